@@ -1,0 +1,1 @@
+"""Cost: what each layer costs on each accelerator."""

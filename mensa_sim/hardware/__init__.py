@@ -1,0 +1,1 @@
+"""Hardware: accelerators, memories, technology and systems, as records and YAML."""

@@ -1,0 +1,1 @@
+"""Measurement: kernel timing on a real device."""

@@ -1,0 +1,1 @@
+"""Reports: text tables, HTML figures and Perfetto traces from records."""

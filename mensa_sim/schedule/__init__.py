@@ -1,0 +1,1 @@
+"""Schedulers: from a problem to a schedule, one file each."""

@@ -1,0 +1,1 @@
+"""Simulation: from a schedule to a timeline of spans."""

@@ -1,0 +1,1 @@
+"""Studies: what composes the stages and returns records."""

@@ -1,0 +1,52 @@
+"""The one place that converts units: time is integer picoseconds, energy float pJ, sizes integer bytes."""
+
+import math
+from fractions import Fraction
+
+PS_PER_S = 10**12
+PS_PER_MS = 10**9
+PJ_PER_J = 10**12
+PJ_PER_MJ = 10**9
+BITS_PER_BYTE = 8
+
+
+def cycles_to_ps(cycles: int, clock_hz: int) -> int:
+    """Time of a number of cycles, rounded up to whole picoseconds.
+
+    >>> cycles_to_ps(480, clock_hz=480_000_000)
+    1000000
+    """
+    return -(-cycles * PS_PER_S // clock_hz)
+
+
+def transfer_ps(size_bytes: int, bandwidth_bytes_per_s: float) -> int:
+    """Time to move bytes at a bandwidth, rounded up to whole picoseconds, exact for any float.
+
+    >>> transfer_ps(32, bandwidth_bytes_per_s=32e9)
+    1000
+    """
+    return math.ceil(Fraction(size_bytes * PS_PER_S) / Fraction(bandwidth_bytes_per_s)) if size_bytes else 0
+
+
+def seconds_to_ps(seconds: float) -> int:
+    """Seconds as integer picoseconds, to the nearest."""
+    return round(seconds * PS_PER_S)
+
+
+def ps_to_seconds(time_ps: int) -> float:
+    """Picoseconds as seconds."""
+    return time_ps / PS_PER_S
+
+
+def leakage_pj(power_mw: float, time_ps: int) -> float:
+    """Energy of a constant power over a time: 1 mW for 1 ps is 1e-3 pJ.
+
+    >>> leakage_pj(power_mw=1.0, time_ps=1000)
+    1.0
+    """
+    return power_mw * time_ps / 1000
+
+
+def bits_to_bytes(bits: int) -> int:
+    """Whole bytes that hold a number of bits, rounded up."""
+    return -(-bits // BITS_PER_BYTE)

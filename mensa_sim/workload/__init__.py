@@ -1,0 +1,1 @@
+"""Workloads: layers, layer graphs, and how a torch model becomes one."""

@@ -1,0 +1,117 @@
+"""A layer graph: layers in topological order, and the bytes that flow between them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import networkx as nx
+
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Activations that one layer makes and another reads, over all steps."""
+
+    producer: str
+    consumer: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 0:
+            raise ValueError(f"{self.producer} -> {self.consumer}: {self.size_bytes} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many operator nodes of the traced model were costed, fused, re-indexed or not understood."""
+
+    costed: int = 0
+    fused: int = 0
+    layout: int = 0
+    unsupported: int = 0
+    unsupported_operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerGraph:
+    """The layers of a model and their data flow.
+
+    `layers` are kept in topological order; layers that are not ordered by the data keep the order they were
+    given in. Names are unique, edges join known layers, and there is no cycle (a recurrent group's feedback is
+    its `recurrent` mark, not an edge).
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    edges: tuple[Edge, ...]
+    coverage: Coverage = field(default_factory=Coverage)
+    _digraph: "nx.DiGraph[str]" = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name = {layer.name: layer for layer in self.layers}
+        if len(by_name) != len(self.layers):
+            names = [layer.name for layer in self.layers]
+            raise ValueError(f"{self.name}: two layers are called {next(n for n in names if names.count(n) > 1)}")
+        digraph: nx.DiGraph[str] = nx.DiGraph()
+        digraph.add_nodes_from(by_name)
+        for edge in self.edges:
+            for end in (edge.producer, edge.consumer):
+                if end not in by_name:
+                    raise ValueError(f"{self.name}: an edge names the unknown layer {end}")
+            if digraph.has_edge(edge.producer, edge.consumer):
+                raise ValueError(f"{self.name}: two edges from {edge.producer} to {edge.consumer}")
+            digraph.add_edge(edge.producer, edge.consumer, size_bytes=edge.size_bytes)
+        position = {name: index for index, name in enumerate(by_name)}
+        try:
+            order = tuple(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+        except nx.NetworkXUnfeasible as error:
+            raise ValueError(f"{self.name}: the layers form a cycle") from error
+        object.__setattr__(self, "layers", tuple(by_name[name] for name in order))
+        object.__setattr__(self, "_digraph", digraph)
+        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+
+    def __getitem__(self, name: str) -> Layer:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def predecessors(self, name: str) -> tuple[str, ...]:
+        """The layers whose output this one reads, in a fixed order."""
+        return tuple(self._digraph.predecessors(name))
+
+    def successors(self, name: str) -> tuple[str, ...]:
+        """The layers that read this one's output, in a fixed order."""
+        return tuple(self._digraph.successors(name))
+
+    def edge_bytes(self, producer: str, consumer: str) -> int:
+        """Bytes that flow from one layer to another."""
+        size_bytes: int = self._digraph.edges[producer, consumer]["size_bytes"]
+        return size_bytes
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Footprint of all parameters; a tensor that several layers name counts once."""
+        return unique_parameter_bytes(self.layers)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[Layer, ...]]:
+        """The recurrent groups: name to members in order."""
+        members: dict[str, tuple[Layer, ...]] = {}
+        for layer in self.layers:
+            if layer.group is not None:
+                members[layer.group] = (*members.get(layer.group, ()), layer)
+        return members
+
+
+def unique_parameter_bytes(layers: Iterable[Layer]) -> int:
+    """Footprint of the parameters of some layers, a shared tensor counted once."""
+    sizes = {parameter.name: parameter.size_bytes for layer in layers for parameter in layer.parameters}
+    return sum(sizes.values())

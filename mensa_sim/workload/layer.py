@@ -1,0 +1,182 @@
+"""A layer and its loop nest: what an accelerator is asked to compute."""
+
+import math
+from dataclasses import dataclass, fields
+
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+
+DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopNest:
+    """The loops of one step of a convolution or matrix product, in ZigZag's letters.
+
+    B batch, G group, K output channels and C input channels *per group*, OY and OX output rows and columns,
+    FY and FX filter rows and columns. The three operands index them as
+
+        output[B, G, K, OY, OX] += weight[G, K, C, FY, FX] * input[B, G, C, IY, IX]
+        IY = stride_y * OY + dilation_y * FY - padding;  IX likewise
+
+    A matrix product is B, G, K, C and OX (rows). Input height and width are the real ones, without padding.
+    """
+
+    B: int = 1
+    G: int = 1
+    K: int = 1
+    C: int = 1
+    OY: int = 1
+    OX: int = 1
+    FY: int = 1
+    FX: int = 1
+    stride_y: int = 1
+    stride_x: int = 1
+    dilation_y: int = 1
+    dilation_x: int = 1
+    input_height: int = 1
+    input_width: int = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < 1:
+                raise ValueError(f"loop nest: {field.name} is {value}, must be at least 1")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The loop bounds in the order of `DIMS`."""
+        return tuple(getattr(self, dim) for dim in DIMS)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one step: the product of all loop bounds.
+
+        >>> LoopNest(K=64, C=3, OY=112, OX=112, FY=3, FX=3, input_height=224, input_width=224).macs
+        21676032
+        """
+        return math.prod(self.sizes)
+
+    @property
+    def weight_elements(self) -> int:
+        """Elements of the weight operand."""
+        return self.G * self.K * self.C * self.FY * self.FX
+
+    @property
+    def input_elements(self) -> int:
+        """Elements of the real input, each counted once."""
+        return self.B * self.G * self.C * self.input_height * self.input_width
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of the output."""
+        return self.B * self.G * self.K * self.OY * self.OX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter tensor of the model; layers that name the same tensor share it."""
+
+    name: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 0:
+            raise ValueError(f"parameter {self.name}: {self.size_bytes} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One schedulable piece of a model.
+
+    `nest` and `operator` describe one step; `vector_ops`, `input_bytes` and `output_bytes` are totals over all
+    `steps`. A layer with a nest and no parameters multiplies two activations: its weight operand is one of them
+    and stands in `input_bytes`. Layers of one `group` run on one accelerator as one unit, `recurrent` ones step
+    after step.
+    """
+
+    name: str
+    operator: str
+    nest: LoopNest | None = None
+    vector_ops: int = 0
+    """Elementwise operations over all steps (an add, a compare or one evaluation of an activation is one)."""
+    parameters: tuple[Parameter, ...] = ()
+    gathered_bytes: int | None = None
+    """Bytes of the parameters that one inference reads, where it is not all of them (an embedding)."""
+    input_bytes: int = 0
+    output_bytes: int = 0
+    model_input_bytes: int = 0
+    """The part of `input_bytes` that enters the model from outside."""
+    model_output_bytes: int = 0
+    """The part of `output_bytes` that leaves the model."""
+    steps: int = 1
+    recurrent: bool = False
+    group: str | None = None
+    gate: str | None = None
+    """The gate that an input-MVM and a hidden-MVM layer are the two halves of; statistics join them."""
+    fused: tuple[str, ...] = ()
+    """Operators of the model that this layer computes on its way out (batch norm, activation, bias)."""
+    supported: bool = True
+    """False for an operator that we cannot cost: charged its traffic alone, and marked."""
+    source: str = ""
+    """Module path in the traced model."""
+    parameter_bits: int = 8
+    activation_bits: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("vector_ops", "input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{self.name}: {name} is negative")
+        if self.steps < 1:
+            raise ValueError(f"{self.name}: {self.steps} steps, must be at least 1")
+        if self.recurrent and self.group is None:
+            raise ValueError(f"{self.name}: a recurrent layer needs a group")
+        if self.gathered_bytes is not None and not 0 <= self.gathered_bytes:
+            raise ValueError(f"{self.name}: gathered_bytes is negative")
+        if self.parameter_bits < 1 or self.activation_bits < 1:
+            raise ValueError(f"{self.name}: bits must be at least 1")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates over all steps."""
+        return self.steps * self.nest.macs if self.nest else 0
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Footprint of the parameters, biases included."""
+        return sum(parameter.size_bytes for parameter in self.parameters)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the nest's weight operand in one step, parameters or activations."""
+        if self.nest is None:
+            return 0
+        bits = self.parameter_bits if self.parameters else self.activation_bits
+        return bits_to_bytes(self.nest.weight_elements * bits)
+
+    @property
+    def weights_are_activations(self) -> bool:
+        """True where both operands are computed at run time (attention, bmm)."""
+        return self.nest is not None and not self.parameters
+
+    @property
+    def macs_per_parameter_byte(self) -> float:
+        """Parameter reuse, the axis that separates layer families; infinite without parameters."""
+        return macs_per_parameter_byte(self.macs, self.parameter_bytes)
+
+
+def macs_per_parameter_byte(macs: int, parameter_bytes: int) -> float:
+    """Parameter reuse (Boroumand et al., PACT 2021, call it FLOP/B).
+
+    >>> macs_per_parameter_byte(macs=4096, parameter_bytes=4096)  # one step of an LSTM gate: no reuse
+    1.0
+    """
+    return macs / parameter_bytes if parameter_bytes else math.inf
+
+
+def tensor_bytes(elements: int, bits: int) -> int:
+    """Bytes of a packed tensor, rounded up to whole bytes.
+
+    >>> tensor_bytes(elements=3, bits=4)
+    2
+    """
+    return -(-elements * bits // BITS_PER_BYTE)

@@ -1,0 +1,1 @@
+"""The models that ship: published architectures as plain torch modules."""
