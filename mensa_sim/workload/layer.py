@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
-from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.units import bits_to_bytes
 
 DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
 
@@ -171,12 +171,3 @@ def macs_per_parameter_byte(macs: int, parameter_bytes: int) -> float:
     1.0
     """
     return macs / parameter_bytes if parameter_bytes else math.inf
-
-
-def tensor_bytes(elements: int, bits: int) -> int:
-    """Bytes of a packed tensor, rounded up to whole bytes.
-
-    >>> tensor_bytes(elements=3, bits=4)
-    2
-    """
-    return -(-elements * bits // BITS_PER_BYTE)
