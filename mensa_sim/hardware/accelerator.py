@@ -1,0 +1,151 @@
+"""An accelerator: its array of PEs, how it walks a loop nest, and what stands between array and memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+OPERANDS = ("weight", "input", "output")
+BUFFERS = ("parameter", "activation")
+DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
+
+Operand = Literal["weight", "input", "output"]
+BufferName = Literal["parameter", "activation"]
+
+
+def _at_least(record: str, minimum: float, **values: float) -> None:
+    for name, value in values.items():
+        if not value >= minimum:
+            raise ValueError(f"{record}: {name} is {value}, must be at least {minimum}")
+
+
+def split_dims(entry: str) -> tuple[str, ...]:
+    """The dims of one entry of an axis; `A*B` is the two flattened.
+
+    >>> split_dims("OX*OY")
+    ('OX', 'OY')
+    """
+    dims = tuple(part.strip() for part in entry.split("*"))
+    for dim in dims:
+        if dim not in DIMS:
+            raise ValueError(f"unknown dim {dim!r} in {entry!r}; choose from {', '.join(DIMS)}")
+    return dims
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One axis of the PE array: filled with its dims in order until full; what does not fill it idles."""
+
+    size: int
+    dims: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _at_least("axis", 1, size=self.size)
+        if not self.dims:
+            raise ValueError("axis: dims is empty")
+        flat = [dim for entry in self.dims for dim in split_dims(entry)]
+        if len(set(flat)) != len(flat):
+            raise ValueError(f"axis: a dim stands twice in {list(self.dims)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataflow:
+    """How the array unrolls a loop nest in space and which operand stays at the registers in time."""
+
+    axes: tuple[Axis, ...]
+    stationary: Operand
+    batch_steps: bool = False
+    """Whether independent time steps share one parameter fetch."""
+    overlap: bool = True
+    """Double buffering: transfers overlap computation, and a tile may take half a buffer."""
+
+    def __post_init__(self) -> None:
+        if not self.axes:
+            raise ValueError("dataflow: axes is empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The register file of one operand at a PE, or shared by the PEs along some dims."""
+
+    bytes: int
+    shared_along: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _at_least("register", 1, bytes=self.bytes)
+        for dim in self.shared_along:
+            split_dims(dim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """An on-chip SRAM: its capacity, the bits its ports move each cycle, and the smallest access."""
+
+    capacity_bytes: int
+    read_bits: int
+    write_bits: int
+    min_bits: int
+
+    def __post_init__(self) -> None:
+        _at_least(
+            "buffer",
+            1,
+            capacity_bytes=self.capacity_bytes,
+            read_bits=self.read_bits,
+            write_bits=self.write_bits,
+            min_bits=self.min_bits,
+        )
+        if self.min_bits > min(self.read_bits, self.write_bits):
+            raise ValueError(f"buffer: min_bits {self.min_bits} is above its port width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorUnit:
+    """The unit for elementwise work: one operation per lane and cycle."""
+
+    lanes: int
+
+    def __post_init__(self) -> None:
+        _at_least("vector unit", 1, lanes=self.lanes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """One accelerator, as its file describes it."""
+
+    name: str
+    placement: str
+    """Where it stands, for people and for the choice of technology: `cpu_die`, `memory_logic_layer`, ..."""
+    technology: str
+    """Path of its technology file, resolved by the reader."""
+    clock_hz: int
+    dataflow: Dataflow
+    macs_per_pe: int = 1
+    """Multiply-accumulates of one PE per cycle, over the dims of its axes."""
+    accumulator_bits: int = 32
+    registers: Mapping[Operand, Register] = field(default_factory=dict)
+    buffers: Mapping[BufferName, Buffer] = field(default_factory=dict)
+    vector_unit: VectorUnit | None = None
+    source: str
+    """The publications that the figures of this file come from."""
+
+    def __post_init__(self) -> None:
+        _at_least(
+            self.name,
+            1,
+            clock_hz=self.clock_hz,
+            macs_per_pe=self.macs_per_pe,
+            accumulator_bits=self.accumulator_bits,
+        )
+
+    @property
+    def pes(self) -> int:
+        """Processing elements of the array."""
+        count = 1
+        for axis in self.dataflow.axes:
+            count *= axis.size
+        return count
+
+    @property
+    def peak_macs_per_s(self) -> int:
+        """Multiply-accumulates per second with every PE busy."""
+        return self.pes * self.macs_per_pe * self.clock_hz

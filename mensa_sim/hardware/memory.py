@@ -1,0 +1,64 @@
+"""Memories and the links between them."""
+
+import math
+from dataclasses import dataclass
+
+from mensa_sim.units import BITS_PER_BYTE
+
+
+def _positive(record: str, **values: float) -> None:
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{record}: {name} is {value}, must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """A memory channel as an accelerator sees it."""
+
+    kind: str
+    """The DRAM kind of the technology file that prices its bits: `lpddr4`, `hbm_internal`, ..."""
+    bandwidth_bytes_per_s: int
+    efficiency: float
+    """Share of the bandwidth that streaming transfers reach."""
+    read_pj_per_bit: float
+    write_pj_per_bit: float
+    background_mw: float
+    """Power that the memory draws whatever is transferred."""
+
+    def __post_init__(self) -> None:
+        _positive("memory", bandwidth_bytes_per_s=self.bandwidth_bytes_per_s, efficiency=self.efficiency)
+        if self.efficiency > 1:
+            raise ValueError(f"memory: efficiency is {self.efficiency}, must be at most 1")
+        if self.read_pj_per_bit < 0 or self.write_pj_per_bit < 0 or self.background_mw < 0:
+            raise ValueError("memory: an energy or power is negative")
+
+    @property
+    def effective_bytes_per_s(self) -> float:
+        """Bandwidth that transfers reach."""
+        return self.bandwidth_bytes_per_s * self.efficiency
+
+    def transfer_pj(self, *, read_bytes: int = 0, write_bytes: int = 0) -> float:
+        """Dynamic energy of reading and writing bytes."""
+        return BITS_PER_BYTE * (read_bytes * self.read_pj_per_bit + write_bytes * self.write_pj_per_bit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link between two memories, in both directions."""
+
+    between: tuple[str, str]
+    bandwidth_bytes_per_s: int
+    energy_pj_per_bit: float
+    latency_ps: int
+
+    def __post_init__(self) -> None:
+        _positive("link", bandwidth_bytes_per_s=self.bandwidth_bytes_per_s)
+        if self.energy_pj_per_bit < 0 or self.latency_ps < 0:
+            raise ValueError("link: energy or latency is negative")
+        if self.between[0] == self.between[1]:
+            raise ValueError(f"link: joins {self.between[0]} to itself")
+
+    def transfer_pj(self, size_bytes: int) -> float:
+        """Dynamic energy of moving bytes over the link."""
+        return BITS_PER_BYTE * size_bytes * self.energy_pj_per_bit

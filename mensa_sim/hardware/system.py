@@ -1,0 +1,62 @@
+"""A system: accelerators, the memories they hang on, and the links between memories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.memory import Link, Memory
+from mensa_sim.hardware.technology import Technology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedAccelerator:
+    """An accelerator of a system: its spec, its technology and the memory it hangs on."""
+
+    spec: Accelerator
+    technology: Technology
+    memory: str
+
+    @property
+    def name(self) -> str:
+        """The spec's name, unique in a system."""
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Accelerators, memories and links; `families` names the accelerator of each layer family, if the system says so."""
+
+    name: str
+    memories: Mapping[str, Memory]
+    accelerators: tuple[PlacedAccelerator, ...]
+    links: tuple[Link, ...] = ()
+    families: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        names = [accelerator.name for accelerator in self.accelerators]
+        if not names:
+            faults.append("accelerators: is empty")
+        faults += [f"accelerators: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        for accelerator in self.accelerators:
+            if accelerator.memory not in self.memories:
+                faults.append(f"accelerators.{accelerator.name}.memory: unknown memory {accelerator.memory!r}")
+        for link in self.links:
+            faults += [f"links: unknown memory {end!r}" for end in link.between if end not in self.memories]
+        for family, name in self.families.items():
+            if name not in names:
+                faults.append(f"families.{family}: unknown accelerator {name!r}")
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def accelerator(self, name: str) -> PlacedAccelerator:
+        """The accelerator of that name."""
+        return next(accelerator for accelerator in self.accelerators if accelerator.name == name)
+
+    def memory_of(self, accelerator: str) -> Memory:
+        """The memory that an accelerator hangs on."""
+        return self.memories[self.accelerator(accelerator).memory]
+
+    def link_between(self, memory: str, other: str) -> Link | None:
+        """The link that joins two memories, in either direction."""
+        return next((link for link in self.links if set(link.between) == {memory, other}), None)
