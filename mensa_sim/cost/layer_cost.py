@@ -1,0 +1,136 @@
+"""What one layer costs on one accelerator, before anyone else uses the memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mensa_sim.units import PS_PER_S, cycles_to_ps, transfer_ps
+
+COMPONENTS = (
+    "mac",
+    "vector",
+    "register",
+    "network",
+    "parameter_buffer",
+    "activation_buffer",
+    "memory",
+    "link",
+)
+
+Bound = Literal["compute", "buffer", "memory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Residency:
+    """What already lies on chip when the layer starts, or stays there when it ends.
+
+    The simulator picks the variant that its buffer state says. `parameters` means that none is fetched, in any step;
+    without it, a recurrent layer's `steps_resident` cost fetches them once and every other one in each step.
+    """
+
+    parameters: bool = False
+    input: bool = False
+    output: bool = False
+
+
+STREAMED = Residency()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Bytes that one operand moves at one level over all steps: read from it and written to it."""
+
+    operand: str
+    """weight, input, output, or vector for elementwise work."""
+    level: str
+    """memory, parameter_buffer, activation_buffer or register."""
+    read_bytes: int
+    write_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """Cycles, traffic and dynamic energy of one layer on one accelerator, totals over its steps.
+
+    Leakage is not in it: that is component power times powered time, added once from the timeline.
+    """
+
+    layer: str
+    accelerator: str
+    residency: Residency = STREAMED
+    source: Literal["analytical", "measured"] = "analytical"
+    macs: int
+    clock_hz: int
+    compute_cycles: int
+    """Cycles of the array and the vector unit, fill and drain included."""
+    buffer_cycles: int
+    """Cycles that the busiest buffer port needs."""
+    spatial_utilization: float = 0.0
+    """MACs over PEs times the cycles that a full array would still need: the loss to dims that do not fill axes."""
+    peak_macs_per_s: int
+    head_bytes: int = 0
+    """Bytes that must arrive before the array starts, over all steps."""
+    tail_bytes: int = 0
+    """Bytes that leave after the array has stopped, over all steps."""
+    traffic: tuple[Traffic, ...] = ()
+    dynamic_pj: Mapping[str, float] = field(default_factory=dict)
+    """Dynamic energy by component; the keys are among `COMPONENTS`."""
+    overlap: bool = True
+    mapping: str = ""
+    """The tiling and loop order chosen, for people."""
+
+    def __post_init__(self) -> None:
+        if min(self.macs, self.compute_cycles, self.buffer_cycles, self.head_bytes, self.tail_bytes) < 0:
+            raise ValueError(f"{self.layer} on {self.accelerator}: a negative count")
+        if self.head_bytes + self.tail_bytes > self.memory_bytes:
+            raise ValueError(f"{self.layer} on {self.accelerator}: head and tail exceed the memory traffic")
+        unknown = set(self.dynamic_pj) - set(COMPONENTS)
+        if unknown:
+            raise ValueError(f"{self.layer} on {self.accelerator}: unknown components {sorted(unknown)}")
+
+    @property
+    def memory_read_bytes(self) -> int:
+        """Bytes read from memory."""
+        return sum(t.read_bytes for t in self.traffic if t.level == "memory")
+
+    @property
+    def memory_write_bytes(self) -> int:
+        """Bytes written to memory."""
+        return sum(t.write_bytes for t in self.traffic if t.level == "memory")
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that cross the memory channel in either direction."""
+        return self.memory_read_bytes + self.memory_write_bytes
+
+    @property
+    def body_bytes(self) -> int:
+        """Memory traffic that may run beside the array."""
+        return self.memory_bytes - self.head_bytes - self.tail_bytes
+
+    @property
+    def energy_pj(self) -> float:
+        """Dynamic energy of all components."""
+        return sum(self.dynamic_pj.values())
+
+    @property
+    def on_chip_ps(self) -> int:
+        """Time of the array and the buffers when memory is infinitely fast."""
+        return cycles_to_ps(max(self.compute_cycles, self.buffer_cycles), self.clock_hz)
+
+    def latency_ps(self, bandwidth_bytes_per_s: float) -> int:
+        """Time with the whole channel to itself: head + max(on chip, body) + tail, or the sum without overlap."""
+        body_ps = transfer_ps(self.body_bytes, bandwidth_bytes_per_s)
+        middle_ps = max(self.on_chip_ps, body_ps) if self.overlap else self.on_chip_ps + body_ps
+        ends_ps = transfer_ps(self.head_bytes, bandwidth_bytes_per_s)
+        return ends_ps + middle_ps + transfer_ps(self.tail_bytes, bandwidth_bytes_per_s)
+
+    def utilization(self, latency_ps: int) -> float:
+        """MACs over peak x time; 0 for a layer without MACs."""
+        return self.macs * PS_PER_S / (self.peak_macs_per_s * latency_ps) if latency_ps else 0.0
+
+    def bound(self, bandwidth_bytes_per_s: float) -> Bound:
+        """The resource that sets the time."""
+        if transfer_ps(self.memory_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:
+            return "memory"
+        return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"

@@ -1,0 +1,37 @@
+"""The cost of every layer of a graph on every accelerator of a system."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.system import System
+from mensa_sim.workload.graph import LayerGraph
+
+Key = tuple[str, str, Residency]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostTable:
+    """Costs by layer, accelerator and residency; refusals say why an accelerator cannot run a layer."""
+
+    graph: LayerGraph
+    system: System
+    costs: Mapping[Key, LayerCost]
+    refusals: Mapping[tuple[str, str], str]
+
+    def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
+        """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""
+        reason = self.refusals.get((layer, accelerator))
+        if reason is not None:
+            raise InfeasibleError(f"{accelerator} cannot run {layer}: {reason}")
+        return self.costs[layer, accelerator, residency]
+
+    def runs(self, layer: str, accelerator: str) -> bool:
+        """Whether an accelerator can run a layer."""
+        return (layer, accelerator) not in self.refusals
+
+    def latency_ps(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> int:
+        """Time of a layer that has its accelerator's memory channel to itself."""
+        bandwidth = self.system.memory_of(accelerator).effective_bytes_per_s
+        return self.cost(layer, accelerator, residency).latency_ps(bandwidth)
