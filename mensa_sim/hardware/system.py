@@ -37,14 +37,10 @@ class System:
         names = [accelerator.name for accelerator in self.accelerators]
         if not names:
             faults.append("accelerators: is empty")
-        faults += [
-            f"accelerators: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})
-        ]
+        faults += [f"accelerators: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
         for accelerator in self.accelerators:
             if accelerator.memory not in self.memories:
-                faults.append(
-                    f"accelerators.{accelerator.name}.memory: unknown memory {accelerator.memory!r}"
-                )
+                faults.append(f"accelerators.{accelerator.name}.memory: unknown memory {accelerator.memory!r}")
         for link in self.links:
             faults += [f"links: unknown memory {end!r}" for end in link.between if end not in self.memories]
         for family, name in self.families.items():

@@ -130,7 +130,7 @@ class Layer:
             raise ValueError(f"{self.name}: {self.steps} steps, must be at least 1")
         if self.recurrent and self.group is None:
             raise ValueError(f"{self.name}: a recurrent layer needs a group")
-        if self.gathered_bytes is not None and not 0 <= self.gathered_bytes:
+        if self.gathered_bytes is not None and self.gathered_bytes < 0:
             raise ValueError(f"{self.name}: gathered_bytes is negative")
         if self.parameter_bits < 1 or self.activation_bits < 1:
             raise ValueError(f"{self.name}: bits must be at least 1")
