@@ -1,0 +1,26 @@
+"""The results folder: our own files are replaced one by one, a foreign folder is refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mensa_sim.atomic_write import write_atomically
+from mensa_sim.errors import UsageError
+
+MARKER = "summary.json"
+
+
+def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool = False) -> None:
+    """Write result files into a folder, the marker last, each whole or not at all.
+
+    A non-empty folder without our marker belongs to somebody else and is refused unless forced.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is not a folder; choose another with --output")
+    if folder.is_dir() and not force and not (folder / MARKER).exists():
+        foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in files)
+        if foreign:
+            raise UsageError(
+                f"{folder}: holds files that are not ours ({foreign[0]}); choose another with --output or add --force"
+            )
+    for name in sorted(files, key=lambda name: (name == MARKER, name)):
+        write_atomically(folder / name, files[name])

@@ -1,0 +1,64 @@
+"""Quantities as people read them: three significant digits and a prefix."""
+
+from mensa_sim.units import PJ_PER_J, ps_to_seconds
+
+PREFIXES = (
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
+
+
+def engineering(value: float, unit: str) -> str:
+    """A value with three significant digits and an SI prefix.
+
+    >>> engineering(0.0123, "s"), engineering(4096, "MAC"), engineering(0, "J")
+    ('12.3 ms', '4.1 kMAC', '0 J')
+    """
+    if value == 0:
+        return f"0 {unit}"
+    scale, prefix = next(((s, p) for s, p in PREFIXES if abs(value) >= s * 0.9995), (1e-12, "p"))
+    digits = f"{value / scale:.3g}" if abs(value / scale) < 999.5 else f"{value / scale:.0f}"
+    return f"{digits} {prefix}{unit}"
+
+
+def time_text(time_ps: int) -> str:
+    """A time.
+
+    >>> time_text(2_500_000)
+    '2.5 µs'
+    """
+    return engineering(ps_to_seconds(time_ps), "s")
+
+
+def energy_text(energy_pj: float) -> str:
+    """An energy.
+
+    >>> energy_text(1.5e9)
+    '1.5 mJ'
+    """
+    return engineering(energy_pj / PJ_PER_J, "J")
+
+
+def bytes_text(size_bytes: float) -> str:
+    """A size in decimal bytes.
+
+    >>> bytes_text(16_793_600)
+    '16.8 MB'
+    """
+    return engineering(size_bytes, "B")
+
+
+def percent_text(share: float) -> str:
+    """A share in percent.
+
+    >>> percent_text(0.0123), percent_text(0.5)
+    ('1.23 %', '50.0 %')
+    """
+    return f"{100 * share:.2f} %" if share < 0.1 else f"{100 * share:.1f} %"

@@ -1,0 +1,88 @@
+"""summary.json and layers.csv: what scripts may rely on."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from mensa_sim.study.result import RunResult, SystemResult
+
+LAYER_FIELDS = (
+    "name",
+    "operator",
+    "family",
+    "accelerator",
+    "start_ps",
+    "end_ps",
+    "cycles",
+    "energy_pj",
+    "utilization",
+    "bound",
+    "source",
+)
+CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "reason")
+
+
+def summary(result: RunResult) -> dict[str, object]:
+    """A run as plain JSON values in a fixed order; an unknown value is absent."""
+    main = result.main
+    return {
+        **_totals(main),
+        "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
+        "handoffs": main.handoffs,
+        "layers": [_present({name: getattr(layer, name) for name in LAYER_FIELDS}) for layer in main.layers],
+        "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
+        "optimality": _present(asdict(main.optimality)),
+        "baseline": {
+            "system": result.baseline.system,
+            "latency_ps": result.baseline.latency_ps,
+            "energy_pj": result.baseline.energy_pj,
+        },
+        "ratios": asdict(result.ratios),
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+
+
+def _totals(main: SystemResult) -> dict[str, object]:
+    return _present(
+        {
+            "workload": main.workload,
+            "system": main.system,
+            "scheduler": main.scheduler,
+            "objective": main.objective,
+            "seed": main.seed,
+            "macs": main.macs,
+            "parameter_bytes": main.parameter_bytes,
+            "latency_ps": main.latency_ps,
+            "energy_pj": main.energy_pj,
+            "edp_j_s": main.edp_j_s,
+            "throughput_inferences_per_s": main.throughput_inferences_per_s,
+            "macs_per_s": main.macs_per_s,
+            "utilization": main.utilization,
+            "traffic_bytes": dict(main.traffic_bytes),
+            "energy_by_component_pj": dict(main.energy_by_component_pj),
+            "area_mm2": main.area_mm2,
+        }
+    )
+
+
+def _present(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def summary_json(result: RunResult) -> str:
+    """summary.json as text; a value that is not a finite number is an error, never NaN."""
+    return json.dumps(summary(result), indent=2, allow_nan=False) + "\n"
+
+
+def layers_csv(result: RunResult) -> str:
+    """layers.csv as text: one row a layer, in schedule order."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_FIELDS)
+    for layer in result.main.layers:
+        row = [getattr(layer, name) for name in CSV_FIELDS]
+        writer.writerow(["" if value is None else value for value in row])
+    return stream.getvalue()

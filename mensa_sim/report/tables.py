@@ -1,0 +1,97 @@
+"""The tables that `mensa-sim run` prints; they fit 80 columns."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.study.result import LayerResult, RunResult, SystemResult
+
+
+def run_tables(result: RunResult) -> RenderableType:
+    """Everything that a run prints: layers, energy, totals beside the baseline."""
+    return Group(layer_table(result.main), Text(), totals_table(result), *_warnings(result.main))
+
+
+def layer_table(result: SystemResult) -> Table:
+    """One row a layer: family, accelerator, time, energy, bound."""
+    table = Table(title=_title(result), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=24)
+    for column in ("family", "accelerator"):
+        table.add_column(column, no_wrap=True)
+    for column in ("time", "energy", "util."):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("bound", no_wrap=True)
+    for layer in result.layers:
+        table.add_row(*_layer_cells(layer))
+    return table
+
+
+def _title(result: SystemResult) -> str:
+    return f"{result.workload} on {result.system}, scheduler {result.scheduler}, objective {result.objective}"
+
+
+def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
+    return (
+        layer.name,
+        "-" if layer.family is None else str(layer.family),
+        layer.accelerator,
+        time_text(layer.end_ps - layer.start_ps),
+        energy_text(layer.energy_pj),
+        percent_text(layer.utilization),
+        layer.bound if layer.source == "analytical" else f"{layer.bound} ({layer.source})",
+    )
+
+
+def totals_table(result: RunResult) -> Table:
+    """Totals of the system and of the baseline, with the ratio where above 1 is better."""
+    main, baseline, ratios = result.main, result.baseline, result.ratios
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("one inference", no_wrap=True)
+    table.add_column(main.system, justify="right", no_wrap=True)
+    table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
+    table.add_column("ratio", justify="right", no_wrap=True)
+    rows: tuple[tuple[str, str, str, float | None], ...] = (
+        ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), ratios.latency),
+        (
+            "throughput",
+            engineering(main.throughput_inferences_per_s, "inf/s"),
+            engineering(baseline.throughput_inferences_per_s, "inf/s"),
+            ratios.throughput,
+        ),
+        ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), ratios.energy_efficiency),
+        ("energy x delay", engineering(main.edp_j_s, "Js"), engineering(baseline.edp_j_s, "Js"), _edp_ratio(result)),
+        ("MAC rate", engineering(main.macs_per_s, "MAC/s"), engineering(baseline.macs_per_s, "MAC/s"), None),
+        ("utilization", percent_text(main.utilization), percent_text(baseline.utilization), None),
+        ("memory traffic", _traffic(main), _traffic(baseline), None),
+        ("hand-offs", str(main.handoffs), str(baseline.handoffs), None),
+    )
+    for name, ours, theirs, ratio in rows:
+        table.add_row(name, ours, theirs, "" if ratio is None else f"{ratio:.2f}x")
+    table.add_section()
+    for component, ours, theirs in _components(main, baseline):
+        table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours), energy_text(theirs), "")
+    return table
+
+
+def _edp_ratio(result: RunResult) -> float:
+    return result.baseline.edp_j_s / result.main.edp_j_s
+
+
+def _traffic(result: SystemResult) -> str:
+    return bytes_text(sum(result.traffic_bytes.values()))
+
+
+def _components(main: SystemResult, baseline: SystemResult) -> Iterator[tuple[str, float, float]]:
+    ours, theirs = main.energy_by_component_pj, baseline.energy_by_component_pj
+    for component in dict.fromkeys((*ours, *theirs)):
+        yield component, ours.get(component, 0.0), theirs.get(component, 0.0)
+
+
+def _warnings(result: SystemResult) -> Iterator[Text]:
+    coverage = result.coverage
+    if coverage.unsupported:
+        names = ", ".join(coverage.unsupported_operators)
+        yield Text(f"\n{coverage.unsupported} operators are not supported and charged their traffic alone: {names}")
