@@ -71,8 +71,8 @@ def totals_table(result: RunResult) -> Table:
     for name, ours, theirs, ratio in rows:
         table.add_row(name, ours, theirs, "" if ratio is None else f"{ratio:.2f}x")
     table.add_section()
-    for component, ours, theirs in _components(main, baseline):
-        table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours), energy_text(theirs), "")
+    for component, ours_pj, theirs_pj in _components(main, baseline):
+        table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours_pj), energy_text(theirs_pj), "")
     return table
 
 
