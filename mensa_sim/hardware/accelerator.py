@@ -48,6 +48,22 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """Cycles in which a PE hands its partial sum on instead of multiplying: so many after each pass over some dims.
+
+    Eyeriss v1 spends one after the FX*C products of a row primitive (Chen et al., JSSC 2017).
+    """
+
+    cycles: int
+    per: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _at_least("hop", 1, cycles=self.cycles)
+        for dim in self.per:
+            split_dims(dim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataflow:
     """How the array unrolls a loop nest in space and which operand stays at the registers in time."""
 
@@ -57,10 +73,18 @@ class Dataflow:
     """Whether independent time steps share one parameter fetch."""
     overlap: bool = True
     """Double buffering: transfers overlap computation, and a tile may take half a buffer."""
+    pipeline_cycles: int | None = None
+    """Cycles to fill and drain the array for each buffer tile; none means a wavefront over the filled axes."""
+    depthwise_tap_slots: int = 1
+    """A depthwise filter's taps take a multiple of this many cycles."""
+    hop: Hop | None = None
 
     def __post_init__(self) -> None:
         if not self.axes:
             raise ValueError("dataflow: axes is empty")
+        _at_least("dataflow", 1, depthwise_tap_slots=self.depthwise_tap_slots)
+        if self.pipeline_cycles is not None:
+            _at_least("dataflow", 0, pipeline_cycles=self.pipeline_cycles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
