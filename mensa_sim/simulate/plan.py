@@ -1,0 +1,201 @@
+"""The plan of one inference: units in order, what each waits for, and the copies between memories."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import networkx as nx
+
+from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.hardware.memory import Link
+from mensa_sim.hardware.system import System
+from mensa_sim.registry import unknown_name
+from mensa_sim.simulate.stage import Stage, stage_of
+from mensa_sim.workload.graph import LayerGraph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A tensor that consumers on another memory need: read, carried over the link and written there, once."""
+
+    producer: str
+    size_bytes: int
+    source: str
+    destination: str
+    link: Link
+    read_pj: float
+    link_pj: float
+    write_pj: float
+    dependents: tuple[int, ...]
+    """Units that wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A layer, or a recurrent group as one: what an accelerator runs without interruption."""
+
+    index: int
+    name: str
+    accelerator: str
+    layers: tuple[str, ...]
+    streamed: tuple[Stage, ...]
+    """One stage for each layer when nothing lies on chip beforehand."""
+    dependents: tuple[int, ...]
+    """Units that wait for its end, because they read from the same memory."""
+    copies: tuple[Copy, ...]
+    waits_for: int
+    """Ends of units and copies that must come before it starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One inference of a graph under an assignment."""
+
+    name: str
+    units: tuple[Unit, ...]
+    """In topological order, ties by graph order."""
+
+
+def link_name(link: Link) -> str:
+    """The name of a link among the resources of a timeline.
+
+    >>> link_name(Link(between=("b", "a"), bandwidth_bytes_per_s=1, energy_pj_per_bit=0, latency_ps=0))
+    'b-a'
+    """
+    return "-".join(link.between)
+
+
+def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]) -> Plan:
+    """The plan of one inference.
+
+    `UsageError` where the assignment does not fit graph and system, `InfeasibleError` where an accelerator cannot
+    run a layer, a recurrent group is torn apart or two memories have no link.
+    """
+    system = costs.system
+    _check_assignment(graph, system, assignment)
+    groups = _units_in_order(graph)
+    unit_of = {layer: index for index, (_, layers) in enumerate(groups) for layer in layers}
+    where = [_accelerator_of(name, layers, assignment) for name, layers in groups]
+    dependents: list[list[int]] = [[] for _ in groups]
+    copies: list[list[Copy]] = [[] for _ in groups]
+    waits_for = [0] * len(groups)
+    for producer, (_, layers) in enumerate(groups):
+        copies[producer] = _copies(graph, system, layers, unit_of, where)
+        copied = {(copy.producer, unit) for copy in copies[producer] for unit in copy.dependents}
+        readers = {
+            unit_of[consumer]
+            for layer in layers
+            for consumer in graph.successors(layer)
+            if unit_of[consumer] != producer and (layer, unit_of[consumer]) not in copied
+        }
+        dependents[producer] = sorted(readers)
+        for unit in (*dependents[producer], *(unit for copy in copies[producer] for unit in copy.dependents)):
+            waits_for[unit] += 1
+    return Plan(
+        name=graph.name,
+        units=tuple(
+            Unit(
+                index=index,
+                name=name,
+                accelerator=where[index],
+                layers=layers,
+                streamed=_stages(costs, layers, where[index]),
+                dependents=tuple(dependents[index]),
+                copies=tuple(copies[index]),
+                waits_for=waits_for[index],
+            )
+            for index, (name, layers) in enumerate(groups)
+        ),
+    )
+
+
+def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str, str]) -> None:
+    names = [accelerator.name for accelerator in system.accelerators]
+    for layer in graph.layers:
+        if layer.name not in assignment:
+            raise UsageError(f"{graph.name}: the schedule assigns no accelerator to layer {layer.name!r}")
+        if assignment[layer.name] not in names:
+            raise unknown_name(assignment[layer.name], names, f"accelerator for layer {layer.name!r}")
+    for name in assignment:
+        if name not in graph:
+            raise unknown_name(name, [layer.name for layer in graph.layers], f"layer in the schedule of {graph.name}")
+
+
+def _units_in_order(graph: LayerGraph) -> list[tuple[str, tuple[str, ...]]]:
+    """Names and layers of the units in topological order, ties by the place of their first layer."""
+    members: dict[str, list[str]] = {}
+    unit_of: dict[str, str] = {}
+    for layer in graph.layers:
+        unit = layer.name if layer.group is None else f"group {layer.group}"
+        members.setdefault(unit, []).append(layer.name)
+        unit_of[layer.name] = unit
+    digraph: nx.DiGraph[str] = nx.DiGraph()
+    digraph.add_nodes_from(members)
+    for edge in graph.edges:
+        if unit_of[edge.producer] != unit_of[edge.consumer]:
+            digraph.add_edge(unit_of[edge.producer], unit_of[edge.consumer])
+    position = {name: index for index, name in enumerate(members)}
+    try:
+        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible as error:
+        raise InfeasibleError(
+            f"{graph.name}: a recurrent group waits for a layer that waits for the group, so it cannot run as one unit"
+        ) from error
+    return [(name.removeprefix("group "), tuple(members[name])) for name in order]
+
+
+def _accelerator_of(unit: str, layers: tuple[str, ...], assignment: Mapping[str, str]) -> str:
+    names = sorted({assignment[layer] for layer in layers})
+    if len(names) > 1:
+        raise InfeasibleError(
+            f"the recurrent group {unit} is split over {', '.join(names)}; it runs on one accelerator"
+        )
+    return names[0]
+
+
+def _copies(
+    graph: LayerGraph, system: System, layers: Iterable[str], unit_of: Mapping[str, int], where: list[str]
+) -> list[Copy]:
+    """One copy for each layer and each memory, other than its own, whose accelerators read it."""
+    copies: list[Copy] = []
+    for layer in layers:
+        source = system.accelerator(where[unit_of[layer]]).memory
+        readers: dict[str, list[str]] = {}
+        for consumer in graph.successors(layer):
+            memory = system.accelerator(where[unit_of[consumer]]).memory
+            if memory != source and graph.edge_bytes(layer, consumer):
+                readers.setdefault(memory, []).append(consumer)
+        for destination, consumers in readers.items():
+            link = system.link_between(source, destination)
+            if link is None:
+                raise InfeasibleError(
+                    f"{layer} on {where[unit_of[layer]]} feeds {consumers[0]} on {where[unit_of[consumers[0]]]}, "
+                    f"but system {system.name} has no link between memories {source} and {destination}"
+                )
+            size = copied_bytes(graph, layer, consumers)
+            copies.append(
+                Copy(
+                    producer=layer,
+                    size_bytes=size,
+                    source=source,
+                    destination=destination,
+                    link=link,
+                    read_pj=system.memories[source].transfer_pj(read_bytes=size),
+                    link_pj=link.transfer_pj(size),
+                    write_pj=system.memories[destination].transfer_pj(write_bytes=size),
+                    dependents=tuple(sorted({unit_of[consumer] for consumer in consumers})),
+                )
+            )
+    return copies
+
+
+def copied_bytes(graph: LayerGraph, producer: str, consumers: Iterable[str]) -> int:
+    """Bytes of a layer's output that some consumers need together: their edges, but no byte of the output twice."""
+    sizes = [graph.edge_bytes(producer, consumer) for consumer in consumers]
+    return min(sum(sizes), max(graph[producer].output_bytes, *sizes))
+
+
+def _stages(costs: CostTable, layers: Iterable[str], accelerator: str) -> tuple[Stage, ...]:
+    memory = costs.system.memory_of(accelerator)
+    return tuple(stage_of(costs.cost(layer, accelerator, STREAMED), memory) for layer in layers)

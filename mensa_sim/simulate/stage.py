@@ -1,0 +1,85 @@
+"""What one layer asks of its accelerator and its memory, in the form that the engine runs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.hardware.memory import Memory
+
+Energy = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One layer on one accelerator: head, then body (computation beside traffic), then tail.
+
+    The memory's energy is split over the three by their share of reads and writes, so exactly that its parts add
+    up to the layer's figure to the last bit.
+    """
+
+    layer: str
+    on_chip_ps: int
+    head_bytes: int
+    body_bytes: int
+    tail_bytes: int
+    overlap: bool
+    macs: int
+    chip_pj: Energy
+    """Dynamic energy of all components but the memory."""
+    head_pj: Energy
+    body_pj: Energy
+    tail_pj: Energy
+
+
+def stage_of(cost: LayerCost, memory: Memory) -> Stage:
+    """The stage of a layer's cost on an accelerator that hangs on that memory."""
+    chip_pj = {name: energy for name, energy in cost.dynamic_pj.items() if name != "memory"}
+    memory_pj = cost.dynamic_pj.get("memory", 0.0)
+    if cost.memory_bytes == 0 and memory_pj:
+        chip_pj["memory"] = memory_pj
+        memory_pj = 0.0
+    total_pj = memory.transfer_pj(read_bytes=cost.memory_read_bytes, write_bytes=cost.memory_write_bytes)
+    head_pj = memory.transfer_pj(read_bytes=cost.head_bytes)
+    tail_pj = memory.transfer_pj(write_bytes=cost.tail_bytes)
+    sizes = (cost.head_bytes, cost.body_bytes, cost.tail_bytes)
+    shares = (head_pj, max(0.0, total_pj - head_pj - tail_pj), tail_pj) if total_pj else sizes
+    present = [share if size else 0 for share, size in zip(shares, sizes, strict=True)]
+    head, body, tail = split_exactly(memory_pj, present)
+    return Stage(
+        layer=cost.layer,
+        on_chip_ps=cost.on_chip_ps,
+        head_bytes=cost.head_bytes,
+        body_bytes=cost.body_bytes,
+        tail_bytes=cost.tail_bytes,
+        overlap=cost.overlap,
+        macs=cost.macs,
+        chip_pj=chip_pj,
+        head_pj={"memory": head} if head else {},
+        body_pj={"memory": body} if body else {},
+        tail_pj={"memory": tail} if tail else {},
+    )
+
+
+def split_exactly(total: float, shares: Sequence[float]) -> tuple[float, ...]:
+    """Parts in proportion to the shares whose exact sum is the total, without rounding.
+
+    Each part is a whole number of the total's unit in the last place; the last part with a share takes the rest.
+
+    >>> import math
+    >>> math.fsum(split_exactly(0.1, [1, 1, 1])) == 0.1
+    True
+    """
+    whole = math.fsum(shares)
+    parts = [0.0] * len(shares)
+    if not total:
+        return tuple(parts)
+    last = max((index for index, share in enumerate(shares) if share), default=len(shares) - 1)
+    unit = math.ulp(total)
+    left = total
+    for index, share in enumerate(shares[:last]):
+        if share:
+            parts[index] = math.floor(total * (share / whole) / unit) * unit
+            left -= parts[index]
+    parts[last] = left
+    return tuple(parts)

@@ -1,0 +1,102 @@
+"""The channel: fair shares, exact ends, background behind demand."""
+
+import math
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mensa_sim.simulate.channel import Channel, Clock, Transfer
+from mensa_sim.units import PS_PER_S, transfer_ps
+
+GB_PER_S = 10**9
+starts_and_sizes = st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 40)), min_size=1, max_size=12)
+
+
+def run(bandwidth: float, jobs: list[tuple[int, int]], background: bool = False) -> list[Transfer]:
+    """Start transfers of given sizes at given times; the transfers after the last has ended, in the order given."""
+    clock = Clock()
+    channel = Channel(clock, "ram", bandwidth)
+    transfers: dict[int, Transfer] = {}
+
+    def start(index: int, at_ps: int, size: int):
+        if at_ps:
+            yield clock.timeout(at_ps)
+        transfers[index] = channel.transfer(size, background=background)
+        yield transfers[index]
+        assert clock.now_ps == transfers[index].end_ps
+
+    for index, (at_ps, size) in enumerate(jobs):
+        clock.process(start(index, at_ps, size))
+    clock.run()
+    return [transfers[index] for index in range(len(jobs))]
+
+
+def shared_ends_ps(bandwidth: float, jobs: list[tuple[int, int]]) -> list[int]:
+    """The same by stepping through all changes with exact fractions: bandwidth is divided anew at whole ps."""
+    rate = Fraction(bandwidth) / PS_PER_S
+    left = {index: Fraction(size) for index, (_, size) in enumerate(jobs)}
+    ends: dict[int, int] = {}
+    now = 0
+    while left:
+        active = [index for index in left if jobs[index][0] <= now]
+        coming = [jobs[index][0] for index in left if jobs[index][0] > now]
+        horizon = coming[:]
+        if active:
+            share = rate / len(active)
+            horizon.append(now + math.ceil(min(left[index] for index in active) / share))
+        then = min(horizon)
+        for index in active:
+            left[index] -= (then - now) * share
+            if left[index] <= 0:
+                ends[index] = then
+                del left[index]
+        now = then
+    return [ends[index] for index in range(len(jobs))]
+
+
+@given(st.sampled_from((1e9, 3e9, 24e9, 22.4e9, 7_777_777 * 0.7)), starts_and_sizes)
+def test_transfers_end_when_an_exact_simulation_with_fractions_says(bandwidth, jobs):
+    assert [each.end_ps for each in run(bandwidth, jobs)] == shared_ends_ps(bandwidth, jobs)
+
+
+@given(st.sampled_from((1e9, 3e9, 22.4e9)), st.integers(1, 10**6))
+def test_a_transfer_alone_takes_its_analytical_time(bandwidth, size):
+    assert run(bandwidth, [(0, size)])[0].end_ps == transfer_ps(size, bandwidth)
+
+
+@given(st.sampled_from((1e9, 3e9, 22.4e9)), st.integers(1, 10**6), st.integers(2, 9))
+def test_equal_transfers_together_take_exactly_as_long_as_one_of_their_sum(bandwidth, size, count):
+    assert {each.end_ps for each in run(bandwidth, [(0, size)] * count)} == {transfer_ps(count * size, bandwidth)}
+
+
+@given(starts_and_sizes)
+def test_no_more_bytes_pass_than_the_bandwidth_allows(jobs):
+    transfers = run(3e9, jobs)
+    for start in {each.start_ps for each in transfers}:
+        for end in {each.end_ps for each in transfers}:
+            inside = sum(t.size_bytes for t in transfers if t.start_ps >= start and t.end_ps <= end)
+            assert inside * PS_PER_S <= max(0, end - start) * 3 * GB_PER_S
+
+
+def test_background_waits_while_demand_is_active_and_resumes_after():
+    clock = Clock()
+    channel = Channel(clock, "ram", 1e9)
+    background = channel.transfer(10, background=True)
+    clock.run(until=4000)
+    demand = channel.transfer(5)
+    clock.run()
+    assert (demand.end_ps, background.end_ps) == (9000, 15000)
+
+
+@given(st.integers(1, 20), st.integers(0, 25_000))
+def test_a_cancelled_transfer_says_how_many_whole_bytes_have_passed(size, at_ps):
+    clock = Clock()
+    channel = Channel(clock, "ram", 1e9)
+    transfer = channel.transfer(size, background=True)
+    if at_ps:
+        clock.run(until=at_ps)
+    assert channel.cancel(transfer) == min(size, at_ps // 1000)
+    other = channel.transfer(3)
+    clock.run()
+    assert other.end_ps - other.start_ps == 3000

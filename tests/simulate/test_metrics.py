@@ -1,0 +1,87 @@
+"""Metrics of a timeline, worked by hand."""
+
+import math
+
+import pytest
+from hypothesis import given
+from simulation_problems import accelerator, cost, layer, link, memory, problems, system, table
+
+from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.metrics import metrics, union_ps
+from mensa_sim.simulate.timeline import Span
+from mensa_sim.workload.graph import Edge, LayerGraph
+
+
+@pytest.fixture
+def result():
+    layers = (layer("a", output_bytes=10), layer("b", output_bytes=4), layer("c"))
+    edges = (Edge(producer="a", consumer="b", size_bytes=10), Edge(producer="b", consumer="c", size_bytes=4))
+    graph = LayerGraph(name="net", layers=layers, edges=edges)
+    platform = system(
+        [accelerator("near", "ram"), accelerator("far", "stack")],
+        {"ram": memory(), "stack": memory()},
+        [link("ram", "stack", latency_ps=0)],
+    )
+    costs = table(
+        graph,
+        platform,
+        [cost("a", "near", compute=20, body=7), cost("b", "far", compute=2, head=3, tail=1), cost("c", "far")],
+    )
+    timeline = simulate(graph, costs, {"a": "near", "b": "far", "c": "far"})
+    return metrics(timeline, platform, graph, {"near": {"mac": 1.0, "register": 0.5}, "far": {"mac": 2.0}})
+
+
+def test_latency_traffic_and_handoffs(result):
+    assert result.latency_ps == 20_000 + 30_000 + 3_000 + 2_000 + 1_000
+    assert result.throughput_inferences_per_s == pytest.approx(1e12 / 56_000)
+    assert result.traffic_bytes == {"ram": 17, "stack": 14}
+    assert (result.handoffs, result.copied_bytes) == (1, 10)
+    assert result.busy_ps == {"near": 20_000, "far": 6_000, "ram": 17_000, "stack": 14_000, "ram-stack": 10_000}
+
+
+def test_leakage_and_background_are_added_once_for_the_whole_time(result):
+    assert result.accelerators["near"].leakage_pj == {"mac": 56.0, "register": 28.0}
+    assert result.energy_by_component_pj["leakage"] == 56 + 28 + 112
+    assert result.energy_by_component_pj["background"] == 2 * 3 * 56
+    assert result.background_pj == {"ram": 168.0, "stack": 168.0}
+    dynamic = {name: result.energy_by_component_pj[name] for name in ("mac", "memory", "link")}
+    assert dynamic == {
+        "mac": pytest.approx(2.2),
+        "memory": 8 * 7 + 8 * 3 + 16 + 10 * 8 * 3,
+        "link": 10 * 8 * 0.5,
+    }
+    assert result.energy_pj == pytest.approx(2.2 + 96 + 240 + 40 + 196 + 336)
+
+
+def test_utilization_is_macs_over_peak_in_busy_time(result):
+    assert result.accelerators["near"].utilization == 1.0
+    assert result.accelerators["far"].utilization == pytest.approx(2 / 6)
+    assert result.utilization == pytest.approx(22 / 26)
+    assert result.layers["b"].utilization == pytest.approx(2 / 6)
+
+
+def test_layers_say_where_and_when_they_ran(result):
+    b = result.layers["b"]
+    assert (b.accelerator, b.start_ps, b.end_ps) == ("far", 50_000, 56_000)
+    assert b.energy_pj == pytest.approx(0.2 + 8 * 3 + 16)
+    assert list(result.layers) == ["a", "b", "c"]
+    assert result.accelerators["far"].layers == 2
+
+
+@given(problems())
+def test_layers_copies_leakage_and_background_make_up_the_whole_energy(problem):
+    graph, costs, assignment = problem
+    timeline = simulate(graph, costs, assignment)
+    names = [placed.name for placed in costs.system.accelerators]
+    result = metrics(timeline, costs.system, graph, {name: {"mac": 1.0} for name in names})
+    copies = math.fsum(e for s in timeline.spans if s.kind == "transfer" for e in s.energy_pj.values())
+    parts = [each.energy_pj for each in result.layers.values()]
+    parts += [len(names) * timeline.end_ps / 1000, 3.0 * len(costs.system.memories) * timeline.end_ps / 1000, copies]
+    assert math.fsum(parts) == pytest.approx(result.energy_pj, rel=1e-12)
+
+
+def test_time_in_use_counts_overlapping_spans_once():
+    def span(start, end):
+        return Span(resource="ram", kind="body", request="r", layer="l", start_ps=start, end_ps=end)
+
+    assert union_ps([span(0, 4), span(2, 5), span(3, 4), span(9, 10)]) == 6
