@@ -52,9 +52,7 @@ class ConvNorm(nn.Sequential):
         sides = kernel if isinstance(kernel, tuple) else (kernel, kernel)
         pads = (same_padding(sides[0], dilation), same_padding(sides[1], dilation)) if same else (0, 0)
         layers: OrderedDict[str, nn.Module] = OrderedDict(
-            conv=nn.Conv2d(
-                inputs, outputs, sides, stride, pads, dilation=dilation, groups=groups, bias=False
-            ),
+            conv=nn.Conv2d(inputs, outputs, sides, stride, pads, dilation=dilation, groups=groups, bias=False),
             norm=nn.BatchNorm2d(outputs),
         )
         if activation is not None:

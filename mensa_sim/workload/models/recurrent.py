@@ -53,9 +53,7 @@ class CharLSTM(nn.Module):
     input.
     """
 
-    def __init__(
-        self, vocabulary: int = 65, embedding: int = 128, hidden_size: int = 128, layers: int = 2
-    ) -> None:
+    def __init__(self, vocabulary: int = 65, embedding: int = 128, hidden_size: int = 128, layers: int = 2) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
         self.lstm = nn.LSTM(embedding, hidden_size, layers, batch_first=True)

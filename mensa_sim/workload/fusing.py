@@ -1,0 +1,102 @@
+"""What a layer computes on its way out: batch norm folded into its weights, elementwise operators fused.
+
+An elementwise operator with one activation operand fuses into the layer that makes that operand, where nothing else
+reads it and it is not a model output; so an addition of two activations is a layer of its own, and what follows it
+fuses into it. A fused operator adds its vector operations and constant operands to the layer. Members of a recurrent
+group and copies take nothing in, nor does a product of two activations take in an operator with parameters (it has
+none of its own). Batch norm right after a layer with weights vanishes into them: one bias per channel remains.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mensa_sim.workload.operation import Operation, Role, Tensor
+from mensa_sim.workload.reindexing import COPY
+
+
+def fuse(operations: Sequence[Operation], outputs: Sequence[str]) -> list[Operation]:
+    """The operations with each ELEMENTWISE and AFFINE one fused into its producer, or made a layer.
+
+    A fused operation keeps its role and stays in the list, for the count of nodes; its producer writes its output.
+    """
+    readers = Counter(id for o in operations for id in {tensor.id for tensor in o.reads})
+    readers.update(outputs)
+    made_by = {tensor.id: index for index, o in enumerate(operations) for tensor in o.writes}
+    result = list(operations)
+    for index, operation in enumerate(operations):
+        if operation.role not in (Role.ELEMENTWISE, Role.AFFINE):
+            continue
+        target = _target(operation, result, made_by, readers)
+        if target is None:
+            result[index] = replace(operation, role=Role.LAYER)
+            continue
+        at, made = target
+        result[at] = _fused(result[at], operation, made)
+        made_by[operation.writes[0].id] = at
+    return result
+
+
+def activations(operation: Operation) -> list[Tensor]:
+    """What an operation reads that is not a constant, each tensor once."""
+    return list({t.id: t for t in operation.reads if t.constant is None}.values())
+
+
+def _target(
+    operation: Operation, operations: list[Operation], made_by: dict[str, int], readers: Counter[str]
+) -> tuple[int, Tensor] | None:
+    """The layer that an operation fuses into, and the tensor of it that is read; none where it stands alone."""
+    operands = activations(operation)
+    if len(operands) != 1 or len(operation.writes) != 1:
+        return None
+    tensor = operands[0]
+    while tensor.id in made_by and readers[tensor.id] == 1:
+        at = made_by[tensor.id]
+        producer = operations[at]
+        if producer.role is Role.VIEW and len(producer.reads) == 1:
+            tensor = producer.reads[0]
+        elif _takes_in(producer, operation, tensor):
+            return at, tensor
+        else:
+            return None
+    return None
+
+
+def _takes_in(producer: Operation, operation: Operation, made: Tensor) -> bool:
+    if producer.role is not Role.LAYER or producer.group is not None or producer.operator == COPY:
+        return False
+    if operation.writes[0].elements != made.elements or len(producer.writes) != 1:
+        return False
+    needs_parameters = any(tensor.constant is not None and tensor.stored for tensor in operation.reads)
+    return not (needs_parameters and producer.nest is not None and not _has_weights(producer))
+
+
+def _has_weights(operation: Operation) -> bool:
+    return any(tensor.constant is not None and tensor.stored for tensor in operation.reads)
+
+
+def _fused(producer: Operation, operation: Operation, made: Tensor) -> Operation:
+    writes = tuple(operation.writes[0] if tensor.id == made.id else tensor for tensor in producer.writes)
+    constants = tuple(tensor for tensor in operation.reads if tensor.constant is not None)
+    vector_ops = producer.vector_ops + operation.vector_ops
+    has_bias = producer.has_bias
+    if _folds(producer, operation, made):
+        constants = () if producer.has_bias else constants[-1:]
+        vector_ops = producer.vector_ops
+        has_bias = True
+    return replace(
+        producer,
+        reads=(*producer.reads, *constants),
+        writes=writes,
+        vector_ops=vector_ops,
+        has_bias=has_bias,
+        fused=(*producer.fused, operation.operator),
+    )
+
+
+def _folds(producer: Operation, operation: Operation, made: Tensor) -> bool:
+    """True for batch norm on the channels that a layer's weights make, with nothing between the two."""
+    if operation.role is not Role.AFFINE or producer.nest is None or not _has_weights(producer):
+        return False
+    direct = activations(operation)[0].id == made.id
+    return direct and all(name in ("pad", "batch_norm") for name in producer.fused)

@@ -1,0 +1,100 @@
+"""An operator of a model before it is a layer: the tensors it reads and writes, and what it costs.
+
+Front ends (torch, ONNX) describe a model as operations on tensors; `GraphBuilder` turns them into layers. Nothing
+here knows torch.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mensa_sim.workload.layer import LoopNest
+
+INDEX_BITS = 32
+"""Bits of an integer index (a token, a position): what edge runtimes use, whatever the activations have."""
+
+
+class Role(StrEnum):
+    """How an operation becomes part of the layer graph."""
+
+    LAYER = "layer"
+    """A layer of its own."""
+    ELEMENTWISE = "elementwise"
+    """Fuses into the layer that makes its only activation, where nothing else reads that; else a layer."""
+    AFFINE = "affine"
+    """Scale and shift per channel (batch norm): folds into weight and bias; else as ELEMENTWISE."""
+    VIEW = "view"
+    """Re-indexes contiguous memory, at no cost."""
+    STRIDED = "strided"
+    """Re-orders elements: free where only readers that index freely read it, else a copy."""
+    PAD = "pad"
+    """Zeros around rows and columns: the convolution's own padding where only convolutions read it, else a copy."""
+    UNSUPPORTED = "unsupported"
+    """Charged its traffic alone, and marked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """A value that flows through the model, or a constant of it."""
+
+    id: str
+    shape: tuple[int, ...]
+    stored: int
+    """Distinct elements in memory: fewer than the shape's where it is expanded, none for a constant fill."""
+    index: bool = False
+    """Holds integers that index."""
+    constant: str | None = None
+    """Name of the parameter, for what is known before the model runs."""
+
+    def __post_init__(self) -> None:
+        if self.stored < 0 or any(size < 0 for size in self.shape):
+            raise ValueError(f"tensor {self.id}: negative size in {self.shape} or {self.stored}")
+
+    @property
+    def elements(self) -> int:
+        """Elements of the shape."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where in the model an operator stands: its node, its module path, and the name its layer would like."""
+
+    node: str
+    name: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operator on tensors; what a layer holds beside its bytes, which follow from the tensors.
+
+    `reads` may hold constants: those become the layer's parameters. Sizes, steps and marks mean what they do in
+    `Layer`; `vector_ops` are totals over all steps.
+    """
+
+    site: Site
+    operator: str
+    role: Role = Role.LAYER
+    reads: tuple[Tensor, ...] = ()
+    writes: tuple[Tensor, ...] = ()
+    nest: LoopNest | None = None
+    vector_ops: int = 0
+    gathered: int | None = None
+    """Elements that an embedding reads of its table."""
+    steps: int = 1
+    recurrent: bool = False
+    group: str | None = None
+    gate: str | None = None
+    feedback_elements: int = 0
+    """Elements of its own group's previous step that it reads, over all steps."""
+    state_elements: int = 0
+    """Elements that it writes for the group's next step alone, over all steps."""
+    has_bias: bool = False
+    pads: tuple[int, int] = (0, 0)
+    """Rows and columns that a PAD adds."""
+    part: str = ""
+    """Which part a view takes, as an index expression: names a part of a parameter."""
+    fused: tuple[str, ...] = ()
+    foldable: bool = True
+    """False where constant operands do not make a constant result of any use (a table that is gathered from)."""

@@ -1,0 +1,161 @@
+"""Convolutions in one to three dimensions: grouped, depthwise, dilated and transposed.
+
+Depth positions of a 3-D convolution fold into B and its depth taps into C. A transposed convolution whose filter
+the stride divides is, phase by phase, a convolution at the input's resolution (Shi et al. 2016, "Is the deconvolution
+layer the same as a convolutional layer?"): K x s_y x s_x channels of FY/s_y x FX/s_x taps. Any other is a matrix
+product to K x FY x FX columns, then overlapping columns are added. Either way the MACs are those of the definition:
+input positions x K x C x FY x FX.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.operation import Operation, Site, Tensor
+from mensa_sim.workload.operators.call import Call, Handler
+
+
+def convolution(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    data: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    output: Tensor,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
+) -> None:
+    """One convolution layer; shapes are [N, C, *space] (N may be missing) and weight [K, C/groups, *taps]."""
+    rank = len(weight.shape) - 2
+    _, out_y, out_x = _space(output.shape[-rank:])
+    taps_z, taps_y, taps_x = _space(weight.shape[2:])
+    _, in_y, in_x = _space(data.shape[-rank:])
+    _, stride_y, stride_x = _space(_per_axis(stride, rank))
+    _, dilation_y, dilation_x = _space(_per_axis(dilation, rank))
+    nest = LoopNest(
+        B=_batch(data, rank) * _space(output.shape[-rank:])[0],
+        G=groups,
+        K=weight.shape[0] // groups,
+        C=weight.shape[1] * taps_z,
+        OY=out_y,
+        OX=out_x,
+        FY=taps_y,
+        FX=taps_x,
+        stride_y=stride_y,
+        stride_x=stride_x,
+        dilation_y=dilation_y,
+        dilation_x=dilation_x,
+        input_height=in_y,
+        input_width=in_x,
+    )
+    _add(builder, site, f"conv{rank}d", data, weight, bias, output, nest, vector_ops=0)
+
+
+def transposed_convolution(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    data: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    output: Tensor,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
+) -> None:
+    """One transposed convolution layer; weight is [C, K/groups, *taps]."""
+    rank = len(weight.shape) - 2
+    in_z, in_y, in_x = _space(data.shape[-rank:])
+    taps, strides = _space(weight.shape[2:]), _space(_per_axis(stride, rank))
+    channels = weight.shape[0] // groups
+    undilated = all(step == 1 for step in _per_axis(dilation, rank))
+    if undilated and all(tap % step == 0 for tap, step in zip(taps, strides, strict=True)):
+        phase = [tap // step for tap, step in zip(taps, strides, strict=True)]
+        factor, depth_taps, (taps_y, taps_x), vector_ops = math.prod(strides), phase[0], phase[1:], 0
+    else:
+        factor, depth_taps, (taps_y, taps_x) = math.prod(taps), 1, (1, 1)
+        vector_ops = _batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * factor
+    nest = LoopNest(
+        B=_batch(data, rank) * in_z,
+        G=groups,
+        K=weight.shape[1] * factor,
+        C=channels * depth_taps,
+        OY=in_y,
+        OX=in_x,
+        FY=taps_y,
+        FX=taps_x,
+        input_height=in_y,
+        input_width=in_x,
+    )
+    _add(builder, site, f"conv_transpose{rank}d", data, weight, bias, output, nest, vector_ops=vector_ops)
+
+
+def _add(
+    builder: GraphBuilder,
+    site: Site,
+    operator: str,
+    data: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    output: Tensor,
+    nest: LoopNest,
+    *,
+    vector_ops: int,
+) -> None:
+    """The bias is where the accumulator starts: a parameter, but no operation."""
+    reads = (data, weight) if bias is None else (data, weight, bias)
+    builder.add(
+        Operation(
+            site=site,
+            operator=operator,
+            reads=reads,
+            writes=(output,),
+            nest=nest,
+            vector_ops=vector_ops,
+            has_bias=bias is not None,
+        )
+    )
+
+
+def _batch(data: Tensor, rank: int) -> int:
+    return data.shape[0] if len(data.shape) == rank + 2 else 1
+
+
+def _per_axis(values: Sequence[int], rank: int) -> Sequence[int]:
+    return values if len(values) == rank else [values[0]] * rank
+
+
+def _space(values: Sequence[int]) -> tuple[int, int, int]:
+    """One to three sizes as depth, rows and columns."""
+    depth, rows, columns = (1,) * (3 - len(values)) + tuple(values)
+    return depth, rows, columns
+
+
+def _conv(call: Call) -> None:
+    transposed = bool(call.get("transposed", "transpose" in call.operator))
+    make = transposed_convolution if transposed else convolution
+    make(
+        call.builder,
+        call.site,
+        data=call.tensor("input"),
+        weight=call.tensor("weight"),
+        bias=call.get("bias"),
+        output=call.result,
+        stride=call["stride"],
+        dilation=call["dilation"],
+        groups=call["groups"],
+    )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "aten.conv1d": _conv,
+    "aten.conv2d": _conv,
+    "aten.conv3d": _conv,
+    "aten.convolution": _conv,
+    "aten.conv_transpose1d": _conv,
+    "aten.conv_transpose2d": _conv,
+    "aten.conv_transpose3d": _conv,
+}

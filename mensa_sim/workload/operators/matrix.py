@@ -1,0 +1,143 @@
+"""Matrix products: linear, matmul and its batched and biased forms.
+
+The rows of a product go in OX. An operand that is a parameter is the nest's weight, whichever side it stands on;
+independent batches of rows against one weight join the rows. Where each batch has a weight of its own, be it
+parameters or activations (attention), batches are groups.
+"""
+
+import math
+from collections.abc import Mapping
+
+from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.operation import Operation, Site, Tensor
+from mensa_sim.workload.operators.call import Call, Handler
+
+
+def product(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    operator: str,
+    data: Tensor,
+    weight: Tensor,
+    output: Tensor,
+    rows: int,
+    columns: int,
+    depth: int,
+    groups: int = 1,
+    addend: Tensor | None = None,
+) -> None:
+    """`groups` products of [rows, depth] and [depth, columns], plus an addend (free if it is a bias)."""
+    added = addend is not None and addend.constant is None
+    builder.add(
+        Operation(
+            site=site,
+            operator=operator,
+            reads=(data, weight) if addend is None else (data, weight, addend),
+            writes=(output,),
+            nest=matrix_nest(rows=rows, columns=columns, depth=depth, groups=groups),
+            vector_ops=output.elements if added else 0,
+            has_bias=addend is not None and not added,
+        )
+    )
+
+
+def matrix_nest(*, rows: int, columns: int, depth: int, groups: int = 1) -> LoopNest:
+    """The loop nest of a matrix product."""
+    return LoopNest(G=groups, K=columns, C=depth, OX=rows, input_width=rows)
+
+
+def linear(
+    builder: GraphBuilder, site: Site, *, data: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor
+) -> None:
+    """Rows of [..., C] times a weight [K, C]."""
+    depth = weight.shape[-1]
+    columns = math.prod(weight.shape[:-1])
+    product(
+        builder,
+        site,
+        operator="linear",
+        data=data,
+        weight=weight,
+        output=output,
+        rows=data.elements // depth,
+        columns=columns,
+        depth=depth,
+        addend=bias,
+    )
+
+
+def matmul(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    left: Tensor,
+    right: Tensor,
+    output: Tensor,
+    addend: Tensor | None = None,
+) -> None:
+    """numpy's matmul of two tensors; a vector is a row on the left and a column on the right."""
+    left_shape = left.shape if len(left.shape) > 1 else (1, *left.shape)
+    right_shape = right.shape if len(right.shape) > 1 else (*right.shape, 1)
+    rows, depth, columns = left_shape[-2], left_shape[-1], right_shape[-1]
+    left_batch, right_batch = math.prod(left_shape[:-2]), math.prod(right_shape[:-2])
+    batch = output.elements // (rows * columns)
+    data, weight = left, right
+    weight_batch, data_batch = right_batch, left_batch
+    if left.constant is not None and right.constant is None:
+        data, weight, rows, columns = right, left, columns, rows
+        weight_batch, data_batch = left_batch, right_batch
+    if weight_batch == 1:
+        rows, groups = rows * batch, 1
+    elif data_batch == 1 and weight.constant is None:
+        columns, groups = columns * batch, 1
+    else:
+        groups = batch
+    product(
+        builder,
+        site,
+        operator="linear" if weight.constant is not None else "matmul",
+        data=data,
+        weight=weight,
+        output=output,
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        groups=groups,
+        addend=addend,
+    )
+
+
+def _linear(call: Call) -> None:
+    linear(
+        call.builder,
+        call.site,
+        data=call.tensor("input"),
+        weight=call.tensor("weight"),
+        bias=call.get("bias"),
+        output=call.result,
+    )
+
+
+def _matmul(call: Call) -> None:
+    left, right = call.operands
+    matmul(call.builder, call.site, left=left, right=right, output=call.result)
+
+
+def _biased(call: Call) -> None:
+    addend, left, right = call.operands
+    matmul(call.builder, call.site, left=left, right=right, output=call.result, addend=addend)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "aten.linear": _linear,
+    "aten.matmul": _matmul,
+    "aten.mm": _matmul,
+    "aten.bmm": _matmul,
+    "aten.mv": _matmul,
+    "aten.dot": _matmul,
+    "aten.addmm": _biased,
+    "aten.addmv": _biased,
+    "aten.baddbmm": _biased,
+}

@@ -1,0 +1,163 @@
+"""How torch spells recurrent layers: stacked, bidirectional, projected, batch first or not, and single cells."""
+
+from collections.abc import Mapping, Sequence
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
+from mensa_sim.workload.operators.views import part
+
+
+def stacked_recurrent(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    kind: str,
+    data: Tensor,
+    batch_first: bool,
+    cells: Sequence[Sequence[CellWeights]],
+    initial: Tensor | None,
+    initial_cell: Tensor | None = None,
+    results: Sequence[Tensor],
+) -> None:
+    """Layers of one or two directions; results are the sequence, the last hidden and, for an LSTM, cell state.
+
+    `cells[layer][direction]`; the states are [layers * directions, batch, units].
+    """
+    group = builder.claim(site.name)
+    steps, batch = _steps_and_batch(data, batch_first=batch_first)
+    inputs: tuple[Tensor, ...] = (data,)
+    last_hidden: list[Tensor] = []
+    last_cell: list[Tensor] = []
+    for layer, directions in enumerate(cells):
+        outputs = []
+        for direction, weights in enumerate(directions):
+            name = f"{group}.l{layer}" + ("_reverse" if direction else "")
+            index = layer * len(directions) + direction
+            units = weights.hidden.shape[0] // {"lstm": 4, "gru": 3, "rnn": 1}[kind]
+            sequence = _new(f"{site.node}/{name}", (steps, batch, weights.hidden.shape[1]))
+            carried = (_new(f"{site.node}/{name}.c", (batch, units)),) if kind == "lstm" else ()
+            run = CellRun(
+                steps=steps,
+                batch=batch,
+                inputs=inputs,
+                initial=_state(builder, site, initial, index, f"{name}.h0"),
+                initial_cell=_state(builder, site, initial_cell, index, f"{name}.c0"),
+                writes=(sequence,),
+                carried=carried,
+            )
+            recurrent_cell(builder, site, kind=kind, weights=weights, run=run, group=name)
+            outputs.append(sequence)
+            final = _new(f"{site.node}/{name}.hn", (1, batch, weights.hidden.shape[1]))
+            part(builder, site, data=sequence, output=final, axis=0, start=steps - 1, length=1)
+            last_hidden.append(final)
+            last_cell.extend(carried)
+        inputs = tuple(outputs)
+    for result, pieces in zip(results, (inputs, last_hidden, last_cell), strict=False):
+        _join(builder, site, pieces, result)
+
+
+def _new(id: str, shape: tuple[int, ...]) -> Tensor:
+    tensor = Tensor(id=id, shape=shape, stored=0)
+    return Tensor(id=id, shape=shape, stored=tensor.elements)
+
+
+def _steps_and_batch(data: Tensor, *, batch_first: bool) -> tuple[int, int]:
+    if len(data.shape) == 2:
+        return data.shape[0], 1
+    steps, batch = (data.shape[1], data.shape[0]) if batch_first else data.shape[:2]
+    return steps, batch
+
+
+def _state(builder: GraphBuilder, site: Site, states: Tensor | None, index: int, name: str) -> tuple[Tensor, ...]:
+    """One layer's first state out of the stacked ones."""
+    if states is None:
+        return ()
+    output = _new(f"{site.node}/{name}", states.shape[1:])
+    part(builder, site, data=states, output=output, axis=0, start=index, length=1, operator="select")
+    return (builder.tensor(output.id),)
+
+
+def _join(builder: GraphBuilder, site: Site, pieces: Sequence[Tensor], result: Tensor) -> None:
+    """A tensor whose parts the cells write side by side, each in its place: no copy."""
+    builder.add(Operation(site=site, operator="join", role=Role.VIEW, reads=tuple(pieces), writes=(result,)))
+
+
+def _weights(call: Call, *, with_projection: bool) -> list[list[CellWeights]]:
+    parameters: list[Tensor] = list(call["params"])
+    per_cell = 2 + 2 * bool(call["has_biases"]) + with_projection
+    rows = [parameters[at : at + per_cell] for at in range(0, len(parameters), per_cell)]
+    cells = [_cell_weights(row, has_biases=call["has_biases"], projection=with_projection) for row in rows]
+    directions = 2 if call["bidirectional"] else 1
+    return [cells[at : at + directions] for at in range(0, len(cells), directions)]
+
+
+def _cell_weights(row: Sequence[Tensor], *, has_biases: bool, projection: bool) -> CellWeights:
+    return CellWeights(
+        input=row[0],
+        hidden=row[1],
+        input_bias=row[2] if has_biases else None,
+        hidden_bias=row[3] if has_biases else None,
+        projection=row[-1] if projection else None,
+    )
+
+
+def _layers(call: Call) -> None:
+    if "data" in call.arguments:
+        raise TraceError(
+            f"{call.site.node}: packed sequences cannot be traced; pass padded tensors of one length instead"
+        )
+    kind = call.operator.split("_")[0]
+    states = call["hx"]
+    hidden, cell = states if kind == "lstm" else (states, None)
+    count = call["num_layers"] * (2 if call["bidirectional"] else 1)
+    plain = 2 + 2 * bool(call["has_biases"])
+    stacked_recurrent(
+        call.builder,
+        call.site,
+        kind=kind,
+        data=call.tensor("input"),
+        batch_first=call["batch_first"],
+        cells=_weights(call, with_projection=len(call["params"]) == count * (plain + 1)),
+        initial=hidden,
+        initial_cell=cell,
+        results=call.results,
+    )
+
+
+def _cell(call: Call) -> None:
+    """A single step outside a loop that could fold: still a recurrent group, of one step."""
+    kind = call.operator.split("_")[0]
+    states = call["hx"]
+    hidden, cell = states if kind == "lstm" else (states, None)
+    weights = CellWeights(
+        input=call.tensor("w_ih"),
+        hidden=call.tensor("w_hh"),
+        input_bias=call.get("b_ih"),
+        hidden_bias=call.get("b_hh"),
+    )
+    group = call.builder.claim(call.site.name)
+    run = CellRun(
+        steps=1,
+        batch=call.result.elements // call.result.shape[-1],
+        inputs=(call.tensor("input"),),
+        initial=(hidden,),
+        initial_cell=() if cell is None else (cell,),
+        writes=call.results[:1],
+        carried=call.results[1:],
+    )
+    recurrent_cell(call.builder, call.site, kind=kind, weights=weights, run=run, group=group)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "aten.lstm": _layers,
+    "aten.gru": _layers,
+    "aten.rnn_tanh": _layers,
+    "aten.rnn_relu": _layers,
+    "aten.lstm_cell": _cell,
+    "aten.gru_cell": _cell,
+    "aten.rnn_tanh_cell": _cell,
+    "aten.rnn_relu_cell": _cell,
+}

@@ -1,0 +1,185 @@
+"""Operators that move nothing: views, and parts whose innermost run stays whole.
+
+Reading a part of a tensor in unbroken runs (slice, split, select along an outer axis) is an address and a pitch, so it
+is free. A part that breaks the innermost run, and every permutation that moves more than axes of size one, is
+STRIDED: free only for readers that index freely (see `reindexing`). A cast between float types is free too, since
+precision comes from the workload, not from the model.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.elementwise import elementwise
+
+
+def view(builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, operator: str = "view") -> None:
+    """The same elements in another shape; an expanded axis repeats what is stored once."""
+    builder.add(Operation(site=site, operator=operator, role=Role.VIEW, reads=(data,), writes=(_kept(data, output),)))
+
+
+def permute(
+    builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, order: Sequence[int], operator: str = "permute"
+) -> None:
+    """Axes in another order; free where only axes of size one move."""
+    moved = [axis % len(order) for axis in order if data.shape[axis] != 1] if order else []
+    role = Role.VIEW if moved == sorted(moved) else Role.STRIDED
+    builder.add(Operation(site=site, operator=operator, role=role, reads=(data,), writes=(_kept(data, output),)))
+
+
+def part(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    data: Tensor,
+    output: Tensor,
+    axis: int,
+    start: int,
+    length: int,
+    step: int = 1,
+    operator: str = "slice",
+) -> None:
+    """`length` positions along one axis."""
+    axis %= len(data.shape)
+    run = math.prod(data.shape[axis + 1 :])
+    broken = run == 1 and data.shape[axis] > 1 and output.elements > 1 and (step > 1 or length == 1)
+    span = f"{start}:{start + (length - 1) * step + 1}" + (f":{step}" if step > 1 else "")
+    builder.add(
+        Operation(
+            site=site,
+            operator=operator,
+            role=Role.STRIDED if broken else Role.VIEW,
+            reads=(data,),
+            writes=(_kept(data, output),),
+            part=":," * axis + span,
+        )
+    )
+
+
+def _kept(data: Tensor, output: Tensor) -> Tensor:
+    """The output with what it stores: never more than the tensor it shows."""
+    return Tensor(
+        id=output.id, shape=output.shape, stored=min(data.stored, output.elements), index=data.index or output.index
+    )
+
+
+def _view(call: Call) -> None:
+    view(call.builder, call.site, data=call.operands[0], output=call.result, operator=call.operator)
+
+
+def _same(call: Call) -> None:
+    """The source of an in-place copy replaces what it overwrites."""
+    view(call.builder, call.site, data=call.tensor("src"), output=call.result, operator="copy_into")
+
+
+def _cast(call: Call) -> None:
+    data = call.operands[0]
+    if data.index == call.result.index:
+        view(call.builder, call.site, data=data, output=call.result, operator="cast")
+    else:
+        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=call.result)
+
+
+def _permute(call: Call) -> None:
+    data = call.operands[0]
+    axes = list(range(len(data.shape)))
+    order = _ORDERS[call.target.split(".")[1]](call, axes)
+    permute(call.builder, call.site, data=data, output=call.result, order=order)
+
+
+def _transposed(call: Call, axes: list[int]) -> list[int]:
+    first, second = (call["dim0"], call["dim1"]) if "dim0" in call.arguments else (0, 1)
+    if axes:
+        axes[first], axes[second] = axes[second], axes[first]
+    return axes
+
+
+def _moved(call: Call, axes: list[int]) -> list[int]:
+    sources = [axis % len(axes) for axis in _listed(call["source"])]
+    targets = [axis % len(axes) for axis in _listed(call["destination"])]
+    order = [axis for axis in axes if axis not in sources]
+    for target, source in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, source)
+    return order
+
+
+def _listed(value: int | Sequence[int]) -> Sequence[int]:
+    return [value] if isinstance(value, int) else value
+
+
+_ORDERS = {
+    "permute": lambda call, axes: [axis % len(axes) for axis in call["dims"]],
+    "transpose": _transposed,
+    "swapaxes": lambda call, axes: _transposed_named(call, axes, "axis0", "axis1"),
+    "t": lambda call, axes: axes[::-1],
+    "numpy_T": lambda call, axes: axes[::-1],
+    "adjoint": lambda call, axes: [*axes[:-2], axes[-1], axes[-2]],
+    "mT": lambda call, axes: [*axes[:-2], axes[-1], axes[-2]],
+    "movedim": _moved,
+    "moveaxis": _moved,
+}
+
+
+def _transposed_named(call: Call, axes: list[int], first: str, second: str) -> list[int]:
+    axes[call[first]], axes[call[second]] = axes[call[second]], axes[call[first]]
+    return axes
+
+
+def _shuffle(call: Call) -> None:
+    """Space and channels trade places (pixel shuffle, channel shuffle)."""
+    call.add(role=Role.STRIDED)
+
+
+def _slice(call: Call) -> None:
+    data, axis, step = call.operands[0], call.get("dim", 0), call.get("step", 1)
+    size = data.shape[axis]
+    start = min(max((call.get("start", 0) or 0) + (size if (call.get("start", 0) or 0) < 0 else 0), 0), size)
+    length = call.result.shape[axis]
+    part(call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=length, step=step)
+
+
+def _select(call: Call) -> None:
+    data, axis = call.operands[0], call["dim"]
+    start = call["index"] % data.shape[axis]
+    part(call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select")
+
+
+def _pieces(call: Call) -> None:
+    """split, chunk and unbind: parts one after another along an axis."""
+    data, axis, start = call.operands[0], call.get("dim", 0), 0
+    for result in call.results:
+        same_rank = len(result.shape) == len(data.shape)
+        length = result.shape[axis] if same_rank else 1
+        part(
+            call.builder,
+            call.site,
+            data=data,
+            output=result,
+            axis=axis,
+            start=start,
+            length=length,
+            operator=call.operator,
+        )
+        start += length
+
+
+_VIEWS = """
+    view _unsafe_view reshape _reshape_alias flatten unflatten ravel squeeze unsqueeze expand expand_as broadcast_to
+    view_as reshape_as alias detach clone contiguous lift lift_fresh lift_fresh_copy dropout feature_dropout
+    alpha_dropout
+"""
+_CASTS = "_to_copy to type_as"
+
+HANDLERS: Mapping[str, Handler] = {
+    **{f"aten.{name}": _view for name in _VIEWS.split()},
+    **{f"aten.{name}": _cast for name in _CASTS.split()},
+    **{f"aten.{name}": _permute for name in _ORDERS},
+    **dict.fromkeys(("aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle"), _shuffle),
+    "aten.copy": _same,
+    "aten.slice": _slice,
+    "aten.narrow": _slice,
+    "aten.select": _select,
+    **dict.fromkeys((f"aten.{n}" for n in ("split", "split_with_sizes", "chunk", "unbind", "tensor_split")), _pieces),
+}

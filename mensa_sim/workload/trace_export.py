@@ -1,0 +1,91 @@
+"""Asking torch to export a module on `meta` tensors, and saying in one line why it could not."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+
+from mensa_sim.errors import TraceError
+
+
+def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
+    """The exported program of a module; inputs by position or by name, on the module's device (`meta`)."""
+    if not isinstance(module, torch.nn.Module):
+        raise TraceError(
+            f"{name}: the model is a {type(module).__name__}, not a torch.nn.Module; "
+            "name a callable that returns a module"
+        )
+    by_name = dict(inputs) if isinstance(inputs, Mapping) else {}
+    by_position = () if isinstance(inputs, Mapping) else tuple(inputs)
+    with _in_evaluation(module), _quietly(), torch.no_grad():
+        try:
+            return torch.export.export(module, by_position, by_name, strict=False)
+        except Exception as error:
+            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+def functional(program: ExportedProgram, *, name: str) -> ExportedProgram:
+    """The same program without in-place operators, composite operators kept."""
+    with _quietly(), torch.no_grad():
+        try:
+            functionalised: ExportedProgram = program.run_decompositions({})
+            return functionalised
+        except Exception as error:
+            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+@contextmanager
+def _in_evaluation(module: torch.nn.Module) -> Iterator[None]:
+    """Dropout off and batch norm on its running statistics, as in inference; put back afterwards."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torch logs the failures that we report in a line of our own, and warns of what does not concern a trace."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _reason(error: Exception) -> str:
+    """What a user needs of an export error: its first line, where in the model, and what to do."""
+    text = str(error).strip()
+    first = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    kind = type(error).__name__
+    place = _place(text)
+    if "DataDependent" in kind or "data-dependent" in first:
+        return (
+            f"control flow or a shape depends on the data{place} ({first}); "
+            "fix the branch or the size for this trace, only static graphs can be mapped"
+        )
+    if "PackedSequence" in text or "batch_sizes" in text or "pack_padded" in text:
+        return f"packed sequences cannot be traced{place}; pass padded tensors of one length instead ({first})"
+    return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"
+
+
+def _place(text: str) -> str:
+    """The model's own line that raised the error, where torch tells it."""
+    lines = [line.strip() for line in text.splitlines()]
+    files = [line for line in lines if line.startswith("File ") and "site-packages/torch" not in line]
+    if not files:
+        return ""
+    at = lines.index(files[-1])
+    code = f": {lines[at + 1]}" if at + 1 < len(lines) else ""
+    return f" at {files[-1].removeprefix('File ')}{code}"
