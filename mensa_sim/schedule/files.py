@@ -1,0 +1,126 @@
+"""`schedule.yaml`: a schedule as a file that a person can edit and `--schedule` reads back."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mensa_sim.errors import FileError
+from mensa_sim.files import read_record, write_yaml
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule, schedule_of
+from mensa_sim.schedule.unit import Refusal, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedLayer:
+    """One row of the file: a layer, where it runs, and why it was put there."""
+
+    layer: str
+    accelerator: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleFile:
+    """The file: layers in order of execution; all but `layers` and `problem` is for people, and is predicted anew."""
+
+    problem: str
+    """Workload and system: `lstm on mensa_g`."""
+    scheduler: str
+    objective: str
+    value: float = 0.0
+    """Predicted objective value: ps, pJ or pJ ps."""
+    bound: float | None = None
+    layers: tuple[PlacedLayer, ...]
+
+
+def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
+    """The text of `schedule.yaml`; the same schedule gives the same bytes."""
+    head: dict[str, object] = {
+        "problem": problem.name,
+        "scheduler": schedule.scheduler,
+        "objective": schedule.objective,
+        "value": float(schedule.value),
+    }
+    if schedule.bound is not None:
+        head["bound"] = float(schedule.bound)
+    rows = []
+    for layer, accelerator in schedule.assignment.items():
+        row = {"layer": layer, "accelerator": accelerator}
+        if schedule.reasons.get(layer):
+            row["reason"] = schedule.reasons[layer]
+        rows.append(row)
+    return write_yaml({**head, "layers": rows})
+
+
+def read_schedule(path: Path, problem: Problem) -> Schedule:
+    """The schedule in a file, predicted anew under the problem.
+
+    Raises `FileError` with every contradiction to the problem: another workload or system, layers missing, unknown or
+    twice, accelerators unknown or unable, pins not kept, groups torn apart, a consumer before its producer.
+    """
+    content = read_record(path, ScheduleFile)
+    unit_of = {layer: index for index, unit in enumerate(problem.units) for layer in unit.layers}
+    faults = _unknown_names(content, problem, unit_of)
+    rows: dict[str, PlacedLayer] = {}
+    for row in content.layers:
+        rows.setdefault(row.layer, row)
+    places = {name: index for index, name in enumerate(problem.accelerators)}
+    assignment = []
+    for unit in problem.units:
+        place, unit_faults = _place_of(unit, rows, places, problem)
+        assignment.append(place)
+        faults += unit_faults
+    order = list(dict.fromkeys(unit_of[row.layer] for row in content.layers if row.layer in unit_of))
+    faults += _order_faults(problem, order)
+    if faults:
+        raise FileError(str(path), faults)
+    reasons = [rows[unit.layers[0]].reason or "as the file says" for unit in problem.units]
+    return schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
+
+
+def _unknown_names(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
+    faults = []
+    if content.problem != problem.name:
+        faults.append(f"problem: the file is for {content.problem!r}, not for {problem.name!r}")
+    times = Counter(row.layer for row in content.layers)
+    for layer, count in times.items():
+        if layer not in unit_of:
+            faults.append(f"layers: {problem.name} has no layer {layer!r}")
+        elif count > 1:
+            faults.append(f"layers: {layer} stands {count} times")
+    for row in content.layers:
+        if row.accelerator not in problem.accelerators:
+            known = ", ".join(problem.accelerators)
+            faults.append(f"layers: {row.layer} is on the unknown accelerator {row.accelerator!r}; choose from {known}")
+    missing = [layer for layer in unit_of if layer not in times]
+    return [*faults, *(f"layers: {layer} is missing" for layer in missing)]
+
+
+def _place_of(
+    unit: Unit, rows: dict[str, PlacedLayer], places: dict[str, int], problem: Problem
+) -> tuple[int, list[str]]:
+    """The unit's accelerator, and what is wrong with it; names that are unknown were reported before."""
+    wanted = {rows[layer].accelerator for layer in unit.layers if layer in rows} & set(places)
+    if len(wanted) > 1:
+        where = ", ".join(f"{layer} on {rows[layer].accelerator}" for layer in unit.layers if layer in rows)
+        return 0, [f"layers: group {unit.name} runs on one accelerator, the file says {where}"]
+    if not wanted:
+        return 0, []
+    place = places[wanted.pop()]
+    option = unit.options[place]
+    if isinstance(option, Refusal):
+        return place, [f"layers: {problem.accelerators[place]} cannot run {unit.name}: {option.reason}"]
+    if unit.pin not in (None, place):
+        return place, [f"layers: {unit.name} is pinned to {problem.accelerators[unit.pin or 0]}"]
+    return place, []
+
+
+def _order_faults(problem: Problem, order: list[int]) -> list[str]:
+    position = {index: number for number, index in enumerate(order)}
+    return [
+        f"layers: {problem.units[flow.consumer].name} stands before {problem.units[flow.producer].name}, "
+        "whose output it reads"
+        for flow in problem.flows
+        if flow.producer in position and flow.consumer in position and position[flow.consumer] < position[flow.producer]
+    ]

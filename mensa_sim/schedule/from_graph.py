@@ -1,0 +1,162 @@
+"""From a layer graph, a system and a cost table to the scheduling problem."""
+
+import heapq
+from collections.abc import Mapping
+
+from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.system import System
+from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.schedule.problem import Execution, Objective, Problem, require_runnable
+from mensa_sim.schedule.transfer import routes_of
+from mensa_sim.schedule.unit import Flow, Option, Refusal, Unit
+from mensa_sim.units import transfer_ps
+from mensa_sim.workload.families import families_of, features_of
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+def problem_of(
+    graph: LayerGraph,
+    system: System,
+    costs: CostTable,
+    objective: Objective = "edp",
+    *,
+    leakage_mw: Mapping[str, float],
+    deadline_ps: int | None = None,
+    pins: Mapping[str, str] | None = None,
+    execution: Execution = "serial",
+    families: Mapping[str, int] | None = None,
+) -> Problem:
+    """The problem of placing a graph on a system at the given costs.
+
+    A recurrent group becomes one unit: its latencies and energies are the sums over its members, its family that of
+    the member with the most MACs. `leakage_mw` is the static power by accelerator, `pins` layer to accelerator,
+    `families` layer to family (the paper's five where it is not given). Raises `InfeasibleError` for pins that
+    contradict a group, a group that cannot run as one piece, and layers that nothing can run.
+    """
+    members = _units_in_order(graph)
+    pinned = _pins(graph, system, members, pins or {})
+    known = families_of(graph) if families is None else families
+    index = {layer.name: number for number, layers in enumerate(members) for layer in layers}
+    flows: dict[tuple[int, int], int] = {}
+    for edge in graph.edges:
+        ends = index[edge.producer], index[edge.consumer]
+        if ends[0] != ends[1]:
+            flows[ends] = flows.get(ends, 0) + edge.size_bytes
+    names = tuple(accelerator.name for accelerator in system.accelerators)
+    problem = Problem(
+        name=f"{graph.name} on {system.name}",
+        accelerators=names,
+        memories=tuple(accelerator.memory for accelerator in system.accelerators),
+        units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
+        flows=tuple(Flow(producer=p, consumer=c, size_bytes=flows[p, c]) for p, c in sorted(flows)),
+        routes=routes_of(system),
+        leakage_mw=tuple(leakage_mw[name] for name in names),
+        background_mw=sum(memory.background_mw for memory in system.memories.values()),
+        families={family: names.index(name) for family, name in system.families.items()},
+        objective=objective,
+        deadline_ps=deadline_ps,
+        execution=execution,
+    )
+    require_runnable(problem)
+    return problem
+
+
+def _unit(
+    layers: tuple[Layer, ...],
+    costs: CostTable,
+    accelerators: tuple[str, ...],
+    families: Mapping[str, int],
+    pin: int | None,
+) -> Unit:
+    features = features_of(layers)
+    heaviest = max(layers, key=lambda layer: layer.macs)
+    return Unit(
+        name=layers[0].group or layers[0].name,
+        layers=tuple(layer.name for layer in layers),
+        options=tuple(_option(layers, costs, accelerator) for accelerator in accelerators),
+        family=families.get(heaviest.name),
+        parameter_bytes=features.parameter_bytes,
+        macs_per_step=features.macs,
+        pin=pin,
+    )
+
+
+def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Option | Refusal:
+    refused = [
+        f"{layer.name}: {costs.refusals[layer.name, accelerator]}"
+        for layer in layers
+        if not costs.runs(layer.name, accelerator)
+    ]
+    if refused:
+        return Refusal(reason="; ".join(refused))
+    bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
+    found = [costs.cost(layer.name, accelerator) for layer in layers]
+    return Option(
+        latency_ps=sum(cost.latency_ps(bandwidth) for cost in found),
+        energy_pj=sum(cost.energy_pj for cost in found),
+        compute_ps=sum(cost.on_chip_ps for cost in found),
+        memory_ps=sum(transfer_ps(cost.memory_bytes, bandwidth) for cost in found),
+    )
+
+
+def _units_in_order(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
+    """Layers and whole groups in topological order, ties by graph order."""
+    of_layer = {layer.name: ("group", layer.group) if layer.group else ("layer", layer.name) for layer in graph.layers}
+    members: dict[tuple[str, str], list[Layer]] = {}
+    for layer in graph.layers:
+        members.setdefault(of_layer[layer.name], []).append(layer)
+    position = {unit: number for number, unit in enumerate(members)}
+    units = list(members.values())
+    followers: list[set[int]] = [set() for _ in units]
+    waiting = [0] * len(units)
+    for edge in graph.edges:
+        producer, consumer = position[of_layer[edge.producer]], position[of_layer[edge.consumer]]
+        if producer != consumer and consumer not in followers[producer]:
+            followers[producer].add(consumer)
+            waiting[consumer] += 1
+    ready = [number for number, count in enumerate(waiting) if not count]
+    order: list[int] = []
+    while ready:
+        number = heapq.heappop(ready)
+        order.append(number)
+        for follower in sorted(followers[number]):
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heapq.heappush(ready, follower)
+    if len(order) < len(units):
+        stuck = sorted(
+            {
+                layer.group
+                for number in set(range(len(units))) - set(order)
+                for layer in units[number]
+                if layer.group is not None
+            }
+        )
+        raise InfeasibleError(
+            f"{graph.name}: the recurrent groups {', '.join(stuck)} cannot run as one piece each: "
+            "data leaves one of them and comes back through a layer outside it"
+        )
+    return tuple(tuple(units[number]) for number in order)
+
+
+def _pins(
+    graph: LayerGraph, system: System, members: tuple[tuple[Layer, ...], ...], pins: Mapping[str, str]
+) -> list[int | None]:
+    names = [accelerator.name for accelerator in system.accelerators]
+    for layer, accelerator in pins.items():
+        if layer not in graph:
+            raise unknown_name(layer, (layer.name for layer in graph.layers), "layer in a pin")
+        lookup({name: name for name in names}, accelerator, "accelerator in a pin")
+    found: list[int | None] = []
+    for layers in members:
+        wanted = {layer.name: pins[layer.name] for layer in layers if layer.name in pins}
+        if len(set(wanted.values())) > 1:
+            pairs = ", ".join(f"{layer} to {accelerator}" for layer, accelerator in wanted.items())
+            raise InfeasibleError(
+                f"{graph.name}: the recurrent group {layers[0].group} runs on one accelerator, but is pinned to "
+                f"{len(set(wanted.values()))}: {pairs}"
+            )
+        found.append(names.index(next(iter(wanted.values()))) if wanted else None)
+    return found

@@ -1,0 +1,141 @@
+"""The scheduling problem in plain numbers: units, accelerators, what each pair costs, and what flows between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
+
+from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.schedule.transfer import Route
+from mensa_sim.schedule.unit import Flow, Refusal, Unit
+from mensa_sim.units import leakage_pj
+
+Objective = Literal["edp", "latency", "energy"]
+Execution = Literal["serial", "parallel"]
+OBJECTIVES: tuple[str, ...] = get_args(Objective)
+EXECUTIONS: tuple[str, ...] = get_args(Execution)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Units in topological order, what they cost where, what flows, and what is to be minimised.
+
+    `execution` says what a predicted latency is. `serial`: layer after layer, transfers included, the sum that can be
+    proved optimal. `parallel`: branches overlap on different accelerators (list schedule without contention).
+    """
+
+    name: str
+    accelerators: tuple[str, ...]
+    memories: tuple[str, ...]
+    """The memory of each accelerator."""
+    units: tuple[Unit, ...]
+    flows: tuple[Flow, ...]
+    routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
+    """From memory to memory, for every pair that differs."""
+    leakage_mw: tuple[float, ...]
+    """Static power of each accelerator, idle or busy."""
+    background_mw: float
+    """Static power of all memories together."""
+    families: Mapping[int, int] = field(default_factory=dict)
+    """The accelerator that the system names for a family."""
+    objective: Objective = "edp"
+    deadline_ps: int | None = None
+    execution: Execution = "serial"
+
+    def __post_init__(self) -> None:
+        count = len(self.accelerators)
+        if not count or len(self.memories) != count or len(self.leakage_mw) != count:
+            raise ValueError(f"{self.name}: accelerators, memories and leakage_mw must be as many, at least one")
+        for unit in self.units:
+            if len(unit.options) != count:
+                raise ValueError(f"{self.name}: {unit.name} has {len(unit.options)} options for {count} accelerators")
+        for flow in self.flows:
+            if not 0 <= flow.producer < flow.consumer < len(self.units) or flow.size_bytes < 0:
+                raise ValueError(f"{self.name}: flow {flow} does not go from a unit to a later one")
+        for source in self.memories:
+            for target in self.memories:
+                if source != target and (source, target) not in self.routes:
+                    raise ValueError(f"{self.name}: no route from {source} to {target}")
+        if min(*self.leakage_mw, self.background_mw) < 0:
+            raise ValueError(f"{self.name}: a static power is negative")
+        self._check_goal()
+
+    def _check_goal(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"unknown objective {self.objective!r}; choose from {', '.join(OBJECTIVES)}")
+        if self.execution not in EXECUTIONS:
+            raise UsageError(f"unknown execution {self.execution!r}; choose from {', '.join(EXECUTIONS)}")
+        if self.deadline_ps is not None and self.deadline_ps < 1:
+            raise UsageError(f"a deadline of {self.deadline_ps} ps is not positive")
+
+    @property
+    def static_mw(self) -> float:
+        """Power that the whole system draws however little it does."""
+        return sum(self.leakage_mw) + self.background_mw
+
+    @cached_property
+    def incoming(self) -> tuple[tuple[Flow, ...], ...]:
+        """Flows into each unit, in the order given."""
+        return self._flows_by([flow.consumer for flow in self.flows])
+
+    @cached_property
+    def outgoing(self) -> tuple[tuple[Flow, ...], ...]:
+        """Flows out of each unit, in the order given."""
+        return self._flows_by([flow.producer for flow in self.flows])
+
+    def _flows_by(self, ends: list[int]) -> tuple[tuple[Flow, ...], ...]:
+        found: list[list[Flow]] = [[] for _ in self.units]
+        for end, flow in zip(ends, self.flows, strict=True):
+            found[end].append(flow)
+        return tuple(tuple(flows) for flows in found)
+
+    def route(self, source: int, target: int) -> Route | None:
+        """The route from one accelerator's memory to another's; none where they share it."""
+        memory, other = self.memories[source], self.memories[target]
+        return None if memory == other else self.routes[memory, other]
+
+    def transfer_ps(self, size_bytes: int, source: int, target: int) -> int:
+        """Time to hand over bytes: 0 for none, and within a memory, where reading and writing are layer cost."""
+        route = self.route(source, target)
+        return route.time_ps(size_bytes) if route else 0
+
+    def transfer_pj(self, size_bytes: int, source: int, target: int) -> float:
+        """Dynamic energy to hand over bytes."""
+        route = self.route(source, target)
+        return route.energy_pj(size_bytes) if route else 0.0
+
+    def total_pj(self, dynamic_pj: float, latency_ps: int) -> float:
+        """Energy of an inference: dynamic, and the static power of the whole system over its latency."""
+        return dynamic_pj + leakage_pj(self.static_mw, latency_ps)
+
+    def value(self, dynamic_pj: float, latency_ps: int) -> float:
+        """What the objective makes of a latency and a dynamic energy: ps, pJ or pJ ps."""
+        if self.objective == "latency":
+            return float(latency_ps)
+        energy_pj = self.total_pj(dynamic_pj, latency_ps)
+        return energy_pj if self.objective == "energy" else energy_pj * latency_ps
+
+
+def require_runnable(problem: Problem) -> None:
+    """Raise `InfeasibleError` naming every unit that no accelerator, or not its pinned one, can run."""
+    faults = []
+    for unit in problem.units:
+        if unit.allowed:
+            continue
+        if unit.pin is None:
+            reasons = _reasons(problem, unit, range(len(problem.accelerators)))
+            faults.append(f"no accelerator can run {unit.name} ({reasons})")
+        else:
+            reasons = _reasons(problem, unit, [unit.pin])
+            faults.append(f"{unit.name} is pinned to an accelerator that cannot run it ({reasons})")
+    if faults:
+        raise InfeasibleError(f"{problem.name}: " + "; ".join(faults))
+
+
+def _reasons(problem: Problem, unit: Unit, accelerators: "range | list[int]") -> str:
+    found = []
+    for index in accelerators:
+        option = unit.options[index]
+        if isinstance(option, Refusal):
+            found.append(f"{problem.accelerators[index]}: {option.reason}")
+    return "; ".join(found)

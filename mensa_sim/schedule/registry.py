@@ -1,0 +1,54 @@
+"""The schedulers by name, and the one call that runs any of them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from mensa_sim.errors import UsageError
+from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.schedule.mensa import mensa
+from mensa_sim.schedule.problem import Problem, require_runnable
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.simple import greedy, single
+
+Scheduler = Callable[..., Schedule]
+
+SINGLE = "single:"
+"""Prefix of the scheduler that puts everything on the accelerator named after it."""
+
+SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
+    {
+        "greedy": greedy,
+        "mensa": mensa,
+    }
+)
+
+
+def scheduler_names(problem: Problem) -> tuple[str, ...]:
+    """Every name that `schedule` understands for a problem."""
+    return (*(SINGLE + name for name in problem.accelerators), *SCHEDULERS)
+
+
+def schedule(problem: Problem, name: str, **options: float) -> Schedule:
+    """Run the scheduler of that name (`single:NAME` for one accelerator) with its options.
+
+    Raises `UnknownNameError` for a name or an option that does not exist, `InfeasibleError` where nothing can be
+    scheduled.
+    """
+    if name.startswith(SINGLE):
+        _check_options(name, single, options)
+        return single(problem, name.removeprefix(SINGLE))
+    scheduler = lookup(SCHEDULERS, name, f"scheduler (or {SINGLE}NAME)")
+    _check_options(name, scheduler, options)
+    require_runnable(problem)
+    return scheduler(problem, **options)
+
+
+def _check_options(name: str, scheduler: Scheduler, options: Mapping[str, float]) -> None:
+    parameters = inspect.signature(scheduler).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    for option, value in options.items():
+        if option not in known:
+            raise unknown_name(option, known, f"option of scheduler {name}")
+        if not isinstance(value, int | float):
+            raise UsageError(f"scheduler {name}: {option} is {value!r}, must be a number")

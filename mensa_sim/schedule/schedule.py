@@ -1,0 +1,82 @@
+"""The record that every scheduler returns: where each layer runs, in which order, how good it is and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mensa_sim.schedule.evaluate import Prediction, evaluate
+from mensa_sim.schedule.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """An accelerator per layer, by name and in order of execution, with its predicted objective value."""
+
+    scheduler: str
+    objective: str
+    assignment: Mapping[str, str]
+    """Layer to accelerator; its order is the order in which each accelerator takes its layers."""
+    prediction: Prediction
+    value: float
+    """Predicted value that the scheduler minimises: ps, pJ or pJ ps."""
+    bound: float | None = None
+    """No schedule of this problem has a value below this; none where nothing was proved."""
+    proof: str = ""
+    """How the bound was proved, or why it is not tight."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Layer to why it stands where it stands."""
+
+    def __post_init__(self) -> None:
+        if self.bound is not None and self.bound > self.value:
+            raise ValueError(f"{self.scheduler}: the bound {self.bound} is above the value {self.value}")
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Layers in order of execution."""
+        return tuple(self.assignment)
+
+    @property
+    def gap(self) -> float | None:
+        """At most this share above the best possible value; none without a useful bound."""
+        if self.bound is None:
+            return None
+        if self.value == self.bound:
+            return 0.0
+        return self.value / self.bound - 1 if self.bound > 0 else None
+
+
+def schedule_of(
+    problem: Problem,
+    scheduler: str,
+    assignment: Sequence[int],
+    *,
+    order: Sequence[int] | None = None,
+    reasons: Sequence[str] | None = None,
+) -> Schedule:
+    """The record of an assignment of units to accelerators, by index; a unit's layers share its reason."""
+    prediction = evaluate(problem, assignment, order)
+    placed: dict[str, str] = {}
+    why: dict[str, str] = {}
+    for index in order or range(len(problem.units)):
+        for layer in problem.units[index].layers:
+            placed[layer] = problem.accelerators[assignment[index]]
+            if reasons is not None:
+                why[layer] = reasons[index]
+    return Schedule(
+        scheduler=scheduler,
+        objective=problem.objective,
+        assignment=placed,
+        prediction=prediction,
+        value=prediction.value,
+        reasons=why,
+    )
+
+
+def with_bound(schedule: Schedule, bound: float, proof: str) -> Schedule:
+    """The schedule beside a proved lower bound; a bound that rounding put above the value is the value."""
+    return replace(schedule, bound=min(bound, schedule.value), proof=proof)
+
+
+def unit_assignment(problem: Problem, schedule: Schedule) -> list[int]:
+    """The accelerator of each unit of the problem, by index."""
+    index = {name: number for number, name in enumerate(problem.accelerators)}
+    return [index[schedule.assignment[unit.layers[0]]] for unit in problem.units]

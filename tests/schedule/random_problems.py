@@ -1,0 +1,76 @@
+"""Scheduling problems that hypothesis draws: several accelerators and memories, branches, refusals, pins."""
+
+from hypothesis import strategies as st
+
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.transfer import Route, Stage
+from mensa_sim.schedule.unit import Flow, Option, Refusal, Unit
+
+LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
+ENERGIES = st.floats(0, 1000, width=32) | st.integers(0, 20).map(float)
+
+
+@st.composite
+def units(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
+    """A unit that at least one accelerator runs, a recurrent group of three layers one time in four."""
+    options: list[Option | Refusal] = []
+    for _ in range(accelerators):
+        if draw(st.integers(0, 4)) == 0:
+            options.append(Refusal(reason="no buffer holds one tile"))
+        else:
+            latency_ps = draw(LATENCIES)
+            compute_ps, memory_ps = draw(st.integers(0, latency_ps)), draw(st.integers(0, latency_ps))
+            options.append(
+                Option(latency_ps=latency_ps, energy_pj=draw(ENERGIES), compute_ps=compute_ps, memory_ps=memory_ps)
+            )
+    if all(isinstance(option, Refusal) for option in options):
+        options[draw(st.integers(0, accelerators - 1))] = Option(latency_ps=draw(LATENCIES), energy_pj=draw(ENERGIES))
+    able = [number for number, option in enumerate(options) if isinstance(option, Option)]
+    name = f"u{index}"
+    layers = tuple(f"{name}.{part}" for part in "abc") if draw(st.integers(0, 3)) == 0 else (name,)
+    return Unit(
+        name=name,
+        layers=layers,
+        options=tuple(options),
+        family=draw(st.none() | st.integers(1, 5)),
+        parameter_bytes=draw(st.integers(0, 2000)),
+        macs_per_step=draw(st.integers(0, 100_000)),
+        pin=draw(st.sampled_from(able)) if draw(st.integers(0, 5)) == 0 else None,
+    )
+
+
+@st.composite
+def problems(
+    draw: st.DrawFn, max_units: int = 7, max_accelerators: int = 3, executions: tuple[str, ...] = ()
+) -> Problem:
+    """A feasible problem without a deadline."""
+    accelerators = draw(st.integers(1, max_accelerators))
+    memories = tuple(f"m{draw(st.integers(0, 1))}" for _ in range(accelerators))
+    count = draw(st.integers(1, max_units))
+    pairs = [(producer, consumer) for consumer in range(count) for producer in range(consumer)]
+    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=2 * count)) if pairs else []
+    flows = tuple(Flow(producer=p, consumer=c, size_bytes=draw(st.integers(0, 500))) for p, c in sorted(chosen))
+    route = Route(
+        stages=(
+            Stage(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
+            Stage(
+                resource="link",
+                bandwidth_bytes_per_s=1e12,
+                pj_per_byte=draw(st.floats(0, 4, width=32)),
+                latency_ps=draw(st.integers(0, 100)),
+            ),
+        )
+    )
+    return Problem(
+        name="random",
+        accelerators=tuple(f"a{number}" for number in range(accelerators)),
+        memories=memories,
+        units=tuple(draw(units(index, accelerators)) for index in range(count)),
+        flows=flows,
+        routes={(s, t): route for s in ("m0", "m1") for t in ("m0", "m1") if s != t},
+        leakage_mw=tuple(draw(st.sampled_from([0.0, 1.0, 250.0])) for _ in range(accelerators)),
+        background_mw=draw(st.sampled_from([0.0, 30.0])),
+        families=draw(st.dictionaries(st.integers(1, 5), st.integers(0, accelerators - 1), max_size=3)),
+        objective=draw(st.sampled_from(["edp", "latency", "energy"])),
+        execution=draw(st.sampled_from(executions or ("serial", "parallel"))),
+    )
