@@ -76,6 +76,8 @@ class LayerCost:
     dynamic_pj: Mapping[str, float] = field(default_factory=dict)
     """Dynamic energy by component; the keys are among `COMPONENTS`."""
     overlap: bool = True
+    buffered_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that the mapping holds at once in a buffer, `parameter` or `activation`; absent where unknown."""
     mapping: str = ""
     """The tiling and loop order chosen, for people."""
 
