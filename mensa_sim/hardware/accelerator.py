@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-OPERANDS = ("weight", "input", "output")
-BUFFERS = ("parameter", "activation")
-DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
+from mensa_sim.hardware.memory import MemoryEntry
 
 Operand = Literal["weight", "input", "output"]
 BufferName = Literal["parameter", "activation"]
+
+OPERANDS: tuple[Operand, ...] = ("weight", "input", "output")
+BUFFERS: tuple[BufferName, ...] = ("parameter", "activation")
+DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
 
 
 def _at_least(record: str, minimum: float, **values: float) -> None:
@@ -78,6 +80,8 @@ class Dataflow:
     depthwise_tap_slots: int = 1
     """A depthwise filter's taps take a multiple of this many cycles."""
     hop: Hop | None = None
+    pe_dims: tuple[str, ...] = ()
+    """The dims that the MACs of one PE unroll, filled in order like an axis; none: those of the axes, last first."""
 
     def __post_init__(self) -> None:
         if not self.axes:
@@ -85,6 +89,8 @@ class Dataflow:
         _at_least("dataflow", 1, depthwise_tap_slots=self.depthwise_tap_slots)
         if self.pipeline_cycles is not None:
             _at_least("dataflow", 0, pipeline_cycles=self.pipeline_cycles)
+        for entry in self.pe_dims:
+            split_dims(entry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,21 @@ class VectorUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerGating:
+    """What an idle accelerator still draws when its supply is cut, and how long it takes to come back."""
+
+    residual: float
+    """Share of the leakage power that remains."""
+    wake_up_ps: int
+    source: str
+
+    def __post_init__(self) -> None:
+        _at_least("power_gating", 0, residual=self.residual, wake_up_ps=self.wake_up_ps)
+        if self.residual > 1:
+            raise ValueError(f"power_gating: residual is {self.residual}, must be at most 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """One accelerator, as its file describes it."""
 
@@ -140,16 +161,24 @@ class Accelerator:
     placement: str
     """Where it stands, for people and for the choice of technology: `cpu_die`, `memory_logic_layer`, ..."""
     technology: str
-    """Path of its technology file, resolved by the reader."""
+    """Path of its technology file, relative to the file that names it; resolved by the reader."""
     clock_hz: int
     dataflow: Dataflow
     macs_per_pe: int = 1
-    """Multiply-accumulates of one PE per cycle, over the dims of its axes."""
+    """Multiply-accumulates of one PE per cycle, over `dataflow.pe_dims`, else those of the axes."""
+    operand_bits: int = 8
+    """The operand width its MACs are built for: sets their area and leakage; dynamic energy follows the layer."""
     accumulator_bits: int = 32
     registers: Mapping[Operand, Register] = field(default_factory=dict)
     buffers: Mapping[BufferName, Buffer] = field(default_factory=dict)
     vector_unit: VectorUnit | None = None
-    source: str
+    default_memory: MemoryEntry | None = None
+    """The memory of the system that bears the accelerator's own name and holds nothing else."""
+    power_gating: PowerGating | None = None
+    """Absent: the accelerator leaks while the system is on."""
+    refuses: tuple[str, ...] = ()
+    """Operators that it cannot run."""
+    source: str = ""
     """The publications that the figures of this file come from."""
 
     def __post_init__(self) -> None:
@@ -158,8 +187,11 @@ class Accelerator:
             1,
             clock_hz=self.clock_hz,
             macs_per_pe=self.macs_per_pe,
+            operand_bits=self.operand_bits,
             accumulator_bits=self.accumulator_bits,
         )
+        if self.macs_per_pe == 1 and self.dataflow.pe_dims:
+            raise ValueError(f"{self.name}: dataflow has pe_dims, so macs_per_pe must be above 1")
 
     @property
     def pes(self) -> int:
@@ -168,6 +200,14 @@ class Accelerator:
         for axis in self.dataflow.axes:
             count *= axis.size
         return count
+
+    @property
+    def unrolled_axes(self) -> tuple[Axis, ...]:
+        """The axes of the array and, where a PE holds several MACs, those of one PE as the last axis."""
+        if self.macs_per_pe == 1:
+            return self.dataflow.axes
+        dims = self.dataflow.pe_dims or tuple(dict.fromkeys(d for a in reversed(self.dataflow.axes) for d in a.dims))
+        return (*self.dataflow.axes, Axis(size=self.macs_per_pe, dims=dims))
 
     @property
     def peak_macs_per_s(self) -> int:

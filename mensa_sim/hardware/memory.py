@@ -44,6 +44,23 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEntry:
+    """A memory as files describe it; its energies are those of its kind in the technology."""
+
+    kind: str
+    bandwidth_bytes_per_s: int
+    efficiency: float
+    channels: int = 1
+    """Channels of the kind, each with its own background power; together they have the bandwidth."""
+
+    def __post_init__(self) -> None:
+        if self.bandwidth_bytes_per_s < 1 or self.channels < 1:
+            raise ValueError("bandwidth_bytes_per_s and channels must be at least 1")
+        if not 0 < self.efficiency <= 1:
+            raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A link between two memories, in both directions."""
 
@@ -62,3 +79,27 @@ class Link:
     def transfer_pj(self, size_bytes: int) -> float:
         """Dynamic energy of moving bytes over the link."""
         return BITS_PER_BYTE * size_bytes * self.energy_pj_per_bit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLink:
+    """What one inference costs at the interface of an accelerator that a host feeds, as Coral's over USB or PCIe.
+
+    The graph's inputs cross at `in_bytes_per_s`, its outputs at `out_bytes_per_s`, before and after all layers; the
+    memory's channel carries parameters that do not fit on chip, and the instructions.
+    """
+
+    overhead_ps: int
+    """Time per inference in which the host prepares and nothing else happens."""
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+    instruction_bytes_per_layer: int = 0
+    """Instructions that cross the memory's channel in each inference."""
+    output_channel_multiple: int = 1
+    """The channels of the graph's outputs are padded to a multiple of this when they are read back."""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _positive("host", in_bytes_per_s=self.in_bytes_per_s, out_bytes_per_s=self.out_bytes_per_s)
+        if self.overhead_ps < 0 or self.instruction_bytes_per_layer < 0 or self.output_channel_multiple < 1:
+            raise ValueError("host: an overhead, instruction size or channel multiple is out of range")

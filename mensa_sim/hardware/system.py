@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.hardware.accelerator import Accelerator
-from mensa_sim.hardware.memory import Link, Memory
+from mensa_sim.hardware.memory import HostLink, Link, Memory
 from mensa_sim.hardware.technology import Technology
 
 
@@ -24,13 +24,17 @@ class PlacedAccelerator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """Accelerators, memories and links; `families` names the accelerator of each layer family, if the system says so."""
+    """Accelerators, memories and links; `families` names the accelerator of each layer family where the system does."""
 
     name: str
     memories: Mapping[str, Memory]
     accelerators: tuple[PlacedAccelerator, ...]
     links: tuple[Link, ...] = ()
     families: Mapping[int, str] = field(default_factory=dict)
+    host: HostLink | None = None
+    """The host that feeds the system, where its interface costs time of its own."""
+    source: str = ""
+    """The publications that the figures of the system's file come from."""
 
     def __post_init__(self) -> None:
         faults: list[str] = []

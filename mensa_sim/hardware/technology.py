@@ -3,6 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+SramCell = Literal["itrs-hp", "itrs-lop", "itrs-lstp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,40 +30,107 @@ class SramPoint:
     leakage_mw: float
     area_mm2: float
 
+    def __post_init__(self) -> None:
+        if min(self.capacity_bytes, self.access_bits) < 1:
+            raise ValueError("capacity_bytes and access_bits must be at least 1")
+        if not min(self.read_pj, self.write_pj) > 0:
+            raise ValueError("read_pj and write_pj must be positive")
+        if min(self.leakage_mw, self.area_mm2) < 0:
+            raise ValueError("leakage_mw and area_mm2 must not be negative")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """A number and the publication that says it."""
+    """A number and the publication that says it.
+
+    Where the publication speaks of another process node, `node_nm` and `vdd_v` name it; the reader scales the value
+    to the technology's node and says so in the source.
+    """
 
     value: float
     source: str
+    node_nm: float | None = None
+    vdd_v: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
             raise ValueError(f"value is {self.value}, must be finite and not negative")
         if not self.source.strip():
             raise ValueError("source is empty")
+        if (self.node_nm is None) != (self.vdd_v is None):
+            raise ValueError("node_nm and vdd_v go together: give both or neither")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryEnergy:
-    """What a DRAM kind's bits and background cost."""
+    """What a DRAM kind's bits and background cost, controller excluded."""
 
     read_pj_per_bit: Constant
     write_pj_per_bit: Constant
     background_mw: Constant
+    """Power of one channel that no transfer uses, refresh included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Technology:
-    """Energy, leakage and area of the components of an accelerator, each constant with its source."""
+    """Energy, leakage and area of the components of an accelerator, each constant with its source.
+
+    As read from a file by `hardware.files`, every constant is at this technology's node and voltage.
+    """
 
     name: str
-    node_nm: int
+    node_nm: float
+    vdd_v: float
     mac_pj_8_bit: Constant
+    """One multiply-accumulate of two 8-bit operands."""
+    mac_width_exponent: Constant
+    """Energy and area of a MAC grow with (operand bits / 8) to this power."""
+    mac_leakage_mw: Constant
+    mac_area_mm2: Constant
     register_pj_per_bit: Constant
+    """One bit read from or written to a single register."""
+    register_pj_per_bit_byte: Constant
+    """The same in a register file, per byte of its capacity; the larger of the two applies."""
+    register_leakage_mw_per_bit: Constant
+    register_area_mm2_per_bit: Constant
     wire_pj_per_bit_mm: Constant
+    """One bit over a millimetre of on-chip wire, at average activity."""
     vector_op_pj: Constant
+    """One operation of one lane of a vector unit."""
+    vector_lane_leakage_mw: Constant
+    vector_lane_area_mm2: Constant
     memories: Mapping[str, MemoryEnergy]
     sram_source: str
-    sram: tuple[SramPoint, ...]
+    sram_cell: SramCell
+    """The table of `sram` in use."""
+    sram: Mapping[SramCell, tuple[SramPoint, ...]]
+    sram_energy_factor: float = 1.0
+    """Multiplies SRAM access energies: for sensitivity studies."""
+    sram_leakage_factor: float = 1.0
+    """Multiplies SRAM leakage: for sensitivity studies."""
+
+    def __post_init__(self) -> None:
+        for name in ("node_nm", "vdd_v", "sram_energy_factor", "sram_leakage_factor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{self.name}: {name} must be positive")
+        if not self.sram_source.strip():
+            raise ValueError(f"{self.name}: sram_source is empty")
+        if not self.sram.get(self.sram_cell):
+            raise ValueError(f"{self.name}: sram has no points for the cell {self.sram_cell!r}")
+
+    def mac_pj(self, bits: int = 8) -> float:
+        """Energy of one multiply-accumulate of operands that wide."""
+        return self.mac_pj_8_bit.value * self.mac_width_factor(bits)
+
+    def mac_width_factor(self, bits: int) -> float:
+        """Energy, leakage or area of a MAC of operands that wide over those of the 8-bit one."""
+        return float((bits / 8) ** self.mac_width_exponent.value)
+
+    def register_pj(self, bits: int, capacity_bytes: int) -> float:
+        """Energy of reading or writing some bits of a register file of that capacity."""
+        per_bit = max(self.register_pj_per_bit.value, self.register_pj_per_bit_byte.value * capacity_bytes)
+        return bits * per_bit
+
+    def wire_pj(self, bits: int, length_mm: float) -> float:
+        """Energy of driving some bits along an on-chip wire."""
+        return bits * length_mm * self.wire_pj_per_bit_mm.value

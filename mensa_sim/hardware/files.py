@@ -1,0 +1,236 @@
+"""Reading accelerators, technologies and systems from YAML: every fault of a file in one error."""
+
+import copy
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.errors import FileError, UsageError
+from mensa_sim.files import json_schema, read_mapping, read_record, validate
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
+from mensa_sim.hardware.node_scaling import at_own_node
+from mensa_sim.hardware.overrides import Raw, override_structure, override_technologies, set_field
+from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.technology import Technology
+from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.shipped import find, shipped_files
+
+Setting = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorEntry:
+    """An accelerator of a system's file: where its own file lies, the memory it hangs on, and changed fields."""
+
+    spec: str
+    memory: str
+    set: Mapping[str, Setting] = field(default_factory=dict)
+    """Fields of the accelerator's file that differ here, by dotted name: `buffers.parameter.capacity_bytes`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFile:
+    """A system as its file describes it."""
+
+    name: str
+    memories: Mapping[str, MemoryEntry]
+    accelerators: tuple[AcceleratorEntry, ...]
+    links: tuple[Link, ...] = ()
+    families: Mapping[int, str] = field(default_factory=dict)
+    host: HostLink | None = None
+    source: str = ""
+
+
+FILE_KINDS: Mapping[str, type[Any]] = {
+    "accelerator": Accelerator,
+    "technology": Technology,
+    "system": SystemFile,
+}
+"""The record that is the schema of each kind of file of this stage."""
+
+
+def hardware_schemas() -> Mapping[str, dict[str, Any]]:
+    """The JSON Schema of each kind of file of this stage, for editors."""
+    return {kind: json_schema(record) for kind, record in FILE_KINDS.items()}
+
+
+def load_technology(name_or_path: str | Path) -> Technology:
+    """A technology, every constant at its own node."""
+    path = find("technologies", str(name_or_path))
+    return _at_own_node(read_record(path, Technology), str(path))
+
+
+def load_accelerator(name_or_path: str | Path) -> Accelerator:
+    """An accelerator, its technology as a path from the working directory."""
+    path = find("accelerators", str(name_or_path))
+    return _resolved(read_record(path, Accelerator), path)
+
+
+def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> System:
+    """A system with all that its files name; a bare accelerator name means that accelerator on its default memory.
+
+    `overrides` are `FIELD=VALUE` texts, applied before anything is checked: fields of the system,
+    `accelerators.NAME.FIELD`, `accelerators.NAME.technology.FIELD`, and `technology.FIELD` for all technologies.
+    """
+    path, raw, file = _system_mapping(str(name_or_path))
+    accelerators = _accelerator_mappings(path, file)
+    label = str(path)
+    if overrides:
+        label = f"{path} with --set"
+        override_structure(raw, {name: data for name, (_, data) in accelerators.items()}, overrides)
+        file = validate(raw, SystemFile, label)
+    specs = {
+        name: _resolved(validate(data, Accelerator, _label(where, overrides)), where)
+        for name, (where, data) in accelerators.items()
+    }
+    technologies = _technologies(specs, overrides)
+    placed = tuple(
+        PlacedAccelerator(spec=specs[name], technology=technologies[name], memory=entry.memory)
+        for name, entry in zip(specs, file.accelerators, strict=True)
+    )
+    return _assembled(file, placed, label)
+
+
+def _label(path: Path, changes: Sequence[str] | Mapping[str, Setting]) -> str:
+    return f"{path} with its changes" if changes else str(path)
+
+
+def _system_mapping(name_or_path: str) -> tuple[Path, Raw, SystemFile]:
+    """Where the system's file lies and what it says; an accelerator's own system is made on the spot."""
+    accelerators, systems = shipped_files("accelerators"), shipped_files("systems")
+    bare = Path(name_or_path).name == name_or_path and not Path(name_or_path).suffix
+    if bare and name_or_path not in systems:
+        path = lookup({**systems, **accelerators}, name_or_path, "system")
+        raw = _own_system(path)
+        return path, raw, validate(raw, SystemFile, path)
+    path = find("systems", name_or_path)
+    return path, read_mapping(path), read_record(path, SystemFile)
+
+
+def _own_system(path: Path) -> Raw:
+    """The system of an accelerator's name: it alone, on its default memory."""
+    spec = read_record(path, Accelerator)
+    if spec.default_memory is None:
+        raise FileError(str(path), ["default_memory: is required to use the accelerator as a system of its own"])
+    memory = spec.default_memory.kind
+    return {
+        "name": spec.name,
+        "memories": {memory: dataclasses.asdict(spec.default_memory)},
+        "accelerators": [{"spec": path.name, "memory": memory}],
+        "source": spec.source,
+    }
+
+
+def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path, Raw]]:
+    """Each accelerator's path and plain data by name, with the changes that the system's file makes."""
+    found: dict[str, tuple[Path, Raw]] = {}
+    faults: list[str] = []
+    for index, entry in enumerate(file.accelerators):
+        where = _beside(path, entry.spec)
+        if not where.is_file():
+            faults.append(f"accelerators[{index}].spec: no such file: {where}")
+            continue
+        name, data = read_record(where, Accelerator).name, read_mapping(where)
+        for dotted, value in entry.set.items():
+            set_field(data, tuple(dotted.split(".")), value, f"{path}: accelerators[{index}].set")
+        if entry.set:
+            name = validate(data, Accelerator, _label(where, entry.set)).name
+        if name in found:
+            faults.append(f"accelerators[{index}]: a second {name}; give it another name: set: {{name: ...}}")
+        found[name] = (where, data)
+    if faults:
+        raise FileError(str(path), faults)
+    return found
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A path that a file names: relative to that file."""
+    return Path(os.path.normpath(path.parent / name))
+
+
+def _resolved(spec: Accelerator, path: Path) -> Accelerator:
+    """The accelerator with its technology's path relative to the working directory, or absolute."""
+    technology = _beside(path, spec.technology)
+    if not technology.is_file():
+        raise FileError(str(path), [f"technology: no such file: {technology}"])
+    return dataclasses.replace(spec, technology=str(technology))
+
+
+def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) -> dict[str, Technology]:
+    """The technology of each accelerator by its name; a file that several name is read once."""
+    files = {path: read_mapping(Path(path)) for path in dict.fromkeys(spec.technology for spec in specs.values())}
+    if not overrides:
+        read = {path: _at_own_node(read_record(Path(path), Technology), path) for path in files}
+        return {name: read[spec.technology] for name, spec in specs.items()}
+    mappings = {name: copy.deepcopy(files[spec.technology]) for name, spec in specs.items()}
+    override_technologies(mappings, overrides)
+    labels = {name: _label(Path(spec.technology), overrides) for name, spec in specs.items()}
+    return {
+        name: _at_own_node(validate(data, Technology, labels[name]), labels[name]) for name, data in mappings.items()
+    }
+
+
+def _at_own_node(technology: Technology, label: str) -> Technology:
+    try:
+        return at_own_node(technology)
+    except UsageError as error:
+        raise FileError(label, [str(error)]) from error
+
+
+def _assembled(file: SystemFile, accelerators: tuple[PlacedAccelerator, ...], label: str) -> System:
+    """The system, its memories priced by the technology of the first accelerator that hangs on each."""
+    faults: list[str] = []
+    memories: dict[str, Memory] = {}
+    for name, entry in file.memories.items():
+        holders = [placed for placed in accelerators if placed.memory == name] or list(accelerators)
+        kinds = holders[0].technology.memories if holders else {}
+        if entry.kind not in kinds:
+            faults.append(f"memories.{name}.kind: {unknown_name(entry.kind, kinds, 'memory kind')}")
+            continue
+        energy = kinds[entry.kind]
+        memories[name] = Memory(
+            kind=entry.kind,
+            bandwidth_bytes_per_s=entry.bandwidth_bytes_per_s,
+            efficiency=entry.efficiency,
+            read_pj_per_bit=energy.read_pj_per_bit.value,
+            write_pj_per_bit=energy.write_pj_per_bit.value,
+            background_mw=energy.background_mw.value * entry.channels,
+        )
+    faults += _reference_faults(file, [placed.name for placed in accelerators])
+    if faults:
+        raise FileError(label, faults)
+    return System(
+        name=file.name,
+        memories=memories,
+        accelerators=accelerators,
+        links=file.links,
+        families=dict(sorted(file.families.items())),
+        host=file.host,
+        source=file.source,
+    )
+
+
+def _reference_faults(file: SystemFile, names: Sequence[str]) -> list[str]:
+    """What the file names and does not hold."""
+    faults: list[str] = [] if names else ["accelerators: is empty"]
+    for index, entry in enumerate(file.accelerators):
+        if entry.memory not in file.memories:
+            faults.append(f"accelerators[{index}].memory: {unknown_name(entry.memory, file.memories, 'memory')}")
+    joined: set[frozenset[str]] = set()
+    for index, link in enumerate(file.links):
+        faults += [
+            f"links[{index}].between: {unknown_name(end, file.memories, 'memory')}"
+            for end in link.between
+            if end not in file.memories
+        ]
+        if frozenset(link.between) in joined:
+            faults.append(f"links[{index}].between: a second link between {' and '.join(link.between)}")
+        joined.add(frozenset(link.between))
+    for family, name in file.families.items():
+        if name not in names:
+            faults.append(f"families.{family}: {unknown_name(name, names, 'accelerator')}")
+    return faults

@@ -1,0 +1,26 @@
+"""Leakage power of an accelerator's components."""
+
+from collections.abc import Mapping
+
+from mensa_sim.hardware.accelerator import BUFFERS
+from mensa_sim.hardware.area import macs_8_bit, register_bits
+from mensa_sim.hardware.sram import buffer_figures
+from mensa_sim.hardware.system import PlacedAccelerator
+
+
+def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
+    """Leakage power of each component: mac, register, parameter_buffer, activation_buffer, vector.
+
+    Memory background belongs to the system's memories.
+    """
+    spec, technology = placed.spec, placed.technology
+    leakage = {
+        "mac": macs_8_bit(spec, technology) * technology.mac_leakage_mw.value,
+        "register": register_bits(spec) * technology.register_leakage_mw_per_bit.value,
+    }
+    for name in BUFFERS:
+        if name in spec.buffers:
+            leakage[f"{name}_buffer"] = buffer_figures(technology, spec.buffers[name]).leakage_mw
+    if spec.vector_unit is not None:
+        leakage["vector"] = spec.vector_unit.lanes * technology.vector_lane_leakage_mw.value
+    return leakage

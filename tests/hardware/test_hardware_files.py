@@ -1,0 +1,147 @@
+"""Accelerators, technologies and systems come through the gate whole, or not at all with every fault named."""
+
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.errors import FileError, UnknownNameError, UsageError
+from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
+from mensa_sim.shipped import shipped_files, shipped_root
+
+MENSA_G = "mensa_g"
+
+
+def copied(tmp_path: Path, old: str, new: str, system: str = MENSA_G) -> Path:
+    """A shipped system's text with one change, beside links to what it names."""
+    for folder in ("accelerators", "technology"):
+        (tmp_path / folder).symlink_to(shipped_root() / "accelerator_specs" / folder)
+    text = shipped_files("systems")[system].read_text()
+    assert old in text
+    path = tmp_path / "systems" / "changed.yaml"
+    path.parent.mkdir()
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_a_system_holds_its_accelerators_memories_links_and_families() -> None:
+    system = load_system(MENSA_G)
+    assert [placed.name for placed in system.accelerators] == ["pascal", "pavlov", "jacquard"]
+    assert system.memory_of("pavlov") is system.memory_of("jacquard")
+    assert system.link_between("stacked", "lpddr4") is not None
+    assert system.families == {1: "pascal", 2: "pascal", 3: "pavlov", 4: "jacquard", 5: "jacquard"}
+
+
+def test_an_accelerators_name_is_a_system_of_it_alone() -> None:
+    system = load_system("pavlov")
+    assert system.name == "pavlov"
+    assert [placed.name for placed in system.accelerators] == ["pavlov"]
+    assert system.memory_of("pavlov").kind == "hbm_internal"
+
+
+def test_a_path_to_a_system_is_read_from_where_it_lies(tmp_path: Path) -> None:
+    path = copied(tmp_path, "name: mensa_g", "name: mine")
+    assert load_system(path).name == "mine"
+
+
+def test_memories_take_their_energy_from_the_technology() -> None:
+    technology = load_technology("cmos_22nm")
+    memory = load_system("edge_tpu").memories["lpddr4"]
+    assert memory.read_pj_per_bit == technology.memories["lpddr4"].read_pj_per_bit.value
+    assert memory.background_mw == 4 * technology.memories["lpddr4"].background_mw.value
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("memory: lpddr4}", "memory: lpdr4}", "accelerators[0].memory: unknown memory 'lpdr4'; did you mean 'lpddr4'?"),
+        ("{1: pascal", "{1: pascall", "families.1: unknown accelerator 'pascall'; did you mean 'pascal'?"),
+        ("[lpddr4, stacked]", "[lpddr4, stack]", "links[0].between: unknown memory 'stack'"),
+        ("kind: hbm_internal", "kind: hbm_inside", "memories.stacked.kind: unknown memory kind 'hbm_inside'"),
+        ("accelerators/pavlov.yaml", "accelerators/pavlova.yaml", "accelerators[1].spec: no such file"),
+        ("accelerators/pavlov.yaml", "accelerators/pascal.yaml", "accelerators[1]: a second pascal"),
+        ("efficiency: 0.75, channels: 8", "efficiency: 1.5, channels: 8", "efficiency is 1.5"),
+        ("latency_ps: 100000", "latency_ps: -1", "latency is negative"),
+        ("efficiency: 0.75, channels: 8", "efficiency: .nan, channels: 8", "not a finite number"),
+        ("bandwidth_bytes_per_s: 256000000000", "bandwidth_bytes_per_s: 256e9", "write 256000000000"),
+    ],
+)
+def test_a_fault_names_file_and_field(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    path = copied(tmp_path, old, new)
+    with pytest.raises(FileError) as caught:
+        load_system(path)
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_every_dangling_reference_is_in_one_error(tmp_path: Path) -> None:
+    path = copied(tmp_path, "memory: stacked}", "memory: nowhere}")
+    path.write_text(path.read_text().replace("3: pavlov", "3: nobody"))
+    with pytest.raises(FileError) as caught:
+        load_system(path)
+    assert len(caught.value.faults) == 3
+
+
+def test_an_unknown_system_lists_systems_and_accelerators() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown system 'mensa_h'; did you mean 'mensa_g'\?.*pavlov"):
+        load_system("mensa_h")
+
+
+def test_an_unknown_dim_is_a_fault_of_the_accelerators_file(tmp_path: Path) -> None:
+    text = shipped_files("accelerators")["pavlov"].read_text()
+    path = tmp_path / "bad.yaml"
+    path.write_text(text.replace("dims: [K]", "dims: [Q]").replace("clock_hz: 2000000000", "clock_hz: 0"))
+    with pytest.raises(FileError) as caught:
+        load_accelerator(path)
+    assert "unknown dim 'Q'" in str(caught.value)
+
+
+def test_overrides_reach_systems_accelerators_and_technologies() -> None:
+    system = load_system(
+        MENSA_G,
+        [
+            "accelerators.pascal.clock_hz=1000000000",
+            "accelerators.jacquard.buffers.parameter.capacity_bytes=262144",
+            "accelerators.pavlov.dataflow.axes.0.size=16",
+            "accelerators.jacquard.memory=lpddr4",
+            "memories.lpddr4.bandwidth_bytes_per_s=64000000000",
+            "links.0.energy_pj_per_bit=1.5",
+            "families.4=pascal",
+            "technology.sram_cell=itrs-hp",
+            "accelerators.pascal.technology.mac_pj_8_bit=1.6",
+        ],
+    )
+    assert system.accelerator("pascal").spec.clock_hz == 10**9
+    assert system.accelerator("jacquard").spec.buffers["parameter"].capacity_bytes == 262144
+    assert system.accelerator("pavlov").spec.pes == 128
+    assert system.accelerator("jacquard").memory == "lpddr4"
+    assert system.memories["lpddr4"].bandwidth_bytes_per_s == 64 * 10**9
+    assert system.links[0].energy_pj_per_bit == 1.5
+    assert system.families[4] == "pascal"
+    assert {placed.technology.sram_cell for placed in system.accelerators} == {"itrs-hp"}
+    assert system.accelerator("pascal").technology.mac_pj() == 1.6
+    assert system.accelerator("pavlov").technology.mac_pj() == 0.2
+
+
+def test_overrides_that_change_nothing_give_the_same_system() -> None:
+    assert load_system(MENSA_G, ["accelerators.pascal.clock_hz=2000000000"]) == load_system(MENSA_G)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("accelerators.pascal.clck_hz=1", "clck_hz: unknown key; did you mean clock_hz?"),
+        ("accelerators.pascl.clock_hz=1", "unknown accelerator 'pascl'; did you mean 'pascal'?"),
+        ("technology.mac_pj_8_bt=1", "mac_pj_8_bt: unknown key; did you mean mac_pj_8_bit?"),
+        ("memory.lpddr4.efficiency=1", "memory: unknown key; did you mean memories?"),
+        ("accelerators.pascal.clock_hz", "write FIELD=VALUE"),
+        ("accelerators.pascal=1", "name one field"),
+        ("accelerators.pascal.clock_hz.deep=1", "has no fields"),
+        ("links.7.latency_ps=1", "not one of the places"),
+        ("accelerators.pascal.clock_hz=-5", "clock_hz is -5"),
+        ("memories.lpddr4.efficiency=NaN", "not a finite number"),
+    ],
+)
+def test_a_wrong_override_says_what_is_wrong(override: str, expected: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_system(MENSA_G, [override])
+    assert expected in str(caught.value)
