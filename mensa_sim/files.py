@@ -9,7 +9,7 @@ import json
 import math
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,13 +36,16 @@ _ADAPTERS: dict[type[Any], pydantic.TypeAdapter[Any]] = {}
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-def read_record(path: Path, kind: type[T]) -> T:
+def read_record(path: Path, kind: type[T], check: Callable[[Any], Iterable[Fault]] | None = None) -> T:
     """The record that a YAML file describes.
 
-    Raises `FileError` with every fault of the file, each with its field and line.
+    Raises `FileError` with every fault of the file, each with its field and line. `check` looks at the plain data,
+    whatever its shape, for faults that no single field has (a reference to a name that is not there); what it
+    finds joins the rest.
     """
     document = _read(path)
     record, faults = _build(document.value, kind)
+    faults += check(document.value) if check else ()
     known = {fault.location for fault in document.faults}
     faults = [*document.faults, *(fault for fault in faults if fault.location not in known)]
     if faults or record is None:
@@ -226,9 +229,7 @@ class _Reader:
         location = self._place(value, event, size=1)
         self._refuse_tag(event, location)
         self._stack.append(
-            _Open(
-                value=value, location=location, anchor=event.anchor, first_node=first_node, awaits_key=mapping
-            )
+            _Open(value=value, location=location, anchor=event.anchor, first_node=first_node, awaits_key=mapping)
         )
 
     def _alias(self, event: Any) -> None:

@@ -24,8 +24,8 @@ def shipped_root() -> Path:
     """The folder that holds `accelerator_specs` and `workloads`."""
     inside = _PACKAGE / "shipped_files"
     root = inside if inside.is_dir() else _PACKAGE.parent
-    if not (root / "accelerator_specs").is_dir():
-        raise MensaError(f"{root}: holds no accelerator_specs; install mensa-sim again")
+    if not any((root / folder).is_dir() for folder in ("accelerator_specs", "workloads")):
+        raise MensaError(f"{root}: holds no accelerator_specs and no workloads; install mensa-sim again")
     return root
 
 

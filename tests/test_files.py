@@ -173,9 +173,7 @@ def test_a_date_stays_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["no", "on", "off", "y", "Norway", "1e9", "0o7", "1:30"])
-def test_only_true_and_false_are_booleans_and_only_decimal_numbers_are_numbers(
-    tmp_path: Path, word: str
-) -> None:
+def test_only_true_and_false_are_booleans_and_only_decimal_numbers_are_numbers(tmp_path: Path, word: str) -> None:
     assert read_mapping(written(tmp_path, f"a: {word}")) == {"a": word}
 
 
@@ -244,9 +242,7 @@ def test_plain_data_is_validated_as_a_file_is() -> None:
         validate([1], Array, "x.yaml")
 
 
-_LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-)
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 _DATA = st.recursive(
     _LEAVES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -29,9 +29,7 @@ def package(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 def test_a_bare_name_finds_the_shipped_file(package: Path) -> None:
     assert find("workloads", "lstm") == package / "workloads" / "lstm.yaml"
     assert find("systems", "mensa_g") == package / "accelerator_specs" / "systems" / "mensa_g.yaml"
-    assert (
-        find("technologies", "cmos_22nm") == package / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
-    )
+    assert find("technologies", "cmos_22nm") == package / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
 
 
 def test_a_path_is_taken_as_it_is(package: Path, tmp_path: Path) -> None:
@@ -50,9 +48,7 @@ def test_an_unknown_bare_name_lists_the_choices_with_the_nearest_first(package: 
 
 
 def test_a_path_where_nothing_lies_says_so_and_names_the_shipped_file(package: Path) -> None:
-    with pytest.raises(
-        FileError, match=r"elsewhere/lstm.yaml: no such file; the shipped workload is called lstm"
-    ):
+    with pytest.raises(FileError, match=r"elsewhere/lstm.yaml: no such file; the shipped workload is called lstm"):
         find("workloads", "elsewhere/lstm.yaml")
     with pytest.raises(FileError, match="not a path"):
         find("workloads", "a" * 5000 + ".yaml")

@@ -53,9 +53,7 @@ class LayerGraph:
         by_name = {layer.name: layer for layer in self.layers}
         if len(by_name) != len(self.layers):
             names = [layer.name for layer in self.layers]
-            raise ValueError(
-                f"{self.name}: two layers are called {next(n for n in names if names.count(n) > 1)}"
-            )
+            raise ValueError(f"{self.name}: two layers are called {next(n for n in names if names.count(n) > 1)}")
         digraph: nx.DiGraph[str] = nx.DiGraph()
         digraph.add_nodes_from(by_name)
         for edge in self.edges:

@@ -1,0 +1,85 @@
+"""The workload file: a model to trace or a list of layers, and the precision of both."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mensa_sim.field_faults import Fault
+from mensa_sim.files import json_schema, read_record
+from mensa_sim.workload.layer_list import LayerEntry, reference_faults
+from mensa_sim.workload.model_reference import ModelReference, Source, parse_reference
+
+DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputEntry:
+    """One input tensor of the model, by position or, with a `name`, by keyword; its values never matter."""
+
+    shape: tuple[int, ...]
+    dtype: DataType = "float32"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if any(size < 1 for size in self.shape):
+            raise ValueError(f"shape {list(self.shape)} has a size below 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadFile:
+    """What a workload file says: either `model` (with `arguments` and `inputs`) or `layers`."""
+
+    name: str
+    model: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[InputEntry, ...] = ()
+    layers: tuple[LayerEntry, ...] = ()
+    parameter_bits: int = 8
+    activation_bits: int = 8
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or any(mark in self.name for mark in '/\\:*?"<>|\n'):
+            raise ValueError(f"name {self.name!r} cannot name a results folder")
+        for bits in ("parameter_bits", "activation_bits"):
+            if not 1 <= getattr(self, bits) <= 64:
+                raise ValueError(f"{bits} is {getattr(self, bits)}, must be from 1 to 64")
+        if (self.model is None) == (not self.layers):
+            raise ValueError("needs either model or layers, and not both")
+        if self.model is None:
+            self._refuse("arguments", "inputs", because="a list of layers takes none")
+            return
+        reference = parse_reference(self.model)
+        if reference.source is Source.PT2:
+            self._refuse("arguments", "inputs", because="an exported program holds its own")
+        elif reference.source is Source.ONNX:
+            self._refuse("arguments", because="an ONNX model takes none")
+        elif not self.inputs:
+            raise ValueError("inputs is required: the shape of each tensor that the model reads")
+        elif len({entry.name is None for entry in self.inputs}) > 1:
+            raise ValueError("inputs has some entries with a name and some without")
+
+    def _refuse(self, *names: str, because: str) -> None:
+        for name in names:
+            if getattr(self, name):
+                raise ValueError(f"{name} must be left out: {because}")
+
+    @property
+    def reference(self) -> ModelReference:
+        """Where the model comes from; a `ValueError` where there is none."""
+        return parse_reference(self.model or "")
+
+
+def read_workload(path: Path) -> WorkloadFile:
+    """A workload file, with every fault of it in one `FileError`."""
+    return read_record(path, WorkloadFile, check=_reference_faults)
+
+
+def workload_schema() -> dict[str, Any]:
+    """The JSON Schema of a workload file."""
+    return json_schema(WorkloadFile)
+
+
+def _reference_faults(data: Any) -> Iterable[Fault]:
+    layers = data.get("layers") if isinstance(data, Mapping) else None
+    return reference_faults(layers) if isinstance(layers, list) else ()

@@ -1,0 +1,163 @@
+"""A workload as an explicit list of layers, for people without the model: what an entry may say."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mensa_sim.field_faults import Fault
+from mensa_sim.workload.layer import LoopNest
+
+ProductOperator = Literal["convolution", "linear", "matmul"]
+VectorOperator = Literal[
+    "elementwise", "activation", "pooling", "softmax", "normalization", "reduction", "embedding", "resize", "copy"
+]
+PRODUCTS: tuple[str, ...] = ("convolution", "linear", "matmul")
+ONE_OP_PER_ELEMENT = ("elementwise", "activation")
+NO_OPS = ("embedding", "copy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dims:
+    """The loop bounds of one step, in the letters of `LoopNest`; those left out are 1."""
+
+    B: int = 1
+    G: int = 1
+    K: int = 1
+    C: int = 1
+    OY: int = 1
+    OX: int = 1
+    FY: int = 1
+    FX: int = 1
+
+    def __post_init__(self) -> None:
+        for dim in self.__slots__:
+            if getattr(self, dim) < 1:
+                raise ValueError(f"{dim} is {getattr(self, dim)}, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerEntry:
+    """One layer of a list; bytes are derived from sizes and precision unless they are given.
+
+    A convolution, linear layer or matmul has `dims`; anything else has `elements`, the size of its output.
+    `stride`, `dilation` and `input_size` are one number or [y, x]. Without `input_size` a convolution's input has
+    the rows and columns of the layers it reads; where those say nothing it has what `padding` implies: `same`
+    (stride x output) or `valid`. `steps` repeats the layer; a recurrent layer's steps follow one another inside
+    its `group`. Layers that name the same `parameter` share its bytes.
+    """
+
+    name: str
+    operator: ProductOperator | VectorOperator
+    inputs: tuple[str, ...] = ()
+    dims: Dims | None = None
+    stride: int | tuple[int, int] = 1
+    dilation: int | tuple[int, int] = 1
+    padding: Literal["same", "valid"] | None = None
+    input_size: int | tuple[int, int] | None = None
+    elements: int | None = None
+    vector_ops: int | None = None
+    bias: bool = False
+    parameter: str | None = None
+    parameter_bytes: int | None = None
+    gathered_bytes: int | None = None
+    input_bytes: int | None = None
+    output_bytes: int | None = None
+    steps: int = 1
+    recurrent: bool = False
+    group: str | None = None
+    gate: str | None = None
+
+    def __post_init__(self) -> None:
+        faults = [*self._range_faults(), *self._shape_faults()]
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def _range_faults(self) -> Iterable[str]:
+        if not self.name.strip():
+            yield "name is empty"
+        for key in ("vector_ops", "parameter_bytes", "gathered_bytes", "input_bytes", "output_bytes"):
+            value = getattr(self, key)
+            if value is not None and value < 0:
+                yield f"{key} is {value}, must not be negative"
+        for key in ("stride", "dilation", "input_size", "elements", "steps"):
+            value = getattr(self, key)
+            if value is not None and min(pair(value)) < 1:
+                yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
+        if self.recurrent and self.group is None:
+            yield "a recurrent layer needs a group"
+        if len(set(self.inputs)) != len(self.inputs):
+            yield "inputs names a layer twice"
+
+    def _shape_faults(self) -> Iterable[str]:
+        if self.operator in PRODUCTS:
+            if self.dims is None:
+                yield f"a {self.operator} needs dims"
+            yield from self._refused(("elements",), f"a {self.operator} has dims instead")
+        else:
+            if self.elements is None:
+                yield f"{self.operator} needs elements, the size of its output"
+            if self.vector_ops is None and self.operator not in (*ONE_OP_PER_ELEMENT, *NO_OPS):
+                yield f"{self.operator} needs vector_ops, its elementwise operations"
+            yield from self._refused(("dims", "bias"), f"{self.operator} has elements instead")
+        if self.operator != "convolution":
+            yield from self._refused(("stride", "dilation", "padding", "input_size"), "only a convolution has one")
+            if self.dims is not None and (self.dims.OY, self.dims.FY, self.dims.FX) != (1, 1, 1):
+                yield f"a {self.operator} has no OY, FY or FX; its rows are OX"
+        if self.operator == "matmul":
+            because = "a matmul multiplies two activations; use linear for parameters"
+            yield from self._refused(("bias", "parameter", "parameter_bytes"), because)
+        if self.padding is not None and self.input_size is not None:
+            yield "give padding or input_size, not both"
+
+    def _refused(self, keys: Sequence[str], because: str) -> Iterable[str]:
+        for key in keys:
+            if getattr(self, key) not in (None, False, 1):
+                yield f"{key} must be left out: {because}"
+
+    def nest(self, input_size: tuple[int, int]) -> LoopNest | None:
+        """The loop nest, given the rows and columns of the real input."""
+        if self.dims is None:
+            return None
+        sizes = {dim: getattr(self.dims, dim) for dim in self.dims.__slots__}
+        (stride_y, stride_x), (dilation_y, dilation_x) = pair(self.stride), pair(self.dilation)
+        return LoopNest(
+            **sizes,
+            stride_y=stride_y,
+            stride_x=stride_x,
+            dilation_y=dilation_y,
+            dilation_x=dilation_x,
+            input_height=input_size[0],
+            input_width=input_size[1],
+        )
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of what is one number for both, or two.
+
+    >>> pair(2), pair((2, 1))
+    ((2, 2), (2, 1))
+    """
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def reference_faults(layers: Sequence[Any]) -> Iterable[Fault]:
+    """Names used twice and inputs that name no layer, in plain data of any shape."""
+    names = [layer.get("name") if isinstance(layer, Mapping) else None for layer in layers]
+    known = [name for name in names if isinstance(name, str)]
+    first: dict[str, int] = {}
+    for index, layer in enumerate(layers):
+        name = names[index]
+        if isinstance(name, str) and first.setdefault(name, index) != index:
+            message = f"the name {name!r} is taken by layers[{first[name]}]"
+            yield Fault(location=("layers", index, "name"), message=message)
+        inputs = layer.get("inputs") if isinstance(layer, Mapping) else None
+        for position, wanted in enumerate(inputs if isinstance(inputs, list) else ()):
+            if isinstance(wanted, str) and (wanted not in first and wanted not in known):
+                near = difflib.get_close_matches(wanted, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                message = f"no layer is called {wanted!r}{hint}"
+                yield Fault(location=("layers", index, "inputs", position), message=message)
+            elif isinstance(wanted, str) and wanted == name:
+                message = "a layer cannot read itself; mark it recurrent instead"
+                yield Fault(location=("layers", index, "inputs", position), message=message)

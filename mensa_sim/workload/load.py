@@ -1,0 +1,68 @@
+"""From a workload's name or path to its layer graph; torch is imported only where a model must be traced."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mensa_sim.errors import FileError, TraceError, UsageError
+from mensa_sim.shipped import find
+from mensa_sim.workload.cache import cached_graph
+from mensa_sim.workload.files import WorkloadFile, read_workload
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.listed_graph import listed_graph
+from mensa_sim.workload.model_reference import Source, require_permission
+from mensa_sim.workload.modules import places
+
+
+def load_workload(
+    name_or_path: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True
+) -> LayerGraph:
+    """The layer graph of a workload: a bare name of a shipped one, a workload file, or an .onnx or .pt2 file.
+
+    `allow_code` permits models that run code of their own; `strict` refuses a graph with unsupported operators;
+    `cache` reads and keeps traced graphs. Raises `UsageError` for anything the user can mend.
+    """
+    path = find("workloads", str(name_or_path))
+    workload = _workload_at(path)
+    graph = _graph(workload, path, allow_code=allow_code, cache=cache)
+    if strict and graph.coverage.unsupported:
+        names = ", ".join(graph.coverage.unsupported_operators)
+        raise TraceError(
+            f"{path}: {graph.coverage.unsupported} nodes have unsupported operators: {names}; "
+            "without --strict they are charged their traffic alone"
+        )
+    return graph
+
+
+def _workload_at(path: Path) -> WorkloadFile:
+    """The workload file, or the one that a bare model file stands for."""
+    if path.suffix.lower() in (".onnx", ".pt2"):
+        return WorkloadFile(name=path.stem, model=path.name)
+    return read_workload(path)
+
+
+def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool) -> LayerGraph:
+    if workload.model is None:
+        return listed_graph(
+            workload.name,
+            workload.layers,
+            parameter_bits=workload.parameter_bits,
+            activation_bits=workload.activation_bits,
+            path=str(path),
+        )
+    reference = workload.reference
+    require_permission(reference, path, allow_code=allow_code)
+    inputs = [path]
+    if reference.is_file:
+        inputs.append(reference.path_beside(path))
+        if not inputs[-1].is_file():
+            raise FileError(str(path), [f"model: {inputs[-1]}: no such file"])
+
+    def build() -> tuple[LayerGraph, Iterable[Path]]:
+        if reference.source is Source.ONNX:
+            raise UsageError(f"{path}: model: ONNX files cannot be read yet")
+        from mensa_sim.workload.build_model import graph_of_model
+
+        return graph_of_model(workload, path)
+
+    where = [workload.name, *places(reference, path)]
+    return cached_graph(inputs, where, build) if cache else build()[0]

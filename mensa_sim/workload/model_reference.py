@@ -1,0 +1,75 @@
+"""Where a workload's model comes from, read off its reference; nothing is imported or opened here."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mensa_sim.errors import UsageError
+
+SHIPPED_MODELS = "mensa_sim.workload.models"
+
+
+class Source(StrEnum):
+    """The kinds of model a workload file may name."""
+
+    SHIPPED = "shipped"
+    MODULE = "module"
+    FILE = "file"
+    PT2 = "pt2"
+    ONNX = "onnx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReference:
+    """A model's source, and where it lies: a dotted module or a path as the workload file writes it."""
+
+    source: Source
+    location: str
+    callable_name: str = ""
+
+    @property
+    def runs_code(self) -> bool:
+        """True where loading the model runs code that did not come with this program."""
+        return self.source not in (Source.SHIPPED, Source.ONNX)
+
+    @property
+    def is_file(self) -> bool:
+        """True where the location is a path, relative to the workload file."""
+        return self.source in (Source.FILE, Source.PT2, Source.ONNX)
+
+    def path_beside(self, workload_path: Path) -> Path:
+        """The file that the reference means, as seen from the workload file that names it."""
+        return workload_path.parent / self.location
+
+
+def parse_reference(text: str) -> ModelReference:
+    """The meaning of a `model:` entry; a `ValueError` says which forms there are.
+
+    >>> parse_reference("mensa_sim.workload.models.recurrent:StackedLSTM").source.value
+    'shipped'
+    >>> parse_reference("my_net.py:build").callable_name
+    'build'
+    """
+    for source in (Source.PT2, Source.ONNX):
+        if text.lower().endswith(f".{source}"):
+            return ModelReference(source=source, location=text)
+    location, colon, name = text.rpartition(":")
+    if colon and name.isidentifier():
+        if location.endswith(".py"):
+            return ModelReference(source=Source.FILE, location=location, callable_name=name)
+        if location and all(part.isidentifier() for part in location.split(".")):
+            shipped = location.startswith(f"{SHIPPED_MODELS}.")
+            source = Source.SHIPPED if shipped else Source.MODULE
+            return ModelReference(source=source, location=location, callable_name=name)
+    raise ValueError(
+        f"model {text!r} is none of package.module:callable, file.py:callable, a .pt2 file or an .onnx file"
+    )
+
+
+def require_permission(reference: ModelReference, path: Path, *, allow_code: bool) -> None:
+    """Refuses a model whose loading runs foreign code unless the user allowed it."""
+    if reference.runs_code and not allow_code:
+        what = f"{reference.location}:{reference.callable_name}".rstrip(":")
+        raise UsageError(
+            f"{path}: model: {what} can run code of its own; if you trust it, allow that with --allow-code"
+        )
