@@ -35,9 +35,7 @@ def graph_of_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iter
 
 
 def _traced_graph(module: torch.nn.Module, workload: WorkloadFile, path: Path) -> LayerGraph:
-    tensors = [
-        torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in workload.inputs
-    ]
+    tensors = [torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in workload.inputs]
     named = {entry.name: tensor for entry, tensor in zip(workload.inputs, tensors, strict=True) if entry.name}
     try:
         return trace(
