@@ -11,7 +11,7 @@ class Prediction:
     """Latency and dynamic energy of an assignment, without contention and with every tensor through memory."""
 
     serial_ps: int
-    """Layer after layer: every latency and every transfer, added up."""
+    """Layer after layer: every latency and every copy between memories, added up."""
     parallel_ps: int
     """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order."""
     dynamic_pj: float
@@ -29,7 +29,7 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
     """Predict latency and energy of units on accelerators, by index.
 
     `order` is the order in which each accelerator takes its units, topological; that of the problem if none is given.
-    Transfers wait for nothing but their producer: each delays its consumer and occupies no accelerator.
+    A copy waits for nothing but its producer: it delays the readers in that memory and occupies no accelerator.
     """
     parallel_ps, starts_ps = _list_schedule(problem, assignment, order or range(len(problem.units)))
     serial_ps = 0
@@ -38,10 +38,11 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
         option = unit.option(accelerator)
         serial_ps += option.latency_ps
         dynamic_pj += option.energy_pj
-    for flow in problem.flows:
-        ends = assignment[flow.producer], assignment[flow.consumer]
-        serial_ps += problem.transfer_ps(flow.size_bytes, *ends)
-        dynamic_pj += problem.transfer_pj(flow.size_bytes, *ends)
+    for tensor in problem.tensors:
+        source = problem.memories[assignment[tensor.producer]]
+        for target in dict.fromkeys(problem.memories[assignment[reader]] for reader in tensor.readers):
+            serial_ps += problem.transfer_ps(tensor.size_bytes, source, target)
+            dynamic_pj += problem.transfer_pj(tensor.size_bytes, source, target)
     latency_ps = serial_ps if problem.execution == "serial" else parallel_ps
     return Prediction(
         serial_ps=serial_ps,
@@ -62,12 +63,12 @@ def _list_schedule(problem: Problem, assignment: Sequence[int], order: Sequence[
     for index in order:
         accelerator = assignment[index]
         start_ps = free_ps[accelerator]
-        for flow in problem.incoming[index]:
-            if finish_ps[flow.producer] < 0:
-                raise ValueError(f"{problem.units[index].name} is ordered before {problem.units[flow.producer].name}")
-            source = assignment[flow.producer]
-            arrival_ps = finish_ps[flow.producer] + problem.transfer_ps(flow.size_bytes, source, accelerator)
-            start_ps = max(start_ps, arrival_ps)
+        for tensor in problem.incoming[index]:
+            if finish_ps[tensor.producer] < 0:
+                raise ValueError(f"{problem.units[index].name} is ordered before {problem.units[tensor.producer].name}")
+            source = problem.memories[assignment[tensor.producer]]
+            copy_ps = problem.transfer_ps(tensor.size_bytes, source, problem.memories[accelerator])
+            start_ps = max(start_ps, finish_ps[tensor.producer] + copy_ps)
         starts_ps[index] = start_ps
         finish_ps[index] = free_ps[accelerator] = start_ps + problem.units[index].option(accelerator).latency_ps
     if min(starts_ps, default=0) < 0:

@@ -119,8 +119,9 @@ def _place_of(
 def _order_faults(problem: Problem, order: list[int]) -> list[str]:
     position = {index: number for number, index in enumerate(order)}
     return [
-        f"layers: {problem.units[flow.consumer].name} stands before {problem.units[flow.producer].name}, "
+        f"layers: {problem.units[reader].name} stands before {problem.units[tensor.producer].name}, "
         "whose output it reads"
-        for flow in problem.flows
-        if flow.producer in position and flow.consumer in position and position[flow.consumer] < position[flow.producer]
+        for tensor in problem.tensors
+        for reader in tensor.readers
+        if tensor.producer in position and reader in position and position[reader] < position[tensor.producer]
     ]

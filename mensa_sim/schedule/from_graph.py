@@ -9,7 +9,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.problem import Execution, Objective, Problem, require_runnable
 from mensa_sim.schedule.transfer import routes_of
-from mensa_sim.schedule.unit import Flow, Option, Refusal, Unit
+from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families import families_of, features_of
 from mensa_sim.workload.graph import LayerGraph
@@ -39,18 +39,13 @@ def problem_of(
     pinned = _pins(graph, system, members, pins or {})
     known = families_of(graph) if families is None else families
     index = {layer.name: number for number, layers in enumerate(members) for layer in layers}
-    flows: dict[tuple[int, int], int] = {}
-    for edge in graph.edges:
-        ends = index[edge.producer], index[edge.consumer]
-        if ends[0] != ends[1]:
-            flows[ends] = flows.get(ends, 0) + edge.size_bytes
     names = tuple(accelerator.name for accelerator in system.accelerators)
     problem = Problem(
         name=f"{graph.name} on {system.name}",
         accelerators=names,
         memories=tuple(accelerator.memory for accelerator in system.accelerators),
         units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
-        flows=tuple(Flow(producer=p, consumer=c, size_bytes=flows[p, c]) for p, c in sorted(flows)),
+        tensors=_tensors(graph, index),
         routes=routes_of(system),
         leakage_mw=tuple(leakage_mw[name] for name in names),
         background_mw=sum(memory.background_mw for memory in system.memories.values()),
@@ -61,6 +56,25 @@ def problem_of(
     )
     require_runnable(problem)
     return problem
+
+
+def _tensors(graph: LayerGraph, unit_of: Mapping[str, int]) -> tuple[Tensor, ...]:
+    """What flows between units: an output that several read whole is one tensor, a slice of it one for each reader."""
+    found: list[Tensor] = []
+    for layer in graph.layers:
+        producer = unit_of[layer.name]
+        whole: dict[int, set[int]] = {}
+        for name in graph.successors(layer.name):
+            reader, size_bytes = unit_of[name], graph.edge_bytes(layer.name, name)
+            if reader == producer:
+                continue
+            if size_bytes >= layer.output_bytes or not size_bytes:
+                whole.setdefault(size_bytes, set()).add(reader)
+            else:
+                found.append(Tensor(producer=producer, readers=(reader,), size_bytes=size_bytes))
+        for size_bytes, readers in whole.items():
+            found.append(Tensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
+    return tuple(found)
 
 
 def _unit(

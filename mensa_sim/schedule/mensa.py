@@ -96,13 +96,15 @@ def _place(
     unit = problem.units[index]
     if unit.pin is not None:
         return ideal, "a pin is kept"
-    incoming = problem.incoming[index]
-    if not incoming:
+    received: dict[int, int] = {}
+    for tensor in problem.incoming[index]:
+        received[tensor.producer] = received.get(tensor.producer, 0) + tensor.size_bytes
+    if not received:
         return ideal, "no predecessor"
-    widest = max(incoming, key=lambda flow: (flow.size_bytes, -flow.producer))
-    previous = assignment[widest.producer]
+    predecessor = max(received, key=lambda producer: (received[producer], -producer))
+    previous = assignment[predecessor]
     if previous == ideal:
-        return ideal, f"as its predecessor {problem.units[widest.producer].name}"
+        return ideal, f"as its predecessor {problem.units[predecessor].name}"
     there, here = problem.accelerators[ideal], problem.accelerators[previous]
     if previous not in unit.allowed:
         return ideal, f"moves from {here}, which cannot run it"
@@ -110,7 +112,7 @@ def _place(
     if slow_ps > thresholds.mac_ratio * fast_ps:
         ratio = f"{slow_ps / fast_ps:.3g} times" if fast_ps else "without compute time there,"
         return ideal, f"moves: computing on {here} takes {ratio} that on {there} (limit {thresholds.mac_ratio:g})"
-    sent_bytes = sum(flow.size_bytes for flow in incoming if assignment[flow.producer] != ideal)
+    sent_bytes = sum(size for producer, size in received.items() if assignment[producer] != ideal)
     reuse = macs_per_parameter_byte(unit.macs_per_step, unit.parameter_bytes)
     sizes = f"{unit.parameter_bytes} parameter bytes against {sent_bytes} activation bytes to send"
     limit = f"MAC/B {reuse:.3g} (limit {thresholds.reuse_threshold:g})"

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.schedule.transfer import Route
-from mensa_sim.schedule.unit import Flow, Refusal, Unit
+from mensa_sim.schedule.unit import Refusal, Tensor, Unit
 from mensa_sim.units import leakage_pj
 
 Objective = Literal["edp", "latency", "energy"]
@@ -29,7 +29,7 @@ class Problem:
     memories: tuple[str, ...]
     """The memory of each accelerator."""
     units: tuple[Unit, ...]
-    flows: tuple[Flow, ...]
+    tensors: tuple[Tensor, ...]
     routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
     """From memory to memory, for every pair that differs."""
     leakage_mw: tuple[float, ...]
@@ -49,9 +49,8 @@ class Problem:
         for unit in self.units:
             if len(unit.options) != count:
                 raise ValueError(f"{self.name}: {unit.name} has {len(unit.options)} options for {count} accelerators")
-        for flow in self.flows:
-            if not 0 <= flow.producer < flow.consumer < len(self.units) or flow.size_bytes < 0:
-                raise ValueError(f"{self.name}: flow {flow} does not go from a unit to a later one")
+        if any(tensor.readers[-1] >= len(self.units) for tensor in self.tensors):
+            raise ValueError(f"{self.name}: a tensor is read by a unit that does not exist")
         for source in self.memories:
             for target in self.memories:
                 if source != target and (source, target) not in self.routes:
@@ -74,35 +73,29 @@ class Problem:
         return sum(self.leakage_mw) + self.background_mw
 
     @cached_property
-    def incoming(self) -> tuple[tuple[Flow, ...], ...]:
-        """Flows into each unit, in the order given."""
-        return self._flows_by([flow.consumer for flow in self.flows])
+    def incoming(self) -> tuple[tuple[Tensor, ...], ...]:
+        """The tensors that each unit reads, in the order given."""
+        found: list[list[Tensor]] = [[] for _ in self.units]
+        for tensor in self.tensors:
+            for reader in tensor.readers:
+                found[reader].append(tensor)
+        return tuple(tuple(tensors) for tensors in found)
 
     @cached_property
-    def outgoing(self) -> tuple[tuple[Flow, ...], ...]:
-        """Flows out of each unit, in the order given."""
-        return self._flows_by([flow.producer for flow in self.flows])
+    def outgoing(self) -> tuple[tuple[Tensor, ...], ...]:
+        """The tensors that each unit makes, in the order given."""
+        found: list[list[Tensor]] = [[] for _ in self.units]
+        for tensor in self.tensors:
+            found[tensor.producer].append(tensor)
+        return tuple(tuple(tensors) for tensors in found)
 
-    def _flows_by(self, ends: list[int]) -> tuple[tuple[Flow, ...], ...]:
-        found: list[list[Flow]] = [[] for _ in self.units]
-        for end, flow in zip(ends, self.flows, strict=True):
-            found[end].append(flow)
-        return tuple(tuple(flows) for flows in found)
+    def transfer_ps(self, size_bytes: int, source: str, target: str) -> int:
+        """Time to copy bytes between memories: 0 for none, and within one, where reading and writing are layer cost."""
+        return self.routes[source, target].time_ps(size_bytes) if source != target else 0
 
-    def route(self, source: int, target: int) -> Route | None:
-        """The route from one accelerator's memory to another's; none where they share it."""
-        memory, other = self.memories[source], self.memories[target]
-        return None if memory == other else self.routes[memory, other]
-
-    def transfer_ps(self, size_bytes: int, source: int, target: int) -> int:
-        """Time to hand over bytes: 0 for none, and within a memory, where reading and writing are layer cost."""
-        route = self.route(source, target)
-        return route.time_ps(size_bytes) if route else 0
-
-    def transfer_pj(self, size_bytes: int, source: int, target: int) -> float:
-        """Dynamic energy to hand over bytes."""
-        route = self.route(source, target)
-        return route.energy_pj(size_bytes) if route else 0.0
+    def transfer_pj(self, size_bytes: int, source: str, target: str) -> float:
+        """Dynamic energy of copying bytes between memories."""
+        return self.routes[source, target].energy_pj(size_bytes) if source != target else 0.0
 
     def total_pj(self, dynamic_pj: float, latency_ps: int) -> float:
         """Energy of an inference: dynamic, and the static power of the whole system over its latency."""

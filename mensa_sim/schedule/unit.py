@@ -60,9 +60,19 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """Activations from one unit to a later one, by index."""
+class Tensor:
+    """Activations that one unit makes and later ones read, by index.
+
+    It lies in its producer's memory and is copied once to each other memory where a reader runs. Without bytes it is
+    an order of execution and nothing else.
+    """
 
     producer: int
-    consumer: int
+    readers: tuple[int, ...]
     size_bytes: int
+
+    def __post_init__(self) -> None:
+        if not self.readers or list(self.readers) != sorted(set(self.readers)) or self.size_bytes < 0:
+            raise ValueError(f"tensor of unit {self.producer}: readers {self.readers}, {self.size_bytes} bytes")
+        if self.producer < 0 or self.readers[0] <= self.producer:
+            raise ValueError(f"tensor of unit {self.producer}: is read by {self.readers[0]}, which is no later unit")

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.transfer import Route, Stage
-from mensa_sim.schedule.unit import Flow, Option, Refusal, Unit
+from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
 
 LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
 ENERGIES = st.floats(0, 1000, width=32) | st.integers(0, 20).map(float)
@@ -47,9 +47,12 @@ def problems(
     accelerators = draw(st.integers(1, max_accelerators))
     memories = tuple(f"m{draw(st.integers(0, 1))}" for _ in range(accelerators))
     count = draw(st.integers(1, max_units))
-    pairs = [(producer, consumer) for consumer in range(count) for producer in range(consumer)]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=2 * count)) if pairs else []
-    flows = tuple(Flow(producer=p, consumer=c, size_bytes=draw(st.integers(0, 500))) for p, c in sorted(chosen))
+    tensors = []
+    for producer in range(count - 1):
+        later = st.sets(st.integers(producer + 1, min(count - 1, producer + 4)), min_size=1, max_size=3)
+        for readers in draw(st.lists(later, max_size=2)):
+            size_bytes = draw(st.integers(0, 500))
+            tensors.append(Tensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     route = Route(
         stages=(
             Stage(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
@@ -66,7 +69,7 @@ def problems(
         accelerators=tuple(f"a{number}" for number in range(accelerators)),
         memories=memories,
         units=tuple(draw(units(index, accelerators)) for index in range(count)),
-        flows=flows,
+        tensors=tuple(tensors),
         routes={(s, t): route for s in ("m0", "m1") for t in ("m0", "m1") if s != t},
         leakage_mw=tuple(draw(st.sampled_from([0.0, 1.0, 250.0])) for _ in range(accelerators)),
         background_mw=draw(st.sampled_from([0.0, 30.0])),

@@ -63,7 +63,7 @@ def a_system(*, links: bool = True, families: dict[int, str] | None = None) -> S
 def gate(name: str, **fields: object) -> Layer:
     weights = Parameter(name=f"{name}.weight", size_bytes=1_048_576)
     nest = LoopNest(K=1024, C=1024)
-    return Layer(name=name, operator="linear", nest=nest, parameters=(weights,), steps=4, **fields)  # type: ignore[arg-type]
+    return Layer(name=name, operator="linear", nest=nest, parameters=(weights,), steps=4, output_bytes=1000, **fields)  # type: ignore[arg-type]
 
 
 def a_graph() -> LayerGraph:
@@ -73,6 +73,7 @@ def a_graph() -> LayerGraph:
         operator="conv2d",
         nest=LoopNest(K=16, C=16, OY=64, OX=64, FY=3, FX=3, input_height=64, input_width=64),
         parameters=(Parameter(name="conv.weight", size_bytes=2304),),
+        output_bytes=4096,
     )
     layers = (
         conv,
@@ -87,7 +88,7 @@ def a_graph() -> LayerGraph:
         Edge(producer="input", consumer="cell", size_bytes=1000),
         Edge(producer="hidden", consumer="cell", size_bytes=1000),
         Edge(producer="cell", consumer="head", size_bytes=300),
-        Edge(producer="conv", consumer="head", size_bytes=0),
+        Edge(producer="conv", consumer="head", size_bytes=4096),
     )
     return LayerGraph(name="toy", layers=layers, edges=edges)
 

@@ -7,20 +7,26 @@ from chains import chain, unit
 
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Flow
+from mensa_sim.schedule.unit import Tensor
 
 
 def diamond(**fields: object) -> Problem:
-    """a feeds b and c, which feed d; 100 bytes each: 110 ps and 200 pJ to cross."""
+    """a feeds b and c, which feed d; 100 bytes each: 110 ps and 200 pJ to copy."""
     units = (unit("a", 10, 10), unit("b", 500, 300), unit("c", 400, 700), unit("d", 20, 20))
-    flows = tuple(Flow(producer=p, consumer=c, size_bytes=100) for p, c in ((0, 1), (0, 2), (1, 3), (2, 3)))
-    return chain(*units, flows=flows, **fields)
+    tensors = tuple(Tensor(producer=p, readers=r, size_bytes=100) for p, r in ((0, (1, 2)), (1, (3,)), (2, (3,))))
+    return chain(*units, tensors=tensors, **fields)
 
 
 def test_layer_after_layer_is_the_sum_of_latencies_and_transfers() -> None:
     prediction = evaluate(diamond(), [0, 1, 0, 0])
     assert prediction.serial_ps == 10 + 300 + 400 + 20 + 110 + 110
     assert prediction.dynamic_pj == 10 + 300 + 400 + 20 + 200 + 200
+
+
+def test_a_tensor_is_copied_once_to_a_memory_however_many_read_it_there() -> None:
+    prediction = evaluate(diamond(), [0, 1, 1, 1])
+    assert prediction.serial_ps == 10 + 300 + 700 + 20 + 110
+    assert prediction.dynamic_pj == 10 + 300 + 700 + 20 + 200
 
 
 def test_branches_on_different_accelerators_overlap_after_their_transfers() -> None:

@@ -25,9 +25,9 @@ def test_a_recurrent_group_is_one_unit_that_costs_the_sum_of_its_members() -> No
     assert group.option(0).memory_ps == 2 * 64_000
 
 
-def test_flows_join_units_not_layers_and_bytes_between_the_same_two_add_up() -> None:
-    flows = {(flow.producer, flow.consumer): flow.size_bytes for flow in toy().flows}
-    assert flows == {(0, 1): 4096, (0, 2): 10, (0, 3): 0, (1, 2): 1000, (2, 3): 300}
+def test_an_output_read_whole_is_one_tensor_and_a_slice_of_it_another() -> None:
+    tensors = [(tensor.producer, tensor.readers, tensor.size_bytes) for tensor in toy().tensors]
+    assert tensors == [(0, (2,), 10), (0, (1, 3), 4096), (1, (2,), 1000), (2, (3,), 300)]
 
 
 def test_a_unit_takes_family_parameters_and_macs_of_one_step_from_its_heaviest_member() -> None:
@@ -43,14 +43,14 @@ def test_static_power_is_that_of_every_accelerator_and_every_memory() -> None:
 
 def test_a_transfer_reads_crosses_and_writes_and_is_priced_by_hand() -> None:
     problem = toy()
-    assert problem.transfer_ps(4000, 0, 1) == 4_000_000 + 77 + 4_000_000 + 1_000_000
-    assert problem.transfer_pj(4000, 0, 1) == 4000 * 8 * (1.0 + 0.5 + 2.0)
+    assert problem.transfer_ps(4000, "dram", "stack") == 4_000_000 + 77 + 4_000_000 + 1_000_000
+    assert problem.transfer_pj(4000, "dram", "stack") == 4000 * 8 * (1.0 + 0.5 + 2.0)
 
 
 def test_nothing_is_paid_for_zero_bytes_or_within_one_memory() -> None:
     problem = toy()
-    assert (problem.transfer_ps(0, 0, 1), problem.transfer_pj(0, 0, 1)) == (0, 0.0)
-    assert (problem.transfer_ps(4000, 1, 1), problem.transfer_pj(4000, 1, 1)) == (0, 0.0)
+    assert (problem.transfer_ps(0, "dram", "stack"), problem.transfer_pj(0, "dram", "stack")) == (0, 0.0)
+    assert (problem.transfer_ps(4000, "stack", "stack"), problem.transfer_pj(4000, "stack", "stack")) == (0, 0.0)
 
 
 def test_memories_without_a_link_are_an_error_that_names_them() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mensa_sim.errors import UsageError
 from mensa_sim.schedule.mensa import family_accelerators, mensa
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Flow, Option, Refusal, Unit
+from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
 
 FAMILIES = {1: 0, 3: 1}
 FIRST = unit("first", 100, 200, family=1)
@@ -64,8 +64,8 @@ def test_a_layer_that_stayed_is_the_predecessor_that_the_next_one_is_compared_wi
 
 def test_the_predecessor_is_the_producer_that_sends_most_bytes() -> None:
     other = unit("other", 100, 100, family=3)
-    flows = (Flow(producer=0, consumer=2, size_bytes=10), Flow(producer=1, consumer=2, size_bytes=11))
-    problem = chain(FIRST, other, unit("join", 100, 100, family=1), flows=flows, families=FAMILIES)
+    tensors = tuple(Tensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5), (1, 5)))
+    problem = chain(FIRST, other, unit("join", 100, 100, family=1), tensors=tensors, families=FAMILIES)
     assert mensa(problem).assignment["join"] == "far"
 
 

@@ -39,9 +39,10 @@ def test_each_layer_stands_once_on_an_accelerator_that_can_run_it_groups_togethe
 @given(problem=problems())
 def test_producers_come_before_their_consumers(name: str, problem: Problem) -> None:
     order = schedule(problem, name).order
-    for flow in problem.flows:
-        last = max(order.index(layer) for layer in problem.units[flow.producer].layers)
-        assert last < min(order.index(layer) for layer in problem.units[flow.consumer].layers)
+    for tensor in problem.tensors:
+        last = max(order.index(layer) for layer in problem.units[tensor.producer].layers)
+        readers = [layer for reader in tensor.readers for layer in problem.units[reader].layers]
+        assert last < min(order.index(layer) for layer in readers)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
