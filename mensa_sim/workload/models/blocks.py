@@ -5,6 +5,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from mensa_sim.errors import UsageError
+
 
 def same_padding(kernel: int, dilation: int = 1) -> int:
     """The symmetric padding whose output has ceil(input / stride) pixels, as TensorFlow's 'SAME' has.
@@ -17,7 +19,7 @@ def same_padding(kernel: int, dilation: int = 1) -> int:
     (1, 2)
     """
     if kernel % 2 == 0:
-        raise ValueError(f"no symmetric padding keeps the size under an even kernel ({kernel})")
+        raise UsageError(f"a kernel of {kernel} has no symmetric padding that keeps the size: choose an odd one")
     return dilation * (kernel - 1) // 2
 
 

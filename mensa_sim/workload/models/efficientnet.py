@@ -1,0 +1,111 @@
+"""EfficientNet-Lite and EfficientNet-EdgeTPU (Tan and Le 2019, arXiv 1905.11946, without squeeze-excite).
+
+Lite: Liu, "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog, March 2020. EdgeTPU: Gupta and
+Tan, "EfficientNet-EdgeTPU: Creating Accelerator-Optimized Neural Networks with AutoML", Google AI blog, August 2019.
+Block tables as in the repository tensorflow/tpu, models/official/efficientnet.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from mensa_sim.registry import lookup
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channels
+from mensa_sim.workload.models.inverted_residual import inverted_residual
+
+
+class Stage(NamedTuple):
+    """Equal blocks; the first of them has the stride and expands as if `inputs` channels entered."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    inputs: int
+    channels: int
+    fused: bool = False
+    skip: bool = True
+
+
+LITE = (
+    Stage(1, 3, 1, 1, 32, 16),
+    Stage(2, 3, 2, 6, 16, 24),
+    Stage(2, 5, 2, 6, 24, 40),
+    Stage(3, 3, 2, 6, 40, 80),
+    Stage(3, 5, 1, 6, 80, 112),
+    Stage(4, 5, 2, 6, 112, 192),
+    Stage(1, 3, 1, 6, 192, 320),
+)
+EDGETPU = (
+    Stage(1, 3, 1, 4, 24, 24, fused=True, skip=False),
+    Stage(2, 3, 2, 8, 24, 32, fused=True),
+    Stage(4, 3, 2, 8, 32, 48, fused=True),
+    Stage(5, 5, 2, 8, 48, 96),
+    Stage(4, 5, 1, 8, 96, 144),
+    Stage(2, 5, 2, 8, 144, 192),
+)
+# Width and depth multipliers; published at 224, 240, 260, 280 and 300 pixels.
+LITE_SCALES = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2), "3": (1.2, 1.4), "4": (1.4, 1.8)}
+# Published at 224, 240 and 300 pixels.
+EDGETPU_SCALES = {"s": (1.0, 1.0), "m": (1.0, 1.1), "l": (1.2, 1.4)}
+
+
+def stages(inputs: int, plan: Sequence[Stage], width: float, activation: type[nn.Module]) -> nn.Sequential:
+    """The blocks of a plan whose repeats are final, under a width multiplier."""
+    made: list[nn.Module] = []
+    for stage in plan:
+        outputs = round_channels(stage.channels * width)
+        for repeat in range(stage.repeats):
+            nominal = outputs if repeat else round_channels(stage.inputs * width)
+            expanded = inputs if stage.expansion == 1 else nominal * stage.expansion
+            made.append(
+                inverted_residual(
+                    inputs,
+                    expanded,
+                    outputs,
+                    kernel=stage.kernel,
+                    stride=stage.stride if repeat == 0 else 1,
+                    activation=activation,
+                    fused=stage.fused,
+                    late_stride=stage.fused,
+                    skip=stage.skip,
+                )
+            )
+            inputs = outputs
+    return nn.Sequential(*made)
+
+
+def efficientnet(
+    stem: int,
+    plan: Sequence[Stage],
+    width: float,
+    last: int,
+    activation: type[nn.Module],
+    classes: int,
+) -> nn.Sequential:
+    """Stem, stages, last convolution, classifier."""
+    return nn.Sequential(
+        OrderedDict(
+            stem=ConvNorm(3, stem, 3, stride=2, activation=activation),
+            blocks=stages(stem, plan, width, activation),
+            last=ConvNorm(round_channels(plan[-1].channels * width), last, activation=activation),
+            head=classifier(last, classes),
+        )
+    )
+
+
+def efficientnet_lite(variant: int = 0, classes: int = 1000) -> nn.Sequential:
+    """EfficientNet-Lite0 to 4: stem, head, first and last stage are not scaled; scores, no softmax."""
+    width, depth = lookup(LITE_SCALES, str(variant), "EfficientNet-Lite")
+    middle = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in LITE[1:-1]]
+    return efficientnet(32, [LITE[0], *middle, LITE[-1]], width, 1280, nn.ReLU6, classes)
+
+
+def efficientnet_edgetpu(variant: str = "s", classes: int = 1001) -> nn.Sequential:
+    """EfficientNet-EdgeTPU S, M and L; scores, no softmax."""
+    width, depth = lookup(EDGETPU_SCALES, variant, "EfficientNet-EdgeTPU")
+    plan = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in EDGETPU]
+    return efficientnet(round_channels(32 * width), plan, width, round_channels(1280 * width), nn.ReLU, classes)

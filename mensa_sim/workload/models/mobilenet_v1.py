@@ -1,0 +1,85 @@
+"""MobileNetV1 (Howard et al. 2017, arXiv 1704.04861), as in TensorFlow's slim, and PoseNet on top of it."""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from mensa_sim.workload.models.blocks import ConvNorm, classifier
+
+
+def separable(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Sequential:
+    """A depthwise 3x3 and a pointwise convolution, each with batch norm and ReLU6."""
+    return nn.Sequential(
+        OrderedDict(
+            depthwise=ConvNorm(inputs, inputs, 3, stride, groups=inputs, dilation=dilation),
+            pointwise=ConvNorm(inputs, outputs),
+        )
+    )
+
+
+def mobilenet_v1_channels(alpha: float, channels: int) -> int:
+    """Channels under a width multiplier: rounded down, at least 8 (slim's `min_depth`)."""
+    return max(8, int(channels * alpha))
+
+
+def mobilenet_v1_trunk(alpha: float = 1.0, depth: int = 5, output_stride: int = 32) -> nn.Sequential:
+    """The stem and the separable blocks, without classifier.
+
+    `depth` counts the equal 512-channel blocks in the middle (5 in the publication). Beyond `output_stride` a
+    strided block keeps its resolution and later ones are dilated instead (Chen et al. 2017).
+    """
+    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * depth, (1024, 2), (1024, 1)]
+    inputs = mobilenet_v1_channels(alpha, 32)
+    blocks: list[nn.Module] = [ConvNorm(3, inputs, 3, stride=2)]
+    reached, dilation = 2, 1
+    for channels, stride in plan:
+        outputs = mobilenet_v1_channels(alpha, channels)
+        dilates = stride > 1 and reached >= output_stride
+        blocks.append(separable(inputs, outputs, 1 if dilates else stride, dilation))
+        if dilates:
+            dilation *= stride
+        else:
+            reached *= stride
+        inputs = outputs
+    return nn.Sequential(*blocks)
+
+
+def mobilenet_v1(alpha: float = 1.0, depth: int = 5, classes: int = 1001) -> nn.Sequential:
+    """MobileNetV1 for images of any resolution (published at 128, 160, 192 and 224); scores, no softmax.
+
+    slim's checkpoints have 1001 classes: ImageNet's and a background.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            trunk=mobilenet_v1_trunk(alpha, depth),
+            head=classifier(mobilenet_v1_channels(alpha, 1024), classes),
+        )
+    )
+
+
+class PoseNet(nn.Module):
+    """Multi-person pose on MobileNetV1 (PersonLab: Papandreou et al. 2018, arXiv 1803.08225); raw heads.
+
+    Per 16 pixels: 17 key-point heat maps, their short-range offsets (2 each), and mid-range displacements
+    along the 16 edges of the key-point tree, forward and backward (2 each). Decoding them into poses happens
+    on the host and is not part of the model.
+    """
+
+    def __init__(self, alpha: float = 0.75, keypoints: int = 17, edges: int = 16) -> None:
+        super().__init__()
+        channels = mobilenet_v1_channels(alpha, 1024)
+        self.trunk = mobilenet_v1_trunk(alpha, output_stride=16)
+        self.heatmaps = nn.Conv2d(channels, keypoints, 1)
+        self.offsets = nn.Conv2d(channels, 2 * keypoints, 1)
+        self.forward_displacements = nn.Conv2d(channels, 2 * edges, 1)
+        self.backward_displacements = nn.Conv2d(channels, 2 * edges, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images (batch, 3, height, width) to heat maps, offsets and displacements at a 16th of the size."""
+        features = self.trunk(x)
+        return (
+            self.heatmaps(features).sigmoid(),
+            self.offsets(features),
+            self.forward_displacements(features),
+            self.backward_displacements(features),
+        )

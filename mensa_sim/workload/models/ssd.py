@@ -1,0 +1,98 @@
+"""Single-shot detectors on MobileNet trunks (Liu et al. 2016, arXiv 1512.02325), as in TensorFlow's detection API."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mensa_sim.workload.models.blocks import ConvNorm, same_padding
+from mensa_sim.workload.models.mobilenet_v1 import mobilenet_v1_channels, mobilenet_v1_trunk
+from mensa_sim.workload.models.mobilenet_v2 import mobilenet_v2_trunk
+from mensa_sim.workload.models.trunk import Taps, cut, cut_at_expansions
+
+EXTRA_CHANNELS = (512, 256, 256, 128)
+ANCHORS = (3, 6, 6, 6, 6, 6)
+
+
+class SSD(nn.Module):
+    """A trunk, four extra strided stages, and a box and a class head on each of six activations; raw heads.
+
+    Sorting and non-maximum suppression happen on the host and are not part of the model. `depthwise` makes
+    extra stages and heads depthwise-separable, which is SSDLite (Sandler et al. 2018, section 6.2).
+    """
+
+    def __init__(
+        self,
+        trunk: Taps,
+        channels: Sequence[int],
+        classes: int = 91,
+        head_kernel: int = 1,
+        depthwise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        extras = []
+        sizes = list(channels)
+        for outputs in EXTRA_CHANNELS:
+            extras.append(extra_stage(sizes[-1], outputs, depthwise))
+            sizes.append(outputs)
+        self.extras = nn.ModuleList(extras)
+        self.classes = classes
+        self.boxes = nn.ModuleList(
+            head(inputs, 4 * anchors, head_kernel, depthwise) for inputs, anchors in zip(sizes, ANCHORS, strict=True)
+        )
+        self.scores = nn.ModuleList(
+            head(inputs, classes * anchors, head_kernel, depthwise)
+            for inputs, anchors in zip(sizes, ANCHORS, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (batch, 3, 300, 300) to boxes (batch, 1917, 4) and class scores (batch, 1917, classes)."""
+        maps: list[Tensor] = self.trunk(x)
+        for extra in self.extras:
+            maps.append(extra(maps[-1]))
+        boxes = [anchors_last(head(m), 4) for head, m in zip(self.boxes, maps, strict=True)]
+        scores = [anchors_last(head(m), self.classes) for head, m in zip(self.scores, maps, strict=True)]
+        return torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+
+
+def extra_stage(inputs: int, outputs: int, depthwise: bool) -> nn.Sequential:
+    """A 1x1 convolution to half the outputs and a strided 3x3 one."""
+    half = outputs // 2
+    if not depthwise:
+        return nn.Sequential(ConvNorm(inputs, half), ConvNorm(half, outputs, 3, stride=2))
+    return nn.Sequential(
+        ConvNorm(inputs, half), ConvNorm(half, half, 3, stride=2, groups=half), ConvNorm(half, outputs)
+    )
+
+
+def head(inputs: int, outputs: int, kernel: int, depthwise: bool) -> nn.Module:
+    """The convolution that predicts from one activation; separable where `depthwise` holds."""
+    if not depthwise:
+        return nn.Conv2d(inputs, outputs, kernel, padding=same_padding(kernel))
+    return nn.Sequential(ConvNorm(inputs, inputs, kernel, groups=inputs), nn.Conv2d(inputs, outputs, 1))
+
+
+def anchors_last(x: Tensor, values: int) -> Tensor:
+    """(batch, anchors * values, height, width) to (batch, height * width * anchors, values)."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, values)
+
+
+def ssd_mobilenet_v1(alpha: float = 1.0, classes: int = 91) -> SSD:
+    """SSD-MobileNetV1 for COCO: taps after pointwise convolutions 11 and 13, 1x1 heads."""
+    return SSD(
+        cut(mobilenet_v1_trunk(alpha), [12]),
+        [mobilenet_v1_channels(alpha, 512), mobilenet_v1_channels(alpha, 1024)],
+        classes,
+    )
+
+
+def ssd_mobilenet_v2(classes: int = 91, lite: bool = False) -> SSD:
+    """SSD-MobileNetV2 for COCO: taps at the expansion of block 14 and at the last 1280-channel activation.
+
+    1x1 heads as in the quantised configuration that Edge TPU models are made from
+    (`ssd_mobilenet_v2_quantized_300x300_coco`); `lite` is SSDLite with separable 3x3 heads.
+    """
+    trunk = nn.Sequential(*mobilenet_v2_trunk(), ConvNorm(320, 1280))
+    taps = cut_at_expansions(trunk, [14])
+    return SSD(taps, [576, 1280], classes, head_kernel=3 if lite else 1, depthwise=lite)
