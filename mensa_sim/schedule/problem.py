@@ -89,9 +89,18 @@ class Problem:
             found[tensor.producer].append(tensor)
         return tuple(tuple(tensors) for tensors in found)
 
+    @cached_property
+    def _copy_ps(self) -> dict[tuple[int, str, str], int]:
+        return {}
+
     def transfer_ps(self, size_bytes: int, source: str, target: str) -> int:
         """Time to copy bytes between memories: 0 for none, and within one, where reading and writing are layer cost."""
-        return self.routes[source, target].time_ps(size_bytes) if source != target else 0
+        if source == target:
+            return 0
+        key = size_bytes, source, target
+        if key not in self._copy_ps:
+            self._copy_ps[key] = self.routes[source, target].time_ps(size_bytes)
+        return self._copy_ps[key]
 
     def transfer_pj(self, size_bytes: int, source: str, target: str) -> float:
         """Dynamic energy of copying bytes between memories."""

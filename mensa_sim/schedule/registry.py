@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from mensa_sim.errors import UsageError
 from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.schedule.heft import heft
 from mensa_sim.schedule.mensa import mensa
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
@@ -20,6 +21,7 @@ SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
     {
         "greedy": greedy,
         "mensa": mensa,
+        "heft": heft,
     }
 )
 

@@ -1,0 +1,52 @@
+"""HEFT against ranks and schedules worked by hand."""
+
+from chains import chain, unit
+from hypothesis import HealthCheck, given, settings
+from random_problems import problems
+
+from mensa_sim.schedule.heft import heft, upward_ranks
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.unit import Tensor
+
+
+def fork() -> Problem:
+    """Two branches of equal work between a source and a join."""
+    units = (unit("a", 10, 30), unit("b", 500, 500), unit("c", 500, 500), unit("d", 20, 20))
+    tensors = (
+        Tensor(producer=0, readers=(1, 2), size_bytes=100),
+        Tensor(producer=1, readers=(3,), size_bytes=100),
+        Tensor(producer=2, readers=(3,), size_bytes=100),
+    )
+    return chain(*units, tensors=tensors, execution="parallel")
+
+
+def test_the_upward_rank_is_mean_latency_plus_the_longest_way_out() -> None:
+    copy_ps = 110 / 2
+    assert upward_ranks(fork()) == [20 + copy_ps + 500 + copy_ps + 20, 500 + copy_ps + 20, 500 + copy_ps + 20, 20]
+
+
+def test_branches_go_to_different_accelerators_where_copies_are_cheap() -> None:
+    found = heft(fork())
+    assert found.assignment == {"a": "near", "b": "near", "c": "far", "d": "far"}
+    assert found.prediction.latency_ps == 10 + 110 + 500 + 20
+
+
+def test_a_short_unit_takes_the_idle_gap_before_a_placed_one() -> None:
+    units = (unit("a", 100, 1000), unit("b", 1000, 100), unit("short", 40, 900))
+    tensors = (Tensor(producer=0, readers=(1,), size_bytes=100),)
+    found = heft(chain(*units, tensors=tensors, execution="parallel", accelerators=("near", "far")))
+    assert found.assignment == {"a": "near", "short": "near", "b": "far"}
+    back = (unit("a", 1000, 10), unit("b", 300, 3000), unit("short", 40, 900))
+    early = heft(chain(*back, tensors=tensors, execution="parallel"))
+    assert early.order == ("a", "short", "b")
+    assert early.prediction.starts_ps == (0, 120, 0)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(problem=problems(max_units=5, executions=("parallel",)))
+def test_the_makespan_is_no_shorter_than_the_critical_path_with_the_fastest_of_everything(problem: Problem) -> None:
+    end_ps = [0] * len(problem.units)
+    for index, piece in enumerate(problem.units):
+        fastest = min(piece.option(accelerator).latency_ps for accelerator in piece.allowed)
+        end_ps[index] = max((end_ps[t.producer] for t in problem.incoming[index]), default=0) + fastest
+    assert heft(problem).prediction.parallel_ps >= max(end_ps)
