@@ -1,0 +1,134 @@
+"""The mappings that are tried: register tiles, buffer tiles, loop orders and what each operand holds on chip.
+
+Dims fall into groups by the operands they index: G indexes all three and is always outermost; K, R = {C, FY, FX}
+and S = {B, OY, OX} each leave out one operand. Loops stand, innermost first, as
+
+    registers' loops | K, R, S within a buffer tile, G | K, R, S over buffer tiles, G
+
+Within a tile the group that the stationary operand is irrelevant to is innermost, so that the operand stays.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping as ReadOnly
+from itertools import permutations, product
+
+from mensa_sim.cost.capacity import registers_hold
+from mensa_sim.cost.mapping import Loop, Mapping
+from mensa_sim.cost.nest_counts import Precision
+from mensa_sim.cost.unrolling import Unrolling, relevant
+from mensa_sim.hardware.accelerator import Accelerator, Operand, split_dims
+from mensa_sim.workload.layer import LoopNest
+
+GROUP_OF = {"G": "G", "K": "K", "C": "R", "FY": "R", "FX": "R", "B": "S", "OY": "S", "OX": "S"}
+GROUPS = ("K", "R", "S")
+FREE_GROUP: ReadOnly[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
+"""The group that does not index an operand."""
+ORDERS: tuple[tuple[str, str, str], ...] = tuple(permutations(GROUPS))  # type: ignore[arg-type]
+
+
+def group(dim: str) -> str:
+    """The group of a dim or of a flattened product.
+
+    >>> group("FX*FY"), group("OX")
+    ('R', 'S')
+    """
+    return GROUP_OF[split_dims(dim)[0]]
+
+
+def inner_orders(stationary: Operand) -> tuple[tuple[str, str, str], ...]:
+    """Orders of the groups within a buffer tile, innermost first."""
+    return tuple(order for order in ORDERS if order[0] == FREE_GROUP[stationary])
+
+
+def splits(total: int, limit: int) -> tuple[int, ...]:
+    """Sizes that cut a total into even parts: 1, 2, 4, ... of them, at most `limit` sizes, the whole and 1 included.
+
+    >>> splits(12, 4)
+    (12, 6, 3, 1)
+    """
+    parts, sizes = 1, [total]
+    while parts < total:
+        parts *= 2
+        sizes.append(-(-total // min(parts, total)))
+    sizes = list(dict.fromkeys(sizes))
+    if len(sizes) > limit:
+        sizes = [sizes[round(i * (len(sizes) - 1) / (limit - 1))] for i in range(limit)]
+    return tuple(sizes)
+
+
+def register_tiles(
+    nest: LoopNest, accelerator: Accelerator, unrolling: Unrolling, precision: Precision
+) -> list[dict[str, int]]:
+    """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
+    single = dict(unrolling.lanes)
+    if not registers_hold(nest, accelerator, unrolling, precision, single):
+        return []
+    options: dict[str, list[int]] = {}
+    for dim, lanes in unrolling.lanes.items():
+        trips = unrolling.trips(dim)
+        sizes = {1}
+        if any(relevant(operand, dim) for operand in accelerator.registers):
+            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if dim in ("K", "C"))}
+        options[dim] = [
+            extent
+            for extent in (min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes))
+            if registers_hold(nest, accelerator, unrolling, precision, single | {dim: extent})
+        ]
+    tiles = [
+        dict(zip(options, extents, strict=True))
+        for extents in product(*options.values())
+        if registers_hold(nest, accelerator, unrolling, precision, dict(zip(options, extents, strict=True)))
+    ]
+    largest = [
+        tile
+        for tile in tiles
+        if not any(other is not tile and all(other[dim] >= tile[dim] for dim in tile) for other in tiles)
+    ]
+    return [single, *(tile for tile in largest if tile != single)]
+
+
+def build(
+    unrolling: Unrolling,
+    register: ReadOnly[str, int],
+    tile: ReadOnly[str, int],
+    inner: tuple[str, ...],
+    outer: tuple[str, ...],
+    holds: ReadOnly[Operand, bool],
+) -> Mapping:
+    """The mapping with these extents, orders innermost first, and operands that hold all up to their free group."""
+    loops: list[Loop] = []
+
+    def add(order: tuple[str, ...], start: ReadOnly[str, int], end: ReadOnly[str, int]) -> dict[str, int]:
+        begins: dict[str, int] = {}
+        for name in order:
+            begins[name] = len(loops)
+            for dim in reversed(unrolling.dims):
+                if group(dim) == name and end[dim] > start[dim]:
+                    loops.append(Loop(dim, -(-end[dim] // start[dim])))
+        return begins
+
+    add(GROUPS, unrolling.lanes, register)
+    registers = len(loops)
+    add((*inner, "G"), register, tile)
+    tiles = len(loops)
+    begins = add((*outer, "G"), tile, unrolling.sizes)
+    held = {operand: begins[FREE_GROUP[operand]] if holds[operand] else tiles for operand in FREE_GROUP}
+    return Mapping(
+        unrolling=unrolling,
+        loops=tuple(loops),
+        tile=tiles,
+        register=dict.fromkeys(FREE_GROUP, registers),
+        buffer={str(operand): count for operand, count in held.items()},
+    )
+
+
+def tile_grid(
+    unrolling: Unrolling, register: ReadOnly[str, int], limits: ReadOnly[str, int]
+) -> Iterator[dict[str, int]]:
+    """Every combination of buffer tile extents above a register tile, the largest first."""
+    options = []
+    for dim, size in unrolling.sizes.items():
+        trips = -(-size // register[dim])
+        options.append([min(size, register[dim] * part) for part in splits(trips, limits[dim])])
+    for extents in product(*options):
+        yield dict(zip(unrolling.sizes, extents, strict=True))

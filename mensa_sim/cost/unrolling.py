@@ -1,0 +1,91 @@
+"""How the array unrolls a loop nest in space: each axis filled with its dims in order until full."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.accelerator import Accelerator, Axis, split_dims
+from mensa_sim.workload.layer import DIMS, LoopNest
+
+RELEVANT: Mapping[str, frozenset[str]] = {
+    "weight": frozenset({"G", "K", "C", "FY", "FX"}),
+    "input": frozenset({"B", "G", "C", "OY", "OX", "FY", "FX"}),
+    "output": frozenset({"B", "G", "K", "OY", "OX"}),
+}
+"""The dims that index each operand."""
+
+WINDOW = frozenset({"OY", "OX", "FY", "FX"})
+"""The dims that together index the rows and columns of the input."""
+
+FLATTENED = (frozenset({"OX", "OY"}), frozenset({"FX", "FY"}))
+"""Products of dims that an axis may unroll as one."""
+
+
+def relevant(operand: str, dim: str) -> bool:
+    """Whether a dim, or a flattened product of dims, indexes an operand.
+
+    >>> relevant("weight", "FX*FY"), relevant("output", "C")
+    (True, False)
+    """
+    return split_dims(dim)[0] in RELEVANT[operand]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrolling:
+    """The loop dims of a nest on an array (a flattened product counts as one), their sizes, and the lanes of each."""
+
+    sizes: Mapping[str, int]
+    lanes: Mapping[str, int]
+    """Indices of each dim that the array takes at once, at most its size."""
+    filled: tuple[int, ...]
+    """Rows of each axis that have work."""
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The loop dims, in a fixed order."""
+        return tuple(self.sizes)
+
+    def trips(self, dim: str) -> int:
+        """Passes of the array over a dim: what does not fill an axis idles."""
+        return -(-self.sizes[dim] // self.lanes[dim])
+
+    @property
+    def passes(self) -> int:
+        """Cycles of the whole nest without fill, drain or stall: the product of ceil(dim / lanes)."""
+        return prod(self.trips(dim) for dim in self.sizes)
+
+
+def loop_dims(axes: tuple[Axis, ...]) -> tuple[str, ...]:
+    """The dims that loops run over: the eight of the nest, flattened products in the place of their members."""
+    products = [entry for axis in axes for entry in axis.dims if len(split_dims(entry)) > 1]
+    singles = {entry for axis in axes for entry in axis.dims if len(split_dims(entry)) == 1}
+    owner: dict[str, str] = {}
+    for product in dict.fromkeys(products):
+        members = split_dims(product)
+        if frozenset(members) not in FLATTENED:
+            raise UsageError(f"dataflow: cannot flatten {product}; only OX*OY and FX*FY, in either order")
+        for member in members:
+            if member in singles or owner.get(member, product) != product:
+                raise UsageError(f"dataflow: {member} stands both in {product} and elsewhere")
+            owner[member] = product
+    return tuple(dict.fromkeys(owner.get(dim, dim) for dim in DIMS))
+
+
+def unroll(nest: LoopNest, accelerator: Accelerator) -> Unrolling:
+    """Fill each axis with its dims in order until full; the MACs within a PE are one more axis."""
+    dims = loop_dims(accelerator.unrolled_axes)
+    sizes = {dim: prod(getattr(nest, member) for member in split_dims(dim)) for dim in dims}
+    lanes = dict.fromkeys(sizes, 1)
+
+    def fill(size: int, dims: tuple[str, ...]) -> int:
+        used = 1
+        for dim in dims:
+            take = min(-(-sizes[dim] // lanes[dim]), size // used)
+            lanes[dim] *= take
+            used *= take
+        return used
+
+    filled = tuple(fill(axis.size, axis.dims) for axis in accelerator.unrolled_axes)
+    lanes = {dim: min(lanes[dim], sizes[dim]) for dim in sizes}
+    return Unrolling(sizes=sizes, lanes=lanes, filled=filled)

@@ -1,0 +1,53 @@
+"""Work beside the loop nest: elementwise operations, and tensors that the nest itself does not read."""
+
+from dataclasses import dataclass
+
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorWork:
+    """Elementwise operations of a layer over all its steps, and the bytes that only they move."""
+
+    ops: int
+    input_bytes: int
+    output_bytes: int
+    parameter_bytes: int
+    """Read once per fetch of the layer's parameters: biases, scales, gathered rows."""
+    passes_bytes: int
+    """Outputs read and written once more in the buffer, where no vector unit stands behind the array."""
+
+
+def vector_work(layer: Layer, accelerator: Accelerator) -> VectorWork:
+    """What is left of a layer when its loop nest is taken out.
+
+    Operators fused into a nest see its outputs on their way from the array; a second operand of theirs (a residual)
+    is input that the nest does not read. Without a vector unit they read and write the buffer once more.
+    """
+    parameter_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    input_bytes, output_bytes = layer.input_bytes, layer.output_bytes
+    passes_bytes = 0
+    if layer.nest is not None:
+        activation_bits = layer.activation_bits * layer.steps
+        input_bytes -= bits_to_bytes(layer.nest.input_elements * activation_bits)
+        output_bytes -= bits_to_bytes(layer.nest.output_elements * activation_bits)
+        if layer.weights_are_activations:
+            input_bytes -= layer.steps * layer.weight_bytes
+        else:
+            parameter_bytes -= layer.weight_bytes
+        if layer.vector_ops and accelerator.vector_unit is None:
+            passes_bytes = layer.output_bytes
+    return VectorWork(
+        ops=layer.vector_ops,
+        input_bytes=max(0, input_bytes),
+        output_bytes=max(0, output_bytes),
+        parameter_bytes=max(0, parameter_bytes),
+        passes_bytes=passes_bytes,
+    )
+
+
+def vector_cycles(work: VectorWork, accelerator: Accelerator) -> int:
+    """One operation per lane and cycle; none where buffers alone set the pace."""
+    return -(-work.ops // accelerator.vector_unit.lanes) if accelerator.vector_unit else 0

@@ -1,0 +1,140 @@
+"""How many distinct input positions a tile of outputs and filter taps reads, clipped to the real input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from mensa_sim.hardware.accelerator import split_dims
+from mensa_sim.workload.layer import LoopNest
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The geometry of a convolution: everything that decides which input position an output and a tap read."""
+
+    outputs: tuple[int, int]
+    """Rows and columns."""
+    taps: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    size: tuple[int, int]
+    """Rows and columns of the real input, without padding."""
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Rows above and columns left of the real input: half of what the outputs reach beyond it."""
+        reach = [self.stride[i] * (self.outputs[i] - 1) + self.dilation[i] * (self.taps[i] - 1) + 1 for i in (0, 1)]
+        return max(0, reach[0] - self.size[0]) // 2, max(0, reach[1] - self.size[1]) // 2
+
+
+def window_of(nest: LoopNest) -> Window:
+    """The window of a loop nest."""
+    return Window(
+        outputs=(nest.OY, nest.OX),
+        taps=(nest.FY, nest.FX),
+        stride=(nest.stride_y, nest.stride_x),
+        dilation=(nest.dilation_y, nest.dilation_x),
+        size=(nest.input_height, nest.input_width),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Histogram:
+    """Tile sizes and how many tiles have each; `first` is the size of the first tile."""
+
+    values: Ints
+    counts: Ints
+    first: int
+
+
+def histogram(per_tile: Ints) -> Histogram:
+    """The histogram of the sizes of all tiles, in their order."""
+    values, counts = np.unique(per_tile, return_counts=True)
+    return Histogram(values=values, counts=counts.astype(np.int64), first=int(per_tile[0]))
+
+
+@lru_cache(maxsize=65536)
+def axis_histogram(
+    outputs: int, taps: int, stride: int, dilation: int, size: int, padding: int, tile_outputs: int, tile_taps: int
+) -> Histogram:
+    """Distinct positions along one axis of every tile of `tile_outputs` by `tile_taps`.
+
+    Inside the input and with dilation 1 a tile of a outputs and b taps has a*b - max(0, b - stride)*(a - 1):
+
+    >>> axis_histogram(4, 3, 1, 1, 6, 0, 4, 3).values.tolist()
+    [6]
+    """
+    output, tap = np.arange(outputs)[:, None], np.arange(taps)[None, :]
+    position = stride * output + dilation * tap - padding
+    columns = -(-taps // tile_taps)
+    tile = (output // tile_outputs) * columns + tap // tile_taps
+    tiles = -(-outputs // tile_outputs) * columns
+    inside = (position >= 0) & (position < size)
+    seen = np.zeros((tiles, size), dtype=bool)
+    seen[tile[inside], position[inside]] = True
+    return histogram(seen.sum(axis=1, dtype=np.int64))
+
+
+def _rectangle(product: str, extent: int, sizes: Mapping[str, int]) -> dict[str, int] | None:
+    """The tile of a flattened product as a rectangle of its members, where it is one."""
+    fast, slow = split_dims(product)
+    if extent % sizes[fast] == 0 or extent >= sizes[fast] * sizes[slow]:
+        return {fast: sizes[fast], slow: min(-(-extent // sizes[fast]), sizes[slow])}
+    if sizes[fast] % extent == 0:
+        return {fast: extent, slow: 1}
+    return None
+
+
+@lru_cache(maxsize=65536)
+def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histogram:
+    """Distinct input positions of every tile; `tile` holds the extent of each window dim or flattened product."""
+    sizes = dict(zip(("OY", "OX", "FY", "FX"), (*window.outputs, *window.taps), strict=True))
+    extents: dict[str, int] = {}
+    for dim, extent in tile:
+        part = {dim: extent} if dim in sizes else _rectangle(dim, extent, sizes)
+        if part is None:
+            return _ragged_histogram(window, tile, sizes)
+        extents |= part
+    rows, columns = (
+        axis_histogram(
+            window.outputs[i],
+            window.taps[i],
+            window.stride[i],
+            window.dilation[i],
+            window.size[i],
+            window.padding[i],
+            extents[f"O{axis}"],
+            extents[f"F{axis}"],
+        )
+        for i, axis in enumerate("YX")
+    )
+    values, inverse = np.unique(np.outer(rows.values, columns.values).ravel(), return_inverse=True)
+    counts = np.zeros(len(values), dtype=np.int64)
+    np.add.at(counts, inverse, np.outer(rows.counts, columns.counts).ravel())
+    return Histogram(values=values, counts=counts, first=rows.first * columns.first)
+
+
+def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: Mapping[str, int]) -> Histogram:
+    """The histogram where a tile of a flattened product ends inside a row: every position looked at."""
+    grid = dict(zip(("OY", "OX", "FY", "FX"), np.ogrid[tuple(slice(0, n) for n in sizes.values())], strict=True))
+    position_y = window.stride[0] * grid["OY"] + window.dilation[0] * grid["FY"] - window.padding[0]
+    position_x = window.stride[1] * grid["OX"] + window.dilation[1] * grid["FX"] - window.padding[1]
+    index: Ints = np.zeros(tuple(sizes.values()), dtype=np.int64)
+    tiles = 1
+    for dim, extent in tile:
+        members = split_dims(dim)
+        flat = grid[members[0]] if len(members) == 1 else grid[members[1]] * sizes[members[0]] + grid[members[0]]
+        total = sizes[members[0]] if len(members) == 1 else sizes[members[0]] * sizes[members[1]]
+        count = -(-total // extent)
+        index = index * count + flat // extent
+        tiles *= count
+    height, width = window.size
+    inside = (position_y >= 0) & (position_y < height) & (position_x >= 0) & (position_x < width)
+    key = (index * height + position_y) * width + position_x
+    distinct = np.unique(key[np.broadcast_to(inside, key.shape)])
+    return histogram(np.bincount(distinct // (height * width), minlength=tiles).astype(np.int64))
