@@ -51,6 +51,8 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
         parts *= 2
         sizes.append(-(-total // min(parts, total)))
     sizes = list(dict.fromkeys(sizes))
+    if limit == 1:
+        return (total,)
     if len(sizes) > limit:
         sizes = [sizes[round(i * (len(sizes) - 1) / (limit - 1))] for i in range(limit)]
     return tuple(sizes)

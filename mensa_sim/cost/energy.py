@@ -1,5 +1,6 @@
 """What an access costs on one accelerator: technology figures per bit, access and operation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class EnergyModel:
     def mac_pj(self, weight_bits: int, activation_bits: int) -> float:
         """One multiply-accumulate; of unequal operands, the geometric mean of the two widths counts."""
         width = self.technology.mac_width_factor
-        return self.technology.mac_pj() * (width(weight_bits) * width(activation_bits)) ** 0.5
+        return self.technology.mac_pj() * math.sqrt(width(weight_bits) * width(activation_bits))
 
 
 def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from math import prod
 from typing import Literal
 
@@ -43,7 +43,7 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
         kept.add("input")
     if residency.output:
         kept.add("output")
-    if residency.parameters and not weights_are_activations or residency.input and weights_are_activations:
+    if (residency.parameters and not weights_are_activations) or (residency.input and weights_are_activations):
         kept.add("weight")
     return frozenset(kept)
 
@@ -89,8 +89,8 @@ def _mappings(
                 need[name] <= buffer.capacity_bytes * BITS_PER_BYTE for name, buffer in accelerator.buffers.items()
             )
 
-        tiles = (tile for tile in tile_grid(unrolling, register, all_limits) if small(tile))
-        for tile in islice(tiles, 6):
+        tiles = [tile for tile in tile_grid(unrolling, register, all_limits) if small(tile)]
+        for tile in [*islice(tiles, 6), *tiles[-1:]]:
             for outer in ORDERS[::2]:
                 yield build(
                     unrolling,

@@ -1,0 +1,128 @@
+"""Every layer of a graph priced on every accelerator of a system, in every residency."""
+
+import pytest
+
+from mensa_sim.cost.layer_cost import Residency
+from mensa_sim.cost.price import RESIDENCIES, price
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.files import load_system
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+ACCELERATORS = ("edge_tpu", "pascal", "pavlov", "jacquard")
+
+
+def _conv(name: str) -> Layer:
+    nest = LoopNest(K=32, C=16, OY=14, OX=14, FY=3, FX=3, input_height=14, input_width=14)
+    return Layer(
+        name=name,
+        operator="conv2d",
+        nest=nest,
+        vector_ops=nest.output_elements,
+        parameters=(Parameter(name=f"{name}.weight", size_bytes=nest.weight_elements + 4 * 32),),
+        input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+    )
+
+
+def _gate(name: str, units: int, *, recurrent: bool) -> Layer:
+    nest = LoopNest(K=units, C=units)
+    return Layer(
+        name=name,
+        operator="linear",
+        nest=nest,
+        parameters=(Parameter(name=f"{name}.weight", size_bytes=units * units),),
+        input_bytes=8 * units,
+        output_bytes=8 * units,
+        steps=8,
+        recurrent=recurrent,
+        group="cell" if recurrent else None,
+    )
+
+
+GRAPH = LayerGraph(
+    name="mixed",
+    layers=(
+        _conv("first"),
+        _conv("second"),
+        _gate("input_gate", 256, recurrent=False),
+        *(_gate(f"hidden_gate_{i}", 256, recurrent=True) for i in range(4)),
+        Layer(name="softmax", operator="softmax", vector_ops=5000, input_bytes=1000, output_bytes=1000),
+    ),
+    edges=(),
+)
+
+
+@pytest.fixture(scope="module", params=ACCELERATORS)
+def table(request: pytest.FixtureRequest) -> CostTable:
+    return price(GRAPH, load_system(request.param))
+
+
+def _name(table: CostTable) -> str:
+    return table.system.accelerators[0].name
+
+
+def test_every_layer_has_a_cost_in_every_residency(table: CostTable) -> None:
+    for layer in GRAPH.layers:
+        for residency in RESIDENCIES:
+            cost = table.cost(layer.name, _name(table), residency)
+            assert cost.layer == layer.name
+            assert cost.macs == layer.macs
+
+
+def test_equal_layers_cost_the_same(table: CostTable) -> None:
+    first, second = (table.cost(name, _name(table)) for name in ("first", "second"))
+    assert (first.compute_cycles, first.traffic, first.dynamic_pj) == (
+        second.compute_cycles,
+        second.traffic,
+        second.dynamic_pj,
+    )
+
+
+def test_streamed_traffic_is_at_least_compulsory(table: CostTable) -> None:
+    for layer in GRAPH.layers:
+        cost = table.cost(layer.name, _name(table))
+        assert cost.memory_read_bytes >= layer.parameter_bytes + layer.input_bytes
+        assert cost.memory_write_bytes >= layer.output_bytes
+
+
+def test_energy_is_the_sum_of_its_components_and_none_is_negative(table: CostTable) -> None:
+    for cost in table.costs.values():
+        assert cost.energy_pj == pytest.approx(sum(cost.dynamic_pj.values()))
+        assert all(value >= 0 for value in cost.dynamic_pj.values())
+
+
+def test_utilization_of_a_layer_with_products_is_above_zero_and_at_most_one(table: CostTable) -> None:
+    for layer in GRAPH.layers:
+        cost = table.cost(layer.name, _name(table))
+        if layer.macs:
+            used = cost.utilization(table.latency_ps(layer.name, _name(table)))
+            assert 0 < used <= cost.spatial_utilization <= 1
+
+
+def test_what_stays_on_chip_does_not_cross_memory(table: CostTable) -> None:
+    name = _name(table)
+    streamed = table.cost("first", name)
+    for residency in RESIDENCIES:
+        cost = table.cost("first", name, residency)
+        assert cost.memory_bytes <= streamed.memory_bytes
+        if cost.residency == Residency(parameters=True, input=True, output=True):
+            assert cost.memory_bytes == 0
+
+
+def test_hidden_gates_fetch_their_parameters_in_each_step_unless_the_whole_group_stays() -> None:
+    system = load_system("mensa_g")
+    table = price(GRAPH, system)
+    gate_bytes, group_bytes = 256 * 256, 4 * 256 * 256
+    pascal = system.accelerator("pascal").spec.buffers["parameter"].capacity_bytes
+    assert gate_bytes < pascal < group_bytes
+    assert table.cost("hidden_gate_0", "pascal").memory_read_bytes >= 8 * gate_bytes
+    assert table.cost("input_gate", "pascal").memory_read_bytes < 2 * gate_bytes
+    resident = price(GRAPH, load_system("edge_tpu"))
+    assert resident.cost("hidden_gate_0", "edge_tpu").memory_read_bytes < 2 * gate_bytes
+
+
+def test_independent_steps_share_a_fetch_where_the_dataflow_batches_them() -> None:
+    table = price(GRAPH, load_system("mensa_g"))
+    assert table.cost("input_gate", "pavlov").memory_read_bytes < 2 * 256 * 256
+    assert table.cost("hidden_gate_0", "pavlov").memory_read_bytes >= 8 * 256 * 256
