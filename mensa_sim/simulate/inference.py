@@ -1,24 +1,68 @@
-"""One inference of a graph on a system."""
+"""One inference of a graph on a system, and the first beside later ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
-from mensa_sim.simulate.engine import Engine, Request
+from mensa_sim.simulate.engine import Engine
+from mensa_sim.simulate.options import PLAIN, Options
 from mensa_sim.simulate.plan import make_plan
 from mensa_sim.simulate.recorder import SpanRecorder
+from mensa_sim.simulate.request import Request
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
 
 
-def simulate(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]) -> Timeline:
+def simulate(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Timeline:
     """The timeline of one inference under an assignment of every layer to an accelerator of `costs.system`.
 
-    Nothing is prefetched and nothing stays on chip, so that one accelerator takes exactly the sum of its layers'
-    `latency_ps`. The dynamic energy of all spans adds up (`math.fsum`) to that of the layers' costs and of the copies
-    between memories. Raises `UsageError` or `InfeasibleError` as `make_plan` does.
+    With the plain options nothing is prefetched and nothing stays on chip, and one accelerator takes exactly the sum
+    of its layers' `latency_ps`; with others it never takes longer. The dynamic energy of all spans adds up
+    (`math.fsum`) to that of the layers' costs and of the copies between memories. Raises `UsageError` or
+    `InfeasibleError` as `make_plan` does.
     """
-    recorder = SpanRecorder()
-    engine = Engine(costs.system, recorder)
-    engine.start(Request(f"{graph.name}#0", make_plan(graph, costs, assignment), rank=(0,)))
+    return simulate_in_turn(graph, costs, assignment, options, inferences=1)[0]
+
+
+def simulate_in_turn(
+    graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options, inferences: int
+) -> tuple[Timeline, ...]:
+    """One timeline for each of several inferences, each starting when the one before has ended, at time 0 of its own.
+
+    The first finds empty buffers, later ones the parameters that stay: two are enough to see first and steady state.
+    """
+    plan = make_plan(graph, costs, assignment, options)
+    recorder = SpanRecorder(max_spans=None)
+    engine = Engine(costs.system, [plan], options, recorder)
+
+    def start(number: int) -> None:
+        if number < inferences:
+            now_ps = engine.clock.now_ps
+            engine.start(Request(plan, stream=graph.name, number=number, rank=(number,), arrival_ps=now_ps))
+
+    engine.on_end = lambda request: start(request.number + 1)
+    start(0)
     engine.run()
-    return recorder.timeline()
+    return tuple(_turns(recorder.timeline()))
+
+
+def _turns(timeline: Timeline) -> Iterator[Timeline]:
+    """The timeline cut at the arrival of each request."""
+    for record in timeline.requests:
+        begin_ps, end_ps = record.arrival_ps, record.end_ps
+        spans = (span for span in timeline.spans if span.request == record.name)
+        levels = (level for level in timeline.levels if end_ps is not None and begin_ps <= level.time_ps < end_ps)
+        yield Timeline(
+            spans=tuple(
+                replace(span, start_ps=span.start_ps - begin_ps, end_ps=span.end_ps - begin_ps) for span in spans
+            ),
+            requests=(
+                replace(
+                    record,
+                    arrival_ps=0,
+                    start_ps=None if record.start_ps is None else record.start_ps - begin_ps,
+                    end_ps=None if end_ps is None else end_ps - begin_ps,
+                ),
+            ),
+            levels=tuple(replace(level, time_ps=level.time_ps - begin_ps) for level in levels),
+        )

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
+from mensa_sim.simulate.plan import handoffs
 from mensa_sim.simulate.timeline import Span, Timeline
 from mensa_sim.units import PS_PER_S, leakage_pj
 from mensa_sim.workload.graph import LayerGraph
@@ -80,14 +82,19 @@ class Metrics:
 
 
 def metrics(
-    timeline: Timeline, system: System, graph: LayerGraph, leakage_mw: Mapping[str, Mapping[str, float]]
+    timeline: Timeline,
+    system: System,
+    graph: LayerGraph,
+    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Metrics:
     """The metrics of a timeline of one inference.
 
-    `leakage_mw` is the leakage by component of each accelerator (`hardware.component_leakage_mw`); every accelerator
-    and memory of the system is powered from the start to the end of the timeline.
+    `leakage_mw` is the leakage by component of each accelerator, by default that of its technology. Memories and
+    accelerators are powered from the start to the end of the timeline, but for what power gating cuts.
     """
     end_ps = timeline.end_ps
+    if leakage_mw is None:
+        leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     by_resource = _grouped(timeline.spans, "resource")
     layers = _layers(timeline, system)
     accelerators = {
@@ -127,17 +134,6 @@ def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:
         for component, energy in span.energy_pj.items():
             parts.setdefault(component, []).append(energy)
     return {component: math.fsum(parts[component]) for component in sorted(parts)}
-
-
-def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:
-    """Tensors that an accelerator gets from another one: a tensor that several layers there read counts once."""
-    return len(
-        {
-            (edge.producer, assignment[edge.consumer])
-            for edge in graph.edges
-            if assignment[edge.producer] != assignment[edge.consumer]
-        }
-    )
 
 
 def union_ps(spans: Iterable[Span]) -> int:

@@ -5,14 +5,24 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.memory import Link
 from mensa_sim.hardware.system import System
 from mensa_sim.registry import unknown_name
-from mensa_sim.simulate.stage import Stage, stage_of
+from mensa_sim.simulate.options import PLAIN, Options
+from mensa_sim.simulate.variants import Variants, variants_of
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One resource that a copy passes, for its latency and then at its bandwidth."""
+
+    resource: str
+    latency_ps: int
+    energy_pj: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +31,7 @@ class Copy:
 
     producer: str
     size_bytes: int
-    source: str
-    destination: str
-    link: Link
-    read_pj: float
-    link_pj: float
-    write_pj: float
+    legs: tuple[Leg, ...]
     dependents: tuple[int, ...]
     """Units that wait for it."""
 
@@ -39,13 +44,29 @@ class Unit:
     name: str
     accelerator: str
     layers: tuple[str, ...]
-    streamed: tuple[Stage, ...]
-    """One stage for each layer when nothing lies on chip beforehand."""
+    parameters: tuple[Parameter, ...]
+    """The tensors of its layers, each once."""
+    variants: Variants
     dependents: tuple[int, ...]
     """Units that wait for its end, because they read from the same memory."""
     copies: tuple[Copy, ...]
     waits_for: int
     """Ends of units and copies that must come before it starts."""
+    feeds: int | None
+    """The only unit that reads its output, if that unit reads nothing else and runs on the same accelerator: then the
+    output may stay on chip."""
+    next_here: int | None
+    """The next unit in order on the same accelerator."""
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Footprint of its parameters."""
+        return sum(parameter.size_bytes for parameter in self.parameters)
+
+    @property
+    def prefetchable_bytes(self) -> int:
+        """Parameters that may come before it starts."""
+        return sum(stage.prefetchable_bytes for stage in self.variants.streamed.stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +76,8 @@ class Plan:
     name: str
     units: tuple[Unit, ...]
     """In topological order, ties by graph order."""
+    handoffs: int
+    """Tensors that an accelerator gets from another one."""
 
 
 def link_name(link: Link) -> str:
@@ -66,7 +89,7 @@ def link_name(link: Link) -> str:
     return "-".join(link.between)
 
 
-def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]) -> Plan:
+def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Plan:
     """The plan of one inference.
 
     `UsageError` where the assignment does not fit graph and system, `InfeasibleError` where an accelerator cannot
@@ -92,18 +115,24 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
         dependents[producer] = sorted(readers)
         for unit in (*dependents[producer], *(unit for copy in copies[producer] for unit in copy.dependents)):
             waits_for[unit] += 1
+    feeds = _feeds(graph, groups, where)
+    next_here = _next_here(where)
     return Plan(
         name=graph.name,
+        handoffs=handoffs(graph, assignment),
         units=tuple(
             Unit(
                 index=index,
                 name=name,
                 accelerator=where[index],
                 layers=layers,
-                streamed=_stages(costs, layers, where[index]),
+                parameters=_parameters(graph, layers),
+                variants=variants_of(costs, [graph[layer] for layer in layers], where[index], options),
                 dependents=tuple(dependents[index]),
                 copies=tuple(copies[index]),
                 waits_for=waits_for[index],
+                feeds=feeds[index],
+                next_here=next_here[index],
             )
             for index, (name, layers) in enumerate(groups)
         ),
@@ -174,19 +203,15 @@ def _copies(
                     f"but system {system.name} has no link between memories {source} and {destination}"
                 )
             size = copied_bytes(graph, layer, consumers)
-            copies.append(
-                Copy(
-                    producer=layer,
-                    size_bytes=size,
-                    source=source,
-                    destination=destination,
-                    link=link,
-                    read_pj=system.memories[source].transfer_pj(read_bytes=size),
-                    link_pj=link.transfer_pj(size),
-                    write_pj=system.memories[destination].transfer_pj(write_bytes=size),
-                    dependents=tuple(sorted({unit_of[consumer] for consumer in consumers})),
-                )
+            read_pj = system.memories[source].transfer_pj(read_bytes=size)
+            write_pj = system.memories[destination].transfer_pj(write_bytes=size)
+            legs = (
+                Leg(resource=source, latency_ps=0, energy_pj={"memory": read_pj}),
+                Leg(resource=link_name(link), latency_ps=link.latency_ps, energy_pj={"link": link.transfer_pj(size)}),
+                Leg(resource=destination, latency_ps=0, energy_pj={"memory": write_pj}),
             )
+            waiting = tuple(sorted({unit_of[consumer] for consumer in consumers}))
+            copies.append(Copy(producer=layer, size_bytes=size, legs=legs, dependents=waiting))
     return copies
 
 
@@ -196,6 +221,43 @@ def copied_bytes(graph: LayerGraph, producer: str, consumers: Iterable[str]) -> 
     return min(sum(sizes), max(graph[producer].output_bytes, *sizes))
 
 
-def _stages(costs: CostTable, layers: Iterable[str], accelerator: str) -> tuple[Stage, ...]:
-    memory = costs.system.memory_of(accelerator)
-    return tuple(stage_of(costs.cost(layer, accelerator, STREAMED), memory) for layer in layers)
+def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:
+    """Tensors that an accelerator gets from another one: a tensor that several layers there read counts once."""
+    return len(
+        {
+            (edge.producer, assignment[edge.consumer])
+            for edge in graph.edges
+            if assignment[edge.producer] != assignment[edge.consumer]
+        }
+    )
+
+
+def _parameters(graph: LayerGraph, layers: Iterable[str]) -> tuple[Parameter, ...]:
+    tensors = {tensor.name: tensor for layer in layers for tensor in graph[layer].parameters}
+    return tuple(tensors.values())
+
+
+def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: list[str]) -> list[int | None]:
+    """For each unit the one that its output may stay on chip for: two single layers that have only each other."""
+    index_of = {layers[0]: index for index, (_, layers) in enumerate(groups) if len(layers) == 1}
+    feeds: list[int | None] = []
+    for index, (_, layers) in enumerate(groups):
+        readers = graph.successors(layers[0]) if len(layers) == 1 and not graph[layers[0]].model_output_bytes else ()
+        reader = index_of.get(readers[0]) if len(readers) == 1 else None
+        alone = (
+            reader is not None
+            and where[reader] == where[index]
+            and graph.predecessors(readers[0]) == (layers[0],)
+            and not graph[readers[0]].model_input_bytes
+        )
+        feeds.append(reader if alone else None)
+    return feeds
+
+
+def _next_here(where: list[str]) -> list[int | None]:
+    following: dict[str, int] = {}
+    found: list[int | None] = [None] * len(where)
+    for index in reversed(range(len(where))):
+        found[index] = following.get(where[index])
+        following[where[index]] = index
+    return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.layer import Layer
 
 Energy = Mapping[str, float]
 
@@ -23,6 +24,10 @@ class Stage:
     head_bytes: int
     body_bytes: int
     tail_bytes: int
+    read_bytes: int
+    """Those of the three that are read."""
+    prefetchable_bytes: int
+    """Parameters among them that may come before the layer starts: each once, none that depends on the input."""
     overlap: bool
     macs: int
     chip_pj: Energy
@@ -32,7 +37,7 @@ class Stage:
     tail_pj: Energy
 
 
-def stage_of(cost: LayerCost, memory: Memory) -> Stage:
+def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
     """The stage of a layer's cost on an accelerator that hangs on that memory."""
     chip_pj = {name: energy for name, energy in cost.dynamic_pj.items() if name != "memory"}
     memory_pj = cost.dynamic_pj.get("memory", 0.0)
@@ -52,6 +57,8 @@ def stage_of(cost: LayerCost, memory: Memory) -> Stage:
         head_bytes=cost.head_bytes,
         body_bytes=cost.body_bytes,
         tail_bytes=cost.tail_bytes,
+        read_bytes=cost.memory_read_bytes,
+        prefetchable_bytes=_prefetchable_bytes(cost, layer),
         overlap=cost.overlap,
         macs=cost.macs,
         chip_pj=chip_pj,
@@ -59,6 +66,13 @@ def stage_of(cost: LayerCost, memory: Memory) -> Stage:
         body_pj={"memory": body} if body else {},
         tail_pj={"memory": tail} if tail else {},
     )
+
+
+def _prefetchable_bytes(cost: LayerCost, layer: Layer) -> int:
+    if layer.gathered_bytes is not None or layer.weights_are_activations:
+        return 0
+    weight_bytes = sum(t.read_bytes for t in cost.traffic if t.operand == "weight" and t.level == "memory")
+    return min(weight_bytes, layer.parameter_bytes, cost.memory_read_bytes)
 
 
 def split_exactly(total: float, shares: Sequence[float]) -> tuple[float, ...]:

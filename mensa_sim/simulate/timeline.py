@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["head", "body", "tail", "transfer", "prefetch"]
+Kind = Literal["head", "body", "tail", "transfer", "prefetch", "discard", "wake"]
+"""Head, body and tail are a layer's own, on its accelerator and its memory. A transfer carries a tensor to another
+memory. A prefetch brings a layer's parameters early; its energy stands with the layer, whose own transfer is shorter by
+its bytes, unless the bytes are discarded. To wake is to come back from a cut supply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +34,45 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """One inference from its arrival to its end."""
+
+    name: str
+    stream: str
+    arrival_ps: int
+    start_ps: int | None
+    """When a resource first worked on it; none if none ever did."""
+    end_ps: int | None
+    """None if it was still on its way when the run stopped."""
+    served_ps: int
+    """Time in which at least one resource worked on it; the rest of its latency is queueing."""
+    deadline_ps: int | None = None
+    """Absolute."""
+    handoffs: int = 0
+    """Tensors that an accelerator gets from another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferLevel:
+    """From this time on a buffer of an accelerator holds so many bytes."""
+
+    accelerator: str
+    buffer: Literal["parameter", "activation"]
+    time_ps: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """All spans of a run in order of their start; every metric is derived from them."""
 
     spans: tuple[Span, ...]
+    requests: tuple[RequestRecord, ...] = ()
+    """In order of their end, unfinished ones last in order of their arrival."""
+    levels: tuple[BufferLevel, ...] = ()
+    """In order of time."""
+    every: int = 1
+    """Of each stream, the spans of every so-maniest request are kept: above 1, a sample of a very long run."""
 
     @property
     def end_ps(self) -> int:

@@ -1,0 +1,22 @@
+"""What the simulation may do beyond one layer after another: prefetch, and keep things on chip."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ParameterPolicy = Literal["none", "first-fit", "best-value"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Which modelling steps beyond the analytical sum are taken; none by default."""
+
+    prefetch: bool = False
+    """While a layer runs, the parameters of the next one come into the room that the parameter buffer has left."""
+    activations: bool = False
+    """A layer's output stays in the activation buffer for the next layer on the same accelerator."""
+    parameters: ParameterPolicy = "none"
+    """Which parameters stay in the parameter buffer between inferences."""
+
+
+PLAIN = Options()
+FULL = Options(prefetch=True, activations=True, parameters="best-value")
