@@ -58,6 +58,12 @@ def hardware_schemas() -> Mapping[str, dict[str, Any]]:
     return {kind: json_schema(record) for kind, record in FILE_KINDS.items()}
 
 
+def kind_of(raw: Mapping[str, Any]) -> str | None:
+    """The kind of hardware file that plain data is, by a key that only that kind has; none if it is no such file."""
+    marks = {"dataflow": "accelerator", "sram_cell": "technology", "memories": "system"}
+    return next((kind for key, kind in marks.items() if key in raw), None)
+
+
 def load_technology(name_or_path: str | Path) -> Technology:
     """A technology, every constant at its own node."""
     path = find("technologies", str(name_or_path))
@@ -71,7 +77,7 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
 
 
 def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> System:
-    """A system with all that its files name; a bare accelerator name means that accelerator on its default memory.
+    """A system with all that its files name; an accelerator's name or path means it alone on its default memory.
 
     `overrides` are `FIELD=VALUE` texts, applied before anything is checked: fields of the system,
     `accelerators.NAME.FIELD`, `accelerators.NAME.technology.FIELD`, and `technology.FIELD` for all technologies.
@@ -108,7 +114,11 @@ def _system_mapping(name_or_path: str) -> tuple[Path, Raw, SystemFile]:
         raw = _own_system(path)
         return path, raw, validate(raw, SystemFile, path)
     path = find("systems", name_or_path)
-    return path, read_mapping(path), read_record(path, SystemFile)
+    raw = read_mapping(path)
+    if kind_of(raw) == "accelerator":
+        raw = _own_system(path)
+        return path, raw, validate(raw, SystemFile, path)
+    return path, raw, read_record(path, SystemFile)
 
 
 def _own_system(path: Path) -> Raw:

@@ -145,3 +145,45 @@ def test_a_wrong_override_says_what_is_wrong(override: str, expected: str) -> No
     with pytest.raises(UsageError) as caught:
         load_system(MENSA_G, [override])
     assert expected in str(caught.value)
+
+
+def test_the_smallest_files_that_a_user_would_write_are_enough(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        f"""
+name: mine
+placement: memory_logic_layer
+technology: {shipped_files("technologies")["cmos_22nm"]}
+clock_hz: 2000000000
+dataflow: {{axes: [{{size: 8, dims: [K]}}, {{size: 8, dims: [K]}}], stationary: weight, batch_steps: true, overlap: true}}
+macs_per_pe: 1
+accumulator_bits: 32
+registers: {{weight: {{bytes: 512}}}}
+buffers: {{activation: {{capacity_bytes: 131072, read_bits: 512, write_bits: 512, min_bits: 64}}}}
+vector_unit: {{lanes: 8}}
+"""
+    )
+    (tmp_path / "system.yaml").write_text(
+        """
+name: two
+memories:
+  far: {kind: lpddr4, bandwidth_bytes_per_s: 32000000000, efficiency: 0.75}
+  near: {kind: hbm_internal, bandwidth_bytes_per_s: 256000000000, efficiency: 0.75}
+accelerators:
+  - {spec: mine.yaml, memory: near}
+  - {spec: mine.yaml, memory: far, set: {name: other, clock_hz: 1000000000}}
+links: [{between: [far, near], bandwidth_bytes_per_s: 32000000000, energy_pj_per_bit: 2.0, latency_ps: 100000}]
+families: {3: mine}
+"""
+    )
+    system = load_system(tmp_path / "system.yaml")
+    assert [(placed.name, placed.spec.peak_macs_per_s) for placed in system.accelerators] == [
+        ("mine", 128 * 10**9),
+        ("other", 64 * 10**9),
+    ]
+    assert load_accelerator(tmp_path / "mine.yaml").default_memory is None
+    with pytest.raises(FileError, match="default_memory: is required"):
+        load_system(tmp_path / "mine.yaml")
+
+
+def test_a_path_to_an_accelerator_is_a_system_of_it_alone() -> None:
+    assert load_system(shipped_files("accelerators")["pascal"]) == load_system("pascal")

@@ -1,0 +1,140 @@
+"""Contracts that every shipped accelerator, technology and system keeps."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.errors import FileError
+from mensa_sim.files import read_mapping
+from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.check import CHECKS
+from mensa_sim.hardware.files import FILE_KINDS, hardware_schemas, kind_of, load_accelerator, load_system
+from mensa_sim.hardware.files import load_technology as load
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.technology import Constant, MemoryEnergy, Technology
+from mensa_sim.shipped import shipped_files
+
+ACCELERATORS = tuple(shipped_files("accelerators"))
+SYSTEMS = tuple(shipped_files("systems"))
+TECHNOLOGIES = tuple(shipped_files("technologies"))
+DYNAMIC_ONLY = {"zigzag_tpu_like"}
+COMPONENTS = {"mac", "register", "parameter_buffer", "activation_buffer", "vector"}
+
+
+def constants(technology: Technology) -> Iterator[tuple[str, Constant]]:
+    for entry in dataclasses.fields(technology):
+        value = getattr(technology, entry.name)
+        if isinstance(value, Constant):
+            yield entry.name, value
+    for kind, energy in technology.memories.items():
+        for entry in dataclasses.fields(MemoryEnergy):
+            yield f"{kind}.{entry.name}", getattr(energy, entry.name)
+
+
+@pytest.mark.parametrize("name", TECHNOLOGIES)
+def test_every_constant_cites_a_publication_or_says_that_it_is_a_choice(name: str) -> None:
+    technology = load(name)
+    assert technology.name == name
+    for field, constant in constants(technology):
+        assert len(constant.source.split()) >= 3, field
+        assert "shared" not in constant.source, field
+    assert technology.sram_source.strip()
+
+
+@pytest.mark.parametrize("name", TECHNOLOGIES)
+def test_only_a_source_that_says_so_makes_a_constant_zero(name: str) -> None:
+    for field, constant in constants(load(name)):
+        if constant.value == 0:
+            assert "none" in constant.source or "not the accelerator's" in constant.source, field
+
+
+@pytest.mark.parametrize("name", ACCELERATORS)
+def test_an_accelerator_is_named_as_its_file_and_has_sources(name: str) -> None:
+    spec = load_accelerator(name)
+    assert spec.name == name
+    assert spec.source.strip()
+    assert Path(spec.technology).is_file()
+
+
+@pytest.mark.parametrize("name", [*SYSTEMS, *ACCELERATORS])
+def test_a_system_loads_and_its_components_leak_and_take_area(name: str) -> None:
+    system = load_system(name)
+    assert system.name == name
+    assert system.source.strip()
+    for placed in system.accelerators:
+        leakage, area = component_leakage_mw(placed), area_mm2(placed)
+        assert set(leakage) == set(area) <= COMPONENTS
+        if placed.technology.name not in DYNAMIC_ONLY:
+            assert min(leakage.values()) > 0
+            assert min(area.values()) > 0
+    for memory in system.memories.values():
+        assert memory.read_pj_per_bit > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "macs_per_s"),
+    [
+        ("edge_tpu", 1.97e12),  # 2 T/s, Boroumand et al. 2021
+        ("pascal", 2.05e12),
+        ("pavlov", 128e9),
+        ("jacquard", 512e9),
+        ("coral", 2.0e12 * 1.024),  # 4 TOPS, Coral datasheet
+        ("eyeriss_v1", 168 * 200e6),  # 168 PEs at 200 MHz, Chen et al. 2017
+    ],
+)
+def test_peak_rate_is_the_quoted_one(name: str, macs_per_s: float) -> None:
+    assert load_accelerator(name).peak_macs_per_s == pytest.approx(macs_per_s, rel=0.005)
+
+
+def test_the_comparisons_eyeriss_v2_has_384_macs_and_192_kilobytes() -> None:
+    spec = load_accelerator("eyeriss_v2")
+    assert spec.pes == 192
+    assert spec.pes * spec.macs_per_pe == 384
+    assert spec.buffers["activation"].capacity_bytes == 192 * 1024
+
+
+def test_configurations_differ_from_the_baseline_in_what_they_are_named_for() -> None:
+    plain, fast, large = (load_system(name) for name in ("edge_tpu", "base_hb", "edge_tpu_8x_buffer"))
+    assert fast.accelerators == plain.accelerators
+    assert fast.memories["lpddr4"] == dataclasses.replace(plain.memories["lpddr4"], bandwidth_bytes_per_s=256 * 10**9)
+    assert large.memories == plain.memories
+    assert large.accelerators[0].spec.buffers["parameter"].capacity_bytes == 8 * 4 * 2**20
+
+
+def test_the_compilers_array_has_a_quarter_of_the_silicons_macs() -> None:
+    silicon, estimate = load_accelerator("coral"), load_accelerator("coral_compiler")
+    assert silicon.pes * silicon.macs_per_pe == 4 * estimate.pes * estimate.macs_per_pe == 4096
+    assert [axis.dims for axis in silicon.unrolled_axes][-1] == ("K",)
+
+
+@pytest.mark.parametrize("kind", FILE_KINDS)
+def test_check_passes_shipped_files_and_knows_their_kind(kind: str) -> None:
+    folder = {"technology": "technologies"}.get(kind, f"{kind}s")
+    for path in shipped_files(folder).values():
+        assert kind_of(read_mapping(path)) == kind
+        CHECKS[kind](path)
+
+
+def test_check_refuses_a_default_memory_that_the_technology_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    technology = shipped_files("technologies")["cmos_22nm"]
+    text = shipped_files("accelerators")["pascal"].read_text()
+    path.write_text(
+        text.replace("../technology/cmos_22nm.yaml", str(technology)).replace("kind: lpddr4", "kind: lpddr9")
+    )
+    with pytest.raises(FileError, match="unknown memory kind 'lpddr9'; did you mean 'lpddr4'"):
+        CHECKS["accelerator"](path)
+    with pytest.raises(FileError, match="unknown memory kind 'lpddr9'"):
+        load_system(path)
+
+
+def test_schemas_name_the_fields_and_forbid_others() -> None:
+    schemas = hardware_schemas()
+    assert set(schemas) == set(FILE_KINDS)
+    for schema in schemas.values():
+        assert schema["additionalProperties"] is False
+    assert "clock_hz" in schemas["accelerator"]["required"]
+    assert "mac_pj_8_bit" in schemas["technology"]["required"]
+    assert "host" in schemas["system"]["properties"]
