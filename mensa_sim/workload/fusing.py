@@ -89,6 +89,7 @@ def _fused(producer: Operation, operation: Operation, made: Tensor) -> Operation
         reads=(*producer.reads, *constants),
         writes=writes,
         vector_ops=vector_ops,
+        gathered=None if producer.gathered is None else producer.gathered + sum(t.stored for t in constants),
         has_bias=has_bias,
         fused=(*producer.fused, operation.operator),
     )

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from mensa_sim.errors import TraceError
+from mensa_sim.workload.operators.registry import can_read
 
 
 def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
@@ -29,13 +32,30 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
 
 
 def functional(program: ExportedProgram, *, name: str) -> ExportedProgram:
-    """The same program without in-place operators, composite operators kept."""
+    """The same program without in-place operators; composite operators are kept where we read them.
+
+    An operator that we cannot read is taken apart by torch's own decomposition, where it has one, into such as we can.
+    """
     with _quietly(), torch.no_grad():
         try:
             functionalised: ExportedProgram = program.run_decompositions({})
+            tried: set[OpOverload] = set()
+            while opaque := [target for target in _unreadable(functionalised.graph_module) if target not in tried]:
+                tried.update(opaque)
+                every = torch.export.default_decompositions()
+                table = {target: every[target] for target in opaque if target in every}
+                if table:
+                    functionalised = functionalised.run_decompositions(table)
             return functionalised
         except Exception as error:
             raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+def _unreadable(module: GraphModule) -> list[OpOverload]:
+    """The operators of a graph and the regions in it that have no handler, or whose arguments theirs cannot read."""
+    graphs = [part.graph for part in module.modules() if isinstance(part, GraphModule)]
+    nodes = [node for graph in graphs for node in graph.nodes if isinstance(node.target, OpOverload)]
+    return list(dict.fromkeys(node.target for node in nodes if not can_read(str(node.target), node.args)))
 
 
 @contextmanager
@@ -77,6 +97,8 @@ def _reason(error: Exception) -> str:
         )
     if "PackedSequence" in text or "batch_sizes" in text or "pack_padded" in text:
         return f"packed sequences cannot be traced{place}; pass padded tensors of one length instead ({first})"
+    if "is not a known type" in first:
+        return f"{first.split(',')[0]}; have the model take and return tensors alone (of transformers: use_cache=False)"
     return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"
 
 

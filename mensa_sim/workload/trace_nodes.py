@@ -1,7 +1,6 @@
 """Reading the nodes of an exported graph: each ATen call goes to its handler with named arguments and tensors."""
 
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,6 +13,13 @@ from mensa_sim.workload.operators.call import Call, unsupported
 from mensa_sim.workload.operators.registry import handler_of
 
 _INDEX_TYPES = (torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
+
+_COMPOSED = (
+    "torch.nn.modules.container.",
+    "torch.nn.modules.transformer.",
+    "torch.nn.modules.activation.MultiheadAttention",
+)
+"""Modules of torch that run several operators."""
 
 _INLINED = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 """Regions that only set a mode: their body is read in place."""
@@ -64,12 +70,14 @@ class NodeReader:
     def _arguments(self, node: Node, prefix: str) -> dict[str, Any]:
         assert isinstance(node.target, torch._ops.OpOverload)
         schema = node.target._schema.arguments
-        named = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
-        named.update({argument.name: value for argument, value in zip(schema, node.args, strict=False)})
-        named.update(node.kwargs)
-        if "self" in named:
-            named = {("input" if key == "self" else key): value for key, value in named.items()}
-        return {key: self._value(value, prefix) for key, value in named.items()}
+        by_position = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
+        given = {**by_position, **node.kwargs}
+        named: dict[str, Any] = {}
+        for argument in schema:
+            if argument.name in given or argument.has_default_value():
+                value = given[argument.name] if argument.name in given else argument.default_value
+                named["input" if argument.name == "self" else argument.name] = self._value(value, prefix)
+        return named
 
     def _value(self, value: Any, prefix: str) -> Any:
         if isinstance(value, Node):
@@ -118,7 +126,9 @@ def is_index(value: torch.Tensor) -> bool:
     return value.dtype in _INDEX_TYPES
 
 
-def _results(node: Node, name: str) -> Iterator[tuple[int, torch.Tensor]] | list[tuple[int, torch.Tensor]]:
+def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
+    if isinstance(node.target, torch._ops.OpOverload) and not node.target._schema.returns:
+        return []
     if "val" not in node.meta:
         raise TraceError(f"{name}: nothing is known of the shape of {node.name} ({node.target}); export the model anew")
     value = node.meta["val"]
@@ -137,6 +147,6 @@ def _site(node: Node, prefix: str) -> Site:
     path, kind = (str(stack[-1][0]), stack[-1][1]) if stack else ("", "")
     kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
     operator_name = str(node.target).split(".")[1].strip("_")
-    leaf = kind.startswith("torch.nn.modules.") and not kind.startswith("torch.nn.modules.container")
+    leaf = kind.startswith("torch.nn.modules.") and not kind.startswith(_COMPOSED)
     name = path if leaf and path else f"{path}.{operator_name}" if path else operator_name
     return Site(node=prefix + node.name, name=name, source=path)

@@ -11,7 +11,7 @@ from mensa_sim.workload.operators.call import Call, Handler
 
 _ONE_OPERATION = """
     relu relu6 leaky_relu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink softshrink
-    softplus softsign sigmoid log_sigmoid log_sigmoid_forward tanh tanhshrink threshold prelu _prelu_kernel glu
+    softplus softsign sigmoid log_sigmoid log_sigmoid_forward tanh tanhshrink threshold prelu _prelu_kernel
     exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square abs neg sign sgn ceil floor round trunc frac
     sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc erfinv
     add sub rsub mul div true_divide floor_divide remainder fmod pow float_power atan2 maximum minimum fmax fmin
@@ -20,7 +20,7 @@ _ONE_OPERATION = """
     where masked_fill nan_to_num heaviside xlogy copysign hypot
 """
 
-_MORE_OPERATIONS: Mapping[str, int] = {"addcmul": 3, "addcdiv": 3, "lerp": 3}
+_MORE_OPERATIONS: Mapping[str, int] = {"glu": 2, "addcmul": 3, "addcdiv": 3, "lerp": 3}
 
 OPERATIONS_PER_ELEMENT: Mapping[str, int] = {**dict.fromkeys(_ONE_OPERATION.split(), 1), **_MORE_OPERATIONS}
 """Vector operations per output element, by operator."""
@@ -49,7 +49,7 @@ def elementwise(
 
 
 def _elementwise(call: Call) -> None:
-    per_element = OPERATIONS_PER_ELEMENT[call.target.split(".")[1]]
+    per_element = OPERATIONS_PER_ELEMENT.get(call.target.split(".")[1], 1)
     if call.get("alpha", 1) != 1:
         per_element += 1
     elementwise(
@@ -62,4 +62,8 @@ def _elementwise(call: Call) -> None:
     )
 
 
-HANDLERS: Mapping[str, Handler] = {f"aten.{name}": _elementwise for name in OPERATIONS_PER_ELEMENT}
+HANDLERS: Mapping[str, Handler] = {
+    **{f"aten.{name}": _elementwise for name in OPERATIONS_PER_ELEMENT},
+    "aten.max.other": _elementwise,
+    "aten.min.other": _elementwise,
+}

@@ -1,20 +1,44 @@
 """Every ATen operator that we can read, by name: one table, put together from the families' own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mensa_sim.workload.operators import (
+    attention,
     constants,
     convolution,
+    copies,
+    einsum,
     elementwise,
+    indexing,
     matrix,
     normalisation,
     pooling,
     recurrent_calls,
+    reduction,
+    resize,
+    softmax,
     views,
 )
 from mensa_sim.workload.operators.call import Handler
 
-_FAMILIES = (convolution, matrix, recurrent_calls, elementwise, normalisation, pooling, views, constants)
+_FAMILIES = (
+    convolution,
+    matrix,
+    einsum,
+    attention,
+    recurrent_calls,
+    indexing,
+    normalisation,
+    softmax,
+    pooling,
+    reduction,
+    elementwise,
+    resize,
+    copies,
+    views,
+    constants,
+)
 
 OPERATORS: Mapping[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}
 """ATen operator (`aten.conv2d`) or overload (`aten.max.dim`) to the handler that adds its layers."""
@@ -24,3 +48,10 @@ def handler_of(target: str) -> Handler | None:
     """The handler of an overload such as `aten.max.dim`: its own, else its operator's; none where we have neither."""
     packet = ".".join(target.split(".")[:2])
     return OPERATORS.get(target, OPERATORS.get(packet))
+
+
+def can_read(target: str, arguments: Sequence[Any]) -> bool:
+    """True where a handler knows an overload, with these arguments."""
+    if target.startswith("aten.einsum"):
+        return einsum.is_product(arguments[0])
+    return handler_of(target) is not None

@@ -1,0 +1,69 @@
+"""Reductions, scans and sorts: vector operations per element that is read."""
+
+from collections.abc import Mapping
+
+from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.operation import Operation, Site, Tensor
+from mensa_sim.workload.operators.call import Call, Handler
+
+OPERATIONS_PER_ELEMENT: Mapping[str, int] = {
+    # one addition, product or comparison
+    **dict.fromkeys(["sum", "nansum", "mean", "prod", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"], 1),
+    **dict.fromkeys(["max", "min", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero"], 1),
+    # minimum and maximum at once
+    "aminmax": 2,
+    # square (or absolute value) and sum
+    **dict.fromkeys(["norm", "linalg_vector_norm"], 2),
+    # sum, difference, square, sum
+    **dict.fromkeys(["var", "std", "var_mean", "std_mean"], 4),
+    # maximum, difference, exponential, sum
+    "logsumexp": 4,
+}
+"""Vector operations per input element, by operator."""
+
+
+def reduction(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    operator: str,
+    operands: tuple[Tensor, ...],
+    outputs: tuple[Tensor, ...],
+    operations_per_element: int = 1,
+) -> None:
+    """Elements combined along axes (or scanned)."""
+    operations = operands[0].elements * operations_per_element
+    builder.add(Operation(site=site, operator=operator, reads=operands, writes=outputs, vector_ops=operations))
+
+
+def _reduce(call: Call) -> None:
+    reduction(
+        call.builder,
+        call.site,
+        operator=call.operator,
+        operands=call.operands,
+        outputs=call.results,
+        operations_per_element=OPERATIONS_PER_ELEMENT[call.target.split(".")[1]],
+    )
+
+
+def _sort(call: Call) -> None:
+    """A row of n compared log2 n times, or log2 k times where only the k first are kept."""
+    data = call.operands[0]
+    row = data.shape[call.get("dim", -1)] if data.shape else 1
+    kept = min(call.get("k", row), row)
+    passes = max(1, (kept - 1).bit_length())
+    reduction(
+        call.builder,
+        call.site,
+        operator=call.operator,
+        operands=call.operands,
+        outputs=call.results,
+        operations_per_element=passes,
+    )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    **{f"aten.{name}": _reduce for name in OPERATIONS_PER_ELEMENT},
+    **dict.fromkeys(("aten.topk", "aten.sort", "aten.argsort", "aten.median", "aten.kthvalue"), _sort),
+}
