@@ -10,8 +10,9 @@ from mensa_sim.workload.dataflow import Dataflow
 from mensa_sim.workload.fusing import fuse
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
-from mensa_sim.workload.operation import INDEX_BITS, Operation, Role, Site, Tensor
+from mensa_sim.workload.operation import INDEX_BITS, Operation, Role, Site, Tensor, numbered
 from mensa_sim.workload.reindexing import settle_reindexing
+from mensa_sim.workload.unrolling import fold_unrolled
 
 
 class GraphBuilder:
@@ -56,7 +57,7 @@ class GraphBuilder:
 
     def claim(self, name: str) -> str:
         """A name that no group or gate has yet: the one given, or that one numbered."""
-        unique = _numbered(name, self._claimed)
+        unique = numbered(name, self._claimed)
         self._claimed.add(unique)
         return unique
 
@@ -64,7 +65,9 @@ class GraphBuilder:
         """The next operation of the model."""
         for tensor in operation.reads:
             self.tensor(tensor.id)
-        runs = operation.recurrent or not operation.foldable or operation.role is Role.UNSUPPORTED
+        # A state of zeros is a state like any other: the first step of a loop is no special case.
+        starts = operation.nest is not None and any(tensor.stored == 0 for tensor in operation.reads)
+        runs = operation.recurrent or starts or not operation.foldable or operation.role is Role.UNSUPPORTED
         if not runs and all(tensor.constant is not None for tensor in operation.reads):
             self._fold(operation)
             return
@@ -100,13 +103,13 @@ class GraphBuilder:
     def build(self) -> LayerGraph:
         """The layer graph of all that was added."""
         operations = settle_reindexing(self._operations, self._outputs)
-        operations = fuse(operations, self._outputs)
+        operations = fuse(fold_unrolled(operations), self._outputs)
         flow = Dataflow(operations, self._outputs)
         kept = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]
         names: dict[int, str] = {}
         taken: set[str] = set()
         for operation in kept:
-            names[id(operation)] = _numbered(operation.site.name, taken)
+            names[id(operation)] = numbered(operation.site.name, taken)
             taken.add(names[id(operation)])
         layers = tuple(self._layer(operation, names[id(operation)], flow) for operation in kept)
         return LayerGraph(
@@ -120,7 +123,8 @@ class GraphBuilder:
         written = flow.written(operation)
         leaving = sum(self._bytes(tensor, flow.leaving(tensor)) for tensor in written)
         output_bytes = sum(self._bytes(tensor, tensor.stored) for tensor in written)
-        feedback_bytes = bits_to_bytes(operation.feedback_elements * self.activation_bits)
+        fed_back = operation.feedback_elements + sum(tensor.stored for tensor in operation.feedback)
+        feedback_bytes = bits_to_bytes(fed_back * self.activation_bits)
         state_bytes = bits_to_bytes(operation.state_elements * self.activation_bits)
         gathered = operation.gathered
         return Layer(
@@ -169,8 +173,8 @@ class GraphBuilder:
         rank = ("layout", "fused", "costed", "unsupported")
         for operation in operations:
             kind = _COVERAGE[operation.role]
-            node = operation.site.node
-            kinds[node] = max(kinds.get(node, kind), kind, key=rank.index)
+            for node in operation.nodes or (operation.site.node,):
+                kinds[node] = max(kinds.get(node, kind), kind, key=rank.index)
         counts = {kind: list(kinds.values()).count(kind) for kind in rank}
         unsupported = sorted({o.operator for o in operations if o.role is Role.UNSUPPORTED})
         return Coverage(**counts, unsupported_operators=tuple(unsupported))
@@ -185,14 +189,6 @@ _COVERAGE = {
     Role.STRIDED: "layout",
     Role.UNSUPPORTED: "unsupported",
 }
-
-
-def _numbered(name: str, taken: set[str]) -> str:
-    unique, count = name, 0
-    while unique in taken:
-        count += 1
-        unique = f"{name}_{count}"
-    return unique
 
 
 def _part_name(whole: Tensor, view: Tensor, part: str) -> str | None:

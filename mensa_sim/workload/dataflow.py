@@ -28,6 +28,7 @@ class Dataflow:
         for operation in operations:
             if operation.role in _MAKERS:
                 self._used.update(tensor.id for tensor, _ in self.sources(operation))
+                self._used.update(t.id for back in operation.feedback for t, _ in self._resolve(back))
         written = {tensor.id: tensor for operation in operations for tensor in operation.writes}
         for id in outputs:
             for tensor, count in self._resolve(written[id]) if id in written else ():
@@ -44,7 +45,8 @@ class Dataflow:
 
     def written(self, operation: Operation) -> tuple[Tensor, ...]:
         """What an operation writes that anything reads; its first tensor where nothing does."""
-        return tuple(tensor for tensor in operation.writes if tensor.id in self._used) or operation.writes[:1]
+        used = tuple(tensor for tensor in operation.writes if tensor.id in self._used)
+        return used if used or operation.state_elements else operation.writes[:1]
 
     def leaving(self, tensor: Tensor) -> int:
         """Elements of a tensor that leave the model."""

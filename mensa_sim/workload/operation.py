@@ -5,6 +5,7 @@ here knows torch.
 """
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,8 +87,10 @@ class Operation:
     recurrent: bool = False
     group: str | None = None
     gate: str | None = None
+    feedback: tuple[Tensor, ...] = ()
+    """What it reads of its own group's previous steps: no edge, but bytes."""
     feedback_elements: int = 0
-    """Elements of its own group's previous step that it reads, over all steps."""
+    """Elements of its own group's previous steps that it reads and that no tensor names, over all steps."""
     state_elements: int = 0
     """Elements that it writes for the group's next step alone, over all steps."""
     has_bias: bool = False
@@ -96,5 +99,20 @@ class Operation:
     part: str = ""
     """Which part a view takes, as an index expression: names a part of a parameter."""
     fused: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Every traced node that was folded into it."""
     foldable: bool = True
     """False where constant operands do not make a constant result of any use (a table that is gathered from)."""
+
+
+def numbered(name: str, taken: Container[str]) -> str:
+    """A name that is not taken: the one given, or that one with the first free number.
+
+    >>> numbered("relu", {"relu", "relu_1"})
+    'relu_2'
+    """
+    unique, count = name, 0
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    return unique

@@ -75,7 +75,7 @@ class NodeReader:
         named: dict[str, Any] = {}
         for argument in schema:
             if argument.name in given or argument.has_default_value():
-                value = given[argument.name] if argument.name in given else argument.default_value
+                value = given.get(argument.name, argument.default_value)
                 named["input" if argument.name == "self" else argument.name] = self._value(value, prefix)
         return named
 
