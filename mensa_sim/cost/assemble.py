@@ -163,7 +163,7 @@ def assemble(
             if any(moved)
         ),
         dynamic_pj={component: pj for component, pj in dynamic.items() if pj},
-        overlap=accelerator.dataflow.overlap,
+        overlap=accelerator.array.overlap,
         mapping=mapping,
     )
 

@@ -57,14 +57,14 @@ def operand_ports(accelerator: Accelerator, precision: Precision) -> dict[Operan
 
 def pipeline_cycles(accelerator: Accelerator, unrolling: Unrolling) -> int:
     """Cycles from a tile's first operand entering the array to its last result leaving, beyond its passes."""
-    stated = accelerator.dataflow.pipeline_cycles
-    axes = len(accelerator.dataflow.axes)
+    stated = accelerator.array.pipeline_cycles
+    axes = len(accelerator.array.axes)
     return stated if stated is not None else sum(filled - 1 for filled in unrolling.filled[:axes])
 
 
 def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling) -> int:
     """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops."""
-    dataflow = accelerator.dataflow
+    dataflow = accelerator.array
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
     cycles = unrolling.passes
     if nest.K == nest.C == 1 and nest.G > 1:

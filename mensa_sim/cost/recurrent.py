@@ -31,7 +31,7 @@ def steps_of(layer: Layer, accelerator: Accelerator, footprint_bytes: int) -> St
     Step by step, parameters are fetched again each time unless the footprint fits the parameter buffer.
     """
     nest = layer.nest
-    if layer.steps > 1 and not layer.recurrent and accelerator.dataflow.batch_steps and nest is not None:
+    if layer.steps > 1 and not layer.recurrent and accelerator.array.batch_steps and nest is not None:
         return Steps(nest=batched(nest, layer.steps), steps=1, resident=False)
     buffer = accelerator.buffers.get("parameter")
     stays = buffer is not None and footprint_bytes <= buffer.capacity_bytes and not layer.weights_are_activations

@@ -55,7 +55,7 @@ def fits(
 
     A resident operand takes its whole size; a resident output also needs its sums to stay until they are final.
     """
-    copies = 2 if accelerator.dataflow.overlap else 1
+    copies = 2 if accelerator.array.overlap else 1
     need = dict.fromkeys(BUFFERS, 0)
     whole = whole_bits(nest, precision)
     for operand in OPERANDS:
@@ -96,7 +96,7 @@ def _mappings(
                     unrolling,
                     register,
                     tile,
-                    inner_orders(accelerator.dataflow.stationary)[0],
+                    inner_orders(accelerator.array.stationary)[0],
                     outer,
                     {"weight": False, "input": False, "output": False},
                 )
