@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mensa_sim.errors import UsageError
 from mensa_sim.hardware.memory import MemoryEntry
+from mensa_sim.hardware.technology import Constant
 
 Operand = Literal["weight", "input", "output"]
 BufferName = Literal["parameter", "activation"]
@@ -12,6 +14,8 @@ BufferName = Literal["parameter", "activation"]
 OPERANDS: tuple[Operand, ...] = ("weight", "input", "output")
 BUFFERS: tuple[BufferName, ...] = ("parameter", "activation")
 DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
+FLATTENED = ({"OX", "OY"}, {"FX", "FY"})
+"""Dims that an axis may unroll as one."""
 
 
 def _at_least(record: str, minimum: float, **values: float) -> None:
@@ -155,7 +159,7 @@ class PowerGating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """One accelerator, as its file describes it."""
+    """One accelerator, as its file describes it: a PE array with its buffers, or a device with measured timings."""
 
     name: str
     placement: str
@@ -163,7 +167,8 @@ class Accelerator:
     technology: str
     """Path of its technology file, relative to the file that names it; resolved by the reader."""
     clock_hz: int
-    dataflow: Dataflow
+    dataflow: Dataflow | None = None
+    """Absent for a measured accelerator; `array` is the dataflow of one that has a PE array."""
     macs_per_pe: int = 1
     """Multiply-accumulates of one PE per cycle, over `dataflow.pe_dims`, else those of the axes."""
     operand_bits: int = 8
@@ -178,6 +183,14 @@ class Accelerator:
     """Absent: the accelerator leaks while the system is on."""
     refuses: tuple[str, ...] = ()
     """Operators that it cannot run."""
+    timings: str | None = None
+    """A measured accelerator's timing table, in place of a PE array: a path like `technology`."""
+    macs_per_s: int | None = None
+    """Peak rate of a measured accelerator, as its datasheet says."""
+    power_mw: Constant | None = None
+    """Power of a measured accelerator at work, where its table holds no energies."""
+    idle_mw: Constant | None = None
+    """Power of a measured accelerator that waits."""
     source: str = ""
     """The publications that the figures of this file come from."""
 
@@ -190,14 +203,42 @@ class Accelerator:
             operand_bits=self.operand_bits,
             accumulator_bits=self.accumulator_bits,
         )
-        if self.macs_per_pe == 1 and self.dataflow.pe_dims:
-            raise ValueError(f"{self.name}: dataflow has pe_dims, so macs_per_pe must be above 1")
+        faults = self._array_faults() if self.dataflow else []
+        if (self.dataflow is None) == (self.timings is None):
+            faults.append("needs either dataflow (a PE array) or timings (a measured device)")
+        if (self.timings is None) != (self.macs_per_s is None):
+            faults.append("timings and macs_per_s go together")
+        if faults:
+            raise ValueError(f"{self.name}: {'; '.join(faults)}")
+
+    def _array_faults(self) -> list[str]:
+        """What is wrong between the axes, and between them and the MACs of a PE."""
+        faults = []
+        if self.macs_per_pe == 1 and self.array.pe_dims:
+            faults.append("dataflow has pe_dims, so macs_per_pe must be above 1")
+        entries = dict.fromkeys(entry for axis in self.unrolled_axes for entry in axis.dims)
+        holder: dict[str, str] = {}
+        for entry in entries:
+            members = split_dims(entry)
+            if len(members) > 1 and set(members) not in FLATTENED:
+                faults.append(f"dataflow: {entry} cannot be flattened; only OX*OY and FX*FY can")
+            for member in members:
+                if holder.setdefault(member, entry) != entry:
+                    faults.append(f"dataflow: {member} stands both in {holder[member]} and in {entry}")
+        return faults
+
+    @property
+    def array(self) -> Dataflow:
+        """The dataflow of the PE array; `UsageError` for a measured accelerator."""
+        if self.dataflow is None:
+            raise UsageError(f"{self.name}: is measured, so it has no PE array")
+        return self.dataflow
 
     @property
     def pes(self) -> int:
         """Processing elements of the array."""
         count = 1
-        for axis in self.dataflow.axes:
+        for axis in self.array.axes:
             count *= axis.size
         return count
 
@@ -205,11 +246,13 @@ class Accelerator:
     def unrolled_axes(self) -> tuple[Axis, ...]:
         """The axes of the array and, where a PE holds several MACs, those of one PE as the last axis."""
         if self.macs_per_pe == 1:
-            return self.dataflow.axes
-        dims = self.dataflow.pe_dims or tuple(dict.fromkeys(d for a in reversed(self.dataflow.axes) for d in a.dims))
-        return (*self.dataflow.axes, Axis(size=self.macs_per_pe, dims=dims))
+            return self.array.axes
+        dims = self.array.pe_dims or tuple(dict.fromkeys(d for a in reversed(self.array.axes) for d in a.dims))
+        return (*self.array.axes, Axis(size=self.macs_per_pe, dims=dims))
 
     @property
     def peak_macs_per_s(self) -> int:
-        """Multiply-accumulates per second with every PE busy."""
+        """Multiply-accumulates per second with every PE busy, or as a measured device's datasheet says."""
+        if self.macs_per_s is not None:
+            return self.macs_per_s
         return self.pes * self.macs_per_pe * self.clock_hz

@@ -12,8 +12,13 @@ from mensa_sim.units import BITS_PER_BYTE
 
 
 def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
-    """Area of each component, under the same names as their leakage; wiring and control are not in it."""
+    """Area of each component, under the same names as their leakage; wiring and control are not in it.
+
+    Empty for a measured accelerator, whose area nobody states.
+    """
     spec, technology = placed.spec, placed.technology
+    if spec.dataflow is None:
+        return {}
     area = {"mac": _mac_area_mm2(spec, technology), "register": _register_area_mm2(spec, technology)}
     for name in BUFFERS:
         if name in spec.buffers:
@@ -30,7 +35,7 @@ def register_copies(spec: Accelerator, register: Register) -> int:
     """
     shared = {dim for entry in register.shared_along for dim in split_dims(entry)}
     copies = 1
-    for axis in spec.dataflow.axes:
+    for axis in spec.array.axes:
         if not set(split_dims(axis.dims[0])) <= shared:
             copies *= axis.size
     return copies

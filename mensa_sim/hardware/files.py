@@ -60,7 +60,7 @@ def hardware_schemas() -> Mapping[str, dict[str, Any]]:
 
 def kind_of(raw: Mapping[str, Any]) -> str | None:
     """The kind of hardware file that plain data is, by a key that only that kind has; none if it is no such file."""
-    marks = {"dataflow": "accelerator", "sram_cell": "technology", "memories": "system"}
+    marks = {"clock_hz": "accelerator", "sram_cell": "technology", "memories": "system"}
     return next((kind for key, kind in marks.items() if key in raw), None)
 
 
@@ -163,11 +163,14 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _resolved(spec: Accelerator, path: Path) -> Accelerator:
-    """The accelerator with its technology's path relative to the working directory, or absolute."""
-    technology = _beside(path, spec.technology)
-    if not technology.is_file():
-        raise FileError(str(path), [f"technology: no such file: {technology}"])
-    return dataclasses.replace(spec, technology=str(technology))
+    """The accelerator with the paths it names made relative to the working directory, or absolute."""
+    named = {"technology": spec.technology, **({"timings": spec.timings} if spec.timings else {})}
+    found = {name: _beside(path, target) for name, target in named.items()}
+    missing = [f"{name}: no such file: {target}" for name, target in found.items() if not target.is_file()]
+    if missing:
+        raise FileError(str(path), missing)
+    changes: dict[str, Any] = {name: str(target) for name, target in found.items()}
+    return dataclasses.replace(spec, **changes)
 
 
 def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) -> dict[str, Technology]:

@@ -11,9 +11,11 @@ from mensa_sim.hardware.system import PlacedAccelerator
 def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
     """Leakage power of each component: mac, register, parameter_buffer, activation_buffer, vector.
 
-    Memory background belongs to the system's memories.
+    Memory background belongs to the system's memories. A measured accelerator's is its idle power, as `device`.
     """
     spec, technology = placed.spec, placed.technology
+    if spec.dataflow is None:
+        return {} if spec.idle_mw is None else {"device": spec.idle_mw.value}
     leakage = {
         "mac": macs_8_bit(spec, technology) * technology.mac_leakage_mw.value,
         "register": register_bits(spec) * technology.register_leakage_mw_per_bit.value,

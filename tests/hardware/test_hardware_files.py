@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.errors import FileError, UnknownNameError, UsageError
+from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
+from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.shipped import shipped_files, shipped_root
 
 MENSA_G = "mensa_g"
@@ -154,7 +156,7 @@ name: mine
 placement: memory_logic_layer
 technology: {shipped_files("technologies")["cmos_22nm"]}
 clock_hz: 2000000000
-dataflow: {{axes: [{{size: 8, dims: [K]}}, {{size: 8, dims: [K]}}], stationary: weight, batch_steps: true, overlap: true}}
+dataflow: {{axes: [{{size: 8, dims: [K]}}, {{size: 8, dims: [K]}}], stationary: weight, batch_steps: true}}
 macs_per_pe: 1
 accumulator_bits: 32
 registers: {{weight: {{bytes: 512}}}}
@@ -187,3 +189,72 @@ families: {3: mine}
 
 def test_a_path_to_an_accelerator_is_a_system_of_it_alone() -> None:
     assert load_system(shipped_files("accelerators")["pascal"]) == load_system("pascal")
+
+
+MEASURED = """
+name: my_gpu
+placement: board
+technology: {technology}
+clock_hz: 1590000000
+timings: table.csv
+macs_per_s: 4000000000000
+power_mw: {{value: 70000.0, source: board power limit in the vendor's datasheet}}
+idle_mw: {{value: 10000.0, source: measured with the vendor's tool}}
+default_memory: {{kind: lpddr4, bandwidth_bytes_per_s: 32000000000, efficiency: 0.75}}
+"""
+
+
+def test_a_measured_accelerator_has_a_table_and_no_array(tmp_path: Path) -> None:
+    path = tmp_path / "my_gpu.yaml"
+    path.write_text(MEASURED.format(technology=shipped_files("technologies")["cmos_22nm"]))
+    with pytest.raises(FileError, match=r"timings: no such file: .*table\.csv"):
+        load_accelerator(path)
+    (tmp_path / "table.csv").write_text("")
+    (placed,) = load_system(path).accelerators
+    assert placed.spec.timings == str(tmp_path / "table.csv")
+    assert placed.spec.peak_macs_per_s == 4 * 10**12
+    assert component_leakage_mw(placed) == {"device": 10000.0}
+    assert area_mm2(placed) == {}
+    with pytest.raises(UsageError, match="my_gpu: is measured, so it has no PE array"):
+        assert placed.spec.array
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("timings: table.csv\nmacs_per_s: 4000000000000\n", "", "needs either dataflow"),
+        ("macs_per_s: 4000000000000\n", "", "timings and macs_per_s go together"),
+        ("clock_hz", "dataflow: {{axes: [{{size: 2, dims: [K]}}], stationary: weight}}\nclock_hz", "needs either"),
+    ],
+)
+def test_an_array_and_a_table_exclude_each_other(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    path = tmp_path / "my_gpu.yaml"
+    assert old in MEASURED
+    path.write_text(MEASURED.replace(old, new, 1).format(technology=shipped_files("technologies")["cmos_22nm"]))
+    with pytest.raises(FileError, match=expected):
+        load_accelerator(path)
+
+
+@pytest.mark.parametrize(
+    ("dims", "expected"),
+    [
+        ("[K*C]", r"K\*C cannot be flattened; only OX\*OY and FX\*FY can"),
+        ("[OX*OY, OX]", "a dim stands twice"),
+        ("[Q]", "unknown dim 'Q' in 'Q'; choose from B, G, K"),
+        ("[]", "dims is empty"),
+    ],
+)
+def test_an_axis_that_no_array_can_have_is_a_fault(tmp_path: Path, dims: str, expected: str) -> None:
+    path = tmp_path / "bad.yaml"
+    text = shipped_files("accelerators")["pascal"].read_text()
+    assert "[OX*OY, C]" in text
+    path.write_text(text.replace("[OX*OY, C]", dims))
+    with pytest.raises(FileError, match=expected):
+        load_accelerator(path)
+
+
+def test_a_dim_that_one_axis_flattens_and_another_takes_alone_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(shipped_files("accelerators")["pascal"].read_text().replace("[K, G]", "[K, OY]"))
+    with pytest.raises(FileError, match=r"OY stands both in OY and in OX\*OY"):
+        load_accelerator(path)
