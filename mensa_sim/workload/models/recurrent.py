@@ -6,7 +6,7 @@ from torch import Tensor, nn
 class StackedLSTM(nn.Module):
     """LSTM layers over a sequence (Hochreiter and Schmidhuber 1997, forget gate of Gers et al. 2000).
 
-    The default has the 2.1 million parameters per gate that Boroumand et al. (PACT 2021, section 3.2) report
+    The default has the 2.1 million parameters per gate that Boroumand et al. (PACT 2021) report
     as the average of Google's edge LSTMs: 1024 x (1024 + 1024).
     """
 

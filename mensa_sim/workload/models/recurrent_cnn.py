@@ -32,7 +32,7 @@ class LRCN(nn.Module):
 
 
 class VideoActivity(nn.Module):
-    """Activities in video (Donahue et al. 2015, arXiv 1411.4389, section 4: LRCN-fc6 for UCF-101).
+    """Activities in video (Donahue et al. 2015, arXiv 1411.4389: LRCN-fc6 for UCF-101).
 
     CaffeNet up to its first dense layer for each of 16 frames, an LSTM of 256 units over the frames, class scores
     averaged over them.

@@ -118,12 +118,12 @@ def rnnt_streaming(features: int = 320, labels: int = 4096, cells: int = 2048, p
 
 
 def rnnt_cifg(features: int = 320, labels: int = 4096, cells: int = 2048, projection: int = 640) -> Transducer:
-    """`rnnt_streaming` with coupled input-forget gates (Shangguan et al. 2019, arXiv 1909.12408, section 3)."""
+    """`rnnt_streaming` with coupled input-forget gates (Shangguan et al. 2019, arXiv 1909.12408)."""
     return he2019(CIFG, features, labels, cells, projection)
 
 
 def rnnt_small(features: int = 240, labels: int = 29) -> Transducer:
-    """The LibriSpeech transducer of MLPerf Inference's edge suite (Reddi et al. 2020, arXiv 1911.02549; v0.7).
+    """The LibriSpeech transducer of MLPerf Inference's edge suite (Reddi et al. 2020, arXiv 1911.02549; added in v0.7).
 
     80 log-mel energies every 10 ms, three frames stacked every 30 ms; two LSTM layers of 1024, time halved,
     three more; prediction network of two layers of 320 over 28 characters; joint network of 512, whose one dense

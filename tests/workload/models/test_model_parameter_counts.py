@@ -204,12 +204,12 @@ COUNTS = {
 PUBLISHED_MILLIONS = {
     "deeplab_v3_mobilenet_v2": (2.11, 0.005),  # Sandler et al. 2018, table 7
     "keyboard_cifg": (1.4, 0.05),  # Hard et al. 2018
-    "speech_lstmp": (13, 0.5),  # Sak et al. 2014, table 1
-    "rnnt_streaming": (120, 1),  # He et al. 2019, section 5
+    "speech_lstmp": (13, 0.5),  # Sak et al. 2014
+    "rnnt_streaming": (120, 1),  # He et al. 2019, the word-piece model
     "conformer_transducer": (10.3, 0.05),  # Gulati et al. 2020, table 1
     "conformer_small": (13, 0.5),  # NVIDIA NGC, stt_en_conformer_ctc_small
-    "crnn": (8.3, 0.05),  # Shi et al. 2015, table 4
-    "mobilebert": (25.3, 1),  # Sun et al. 2020, table 4 (with the pre-training heads' share)
+    "crnn": (8.3, 0.05),  # Shi et al. 2015
+    "mobilebert": (25.3, 1),  # Sun et al. 2020
 }
 
 

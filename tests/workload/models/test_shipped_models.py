@@ -61,3 +61,33 @@ def test_a_shipped_workload_is_named_as_its_file_and_calls_a_shipped_model(path:
     content = yaml.safe_load(path.read_text())
     assert content["name"] == path.stem
     assert content["model"].startswith("mensa_sim.workload.models.")
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("mobilenet_v1", [(1, 1001)]),
+        ("ssd_mobilenet_v2", [(1, 1917, 4), (1, 1917, 91)]),  # 3 * 19^2 + 6 * (10^2 + 5^2 + 3^2 + 2^2 + 1) anchors
+        ("deeplab_v3_mobilenet_v2", [(1, 21, 513, 513)]),
+        ("unet_mobilenet_v2", [(1, 3, 128, 128)]),
+        ("posenet_mobilenet_v1", [(1, 17, 23, 31), (1, 34, 23, 31), (1, 32, 23, 31), (1, 32, 23, 31)]),
+        ("blazeface", [(1, 896, 1), (1, 896, 16)]),
+        ("crnn", [(1, 24, 37)]),
+        ("lrcn", [(1, 20, 8801)]),
+        ("video_activity", [(1, 101)]),
+        ("rnnt_streaming", [(1, 16, 5, 4096)]),  # 64 reduced frames and 16 labels: 80 evaluations
+        ("conformer_transducer", [(1, 16, 7, 1024)]),
+        ("conformer_small", [(1, 96, 1025)]),
+        ("mobilebert", [(1, 128, 512)]),
+        ("keyboard_cifg", [(1, 10, 10_000)]),
+        ("translation_lstm", [(1, 20, 7709)]),
+    ],
+)
+def test_outputs_have_the_published_shapes(
+    name: str,
+    shapes: list[tuple[int, ...]],
+    shipped: Callable[[str], tuple[nn.Module, tuple[torch.Tensor, ...]]],
+) -> None:
+    model, inputs = shipped(name)
+    made = model(*inputs)
+    assert [tuple(tensor.shape) for tensor in (made if isinstance(made, tuple) else (made,))] == shapes
