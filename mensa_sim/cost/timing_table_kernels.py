@@ -7,6 +7,7 @@ from mensa_sim.cost.timing_table import Kernel
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
+from mensa_sim.workload.operation import INDEX_BITS
 
 SAME_KERNEL: Mapping[str, str] = {"input_gate": "linear", "hidden_gate": "linear", "projection": "linear"}
 """Layers that a device runs as another operator's kernel."""
@@ -28,18 +29,19 @@ def kernel_runs(layer: Layer, dtype: str) -> KernelRuns:
 
     A recurrent layer runs the kernel of one step after another; any other takes all its steps in one kernel
     (time steps that are known beforehand are rows of one matrix product). What a layer fused is not in its kernel.
+    A gather's input elements are its indices.
     """
     times = layer.steps if layer.recurrent else 1
     operator = SAME_KERNEL.get(layer.operator, layer.operator)
     if layer.nest is not None:
         nest = layer.nest if layer.recurrent else _joined(layer.nest, layer.steps)
         return KernelRuns(kernel=Kernel(operator=operator, dtype=dtype, nest=nest), times=times)
-    inputs = _elements(layer.gathered_bytes, layer.parameter_bits) if layer.gathered_bytes else 0
+    bits = INDEX_BITS if layer.gathered_bytes is not None else layer.activation_bits
     kernel = Kernel(
         operator=operator,
         dtype=dtype,
         vector_ops=-(-layer.vector_ops // times),
-        input_elements=inputs or -(-_elements(layer.input_bytes, layer.activation_bits) // times),
+        input_elements=-(-_elements(layer.input_bytes, bits) // times),
         output_elements=-(-_elements(layer.output_bytes, layer.activation_bits) // times),
         parameter_elements=_elements(layer.parameter_bytes, layer.parameter_bits),
     )

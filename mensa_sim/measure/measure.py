@@ -1,0 +1,162 @@
+"""Measuring every distinct kernel of some workloads on a device: resumable, one line of the table per kernel."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mensa_sim.cost.timing_table import Kernel, Timing, TimingTable
+from mensa_sim.cost.timing_table_file import TimingTableWriter
+from mensa_sim.cost.timing_table_kernels import kernels_of
+from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.measure.conditions import cache_bytes, clocks, conditions_of
+from mensa_sim.measure.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
+from mensa_sim.measure.kernels import NoKernelError, first_line, prepare
+from mensa_sim.measure.random_tensors import device_of
+from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
+from mensa_sim.measure.timers import timer_of
+from mensa_sim.workload.graph import LayerGraph
+
+_US_PER_S = 1_000_000
+_MAX_ROTATE_BYTES = 2**28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One kernel done: told after each."""
+
+    done: int
+    total: int
+    kernel: Kernel
+    timing: Timing | None
+    """None for a kernel that the device cannot run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a measurement gave."""
+
+    table: TimingTable
+    measured: int
+    """Kernels timed now; the others were in the table already."""
+    skipped: Mapping[Kernel, str]
+    """Kernels that the device cannot run, with the reason."""
+
+
+def measure(
+    graphs: Sequence[LayerGraph],
+    *,
+    device: str,
+    output: Path,
+    dtypes: Sequence[str] = ("float32",),
+    limits: Limits | None = None,
+    threads: int | None = None,
+    command: str,
+    date: str,
+    progress: Callable[[Progress], None] = lambda step: None,
+) -> Measurement:
+    """Times the kernels of the workloads' layers on `device` (`cpu`, `cuda`, `cuda:N`) into the table `output`.
+
+    A table that is there already is continued. `threads` is for a CPU. Raises `UsageError` for a device or element
+    type that is not there, `FileError` for a table of other conditions, `MensaError` where the device is lost.
+    """
+    kernels = kernels_of(graphs, dtypes)
+    if not kernels:
+        raise UsageError("the workloads have no layer that a kernel could be measured for")
+    place = device_of(device)
+    limits = limits or Limits()
+    with _threads(threads), torch.inference_mode():
+        timer = timer_of(place)
+        meter = nvml_meter(place.index or 0) if place.type == "cuda" else rapl_meter()
+        method = _method(timer, meter, limits, place)
+        try:
+            conditions = conditions_of(place, timer, dtypes=dtypes, method=method, command=command, date=date)
+            writer = TimingTableWriter(output, conditions)
+            before = len(writer.done)
+            skipped = _time_all(kernels, place, timer, meter, limits, writer, progress)
+            table = writer.finish(clocks(place))
+        except torch.AcceleratorError as error:
+            raise MensaError(
+                f"{device} was lost: {first_line(error)}; what was measured is in {output}, "
+                "run the same command again to go on"
+            ) from error
+    return Measurement(table=table, measured=len(table.timings) - before, skipped=skipped)
+
+
+def _time_all(
+    kernels: Sequence[Kernel],
+    device: torch.device,
+    timer: Timer,
+    meter: EnergyMeter | None,
+    limits: Limits,
+    writer: TimingTableWriter,
+    progress: Callable[[Progress], None],
+) -> Mapping[Kernel, str]:
+    """Times what the table does not hold yet; answers with what cannot be run and why."""
+    skipped: dict[Kernel, str] = {}
+    for index, kernel in enumerate(kernels, start=1):
+        timing = writer.done.get(kernel)
+        if timing is None:
+            try:
+                timing = _time_one(kernel, device, timer, meter, limits)
+                writer.append(timing)
+            except NoKernelError as error:
+                skipped[kernel] = str(error)
+        progress(Progress(done=index, total=len(kernels), kernel=kernel, timing=timing))
+    return skipped
+
+
+def _time_one(kernel: Kernel, device: torch.device, timer: Timer, meter: EnergyMeter | None, limits: Limits) -> Timing:
+    prepared = prepare(kernel, device, rotate_bytes(device))
+    reading = time_kernel(prepared.run, timer, limits, time.perf_counter, rotation=prepared.sets)
+    energy_j = energy_of(prepared.run, meter, time.perf_counter, _synchroniser(device)) if meter else None
+    return Timing(
+        kernel=kernel,
+        median_us=_rounded(reading.median_s * _US_PER_S),
+        iqr_us=_rounded(reading.iqr_s * _US_PER_S),
+        repetitions=reading.repetitions,
+        relative_error=_rounded(reading.relative_error),
+        energy_uj=None if energy_j is None else _rounded(energy_j * _US_PER_S),
+    )
+
+
+def rotate_bytes(device: torch.device) -> int:
+    """Bytes of inputs that a kernel goes through before it meets the same ones again: twice the cache."""
+    return min(_MAX_ROTATE_BYTES, 2 * cache_bytes(device))
+
+
+def _rounded(value: float) -> float:
+    """Six digits: more than any timing is worth, few enough to read."""
+    return float(f"{value:.6g}")
+
+
+def _method(timer: Timer, meter: EnergyMeter | None, limits: Limits, device: torch.device) -> str:
+    energy = f"; energy by {meter.method}, idle power included" if meter else "; no energy counter"
+    return (
+        f"{timer.method}; median of {limits.min_repetitions} to {limits.max_repetitions} repetitions until its "
+        f"standard error is below {limits.relative_error:g} or {limits.budget_s:g} s are spent; random inputs that "
+        f"rotate through at least {rotate_bytes(device)} bytes or 64 sets{energy}"
+    )
+
+
+def _synchroniser(device: torch.device) -> Run:
+    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Runs torch on that many CPU threads, and puts its own number back."""
+    if count is None:
+        yield
+        return
+    if count < 1:
+        raise UsageError(f"threads is {count}, must be at least 1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
