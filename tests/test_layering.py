@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "measure": {"workload"},
     "study": {"workload", "hardware", "cost", "schedule", "simulate", "measure"},
     "report": {"workload", "hardware", "cost", "schedule", "simulate", "study"},
+    "__main__": {"cli"},
     "api": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure"},
     "cli": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure", "api"},
 }

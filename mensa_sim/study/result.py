@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.graph import Coverage
@@ -78,7 +79,7 @@ class SystemResult:
     coverage: Coverage
     optimality: Optimality
     timeline: Timeline
-    assignment: Mapping[str, str]
+    schedule: Schedule
 
     @property
     def energy_pj(self) -> float:

@@ -1,0 +1,5 @@
+"""`python -m mensa_sim` is the `mensa-sim` script."""
+
+from mensa_sim.cli import main
+
+main()

@@ -1,0 +1,157 @@
+"""Running one workload on one system beside its baseline: trace, price, schedule, simulate, measure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.price import price
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.registry import lookup
+from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.problem import OBJECTIVES, Objective
+from mensa_sim.schedule.registry import schedule
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
+from mensa_sim.study.provenance import input_hashes, versions
+from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SystemResult
+from mensa_sim.workload.families import families_of
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run; the defaults are the command line's."""
+
+    workload: str
+    system: str = "mensa_g"
+    scheduler: str = "mensa"
+    objective: str = "edp"
+    baseline: str = "edge_tpu"
+    seed: int = 0
+    overrides: tuple[str, ...] = ()
+    """`FIELD=VALUE` on any field of the system."""
+    allow_code: bool = False
+    strict: bool = False
+    cache: bool = True
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Options of the scheduler, e.g. the thresholds of `mensa`."""
+
+
+def run(request: RunRequest) -> RunResult:
+    """One inference of a workload on a system and on the baseline."""
+    objective = objective_named(request.objective)
+    system = load_system(request.system, overrides=request.overrides)
+    baseline = load_system(request.baseline)
+    graph = load_workload(
+        request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
+    )
+    main = evaluate_system(graph, system, request.scheduler, objective, seed=request.seed, options=request.options)
+    alone = f"single:{baseline.accelerators[0].name}" if len(baseline.accelerators) == 1 else request.scheduler
+    options = {} if alone.startswith("single:") else request.options
+    return RunResult(
+        main=main,
+        baseline=evaluate_system(graph, baseline, alone, objective, seed=request.seed, options=options),
+        versions=versions(),
+        inputs=input_hashes(workload=request.workload, systems=(request.system, request.baseline)),
+    )
+
+
+def objective_named(name: str) -> Objective:
+    """The objective of that name; a miss lists the choices."""
+    return lookup({objective: objective for objective in OBJECTIVES}, name, "objective")
+
+
+def evaluate_system(
+    graph: LayerGraph,
+    system: System,
+    scheduler: str,
+    objective: Objective,
+    *,
+    seed: int = 0,
+    options: Mapping[str, float] | None = None,
+) -> SystemResult:
+    """Price, schedule and simulate one inference of a graph on one system."""
+    costs = price(graph, system, objective)
+    leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
+    problem = problem_of(
+        graph,
+        system,
+        costs,
+        objective,
+        leakage_mw={name: sum(components.values()) for name, components in leakage_mw.items()},
+    )
+    found = schedule(problem, scheduler, **(options or {}))
+    timeline = simulate(graph, costs, found.assignment)
+    measured = metrics(timeline, system, graph, leakage_mw)
+    return SystemResult(
+        workload=graph.name,
+        system=system.name,
+        scheduler=scheduler,
+        objective=objective,
+        seed=seed,
+        macs=graph.macs,
+        parameter_bytes=graph.parameter_bytes,
+        latency_ps=measured.latency_ps,
+        energy_by_component_pj=measured.energy_by_component_pj,
+        utilization=measured.utilization,
+        traffic_bytes=measured.traffic_bytes,
+        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        accelerators=_accelerators(measured),
+        handoffs=measured.handoffs,
+        layers=_layers(graph, costs, found, measured),
+        coverage=graph.coverage,
+        optimality=Optimality(objective=objective, value=found.value, bound=found.bound, gap=found.gap),
+        timeline=timeline,
+        schedule=found,
+    )
+
+
+def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
+    return {
+        name: AcceleratorResult(
+            layers=each.layers, busy_ps=each.busy_ps, utilization=each.utilization, energy_pj=each.energy_pj
+        )
+        for name, each in measured.accelerators.items()
+    }
+
+
+def _layers(graph: LayerGraph, costs: CostTable, found: Schedule, measured: Metrics) -> tuple[LayerResult, ...]:
+    families = families_of(graph)
+    return tuple(
+        _layer(graph, costs.cost(name, layer.accelerator), layer, families.get(name), costs, found)
+        for name, layer in measured.layers.items()
+    )
+
+
+def _layer(
+    graph: LayerGraph,
+    cost: LayerCost,
+    measured: LayerMetrics,
+    family: int | None,
+    costs: CostTable,
+    found: Schedule,
+) -> LayerResult:
+    layer = graph[cost.layer]
+    return LayerResult(
+        name=layer.name,
+        operator=layer.operator,
+        family=family,
+        accelerator=measured.accelerator,
+        start_ps=measured.start_ps,
+        end_ps=measured.end_ps,
+        cycles=cost.compute_cycles,
+        energy_pj=measured.energy_pj,
+        utilization=measured.utilization,
+        bound=cost.bound(costs.system.memory_of(measured.accelerator).effective_bytes_per_s),
+        source=cost.source,
+        macs=layer.macs,
+        parameter_bytes=layer.parameter_bytes,
+        steps=layer.steps,
+        reason=found.reasons.get(layer.name, ""),
+    )
