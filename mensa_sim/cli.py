@@ -162,10 +162,7 @@ def schema(
 def _show(what: "RenderableType") -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=100, no_color=True)
-    console.print(what, soft_wrap=isinstance(what, str), markup=False)
+    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)
 
 
 def _exit_code(call: Callable[[], object]) -> int:
