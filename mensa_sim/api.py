@@ -1,16 +1,21 @@
 """What a notebook types and the command line calls."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mensa_sim.errors import FileError, UsageError
+from mensa_sim.hardware.files import hardware_schemas
 from mensa_sim.registry import lookup
 from mensa_sim.report.output_folder import write_folder
+from mensa_sim.schedule.registry import SCHEDULERS
 from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
+from mensa_sim.study.check import check_files
 from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import RunRequest
 from mensa_sim.study.run import run as run_request
+from mensa_sim.workload.files import workload_schema
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload
 
 RESULT_FILES = ("summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json")
 
@@ -58,9 +63,47 @@ def write_results(result: RunResult, folder: Path, *, force: bool = False) -> No
 
     contents = {
         "layers.csv": layers_csv(result),
-        "schedule.yaml": schedule_yaml(result.main.schedule),
+        "schedule.yaml": schedule_yaml(result.main.problem, result.main.schedule),
         "report.html": report_html(result),
         "timeline.json": perfetto_json(result.main.timeline),
         "summary.json": summary_json(result),
     }
     write_folder(folder, contents, force=force)
+
+
+def trace(workload: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True) -> LayerGraph:
+    """The layer graph of a workload: a file or the bare name of a shipped one."""
+    return load_workload(workload, allow_code=allow_code, strict=strict, cache=cache)
+
+
+def list_kind(kind: str) -> list[dict[str, str]]:
+    """Name and path of everything of a kind that ships; schedulers have no path.
+
+    Kinds: workloads, scenarios, systems, accelerators, schedulers, technologies, spaces. An accelerator is also a
+    system of its name.
+    """
+    if kind == "schedulers":
+        return [{"name": name} for name in ("single:NAME", *SCHEDULERS)]
+    lookup({**FOLDERS, "schedulers": ""}, kind, "kind")
+    files = dict(shipped_files(kind))
+    if kind == "systems":
+        files = {**shipped_files("accelerators"), **files}
+    root = shipped_root()
+    return [{"name": name, "path": files[name].relative_to(root).as_posix()} for name in sorted(files)]
+
+
+def show(kind: str, name: str) -> str:
+    """The text of a shipped file, comments included."""
+    lookup(FOLDERS, kind, "kind of file")
+    return find(kind, name).read_text()
+
+
+def check(files: Iterable[str | Path]) -> list[str]:
+    """Every fault of YAML files of any kind; empty where all are good."""
+    return check_files([Path(file) for file in files])
+
+
+def schema(kind: str) -> str:
+    """The JSON Schema of a kind of file as JSON text: workload, accelerator, system or technology."""
+    schemas = {**hardware_schemas(), "workload": workload_schema()}
+    return json.dumps(lookup(schemas, kind, "kind of file"), indent=2) + "\n"

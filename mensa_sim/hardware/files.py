@@ -101,6 +101,14 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
     return _assembled(file, placed, label)
 
 
+def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
+    """Every file that a system is made from: its own, its accelerators', their technologies'."""
+    path, _, file = _system_mapping(str(name_or_path))
+    specs = [where for where, _ in _accelerator_mappings(path, file).values()]
+    technologies = [_beside(where, read_record(where, Accelerator).technology) for where in specs]
+    return tuple(dict.fromkeys((path, *specs, *technologies)))
+
+
 def _label(path: Path, changes: Sequence[str] | Mapping[str, Setting]) -> str:
     return f"{path} with its changes" if changes else str(path)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from mensa_sim.report.quantities import bytes_text, engineering, percent_text
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.trace_record import trace_record
 
 CSV_FIELDS = (
     "name",
@@ -29,6 +31,16 @@ CSV_FIELDS = (
     "supported",
     "source",
 )
+
+
+def trace_json(graph: LayerGraph) -> str:
+    """The graph as JSON text in the documented form, each layer with its family where it has one."""
+    families = families_of(graph)
+    record = trace_record(graph)
+    for layer in record["layers"]:
+        if layer["name"] in families:
+            layer["family"] = families[layer["name"]]
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 
 def trace_csv(graph: LayerGraph) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
@@ -79,6 +80,7 @@ class SystemResult:
     coverage: Coverage
     optimality: Optimality
     timeline: Timeline
+    problem: Problem
     schedule: Schedule
 
     @property

@@ -7,14 +7,15 @@ from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.area import area_mm2
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup
 from mensa_sim.schedule.from_graph import problem_of
-from mensa_sim.schedule.problem import OBJECTIVES, Objective
+from mensa_sim.schedule.problem import Objective
 from mensa_sim.schedule.registry import schedule
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.shipped import find
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.study.provenance import input_hashes, versions
@@ -22,6 +23,8 @@ from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, R
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
+
+NAMED_OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +51,7 @@ def run(request: RunRequest) -> RunResult:
     objective = objective_named(request.objective)
     system = load_system(request.system, overrides=request.overrides)
     baseline = load_system(request.baseline)
-    graph = load_workload(
-        request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
-    )
+    graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     main = evaluate_system(graph, system, request.scheduler, objective, seed=request.seed, options=request.options)
     alone = f"single:{baseline.accelerators[0].name}" if len(baseline.accelerators) == 1 else request.scheduler
     options = {} if alone.startswith("single:") else request.options
@@ -58,13 +59,19 @@ def run(request: RunRequest) -> RunResult:
         main=main,
         baseline=evaluate_system(graph, baseline, alone, objective, seed=request.seed, options=options),
         versions=versions(),
-        inputs=input_hashes(workload=request.workload, systems=(request.system, request.baseline)),
+        inputs=input_hashes(
+            (
+                find("workloads", request.workload),
+                *system_files(request.system),
+                *system_files(request.baseline),
+            )
+        ),
     )
 
 
 def objective_named(name: str) -> Objective:
     """The objective of that name; a miss lists the choices."""
-    return lookup({objective: objective for objective in OBJECTIVES}, name, "objective")
+    return lookup(NAMED_OBJECTIVES, name, "objective")
 
 
 def evaluate_system(
@@ -108,6 +115,7 @@ def evaluate_system(
         coverage=graph.coverage,
         optimality=Optimality(objective=objective, value=found.value, bound=found.bound, gap=found.gap),
         timeline=timeline,
+        problem=problem,
         schedule=found,
     )
 
