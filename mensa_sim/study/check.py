@@ -1,20 +1,17 @@
 """Checking YAML files of any kind: what a file holds says which record it must be."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.files import read_mapping
-from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
-from mensa_sim.workload.files import read_workload
+from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
+from mensa_sim.workload.files import WorkloadFile, read_workload
 
-TELLING_KEYS: Mapping[str, tuple[str, ...]] = {
-    "system": ("memories", "accelerators"),
-    "accelerator": ("dataflow", "clock_hz", "timings", "technology"),
-    "technology": ("sram", "node_nm", "mac_pj_8_bit"),
-    "workload": ("model", "layers", "inputs"),
-}
-"""Keys by which a kind of file is known; the first kind with one of its keys present wins."""
+RECORDS: Mapping[str, type[Any]] = {**FILE_KINDS, "workload": WorkloadFile}
+"""The record that is the schema of each kind of file."""
 
 READERS: Mapping[str, Callable[[Path], object]] = {
     "system": load_system,
@@ -25,13 +22,13 @@ READERS: Mapping[str, Callable[[Path], object]] = {
 
 
 def kind_of(path: Path) -> str:
-    """Which kind of file a YAML file is; `FileError` where no key tells."""
+    """Which kind of file a YAML file is: the one whose record knows most of its keys; `FileError` where none does."""
     keys = read_mapping(path).keys()
-    for kind, telling in TELLING_KEYS.items():
-        if any(key in keys for key in telling):
-            return kind
-    told = "; ".join(f"{kind}: {', '.join(telling)}" for kind, telling in TELLING_KEYS.items())
-    raise FileError(str(path), [f"is of no known kind, since no key of any stands in it ({told})"])
+    known = {kind: len(keys & {field.name for field in fields(record)}) for kind, record in RECORDS.items()}
+    best = max(known, key=known.__getitem__)
+    if not known[best]:
+        raise FileError(str(path), [f"is of no known kind ({', '.join(RECORDS)}): no key of any stands in it"])
+    return best
 
 
 def check_files(paths: Iterable[Path]) -> list[str]:

@@ -1,0 +1,219 @@
+"""The command line as a user meets it: five files, the same bytes twice, no torch from the cache, errors in a line."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {"summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+def mensa_sim(
+    home: Path, *arguments: str, cwd: Path | None = None, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "MENSA_SIM_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mensa_sim", *arguments],
+        cwd=cwd or home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def first_run(home: Path) -> subprocess.CompletedProcess[str]:
+    return mensa_sim(home, "run", "lstm")
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return summary
+
+
+def test_a_run_prints_the_table_and_writes_the_five_files(
+    home: Path, first_run: subprocess.CompletedProcess[str]
+) -> None:
+    assert "lstm.l0.i.hidden" in first_run.stdout
+    assert "edge_tpu (baseline)" in first_run.stdout
+    assert {entry.name for entry in (home / "results" / "lstm-mensa_g").iterdir()} == FILES
+
+
+def test_tables_fit_80_columns(first_run: subprocess.CompletedProcess[str]) -> None:
+    assert max(len(line) for line in first_run.stdout.splitlines() if "results in" not in line) <= 80
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_second_run_gives_the_same_bytes(home: Path) -> None:
+    mensa_sim(home, "run", "lstm", "--output", "again")
+    for name in FILES:
+        assert (home / "again" / name).read_bytes() == (home / "results" / "lstm-mensa_g" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_run_from_the_cached_graph_imports_no_torch(home: Path) -> None:
+    script = (
+        "import sys\n"
+        "from mensa_sim import api\n"
+        "result = api.run('lstm')\n"
+        "assert result.main.macs\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    environment = {**os.environ, "MENSA_SIM_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=home, env=environment, check=True, timeout=300)
+
+
+def test_help_imports_none_of_the_heavy_libraries() -> None:
+    script = (
+        "import sys\nsys.argv = ['mensa-sim', '--help']\nfrom mensa_sim.cli import app\n"
+        "try:\n    app()\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'numpy', 'plotly', 'scipy', 'simpy', 'networkx'} & set(sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, timeout=300)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_lstm_has_the_macs_and_parameters_of_the_closed_formulae(home: Path) -> None:
+    summary = read_summary(home / "results" / "lstm-mensa_g")
+    steps, hidden, inputs = 64, 1024, 1024
+    assert summary["macs"] == 2 * 4 * steps * hidden * (inputs + hidden)
+    assert summary["parameter_bytes"] == 2 * 4 * hidden * (inputs + hidden + 2)
+
+
+def test_the_edge_tpu_is_under_two_percent_busy_on_hidden_gates_that_run_step_by_step(home: Path) -> None:
+    mensa_sim(home, "run", "lstm", "--system", "edge_tpu", "--output", "edge_tpu")
+    with (home / "edge_tpu" / "layers.csv").open() as stream:
+        hidden = [row for row in csv.DictReader(stream) if row["operator"] == "hidden_gate"]
+    assert len(hidden) == 8
+    for row in hidden:
+        assert row["steps"] == "64"
+        assert int(row["cycles"]) % 64 == 0
+        assert 0 < float(row["utilization"]) < 0.02
+
+
+def test_json_prints_the_summary_and_nothing_else(home: Path) -> None:
+    done = mensa_sim(home, "run", "small_cnn", "--json", "--output", "json")
+    assert json.loads(done.stdout) == read_summary(home / "json")
+    assert not done.stderr
+
+
+def test_quiet_prints_nothing(home: Path) -> None:
+    done = mensa_sim(home, "run", "small_cnn", "--quiet", "--output", "quiet")
+    assert not done.stdout
+    assert not done.stderr
+
+
+def test_a_field_of_the_system_can_be_set(home: Path) -> None:
+    run = ("run", "small_cnn", "--scheduler", "single:pascal")
+    mensa_sim(home, *run, "--output", "plain")
+    mensa_sim(home, *run, "--output", "slow", "--set", "accelerators.pascal.clock_hz=1000000")
+    assert read_summary(home / "slow")["latency_ps"] > read_summary(home / "plain")["latency_ps"]
+
+
+def test_a_small_cnn_has_convolution_linear_and_elementwise_layers_all_the_way(home: Path) -> None:
+    mensa_sim(home, "run", "small_cnn", "--output", "cnn")
+    with (home / "cnn" / "layers.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {"conv2d", "linear", "add"} <= {row["operator"] for row in rows}
+    assert all(int(row["end_ps"]) > int(row["start_ps"]) for row in rows)
+    assert all(float(row["energy_pj"]) > 0 for row in rows)
+
+
+FAULTY = """\
+name: bad
+name: worse
+model: mensa_sim.workload.models.recurrent:StackedLSTM
+parameter_bits: -8
+activation_bits: 1e9
+inputs: [{shape: [1, .nan, 1024], dtype: float32}]
+colour: blue
+"""
+
+
+def test_every_fault_of_a_bad_file_is_told_at_once_with_exit_code_2(home: Path) -> None:
+    (home / "bad.yaml").write_text(FAULTY)
+    done = mensa_sim(home, "run", "bad.yaml", check=False)
+    assert done.returncode == 2
+    for word in ("name", "parameter_bits", "activation_bits", "inputs[0].shape[1]", "colour"):
+        assert word in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("run", "lstmm"), "did you mean 'lstm'"),
+        (("run", "lstm", "--system", "mensa_h"), "mensa_g"),
+        (("run", "lstm", "--scheduler", "mensaa"), "did you mean 'mensa'"),
+        (("run", "lstm", "--scheduler", "single:tpu"), "pascal"),
+        (("run", "lstm", "--objective", "speed"), "edp, energy, latency"),
+        (("run", "lstm", "--baseline", "nothing"), "edge_tpu"),
+        (("run", "lstm", "--set", "accelerators.pascal.clok_hz=1"), "clock_hz"),
+        (("run", "lstm", "--set", "accelerators.pascal.clock_hz=-1"), "clock_hz"),
+        (("run", "nowhere/lstm.yaml"), "no such file"),
+        (("list", "engines"), "workloads"),
+        (("show", "workloads", "lstmm"), "did you mean 'lstm'"),
+        (("schema", "engine"), "workload"),
+        (("check", "nowhere.yaml"), "nowhere.yaml"),
+        (("run",), "workload"),
+        (("run", "lstm", "--sistem", "mensa_g"), "--system"),
+    ],
+)
+@pytest.mark.usefixtures("first_run")
+def test_a_mistake_is_answered_with_a_hint_and_exit_code_2(home: Path, arguments: tuple[str, ...], hint: str) -> None:
+    done = mensa_sim(home, *arguments, check=False)
+    assert done.returncode == 2
+    assert hint in done.stderr
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_folder_with_the_files_of_others_is_refused_and_left_alone(home: Path) -> None:
+    (home / "mine").mkdir()
+    (home / "mine" / "thesis.txt").write_text("years of work")
+    done = mensa_sim(home, "run", "lstm", "--output", "mine", check=False)
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert [entry.name for entry in (home / "mine").iterdir()] == ["thesis.txt"]
+    mensa_sim(home, "run", "lstm", "--output", "mine", "--force")
+    assert {entry.name for entry in (home / "mine").iterdir()} == FILES | {"thesis.txt"}
+
+
+def test_trace_shows_layers_as_table_csv_and_json(home: Path) -> None:
+    table = mensa_sim(home, "trace", "small_cnn").stdout
+    record = json.loads(mensa_sim(home, "trace", "small_cnn", "--json").stdout)
+    rows = list(csv.DictReader(mensa_sim(home, "trace", "small_cnn", "--csv").stdout.splitlines()))
+    assert [row["name"] for row in rows] == [layer["name"] for layer in record["layers"]]
+    assert sum(int(row["macs"]) for row in rows) == record["macs"]
+    assert rows[0]["name"] in table
+    assert record["coverage"]["unsupported"] == 0
+
+
+@pytest.mark.parametrize("kind", ["workloads", "systems", "accelerators", "technologies"])
+def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> None:
+    entries = json.loads(mensa_sim(home, "list", kind, "--json").stdout)
+    assert entries
+    paths = [ROOT / entry["path"] for entry in entries]
+    assert all(path.is_file() for path in paths)
+    assert mensa_sim(home, "show", kind, entries[0]["name"]).stdout == paths[0].read_text()
+    mensa_sim(home, "check", *map(str, paths))
+
+
+@pytest.mark.parametrize("kind", ["workload", "system", "accelerator", "technology"])
+def test_a_schema_is_json_schema(home: Path, kind: str) -> None:
+    assert "properties" in mensa_sim(home, "schema", kind).stdout
