@@ -71,9 +71,14 @@ def load_technology(name_or_path: str | Path) -> Technology:
 
 
 def load_accelerator(name_or_path: str | Path) -> Accelerator:
-    """An accelerator, its technology as a path from the working directory."""
+    """An accelerator, the paths it names relative to the working directory; what they hold is checked too."""
     path = find("accelerators", str(name_or_path))
-    return _resolved(read_record(path, Accelerator), path)
+    spec = _resolved(read_record(path, Accelerator), path)
+    kinds = load_technology(spec.technology).memories
+    if spec.default_memory is not None and spec.default_memory.kind not in kinds:
+        error = unknown_name(spec.default_memory.kind, kinds, "memory kind")
+        raise FileError(str(path), [f"default_memory.kind: {error}"])
+    return spec
 
 
 def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> System:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.technology import Constant, MemoryEnergy, Technology
+from mensa_sim.hardware.technology import Constant, Technology
 
 NODES_NM = (7.0, 10.0, 14.0, 16.0, 20.0, 32.0, 45.0, 65.0, 90.0, 130.0)
 
@@ -140,10 +140,9 @@ def at_own_node(technology: Technology) -> Technology:
     changes: dict[str, Any] = {
         name: _scaled(getattr(technology, name), rule, technology) for name, rule in RULES.items()
     }
-    _refuse_node("mac_width_exponent", technology.mac_width_exponent)
-    for kind, energy in technology.memories.items():
-        for entry in dataclasses.fields(MemoryEnergy):
-            _refuse_node(f"memories.{kind}.{entry.name}", getattr(energy, entry.name))
+    for name, constant in technology.constants().items():
+        if name not in RULES and constant.node_nm is not None:
+            raise UsageError(f"{name}: does not scale with the node; leave out node_nm and vdd_v")
     return dataclasses.replace(technology, **changes)
 
 
@@ -156,8 +155,3 @@ def _scaled(constant: Constant, rule: Rule, technology: Technology) -> Constant:
         f"to {technology.node_nm:g} nm, {technology.vdd_v:g} V"
     )
     return Constant(value=constant.value * factor, source=f"{constant.source.rstrip('. ')}; {note}")
-
-
-def _refuse_node(name: str, constant: Constant) -> None:
-    if constant.node_nm is not None:
-        raise UsageError(f"{name}: does not scale with the node; leave out node_nm and vdd_v")

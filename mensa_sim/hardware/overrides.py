@@ -40,7 +40,8 @@ def set_field(data: Any, parts: tuple[str, ...], value: Any, shown: str) -> None
     """Sets one field of plain data in place.
 
     Missing mappings on the way are made, so that an optional block can be given field by field: the gate refuses
-    what does not belong. A constant (`value` and `source`) takes a bare number as its value at the technology's node.
+    what does not belong. A constant (`value` and `source`) takes a bare number as its value at the technology's node;
+    its `value` alone stays one of the node that the constant names. Either way its source then says who set it.
     """
     for index, part in enumerate(parts[:-1]):
         data = _step(data, part, parts[: index + 1], shown)
@@ -51,6 +52,8 @@ def set_field(data: Any, parts: tuple[str, ...], value: Any, shown: str) -> None
         raise UsageError(f"{shown}: {'.'.join(parts[:-1])} has no fields")
     elif _is_constant(data.get(last)) and isinstance(value, int | float):
         data[last] = {"value": value, "source": f"set by the user: {shown}"}
+    elif _is_constant(data) and last == "value":
+        data |= {"value": value, "source": f"set by the user: {shown}"}
     else:
         data[last] = value
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 SramCell = Literal["itrs-hp", "itrs-lop", "itrs-lstp"]
@@ -117,6 +117,18 @@ class Technology:
             raise ValueError(f"{self.name}: sram_source is empty")
         if not self.sram.get(self.sram_cell):
             raise ValueError(f"{self.name}: sram has no points for the cell {self.sram_cell!r}")
+
+    def constants(self) -> Mapping[str, Constant]:
+        """Every constant by its dotted name, as `--set technology.NAME=VALUE` takes it, in the order of the file."""
+        found: dict[str, Constant] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Constant):
+                found[entry.name] = value
+        for kind, energy in self.memories.items():
+            for entry in fields(energy):
+                found[f"memories.{kind}.{entry.name}"] = getattr(energy, entry.name)
+        return found
 
     def mac_pj(self, bits: int = 8) -> float:
         """Energy of one multiply-accumulate of operands that wide."""

@@ -124,6 +124,27 @@ def test_overrides_reach_systems_accelerators_and_technologies() -> None:
     assert system.accelerator("pavlov").technology.mac_pj() == 0.2
 
 
+@pytest.mark.parametrize("field", ["technology.wire_pj_per_bit_mm", "technology.wire_pj_per_bit_mm.value"])
+def test_a_constant_set_by_the_user_no_longer_cites_its_publication(field: str) -> None:
+    constant = load_system("edge_tpu", [f"{field}=0.2"]).accelerators[0].technology.wire_pj_per_bit_mm
+    assert constant.source.startswith(f"set by the user: --set {field}=0.2")
+    assert constant.value == (0.2 if field.endswith("mm") else pytest.approx(0.2 * (0.8 / 0.9) ** 2))
+
+
+def test_every_constant_of_a_technology_can_be_set_by_its_name() -> None:
+    technology = load_technology("cmos_22nm")
+    for name, constant in technology.constants().items():
+        changed = load_system("edge_tpu", [f"technology.{name}={constant.value * 1.5}"])
+        assert changed.accelerators[0].technology.constants()[name].value == constant.value * 1.5
+
+
+def test_a_systems_host_can_be_set() -> None:
+    system = load_system("coral_usb3", ["host.overhead_ps=1", "accelerators.coral.clock_hz=250000000"])
+    assert system.host is not None
+    assert system.host.overhead_ps == 1
+    assert system.accelerators[0].spec.clock_hz == 250 * 10**6
+
+
 def test_overrides_that_change_nothing_give_the_same_system() -> None:
     assert load_system(MENSA_G, ["accelerators.pascal.clock_hz=2000000000"]) == load_system(MENSA_G)
 
