@@ -33,6 +33,11 @@ def seconds_to_ps(seconds: float) -> int:
     return round(seconds * PS_PER_S)
 
 
+def ms_to_ps(milliseconds: float) -> int:
+    """Milliseconds as integer picoseconds, to the nearest."""
+    return round(milliseconds * PS_PER_MS)
+
+
 def ps_to_seconds(time_ps: int) -> float:
     """Picoseconds as seconds."""
     return time_ps / PS_PER_S

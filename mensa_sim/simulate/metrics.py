@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.system import System
+from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.simulate.plan import handoffs
+from mensa_sim.simulate.power import cut_ps, idle_intervals_ps, leakage_by_component
 from mensa_sim.simulate.timeline import Span, Timeline
 from mensa_sim.units import PS_PER_S, leakage_pj
 from mensa_sim.workload.graph import LayerGraph
@@ -99,10 +100,10 @@ def metrics(
     layers = _layers(timeline, system)
     accelerators = {
         placed.name: _accelerator(
-            by_resource.get(placed.name, ()),
-            [span for span in timeline.spans if span.kind != "transfer" and _home(layers, span) == placed.name],
+            [span for span in by_resource.get(placed.name, ()) if span.kind != "wake"],
+            [span for span in timeline.spans if _home(layers, span) == placed.name],
             placed.spec.peak_macs_per_s,
-            {name: leakage_pj(power, end_ps) for name, power in leakage_mw[placed.name].items()},
+            _leakage(placed, by_resource.get(placed.name, ()), end_ps, leakage_mw[placed.name]),
         )
         for placed in system.accelerators
     }
@@ -156,7 +157,7 @@ def _grouped(spans: Iterable[Span], field: str) -> dict[str, list[Span]]:
 def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
     """The layers in the order in which they started."""
     peaks = {placed.name: placed.spec.peak_macs_per_s for placed in system.accelerators}
-    own = _grouped((span for span in timeline.spans if span.kind != "transfer"), "layer")
+    own = _grouped((span for span in timeline.spans if span.kind not in {"transfer", "wake"}), "layer")
     layers: dict[str, LayerMetrics] = {}
     for name, spans in own.items():
         on_chip = [span for span in spans if span.resource in peaks]
@@ -173,8 +174,17 @@ def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
     return layers
 
 
-def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str:
-    return layers[span.layer].accelerator
+def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str | None:
+    """The accelerator that caused a span; none for copies."""
+    return None if span.kind in {"transfer", "wake"} else layers[span.layer].accelerator
+
+
+def _leakage(
+    placed: PlacedAccelerator, spans: Iterable[Span], end_ps: int, power_mw: Mapping[str, float]
+) -> dict[str, float]:
+    gating = placed.spec.power_gating
+    off_ps = sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(spans, end_ps))
+    return leakage_by_component(power_mw, end_ps, off_ps, gating)
 
 
 def _accelerator(

@@ -126,3 +126,36 @@ class SpanRecorder:
         self._every *= 2
         self._spans = [each for each in self._spans if not each[0] % self._every]
         self._requests = [each for each in self._requests if not each[0] % self._every]
+
+
+class Recorders:
+    """Tells several recorders."""
+
+    def __init__(self, *recorders: Recorder) -> None:
+        self._recorders = recorders
+
+    def record(
+        self,
+        resource: str,
+        kind: Kind,
+        request: Request | None,
+        layer: str,
+        start_ps: int,
+        end_ps: int,
+        size_bytes: int,
+        macs: int,
+        energy_pj: Mapping[str, float],
+    ) -> None:
+        """Tell all of one busy interval."""
+        for each in self._recorders:
+            each.record(resource, kind, request, layer, start_ps, end_ps, size_bytes, macs, energy_pj)
+
+    def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
+        """Tell all what buffers hold."""
+        for each in self._recorders:
+            each.levels(accelerator, time_ps, parameter_bytes, activation_bytes)
+
+    def ended(self, request: Request, time_ps: int) -> None:
+        """Tell all that a request has ended."""
+        for each in self._recorders:
+            each.ended(request, time_ps)

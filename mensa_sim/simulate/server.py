@@ -79,6 +79,8 @@ class Server:
         self._prefetch: Prefetch | None = None
         self._idle: Settled | None = None
         self._idle_since_ps = 0
+        self._running: tuple[Kind, Request, Stage, int] | None = None
+        """What it does now, and since when."""
         clock.process(self._serve())
 
     def submit(self, request: Request, unit: Unit) -> None:
@@ -91,9 +93,12 @@ class Server:
             self._idle = None
 
     def close(self) -> None:
-        """The run is over: what was prefetched for nobody is lost."""
+        """The run is over: what it was doing ends here, unfinished, and what was prefetched for nobody is lost."""
         if self._prefetch is not None:
             self._discard(self._prefetch)
+        if self._running is not None:
+            kind, request, stage, start_ps = self._running
+            self._recorder.record(self.name, kind, request, stage.layer, start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)
 
     def _serve(self) -> Process:
         while True:
@@ -163,6 +168,7 @@ class Server:
         if head_bytes or stage.head_pj:
             yield from self._move("head", request, stage, head_bytes, stage.head_pj)
         start_ps = clock.now_ps
+        self._running = "body", request, stage, start_ps
         body: Transfer | None = None
         if body_bytes:
             body = channel.transfer(body_bytes)
@@ -176,6 +182,7 @@ class Server:
             record(channel.name, "body", request, stage.layer, start_ps, body.end_ps, body_bytes, 0, stage.body_pj)
         elif stage.body_pj:
             record(channel.name, "body", request, stage.layer, start_ps, start_ps, 0, 0, stage.body_pj)
+        self._running = None
         record(self.name, "body", request, stage.layer, start_ps, clock.now_ps, 0, stage.macs, stage.chip_pj)
         if stage.tail_bytes:
             yield from self._move("tail", request, stage, stage.tail_bytes, stage.tail_pj)
@@ -184,7 +191,9 @@ class Server:
         """Wait for a transfer of the accelerator's own."""
         start_ps = self._clock.now_ps
         if size_bytes:
+            self._running = kind, request, stage, start_ps
             yield self._channel.transfer(size_bytes)
+            self._running = None
         end_ps = self._clock.now_ps
         record = self._recorder.record
         record(self._channel.name, kind, request, stage.layer, start_ps, end_ps, size_bytes, 0, energy_pj)

@@ -1,0 +1,108 @@
+"""When requests arrive."""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mensa_sim.units import PS_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Arrivals at given times; one inference is a trace of one time."""
+
+    times_ps: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if any(time < 0 for time in self.times_ps):
+            raise ValueError("trace: an arrival time is negative")
+        if any(later < earlier for earlier, later in zip(self.times_ps, self.times_ps[1:], strict=False)):
+            raise ValueError("trace: arrival times are not in order")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Periodic:
+    """One request in each period, the first at `offset_ps`; the k-th at exactly k / fps later, rounded down to ps."""
+
+    fps: float
+    offset_ps: int = 0
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_rate("fps", self.fps)
+        _check_requests(self.requests)
+        if self.offset_ps < 0:
+            raise ValueError("periodic arrivals: the offset is negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poisson:
+    """Independent arrivals: the times between them are exponential with mean 1 / rate."""
+
+    rate_per_s: float
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_rate("rate_per_s", self.rate_per_s)
+        _check_requests(self.requests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLoop:
+    """So many requests in flight from the start: when one ends, the next arrives."""
+
+    in_flight: int = 1
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.in_flight < 1:
+            raise ValueError(f"closed loop: {self.in_flight} requests in flight, must be at least 1")
+        _check_requests(self.requests)
+
+
+Arrivals = Trace | Periodic | Poisson | ClosedLoop
+
+
+def is_finite(arrivals: Arrivals) -> bool:
+    """Whether the arrivals end by themselves."""
+    return isinstance(arrivals, Trace) or arrivals.requests is not None
+
+
+def arrival_times(arrivals: Trace | Periodic | Poisson, seed: str) -> Iterator[int]:
+    """The times of an open stream in order; the same for the same seed, on any machine.
+
+    >>> list(arrival_times(Periodic(fps=30, requests=3), seed=""))
+    [0, 33333333333, 66666666666]
+    """
+    match arrivals:
+        case Trace():
+            yield from arrivals.times_ps
+        case Periodic():
+            period = PS_PER_S / Fraction(arrivals.fps)
+            for number in _numbers(arrivals.requests):
+                yield arrivals.offset_ps + int(number * period)
+        case Poisson():
+            generator = random.Random(seed)
+            time_s = 0.0
+            for _ in _numbers(arrivals.requests):
+                time_s += generator.expovariate(arrivals.rate_per_s)
+                yield round(time_s * PS_PER_S)
+
+
+def _numbers(requests: int | None) -> Iterator[int]:
+    number = 0
+    while requests is None or number < requests:
+        yield number
+        number += 1
+
+
+def _check_rate(name: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"arrivals: {name} is {value}, must be positive")
+
+
+def _check_requests(requests: int | None) -> None:
+    if requests is not None and requests < 1:
+        raise ValueError(f"arrivals: {requests} requests, must be at least 1")

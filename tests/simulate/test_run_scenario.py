@@ -1,0 +1,375 @@
+"""Scenarios: closed forms of queueing, policies worked by hand, odd cases, and invariants over random ones."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation_problems import (
+    accelerator,
+    assignments,
+    chain,
+    cost,
+    costs_of,
+    everything_on,
+    graphs,
+    layer,
+    system,
+    systems,
+    table,
+)
+
+from mensa_sim.errors import UnknownNameError, UsageError
+from mensa_sim.simulate.arrivals import ClosedLoop, Periodic, Poisson, Trace
+from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.metrics import energy_by_component
+from mensa_sim.simulate.options import PLAIN, Options
+from mensa_sim.simulate.quantiles import EXACT_VALUES, Distribution
+from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.scenario_metrics import Backlog, scenario_metrics
+from mensa_sim.simulate.tally import tally_of
+from mensa_sim.units import PS_PER_S
+
+MS = 10**9
+
+
+def fixed(name: str = "net", service_ps: int = MS, layers: int = 1) -> Scheduled:
+    """A workload that computes for a fixed time on one accelerator."""
+    graph = chain(*(layer(f"{name}{index}") for index in range(layers)), name=name)
+    platform = system([accelerator("acc")])
+    costs = [cost(each.name, "acc", compute=service_ps // 1000 // layers) for each in graph.layers]
+    return Scheduled(graph=graph, costs=table(graph, platform, costs), assignment=everything_on(graph, "acc"))
+
+
+def run(*streams: Stream, workloads: dict[str, Scheduled] | None = None, **options):
+    scenario = Scenario(name="test", streams=streams, **{"options": PLAIN} | options)
+    known = workloads or {"net": fixed()}
+    leakage = {placed.name: {} for each in known.values() for placed in each.costs.system.accelerators}
+    return simulate_scenario(scenario, known, leakage_mw=leakage)
+
+
+def order(result) -> list[str]:
+    """Request and layer in the order in which bodies started on the accelerator."""
+    return [f"{s.request}:{s.layer}" for s in result.timeline.spans if s.resource == "acc" and s.kind == "body"]
+
+
+def test_waiting_of_a_poisson_stream_with_fixed_service_is_that_of_an_m_d_1_queue():
+    """Mean waiting time is rho / (2 (1 - rho)) services (Pollaczek 1930, Khinchine 1932); 200,000 requests at 0.5."""
+    stream = Stream(name="s", workload="net", arrivals=Poisson(rate_per_s=500, requests=200_000))
+    scenario = Scenario(name="m/d/1", streams=(stream,), options=PLAIN)
+    result = simulate_scenario(scenario, {"net": fixed()}, max_spans=0, leakage_mw={"acc": {}}).metrics
+    found = result.streams["s"]
+    assert found.finished == 200_000
+    assert found.mean_service_ps == MS
+    assert found.mean_queueing_ps == pytest.approx(MS * 0.5 / (2 * (1 - 0.5)), rel=0.02)
+    assert result.accelerators["acc"].busy_share == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_periodic_stream_under_capacity_never_queues():
+    result = run(Stream(name="s", workload="net", arrivals=Periodic(fps=900)), duration_ps=PS_PER_S).metrics
+    found = result.streams["s"]
+    assert (found.max_ps, found.mean_queueing_ps, found.overloaded) == (MS, 0.0, False)
+    assert found.requests - found.finished <= 1
+    assert found.throughput_per_s == pytest.approx(900, abs=1)
+
+
+def test_a_periodic_stream_over_capacity_is_overloaded_and_stops_at_its_duration():
+    result = run(Stream(name="s", workload="net", arrivals=Periodic(fps=1100)), duration_ps=PS_PER_S)
+    found = result.metrics.streams["s"]
+    assert result.metrics.overloaded
+    assert result.metrics.end_ps == PS_PER_S
+    assert result.timeline.end_ps <= PS_PER_S
+    assert (found.requests, found.finished) == (1100, 999)
+    assert found.never_started == 1100 - 1000
+    assert result.metrics.accelerators["acc"].busy_ps == PS_PER_S
+
+
+def test_equal_streams_of_memory_bound_layers_take_exactly_twice_as_long_together():
+    graphs = {name: chain(layer("l"), name=name) for name in ("one", "two")}
+    platform = system([accelerator("one"), accelerator("two")])
+    workloads = {
+        name: Scheduled(
+            graph=graph,
+            costs=table(graph, platform, [cost("l", name, compute=3, body=1000)]),
+            assignment={"l": name},
+        )
+        for name, graph in graphs.items()
+    }
+    streams = [Stream(name=name, workload=name, arrivals=ClosedLoop(requests=5)) for name in graphs]
+    alone = run(streams[0], workloads=workloads).metrics
+    together = run(*streams, workloads=workloads).metrics
+    assert together.end_ps == 2 * alone.end_ps
+    assert together.streams["one"].p50_ps == 2 * alone.streams["one"].p50_ps
+    assert together.channels["ram"].utilization == 1.0
+
+
+def urgent_and_slow(policy: str, **urgent) -> list[str]:
+    """A slow stream of two layers from 0 and an urgent one at 0.5 ms, on one accelerator."""
+    workloads = {"slow": fixed("slow", 4 * MS, layers=2), "urgent": fixed("urgent")}
+    slow = Stream(name="slow", workload="slow", arrivals=Trace(times_ps=(0, 1)), deadline_ps=20 * MS)
+    fast = Stream(name="urgent", workload="urgent", arrivals=Trace(times_ps=(MS // 2,)), **urgent)
+    return order(run(slow, fast, workloads=workloads, policy=policy))
+
+
+def test_first_come_first_served_finishes_a_request_before_the_next():
+    assert urgent_and_slow("fcfs", priority=5, deadline_ps=1) == [
+        "slow#0:slow0",
+        "slow#0:slow1",
+        "slow#1:slow0",
+        "slow#1:slow1",
+        "urgent#0:urgent0",
+    ]
+
+
+@pytest.mark.parametrize(("policy", "urgent"), [("priority", {"priority": 1}), ("edf", {"deadline_ps": 5 * MS})])
+def test_an_urgent_request_goes_first_but_only_between_layers(policy, urgent):
+    assert urgent_and_slow(policy, **urgent) == [
+        "slow#0:slow0",
+        "urgent#0:urgent0",
+        "slow#0:slow1",
+        "slow#1:slow0",
+        "slow#1:slow1",
+    ]
+
+
+def test_a_request_without_deadline_goes_after_those_with_one():
+    assert urgent_and_slow("edf")[-1] == "urgent#0:urgent0"
+
+
+def test_requests_of_one_instant_go_in_the_order_of_the_streams():
+    streams = [Stream(name=name, workload="net", arrivals=Trace(times_ps=(5,))) for name in ("b", "a", "c")]
+    assert [each[0] for each in order(run(*streams))] == ["b", "a", "c"]
+
+
+def test_a_starved_stream_is_seen_as_never_started():
+    hog = Stream(name="hog", workload="net", arrivals=ClosedLoop(in_flight=2), priority=1)
+    poor = Stream(name="poor", workload="net", arrivals=Periodic(fps=100))
+    found = run(hog, poor, policy="priority", duration_ps=PS_PER_S // 10).metrics.streams["poor"]
+    assert (found.requests, found.finished, found.never_started) == (10, 0, 10)
+    assert (found.p50_ps, found.energy_per_inference_pj) == (None, None)
+    assert found.overloaded
+
+
+def test_a_deadline_below_the_best_latency_is_missed_every_time():
+    stream = Stream(name="s", workload="net", arrivals=Periodic(fps=100, requests=7), deadline_ps=MS - 1)
+    assert run(stream).metrics.streams["s"].deadline_misses == 7
+    kept = replace(stream, deadline_ps=MS)
+    assert run(kept).metrics.streams["s"].deadline_misses == 0
+
+
+def test_unfinished_requests_past_their_deadline_count_as_missed():
+    stream = Stream(name="s", workload="net", arrivals=Trace(times_ps=(0,) * 5), deadline_ps=MS)
+    found = run(stream, duration_ps=5 * MS // 2).metrics.streams["s"]
+    assert (found.finished, found.deadline_misses) == (2, 4)
+
+
+def test_a_scenario_without_arrivals_is_refused():
+    late = Stream(name="s", workload="net", arrivals=Periodic(fps=1, offset_ps=PS_PER_S))
+    with pytest.raises(UsageError, match="no request arrives"):
+        run(late, duration_ps=PS_PER_S)
+    with pytest.raises(UsageError, match="no request arrives"):
+        run(Stream(name="s", workload="net", arrivals=Trace(times_ps=())))
+
+
+def test_a_closed_loop_of_inferences_that_take_no_time_is_refused():
+    with pytest.raises(UsageError, match="takes no time"):
+        run(
+            Stream(name="s", workload="net", arrivals=ClosedLoop()),
+            workloads={"net": fixed(service_ps=0)},
+            duration_ps=1,
+        )
+
+
+def test_an_unknown_workload_or_two_systems_are_refused():
+    with pytest.raises(UnknownNameError, match="unknown workload of the scenario 'nets'"):
+        run(Stream(name="s", workload="nets", arrivals=ClosedLoop()), duration_ps=1)
+    other = fixed("other")
+    platform = replace(other.costs.system, name="elsewhere")
+    workloads = {"net": fixed(), "other": replace(other, costs=replace(other.costs, system=platform))}
+    streams = [Stream(name=name, workload=name, arrivals=ClosedLoop()) for name in workloads]
+    with pytest.raises(UsageError, match="costed on different systems, test and elsewhere"):
+        run(*streams, workloads=workloads, duration_ps=1)
+
+
+def test_a_closed_loop_keeps_so_many_in_flight():
+    result = run(Stream(name="s", workload="net", arrivals=ClosedLoop(in_flight=3, requests=9))).metrics
+    found = result.streams["s"]
+    assert (found.finished, result.end_ps) == (9, 9 * MS)
+    assert (found.p50_ps, found.max_ps) == (3 * MS, 3 * MS)
+
+
+def test_energy_per_inference_shares_leakage_and_background_by_busy_time():
+    workloads = {"a": fixed("a"), "b": fixed("b", 3 * MS)}
+    streams = [Stream(name=name, workload=name, arrivals=Trace(times_ps=(0,))) for name in workloads]
+    scenario = Scenario(name="test", streams=tuple(streams), duration_ps=10 * MS, options=PLAIN)
+    result = simulate_scenario(scenario, workloads, leakage_mw={"acc": {"mac": 2.0}}).metrics
+    idle_pj = (2.0 + 3.0) * 10 * MS / 1000
+    assert result.streams["a"].energy_per_inference_pj == pytest.approx(0.1 * MS / 1000 + idle_pj / 4)
+    assert result.streams["b"].energy_per_inference_pj == pytest.approx(0.3 * MS / 1000 + idle_pj * 3 / 4)
+    assert result.mean_power_mw == pytest.approx(5.0 + 0.4 * MS / 1000 / (10 * MS) * 1000)
+
+
+@st.composite
+def scenarios(draw):
+    """Two or three streams of random workloads on one random system."""
+    platform = draw(systems())
+    workloads, streams = {}, []
+    for index in range(draw(st.integers(1, 3))):
+        graph = draw(graphs(name=f"net{index}", max_layers=5))
+        workloads[graph.name] = Scheduled(
+            graph=graph, costs=draw(costs_of(graph, platform)), assignment=draw(assignments(graph, platform))
+        )
+        arrivals = draw(
+            st.one_of(
+                st.lists(st.integers(0, 10**7), min_size=1, max_size=4).map(
+                    lambda times: Trace(times_ps=tuple(sorted(times)))
+                ),
+                st.builds(Periodic, fps=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
+                st.builds(Poisson, rate_per_s=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
+            )
+        )
+        deadline = draw(st.one_of(st.none(), st.integers(1, 10**7)))
+        streams.append(
+            Stream(
+                name=f"s{index}",
+                workload=graph.name,
+                arrivals=arrivals,
+                priority=draw(st.integers(-1, 1)),
+                deadline_ps=deadline,
+            )
+        )
+    scenario = Scenario(
+        name="drawn",
+        streams=tuple(streams),
+        duration_ps=draw(st.one_of(st.none(), st.integers(10**6, 10**8))),
+        policy=draw(st.sampled_from(("fcfs", "priority", "edf"))),
+        options=draw(
+            st.builds(
+                Options,
+                prefetch=st.booleans(),
+                activations=st.booleans(),
+                parameters=st.sampled_from(("none", "first-fit", "best-value")),
+            )
+        ),
+    )
+    return scenario, workloads, {placed.name: {"mac": 1.0} for placed in platform.accelerators}
+
+
+@settings(max_examples=60)
+@given(scenarios())
+def test_metrics_without_spans_are_those_of_the_spans(drawn):
+    scenario, workloads, leakage = drawn
+    try:
+        kept = simulate_scenario(scenario, workloads, leakage_mw=leakage)
+    except UsageError:
+        return
+    again = simulate_scenario(scenario, workloads, max_spans=0, leakage_mw=leakage)
+    assert again.metrics == kept.metrics
+    assert again.timeline.spans == ()
+    platform = next(iter(workloads.values())).costs.system
+    middle = None if scenario.duration_ps is None else scenario.duration_ps // 2
+    tally = tally_of(kept.timeline, platform, tuple(s.name for s in scenario.streams), middle)
+    dynamic = energy_by_component(kept.timeline.spans)
+    assert {name: kept.metrics.energy_by_component_pj.get(name, 0.0) for name in dynamic} == dynamic
+    for name, stream in kept.metrics.streams.items():
+        assert tally.streams[name].finished == stream.finished
+        assert tally.streams[name].latency.quantile(0.99) == stream.p99_ps
+    for name, load in kept.metrics.accelerators.items():
+        assert tally.resources[name].busy_ps == load.busy_ps
+
+
+@settings(max_examples=60)
+@given(scenarios())
+def test_invariants_hold_over_random_scenarios(drawn):
+    """Nothing before its arrival or its inputs, nobody twice, no accelerator double, no channel above its bandwidth."""
+    scenario, workloads, leakage = drawn
+    try:
+        result = simulate_scenario(scenario, workloads, leakage_mw=leakage)
+    except UsageError:
+        return
+    assert result == simulate_scenario(scenario, workloads, leakage_mw=leakage)
+    platform = next(iter(workloads.values())).costs.system
+    spans = result.timeline.spans
+    for placed in platform.accelerators:
+        busy = [s for s in spans if s.resource == placed.name]
+        assert all(one.end_ps <= other.start_ps for one, other in pairwise(busy))
+    for load in result.metrics.channels.values():
+        assert load.utilization <= 1.0
+    workload_of = {stream.name: workloads[stream.workload] for stream in scenario.streams}
+    for record in result.timeline.requests:
+        own = [s for s in spans if s.request == record.name]
+        assert all(s.start_ps >= record.arrival_ps for s in own if s.kind != "prefetch")
+        assert record.served_ps <= (record.end_ps or result.metrics.end_ps) - record.arrival_ps
+        if record.end_ps is None:
+            continue
+        each = workload_of[record.stream]
+        bodies = {s.layer: s for s in own if s.kind == "body" and s.resource == each.assignment[s.layer]}
+        assert len(bodies) == len(each.graph.layers)
+        assert max(s.end_ps for s in own if s.kind != "discard") == record.end_ps
+        for edge in each.graph.edges:
+            assert bodies[edge.producer].end_ps <= bodies[edge.consumer].start_ps
+
+
+@settings(max_examples=40)
+@given(scenarios())
+def test_dynamic_energy_of_finished_requests_is_that_of_their_layers(drawn):
+    scenario, workloads, leakage = drawn
+    try:
+        result = simulate_scenario(replace(scenario, duration_ps=None), workloads, leakage_mw=leakage)
+    except UsageError:
+        return
+    kinds = {each.name: workloads[each.workload] for each in scenario.streams}
+    parts = []
+    for record in result.timeline.requests:
+        each = kinds[record.stream]
+        parts += [each.costs.cost(n.name, each.assignment[n.name]).dynamic_pj["mac"] for n in each.graph.layers]
+    assert result.metrics.energy_by_component_pj.get("mac", 0.0) == math.fsum(parts)
+
+
+@given(st.integers(1, 6))
+def test_a_stream_of_one_request_at_a_time_has_the_latency_of_the_single_inference(requests):
+    each = fixed(layers=3)
+    alone = simulate(each.graph, each.costs, each.assignment).end_ps
+    result = run(Stream(name="s", workload="net", arrivals=ClosedLoop(requests=requests)), workloads={"net": each})
+    assert result.metrics.streams["s"].max_ps == alone
+    assert result.metrics.end_ps == requests * alone
+
+
+def test_a_long_run_keeps_a_sample_of_spans_and_says_so():
+    stream = Stream(name="s", workload="net", arrivals=ClosedLoop(requests=1000))
+    scenario = Scenario(name="long", streams=(stream,), options=PLAIN)
+    result = simulate_scenario(scenario, {"net": fixed()}, max_spans=100, leakage_mw={"acc": {}})
+    assert result.timeline.every == 16
+    assert {int(s.request.split("#")[1]) % 16 for s in result.timeline.spans} == {0}
+    assert len(result.timeline.spans) == len(result.timeline.requests) == math.ceil(1000 / 16)
+    assert result.metrics.streams["s"].finished == 1000
+
+
+@given(st.lists(st.integers(0, 10**15), min_size=1, max_size=50), st.floats(0.01, 1))
+def test_quantiles_of_few_values_are_exact(values, share):
+    distribution = Distribution()
+    for value in values:
+        distribution.add(value)
+    assert distribution.quantile(share) == sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def test_quantiles_of_many_values_are_within_a_thousandth():
+    distribution = Distribution()
+    values = [10**9 + 997 * index**2 for index in range(3 * EXACT_VALUES)]
+    for value in values:
+        distribution.add(value)
+    for share in (0.5, 0.95, 0.99):
+        exact = values[math.ceil(share * len(values)) - 1]
+        assert distribution.quantile(share) == pytest.approx(exact, rel=1e-3)
+    assert (distribution.maximum, distribution.mean) == (values[-1], sum(values) / len(values))
+
+
+def test_the_metrics_of_a_run_follow_from_its_kept_timeline():
+    each = fixed()
+    result = run(Stream(name="s", workload="net", arrivals=ClosedLoop(requests=4)), workloads={"net": each})
+    tally = tally_of(result.timeline, each.costs.system, ("s",))
+    again = scenario_metrics(tally, each.costs.system, 4 * MS, {"s": Backlog(arrived=4)}, {"acc": {}})
+    assert again == result.metrics
