@@ -51,6 +51,10 @@ class GraphBuilder:
             raise TraceError(f"{self.name}: {id} is read before anything makes it")
         return self._tensors[id]
 
+    def has(self, id: str) -> bool:
+        """Whether a tensor of that name is known."""
+        return id in self._tensors
+
     def alias(self, id: str, tensor: Tensor) -> None:
         """Another name for a tensor."""
         self._tensors[id] = tensor
@@ -79,6 +83,10 @@ class GraphBuilder:
         """A tensor of one repeated value, which no memory need hold."""
         self._keep(replace(tensor, stored=0, constant=site.node))
         self._folded_nodes.append(site.node)
+
+    def note_fused(self, node: str) -> None:
+        """Counts a node that the front end joined with another, such as the addition of a bias."""
+        self._folded_nodes.append(node)
 
     def note_layout(self, node: str) -> None:
         """A node that makes no tensor (an assertion): it is counted, and costs nothing."""
