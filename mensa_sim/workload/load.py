@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from mensa_sim.errors import FileError, TraceError, UsageError
+from mensa_sim.errors import FileError, TraceError
 from mensa_sim.shipped import find
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -59,7 +59,9 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
 
     def build() -> tuple[LayerGraph, Iterable[Path]]:
         if reference.source is Source.ONNX:
-            raise UsageError(f"{path}: model: ONNX files cannot be read yet")
+            from mensa_sim.workload.onnx_import import graph_of_onnx
+
+            return graph_of_onnx(workload, path), ()
         from mensa_sim.workload.build_model import graph_of_model
 
         return graph_of_model(workload, path)
