@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.quantities import energy_text, percent_text, time_text
 from mensa_sim.study.result import RunResult, SystemResult
 from mensa_sim.units import PJ_PER_MJ
@@ -34,6 +35,8 @@ def report_html(result: RunResult) -> str:
             _figure("energy", energy_figure(result)),
             "<h2>Layers</h2>",
             _layer_table(main),
+            "<h2>Coverage</h2>",
+            f"<p>{html.escape(coverage_text(main.coverage, main.coverage_shares))}</p>",
             "<h2>How this was made</h2>",
             _provenance(result),
         )
@@ -111,7 +114,7 @@ def _layer_table(main: SystemResult) -> str:
             layer.accelerator,
             time_text(layer.end_ps - layer.start_ps),
             energy_text(layer.energy_pj),
-            percent_text(layer.utilization),
+            percent_text(layer.utilization) if layer.macs else "-",
             layer.bound,
             layer.reason,
         )

@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from mensa_sim.report.quantities import bytes_text, engineering, percent_text
+from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families import families_of
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import Coverage, LayerGraph
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.trace_record import trace_record
 
@@ -91,19 +93,20 @@ def _row(layer: Layer, family: int | None) -> tuple[str, ...]:
 
 
 def _totals(graph: LayerGraph) -> tuple[str, ...]:
-    coverage = graph.coverage
-    nodes = coverage.costed + coverage.fused + coverage.layout + coverage.unsupported
-    unsupported = [layer for layer in graph.layers if not layer.supported]
-    lines = [
+    return (
         f"{len(graph.layers)} layers, {engineering(graph.macs, 'MAC')}, parameters {bytes_text(graph.parameter_bytes)}",
+        coverage_text(graph.coverage, coverage_shares(graph)),
+    )
+
+
+def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:
+    """How the model's operators were understood, with the share of MACs and bytes on costed layers."""
+    nodes = coverage.costed + coverage.fused + coverage.layout + coverage.unsupported
+    text = (
         f"{nodes} operators: {coverage.costed} costed, {coverage.fused} fused, {coverage.layout} layout, "
-        f"{coverage.unsupported} unsupported",
-    ]
-    if unsupported:
-        moved = sum(layer.input_bytes + layer.output_bytes for layer in unsupported)
-        total = sum(layer.input_bytes + layer.output_bytes + layer.parameter_bytes for layer in graph.layers)
-        lines.append(
-            f"unsupported, charged their traffic alone ({percent_text(moved / total)} of all bytes): "
-            + ", ".join(coverage.unsupported_operators)
-        )
-    return tuple(lines)
+        f"{coverage.unsupported} unsupported; costed layers hold {percent_text(shares['costed'].macs)} of the MACs "
+        f"and {percent_text(shares['costed'].bytes)} of the bytes"
+    )
+    if coverage.unsupported:
+        text += f"; charged their traffic alone: {', '.join(coverage.unsupported_operators)}"
+    return text

@@ -6,13 +6,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.study.result import LayerResult, RunResult, SystemResult
 
 
 def run_tables(result: RunResult) -> RenderableType:
     """Everything that a run prints: layers, energy, totals beside the baseline."""
-    return Group(layer_table(result.main), Text(), totals_table(result), *_warnings(result.main))
+    main = result.main
+    return Group(
+        layer_table(main), Text(), totals_table(result), Text(), coverage_text(main.coverage, main.coverage_shares)
+    )
 
 
 def layer_table(result: SystemResult) -> Table:
@@ -40,7 +44,7 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
         layer.accelerator,
         time_text(layer.end_ps - layer.start_ps),
         energy_text(layer.energy_pj),
-        percent_text(layer.utilization),
+        percent_text(layer.utilization) if layer.macs else "-",
         layer.bound if layer.source == "analytical" else f"{layer.bound} ({layer.source})",
     )
 
@@ -88,10 +92,3 @@ def _components(main: SystemResult, baseline: SystemResult) -> Iterator[tuple[st
     ours, theirs = main.energy_by_component_pj, baseline.energy_by_component_pj
     for component in dict.fromkeys((*ours, *theirs)):
         yield component, ours.get(component, 0.0), theirs.get(component, 0.0)
-
-
-def _warnings(result: SystemResult) -> Iterator[Text]:
-    coverage = result.coverage
-    if coverage.unsupported:
-        names = ", ".join(coverage.unsupported_operators)
-        yield Text(f"\n{coverage.unsupported} operators are not supported and charged their traffic alone: {names}")

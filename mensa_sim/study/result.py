@@ -7,6 +7,7 @@ from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
+from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage
 
 
@@ -78,6 +79,8 @@ class SystemResult:
     handoffs: int
     layers: tuple[LayerResult, ...]
     coverage: Coverage
+    coverage_shares: Mapping[str, Share]
+    """Shares of MACs and bytes: costed and unsupported."""
     optimality: Optimality
     timeline: Timeline
     problem: Problem

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -16,6 +17,7 @@ def trace_record(graph: LayerGraph) -> dict[str, Any]:
         "macs": graph.macs,
         "parameter_bytes": graph.parameter_bytes,
         "coverage": coverage,
+        "coverage_shares": {name: asdict(share) for name, share in coverage_shares(graph).items()},
         "layers": [_layer_record(layer) for layer in graph.layers],
     }
 

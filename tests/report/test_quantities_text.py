@@ -1,0 +1,26 @@
+"""Quantities keep three digits and the right prefix at every border."""
+
+import pytest
+
+from mensa_sim.report.quantities import engineering, percent_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (999.4, "999 B"),
+        (999.6, "1 kB"),
+        (1000.0, "1 kB"),
+        (0.9996, "1 B"),
+        (1.5e-12, "1.5 pB"),
+        (-2500.0, "-2.5 kB"),
+        (0.0, "0 B"),
+    ],
+)
+def test_a_value_gets_the_prefix_that_leaves_one_to_three_digits(value: float, text: str) -> None:
+    assert engineering(value, "B") == text
+
+
+def test_small_shares_keep_two_decimals() -> None:
+    assert percent_text(0.0136) == "1.36 %"
+    assert percent_text(0.973) == "97.3 %"
