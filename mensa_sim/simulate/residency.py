@@ -49,14 +49,21 @@ def pin(plans: Iterable[Plan], accelerator: str, capacity_bytes: int, policy: st
     """
     own = [((plan.name, unit.index), unit) for plan in plans for unit in plan.units if unit.accelerator == accelerator]
     worth = [each for each in own if each[1].parameter_bytes and each[1].variants.saved_bytes > 0]
+    able = {key for key, _ in worth}
     pinned: dict[UnitKey, None] = {}
     tensors: dict[tuple[str, str], int] = {}
     for key, unit in lookup(POLICIES, policy, "policy of resident parameters")(worth):
         wanted = tensors | {(key[0], tensor.name): tensor.size_bytes for tensor in unit.parameters}
         streamed = (
-            other.variants.streamed.parameter_bytes for name, other in own if name != key and name not in pinned
+            other.variants.streamed.parameter_bytes
+            for name, other in own
+            if name != key and name not in pinned and not (name in able and _lies_in(wanted, name, other))
         )
         if sum(wanted.values()) + max(streamed, default=0) <= capacity_bytes:
             pinned[key] = None
             tensors = wanted
     return Pinned(units=frozenset(pinned), size_bytes=sum(tensors.values()))
+
+
+def _lies_in(tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: Unit) -> bool:
+    return all((key[0], tensor.name) in tensors for tensor in unit.parameters)

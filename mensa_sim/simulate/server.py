@@ -74,8 +74,9 @@ class Server:
         self._ready: list[tuple[Rank, int, Request]] = []
         self._follows: tuple[Request, int] | None = None
         """The unit whose input lies in the activation buffer: it goes next, whoever else has come."""
-        self._loaded: dict[UnitKey, int] = {}
-        """Pinned units whose parameters are there, and their bytes."""
+        self._loaded: set[UnitKey] = set()
+        """Pinned units whose parameters are there."""
+        self._loaded_bytes = 0
         self._prefetch: Prefetch | None = None
         self._idle: Settled | None = None
         self._idle_since_ps = 0
@@ -134,8 +135,9 @@ class Server:
             early = min(early_bytes, stage.prefetchable_bytes)
             early_bytes -= early
             yield from self._run(request, stage, early)
-        if key in self._pinned.units:
-            self._loaded[key] = unit.parameter_bytes
+        if not resident and key in self._pinned.units:
+            self._loaded.add(key)
+            self._loaded_bytes += unit.parameter_bytes
         request.end_work(self._clock.now_ps)
         self._finish(request, unit)
 
@@ -256,12 +258,15 @@ class Server:
         return self._parameter_capacity - self._pinned.size_bytes - variant.parameter_bytes
 
     def _parameter_level(self, variant: Variant) -> int:
+        """What the buffer holds: a tensor that several units use once, and of a layer that streams at most the rest."""
         coming = self._prefetch.transfer.size_bytes if self._prefetch else 0
-        return sum(self._loaded.values()) + variant.parameter_bytes + coming
+        resident = min(self._loaded_bytes, self._pinned.size_bytes)
+        return min(resident + variant.parameter_bytes + coming, self._parameter_capacity)
 
     def _wake_up(self, wake_up_ps: int) -> Process:
         """Come back from a cut supply, with empty buffers."""
         start_ps = self._clock.now_ps
         self._loaded.clear()
+        self._loaded_bytes = 0
         yield self._clock.timeout(wake_up_ps)
         self._recorder.record(self.name, "wake", None, "", start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)

@@ -60,7 +60,7 @@ class Variants:
 
 
 def variants_of(costs: CostTable, layers: Sequence[Layer], accelerator: str, options: Options) -> Variants:
-    """The variants of a unit that the options allow and the cost table holds.
+    """The variants of a unit that the options allow and the cost table holds; a lesser residency in its place is none.
 
     Raises `InfeasibleError` where the accelerator cannot run a layer.
     """
@@ -69,7 +69,7 @@ def variants_of(costs: CostTable, layers: Sequence[Layer], accelerator: str, opt
     slowest_ps = _latency_ps(costs, streamed)
     for residency in _allowed(layers, options):
         members = [costs.costs.get((layer.name, accelerator, residency)) for layer in layers]
-        known = [member for member in members if member is not None]
+        known = [member for member in members if member is not None and member.residency == residency]
         if len(known) == len(layers) and _latency_ps(costs, known) <= slowest_ps:
             found[residency] = _variant(costs, layers, known)
     return Variants(by_residency=found)
