@@ -8,7 +8,7 @@ from plotly.offline import get_plotlyjs
 
 from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.quantities import energy_text, percent_text, time_text
-from mensa_sim.study.result import RunResult, SystemResult
+from mensa_sim.study.result import RunResult, SystemResult, energy_components
 from mensa_sim.units import PJ_PER_MJ
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
@@ -62,7 +62,7 @@ def _headline(result: RunResult) -> str:
 def energy_figure(result: RunResult) -> go.Figure:
     """Energy of one inference by component, the system beside its baseline, as stacked bars."""
     systems = (result.baseline, result.main)
-    components = dict.fromkeys(c for system in systems for c in system.energy_by_component_pj)
+    components = energy_components(*systems)
     figure = go.Figure()
     for index, component in enumerate(components):
         figure.add_trace(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from mensa_sim.study.result import RunResult, SystemResult
+from mensa_sim.study.result import RunResult, SystemResult, energy_components
 
 LAYER_FIELDS = (
     "name",
@@ -63,7 +63,7 @@ def _totals(main: SystemResult) -> dict[str, object]:
             "macs_per_s": main.macs_per_s,
             "utilization": main.utilization,
             "traffic_bytes": dict(main.traffic_bytes),
-            "energy_by_component_pj": dict(main.energy_by_component_pj),
+            "energy_by_component_pj": {name: main.energy_by_component_pj[name] for name in energy_components(main)},
             "area_mm2": main.area_mm2,
         }
     )

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
-from mensa_sim.study.result import LayerResult, RunResult, SystemResult
+from mensa_sim.study.result import LayerResult, RunResult, SystemResult, energy_components
 
 
 def run_tables(result: RunResult) -> RenderableType:
@@ -90,5 +90,5 @@ def _traffic(result: SystemResult) -> str:
 
 def _components(main: SystemResult, baseline: SystemResult) -> Iterator[tuple[str, float, float]]:
     ours, theirs = main.energy_by_component_pj, baseline.energy_by_component_pj
-    for component in dict.fromkeys((*ours, *theirs)):
+    for component in energy_components(main, baseline):
         yield component, ours.get(component, 0.0), theirs.get(component, 0.0)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
@@ -105,6 +107,12 @@ class SystemResult:
     def macs_per_s(self) -> float:
         """MACs of the model over its latency."""
         return self.macs * PS_PER_S / self.latency_ps
+
+
+def energy_components(*results: SystemResult) -> tuple[str, ...]:
+    """The components that any of the results has: as the cost model lists them, then leakage and background."""
+    found = {name for result in results for name in result.energy_by_component_pj}
+    return tuple(name for name in (*COMPONENTS, LEAKAGE, BACKGROUND) if name in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

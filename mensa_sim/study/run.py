@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mensa_sim.cost.layer_cost import COMPONENTS, LayerCost
+from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.area import area_mm2
@@ -17,7 +17,7 @@ from mensa_sim.schedule.registry import schedule
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.shipped import find
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE, LayerMetrics, Metrics, metrics
+from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SystemResult
 from mensa_sim.workload.coverage import coverage_shares
@@ -106,7 +106,7 @@ def evaluate_system(
         macs=graph.macs,
         parameter_bytes=graph.parameter_bytes,
         latency_ps=measured.latency_ps,
-        energy_by_component_pj=_in_order(measured.energy_by_component_pj),
+        energy_by_component_pj=measured.energy_by_component_pj,
         utilization=measured.utilization,
         traffic_bytes=measured.traffic_bytes,
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
@@ -120,11 +120,6 @@ def evaluate_system(
         problem=problem,
         schedule=found,
     )
-
-
-def _in_order(energy_pj: Mapping[str, float]) -> dict[str, float]:
-    """Components as the cost model lists them, then leakage and background."""
-    return {name: energy_pj[name] for name in (*COMPONENTS, LEAKAGE, BACKGROUND) if name in energy_pj}
 
 
 def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
