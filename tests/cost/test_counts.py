@@ -1,0 +1,45 @@
+"""Closed-form counts against the interpreter that watches every fetch."""
+
+from functools import cache
+
+import pytest
+from drawn import accelerators, mappings, nests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interpreter import cycles, interpret
+
+from mensa_sim.cost.nest_counts import Precision, price_mapping
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.shipped import shipped_files
+
+SPECS = sorted(shipped_files("accelerators"))
+
+
+@cache
+def _spec(name: str) -> Accelerator:
+    return load_accelerator(name)
+
+
+def _check(data: st.DataObject, accelerator: Accelerator) -> None:
+    nest = data.draw(nests())
+    mapping = data.draw(mappings(nest, accelerator))
+    precision = Precision(weight_bits=data.draw(st.sampled_from([4, 8])), activation_bits=8)
+    counted = price_mapping(nest, accelerator, mapping, precision)
+    for operand, expected in interpret(nest, accelerator, mapping, precision).items():
+        got = {name: getattr(counted.operands[operand], name) for name in expected}
+        assert got == expected, operand
+    assert counted.array_cycles == cycles(nest, accelerator, mapping)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_every_count_on_a_random_array_is_what_the_interpreter_sees(data: st.DataObject) -> None:
+    _check(data, data.draw(accelerators()))
+
+
+@pytest.mark.parametrize("name", SPECS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_every_count_on_a_shipped_array_is_what_the_interpreter_sees(name: str, data: st.DataObject) -> None:
+    _check(data, _spec(name))
