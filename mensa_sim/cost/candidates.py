@@ -23,7 +23,7 @@ GROUP_OF = {"G": "G", "K": "K", "C": "R", "FY": "R", "FX": "R", "B": "S", "OY": 
 GROUPS = ("K", "R", "S")
 FREE_GROUP: ReadOnly[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
 """The group that does not index an operand."""
-ORDERS: tuple[tuple[str, str, str], ...] = tuple(permutations(GROUPS))  # type: ignore[arg-type]
+ORDERS: tuple[tuple[str, str, str], ...] = tuple((a, b, c) for a, b, c in permutations(GROUPS))
 
 
 def group(dim: str) -> str:
@@ -109,7 +109,7 @@ def build(
                     loops.append(Loop(dim, -(-end[dim] // start[dim])))
         return begins
 
-    add(GROUPS, unrolling.lanes, register)
+    add((*GROUPS, "G"), unrolling.lanes, register)
     registers = len(loops)
     add((*inner, "G"), register, tile)
     tiles = len(loops)

@@ -4,22 +4,23 @@ import dataclasses
 from collections.abc import Hashable
 from itertools import product
 
-from mensa_sim.cost.assemble import assemble, repeats_of
+from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.energy import EnergyModel, energy_model
-from mensa_sim.cost.layer_cost import LayerCost, Residency
-from mensa_sim.cost.nest_counts import Precision
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.mapping import Mapping
+from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
-from mensa_sim.cost.search import Choice, Objective, candidates, resident_operands
+from mensa_sim.cost.search import Case, Objective, Search, Target, limits_of
 from mensa_sim.cost.table import CostTable, Key
+from mensa_sim.cost.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.unrolling import unroll
-from mensa_sim.cost.vector import vector_work
+from mensa_sim.cost.vector import vector_cycles, vector_work
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.accelerator import Accelerator, Operand
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import System
-from mensa_sim.units import leakage_pj
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.layer import Layer, LoopNest
 
 RESIDENCIES = tuple(
     Residency(parameters=parameters, input=inputs, output=outputs)
@@ -82,10 +83,11 @@ def price_layer(
     """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
     if layer.operator in accelerator.refuses:
         raise InfeasibleError(f"it does not run {layer.operator}")
+    pricer = _Pricer(layer, accelerator, memory, energy, steps, objective)
     costs: dict[Residency, LayerCost] = {}
     for residency in RESIDENCIES:
-        cost = _price_one(layer, accelerator, memory, energy, steps, objective, residency)
-        if cost is None and residency == Residency():
+        cost = pricer.cost(residency) if _room(layer, accelerator, residency) else None
+        if cost is None and residency == STREAMED:
             raise InfeasibleError("no tile of it fits the buffers and registers")
         costs[residency] = cost or costs[_lesser(residency, costs)]
     return costs
@@ -105,57 +107,94 @@ def _kept(residency: Residency) -> tuple[int, bool, bool, bool]:
     return (sum(flags), *flags)
 
 
-def _price_one(
-    layer: Layer,
-    accelerator: Accelerator,
-    memory: Memory,
-    energy: EnergyModel,
-    steps: Steps,
-    objective: Objective,
-    residency: Residency,
-) -> LayerCost | None:
-    work = vector_work(layer, accelerator)
-    repeats = repeats_of(layer, steps.steps, residency, steps_resident=steps.resident)
-    kept = resident_operands(residency, weights_are_activations=layer.weights_are_activations)
-    if steps.resident:
-        kept |= {"weight"}
-    precision = Precision(
-        weight_bits=layer.parameter_bits if layer.parameters else layer.activation_bits,
-        activation_bits=layer.activation_bits,
-    )
-    nest = steps.nest
-    if not _room(layer, accelerator, residency):
-        return None
-    choices: list[Choice | None] = [None]
-    utilization = 0.0
-    if nest is not None:
-        unrolling = unroll(nest, accelerator)
-        choices = list(candidates(nest, accelerator, precision, unrolling, kept))
-        lanes = accelerator.pes * accelerator.macs_per_pe
-        utilization = nest.macs / (lanes * unrolling.passes)
-    priced = [
-        assemble(
-            layer,
-            accelerator,
-            energy,
+class _Pricer:
+    """One layer on one accelerator: the candidates are made once, each residency picks its own."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        accelerator: Accelerator,
+        memory: Memory,
+        energy: EnergyModel,
+        steps: Steps,
+        objective: Objective,
+    ) -> None:
+        self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
+        self.work = vector_work(layer, accelerator)
+        self.precision = Precision(
+            weight_bits=layer.parameter_bits if layer.parameters else layer.activation_bits,
+            activation_bits=layer.activation_bits,
+        )
+        self.search: Search | None = None
+        self.counted: dict[Hashable, NestCounts] = {}
+        self.spatial_utilization = 0.0
+        if steps.nest is not None:
+            unrolling = unroll(steps.nest, accelerator)
+            lanes = accelerator.pes * accelerator.macs_per_pe
+            self.spatial_utilization = steps.nest.macs / (lanes * unrolling.passes)
+            target = Target(
+                accelerator=accelerator,
+                energy=energy,
+                bandwidth_bytes_per_s=memory.effective_bytes_per_s,
+                precision=self.precision,
+                objective=objective,
+            )
+            self.search = Search(steps.nest, unrolling, target, limits_of(unrolling))
+
+    def cost(self, residency: Residency) -> LayerCost | None:
+        """The cost of the best mapping in a residency, or none where no candidate fits."""
+        repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
+        counts, described = None, ""
+        if self.search is not None and self.steps.nest is not None:
+            vector = new_tally(self.accelerator)
+            vector_traffic(vector, self.work, self.accelerator, repeats)
+            kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
+            if self.steps.resident:
+                kept |= {"weight"}
+            cycles = vector_cycles(self.work, self.accelerator)
+            case = Case(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles)
+            best = self.search.best(case)
+            if best is None:
+                return None
+            counts, described = self._counts(self.steps.nest, best.mapping, kept), best.mapping.describe()
+        return assemble(
+            self.layer,
+            self.accelerator,
+            self.energy,
             residency,
             repeats,
-            choice.counts if choice else None,
-            work,
-            spatial_utilization=utilization,
-            mapping=choice.mapping.describe() if choice else "",
+            counts,
+            self.work,
+            spatial_utilization=self.spatial_utilization,
+            mapping=described,
         )
-        for choice in choices
-    ]
-    bandwidth = memory.effective_bytes_per_s
 
-    def figure(cost: LayerCost) -> tuple[float, float]:
-        latency_ps = cost.latency_ps(bandwidth)
-        energy_pj = cost.energy_pj + leakage_pj(energy.leakage_mw, latency_ps)
-        values = {"latency": float(latency_ps), "energy": energy_pj, "edp": latency_ps * energy_pj}
-        return values[objective], latency_ps
+    def _counts(self, nest: LoopNest, mapping: Mapping, kept: frozenset[Operand]) -> NestCounts:
+        """Exact counts; weights that stay are filled once and whole, whatever the mapping would fetch again."""
+        key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
+        if key not in self.counted:
+            self.counted[key] = price_mapping(nest, self.accelerator, mapping, self.precision)
+        counts = self.counted[key]
+        buffer = self.accelerator.buffers.get("parameter")
+        if "weight" not in kept or buffer is None:
+            return counts
+        bits = nest.weight_elements * self.precision.weight_bits
+        filled = dataclasses.replace(
+            counts.operands["weight"], fill_bits=bits, fill_accesses=-(-bits // buffer.min_bits)
+        )
+        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled})
 
-    return min(priced, key=figure, default=None)
+
+def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:
+    """The operands that a residency keeps on chip from start to end."""
+    kept: set[Operand] = set()
+    if residency.input:
+        kept.add("input")
+    if residency.output:
+        kept.add("output")
+    if residency.input if weights_are_activations else residency.parameters:
+        kept.add("weight")
+    return frozenset(kept)
 
 
 def _room(layer: Layer, accelerator: Accelerator, residency: Residency) -> bool:

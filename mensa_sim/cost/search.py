@@ -1,30 +1,277 @@
-"""The best mapping of a loop nest on an accelerator."""
+"""The best mapping of a loop nest: all candidates priced at once, for every residency asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
-from itertools import islice
-from math import prod
 from typing import Literal
 
-from mensa_sim.cost.candidates import ORDERS, build, inner_orders, register_tiles, tile_grid
+import numpy as np
+
+from mensa_sim.cost.candidates import FREE_GROUP, ORDERS, build, inner_orders, register_tiles
 from mensa_sim.cost.counts import BUFFER_OF
-from mensa_sim.cost.layer_cost import Residency
+from mensa_sim.cost.energy import EnergyModel
+from mensa_sim.cost.grid import Bools, Grid, grid
 from mensa_sim.cost.mapping import Mapping
-from mensa_sim.cost.nest_counts import NestCounts, Precision, operand_ports, price_mapping
-from mensa_sim.cost.unrolling import Unrolling, relevant
-from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, Operand
-from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles, price_mapping
+from mensa_sim.cost.operand_arrays import OperandArrays, inside_index, operand_arrays
+from mensa_sim.cost.tally import Repeats, Tally
+from mensa_sim.cost.tiles import Floats, Indices
+from mensa_sim.cost.unrolling import Unrolling
+from mensa_sim.cost.window import window_of
+from mensa_sim.hardware.accelerator import OPERANDS, Accelerator, BufferName, Operand
+from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.layer import LoopNest
 
 Objective = Literal["latency", "energy", "edp"]
 
+LIMITS: ReadOnly[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
+"""Extents tried along each dim; along a flattened product, the sum of its members'."""
+
+
+def limits_of(unrolling: Unrolling, limits: ReadOnly[str, int] = LIMITS) -> dict[str, int]:
+    """The extents tried along each loop dim."""
+    return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A mapping and its counts."""
+class Case:
+    """One residency of a layer: what stays on chip, how often the rest crosses, and what vector work adds."""
+
+    kept: frozenset[Operand]
+    repeats: Repeats
+    vector: Tally
+    vector_cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a nest is priced for."""
+
+    accelerator: Accelerator
+    energy: EnergyModel
+    bandwidth_bytes_per_s: float
+    precision: Precision
+    objective: Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """The winner of one case, and its figures as the search saw them."""
 
     mapping: Mapping
-    counts: NestCounts
+    latency_ps: float
+    energy_pj: float
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """One combination of loop orders; `input_first` says who may hold more where both would not fit."""
+
+    inner: int
+    outer: tuple[str, str, str]
+    input_first: bool
+
+
+class Search:
+    """All candidates of one nest on one accelerator."""
+
+    def __init__(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: ReadOnly[str, int]) -> None:
+        accelerator, precision = target.accelerator, target.precision
+        self.nest, self.unrolling, self.target = nest, unrolling, target
+        self.inner = inner_orders(accelerator.array.stationary)
+        self.orders = [
+            _Order(inner=inner, outer=outer, input_first=first)
+            for inner in range(len(self.inner))
+            for outer in ORDERS
+            for first in ((True, False) if outer[0] == FREE_GROUP["weight"] else (True,))
+        ]
+        registers = register_tiles(nest, accelerator, unrolling, precision)
+        self.empty = not registers
+        if self.empty:
+            return
+        self.grid: Grid = grid(unrolling, registers, limits)
+        ports = operand_ports(accelerator, precision)
+        self.arrays: dict[Operand, OperandArrays] = {
+            operand: operand_arrays(
+                self.grid,
+                unrolling,
+                operand,
+                window_of(nest) if operand == "input" else None,
+                ports[operand],
+                target.energy,
+                self.inner,
+                copies=2 if accelerator.array.overlap else 1,
+            )
+            for operand in OPERANDS
+        }
+        self.inner_index = np.array([order.inner for order in self.orders])
+        self.inside: dict[Operand, Indices] = {
+            operand: np.array([inside_index(operand, order.outer) for order in self.orders]) for operand in OPERANDS
+        }
+        self.input_first: Bools = np.array([order.input_first for order in self.orders])[:, None]
+        self.cycles: Floats = (
+            pass_cycles(accelerator, nest, unrolling) + pipeline_cycles(accelerator, unrolling) * self.grid.tiles
+        )
+        self.chip_pj: Floats = self._constant_pj() + sum(
+            (self._on_array(operand, array.chip_pj) for operand, array in self.arrays.items()), np.zeros((1, 1))
+        )
+
+    def _constant_pj(self) -> float:
+        """Energy per step that every mapping has: products, hops of partial sums, registers read in each pass."""
+        accelerator, energy, precision = self.target.accelerator, self.target.energy, self.target.precision
+        entry = self.mapping(0, self.orders[0], dict.fromkeys(OPERANDS, False))
+        counts = price_mapping(self.nest, accelerator, entry, precision)
+        first = self.orders[0]
+        varying = sum(
+            float(array.chip_pj[first.inner, self.inside[operand][0], 0]) for operand, array in self.arrays.items()
+        )
+        total = counts.macs * energy.mac_pj(precision.weight_bits, precision.activation_bits)
+        total += counts.reduction_hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
+        for operand, count in counts.operands.items():
+            rate = energy.register_pj_per_bit.get(operand, 0.0)
+            total += rate * (count.register_read_bits + count.register_write_bits)
+            total += (count.feed_bits + count.collect_bits) * energy.broadcast_pj_per_bit
+            name = BUFFER_OF[operand]
+            if name in accelerator.buffers:
+                total += count.feed_accesses * energy.buffer_read_pj[name]
+                total += count.collect_accesses * energy.buffer_write_pj[name]
+        return total - varying
+
+    def mapping(self, entry: int, order: _Order, holds: ReadOnly[Operand, bool]) -> Mapping:
+        """The mapping of an entry of the grid under an order."""
+        part, position = self.grid.locate(entry)
+        return build(self.unrolling, part.register, part.tile(position), self.inner[order.inner], order.outer, holds)
+
+    def _on_array(self, operand: Operand, values: Floats) -> Floats:
+        rows: Floats = values[self.inner_index, self.inside[operand]]
+        return rows
+
+    def _held(self, operand: Operand, values: Floats, holds: int) -> Floats:
+        inside = self.inside[operand]
+        rows: Floats = values[self.inner_index, holds, inside] if values.ndim == 4 else values[holds, inside]
+        return rows
+
+    def _pick(self, operand: Operand, values: Floats, holds: Bools) -> Floats:
+        return np.where(holds, self._held(operand, values, 1), self._held(operand, values, 0))
+
+    def _holds(self, case: Case) -> tuple[dict[Operand, Bools], Bools]:
+        """What each operand holds beyond a buffer tile, as much as fits, and where the buffers hold everything.
+
+        A resident operand takes its whole size; sums of a resident output must not leave the chip.
+        """
+        buffers = self.target.accelerator.buffers
+        whole = whole_bits(self.nest, self.target.precision)
+        capacity = {name: buffer.capacity_bytes * BITS_PER_BYTE for name, buffer in buffers.items()}
+
+        def room(operand: Operand, holds: int) -> Floats:
+            if operand not in case.kept:
+                return self._held(operand, self.arrays[operand].buffer_bits, holds)
+            if operand != "output":
+                return np.full((1, 1), float(whole[operand]))
+            array = self.arrays[operand]
+            partial = self._on_array(operand, array.array_visits) > 1
+            sums = np.where(partial, self._held(operand, array.buffer_bits, holds), 0.0)
+            return np.where(self._held(operand, array.buffer_visits, holds) > 1, np.inf, whole[operand] + sums)
+
+        def fits(name: BufferName, needed: Floats) -> Bools:
+            return needed <= capacity[name] if name in capacity else np.ones((1, 1), dtype=bool)
+
+        weight = fits("parameter", room("weight", 1))
+        possible = weight | fits("parameter", room("weight", 0))
+        inputs, outputs = (room("input", 0), room("input", 1)), (room("output", 0), room("output", 1))
+        both, only_input, only_output, neither = (
+            fits("activation", inputs[i] + outputs[j]) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))
+        )
+        input_holds = both | np.where(self.input_first, only_input, only_input & ~only_output)
+        output_holds = both | np.where(self.input_first, only_output & ~only_input, only_output)
+        possible = possible & (both | only_input | only_output | neither)
+        return {"weight": weight, "input": input_holds, "output": output_holds}, possible
+
+    def best(self, case: Case) -> Priced | None:
+        """The candidate of least objective; equal ones by lower latency, then fewer tiles, then the fixed order."""
+        if self.empty:
+            return None
+        holds, possible = self._holds(case)
+        shape = (len(self.orders), len(self.grid.tiles))
+        possible = np.broadcast_to(possible, shape)
+        if not possible.any():
+            return None
+        latency_s, energy_pj = self._figures(case, holds)
+        energy_pj = energy_pj + leakage_pj(1.0, PS_PER_S) * self.target.energy.leakage_mw * latency_s
+        figures = {"latency": latency_s, "energy": energy_pj, "edp": latency_s * energy_pj}
+        figure = np.where(possible, np.broadcast_to(figures[self.target.objective], shape), np.inf)
+        equal = np.flatnonzero(figure <= figure.min() * (1 + 1e-12))
+        rows, columns = np.unravel_index(equal, shape)
+        latencies = np.broadcast_to(latency_s, shape)[rows, columns]
+        near = latencies <= latencies.min() * (1 + 1e-12)
+        rows, columns = rows[near], columns[near]
+        winner = int(np.argmin(self.grid.tiles[columns]))
+        row, column = int(rows[winner]), int(columns[winner])
+        held = {operand: bool(np.broadcast_to(mask, shape)[row, column]) for operand, mask in holds.items()}
+        return Priced(
+            mapping=self.mapping(column, self.orders[row], held),
+            latency_ps=float(np.broadcast_to(latency_s, shape)[row, column]) * PS_PER_S,
+            energy_pj=float(np.broadcast_to(energy_pj, shape)[row, column]),
+            candidates=int(possible.sum()),
+        )
+
+    def _figures(self, case: Case, holds: ReadOnly[Operand, Bools]) -> tuple[Floats, Floats]:
+        """Latency in seconds and dynamic energy of every candidate, over all steps."""
+        accelerator, energy = self.target.accelerator, self.target.energy
+        steps, fetches = case.repeats.steps, case.repeats.fetches
+        reads: dict[BufferName, Floats] = {}
+        writes: dict[BufferName, Floats] = {}
+        vector_read, vector_write = case.vector.total("memory")
+        memory_bits: Floats = np.full((1, 1), float(vector_read + vector_write))
+        ends: Floats = np.zeros((1, 1))
+        energy_pj = self.chip_pj * steps
+        energy_pj = (
+            energy_pj + vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
+        )
+        for name, port in case.vector.ports.items():
+            reads[name], writes[name] = np.full((1, 1), float(port.reads)), np.full((1, 1), float(port.writes))
+            energy_pj = (
+                energy_pj + port.reads * energy.buffer_read_pj[name] + port.writes * energy.buffer_write_pj[name]
+            )
+        for operand, array in self.arrays.items():
+            name, times = BUFFER_OF[operand], fetches[operand]
+            if name in reads:
+                reads[name] = reads[name] + steps * self._on_array(operand, array.feed_accesses)
+                writes[name] = writes[name] + steps * self._on_array(operand, array.collect_accesses)
+            if not times:
+                continue
+            crossing = whole_fetch(self, operand, case) if operand in case.kept else None
+            if crossing is not None:
+                bits, end, accesses, crossing_pj = crossing
+                memory_bits, ends = memory_bits + times * bits, ends + times * end
+                writes[name] = writes[name] + times * accesses
+                energy_pj = energy_pj + times * crossing_pj
+                continue
+            memory_bits = memory_bits + times * self._pick(operand, array.memory_bits, holds[operand])
+            ends = ends + times * self._pick(operand, array.end_bits, holds[operand])
+            energy_pj = energy_pj + times * self._pick(operand, array.crossing_pj, holds[operand])
+            if name in reads:
+                reads[name] = reads[name] + times * self._pick(operand, array.drain_accesses, holds[operand])
+                writes[name] = writes[name] + times * self._pick(operand, array.fill_accesses, holds[operand])
+        cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))[None, :]
+        for name, buffer in accelerator.buffers.items():
+            cycles = np.maximum(cycles, np.ceil(reads[name] * (buffer.min_bits / buffer.read_bits)))
+            cycles = np.maximum(cycles, np.ceil(writes[name] * (buffer.min_bits / buffer.write_bits)))
+        per_bit_s = 1 / (BITS_PER_BYTE * self.target.bandwidth_bytes_per_s)
+        on_chip_s, body_s = cycles / accelerator.clock_hz, (memory_bits - ends) * per_bit_s
+        middle = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
+        return ends * per_bit_s + middle, energy_pj
+
+
+def whole_fetch(search: Search, operand: Operand, case: Case) -> tuple[float, Floats, float, float]:
+    """Bits, first tile, port accesses and energy of parameters that are fetched once and stay over all steps."""
+    port = operand_ports(search.target.accelerator, search.target.precision)[operand]
+    bits = float(whole_bits(search.nest, search.target.precision)[operand])
+    accesses = float(-(-bits // port.min_bits)) if port.min_bits else 0.0
+    end = search._held(operand, search.arrays[operand].end_bits, 0)
+    energy = search.target.energy
+    crossing_pj = bits * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
+    return bits, end, accesses, crossing_pj
 
 
 def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
@@ -34,81 +281,3 @@ def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
         "input": nest.input_elements * precision.activation_bits,
         "output": nest.output_elements * precision.activation_bits,
     }
-
-
-def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:
-    """The operands that a residency keeps on chip from start to end."""
-    kept: set[Operand] = set()
-    if residency.input:
-        kept.add("input")
-    if residency.output:
-        kept.add("output")
-    if (residency.parameters and not weights_are_activations) or (residency.input and weights_are_activations):
-        kept.add("weight")
-    return frozenset(kept)
-
-
-def fits(
-    nest: LoopNest, accelerator: Accelerator, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
-) -> bool:
-    """Whether the buffers hold the tiles: two of each under double buffering, unless the tile is the whole operand.
-
-    A resident operand takes its whole size; a resident output also needs its sums to stay until they are final.
-    """
-    copies = 2 if accelerator.array.overlap else 1
-    need = dict.fromkeys(BUFFERS, 0)
-    whole = whole_bits(nest, precision)
-    for operand in OPERANDS:
-        count = counts.operands[operand]
-        if operand in kept:
-            need[BUFFER_OF[operand]] += whole[operand]
-            if operand != "output":
-                continue
-            if count.visits > 1:
-                return False
-            if count.feed_bits == 0:
-                continue
-        need[BUFFER_OF[operand]] += count.buffer_bits * (1 if count.whole else copies)
-    return all(need[name] <= buffer.capacity_bytes * BITS_PER_BYTE for name, buffer in accelerator.buffers.items())
-
-
-def _mappings(
-    nest: LoopNest, accelerator: Accelerator, precision: Precision, unrolling: Unrolling
-) -> Iterator[Mapping]:
-    ports = operand_ports(accelerator, precision)
-    limits = {"B": 2, "G": 3, "K": 3, "C": 3, "OY": 3, "OX": 2, "FY": 1, "FX": 1}
-    for register in register_tiles(nest, accelerator, unrolling, precision)[:3]:
-        all_limits = {dim: limits.get(dim, 4) for dim in unrolling.dims}
-
-        def small(tile: dict[str, int]) -> bool:
-            need = dict.fromkeys(BUFFERS, 0)
-            for operand in OPERANDS:
-                elements = prod(tile[dim] for dim in tile if relevant(operand, dim) and dim not in ("FY", "FX"))
-                need[BUFFER_OF[operand]] += elements * ports[operand].final_bits
-            return all(
-                need[name] <= buffer.capacity_bytes * BITS_PER_BYTE for name, buffer in accelerator.buffers.items()
-            )
-
-        tiles = [tile for tile in tile_grid(unrolling, register, all_limits) if small(tile)]
-        for tile in [*islice(tiles, 6), *tiles[-1:]]:
-            for outer in ORDERS[::2]:
-                yield build(
-                    unrolling,
-                    register,
-                    tile,
-                    inner_orders(accelerator.array.stationary)[0],
-                    outer,
-                    {"weight": False, "input": False, "output": False},
-                )
-
-
-def candidates(
-    nest: LoopNest, accelerator: Accelerator, precision: Precision, unrolling: Unrolling, kept: frozenset[Operand]
-) -> list[Choice]:
-    """The mappings that fit, with their counts."""
-    choices = []
-    for mapping in _mappings(nest, accelerator, precision, unrolling):
-        counts = price_mapping(nest, accelerator, mapping, precision)
-        if fits(nest, accelerator, precision, counts, kept):
-            choices.append(Choice(mapping=mapping, counts=counts))
-    return choices

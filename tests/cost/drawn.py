@@ -20,7 +20,7 @@ from mensa_sim.workload.layer import LoopNest
 @st.composite
 def nests(draw: st.DrawFn, largest: int = 4) -> LoopNest:
     """A nest of at most some hundred products, any stride and dilation, input padded, exact or with unused rows."""
-    sizes = {dim: 1 for dim in DIMS}
+    sizes = dict.fromkeys(DIMS, 1)
     budget = 400
     for dim in draw(st.permutations(DIMS)):
         sizes[dim] = draw(st.integers(1, max(1, min(largest + 2 * (dim in ("OX", "K", "C")), budget))))

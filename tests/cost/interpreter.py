@@ -119,9 +119,7 @@ def copies(ranges: Ranges, operand: str, register: Register) -> int:
     """Registers that hold the same element (or each a sum of its own) in this pass."""
     shared = {name for entry in register.shared_along for name in members(entry)}
     return prod(
-        len(lanes)
-        for dim, lanes in ranges.items()
-        if not is_relevant(operand, dim) and not set(members(dim)) <= shared
+        len(lanes) for dim, lanes in ranges.items() if not is_relevant(operand, dim) and not set(members(dim)) <= shared
     )
 
 
@@ -223,7 +221,7 @@ def interpret(nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precis
 
 def cycles(nest: LoopNest, accelerator: Accelerator, mapping: Mapping) -> int:
     """Passes counted one by one, taps in whole slots, hops, and fill and drain of every tile that begins."""
-    dataflow = accelerator.dataflow
+    dataflow = accelerator.array
     taps: Counter = Counter()
     ended = set()
     tiles = set()

@@ -1,0 +1,122 @@
+"""The vectorised search against every candidate of its space priced one by one."""
+
+from itertools import product
+
+import pytest
+from drawn import accelerators, nests
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.candidates import ORDERS, build, inner_orders, register_tiles
+from mensa_sim.cost.counts import BUFFER_OF
+from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.cost.grid import grid
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
+from mensa_sim.cost.price import _Pricer, resident_operands
+from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.search import LIMITS, Search, Target, limits_of, whole_bits
+from mensa_sim.cost.tally import repeats_of
+from mensa_sim.cost.unrolling import unroll
+from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.units import leakage_pj
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+EDGE_TPU = load_system("edge_tpu")
+MEMORY = EDGE_TPU.memory_of("edge_tpu")
+PRECISION = Precision()
+
+
+def placed(spec: Accelerator) -> PlacedAccelerator:
+    return PlacedAccelerator(spec=spec, technology=EDGE_TPU.accelerators[0].technology, memory="lpddr4")
+
+
+def layer_of(nest: LoopNest) -> Layer:
+    return Layer(
+        name="layer",
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+    )
+
+
+def fits(nest: LoopNest, spec: Accelerator, counts: NestCounts, residency: Residency) -> bool:
+    """The half-buffer rule, operand by operand, straight from the counts."""
+    need = dict.fromkeys(spec.buffers, 0)
+    kept = resident_operands(residency, weights_are_activations=False)
+    for operand in OPERANDS:
+        name, count = BUFFER_OF[operand], counts.operands[operand]
+        if name not in need:
+            continue
+        tile = count.buffer_bits * (1 if count.whole or not spec.array.overlap else 2)
+        if operand in kept:
+            need[name] += whole_bits(nest, PRECISION)[operand]
+            if operand == "output" and count.visits > 1:
+                return False
+            tile = tile if operand == "output" and count.feed_bits else 0
+        need[name] += tile
+    return all(bits <= spec.buffers[name].capacity_bytes * 8 for name, bits in need.items())
+
+
+def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
+    latency_ps = cost.latency_ps(MEMORY.effective_bytes_per_s)
+    energy_pj = cost.energy_pj + leakage_pj(energy.leakage_mw, latency_ps)
+    return {"latency": latency_ps, "energy": energy_pj, "edp": latency_ps * energy_pj}[objective]
+
+
+def every_candidate(
+    nest: LoopNest, spec: Accelerator, limits: dict[str, int], residency: Residency
+) -> list[NestCounts]:
+    unrolling = unroll(nest, spec)
+    space = grid(unrolling, register_tiles(nest, spec, unrolling, PRECISION), limits)
+    seen = {}
+    for entry in range(len(space.tiles)):
+        part, position = space.locate(entry)
+        for inner, outer, holds in product(inner_orders(spec.array.stationary), ORDERS, product((0, 1), repeat=3)):
+            held = {operand: bool(hold) for operand, hold in zip(OPERANDS, holds, strict=True)}
+            mapping = build(unrolling, part.register, part.tile(position), inner, outer, held)
+            key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
+            if key not in seen:
+                counts = price_mapping(nest, spec, mapping, PRECISION)
+                seen[key] = counts if fits(nest, spec, counts, residency) else None
+    return [counts for counts in seen.values() if counts is not None]
+
+
+@given(data=st.data())
+@settings(max_examples=12, deadline=None)
+def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None:
+    spec, nest = data.draw(accelerators()), data.draw(nests(largest=3))
+    objective = data.draw(st.sampled_from(["latency", "energy", "edp"]))
+    residency = data.draw(st.sampled_from([STREAMED, Residency(input=True), Residency(parameters=True, output=True)]))
+    limits = limits_of(unroll(nest, spec), dict.fromkeys(LIMITS, 2))
+    assume("activation" in spec.buffers or not (residency.input or residency.output))
+    assume("parameter" in spec.buffers or not residency.parameters)
+    energy = energy_model(placed(spec), MEMORY)
+    steps = Steps(nest=nest, steps=1, resident=False)
+    layer = layer_of(nest)
+    pricer = _Pricer(layer, spec, MEMORY, energy, steps, objective)
+    target = Target(
+        accelerator=spec,
+        energy=energy,
+        bandwidth_bytes_per_s=MEMORY.effective_bytes_per_s,
+        precision=PRECISION,
+        objective=objective,
+    )
+    pricer.search = Search(nest, unroll(nest, spec), target, limits)
+    found = pricer.cost(residency)
+    repeats = repeats_of(layer, 1, residency, steps_resident=False)
+
+    def cost(counts: NestCounts) -> LayerCost:
+        return assemble(
+            layer, spec, energy, residency, repeats, counts, pricer.work, spatial_utilization=1.0, mapping=""
+        )
+
+    figures = [figure(cost(counts), energy, objective) for counts in every_candidate(nest, spec, limits, residency)]
+    assert (found is None) == (not figures)
+    if found is not None:
+        assert figure(found, energy, objective) == pytest.approx(min(figures), rel=1e-6)
