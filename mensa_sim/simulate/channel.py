@@ -3,7 +3,6 @@
 import heapq
 import math
 from fractions import Fraction
-from typing import cast
 
 import simpy
 
@@ -13,20 +12,24 @@ from mensa_sim.units import PS_PER_S
 class Clock(simpy.Environment):
     """A simpy environment whose time is integer picoseconds."""
 
+    _now: int
+
     @property
     def now_ps(self) -> int:
         """The current time."""
-        return cast(int, self.now)
+        return self._now
 
 
 class Transfer(simpy.Event):
     """Bytes on their way through a channel; happens when the last one has passed, unless nobody waits for it."""
 
-    def __init__(self, clock: Clock, size_bytes: int, background: bool) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Clock, size_bytes: int, start_ps: int, background: bool) -> None:
+        # Inlined simpy.Event.__init__, as simpy's own events do: one is made for each stage of each layer.
+        self.env = clock
+        self.callbacks = []
         self.size_bytes = size_bytes
         self.background = background
-        self.start_ps = clock.now_ps
+        self.start_ps = start_ps
         self.end_ps = -1
         self.goal = 0
         self.done = False
@@ -41,53 +44,38 @@ class Lane:
     unit; the scale is a common multiple of every number of active transfers so far, so a share is a whole number.
     """
 
-    __slots__ = ("_heap", "_order", "scale", "served")
+    __slots__ = ("_order", "heap", "scale", "served")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Transfer]] = []
+        self.heap: list[tuple[int, int, Transfer]] = []
+        """Goal, order of arrival, and transfer: the next to end first."""
         self._order = 0
         self.scale = 1
         self.served = 0
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
     def join(self, transfer: Transfer, work: int) -> None:
         """Add a transfer with that much work, in the channel's unit."""
-        if not self._heap:
+        active = len(self.heap) + 1
+        if active == 1:
             self.served = 0
-        active = len(self._heap) + 1
-        if self.scale % active:
+        elif self.scale % active:
             self._rescale(math.lcm(self.scale, active))
         transfer.goal = self.served + work * self.scale
         self._order += 1
-        heapq.heappush(self._heap, (transfer.goal, self._order, transfer))
+        heapq.heappush(self.heap, (transfer.goal, self._order, transfer))
 
     def _rescale(self, scale: int) -> None:
         factor = scale // self.scale
         self.scale = scale
         self.served *= factor
-        self._heap = [(goal * factor, order, transfer) for goal, order, transfer in self._heap]
-        for goal, _, transfer in self._heap:
+        self.heap = [(goal * factor, order, transfer) for goal, order, transfer in self.heap]
+        for goal, _, transfer in self.heap:
             transfer.goal = goal
-
-    def advance(self, work: int) -> None:
-        """Share that much work, in the channel's unit, among the transfers present."""
-        self.served += work * self.scale // len(self._heap)
-
-    def pop_finished(self) -> Transfer | None:
-        """Take out the next transfer that has received all its work, in the order of their ends."""
-        heap = self._heap
-        return heapq.heappop(heap)[2] if heap and heap[0][0] <= self.served else None
-
-    def work_to_next_end(self) -> int:
-        """Work that the lane must get until its next transfer ends, in the channel's unit times `scale`."""
-        return (self._heap[0][0] - self.served) * len(self._heap)
 
     def take_out(self, transfer: Transfer) -> int:
         """Remove a transfer before its end; the work it still lacks, in the channel's unit, rounded up."""
-        self._heap = [entry for entry in self._heap if entry[2] is not transfer]
-        heapq.heapify(self._heap)
+        self.heap = [entry for entry in self.heap if entry[2] is not transfer]
+        heapq.heapify(self.heap)
         return -(-(transfer.goal - self.served) // self.scale)
 
 
@@ -113,52 +101,56 @@ class Channel:
 
     def transfer(self, size_bytes: int, *, background: bool = False) -> Transfer:
         """Start moving bytes; wait for the transfer unless it is `done`. Bytes must be positive."""
-        transfer = Transfer(self._clock, size_bytes, background)
-        self._catch_up()
+        now = self._clock.now_ps
+        if now != self._last_ps:
+            self._catch_up(now)
+        transfer = Transfer(self._clock, size_bytes, now, background)
         lane = self._background if background else self._demand
         lane.join(transfer, size_bytes * self._work_per_byte)
-        self._arm()
+        self._arm(now)
         return transfer
 
     def cancel(self, transfer: Transfer) -> int:
         """Stop a transfer; the whole bytes that have passed, all of them if it is done."""
-        self._catch_up()
+        now = self._clock.now_ps
+        self._catch_up(now)
         if transfer.done:
             return transfer.size_bytes
         lane = self._background if transfer.background else self._demand
         missing = -(-lane.take_out(transfer) // self._work_per_byte)
-        transfer.end_ps = self._clock.now_ps
-        self._arm()
+        transfer.end_ps = now
+        self._arm(now)
         return transfer.size_bytes - missing
 
-    def _catch_up(self) -> None:
-        now = self._clock.now_ps
-        lane = self._demand if self._demand else self._background
-        if now > self._last_ps and lane:
-            lane.advance((now - self._last_ps) * self._work_per_ps)
-            transfer = lane.pop_finished()
-            while transfer is not None:
+    def _catch_up(self, now: int) -> None:
+        """Share what has passed since the last change, and end the transfers that have all of theirs."""
+        lane = self._demand if self._demand.heap else self._background
+        heap = lane.heap
+        if heap:
+            served = lane.served + (now - self._last_ps) * self._work_per_ps * lane.scale // len(heap)
+            lane.served = served
+            while heap and heap[0][0] <= served:
+                transfer = heapq.heappop(heap)[2]
                 transfer.done = True
                 transfer.end_ps = now
                 if transfer.callbacks:
                     transfer.succeed()
-                transfer = lane.pop_finished()
         self._last_ps = now
 
-    def _arm(self) -> None:
+    def _arm(self, now: int) -> None:
         """Set the timer for the next end, unless an earlier one is set already and will look again."""
-        lane = self._demand if self._demand else self._background
-        if not lane:
-            return
-        now = self._clock.now_ps
-        due = now - (-lane.work_to_next_end() // (self._work_per_ps * lane.scale))
-        if now <= self._due_ps <= due:
-            return
-        self._due_ps = due
-        self._clock.timeout(due - now).callbacks.append(self._wake)
+        lane = self._demand if self._demand.heap else self._background
+        heap = lane.heap
+        if heap:
+            work = (heap[0][0] - lane.served) * len(heap)
+            delay = -(-work // (self._work_per_ps * lane.scale))
+            if not now <= self._due_ps <= now + delay:
+                self._due_ps = now + delay
+                self._clock.timeout(delay).callbacks.append(self._wake)
 
     def _wake(self, timeout: simpy.Event) -> None:
-        if self._clock.now_ps == self._due_ps:
-            self._catch_up()
+        now = self._clock.now_ps
+        if now == self._due_ps:
+            self._catch_up(now)
             self._due_ps = -1
-            self._arm()
+            self._arm(now)

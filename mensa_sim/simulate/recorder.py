@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from mensa_sim.simulate.request import Request
+from mensa_sim.simulate.request import Job, Request
 from mensa_sim.simulate.timeline import BufferLevel, Kind, RequestRecord, Span, Timeline
 
 NO_ENERGY: Mapping[str, float] = {}
@@ -20,7 +20,7 @@ class Recorder(Protocol):
         self,
         resource: str,
         kind: Kind,
-        request: Request | None,
+        request: Job | None,
         layer: str,
         start_ps: int,
         end_ps: int,
@@ -66,7 +66,7 @@ class SpanRecorder:
         self,
         resource: str,
         kind: Kind,
-        request: Request | None,
+        request: Job | None,
         layer: str,
         start_ps: int,
         end_ps: int,
@@ -138,7 +138,7 @@ class Recorders:
         self,
         resource: str,
         kind: Kind,
-        request: Request | None,
+        request: Job | None,
         layer: str,
         start_ps: int,
         end_ps: int,

@@ -1,8 +1,26 @@
 """A request: one inference on its way through the system."""
 
+from typing import Protocol
+
 from mensa_sim.simulate.plan import Plan
 
 Rank = tuple[int, ...]
+
+
+class Job(Protocol):
+    """What a recorder knows a request by."""
+
+    @property
+    def name(self) -> str:
+        """Stream and number, e.g. `lstm#0`."""
+
+    @property
+    def stream(self) -> str:
+        """The stream it belongs to."""
+
+    @property
+    def number(self) -> int:
+        """Its place among the requests of its stream."""
 
 
 class Request:

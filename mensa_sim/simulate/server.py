@@ -167,11 +167,16 @@ class Server:
         if early_bytes:
             head_bytes = min(stage.head_bytes, stage.read_bytes - early_bytes)
             body_bytes = stage.head_bytes + stage.body_bytes - early_bytes - head_bytes
-        if head_bytes or stage.head_pj:
-            yield from self._move("head", request, stage, head_bytes, stage.head_pj)
         start_ps = clock.now_ps
+        if head_bytes:
+            self._running = "head", request, stage, start_ps
+            yield channel.transfer(head_bytes)
+        if head_bytes or stage.head_pj:
+            self._moved("head", request, stage, start_ps, head_bytes, stage.head_pj)
+            start_ps = clock.now_ps
         self._running = "body", request, stage, start_ps
         body: Transfer | None = None
+        body_end_ps = start_ps
         if body_bytes:
             body = channel.transfer(body_bytes)
             if not stage.overlap:
@@ -181,21 +186,21 @@ class Server:
         if body is not None:
             if not body.done:
                 yield body
-            record(channel.name, "body", request, stage.layer, start_ps, body.end_ps, body_bytes, 0, stage.body_pj)
-        elif stage.body_pj:
-            record(channel.name, "body", request, stage.layer, start_ps, start_ps, 0, 0, stage.body_pj)
-        self._running = None
-        record(self.name, "body", request, stage.layer, start_ps, clock.now_ps, 0, stage.macs, stage.chip_pj)
+            body_end_ps = body.end_ps
+        if body is not None or stage.body_pj:
+            record(channel.name, "body", request, stage.layer, start_ps, body_end_ps, body_bytes, 0, stage.body_pj)
+        end_ps = clock.now_ps
+        record(self.name, "body", request, stage.layer, start_ps, end_ps, 0, stage.macs, stage.chip_pj)
         if stage.tail_bytes:
-            yield from self._move("tail", request, stage, stage.tail_bytes, stage.tail_pj)
+            self._running = "tail", request, stage, end_ps
+            yield channel.transfer(stage.tail_bytes)
+            self._moved("tail", request, stage, end_ps, stage.tail_bytes, stage.tail_pj)
+        self._running = None
 
-    def _move(self, kind: Kind, request: Request, stage: Stage, size_bytes: int, energy_pj: Energy) -> Process:
-        """Wait for a transfer of the accelerator's own."""
-        start_ps = self._clock.now_ps
-        if size_bytes:
-            self._running = kind, request, stage, start_ps
-            yield self._channel.transfer(size_bytes)
-            self._running = None
+    def _moved(
+        self, kind: Kind, request: Request, stage: Stage, start_ps: int, size_bytes: int, energy_pj: Energy
+    ) -> None:
+        """Record that the accelerator waited for a transfer of its own."""
         end_ps = self._clock.now_ps
         record = self._recorder.record
         record(self._channel.name, kind, request, stage.layer, start_ps, end_ps, size_bytes, 0, energy_pj)

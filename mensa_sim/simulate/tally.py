@@ -7,7 +7,7 @@ from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.power import cut_ps
 from mensa_sim.simulate.quantiles import Distribution
-from mensa_sim.simulate.request import Request
+from mensa_sim.simulate.request import Job, Request
 from mensa_sim.simulate.timeline import Kind, RequestRecord, Timeline
 
 
@@ -61,7 +61,7 @@ class Tally:
         self,
         resource: str,
         kind: Kind,
-        request: Request | None,
+        request: Job | None,
         layer: str,
         start_ps: int,
         end_ps: int,
@@ -70,36 +70,22 @@ class Tally:
         energy_pj: Mapping[str, float],
     ) -> None:
         """Add one busy interval; those of an accelerator must come in order."""
-        stream = request.stream if request else ""
-        self.add(resource, kind, stream, start_ps, end_ps, size_bytes, macs, energy_pj)
-
-    def add(
-        self,
-        resource: str,
-        kind: Kind,
-        stream: str,
-        start_ps: int,
-        end_ps: int,
-        size_bytes: int,
-        macs: int,
-        energy_pj: Mapping[str, float],
-    ) -> None:
-        """Add one busy interval of a stream."""
         tally = self.resources.get(resource)
         if tally is None:
             tally = self.resources[resource] = ResourceTally()
-        tally.size_bytes += size_bytes
         if tally.serves:
-            if start_ps > tally.reached_ps:
+            if start_ps > tally.reached_ps and tally.gating is not None:
                 tally.off_ps += cut_ps(start_ps - tally.reached_ps, tally.gating)
             tally.reached_ps = end_ps
-            if kind == "wake":
+            if request is None:
                 return
             tally.macs += macs
-            self.streams[stream].busy_ps += end_ps - start_ps
+            self.streams[request.stream].busy_ps += end_ps - start_ps
+        else:
+            tally.size_bytes += size_bytes
         tally.busy_ps += end_ps - start_ps
-        if energy_pj:
-            self._add_energy(stream, kind, energy_pj)
+        if energy_pj and request is not None:
+            self._add_energy(request.stream, kind, energy_pj)
 
     def _add_energy(self, stream: str, kind: Kind, energy_pj: Mapping[str, float]) -> None:
         """Count executions of a stage, for their energy is one number; a discarded prefetch has each its own."""
@@ -184,10 +170,11 @@ def tally_of(timeline: Timeline, system: System, streams: tuple[str, ...], middl
     """The tally of a timeline whose spans were all kept."""
     tally = Tally(system, streams, middle_ps)
     for span in timeline.spans:
-        tally.add(
+        tally.record(
             span.resource,
             span.kind,
-            span.request.rpartition("#")[0],
+            _job(span.request) if span.request else None,
+            span.layer,
             span.start_ps,
             span.end_ps,
             span.size_bytes,
@@ -200,6 +187,20 @@ def tally_of(timeline: Timeline, system: System, streams: tuple[str, ...], middl
     for record in timeline.requests:
         _add_record(tally, record)
     return tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A request by its name alone."""
+
+    name: str
+    stream: str
+    number: int
+
+
+def _job(name: str) -> _Job:
+    stream, _, number = name.rpartition("#")
+    return _Job(name=name, stream=stream, number=int(number))
 
 
 def _add_record(tally: Tally, record: RequestRecord) -> None:
