@@ -104,11 +104,12 @@ class Server:
     def _serve(self) -> Process:
         while True:
             settled = Settled(self._clock)
-            if self._ready or self._follows:
-                settled.call()
-            else:
+            if not self._ready and self._follows is None:
                 self._idle, self._idle_since_ps = settled, self._clock.now_ps
-            yield settled
+                yield settled
+            elif self._clock.peek() == self._clock.now_ps:
+                settled.call()
+                yield settled
             if self._gating is not None and self._clock.now_ps - self._idle_since_ps > self._gating.wake_up_ps:
                 yield from self._wake_up(self._gating.wake_up_ps)
             yield from self._run_next()
