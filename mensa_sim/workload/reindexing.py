@@ -7,7 +7,7 @@ Everything else streams its operands in order: for it, and for a model output, t
 and that copy is a layer charged with its bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.workload.operation import Operation, Role, Tensor
@@ -41,11 +41,23 @@ def settle_reindexing(operations: Sequence[Operation], outputs: Sequence[str]) -
                     settled[reader] = _with_padding(settled[reader], operation)
             else:
                 settled[index] = _as_copy(operation)
-    return settled
+    return [part for operation in settled for part in _picked_first(operation)]
 
 
 def _as_copy(operation: Operation) -> Operation:
     return replace(operation, role=Role.LAYER, operator=COPY)
+
+
+def _picked_first(operation: Operation) -> Iterator[Operation]:
+    """A copy of a part reads that part alone: a view picks it."""
+    whole = operation.reads[0] if operation.operator == COPY and len(operation.reads) == 1 else None
+    copied = operation.writes[0].stored if operation.writes else 0
+    if whole is None or operation.role is not Role.LAYER or whole.constant is not None or copied >= whole.stored:
+        yield operation
+        return
+    picked = replace(whole, id=f"{operation.site.node}/picked", shape=(copied,), stored=copied)
+    yield replace(operation, operator="pick", role=Role.VIEW, reads=(whole,), writes=(picked,))
+    yield replace(operation, reads=(picked,))
 
 
 def _read_in_any_order(

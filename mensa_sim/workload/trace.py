@@ -10,7 +10,7 @@ from torch.export.graph_signature import InputKind
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.builder import GraphBuilder
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.trace_export import export, functional
+from mensa_sim.workload.trace_export import export, readable
 from mensa_sim.workload.trace_nodes import NodeReader, is_index, static_shape
 
 
@@ -29,7 +29,7 @@ def trace(
 
 def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, activation_bits: int = 8) -> LayerGraph:
     """The layer graph of an exported program (a `.pt2` file once loaded)."""
-    program = functional(program, name=name)
+    program = readable(program, name=name)
     builder = GraphBuilder(name, parameter_bits=parameter_bits, activation_bits=activation_bits)
     _add_placeholders(builder, program)
     reader = NodeReader(builder, name=name)

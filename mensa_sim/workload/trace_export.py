@@ -1,9 +1,10 @@
 """Asking torch to export a module on `meta` tensors, and saying in one line why it could not."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.operators.registry import can_read
+from mensa_sim.workload.operators.registry import can_read, without_underscore
+from mensa_sim.workload.trace_effects import has_visible_effects
 
 
 def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
@@ -31,22 +33,24 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
             raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
 
 
-def functional(program: ExportedProgram, *, name: str) -> ExportedProgram:
-    """The same program without in-place operators; composite operators are kept where we read them.
+def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
+    """The same program without effects, in operators that we can read; composite ones are kept where we read them.
 
-    An operator that we cannot read is taken apart by torch's own decomposition, where it has one, into such as we can.
+    In-place operators are taken out only where one changes what something else sees, which takes torch as long as
+    the export. An operator that we cannot read is taken apart by torch's own decomposition, where it has one.
     """
     with _quietly(), torch.no_grad():
         try:
-            functionalised: ExportedProgram = program.run_decompositions({})
+            if has_visible_effects(program.graph_module):
+                program = program.run_decompositions({})
             tried: set[OpOverload] = set()
-            while opaque := [target for target in _unreadable(functionalised.graph_module) if target not in tried]:
+            while opaque := [target for target in _unreadable(program.graph_module) if target not in tried]:
                 tried.update(opaque)
                 every = torch.export.default_decompositions()
                 table = {target: every[target] for target in opaque if target in every}
                 if table:
-                    functionalised = functionalised.run_decompositions(table)
-            return functionalised
+                    program = program.run_decompositions(table)
+            return program
         except Exception as error:
             raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
 
@@ -55,7 +59,9 @@ def _unreadable(module: GraphModule) -> list[OpOverload]:
     """The operators of a graph and the regions in it that have no handler, or whose arguments theirs cannot read."""
     graphs = [part.graph for part in module.modules() if isinstance(part, GraphModule)]
     nodes = [node for graph in graphs for node in graph.nodes if isinstance(node.target, OpOverload)]
-    return list(dict.fromkeys(node.target for node in nodes if not can_read(str(node.target), node.args)))
+    return list(
+        dict.fromkeys(node.target for node in nodes if not can_read(without_underscore(str(node.target)), node.args))
+    )
 
 
 @contextmanager
@@ -72,12 +78,12 @@ def _in_evaluation(module: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """torch logs the failures that we report in a line of our own, and warns of what does not concern a trace."""
+    """torch logs and prints the failures that we report in a line, and warns of what does not concern a trace."""
     logger = logging.getLogger("torch")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -87,7 +93,7 @@ def _quietly() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """What a user needs of an export error: its first line, where in the model, and what to do."""
     text = str(error).strip()
-    first = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    first = text.splitlines()[0].partition(" (unhinted")[0].rstrip(".") if text else type(error).__name__
     kind = type(error).__name__
     place = _place(text)
     if "DataDependent" in kind or "data-dependent" in first:

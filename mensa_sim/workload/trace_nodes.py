@@ -10,7 +10,7 @@ from mensa_sim.errors import TraceError
 from mensa_sim.workload.builder import GraphBuilder
 from mensa_sim.workload.operation import Site, Tensor
 from mensa_sim.workload.operators.call import Call, unsupported
-from mensa_sim.workload.operators.registry import handler_of
+from mensa_sim.workload.operators.registry import handler_of, without_underscore
 
 _INDEX_TYPES = (torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
 
@@ -49,7 +49,7 @@ class NodeReader:
         self._builder.alias(prefix + node.name, self._builder.tensor(f"{prefix}{source.name}#{index}"))
 
     def _read_call(self, node: Node, prefix: str) -> None:
-        target = str(node.target)
+        target = without_underscore(str(node.target))
         several = isinstance(node.meta.get("val"), tuple | list)
         results = tuple(
             _tensor(prefix + node.name + (f"#{index}" if several else ""), value, node, self._name)

@@ -55,3 +55,9 @@ def can_read(target: str, arguments: Sequence[Any]) -> bool:
     if target.startswith("aten.einsum"):
         return einsum.is_product(arguments[0])
     return handler_of(target) is not None
+
+
+def without_underscore(target: str) -> str:
+    """The operator that makes a new tensor in the place of one that writes in place: `aten.relu_.default`."""
+    packet, _, overload = target.rpartition(".")
+    return f"{packet.rstrip('_')}.{overload}"
