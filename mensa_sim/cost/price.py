@@ -9,6 +9,7 @@ from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping import Mapping
 from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
+from mensa_sim.cost.price_memo import Priced, PriceMemo
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.search import Case, Objective, Search, Target, limits_of
 from mensa_sim.cost.table import CostTable, Key
@@ -28,34 +29,67 @@ RESIDENCIES = tuple(
 )
 
 
-def price(graph: LayerGraph, system: System, objective: Objective = "edp") -> CostTable:
+def price(graph: LayerGraph, system: System, objective: Objective = "edp", memo: PriceMemo | None = None) -> CostTable:
     """Price every layer on every accelerator, in all eight residencies; equal layers are priced once.
 
     A residency that the accelerator's buffers cannot hold costs what the nearest one that they can hold does, and
     the cost's own `residency` says which. An accelerator that cannot run a layer refuses it with the reason.
+    `memo` carries prices from one system to the next.
     """
-    footprint = footprints(graph)
+    memo = memo or PriceMemo()
+    keys = _pairs(graph, system, objective, memo)
     costs: dict[Key, LayerCost] = {}
     refusals: dict[tuple[str, str], str] = {}
-    known: dict[Hashable, dict[Residency, LayerCost] | str] = {}
-    for placed in system.accelerators:
-        spec, memory = placed.spec, system.memory_of(placed.name)
-        energy = energy_model(placed, memory)
-        for layer in graph.layers:
-            steps = steps_of(layer, spec, footprint[layer.name])
-            key = (placed.name, _shape(layer), steps)
-            if key not in known:
-                try:
-                    known[key] = price_layer(layer, spec, memory, energy, steps, objective)
-                except InfeasibleError as refusal:
-                    known[key] = str(refusal)
-            found = known[key]
-            if isinstance(found, str):
-                refusals[layer.name, placed.name] = found
-                continue
-            for residency, cost in found.items():
-                costs[layer.name, placed.name, residency] = dataclasses.replace(cost, layer=layer.name)
+    known = _priced(graph, system, objective, keys, memo)
+    for (layer, accelerator), (key, _) in keys.items():
+        found = known[key]
+        if isinstance(found, str):
+            refusals[layer, accelerator] = found
+            continue
+        for residency, cost in found.items():
+            same = cost.layer == layer
+            costs[layer, accelerator, residency] = cost if same else dataclasses.replace(cost, layer=layer)
     return CostTable(graph=graph, system=system, costs=costs, refusals=refusals)
+
+
+def _pairs(
+    graph: LayerGraph, system: System, objective: Objective, memo: PriceMemo
+) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
+    """For each layer and accelerator, the key that equal pairs share and the steps that the layer takes there."""
+    footprint = footprints(graph)
+    shapes = {layer.name: _shape(layer) for layer in graph.layers}
+    keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
+    for placed in system.accelerators:
+        on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
+        for layer in graph.layers:
+            steps = steps_of(layer, placed.spec, footprint[layer.name])
+            keys[layer.name, placed.name] = ((on, shapes[layer.name], steps), steps)
+    return keys
+
+
+def _priced(
+    graph: LayerGraph,
+    system: System,
+    objective: Objective,
+    keys: dict[tuple[str, str], tuple[Hashable, Steps]],
+    memo: PriceMemo,
+) -> dict[Hashable, Priced]:
+    """The price of every distinct pair, from the memo where it holds it."""
+    distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
+    energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in system.accelerators}
+    known: dict[Hashable, Priced] = {}
+    for key in memo.in_own_order(list(distinct)):
+        found = memo.get(key)
+        if found is None:
+            layer, accelerator, steps = distinct[key]
+            spec, memory = system.accelerator(accelerator).spec, system.memory_of(accelerator)
+            try:
+                found = price_layer(graph[layer], spec, memory, energies[accelerator], steps, objective)
+            except InfeasibleError as refusal:
+                found = str(refusal)
+            memo.put(key, found)
+        known[key] = found
+    return known
 
 
 def _shape(layer: Layer) -> Hashable:

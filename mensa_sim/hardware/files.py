@@ -67,7 +67,7 @@ def kind_of(raw: Mapping[str, Any]) -> str | None:
 def load_technology(name_or_path: str | Path) -> Technology:
     """A technology, every constant at its own node."""
     path = find("technologies", str(name_or_path))
-    return _at_own_node(read_record(path, Technology), str(path))
+    return technology_at_own_node(read_record(path, Technology), str(path))
 
 
 def load_accelerator(name_or_path: str | Path) -> Accelerator:
@@ -103,7 +103,7 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
         PlacedAccelerator(spec=specs[name], technology=technologies[name], memory=entry.memory)
         for name, entry in zip(specs, file.accelerators, strict=True)
     )
-    return _assembled(file, placed, label)
+    return assembled_system(file, placed, label)
 
 
 def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
@@ -190,24 +190,25 @@ def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) ->
     """The technology of each accelerator by its name; a file that several name is read once."""
     files = {path: read_mapping(Path(path)) for path in dict.fromkeys(spec.technology for spec in specs.values())}
     if not overrides:
-        read = {path: _at_own_node(read_record(Path(path), Technology), path) for path in files}
+        read = {path: technology_at_own_node(read_record(Path(path), Technology), path) for path in files}
         return {name: read[spec.technology] for name, spec in specs.items()}
     mappings = {name: copy.deepcopy(files[spec.technology]) for name, spec in specs.items()}
     override_technologies(mappings, overrides)
     labels = {name: _label(Path(spec.technology), overrides) for name, spec in specs.items()}
     return {
-        name: _at_own_node(validate(data, Technology, labels[name]), labels[name]) for name, data in mappings.items()
+        name: technology_at_own_node(validate(data, Technology, labels[name]), labels[name])
+        for name, data in mappings.items()
     }
 
 
-def _at_own_node(technology: Technology, label: str) -> Technology:
+def technology_at_own_node(technology: Technology, label: str) -> Technology:
     try:
         return at_own_node(technology)
     except UsageError as error:
         raise FileError(label, [str(error)]) from error
 
 
-def _assembled(file: SystemFile, accelerators: tuple[PlacedAccelerator, ...], label: str) -> System:
+def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ...], label: str) -> System:
     """The system, its memories priced by the technology of the first accelerator that hangs on each."""
     faults: list[str] = []
     memories: dict[str, Memory] = {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.price import price
+from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
@@ -83,9 +84,10 @@ def evaluate_system(
     *,
     seed: int = 0,
     options: Mapping[str, float] | None = None,
+    memo: PriceMemo | None = None,
 ) -> SystemResult:
-    """Price, schedule and simulate one inference of a graph on one system."""
-    costs = price(graph, system, objective)
+    """Price, schedule and simulate one inference of a graph on one system; `memo` carries prices between systems."""
+    costs = price(graph, system, objective, memo)
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     problem = problem_of(
         graph,

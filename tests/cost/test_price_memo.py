@@ -1,0 +1,89 @@
+"""Prices carried from one system to the next are those that a fresh pricing gives, and only what is new is priced."""
+
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.cost.price import price
+from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.hardware.files import load_system
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+
+def a_layer(name: str, channels: int) -> Layer:
+    return Layer(
+        name=name,
+        operator="linear",
+        nest=LoopNest(K=channels, C=16),
+        parameters=(Parameter(name=f"{name}.weight", size_bytes=16 * channels),),
+        parameter_bits=8,
+        activation_bits=8,
+        input_bytes=16,
+        output_bytes=channels,
+    )
+
+
+GRAPH = LayerGraph(name="small", layers=(a_layer("first", 8), a_layer("second", 24), a_layer("third", 8)), edges=())
+
+
+def test_equal_pairs_are_priced_once_across_systems_and_nothing_changes() -> None:
+    memo = PriceMemo()
+    plain = load_system("mensa_g")
+    slower = load_system("mensa_g", overrides=["accelerators.pascal.clock_hz=1000000000"])
+    assert price(GRAPH, plain, memo=memo) == price(GRAPH, plain)
+    assert memo.priced == 2 * 3
+    assert price(GRAPH, slower, memo=memo) == price(GRAPH, slower)
+    assert memo.priced == 2 * 3 + 2
+    price(GRAPH, plain, memo=memo)
+    assert memo.priced == 2 * 3 + 2
+
+
+def test_whatever_a_price_depends_on_is_priced_anew() -> None:
+    memo = PriceMemo()
+    system = load_system("edge_tpu")
+    price(GRAPH, system, memo=memo)
+    changes = (
+        ["memories.lpddr4.bandwidth_bytes_per_s=1000000000"],
+        ["technology.mac_pj_8_bit=1.5"],
+        ["accelerators.edge_tpu.buffers.parameter.capacity_bytes=65536"],
+    )
+    for number, overrides in enumerate(changes, start=2):
+        changed = load_system("edge_tpu", overrides=overrides)
+        assert price(GRAPH, changed, memo=memo) == price(GRAPH, changed)
+        assert memo.priced == 2 * number
+    price(GRAPH, system, "latency", memo)
+    assert memo.priced == 2 * (len(changes) + 2)
+
+
+def test_a_folder_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:
+    system = load_system("mensa_g")
+    first, second = PriceMemo(tmp_path, pairs=1), PriceMemo(tmp_path, pairs=1)
+    expected = price(GRAPH, system)
+    assert price(GRAPH, system, memo=first) == expected
+    assert price(GRAPH, system, memo=second) == expected
+    assert (first.priced, second.priced) == (6, 0)
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    memo = PriceMemo(tmp_path / "file")
+    system = load_system("edge_tpu")
+    assert price(GRAPH, system, memo=memo) == price(GRAPH, system)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_table_lists_pairs_in_the_order_of_the_system_and_the_graph(tmp_path: Path, shared: bool) -> None:
+    table = price(GRAPH, load_system("mensa_g"), memo=PriceMemo(tmp_path if shared else None))
+    names = list(dict.fromkeys((accelerator, layer) for layer, accelerator, _ in table.costs))
+    expected = [(a, layer.name) for a in ("pascal", "pavlov", "jacquard") for layer in GRAPH.layers]
+    assert names == expected
+    assert all(cost.layer == layer for (layer, _, _), cost in table.costs.items())
+
+
+def test_a_refusal_is_remembered_with_its_reason() -> None:
+    memo = PriceMemo()
+    system = load_system("edge_tpu", overrides=['accelerators.edge_tpu.refuses=["linear"]'])
+    first, again = price(GRAPH, system, memo=memo), price(GRAPH, system, memo=memo)
+    assert first == again
+    assert set(first.refusals) == {(layer.name, "edge_tpu") for layer in GRAPH.layers}
