@@ -106,6 +106,12 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
     return assembled_system(file, placed, label)
 
 
+def system_data(name_or_path: str | Path) -> tuple[Path, Raw, dict[str, tuple[Path, Raw]]]:
+    """Where a system's file lies, what it says, and by name where each accelerator's file lies and what that says."""
+    path, raw, file = _system_mapping(str(name_or_path))
+    return path, raw, _accelerator_mappings(path, file)
+
+
 def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
     """Every file that a system is made from: its own, its accelerators', their technologies'."""
     path, _, file = _system_mapping(str(name_or_path))
