@@ -74,8 +74,11 @@ class Lane:
 
     def take_out(self, transfer: Transfer) -> int:
         """Remove a transfer before its end; the work it still lacks, in the channel's unit, rounded up."""
-        self.heap = [entry for entry in self.heap if entry[2] is not transfer]
-        heapq.heapify(self.heap)
+        if len(self.heap) == 1:
+            self.heap.clear()
+        else:
+            self.heap = [entry for entry in self.heap if entry[2] is not transfer]
+            heapq.heapify(self.heap)
         return -(-(transfer.goal - self.served) // self.scale)
 
 

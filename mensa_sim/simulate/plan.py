@@ -46,6 +46,8 @@ class Unit:
     layers: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     """The tensors of its layers, each once."""
+    parameter_bytes: int
+    """Their footprint."""
     variants: Variants
     dependents: tuple[int, ...]
     """Units that wait for its end, because they read from the same memory."""
@@ -57,16 +59,6 @@ class Unit:
     output may stay on chip."""
     next_here: int | None
     """The next unit in order on the same accelerator."""
-
-    @property
-    def parameter_bytes(self) -> int:
-        """Footprint of its parameters."""
-        return sum(parameter.size_bytes for parameter in self.parameters)
-
-    @property
-    def prefetchable_bytes(self) -> int:
-        """Parameters that may come before it starts."""
-        return sum(stage.prefetchable_bytes for stage in self.variants.streamed.stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +119,7 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
                 accelerator=where[index],
                 layers=layers,
                 parameters=_parameters(graph, layers),
+                parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
                 variants=variants_of(costs, [graph[layer] for layer in layers], where[index], options),
                 dependents=tuple(dependents[index]),
                 copies=tuple(copies[index]),

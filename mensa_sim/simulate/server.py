@@ -15,8 +15,7 @@ from mensa_sim.simulate.plan import Plan, Unit
 from mensa_sim.simulate.recorder import NO_ENERGY, Recorder
 from mensa_sim.simulate.request import Rank, Request
 from mensa_sim.simulate.residency import Pinned, UnitKey
-from mensa_sim.simulate.stage import Energy, Stage
-from mensa_sim.simulate.timeline import Kind
+from mensa_sim.simulate.stage import Stage
 from mensa_sim.simulate.variants import Variant
 
 Process = Generator[simpy.Event, object, None]
@@ -80,8 +79,8 @@ class Server:
         self._prefetch: Prefetch | None = None
         self._idle: Settled | None = None
         self._idle_since_ps = 0
-        self._running: tuple[Kind, Request, Stage, int] | None = None
-        """What it does now, and since when."""
+        self._running: tuple[Request, str, int] | None = None
+        """The request and layer that it works for now, and since when."""
         clock.process(self._serve())
 
     def submit(self, request: Request, unit: Unit) -> None:
@@ -98,8 +97,8 @@ class Server:
         if self._prefetch is not None:
             self._discard(self._prefetch)
         if self._running is not None:
-            kind, request, stage, start_ps = self._running
-            self._recorder.record(self.name, kind, request, stage.layer, start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)
+            request, layer, start_ps = self._running
+            self._recorder.record(self.name, "layer", request, layer, start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)
 
     def _serve(self) -> Process:
         while True:
@@ -163,21 +162,20 @@ class Server:
 
         Bytes that came early are missing from the body first, but the head waits for no more than is left to read.
         """
-        clock, channel, record = self._clock, self._channel, self._recorder.record
+        clock, channel, record, layer = self._clock, self._channel, self._recorder.record, stage.layer
         head_bytes, body_bytes = stage.head_bytes, stage.body_bytes
         if early_bytes:
             head_bytes = min(stage.head_bytes, stage.read_bytes - early_bytes)
             body_bytes = stage.head_bytes + stage.body_bytes - early_bytes - head_bytes
-        start_ps = clock.now_ps
+        begin_ps = start_ps = clock.now_ps
+        self._running = request, layer, begin_ps
         if head_bytes:
-            self._running = "head", request, stage, start_ps
             yield channel.transfer(head_bytes)
-        if head_bytes or stage.head_pj:
-            self._moved("head", request, stage, start_ps, head_bytes, stage.head_pj)
             start_ps = clock.now_ps
-        self._running = "body", request, stage, start_ps
+        if head_bytes or stage.head_pj:
+            record(channel.name, "head", request, layer, begin_ps, start_ps, head_bytes, 0, stage.head_pj)
         body: Transfer | None = None
-        body_end_ps = start_ps
+        end_ps = start_ps
         if body_bytes:
             body = channel.transfer(body_bytes)
             if not stage.overlap:
@@ -187,25 +185,15 @@ class Server:
         if body is not None:
             if not body.done:
                 yield body
-            body_end_ps = body.end_ps
+            end_ps = body.end_ps
         if body is not None or stage.body_pj:
-            record(channel.name, "body", request, stage.layer, start_ps, body_end_ps, body_bytes, 0, stage.body_pj)
-        end_ps = clock.now_ps
-        record(self.name, "body", request, stage.layer, start_ps, end_ps, 0, stage.macs, stage.chip_pj)
+            record(channel.name, "body", request, layer, start_ps, end_ps, body_bytes, 0, stage.body_pj)
         if stage.tail_bytes:
-            self._running = "tail", request, stage, end_ps
+            start_ps = clock.now_ps
             yield channel.transfer(stage.tail_bytes)
-            self._moved("tail", request, stage, end_ps, stage.tail_bytes, stage.tail_pj)
+            record(channel.name, "tail", request, layer, start_ps, clock.now_ps, stage.tail_bytes, 0, stage.tail_pj)
+        record(self.name, "layer", request, layer, begin_ps, clock.now_ps, 0, stage.macs, stage.chip_pj)
         self._running = None
-
-    def _moved(
-        self, kind: Kind, request: Request, stage: Stage, start_ps: int, size_bytes: int, energy_pj: Energy
-    ) -> None:
-        """Record that the accelerator waited for a transfer of its own."""
-        end_ps = self._clock.now_ps
-        record = self._recorder.record
-        record(self._channel.name, kind, request, stage.layer, start_ps, end_ps, size_bytes, 0, energy_pj)
-        record(self.name, kind, request, stage.layer, start_ps, end_ps, 0, 0, NO_ENERGY)
 
     def _start_prefetch(self, request: Request, unit: Unit, variant: Variant) -> None:
         """Let the next unit's parameters come into the room that is left, behind everybody's demand."""
@@ -215,7 +203,7 @@ class Server:
         if then is None or (then[0].plan.name, then[1]) in self._loaded:
             return
         target = then[0].plan.units[then[1]]
-        size_bytes = min(target.prefetchable_bytes, self._parameter_room(variant))
+        size_bytes = min(target.variants.streamed.prefetchable_bytes, self._parameter_room(variant))
         if size_bytes > 0:
             transfer = self._channel.transfer(size_bytes, background=True)
             self._prefetch = Prefetch(plan=then[0].plan, unit=target, request=then[0], transfer=transfer)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["head", "body", "tail", "transfer", "prefetch", "discard", "wake"]
-"""Head, body and tail are a layer's own, on its accelerator and its memory. A transfer carries a tensor to another
-memory. A prefetch brings a layer's parameters early; its energy stands with the layer, whose own transfer is shorter by
-its bytes, unless the bytes are discarded. To wake is to come back from a cut supply."""
+Kind = Literal["layer", "head", "body", "tail", "transfer", "prefetch", "discard", "wake"]
+"""A layer occupies its accelerator; head, body and tail are its own traffic on the memory. A transfer carries a
+tensor to another memory. A prefetch brings a layer's parameters early; its energy stands with the layer, whose own
+traffic is shorter by its bytes, unless the bytes are discarded. To wake is to come back from a cut supply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ class Variant:
     activation_bytes: int | None
     """What its layers hold at once in the activation buffer, at most; none where unknown."""
     read_bytes: int
+    prefetchable_bytes: int
+    """Parameters that may come before it starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +99,10 @@ def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerC
     memory = costs.system.memory_of(members[0].accelerator)
     activations = [member.buffered_bytes.get("activation") for member in members]
     known = [size for size in activations if size is not None]
+    stages = tuple(stage_of(member, memory, layer) for member, layer in zip(members, layers, strict=True))
     return Variant(
-        stages=tuple(stage_of(member, memory, layer) for member, layer in zip(members, layers, strict=True)),
+        stages=stages,
+        prefetchable_bytes=sum(stage.prefetchable_bytes for stage in stages),
         parameter_bytes=max(_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)),
         activation_bytes=max(known) if len(known) == len(members) else None,
         read_bytes=sum(member.memory_read_bytes for member in members),

@@ -40,10 +40,8 @@ def test_head_body_and_tail_follow_each_other_as_worked_by_hand():
     )
     timeline = simulate(graph, costs, everything_on(graph, "acc"))
     assert times(timeline, "acc") == [
-        ("a", "head", 0, 2000),
-        ("a", "body", 2000, 7000),
-        ("a", "tail", 7000, 8000),
-        ("b", "body", 8000, 13000),
+        ("a", "layer", 0, 8000),
+        ("b", "layer", 8000, 13000),
     ]
     assert times(timeline, "ram") == [
         ("a", "head", 0, 2000),
@@ -77,8 +75,8 @@ def test_a_tensor_for_another_memory_is_read_carried_and_written_once():
     timeline = simulate(graph, costs, {"a": "near", "b": "far", "c": "far", "d": "near"})
     moves = [(s.resource, s.start_ps, s.end_ps, s.size_bytes) for s in timeline.spans if s.kind == "transfer"]
     assert moves == [("ram", 1000, 11000, 10), ("ram-stack", 11000, 13070, 10), ("stack", 13070, 14070, 10)]
-    assert times(timeline, "far") == [("b", "body", 14070, 15070), ("c", "body", 15070, 16070)]
-    assert times(timeline, "near")[1] == ("d", "body", 1000, 1000)
+    assert times(timeline, "far") == [("b", "layer", 14070, 15070), ("c", "layer", 15070, 16070)]
+    assert times(timeline, "near")[1] == ("d", "layer", 1000, 1000)
     assert energy_by_component(s for s in timeline.spans if s.kind == "transfer") == {
         "link": 8 * 10 * 0.5,
         "memory": 8 * 10 * (1.0 + 2.0),
@@ -114,7 +112,7 @@ def test_each_layer_runs_once_after_what_it_reads_on_an_accelerator_that_does_no
     timeline = simulate(graph, costs, assignment)
     for each in graph.layers:
         bodies = [s for s in timeline.spans if s.layer == each.name and s.resource == assignment[each.name]]
-        assert [s.kind for s in bodies].count("body") == 1
+        assert [s.kind for s in bodies] == ["layer"]
         begin = min(s.start_ps for s in bodies)
         for producer in graph.predecessors(each.name):
             if graph[producer].group is None or graph[producer].group != each.group:

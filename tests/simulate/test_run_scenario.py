@@ -53,7 +53,7 @@ def run(*streams: Stream, workloads: dict[str, Scheduled] | None = None, **optio
 
 def order(result) -> list[str]:
     """Request and layer in the order in which bodies started on the accelerator."""
-    return [f"{s.request}:{s.layer}" for s in result.timeline.spans if s.resource == "acc" and s.kind == "body"]
+    return [f"{s.request}:{s.layer}" for s in result.timeline.spans if s.resource == "acc"]
 
 
 def test_waiting_of_a_poisson_stream_with_fixed_service_is_that_of_an_m_d_1_queue():
@@ -306,7 +306,7 @@ def test_invariants_hold_over_random_scenarios(drawn):
         if record.end_ps is None:
             continue
         each = workload_of[record.stream]
-        bodies = {s.layer: s for s in own if s.kind == "body" and s.resource == each.assignment[s.layer]}
+        bodies = {s.layer: s for s in own if s.kind == "layer"}
         assert len(bodies) == len(each.graph.layers)
         assert max(s.end_ps for s in own if s.kind != "discard") == record.end_ps
         for edge in each.graph.edges:
