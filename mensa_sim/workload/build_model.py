@@ -1,5 +1,6 @@
 """Building a workload's torch model on `meta` tensors, and tracing it."""
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -26,7 +27,9 @@ def graph_of_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iter
     No weights are allocated, except those of a `.pt2` file. Every failure is a `UsageError` that names the file.
     """
     reference = workload.reference
-    with importable(path.parent):
+    # Only a model that may run foreign code may import what lies beside its workload file.
+    beside = importable(path.parent) if reference.source in (Source.MODULE, Source.FILE) else contextlib.nullcontext()
+    with beside:
         if reference.source is Source.PT2:
             graph = _exported_graph(reference.path_beside(path), workload, path)
         else:

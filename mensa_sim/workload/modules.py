@@ -16,14 +16,15 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @contextlib.contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """Lets modules that lie in a folder be imported inside the block, before all others."""
+    """Lets modules that lie in a folder be imported inside the block; installed ones of the same name come first."""
     entry = str(folder.resolve())
-    sys.path.insert(0, entry)
+    sys.path.append(entry)
     try:
         yield
     finally:
-        if entry in sys.path:
-            sys.path.remove(entry)
+        at = len(sys.path) - 1 - sys.path[::-1].index(entry) if entry in sys.path else None
+        if at is not None:
+            del sys.path[at]
 
 
 def places(reference: ModelReference, workload_path: Path) -> list[str]:

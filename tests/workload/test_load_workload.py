@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mensa_sim.errors import FileError, TraceError, UnknownNameError, UsageError
+from mensa_sim.workload import build_model
 from mensa_sim.workload.load import load_workload
 
 HELPED = """
@@ -87,6 +88,29 @@ def test_a_module_beside_the_workload_is_found_and_the_search_path_is_left_as_it
     before = list(sys.path)
     assert load_workload(write(folder, f"{name}:Net"), allow_code=True).macs == 32
     assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "beside"),
+    [
+        ("mensa_sim.workload.models.small_cnn:SmallCNN", "{}", False),
+        ("torch.nn:Conv2d", "{in_channels: 3, out_channels: 4, kernel_size: 1}", True),
+    ],
+)
+def test_a_shipped_model_never_imports_what_lies_beside_the_workload(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, model: str, arguments: str, beside: bool
+) -> None:
+    seen: list[str] = []
+
+    def trace(*_: object, **__: object) -> None:
+        seen.extend(sys.path)
+        raise TraceError("seen")
+
+    monkeypatch.setattr(build_model, "trace", trace)
+    path = write(folder, model, inputs="[{shape: [1, 3, 32, 32]}]", arguments=arguments)
+    with pytest.raises(TraceError, match="seen"):
+        load_workload(path, allow_code=True)
+    assert (str(folder.resolve()) in seen) == beside
 
 
 def test_an_installed_model_is_found(folder: Path) -> None:
