@@ -7,14 +7,23 @@ from typing import Any, Literal
 
 from mensa_sim.field_faults import Fault
 from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
 
-ProductOperator = Literal["convolution", "linear", "matmul"]
-VectorOperator = Literal[
-    "elementwise", "activation", "pooling", "softmax", "normalization", "reduction", "embedding", "resize", "copy"
-]
-PRODUCTS: tuple[str, ...] = ("convolution", "linear", "matmul")
-ONE_OP_PER_ELEMENT = ("elementwise", "activation")
-NO_OPS = ("embedding", "copy")
+PRODUCTS = ("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d")
+"""Operators with a loop nest, under the names that traced layers have (a convolution is a conv2d)."""
+
+OPERATIONS_PER_ELEMENT: Mapping[str, int] = {"elementwise": 1, "activation": 1, "embedding": 0, "copy": 0} | dict(
+    ELEMENTWISE
+)
+"""Vector operators whose operations follow from the size of the output."""
+
+COUNTED = (
+    *("pooling", "avg_pool", "max_pool", "softmax", "log_softmax", "reduction", "mean", "sum", "resize", "cell_update"),
+    *("normalization", "layer_norm", "rms_norm", "group_norm", "instance_norm", "batch_norm"),
+)
+"""Vector operators whose operations must be given."""
+
+_COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pooling", "softmax", "embedding", "copy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,7 @@ class LayerEntry:
     """
 
     name: str
-    operator: ProductOperator | VectorOperator
+    operator: str
     inputs: tuple[str, ...] = ()
     dims: Dims | None = None
     stride: int | tuple[int, int] = 1
@@ -90,17 +99,22 @@ class LayerEntry:
             yield "inputs names a layer twice"
 
     def _shape_faults(self) -> Iterable[str]:
-        if self.operator in PRODUCTS:
+        known = (*PRODUCTS, *OPERATIONS_PER_ELEMENT, *COUNTED)
+        if self.operator not in known:
+            near = difflib.get_close_matches(self.operator, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            yield f"unknown operator {self.operator!r}; {hint}common ones are {', '.join(_COMMON)}"
+        elif self.operator in PRODUCTS:
             if self.dims is None:
                 yield f"a {self.operator} needs dims"
             yield from self._refused(("elements",), f"a {self.operator} has dims instead")
         else:
             if self.elements is None:
                 yield f"{self.operator} needs elements, the size of its output"
-            if self.vector_ops is None and self.operator not in (*ONE_OP_PER_ELEMENT, *NO_OPS):
+            if self.vector_ops is None and self.operator in COUNTED:
                 yield f"{self.operator} needs vector_ops, its elementwise operations"
             yield from self._refused(("dims", "bias"), f"{self.operator} has elements instead")
-        if self.operator != "convolution":
+        if not self.is_convolution:
             yield from self._refused(("stride", "dilation", "padding", "input_size"), "only a convolution has one")
             if self.dims is not None and (self.dims.OY, self.dims.FY, self.dims.FX) != (1, 1, 1):
                 yield f"a {self.operator} has no OY, FY or FX; its rows are OX"
@@ -114,6 +128,11 @@ class LayerEntry:
         for key in keys:
             if getattr(self, key) not in (None, False, 1):
                 yield f"{key} must be left out: {because}"
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the layer slides a filter over rows and columns."""
+        return self.operator.startswith("conv")
 
     def nest(self, input_size: tuple[int, int]) -> LoopNest | None:
         """The loop nest, given the rows and columns of the real input."""

@@ -8,7 +8,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
-from mensa_sim.workload.layer_list import NO_OPS, LayerEntry, pair
+from mensa_sim.workload.layer_list import OPERATIONS_PER_ELEMENT, LayerEntry, pair
 
 
 def listed_graph(
@@ -126,7 +126,7 @@ class _Draft:
         dims = entry.dims
         if dims is None:
             return 1, 1
-        if entry.operator != "convolution":
+        if not entry.is_convolution:
             return 1, dims.OX
         if entry.input_size is not None:
             return pair(entry.input_size)
@@ -143,10 +143,9 @@ class _Draft:
         return outputs[0] * strides[0], outputs[1] * strides[1]
 
     def _output_size(self, entry: LayerEntry) -> tuple[int, int] | None:
-        if entry.operator == "convolution" and entry.dims is not None:
+        if entry.is_convolution and entry.dims is not None:
             return entry.dims.OY, entry.dims.OX
-        keeps_size = ("elementwise", "activation", "normalization")
-        return self._size_above(entry) if entry.operator in keeps_size else None
+        return self._size_above(entry) if entry.operator in OPERATIONS_PER_ELEMENT else None
 
     def _size_above(self, entry: LayerEntry) -> tuple[int, int] | None:
         """Rows and columns that all of the layer's inputs have."""
@@ -156,7 +155,7 @@ class _Draft:
     def _vector_ops(self, entry: LayerEntry) -> int:
         if entry.vector_ops is not None:
             return entry.vector_ops
-        return 0 if entry.elements is None or entry.operator in NO_OPS else entry.elements * entry.steps
+        return (entry.elements or 0) * entry.steps * OPERATIONS_PER_ELEMENT.get(entry.operator, 0)
 
     def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
         nest = self._nests[entry.name]

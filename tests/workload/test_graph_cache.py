@@ -72,7 +72,7 @@ def test_a_graph_survives_json_whole(graph: LayerGraph) -> None:
 @given(graphs())
 def test_the_trace_record_is_plain_json_whose_totals_are_the_graphs(graph: LayerGraph) -> None:
     record = json.loads(json.dumps(trace_record(graph), allow_nan=False))
-    assert list(record) == ["workload", "macs", "parameter_bytes", "coverage", "layers"]
+    assert {"workload", "macs", "parameter_bytes", "coverage", "layers"} <= set(record)
     assert record["macs"] == sum(layer["macs"] for layer in record["layers"]) == graph.macs
     assert None not in [value for layer in record["layers"] for value in layer.values()]
 

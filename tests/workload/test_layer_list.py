@@ -127,6 +127,20 @@ def test_gates_of_a_recurrent_layer_repeat_their_step_and_share_a_group(tmp_path
     assert [layer.name for layer in graph.groups["cell"]] == ["input_gate", "hidden_gate", "update"]
 
 
+def test_an_operator_may_have_the_name_that_a_traced_layer_has(tmp_path: Path) -> None:
+    text = (
+        HEADER
+        + """
+- {name: a, operator: conv2d, dims: {K: 4, C: 3, OY: 8, OX: 8}}
+- {name: b, operator: convolution, dims: {K: 4, C: 4, OY: 8, OX: 8}, inputs: [a]}
+- {name: c, operator: addcmul, elements: 256, inputs: [b]}
+"""
+    )
+    graph = graph_of(tmp_path, text)
+    assert [layer.operator for layer in graph.layers] == ["conv2d", "conv2d", "addcmul"]
+    assert graph["c"].vector_ops == 3 * 256
+
+
 def test_a_matmul_reads_both_operands_and_holds_no_parameters(tmp_path: Path) -> None:
     text = (
         HEADER
@@ -181,7 +195,8 @@ def test_all_faults_of_a_list_come_at_once(tmp_path: Path) -> None:
     text = (
         HEADER
         + """
-- {name: a, operator: convolutoin, dims: {K: 0}}
+- {name: z, operator: convolutoin, dims: {K: 3}}
+- {name: a, operator: conv2d, dims: {K: 0}}
 - {name: a, operator: linear, dims: {K: 4, Q: 3}, inputs: [b]}
 - {name: ab, operator: linear, dims: {K: 4, OY: 3}, stride: 2, steps: 0}
 - {name: e, operator: pooling, dims: {K: 3}, inputs: [e]}
@@ -190,17 +205,17 @@ def test_all_faults_of_a_list_come_at_once(tmp_path: Path) -> None:
     )
     found = "\n".join(faults(tmp_path, text))
     for expected in (
-        "layers[0].operator: must be",
-        "layers[0].dims: K is 0, must be at least 1",
-        "layers[1].dims.Q: unknown key",
-        "layers[1].name: the name 'a' is taken by layers[0]",
-        "layers[1].inputs[0]: no layer is called 'b'; did you mean 'ab'?",
+        "unknown operator 'convolutoin'; did you mean 'convolution'? common ones are convolution, linear",
+        "layers[1].dims: K is 0, must be at least 1",
+        "layers[2].dims.Q: unknown key",
+        "layers[2].name: the name 'a' is taken by layers[1]",
+        "layers[2].inputs[0]: no layer is called 'b'; did you mean 'ab'?",
         "a linear has no OY, FY or FX; its rows are OX",
         "stride must be left out: only a convolution has one",
         "steps is 0, must be at least 1",
         "pooling needs elements, the size of its output; pooling needs vector_ops",
         "dims must be left out: pooling has elements instead",
-        "layers[3].inputs[0]: a layer cannot read itself",
+        "layers[4].inputs[0]: a layer cannot read itself",
         "parameter_bytes must be left out: a matmul multiplies two activations",
         "a recurrent layer needs a group",
     ):
