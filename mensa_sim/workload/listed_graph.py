@@ -145,7 +145,7 @@ class _Draft:
     def _output_size(self, entry: LayerEntry) -> tuple[int, int] | None:
         if entry.is_convolution and entry.dims is not None:
             return entry.dims.OY, entry.dims.OX
-        return self._size_above(entry) if entry.operator in OPERATIONS_PER_ELEMENT else None
+        return self._size_above(entry) if OPERATIONS_PER_ELEMENT.get(entry.operator) else None
 
     def _size_above(self, entry: LayerEntry) -> tuple[int, int] | None:
         """Rows and columns that all of the layer's inputs have."""
