@@ -32,6 +32,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
         "layers": [_present({name: getattr(layer, name) for name in LAYER_FIELDS}) for layer in main.layers],
+        "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
         "optimality": _present(asdict(main.optimality)),

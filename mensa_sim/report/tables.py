@@ -67,6 +67,8 @@ def totals_table(result: RunResult) -> Table:
         ),
         ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), ratios.energy_efficiency),
         ("energy x delay", engineering(main.edp_j_s, "Js"), engineering(baseline.edp_j_s, "Js"), _edp_ratio(result)),
+        ("steady latency", time_text(main.steady.latency_ps), time_text(baseline.steady.latency_ps), None),
+        ("steady energy", energy_text(main.steady.energy_pj), energy_text(baseline.steady.energy_pj), None),
         ("MAC rate", engineering(main.macs_per_s, "MAC/s"), engineering(baseline.macs_per_s, "MAC/s"), None),
         ("utilization", percent_text(main.utilization), percent_text(baseline.utilization), None),
         ("memory traffic", _traffic(main), _traffic(baseline), None),

@@ -60,6 +60,14 @@ class Optimality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SteadyState:
+    """An inference that finds the parameters that the one before it left on chip."""
+
+    latency_ps: int
+    energy_pj: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemResult:
     """One workload on one system: totals, and what each layer and accelerator did."""
 
@@ -80,6 +88,8 @@ class SystemResult:
     accelerators: Mapping[str, AcceleratorResult]
     handoffs: int
     layers: tuple[LayerResult, ...]
+    steady: SteadyState
+    """All other figures are those of the first inference, which finds empty buffers."""
     coverage: Coverage
     coverage_shares: Mapping[str, Share]
     """Shares of MACs and bytes: costed and unsupported."""

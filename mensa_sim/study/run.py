@@ -17,10 +17,11 @@ from mensa_sim.schedule.problem import Objective
 from mensa_sim.schedule.registry import schedule
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.shipped import find
-from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
+from mensa_sim.simulate.options import FULL, Options
 from mensa_sim.study.provenance import input_hashes, versions
-from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SystemResult
+from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
@@ -46,6 +47,8 @@ class RunRequest:
     cache: bool = True
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    on_chip: Options = FULL
+    """What the simulation may prefetch and keep on chip."""
 
 
 def run(request: RunRequest) -> RunResult:
@@ -54,12 +57,22 @@ def run(request: RunRequest) -> RunResult:
     system = load_system(request.system, overrides=request.overrides)
     baseline = load_system(request.baseline)
     graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
-    main = evaluate_system(graph, system, request.scheduler, objective, seed=request.seed, options=request.options)
+    main = evaluate_system(
+        graph,
+        system,
+        request.scheduler,
+        objective,
+        seed=request.seed,
+        options=request.options,
+        on_chip=request.on_chip,
+    )
     alone = f"single:{baseline.accelerators[0].name}" if len(baseline.accelerators) == 1 else request.scheduler
     options = {} if alone.startswith("single:") else request.options
     return RunResult(
         main=main,
-        baseline=evaluate_system(graph, baseline, alone, objective, seed=request.seed, options=options),
+        baseline=evaluate_system(
+            graph, baseline, alone, objective, seed=request.seed, options=options, on_chip=request.on_chip
+        ),
         versions=versions(),
         inputs=input_hashes(
             (
@@ -84,9 +97,13 @@ def evaluate_system(
     *,
     seed: int = 0,
     options: Mapping[str, float] | None = None,
+    on_chip: Options = FULL,
     memo: PriceMemo | None = None,
 ) -> SystemResult:
-    """Price, schedule and simulate one inference of a graph on one system; `memo` carries prices between systems."""
+    """Price, schedule and simulate a graph on one system: a first inference, and a second for the steady state.
+
+    `memo` carries prices between systems.
+    """
     costs = price(graph, system, objective, memo)
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     problem = problem_of(
@@ -97,8 +114,8 @@ def evaluate_system(
         leakage_mw={name: sum(components.values()) for name, components in leakage_mw.items()},
     )
     found = schedule(problem, scheduler, **(options or {}))
-    timeline = simulate(graph, costs, found.assignment)
-    measured = metrics(timeline, system, graph, leakage_mw)
+    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
+    measured, steady = (metrics(each, system, graph, leakage_mw) for each in (timeline, second))
     return SystemResult(
         workload=graph.name,
         system=system.name,
@@ -115,6 +132,7 @@ def evaluate_system(
         accelerators=_accelerators(measured),
         handoffs=measured.handoffs,
         layers=_layers(graph, costs, found, measured),
+        steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
         optimality=Optimality(objective=objective, value=found.value, bound=found.bound, gap=found.gap),
