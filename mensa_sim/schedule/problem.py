@@ -72,6 +72,11 @@ class Problem:
         """Power that the whole system draws however little it does."""
         return sum(self.leakage_mw) + self.background_mw
 
+    @property
+    def static_pj_per_ps(self) -> float:
+        """That power as energy per time."""
+        return leakage_pj(self.static_mw, 1)
+
     @cached_property
     def incoming(self) -> tuple[tuple[Tensor, ...], ...]:
         """The tensors that each unit reads, in the order given."""
@@ -106,11 +111,11 @@ class Problem:
         """Dynamic energy of copying bytes between memories."""
         return self.routes[source, target].energy_pj(size_bytes) if source != target else 0.0
 
-    def total_pj(self, dynamic_pj: float, latency_ps: int) -> float:
+    def total_pj(self, dynamic_pj: float, latency_ps: float) -> float:
         """Energy of an inference: dynamic, and the static power of the whole system over its latency."""
-        return dynamic_pj + leakage_pj(self.static_mw, latency_ps)
+        return dynamic_pj + self.static_pj_per_ps * latency_ps
 
-    def value(self, dynamic_pj: float, latency_ps: int) -> float:
+    def value(self, dynamic_pj: float, latency_ps: float) -> float:
         """What the objective makes of a latency and a dynamic energy: ps, pJ or pJ ps."""
         if self.objective == "latency":
             return float(latency_ps)

@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from mensa_sim.errors import UsageError
+from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.heft import heft
 from mensa_sim.schedule.mensa import mensa
+from mensa_sim.schedule.optimal import optimal
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.simple import greedy, single
@@ -22,6 +23,7 @@ SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
         "greedy": greedy,
         "mensa": mensa,
         "heft": heft,
+        "optimal": optimal,
     }
 )
 
@@ -39,11 +41,25 @@ def schedule(problem: Problem, name: str, **options: float) -> Schedule:
     """
     if name.startswith(SINGLE):
         _check_options(name, single, options)
-        return single(problem, name.removeprefix(SINGLE))
+        alone = single(problem, name.removeprefix(SINGLE))
+        _check_deadline(problem, alone)
+        return alone
     scheduler = lookup(SCHEDULERS, name, f"scheduler (or {SINGLE}NAME)")
     _check_options(name, scheduler, options)
     require_runnable(problem)
-    return scheduler(problem, **options)
+    found = scheduler(problem, **options)
+    _check_deadline(problem, found)
+    return found
+
+
+def _check_deadline(problem: Problem, found: Schedule) -> None:
+    latency_ps, deadline_ps = found.prediction.latency_ps, problem.deadline_ps
+    if deadline_ps is not None and latency_ps > deadline_ps:
+        raise InfeasibleError(
+            f"{problem.name}: the schedule of {found.scheduler} takes {latency_ps} ps and misses the deadline of "
+            f"{deadline_ps} ps by {latency_ps - deadline_ps} ps ({latency_ps / deadline_ps - 1:.1%}); "
+            "the scheduler `optimal` meets it if any schedule can"
+        )
 
 
 def _check_options(name: str, scheduler: Scheduler, options: Mapping[str, float]) -> None:

@@ -80,3 +80,9 @@ def unit_assignment(problem: Problem, schedule: Schedule) -> list[int]:
     """The accelerator of each unit of the problem, by index."""
     index = {name: number for number, name in enumerate(problem.accelerators)}
     return [index[schedule.assignment[unit.layers[0]]] for unit in problem.units]
+
+
+def unit_order(problem: Problem, schedule: Schedule) -> list[int]:
+    """The units of the problem in the schedule's order, by index."""
+    unit_of = {layer: index for index, unit in enumerate(problem.units) for layer in unit.layers}
+    return list(dict.fromkeys(unit_of[layer] for layer in schedule.assignment))

@@ -1,0 +1,91 @@
+"""A mixed-integer linear program under construction, and its solution by HiGHS through scipy.
+
+HiGHS: Huangfu and Hall, Mathematical Programming Computation 10 (2018). It is deterministic unless a time limit cuts it
+short. Costs and times are scaled to the size of the problem first, because its tolerances are absolute.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mensa_sim.schedule.arrays import Floats
+
+TOLERANCE = 1e-6
+"""Relative slack left for HiGHS's own tolerances in the bounds that it proves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Values of all variables (none without a feasible solution in time), and a proved lower bound on the objective."""
+
+    values: Floats | None
+    bound: float
+    finished: bool
+    """Whether it stopped because the optimum (or that there is none) was proved."""
+
+
+@dataclass(slots=True)
+class LinearProgram:
+    """Variables by index with cost, bounds and integrality; rows `low <= sum of coefficients x variables <= high`."""
+
+    costs: list[float] = field(default_factory=list)
+    lows: list[float] = field(default_factory=list)
+    highs: list[float] = field(default_factory=list)
+    integral: list[bool] = field(default_factory=list)
+    row_indexes: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    coefficients: list[float] = field(default_factory=list)
+    row_lows: list[float] = field(default_factory=list)
+    row_highs: list[float] = field(default_factory=list)
+
+    def variable(self, cost: float = 0.0, *, low: float = 0.0, high: float = 1.0, integral: bool = False) -> int:
+        """Add a variable; its index."""
+        self.costs.append(cost)
+        self.lows.append(low)
+        self.highs.append(high)
+        self.integral.append(integral)
+        return len(self.costs) - 1
+
+    def row(self, terms: Sequence[tuple[int, float]], *, low: float = -math.inf, high: float = math.inf) -> None:
+        """Add a row over (variable, coefficient) pairs."""
+        number = len(self.row_lows)
+        for column, coefficient in terms:
+            self.row_indexes.append(number)
+            self.columns.append(column)
+            self.coefficients.append(coefficient)
+        self.row_lows.append(low)
+        self.row_highs.append(high)
+
+    def solve(self, time_limit_s: float) -> Solution:
+        """The least cost; without an optimum in time the best found and the bound reached."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csc_array
+
+        scale = max((abs(cost) for cost in self.costs), default=0.0) / 1e3 or 1.0
+        shape = len(self.row_lows), len(self.costs)
+        matrix = csc_array((self.coefficients, (self.row_indexes, self.columns)), shape=shape)
+        constraints = [LinearConstraint(matrix, self.row_lows, self.row_highs)] if self.row_lows else []
+        result = milp(
+            np.array(self.costs) / scale,
+            integrality=np.array(self.integral, dtype=int),
+            bounds=Bounds(np.array(self.lows), np.array(self.highs)),
+            constraints=constraints,
+            options={"time_limit": time_limit_s, "mip_rel_gap": 1e-9},
+        )
+        if result.status == 2:
+            return Solution(values=None, bound=math.inf, finished=True)
+        found = result.mip_dual_bound
+        bound = -math.inf if found is None or math.isnan(found) else float(found) * scale
+        return Solution(values=result.x, bound=bound, finished=result.status == 0)
+
+
+def tightened(bound: float) -> float:
+    """A bound less the solver's tolerance."""
+    return bound - TOLERANCE * abs(bound) if math.isfinite(bound) else -math.inf
+
+
+def chosen(columns: Mapping[int, int], values: Floats) -> int:
+    """The key whose binary variable is set."""
+    return max(columns, key=lambda key: values[columns[key]])

@@ -1,0 +1,154 @@
+"""`optimal` against exhaustive search, against every other scheduler, and its bound against its value."""
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+from chains import chain, unit
+from exhaustive import every_prediction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_problems import problems
+
+from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.schedule import elimination
+from mensa_sim.schedule.optimal import beside, optimal
+from mensa_sim.schedule.problem import Objective, Problem
+from mensa_sim.schedule.registry import SCHEDULERS, schedule
+from mensa_sim.schedule.unit import Tensor
+
+THOROUGH = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+EXACT = 1 + 1e-9
+BY_HIGHS = 1 + 1e-5
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@THOROUGH
+@given(problem=problems(max_units=7, executions=("serial",)))
+def test_layer_by_layer_it_equals_exhaustive_search(objective: Objective, problem: Problem) -> None:
+    problem = replace(problem, objective=objective)
+    best = min(prediction.value for prediction in every_prediction(problem))
+    found = optimal(problem)
+    assert found.value <= best * EXACT
+    assert found.bound == pytest.approx(best, rel=1e-9)
+    assert found.gap == 0
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@THOROUGH
+@given(problem=problems(max_units=6, executions=("serial",)))
+def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: Objective, problem: Problem) -> None:
+    problem = replace(problem, objective=objective)
+    best = min(prediction.value for prediction in every_prediction(problem))
+    with patch.object(elimination, "MAX_TABLE", 0):
+        found = optimal(problem)
+    assert "HiGHS" in found.proof
+    assert found.value <= best * BY_HIGHS
+    assert found.bound is not None
+    assert best / BY_HIGHS <= found.bound <= best * BY_HIGHS
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@settings(THOROUGH, max_examples=40)
+@given(problem=problems(max_units=4, executions=("parallel",)))
+def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
+    objective: Objective, problem: Problem
+) -> None:
+    problem = replace(problem, objective=objective)
+    best = min(prediction.value for prediction in every_prediction(problem))
+    found = optimal(problem)
+    assert found.value <= best * BY_HIGHS
+    assert found.bound is not None
+    assert best / BY_HIGHS <= found.bound <= best * BY_HIGHS
+
+
+@pytest.mark.parametrize("execution", ["serial", "parallel"])
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@settings(THOROUGH, max_examples=25)
+@given(data=st.data())
+def test_under_a_deadline_it_is_the_best_that_meets_it_or_says_by_how_much_nothing_does(
+    execution: str, objective: Objective, data: st.DataObject
+) -> None:
+    drawn = data.draw(problems(max_units=6 if execution == "serial" else 4, executions=(execution,)))
+    everything = every_prediction(replace(drawn, objective=objective))
+    fastest, slowest = (pick(p.latency_ps for p in everything) for pick in (min, max))
+    deadline_ps = data.draw(st.integers(max(1, fastest - 2), max(1, slowest + 1)))
+    problem = replace(drawn, objective=objective, deadline_ps=deadline_ps)
+    meeting = [prediction.value for prediction in everything if prediction.latency_ps <= deadline_ps]
+    if not meeting:
+        with pytest.raises(InfeasibleError, match=rf"takes {fastest} ps, {fastest - deadline_ps} ps \("):
+            optimal(problem)
+        return
+    found = optimal(problem)
+    assert found.prediction.latency_ps <= deadline_ps
+    assert found.value <= min(meeting) * BY_HIGHS
+    assert found.bound is not None
+    assert found.bound <= min(meeting) * EXACT
+
+
+@THOROUGH
+@given(problem=problems(max_units=7))
+def test_no_scheduler_is_better_and_no_bound_is_above_a_value(problem: Problem) -> None:
+    best = optimal(problem)
+    assert best.bound is not None
+    assert best.bound <= best.value
+    names = [*(name for name in SCHEDULERS if name not in ("optimal", "throughput"))]
+    names += [f"single:{a}" for i, a in enumerate(problem.accelerators) if all(i in u.allowed for u in problem.units)]
+    for name in names:
+        other = schedule(problem, name)
+        assert best.value <= other.value * EXACT
+        assert (beside(other, best).gap or 0.0) >= 0
+
+
+def ladder(rungs: int, **fields: object) -> Problem:
+    """Two branches at each rung, so that nothing is known before the program is solved."""
+    units = [unit("in", 10, 12)]
+    tensors = []
+    for rung in range(rungs):
+        base = 3 * rung
+        units += [unit(f"l{rung}", 50 + rung, 40), unit(f"r{rung}", 45, 60 - rung), unit(f"j{rung}", 9, 11)]
+        tensors.append(Tensor(producer=base, readers=(base + 1, base + 2), size_bytes=20))
+        tensors += [Tensor(producer=base + side, readers=(base + 3,), size_bytes=20) for side in (1, 2)]
+    return chain(*units, tensors=tuple(tensors), **fields)
+
+
+def test_without_the_time_to_prove_it_the_gap_is_stated() -> None:
+    found = optimal(ladder(6, execution="parallel", objective="latency"), time_limit_s=1e-6)
+    assert found.bound is not None
+    assert 0 < found.bound < found.value
+    assert "time limit" in found.proof
+
+
+def test_joining_two_branches_late_pays_where_copies_are_cheap() -> None:
+    found = optimal(ladder(2, execution="parallel", objective="latency"), time_limit_s=20)
+    assert found.gap == 0
+    assert found.value < sum(min(o.latency_ps for o in u.options) for u in ladder(2).units)  # type: ignore[union-attr]
+
+
+def test_each_reason_says_what_moving_the_layer_alone_would_cost() -> None:
+    found = optimal(chain(unit("a", 100, 200), unit("b", 100, 150), objective="latency"))
+    assert found.reasons["a"] == "moving it alone to far changes latency by +1.05 of its value"
+    assert found.reasons["b"] == "moving it alone to far changes latency by +0.8 of its value"
+
+
+def test_among_the_fastest_it_takes_the_one_of_least_energy() -> None:
+    problem = chain(unit("a", 100, 100), objective="latency", memories=("m0", "m0"))
+    cheaper = replace(
+        problem.units[0], options=(*problem.units[0].options[:1], replace(problem.units[0].option(1), energy_pj=1.0))
+    )
+    assert optimal(replace(problem, units=(cheaper,))).assignment == {"a": "far"}
+
+
+def test_a_heuristic_that_misses_the_deadline_says_by_how_much() -> None:
+    problem = chain(unit("a", 100, 200, family=3), families={3: 1}, deadline_ps=150)
+    with pytest.raises(
+        InfeasibleError, match=r"mensa takes 200 ps and misses .* of 150 ps by 50 ps \(33.3%\)"
+    ):
+        schedule(problem, "mensa")
+
+
+def test_a_time_limit_must_be_positive() -> None:
+    with pytest.raises(UsageError, match="time_limit_s is 0"):
+        schedule(chain(unit("a", 1, 1)), "optimal", time_limit_s=0)
