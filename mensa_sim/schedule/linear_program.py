@@ -16,6 +16,12 @@ TOLERANCE = 1e-6
 """Relative slack left for HiGHS's own tolerances in the bounds that it proves."""
 
 
+COST_SCALE = 1e3
+"""What a known solution costs in the solver's eyes."""
+SOLVED = f"exact within the solver's tolerance of {TOLERANCE:g}: mixed-integer program, HiGHS"
+STOPPED = "mixed-integer program, HiGHS stopped by the time limit or by the size of the problem"
+
+
 @dataclass(frozen=True, slots=True)
 class Solution:
     """Values of all variables (none without a feasible solution in time), and a proved lower bound on the objective."""
@@ -58,26 +64,35 @@ class LinearProgram:
         self.row_lows.append(low)
         self.row_highs.append(high)
 
-    def solve(self, time_limit_s: float) -> Solution:
-        """The least cost; without an optimum in time the best found and the bound reached."""
+    def solve(self, time_limit_s: float, known: float) -> Solution:
+        """The least cost; without an optimum in time the best found and the bound reached.
+
+        `known` is the cost of a feasible solution. No variable and no cost is negative, so none may cost more than it,
+        and it is the scale by which the solver's absolute tolerances become relative.
+        """
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import csc_array
 
-        scale = max((abs(cost) for cost in self.costs), default=0.0) / 1e3 or 1.0
+        if known <= 0:
+            return Solution(values=None, bound=0.0, finished=True)
+        costs = np.array(self.costs) * (COST_SCALE / known)
+        integral = np.array(self.integral, dtype=int)
+        highs = np.minimum(self.highs, COST_SCALE * (1 + TOLERANCE) / np.maximum(costs, 1e-300))
+        highs = np.maximum(np.where(integral, np.floor(highs), highs), self.lows)
         shape = len(self.row_lows), len(self.costs)
         matrix = csc_array((self.coefficients, (self.row_indexes, self.columns)), shape=shape)
         constraints = [LinearConstraint(matrix, self.row_lows, self.row_highs)] if self.row_lows else []
         result = milp(
-            np.array(self.costs) / scale,
-            integrality=np.array(self.integral, dtype=int),
-            bounds=Bounds(np.array(self.lows), np.array(self.highs)),
+            costs,
+            integrality=integral,
+            bounds=Bounds(np.array(self.lows), highs),
             constraints=constraints,
             options={"time_limit": time_limit_s, "mip_rel_gap": 1e-9},
         )
-        if result.status == 2:
-            return Solution(values=None, bound=math.inf, finished=True)
+        if result.status == 2:  # only within its tolerances: a solution is known
+            return Solution(values=None, bound=known, finished=True)
         found = result.mip_dual_bound
-        bound = -math.inf if found is None or math.isnan(found) else float(found) * scale
+        bound = -math.inf if found is None or math.isnan(found) else float(found) * known / COST_SCALE
         return Solution(values=result.x, bound=bound, finished=result.status == 0)
 
 

@@ -19,6 +19,9 @@ from mensa_sim.schedule.weighted import Candidate, best_of, cheapest_apart, eval
 MAX_PAIRS = 600
 """Pairs of unordered units above which their order is left out of the program."""
 
+MAX_UNITS = 2000
+"""Units above which the program is not tried: HiGHS does not keep a time limit while it simplifies one so large."""
+
 Placed = tuple[tuple[int, ...], tuple[int, ...] | None]
 """An assignment and an order."""
 
@@ -26,11 +29,17 @@ Placed = tuple[tuple[int, ...], tuple[int, ...] | None]
 class MakespanProgram:
     """Least weighted sum of dynamic energy and makespan, at most `deadline_ps` where one is given.
 
-    `known` are feasible for sure, under the deadline too; `budget_s` is the time for all calls together.
+    `known` are feasible for sure, under the deadline too; `budget_s` is the time for all calls together;
+    `least_energy_pj` is a bound on the dynamic energy that somebody else proved.
     """
 
     def __init__(
-        self, arrays: Arrays, known: Sequence[Placed], budget_s: float, deadline_ps: int | None = None
+        self,
+        arrays: Arrays,
+        known: Sequence[Placed],
+        budget_s: float,
+        deadline_ps: int | None = None,
+        least_energy_pj: float = 0.0,
     ) -> None:
         self.problem = arrays.problem
         self._arrays = arrays
@@ -44,6 +53,7 @@ class MakespanProgram:
         """Times in the program are in these: HiGHS's tolerances are absolute."""
         self._horizon = max(1.0, float(worst_ps) / self._scale_ps)
         self._shortest_ps = max(critical_path_ps(arrays), least_load_ps(arrays))
+        self._least_energy_pj = max(least_energy_pj, cheapest_apart(arrays, 1.0, 0.0))
         self._program = LinearProgram()
         self._energies: dict[int, float] = {}
         self._places = self._placements()
@@ -62,12 +72,13 @@ class MakespanProgram:
             costs[column] = energy_weight * energy_pj
         costs[self._makespan] = latency_weight * self._scale_ps
         self._program.costs = costs
-        bound = cheapest_apart(self._arrays, energy_weight, 0.0) + latency_weight * self._shortest_ps
+        bound = energy_weight * self._least_energy_pj + latency_weight * self._shortest_ps
         found = list(self._known)
+        known = min(candidate.weighted(energy_weight, latency_weight) for candidate in found)
         finished = False
         left_s = self._ends_s - time.monotonic()
-        if left_s > 0:
-            solution = self._program.solve(left_s)
+        if left_s > 0 and len(self.problem.units) <= MAX_UNITS:
+            solution = self._program.solve(left_s, known)
             bound = max(bound, tightened(solution.bound))
             finished = solution.finished and self.complete
             if solution.values is not None:

@@ -12,7 +12,7 @@ from mensa_sim.schedule.arrays import Arrays
 from mensa_sim.schedule.elimination import TooWideError
 from mensa_sim.schedule.front import ROUNDING, Front, least_product
 from mensa_sim.schedule.heft import heft
-from mensa_sim.schedule.makespan_program import MakespanProgram
+from mensa_sim.schedule.makespan_program import MakespanProgram, Placed
 from mensa_sim.schedule.margins import reasons_of
 from mensa_sim.schedule.mensa import mensa
 from mensa_sim.schedule.problem import Problem
@@ -80,18 +80,23 @@ def _limited(arrays: Arrays, meeting: Sequence[Candidate], time_limit_s: float, 
 
 def _solver(arrays: Arrays, time_limit_s: float) -> WeightedSolver:
     problem = arrays.problem
-    others = [greedy(problem), mensa(problem), heft(problem)]
-    known = [(tuple(unit_assignment(problem, found)), tuple(unit_order(problem, found))) for found in others]
     try:
         serial: WeightedSolver = EliminationSolver(arrays)
     except TooWideError:
-        serial = SerialProgram(arrays, [assignment for assignment, _ in known], time_limit_s)
+        serial = SerialProgram(arrays, [assignment for assignment, _ in _others(problem)], time_limit_s)
     if problem.execution == "serial":
         return serial
-    for weights in ((0.0, 1.0), (1.0, problem.static_pj_per_ps), (1.0, 0.0)):
+    known = _others(problem)
+    for weights in ((0.0, 1.0), (1.0, problem.static_pj_per_ps)):
         assignment = serial.minimise(*weights).assignment
         known.append((assignment, tuple(range(len(assignment)))))
-    return MakespanProgram(arrays, known, time_limit_s)
+    return MakespanProgram(arrays, known, time_limit_s, least_energy_pj=serial.minimise(1.0, 0.0).bound)
+
+
+def _others(problem: Problem) -> list[Placed]:
+    """What every other scheduler answers: the exact ones start from it and are never worse."""
+    found = [greedy(problem), mensa(problem), heft(problem)]
+    return [(tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found]
 
 
 def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:

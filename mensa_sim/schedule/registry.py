@@ -9,9 +9,11 @@ from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.heft import heft
 from mensa_sim.schedule.mensa import mensa
 from mensa_sim.schedule.optimal import optimal
+from mensa_sim.schedule.pareto import pareto
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.simple import greedy, single
+from mensa_sim.schedule.throughput import throughput
 
 Scheduler = Callable[..., Schedule]
 
@@ -24,6 +26,8 @@ SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
         "mensa": mensa,
         "heft": heft,
         "optimal": optimal,
+        "pareto": pareto,
+        "throughput": throughput,
     }
 )
 

@@ -40,18 +40,18 @@ class SerialProgram:
             self._dynamic_pj[column] = arrays.copy_pj[copy]
             self._latency_ps[column] = arrays.copy_ps[copy]
         if deadline_ps is not None:
-            scale = float(self._latency_ps.max(initial=0.0)) or 1.0
-            terms = [(column, value / scale) for column, value in enumerate(self._latency_ps) if value]
-            self._program.row(terms, high=deadline_ps / scale)
+            terms = [(column, value / deadline_ps) for column, value in enumerate(self._latency_ps) if value]
+            self._program.row(terms, high=1.0)
 
     def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
         """The best found in the time left, with the bound proved by then."""
         self._program.costs = list(energy_weight * self._dynamic_pj + latency_weight * self._latency_ps)
         bound = cheapest_apart(self._arrays, energy_weight, latency_weight)
         found = list(self._known)
+        known = min(candidate.weighted(energy_weight, latency_weight) for candidate in found)
         finished = False
         while (left_s := self._ends_s - time.monotonic()) > 0:
-            solution = self._program.solve(left_s)
+            solution = self._program.solve(left_s, known)
             bound = max(bound, tightened(solution.bound))
             finished = solution.finished
             values = solution.values

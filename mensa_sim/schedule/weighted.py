@@ -10,7 +10,7 @@ import numpy as np
 from mensa_sim.schedule.arrays import Arrays
 from mensa_sim.schedule.elimination import Elimination
 from mensa_sim.schedule.evaluate import Prediction, evaluate
-from mensa_sim.schedule.linear_program import TOLERANCE
+from mensa_sim.schedule.linear_program import SOLVED, STOPPED, TOLERANCE
 from mensa_sim.schedule.problem import Problem
 
 
@@ -58,9 +58,8 @@ def best_of(
     """The candidate with the least weighted sum beside a bound that HiGHS proved."""
     best = min(found, key=lambda candidate: candidate.weighted(energy_weight, latency_weight))
     value = best.weighted(energy_weight, latency_weight)
-    if finished and value - bound <= 3 * TOLERANCE * abs(value):
-        return replace(best, bound=value, proof="exact: mixed-integer program solved by HiGHS")
-    return replace(best, bound=min(bound, value), proof="mixed-integer program, stopped by HiGHS's time limit")
+    closed = finished and value - bound <= 3 * TOLERANCE * abs(value)
+    return replace(best, bound=min(bound, value), proof=SOLVED if closed else STOPPED)
 
 
 def cheapest_apart(arrays: Arrays, energy_weight: float, latency_weight: float) -> float:

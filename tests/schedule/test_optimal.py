@@ -18,10 +18,12 @@ from mensa_sim.schedule.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.unit import Tensor
 
 THOROUGH = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 EXACT = 1 + 1e-9
 BY_HIGHS = 1 + 1e-5
+PROVED = 1e-4
+"""What the solver's tolerance, of 1e-6 for each of energy and latency, leaves of a bound on their product."""
 
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
@@ -47,11 +49,11 @@ def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: Objecti
     assert "HiGHS" in found.proof
     assert found.value <= best * BY_HIGHS
     assert found.bound is not None
-    assert best / BY_HIGHS <= found.bound <= best * BY_HIGHS
+    assert best * (1 - PROVED) <= found.bound <= best * EXACT
 
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
-@settings(THOROUGH, max_examples=40)
+@settings(THOROUGH, max_examples=25)
 @given(problem=problems(max_units=4, executions=("parallel",)))
 def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
     objective: Objective, problem: Problem
@@ -61,12 +63,12 @@ def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
     found = optimal(problem)
     assert found.value <= best * BY_HIGHS
     assert found.bound is not None
-    assert best / BY_HIGHS <= found.bound <= best * BY_HIGHS
+    assert best * (1 - PROVED) <= found.bound <= best * EXACT
 
 
 @pytest.mark.parametrize("execution", ["serial", "parallel"])
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
-@settings(THOROUGH, max_examples=25)
+@settings(THOROUGH, max_examples=20)
 @given(data=st.data())
 def test_under_a_deadline_it_is_the_best_that_meets_it_or_says_by_how_much_nothing_does(
     execution: str, objective: Objective, data: st.DataObject
@@ -123,7 +125,7 @@ def test_without_the_time_to_prove_it_the_gap_is_stated() -> None:
 
 def test_joining_two_branches_late_pays_where_copies_are_cheap() -> None:
     found = optimal(ladder(2, execution="parallel", objective="latency"), time_limit_s=20)
-    assert found.gap == 0
+    assert found.gap == pytest.approx(0, abs=1e-5)
     assert found.value < sum(min(o.latency_ps for o in u.options) for u in ladder(2).units)  # type: ignore[union-attr]
 
 
@@ -143,9 +145,7 @@ def test_among_the_fastest_it_takes_the_one_of_least_energy() -> None:
 
 def test_a_heuristic_that_misses_the_deadline_says_by_how_much() -> None:
     problem = chain(unit("a", 100, 200, family=3), families={3: 1}, deadline_ps=150)
-    with pytest.raises(
-        InfeasibleError, match=r"mensa takes 200 ps and misses .* of 150 ps by 50 ps \(33.3%\)"
-    ):
+    with pytest.raises(InfeasibleError, match=r"mensa takes 200 ps and misses .* of 150 ps by 50 ps \(33.3%\)"):
         schedule(problem, "mensa")
 
 

@@ -1,0 +1,54 @@
+"""The period of a stream: loads worked by hand, and the optimum by exhaustive search."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from chains import chain, unit
+from hypothesis import HealthCheck, given, settings
+from random_problems import problems
+
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.throughput import loads_ps, throughput
+from mensa_sim.schedule.transfer import Route, Stage
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(problem=problems(max_units=6))
+def test_no_assignment_has_a_shorter_period(problem: Problem) -> None:
+    places = product(*(unit.allowed for unit in problem.units))
+    best = min(max(loads_ps(problem, assignment).values()) for assignment in places)
+    found = throughput(problem)
+    assert best <= found.value <= best * (1 + 1e-5)
+    assert found.bound is not None
+    assert best * (1 - 1e-5) <= found.bound <= best
+
+
+def test_the_load_of_a_stream_is_spread_over_the_accelerators() -> None:
+    problem = chain(*(unit(f"u{i}", 100, 100) for i in range(4)), memories=("m0", "m0"))
+    found = throughput(problem)
+    assert found.value == 200
+    assert found.objective == "period"
+    assert found.gap == pytest.approx(0, abs=1e-5)
+
+
+def test_a_copy_keeps_both_memories_and_the_link_busy() -> None:
+    stages = tuple(
+        Stage(resource=name, bandwidth_bytes_per_s=rate, pj_per_byte=1.0)
+        for name, rate in (("m0", 1e12), ("m0-m1", 5e11), ("m1", 2e12))
+    )
+    problem = chain(unit("a", 10, 10), unit("b", 20, 30), routes={pair: Route(stages=stages) for pair in PAIRS})
+    loads = {"near": 10, "far": 30, "memory m0": 100, "link m0-m1": 200, "memory m1": 50}
+    assert loads_ps(problem, [0, 1]) == loads
+    assert set(throughput(problem).assignment.values()) == {"near"}
+
+
+PAIRS = (("m0", "m1"), ("m1", "m0"))
+
+
+def test_two_accelerators_beside_one_memory_share_its_channel() -> None:
+    option = replace(unit("u", 100, 100).option(0), memory_ps=80)
+    units = tuple(replace(unit(f"u{i}", 1, 1), options=(option, option)) for i in range(4))
+    found = throughput(chain(*units, memories=("m0", "m0")))
+    assert found.value == 4 * 80
+    assert "memory m0 sets the period" in found.reasons["u0"]
