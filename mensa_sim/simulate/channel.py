@@ -105,24 +105,30 @@ class Channel:
     def transfer(self, size_bytes: int, *, background: bool = False) -> Transfer:
         """Start moving bytes; wait for the transfer unless it is `done`. Bytes must be positive."""
         now = self._clock.now_ps
+        transfer = Transfer(self._clock, size_bytes, now, background)
+        work = size_bytes * self._work_per_byte
+        if background and self._demand.heap:
+            self._background.join(transfer, work)
+            return transfer
         if now != self._last_ps:
             self._catch_up(now)
-        transfer = Transfer(self._clock, size_bytes, now, background)
-        lane = self._background if background else self._demand
-        lane.join(transfer, size_bytes * self._work_per_byte)
+        (self._background if background else self._demand).join(transfer, work)
         self._arm(now)
         return transfer
 
     def cancel(self, transfer: Transfer) -> int:
         """Stop a transfer; the whole bytes that have passed, all of them if it is done."""
         now = self._clock.now_ps
-        self._catch_up(now)
+        waits = transfer.background and self._demand.heap
+        if not waits:
+            self._catch_up(now)
         if transfer.done:
             return transfer.size_bytes
         lane = self._background if transfer.background else self._demand
         missing = -(-lane.take_out(transfer) // self._work_per_byte)
         transfer.end_ps = now
-        self._arm(now)
+        if not waits:
+            self._arm(now)
         return transfer.size_bytes - missing
 
     def _catch_up(self, now: int) -> None:
