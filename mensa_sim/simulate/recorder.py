@@ -9,7 +9,7 @@ from mensa_sim.simulate.timeline import BufferLevel, Kind, RequestRecord, Span, 
 
 NO_ENERGY: Mapping[str, float] = {}
 
-DEFAULT_MAX_SPANS = 200_000
+DEFAULT_MAX_SPANS = 100_000
 """Perfetto opens a trace of so many slices in seconds."""
 
 
