@@ -1,5 +1,7 @@
 """From counts to a `LayerCost`: steps, residency, vector work, cycles of the ports, energy by component."""
 
+from collections.abc import Mapping as ReadOnly
+
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Residency, Traffic
 from mensa_sim.cost.nest_counts import NestCounts
@@ -19,8 +21,9 @@ def assemble(
     counts: NestCounts | None,
     work: VectorWork,
     *,
-    spatial_utilization: float,
-    mapping: str,
+    spatial_utilization: float = 0.0,
+    buffered: ReadOnly[str, int] | None = None,
+    mapping: str = "",
 ) -> LayerCost:
     """The cost of a layer whose nest, if it has one, is done `repeats.steps` times with these counts."""
     tally = new_tally(accelerator)
@@ -70,6 +73,7 @@ def assemble(
         ),
         dynamic_pj={component: pj for component, pj in dynamic.items() if pj},
         overlap=accelerator.array.overlap,
+        buffered_bytes=buffered or {},
         mapping=mapping,
     )
 

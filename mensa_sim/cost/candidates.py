@@ -10,6 +10,7 @@ Within a tile the group that the stationary operand is irrelevant to is innermos
 
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
+from functools import cache
 from itertools import permutations, product
 
 from mensa_sim.cost.capacity import registers_hold
@@ -26,6 +27,7 @@ FREE_GROUP: ReadOnly[Operand, str] = {"weight": "S", "input": "K", "output": "R"
 ORDERS: tuple[tuple[str, str, str], ...] = tuple((a, b, c) for a, b, c in permutations(GROUPS))
 
 
+@cache
 def group(dim: str) -> str:
     """The group of a dim or of a flattened product.
 

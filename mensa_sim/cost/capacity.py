@@ -1,12 +1,13 @@
-"""What the registers and buffers of an accelerator can hold."""
+"""What the registers of an accelerator can hold, and what a mapping takes of its buffers."""
 
 from collections.abc import Mapping as ReadOnly
 from math import gcd, prod
 
-from mensa_sim.cost.nest_counts import Precision, operand_ports
+from mensa_sim.cost.counts import BUFFER_OF
+from mensa_sim.cost.nest_counts import NestCounts, Precision, operand_ports
 from mensa_sim.cost.unrolling import Unrolling, relevant
-from mensa_sim.hardware.accelerator import OPERANDS, Accelerator, Operand, split_dims
-from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, Operand, split_dims
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -59,3 +60,30 @@ def registers_hold(
         if elements * ports[operand].partial_bits > register.bytes * BITS_PER_BYTE:
             return False
     return True
+
+
+def buffered_bytes(
+    nest: LoopNest, accelerator: Accelerator, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
+) -> dict[str, int]:
+    """Bytes that a mapping holds at once in each buffer: tiles, second copies, and the operands that stay whole.
+
+    A tile that is the whole operand needs no second copy; sums of an output that stays have room of their own until
+    they are final.
+    """
+    copies = 2 if accelerator.array.overlap else 1
+    whole: dict[Operand, int] = {
+        "weight": nest.weight_elements * precision.weight_bits,
+        "input": nest.input_elements * precision.activation_bits,
+        "output": nest.output_elements * precision.activation_bits,
+    }
+    held: dict[str, int] = {name: 0 for name in BUFFERS if name in accelerator.buffers}
+    for operand, count in counts.operands.items():
+        name = BUFFER_OF[operand]
+        if name not in held:
+            continue
+        tiles = count.buffer_bits * (1 if count.whole else copies)
+        if operand in kept:
+            tiles = tiles if operand == "output" and count.feed_bits else 0
+            held[name] += whole[operand]
+        held[name] += tiles
+    return {name: bits_to_bytes(bits) for name, bits in held.items()}

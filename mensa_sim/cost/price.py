@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from itertools import product
 
 from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.capacity import buffered_bytes
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping import Mapping
@@ -178,7 +179,7 @@ class _Pricer:
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
         repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
-        counts, described = None, ""
+        counts, described, buffered = None, "", {}
         if self.search is not None and self.steps.nest is not None:
             vector = new_tally(self.accelerator)
             vector_traffic(vector, self.work, self.accelerator, repeats)
@@ -191,6 +192,7 @@ class _Pricer:
             if best is None:
                 return None
             counts, described = self._counts(self.steps.nest, best.mapping, kept), best.mapping.describe()
+            buffered = buffered_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
         return assemble(
             self.layer,
             self.accelerator,
@@ -200,6 +202,7 @@ class _Pricer:
             counts,
             self.work,
             spatial_utilization=self.spatial_utilization,
+            buffered=buffered,
             mapping=described,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 from mensa_sim.errors import UsageError
@@ -22,6 +23,7 @@ FLATTENED = (frozenset({"OX", "OY"}), frozenset({"FX", "FY"}))
 """Products of dims that an axis may unroll as one."""
 
 
+@cache
 def relevant(operand: str, dim: str) -> bool:
     """Whether a dim, or a flattened product of dims, indexes an operand.
 

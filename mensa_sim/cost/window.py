@@ -95,11 +95,17 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
     """Distinct input positions of every tile; `tile` holds the extent of each window dim or flattened product."""
     sizes = dict(zip(("OY", "OX", "FY", "FX"), (*window.outputs, *window.taps), strict=True))
     extents: dict[str, int] = {}
+    ragged: list[str] = []
     for dim, extent in tile:
         part = {dim: extent} if dim in sizes else _rectangle(dim, extent, sizes)
         if part is None:
-            return _ragged_histogram(window, tile, sizes)
-        extents |= part
+            ragged.append(dim)
+        else:
+            extents |= part
+    if ragged in (["OX*OY"], ["OY*OX"]):
+        return _flat_outputs_histogram(window, ragged[0], dict(tile)[ragged[0]], (extents["FY"], extents["FX"]))
+    if ragged:
+        return _ragged_histogram(window, tile, sizes)
     rows, columns = (
         axis_histogram(
             window.outputs[i],
@@ -119,8 +125,41 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
     return Histogram(values=values, counts=counts, first=rows.first * columns.first)
 
 
+def _flat_outputs_histogram(window: Window, product: str, extent: int, tile_taps: tuple[int, int]) -> Histogram:
+    """The histogram where tiles of flattened outputs end inside a row: columns marked row by row, rows laid over.
+
+    A tile spans a few rows; every row's columns are marked once, then shifted copies of them for the taps below.
+    """
+    slow, fast = (0, 1) if product == "OX*OY" else (1, 0)
+    columns, padding = window.outputs[fast], window.padding
+    output = np.arange(window.outputs[0] * window.outputs[1])
+    tile = output // extent
+    first_row = np.arange(tile[-1] + 1) * extent // columns
+    row, column = output // columns - first_row[tile], output % columns
+    rows = int(row.max()) + 1
+    per_tile = []
+    for start in range(0, window.taps[fast], tile_taps[fast]):
+        marks = np.zeros((len(first_row), rows, window.size[fast]), dtype=bool)
+        for tap in range(start, min(start + tile_taps[fast], window.taps[fast])):
+            position = window.stride[fast] * column + window.dilation[fast] * tap - padding[fast]
+            inside = (position >= 0) & (position < window.size[fast])
+            marks[tile[inside], row[inside], position[inside]] = True
+        for begin in range(0, window.taps[slow], tile_taps[slow]):
+            count = min(tile_taps[slow], window.taps[slow] - begin)
+            span = window.stride[slow] * (rows - 1) + 1
+            shape = (len(first_row), span + window.dilation[slow] * (count - 1), window.size[fast])
+            seen = np.zeros(shape, dtype=bool)
+            for shift in range(0, window.dilation[slow] * count, window.dilation[slow]):
+                seen[:, shift : shift + span : window.stride[slow]] |= marks
+            top = window.stride[slow] * first_row + window.dilation[slow] * begin - padding[slow]
+            position = top[:, None] + np.arange(shape[1])
+            inside = (position >= 0) & (position < window.size[slow])
+            per_tile.append((seen.sum(axis=2) * inside).sum(axis=1))
+    return histogram(np.concatenate(per_tile).astype(np.int64))
+
+
 def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: Mapping[str, int]) -> Histogram:
-    """The histogram where a tile of a flattened product ends inside a row: every position looked at."""
+    """The histogram where a tile of flattened taps ends inside a row: every position looked at."""
     grid = dict(zip(("OY", "OX", "FY", "FX"), np.ogrid[tuple(slice(0, n) for n in sizes.values())], strict=True))
     position_y = window.stride[0] * grid["OY"] + window.dilation[0] * grid["FY"] - window.padding[0]
     position_x = window.stride[1] * grid["OX"] + window.dilation[1] * grid["FX"] - window.padding[1]
