@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product as product_of
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,8 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
             extents |= part
     if ragged in (["OX*OY"], ["OY*OX"]):
         return _flat_outputs_histogram(window, ragged[0], dict(tile)[ragged[0]], (extents["FY"], extents["FX"]))
+    if ragged in (["FX*FY"], ["FY*FX"]):
+        return _flat_taps_histogram(window, ragged[0], dict(tile)[ragged[0]], (extents["OY"], extents["OX"]))
     if ragged:
         return _ragged_histogram(window, tile, sizes)
     rows, columns = (
@@ -158,8 +161,43 @@ def _flat_outputs_histogram(window: Window, product: str, extent: int, tile_taps
     return histogram(np.concatenate(per_tile).astype(np.int64))
 
 
+def _flat_taps_histogram(window: Window, product: str, extent: int, tile_outputs: tuple[int, int]) -> Histogram:
+    """The histogram where tiles of flattened taps end inside a row: each pattern drawn once, then clipped everywhere.
+
+    All output tiles of one size read the same pattern; its running sums give the part inside the input.
+    """
+    slow, fast = (0, 1) if product == "FX*FY" else (1, 0)
+    stride, dilation = window.stride, window.dilation
+    per_tile = []
+    for start in range(0, window.taps[0] * window.taps[1], extent):
+        taps = [
+            divmod(t, window.taps[fast]) for t in range(start, min(start + extent, window.taps[0] * window.taps[1]))
+        ]
+        for (rows, tops), (columns, lefts) in product_of(*(_edges(window, i, tile_outputs[i]) for i in (0, 1))):
+            spans = stride[0] * (rows - 1) + 1, stride[1] * (columns - 1) + 1
+            reach = [spans[i] + dilation[i] * (window.taps[i] - 1) for i in (0, 1)]
+            sums = np.zeros((reach[0] + 1, reach[1] + 1), dtype=np.int64)
+            for pair in taps:
+                y, x = dilation[0] * pair[slow], dilation[1] * pair[fast]
+                sums[y + 1 : y + spans[0] + 1 : stride[0], x + 1 : x + spans[1] + 1 : stride[1]] = 1
+            sums = sums.cumsum(axis=0).cumsum(axis=1)
+            low_y, high_y = (np.clip(bound - tops, 0, reach[0])[:, None] for bound in (0, window.size[0]))
+            low_x, high_x = (np.clip(bound - lefts, 0, reach[1])[None, :] for bound in (0, window.size[1]))
+            inside = sums[high_y, high_x] - sums[low_y, high_x] - sums[high_y, low_x] + sums[low_y, low_x]
+            per_tile.append(inside.ravel())
+    return histogram(np.concatenate(per_tile))
+
+
+def _edges(window: Window, axis: int, tile: int) -> list[tuple[int, Ints]]:
+    """Output tiles along an axis, full ones and then the short one: their size and the positions they begin at."""
+    full, rest = divmod(window.outputs[axis], tile)
+    begins = np.arange(full + (rest > 0)) * (tile * window.stride[axis]) - window.padding[axis]
+    sizes = [(tile, begins[:full])]
+    return [*sizes, (rest, begins[full:])] if rest else sizes
+
+
 def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: Mapping[str, int]) -> Histogram:
-    """The histogram where a tile of flattened taps ends inside a row: every position looked at."""
+    """The histogram where tiles of flattened outputs and flattened taps end inside rows: all positions looked at."""
     grid = dict(zip(("OY", "OX", "FY", "FX"), np.ogrid[tuple(slice(0, n) for n in sizes.values())], strict=True))
     position_y = window.stride[0] * grid["OY"] + window.dilation[0] * grid["FY"] - window.padding[0]
     position_x = window.stride[1] * grid["OX"] + window.dilation[1] * grid["FX"] - window.padding[1]
