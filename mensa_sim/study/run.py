@@ -2,32 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mensa_sim.cost.layer_cost import LayerCost
-from mensa_sim.cost.price import price
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
-from mensa_sim.registry import lookup
-from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.schedule.registry import schedule
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.shipped import find
 from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, Options
+from mensa_sim.study.placement import Goal, baseline_goal, objective_named, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
+from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
-
-NAMED_OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,32 +45,24 @@ class RunRequest:
     cache: bool = True
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    deadline_ms: float | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator that it must run on."""
+    schedule_file: str | None = None
+    """A schedule.yaml to take as it stands."""
     on_chip: Options = FULL
     """What the simulation may prefetch and keep on chip."""
 
 
 def run(request: RunRequest) -> RunResult:
     """One inference of a workload on a system and on the baseline."""
-    objective = objective_named(request.objective)
     system = load_system(request.system, overrides=request.overrides)
     baseline = load_system(request.baseline)
     graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
-    main = evaluate_system(
-        graph,
-        system,
-        request.scheduler,
-        objective,
-        seed=request.seed,
-        options=request.options,
-        on_chip=request.on_chip,
-    )
-    alone = f"single:{baseline.accelerators[0].name}" if len(baseline.accelerators) == 1 else request.scheduler
-    options = {} if alone.startswith("single:") else request.options
+    goal = goal_of(request)
     return RunResult(
-        main=main,
-        baseline=evaluate_system(
-            graph, baseline, alone, objective, seed=request.seed, options=options, on_chip=request.on_chip
-        ),
+        main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
+        baseline=evaluate(graph, baseline, baseline_goal(baseline, goal), seed=request.seed, on_chip=request.on_chip),
         versions=versions(),
         inputs=input_hashes(
             (
@@ -84,9 +74,18 @@ def run(request: RunRequest) -> RunResult:
     )
 
 
-def objective_named(name: str) -> Objective:
-    """The objective of that name; a miss lists the choices."""
-    return lookup(NAMED_OBJECTIVES, name, "objective")
+def goal_of(request: RunRequest) -> Goal:
+    """The goal that a request states; an unknown objective or a deadline that is not positive is an error."""
+    if request.deadline_ms is not None and not request.deadline_ms > 0:
+        raise UsageError(f"the deadline is {request.deadline_ms} ms, must be positive")
+    return Goal(
+        scheduler=request.scheduler,
+        objective=objective_named(request.objective),
+        deadline_ps=None if request.deadline_ms is None else ms_to_ps(request.deadline_ms),
+        options=request.options,
+        pins=request.pins,
+        schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
+    )
 
 
 def evaluate_system(
@@ -104,23 +103,30 @@ def evaluate_system(
 
     `memo` carries prices between systems.
     """
-    costs = price(graph, system, objective, memo)
+    goal = Goal(scheduler=scheduler, objective=objective, options=options or {})
+    return evaluate(graph, system, goal, seed=seed, on_chip=on_chip, memo=memo)
+
+
+def evaluate(
+    graph: LayerGraph,
+    system: System,
+    goal: Goal,
+    *,
+    seed: int = 0,
+    on_chip: Options = FULL,
+    memo: PriceMemo | None = None,
+) -> SystemResult:
+    """Place a graph on a system and simulate a first inference, and a second for the steady state."""
+    placement = place(graph, system, goal, memo)
+    costs, problem, found = placement.costs, placement.problem, placement.schedule
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
-    problem = problem_of(
-        graph,
-        system,
-        costs,
-        objective,
-        leakage_mw={name: sum(components.values()) for name, components in leakage_mw.items()},
-    )
-    found = schedule(problem, scheduler, **(options or {}))
     timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
     measured, steady = (metrics(each, system, graph, leakage_mw) for each in (timeline, second))
     return SystemResult(
         workload=graph.name,
         system=system.name,
-        scheduler=scheduler,
-        objective=objective,
+        scheduler=found.scheduler,
+        objective=goal.objective,
         seed=seed,
         macs=graph.macs,
         parameter_bytes=graph.parameter_bytes,
@@ -135,7 +141,7 @@ def evaluate_system(
         steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
-        optimality=Optimality(objective=objective, value=found.value, bound=found.bound, gap=found.gap),
+        optimality=Optimality(objective=goal.objective, value=found.value, bound=found.bound, gap=found.gap),
         timeline=timeline,
         problem=problem,
         schedule=found,

@@ -1,0 +1,76 @@
+"""Placing a graph on a system: priced, turned into a problem, scheduled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.cost.price import price
+from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.registry import lookup
+from mensa_sim.schedule.files import read_schedule
+from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.problem import Objective, Problem
+from mensa_sim.schedule.registry import SINGLE, schedule
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.workload.graph import LayerGraph
+
+OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a schedule is to minimise, how, and under which constraints."""
+
+    scheduler: str = "mensa"
+    objective: Objective = "edp"
+    deadline_ps: int | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator that it must run on."""
+    schedule_file: Path | None = None
+    """A schedule to take as it stands, instead of asking a scheduler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A graph's costs on a system, the problem they make, and the schedule that was found."""
+
+    costs: CostTable
+    problem: Problem
+    schedule: Schedule
+
+
+def objective_named(name: str) -> Objective:
+    """The objective of that name; a miss lists the choices."""
+    return lookup(OBJECTIVES, name, "objective")
+
+
+def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
+    """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
+    costs = price(graph, system, goal.objective, memo)
+    problem = problem_of(
+        graph,
+        system,
+        costs,
+        goal.objective,
+        leakage_mw={placed.name: sum(component_leakage_mw(placed).values()) for placed in system.accelerators},
+        deadline_ps=goal.deadline_ps,
+        pins=goal.pins,
+    )
+    if goal.schedule_file is not None:
+        found = read_schedule(goal.schedule_file, problem)
+    else:
+        found = schedule(problem, goal.scheduler, **goal.options)
+    return Placement(costs=costs, problem=problem, schedule=found)
+
+
+def baseline_goal(baseline: System, goal: Goal) -> Goal:
+    """The goal on a baseline: one accelerator leaves no choice; pins and schedule files are of the main system."""
+    names = [placed.name for placed in baseline.accelerators]
+    if len(names) == 1:
+        return Goal(scheduler=SINGLE + names[0], objective=goal.objective)
+    return Goal(scheduler=goal.scheduler, objective=goal.objective, options=goal.options)

@@ -1,0 +1,109 @@
+"""Running a scenario: several workloads with arrivals on one system, beside its baseline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.files import load_system, system_files
+from mensa_sim.hardware.system import System
+from mensa_sim.shipped import find
+from mensa_sim.simulate.files import read_scenario
+from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario import Scenario
+from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
+from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.study.placement import Goal, baseline_goal, place
+from mensa_sim.study.provenance import input_hashes, versions
+from mensa_sim.study.run import RunRequest, goal_of
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioSystemResult:
+    """A scenario on one system."""
+
+    scenario: str
+    system: str
+    scheduler: str
+    objective: str
+    seed: int
+    policy: str
+    metrics: ScenarioMetrics
+    timeline: Timeline
+    area_mm2: float
+
+    @property
+    def energy_per_inference_pj(self) -> float | None:
+        """All energy of the run over the inferences that ended; none where none did."""
+        finished = sum(stream.finished for stream in self.metrics.streams.values())
+        return self.metrics.energy_pj / finished if finished else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioResult:
+    """A scenario beside its baseline, with what it was made from."""
+
+    main: ScenarioSystemResult
+    baseline: ScenarioSystemResult
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def energy_efficiency(self) -> float | None:
+        """Baseline energy per finished inference over ours; above 1 is better."""
+        ours, theirs = self.main.energy_per_inference_pj, self.baseline.energy_per_inference_pj
+        return theirs / ours if ours and theirs else None
+
+
+def run_scenario(request: RunRequest, path: Path, *, seed: int | None = None) -> ScenarioResult:
+    """Schedule every workload of a scenario and run its streams; `seed` replaces that of the file."""
+    scenario = read_scenario(path)
+    system = load_system(request.system, overrides=request.overrides)
+    baseline = load_system(request.baseline)
+    graphs = {
+        stream.workload: load_workload(
+            stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
+        )
+        for stream in scenario.streams
+    }
+    scenario = scenario if seed is None else replace(scenario, seed=seed)
+    goal = goal_of(request)
+    return ScenarioResult(
+        main=_on_system(scenario, graphs, system, goal),
+        baseline=_on_system(scenario, graphs, baseline, baseline_goal(baseline, goal)),
+        versions=versions(),
+        inputs=input_hashes(
+            (
+                path,
+                *(find("workloads", stream.workload) for stream in scenario.streams),
+                *system_files(request.system),
+                *system_files(request.baseline),
+            )
+        ),
+    )
+
+
+def _on_system(
+    scenario: Scenario, graphs: Mapping[str, LayerGraph], system: System, goal: Goal
+) -> ScenarioSystemResult:
+    memo = PriceMemo()
+    placements = {name: place(graph, system, goal, memo) for name, graph in graphs.items()}
+    workloads = {
+        name: Scheduled(graph=graphs[name], costs=each.costs, assignment=each.schedule.assignment)
+        for name, each in placements.items()
+    }
+    done = simulate_scenario(scenario, workloads)
+    return ScenarioSystemResult(
+        scenario=scenario.name,
+        system=system.name,
+        scheduler=goal.scheduler,
+        objective=goal.objective,
+        seed=scenario.seed,
+        policy=scenario.policy,
+        metrics=done.metrics,
+        timeline=done.timeline,
+        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+    )
