@@ -103,14 +103,23 @@ def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerC
     return Variant(
         stages=stages,
         prefetchable_bytes=sum(stage.prefetchable_bytes for stage in stages),
-        parameter_bytes=max(_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)),
+        parameter_bytes=_room_bytes(costs, layers, members),
         activation_bytes=max(known) if len(known) == len(members) else None,
         read_bytes=sum(member.memory_read_bytes for member in members),
     )
 
 
+def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> int:
+    """Room in the parameter buffer: the most of any layer, but a group that fits as a whole stays from step to step."""
+    each = [_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)]
+    buffer = costs.system.accelerator(members[0].accelerator).spec.buffers.get("parameter")
+    whole = len(layers) > 1 and buffer is not None and sum(each) <= buffer.capacity_bytes
+    return sum(each) if whole else max(each)
+
+
 def _parameter_bytes(cost: LayerCost, layer: Layer) -> int:
-    """Room for streaming; where the cost does not say, all of the layer's parameters, which is the most it can be."""
+    """Room for streaming; where the cost does not say, all parameters that it reads, which is the most it can be."""
     if cost.residency.parameters:
         return 0
-    return cost.buffered_bytes.get("parameter", layer.parameter_bytes)
+    read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    return cost.buffered_bytes.get("parameter", read_bytes)
