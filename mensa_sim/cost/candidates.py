@@ -8,7 +8,6 @@ and S = {B, OY, OX} each leave out one operand. Loops stand, innermost first, as
 Within a tile the group that the stationary operand is irrelevant to is innermost, so that the operand stays.
 """
 
-from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
 from functools import cache
 from itertools import permutations, product
@@ -43,21 +42,16 @@ def inner_orders(stationary: Operand) -> tuple[tuple[str, str, str], ...]:
 
 
 def splits(total: int, limit: int) -> tuple[int, ...]:
-    """Sizes that cut a total into even parts: 1, 2, 4, ... of them, at most `limit` sizes, the whole and 1 included.
+    """At most `limit` sizes that cut a total: the whole, 1, then even halves; a larger limit only adds to them.
 
     >>> splits(12, 4)
-    (12, 6, 2, 1)
+    (12, 1, 6, 3)
     """
-    parts, sizes = 1, [total]
+    sizes, parts = [total, 1], 2
     while parts < total:
+        sizes.append(-(-total // parts))
         parts *= 2
-        sizes.append(-(-total // min(parts, total)))
-    sizes = list(dict.fromkeys(sizes))
-    if limit == 1:
-        return (total,)
-    if len(sizes) > limit:
-        sizes = [sizes[round(i * (len(sizes) - 1) / (limit - 1))] for i in range(limit)]
-    return tuple(sizes)
+    return tuple(dict.fromkeys(sizes))[:limit]
 
 
 def register_tiles(
@@ -124,15 +118,3 @@ def build(
         register=dict.fromkeys(FREE_GROUP, registers),
         buffer={str(operand): count for operand, count in held.items()},
     )
-
-
-def tile_grid(
-    unrolling: Unrolling, register: ReadOnly[str, int], limits: ReadOnly[str, int]
-) -> Iterator[dict[str, int]]:
-    """Every combination of buffer tile extents above a register tile, the largest first."""
-    options = []
-    for dim, size in unrolling.sizes.items():
-        trips = -(-size // register[dim])
-        options.append([min(size, register[dim] * part) for part in splits(trips, limits[dim])])
-    for extents in product(*options):
-        yield dict(zip(unrolling.sizes, extents, strict=True))

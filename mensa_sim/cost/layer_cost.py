@@ -131,6 +131,16 @@ class LayerCost:
         """MACs over peak x time; 0 for a layer without MACs."""
         return self.macs * PS_PER_S / (self.peak_macs_per_s * latency_ps) if latency_ps else 0.0
 
+    def utilization_split(self, latency_ps: int) -> tuple[float, float, float]:
+        """Utilization as a product: of the array's lanes in space, of its cycles in time, and of time without stalls.
+
+        Fill, drain, hops and vector work are what is lost in time; waiting for buffers and memory is stalling. For a
+        layer with products; `latency_ps` is what it took.
+        """
+        compute_ps = cycles_to_ps(self.compute_cycles, self.clock_hz)
+        temporal = self.utilization(compute_ps) / self.spatial_utilization if self.spatial_utilization else 0.0
+        return self.spatial_utilization, temporal, compute_ps / latency_ps if latency_ps else 0.0
+
     def bound(self, bandwidth_bytes_per_s: float) -> Bound:
         """The resource that sets the time."""
         if transfer_ps(self.memory_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:

@@ -1,15 +1,18 @@
 """Every layer of a graph priced on every accelerator of a system, in every residency."""
 
+import math
+
 import pytest
 
 from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.price import RESIDENCIES, price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.files import load_system
+from mensa_sim.shipped import shipped_files
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
-ACCELERATORS = ("edge_tpu", "pascal", "pavlov", "jacquard")
+ACCELERATORS = tuple(shipped_files("accelerators"))
 
 
 def _conv(name: str) -> Layer:
@@ -98,6 +101,9 @@ def test_utilization_of_a_layer_with_products_is_above_zero_and_at_most_one(tabl
         if layer.macs:
             used = cost.utilization(table.latency_ps(layer.name, _name(table)))
             assert 0 < used <= cost.spatial_utilization <= 1
+            split = cost.utilization_split(table.latency_ps(layer.name, _name(table)))
+            assert all(0 < share <= 1 for share in split)
+            assert math.prod(split) == pytest.approx(used)
 
 
 def test_what_stays_on_chip_does_not_cross_memory(table: CostTable) -> None:

@@ -1,5 +1,7 @@
 """The vectorised search against every candidate of its space priced one by one."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -108,7 +110,7 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
         objective=objective,
     )
     pricer.search = Search(nest, unroll(nest, spec), target, limits)
-    found = pricer.cost(residency)
+    best = pricer.cost(residency)
     repeats = repeats_of(layer, 1, residency, steps_resident=False)
 
     def cost(counts: NestCounts) -> LayerCost:
@@ -117,6 +119,62 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
         )
 
     figures = [figure(cost(counts), energy, objective) for counts in every_candidate(nest, spec, limits, residency)]
-    assert (found is None) == (not figures)
-    if found is not None:
-        assert figure(found, energy, objective) == pytest.approx(min(figures), rel=1e-6)
+    assert (best is None) == (not figures)
+    if best is not None:
+        assert figure(best, energy, objective) == pytest.approx(min(figures), rel=1e-6)
+
+
+def found(spec: Accelerator, nest: LoopNest, energy: EnergyModel, limits: Mapping[str, int]) -> LayerCost | None:
+    """The cost that the search finds for a layer of that nest, for least energy."""
+    steps = Steps(nest=nest, steps=1, resident=False)
+    pricer = _Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy")
+    unrolling = unroll(nest, spec)
+    target = Target(
+        accelerator=spec,
+        energy=energy,
+        bandwidth_bytes_per_s=MEMORY.effective_bytes_per_s,
+        precision=PRECISION,
+        objective="energy",
+    )
+    pricer.search = Search(nest, unrolling, target, limits_of(unrolling, limits))
+    return pricer.cost(STREAMED)
+
+
+@given(spec=accelerators(), nest=nests(), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_larger_buffer_never_needs_more_memory_traffic(
+    spec: Accelerator, nest: LoopNest, data: st.DataObject
+) -> None:
+    assume(spec.buffers)
+    name = data.draw(st.sampled_from(sorted(spec.buffers)))
+    larger = replace(
+        spec.buffers[name], capacity_bytes=spec.buffers[name].capacity_bytes * data.draw(st.integers(2, 9))
+    )
+    full = energy_model(placed(spec), MEMORY)
+    free = replace(
+        full,
+        register_pj_per_bit=dict.fromkeys(full.register_pj_per_bit, 0.0),
+        broadcast_pj_per_bit=0.0,
+        hop_pj_per_bit=0.0,
+        buffer_read_pj=dict.fromkeys(full.buffer_read_pj, 0.0),
+        buffer_write_pj=dict.fromkeys(full.buffer_write_pj, 0.0),
+        memory_read_pj_per_bit=1.0,
+        memory_write_pj_per_bit=1.0,
+        leakage_mw=0.0,
+    )
+    small = found(spec, nest, free, LIMITS)
+    large = found(replace(spec, buffers={**spec.buffers, name: larger}), nest, free, LIMITS)
+    if small is not None:
+        assert large is not None
+        assert large.dynamic_pj["memory"] <= small.dynamic_pj["memory"] * (1 + 1e-9)
+
+
+@given(spec=accelerators(), nest=nests())
+@settings(max_examples=40, deadline=None)
+def test_more_candidates_never_make_it_worse(spec: Accelerator, nest: LoopNest) -> None:
+    energy = replace(energy_model(placed(spec), MEMORY), leakage_mw=0.0)
+    few = found(spec, nest, energy, dict.fromkeys(LIMITS, 2))
+    many = found(spec, nest, energy, dict.fromkeys(LIMITS, 4))
+    if few is not None:
+        assert many is not None
+        assert many.energy_pj <= few.energy_pj * (1 + 1e-9)
