@@ -61,11 +61,14 @@ def write_results(result: RunResult, folder: Path, *, force: bool = False) -> No
     from mensa_sim.report.summary import layers_csv, summary_json
     from mensa_sim.schedule.files import schedule_yaml
 
+    main = result.main
     contents = {
         "layers.csv": layers_csv(result),
-        "schedule.yaml": schedule_yaml(result.main.problem, result.main.schedule),
+        "schedule.yaml": schedule_yaml(main.problem, main.schedule),
         "report.html": report_html(result),
-        "timeline.json": perfetto_json(result.main.timeline),
+        "timeline.json": perfetto_json(
+            main.timeline, tuple(main.accelerators), {main.workload: main.graph}, main.problem.static_mw
+        ),
         "summary.json": summary_json(result),
     }
     write_folder(folder, contents, force=force)

@@ -1,31 +1,67 @@
-"""A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): one track per resource."""
+"""A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): tracks, counters and flow arrows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mensa_sim.simulate.timeline import Span, Timeline
+from mensa_sim.simulate.tracks import Arrow, Track, arrows, tracks
+from mensa_sim.workload.graph import LayerGraph
 
 PS_PER_US = 10**6
+Event = dict[str, object]
+Lanes = Mapping[int, int]
+"""Track number by the identity of a span."""
 
 
-def perfetto_json(timeline: Timeline) -> str:
-    """The trace as JSON text; times in microseconds, as the format wants, exact to the picosecond."""
-    resources = sorted({span.resource for span in timeline.spans})
-    tracks = {resource: index + 1 for index, resource in enumerate(resources)}
-    events: list[dict[str, object]] = [
-        {"ph": "M", "pid": 1, "tid": track, "name": "thread_name", "args": {"name": resource}}
-        for resource, track in tracks.items()
+def perfetto_json(
+    timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
+) -> str:
+    """The trace as JSON text: a track per accelerator and channel, counters, and an arrow per hand-off.
+
+    `graphs` by stream; `static_mw` is the leakage and background power under the power counter. Times are in
+    microseconds, as the format wants, exact to the picosecond. Transfers that share a channel lie in lanes of it.
+    """
+    lanes, names = _lanes(timeline, accelerators)
+    events: list[Event] = [
+        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": name}} for tid, name in names.items()
     ]
-    events += _slices(timeline, tracks)
-    return json.dumps({"displayTimeUnit": "ns", "traceEvents": events}, indent=None, separators=(",", ":")) + "\n"
+    events += [
+        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}} for tid in names
+    ]
+    events += _slices(timeline.spans, lanes)
+    events += _flows(timeline, arrows(timeline, graphs), lanes)
+    for track in tracks(timeline, accelerators, static_mw):
+        events += _counter(track)
+    trace = {"displayTimeUnit": "ns", "otherData": {"kept_every_nth_request": timeline.every}, "traceEvents": events}
+    return json.dumps(trace, separators=(",", ":"), allow_nan=False) + "\n"
 
 
-def _slices(timeline: Timeline, tracks: dict[str, int]) -> Iterator[dict[str, object]]:
-    for span in timeline.spans:
+def _lanes(timeline: Timeline, accelerators: Sequence[str]) -> tuple[Lanes, dict[int, str]]:
+    """A lane for each span, so that no two in a lane overlap: the accelerators' first, then the channels'."""
+    channels = sorted({span.resource for span in timeline.spans} - set(accelerators))
+    by_resource: dict[str, list[Span]] = {name: [] for name in (*accelerators, *channels)}
+    for span in sorted(timeline.spans, key=lambda span: (span.start_ps, span.end_ps)):
+        by_resource[span.resource].append(span)
+    lanes: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for resource, spans in by_resource.items():
+        free_at: list[int] = []
+        first = len(names) + 1
+        for span in spans:
+            lane = next((index for index, end_ps in enumerate(free_at) if end_ps <= span.start_ps), len(free_at))
+            free_at[lane : lane + 1] = [span.end_ps]
+            lanes[id(span)] = first + lane
+        for lane in range(max(1, len(free_at))):
+            names[first + lane] = resource if lane == 0 else f"{resource} ({lane + 1})"
+    return lanes, names
+
+
+def _slices(spans: Iterable[Span], lanes: Lanes) -> Iterator[Event]:
+    for span in spans:
         yield {
             "ph": "X",
             "pid": 1,
-            "tid": tracks[span.resource],
+            "tid": lanes[id(span)],
             "name": span.layer,
             "cat": span.kind,
             "ts": span.start_ps / PS_PER_US,
@@ -34,11 +70,26 @@ def _slices(timeline: Timeline, tracks: dict[str, int]) -> Iterator[dict[str, ob
         }
 
 
-def _arguments(span: Span) -> dict[str, object]:
-    arguments: dict[str, object] = {"request": span.request, "kind": span.kind}
+def _arguments(span: Span) -> Event:
+    arguments: Event = {"request": span.request, "kind": span.kind}
     if span.size_bytes:
         arguments["bytes"] = span.size_bytes
     if span.macs:
         arguments["macs"] = span.macs
-    arguments |= {f"{component}_pj": energy for component, energy in span.energy_pj.items()}
-    return arguments
+    return arguments | {f"{component}_pj": energy for component, energy in span.energy_pj.items()}
+
+
+def _flows(timeline: Timeline, found: Iterable[Arrow], lanes: Lanes) -> Iterator[Event]:
+    """An arrow leaves the producer's slice in its last picosecond and enters the consumer's in its first."""
+    layers = {(span.request, span.layer): span for span in timeline.spans if span.kind == "layer"}
+    for number, arrow in enumerate(found, start=1):
+        source, target = layers[arrow.request, arrow.producer], layers[arrow.request, arrow.consumer]
+        common: Event = {"pid": 1, "id": number, "name": "hand-off", "cat": "hand-off"}
+        last_ps = max(source.start_ps, source.end_ps - 1)
+        yield {**common, "ph": "s", "tid": lanes[id(source)], "ts": last_ps / PS_PER_US}
+        yield {**common, "ph": "f", "bp": "e", "tid": lanes[id(target)], "ts": target.start_ps / PS_PER_US}
+
+
+def _counter(track: Track) -> Iterator[Event]:
+    for time_ps, value in track.points:
+        yield {"ph": "C", "pid": 1, "name": track.name, "ts": time_ps / PS_PER_US, "args": {"value": value}}

@@ -10,7 +10,7 @@ from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
-from mensa_sim.workload.graph import Coverage
+from mensa_sim.workload.graph import Coverage, LayerGraph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,7 @@ class SystemResult:
     coverage_shares: Mapping[str, Share]
     """Shares of MACs and bytes: costed and unsupported."""
     optimality: Optimality
+    graph: LayerGraph
     timeline: Timeline
     problem: Problem
     schedule: Schedule

@@ -142,6 +142,7 @@ def evaluate(
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
         optimality=Optimality(objective=goal.objective, value=found.value, bound=found.bound, gap=found.gap),
+        graph=graph,
         timeline=timeline,
         problem=problem,
         schedule=found,

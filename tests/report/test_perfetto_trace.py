@@ -1,0 +1,87 @@
+"""The Perfetto trace read back: tracks, lanes without overlap, counters, arrows that start and end in slices."""
+
+import itertools
+import json
+from typing import Any
+
+from mensa_sim.report.perfetto import perfetto_json
+from mensa_sim.simulate.timeline import BufferLevel, Span, Timeline
+from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.layer import Layer
+
+GRAPH = LayerGraph(
+    name="net",
+    layers=(Layer(name="a", operator="linear"), Layer(name="b", operator="linear")),
+    edges=(Edge(producer="a", consumer="b", size_bytes=8),),
+)
+
+
+def span(resource: str, kind: Any, layer: str, start_ps: int, end_ps: int, size_bytes: int = 0) -> Span:
+    return Span(
+        resource=resource,
+        kind=kind,
+        request="net#0",
+        layer=layer,
+        start_ps=start_ps,
+        end_ps=end_ps,
+        size_bytes=size_bytes,
+        energy_pj={"memory": 5.0} if size_bytes else {},
+    )
+
+
+TIMELINE = Timeline(
+    spans=(
+        span("one", "layer", "a", 0, 1_500_001),
+        span("dram", "body", "a", 0, 1_000_000, 64),
+        span("dram", "prefetch", "b", 500_000, 1_200_000, 64),
+        span("two", "layer", "b", 2_000_000, 3_000_000),
+    ),
+    levels=(BufferLevel(accelerator="one", buffer="activation", time_ps=10, size_bytes=7),),
+)
+
+
+def read_back() -> list[dict[str, Any]]:
+    trace = json.loads(perfetto_json(TIMELINE, ("one", "two"), {"net": GRAPH}, static_mw=3.0))
+    assert trace["otherData"]["kept_every_nth_request"] == 1
+    events: list[dict[str, Any]] = trace["traceEvents"]
+    return events
+
+
+def test_every_span_is_a_slice_with_times_exact_to_the_picosecond() -> None:
+    slices = [event for event in read_back() if event["ph"] == "X"]
+    found = {(event["name"], event["cat"]): (event["ts"], event["ts"] + event["dur"]) for event in slices}
+    for each in TIMELINE.spans:
+        start_us, end_us = found[each.layer, each.kind]
+        assert (round(start_us * 10**6), round(end_us * 10**6)) == (each.start_ps, each.end_ps)
+
+
+def test_transfers_that_share_a_channel_lie_in_lanes_without_overlap() -> None:
+    events = read_back()
+    names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert list(names.values()) == ["one", "two", "dram", "dram (2)"]
+    lanes: dict[int, list[tuple[float, float]]] = {}
+    for event in events:
+        if event["ph"] == "X":
+            lanes.setdefault(event["tid"], []).append((event["ts"], event["ts"] + event["dur"]))
+    for intervals in lanes.values():
+        ordered = sorted(intervals)
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(ordered))
+
+
+def test_a_hand_off_is_an_arrow_from_the_producers_slice_to_the_consumers() -> None:
+    events = read_back()
+    start, finish = (next(event for event in events if event["ph"] == phase) for phase in "sf")
+    slices = {event["name"]: event for event in events if event["ph"] == "X" and event["cat"] == "layer"}
+    assert start["id"] == finish["id"]
+    for end, producer in ((start, "a"), (finish, "b")):
+        around = slices[producer]
+        assert around["tid"] == end["tid"]
+        assert around["ts"] <= end["ts"] < around["ts"] + around["dur"]
+
+
+def test_power_bandwidth_and_buffers_are_counters() -> None:
+    counters = {event["name"] for event in read_back() if event["ph"] == "C"}
+    assert counters == {"power_mw", "dram_bytes_per_s", "one_activation_buffer_bytes"}
+    power = [event["args"]["value"] for event in read_back() if event["name"] == "power_mw"]
+    assert power[-1] == 3.0
+    assert max(power) > 3.0
