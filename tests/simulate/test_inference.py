@@ -98,6 +98,20 @@ def test_a_recurrent_group_occupies_its_accelerator_without_a_break():
     assert [name for name, *_ in times(timeline, "acc")] == ["g1", "g2", "y"]
 
 
+@pytest.mark.parametrize("busy", [0, 10])
+def test_units_that_become_ready_at_one_instant_go_in_graph_order(busy):
+    """a ends before b in the order of events, but c, which waits for b, stands before d; e may end just then too."""
+    layers = tuple(layer(name) for name in "abcde")
+    edges = (Edge(producer="a", consumer="d", size_bytes=1), Edge(producer="b", consumer="c", size_bytes=1))
+    graph = LayerGraph(name="net", layers=layers, edges=edges)
+    platform = system([accelerator(name) for name in ("one", "two", "three")])
+    where = {"a": "one", "b": "two", "c": "three", "d": "three", "e": "three"}
+    cycles = {"a": 10, "b": 10, "c": 1, "d": 1, "e": busy}
+    costs = table(graph, platform, [cost(name, where[name], compute=cycles[name]) for name in "abcde"])
+    timeline = simulate(graph, costs, where)
+    assert [name for name, *_ in times(timeline, "three")] == ["e", "c", "d"]
+
+
 @given(problems())
 def test_one_accelerator_takes_exactly_the_analytical_sum(problem):
     graph, costs, _ = problem

@@ -176,6 +176,22 @@ def test_a_shared_tensor_takes_its_room_once():
     assert pinned(replace(costs, graph=graph), "first-fit", 20) == ["a", "b"]
 
 
+@pytest.mark.parametrize(("buffer", "early"), [(36, 6), (30, 0), (29, 9)])
+def test_a_recurrent_group_that_fits_as_a_whole_leaves_the_rest_of_the_buffer(buffer, early):
+    """Its 10 and 20 bytes stay from step to step in 30 or more; in less they stream, the larger layer at a time."""
+    layers = (
+        layer("g1", parameter_bytes=10, group="g"),
+        layer("g2", parameter_bytes=20, group="g"),
+        layer("b", parameter_bytes=18),
+    )
+    graph = chain(*layers)
+    costs = [cost(each.name, "acc", compute=90, body=5, weight=5) for each in layers[:2]]
+    costs.append(cost("b", "acc", compute=10, body=18, weight=18))
+    platform = system([accelerator("acc", parameter_buffer=buffer)])
+    timeline = on_acc(table(graph, platform, costs), PREFETCH)
+    assert sum(s.size_bytes for s in timeline.spans if s.kind == "prefetch") == early
+
+
 def gated(spec_of: CostTable, wake_up_ps: int, residual: float) -> CostTable:
     (placed,) = spec_of.system.accelerators
     gating = PowerGating(residual=residual, wake_up_ps=wake_up_ps, source="made up for tests")
