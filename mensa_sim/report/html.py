@@ -1,51 +1,37 @@
-"""report.html: one file that opens offline, figures by plotly with its script inlined once."""
-
-import html
-from collections.abc import Mapping, Sequence
+"""report.html of a run: headline, energy by component, layers and why they are where they are."""
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from mensa_sim.report.layers import coverage_text
+from mensa_sim.report.page import (
+    COLOURS,
+    PATTERNS,
+    figure_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
 from mensa_sim.report.quantities import energy_text, percent_text, time_text
 from mensa_sim.study.result import RunResult, SystemResult, energy_components
 from mensa_sim.units import PJ_PER_MJ
-
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
-"""Okabe and Ito's palette, safe for the colour-blind (Wong, Nature Methods 8:441, 2011)."""
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-table { border-collapse: collapse; font-size: 0.9rem; } td, th { padding: 0.2rem 0.8rem 0.2rem 0; text-align: left; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-tbody tr:nth-child(odd) { background: #f4f4f4; }
-.figure { width: 100%; height: 28rem; }
-"""
 
 
 def report_html(result: RunResult) -> str:
     """The report of a run as one HTML page; every text that came from a file is escaped."""
     main = result.main
-    title = f"{main.workload} on {main.system}"
-    body = "\n".join(
+    return page(
+        f"{main.workload} on {main.system}",
         (
-            f"<h1>{html.escape(title)}</h1>",
-            f"<p>{html.escape(_headline(result))}</p>",
-            _figure("energy", energy_figure(result)),
-            "<h2>Layers</h2>",
+            paragraph(_headline(result)),
+            figure_block("energy", energy_figure(result)),
+            heading("Layers"),
             _layer_table(main),
-            "<h2>Coverage</h2>",
-            f"<p>{html.escape(coverage_text(main.coverage, main.coverage_shares))}</p>",
-            "<h2>How this was made</h2>",
-            _provenance(result),
-        )
-    )
-    return (
-        "<!DOCTYPE html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<style>{STYLE}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>\n{body}\n</body></html>\n"
+            heading("Coverage"),
+            paragraph(coverage_text(main.coverage, main.coverage_shares)),
+            provenance_block(result.versions, result.inputs),
+        ),
     )
 
 
@@ -70,7 +56,7 @@ def energy_figure(result: RunResult) -> go.Figure:
                 name=component.replace("_", " "),
                 x=[f"{system.system} ({role})" for system, role in zip(systems, ("baseline", "this run"), strict=True)],
                 y=[system.energy_by_component_pj.get(component, 0.0) / PJ_PER_MJ for system in systems],
-                marker={"color": COLOURS[index % len(COLOURS)], "pattern": {"shape": _pattern(index)}},
+                marker={"color": COLOURS[index % len(COLOURS)], "pattern": {"shape": PATTERNS[index // len(COLOURS)]}},
                 hovertemplate="%{x}<br>%{fullData.name}: %{y:.4g} mJ<extra></extra>",
             )
         )
@@ -85,23 +71,12 @@ def energy_figure(result: RunResult) -> go.Figure:
     return figure
 
 
-def _pattern(index: int) -> str:
-    return "" if index < len(COLOURS) else "/"
-
-
 def _energy_finding(result: RunResult) -> str:
     main = result.main
     largest = max(main.energy_by_component_pj, key=main.energy_by_component_pj.__getitem__)
     share = main.energy_by_component_pj[largest] / main.energy_pj
-    return html.escape(f"{largest.replace('_', ' ')} takes {percent_text(share)} of the energy on {main.system}")
-
-
-def _figure(name: str, figure: go.Figure) -> str:
-    specification = figure.to_json().replace("</", "<\\/")
-    return (
-        f'<div id="{name}" class="figure"></div>\n<script>\n{{ const figure = {specification};\n'
-        f'Plotly.newPlot("{name}", figure.data, figure.layout, {{responsive: true, displaylogo: false}}); }}\n</script>'
-    )
+    finding = f"{largest.replace('_', ' ')} takes {percent_text(share)} of the energy on {main.system}"
+    return finding.replace("<", "&lt;")
 
 
 def _layer_table(main: SystemResult) -> str:
@@ -120,23 +95,4 @@ def _layer_table(main: SystemResult) -> str:
         )
         for layer in main.layers
     ]
-    return _table(header, rows, numeric=("time", "energy", "utilization"))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> str:
-    def cell(tag: str, column: str, text: str) -> str:
-        kind = ' class="number"' if column in numeric else ""
-        return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
-
-    head = "".join(cell("th", column, column) for column in header)
-    lines = ["".join(cell("td", column, text) for column, text in zip(header, row, strict=True)) for row in rows]
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
-
-
-def _provenance(result: RunResult) -> str:
-    return _pairs("versions", result.versions) + _pairs("inputs (SHA-256)", result.inputs)
-
-
-def _pairs(title: str, values: Mapping[str, str]) -> str:
-    return f"<h3>{html.escape(title)}</h3>" + _table(("name", "value"), tuple(values.items()))
+    return table_block(header, rows, numeric=("time", "energy", "utilization"))
