@@ -6,8 +6,9 @@ free group, 1 for A, 2 for B, 3 for both. Axis `inner` counts the orders within 
 operand that holds one buffer tile, 1 for one that holds all loops inside its free group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from mensa_sim.hardware.accelerator import Operand, split_dims
 INSIDE = range(4)
 
 
+@cache
 def own_groups(operand: Operand) -> tuple[str, str]:
     """The groups A and B of an operand."""
     first, second = (name for name in GROUPS if name != FREE_GROUP[operand])
@@ -154,28 +156,23 @@ def blocks_of(
     ]
     own, one = own_groups(operand), grid.one_tile["G"]
 
-    def gather(pick: str, width: int = 0) -> Floats:
-        def column(table: TileTable) -> Floats:
-            found = table.accesses[width] if pick == "accesses" else getattr(table, pick)
-            return np.asarray(found, dtype=np.float64)
+    places = [
+        [table.index(p.chosen, whole) for p, table in zip(grid.parts, tables, strict=True)] for whole in whole_dims
+    ]
 
-        return np.stack(
-            [
-                np.concatenate(
-                    [
-                        np.broadcast_to(column(table)[table.index(p.chosen, whole)], (p.entries,))
-                        for p, table in zip(grid.parts, tables, strict=True)
-                    ]
-                )
-                for whole in whole_dims
-            ]
-        )
+    def gather(pick: Callable[[TileTable], Floats]) -> Floats:
+        columns = [pick(table) for table in tables]
+        found: Floats = np.empty((len(places), len(grid.tiles)))
+        for row, places_of_parts in enumerate(places):
+            for p, start, column, place in zip(grid.parts, grid.starts, columns, places_of_parts, strict=True):
+                found[row, start : start + p.entries] = column[place]
+        return found
 
     return Blocks(
-        elements=gather("elements"),
-        final_accesses=gather("accesses", 0),
-        partial_accesses=gather("accesses", 1),
-        largest=gather("largest"),
+        elements=gather(lambda table: table.elements),
+        final_accesses=gather(lambda table: table.accesses[0]),
+        partial_accesses=gather(lambda table: table.accesses[1]),
+        largest=gather(lambda table: table.largest),
         copies=np.stack(
             [
                 np.where(
@@ -184,7 +181,7 @@ def blocks_of(
                 for inside in INSIDE
             ]
         ).astype(np.float64),
-        end=gather("end")[:1],
+        end=gather(lambda table: table.end)[:1],
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from mensa_sim.errors import UsageError
@@ -24,6 +25,7 @@ def _at_least(record: str, minimum: float, **values: float) -> None:
             raise ValueError(f"{record}: {name} is {value}, must be at least {minimum}")
 
 
+@cache
 def split_dims(entry: str) -> tuple[str, ...]:
     """The dims of one entry of an axis; `A*B` is the two flattened.
 
