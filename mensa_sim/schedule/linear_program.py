@@ -4,8 +4,12 @@ HiGHS: Huangfu and Hall, Mathematical Programming Computation 10 (2018). It is d
 short. Costs and times are scaled to the size of the problem first, because its tolerances are absolute.
 """
 
+import ctypes
 import math
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,18 +86,39 @@ class LinearProgram:
         shape = len(self.row_lows), len(self.costs)
         matrix = csc_array((self.coefficients, (self.row_indexes, self.columns)), shape=shape)
         constraints = [LinearConstraint(matrix, self.row_lows, self.row_highs)] if self.row_lows else []
-        result = milp(
-            costs,
-            integrality=integral,
-            bounds=Bounds(np.array(self.lows), highs),
-            constraints=constraints,
-            options={"time_limit": time_limit_s, "mip_rel_gap": 1e-9},
-        )
+        with _without_chatter():
+            result = milp(
+                costs,
+                integrality=integral,
+                bounds=Bounds(np.array(self.lows), highs),
+                constraints=constraints,
+                options={"time_limit": time_limit_s, "mip_rel_gap": 1e-9},
+            )
         if result.status == 2:  # only within its tolerances: a solution is known
             return Solution(values=None, bound=known, finished=True)
         found = result.mip_dual_bound
         bound = -math.inf if found is None or math.isnan(found) else float(found) * known / COST_SCALE
         return Solution(values=result.x, bound=bound, finished=result.status == 0)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep off the standard output what HiGHS prints there whatever it is told (seen with scipy 1.17: a debug line)."""
+    if os.name != "posix":
+        yield
+        return
+    flush = ctypes.CDLL(None).fflush
+    sys.stdout.flush()
+    flush(None)
+    kept, sink = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(sink)
 
 
 def tightened(bound: float) -> float:

@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, macs_per_parameter_byte
@@ -59,6 +60,13 @@ class Family:
             _log_distance(features.macs_per_parameter_byte, self.macs_per_parameter_byte),
             _log_distance(features.macs, self.macs),
         )
+
+
+class AnyFamily(Protocol):
+    """Whatever says how far a layer is from it: a family by ranges, or a cluster by its centre."""
+
+    def distance(self, features: Features) -> float:
+        """0 at best."""
 
 
 def _log_distance(value: float, limits: tuple[float, float]) -> float:
@@ -143,7 +151,7 @@ def judged_together(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], ...]:
     return tuple(joined.values())
 
 
-def nearest_family(features: Features, families: Mapping[int, Family] = FAMILIES) -> tuple[int, float]:
+def nearest_family(features: Features, families: Mapping[int, AnyFamily] = FAMILIES) -> tuple[int, float]:
     """Number of the family whose ranges are nearest in log space, and the distance; ties go to the lowest number.
 
     >>> nearest_family(Features(parameter_bytes=2_097_152, macs=2_097_152, steps=64))  # a gate of 1024 units
@@ -155,7 +163,7 @@ def nearest_family(features: Features, families: Mapping[int, Family] = FAMILIES
     return number, distance
 
 
-def memberships(graph: LayerGraph, families: Mapping[int, Family] = FAMILIES) -> tuple[Membership, ...]:
+def memberships(graph: LayerGraph, families: Mapping[int, AnyFamily] = FAMILIES) -> tuple[Membership, ...]:
     """The family of every layer of a graph that has one; a gate's halves are one entry."""
     found = []
     for layers in judged_together(graph.layers):
@@ -166,7 +174,7 @@ def memberships(graph: LayerGraph, families: Mapping[int, Family] = FAMILIES) ->
     return tuple(found)
 
 
-def families_of(graph: LayerGraph, families: Mapping[int, Family] = FAMILIES) -> dict[str, int]:
+def families_of(graph: LayerGraph, families: Mapping[int, AnyFamily] = FAMILIES) -> dict[str, int]:
     """Layer name to family number; a layer without MACs or parameters is absent."""
     return {name: member.family for member in memberships(graph, families) for name in member.layers}
 
