@@ -1,32 +1,25 @@
-"""Scenarios: closed forms of queueing, policies worked by hand, odd cases, and invariants over random ones."""
+"""Scenarios: closed forms of queueing, policies worked by hand, and odd cases."""
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from simulation_problems import (
     accelerator,
-    assignments,
     chain,
     cost,
-    costs_of,
     everything_on,
-    graphs,
     layer,
     system,
-    systems,
     table,
 )
 
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.simulate.arrivals import ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.metrics import energy_by_component
-from mensa_sim.simulate.options import PLAIN, Options
-from mensa_sim.simulate.quantiles import EXACT_VALUES, Distribution
+from mensa_sim.simulate.options import PLAIN
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario, Stream
 from mensa_sim.simulate.scenario_metrics import Backlog, scenario_metrics
@@ -212,123 +205,6 @@ def test_energy_per_inference_shares_leakage_and_background_by_busy_time():
     assert result.mean_power_mw == pytest.approx(5.0 + 0.4 * MS / 1000 / (10 * MS) * 1000)
 
 
-@st.composite
-def scenarios(draw):
-    """Two or three streams of random workloads on one random system."""
-    platform = draw(systems())
-    workloads, streams = {}, []
-    for index in range(draw(st.integers(1, 3))):
-        graph = draw(graphs(name=f"net{index}", max_layers=5))
-        workloads[graph.name] = Scheduled(
-            graph=graph, costs=draw(costs_of(graph, platform)), assignment=draw(assignments(graph, platform))
-        )
-        arrivals = draw(
-            st.one_of(
-                st.lists(st.integers(0, 10**7), min_size=1, max_size=4).map(
-                    lambda times: Trace(times_ps=tuple(sorted(times)))
-                ),
-                st.builds(Periodic, fps=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
-                st.builds(Poisson, rate_per_s=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
-            )
-        )
-        deadline = draw(st.one_of(st.none(), st.integers(1, 10**7)))
-        streams.append(
-            Stream(
-                name=f"s{index}",
-                workload=graph.name,
-                arrivals=arrivals,
-                priority=draw(st.integers(-1, 1)),
-                deadline_ps=deadline,
-            )
-        )
-    scenario = Scenario(
-        name="drawn",
-        streams=tuple(streams),
-        duration_ps=draw(st.one_of(st.none(), st.integers(10**6, 10**8))),
-        policy=draw(st.sampled_from(("fcfs", "priority", "edf"))),
-        options=draw(
-            st.builds(
-                Options,
-                prefetch=st.booleans(),
-                activations=st.booleans(),
-                parameters=st.sampled_from(("none", "first-fit", "best-value")),
-            )
-        ),
-    )
-    return scenario, workloads, {placed.name: {"mac": 1.0} for placed in platform.accelerators}
-
-
-@settings(max_examples=60)
-@given(scenarios())
-def test_metrics_without_spans_are_those_of_the_spans(drawn):
-    scenario, workloads, leakage = drawn
-    try:
-        kept = simulate_scenario(scenario, workloads, leakage_mw=leakage)
-    except UsageError:
-        return
-    again = simulate_scenario(scenario, workloads, max_spans=0, leakage_mw=leakage)
-    assert again.metrics == kept.metrics
-    assert again.timeline.spans == ()
-    platform = next(iter(workloads.values())).costs.system
-    middle = None if scenario.duration_ps is None else scenario.duration_ps // 2
-    tally = tally_of(kept.timeline, platform, tuple(s.name for s in scenario.streams), middle)
-    dynamic = energy_by_component(kept.timeline.spans)
-    assert {name: kept.metrics.energy_by_component_pj.get(name, 0.0) for name in dynamic} == dynamic
-    for name, stream in kept.metrics.streams.items():
-        assert tally.streams[name].finished == stream.finished
-        assert tally.streams[name].latency.quantile(0.99) == stream.p99_ps
-    for name, load in kept.metrics.accelerators.items():
-        assert tally.resources[name].busy_ps == load.busy_ps
-
-
-@settings(max_examples=60)
-@given(scenarios())
-def test_invariants_hold_over_random_scenarios(drawn):
-    """Nothing before its arrival or its inputs, nobody twice, no accelerator double, no channel above its bandwidth."""
-    scenario, workloads, leakage = drawn
-    try:
-        result = simulate_scenario(scenario, workloads, leakage_mw=leakage)
-    except UsageError:
-        return
-    assert result == simulate_scenario(scenario, workloads, leakage_mw=leakage)
-    platform = next(iter(workloads.values())).costs.system
-    spans = result.timeline.spans
-    for placed in platform.accelerators:
-        busy = [s for s in spans if s.resource == placed.name]
-        assert all(one.end_ps <= other.start_ps for one, other in pairwise(busy))
-    for load in result.metrics.channels.values():
-        assert load.utilization <= 1.0
-    workload_of = {stream.name: workloads[stream.workload] for stream in scenario.streams}
-    for record in result.timeline.requests:
-        own = [s for s in spans if s.request == record.name]
-        assert all(s.start_ps >= record.arrival_ps for s in own if s.kind != "prefetch")
-        assert record.served_ps <= (record.end_ps or result.metrics.end_ps) - record.arrival_ps
-        if record.end_ps is None:
-            continue
-        each = workload_of[record.stream]
-        bodies = {s.layer: s for s in own if s.kind == "layer"}
-        assert len(bodies) == len(each.graph.layers)
-        assert max(s.end_ps for s in own if s.kind != "discard") == record.end_ps
-        for edge in each.graph.edges:
-            assert bodies[edge.producer].end_ps <= bodies[edge.consumer].start_ps
-
-
-@settings(max_examples=40)
-@given(scenarios())
-def test_dynamic_energy_of_finished_requests_is_that_of_their_layers(drawn):
-    scenario, workloads, leakage = drawn
-    try:
-        result = simulate_scenario(replace(scenario, duration_ps=None), workloads, leakage_mw=leakage)
-    except UsageError:
-        return
-    kinds = {each.name: workloads[each.workload] for each in scenario.streams}
-    parts = []
-    for record in result.timeline.requests:
-        each = kinds[record.stream]
-        parts += [each.costs.cost(n.name, each.assignment[n.name]).dynamic_pj["mac"] for n in each.graph.layers]
-    assert result.metrics.energy_by_component_pj.get("mac", 0.0) == math.fsum(parts)
-
-
 @given(st.integers(1, 6))
 def test_a_stream_of_one_request_at_a_time_has_the_latency_of_the_single_inference(requests):
     each = fixed(layers=3)
@@ -346,25 +222,6 @@ def test_a_long_run_keeps_a_sample_of_spans_and_says_so():
     assert {int(s.request.split("#")[1]) % 16 for s in result.timeline.spans} == {0}
     assert len(result.timeline.spans) == len(result.timeline.requests) == math.ceil(1000 / 16)
     assert result.metrics.streams["s"].finished == 1000
-
-
-@given(st.lists(st.integers(0, 10**15), min_size=1, max_size=50), st.floats(0.01, 1))
-def test_quantiles_of_few_values_are_exact(values, share):
-    distribution = Distribution()
-    for value in values:
-        distribution.add(value)
-    assert distribution.quantile(share) == sorted(values)[math.ceil(share * len(values)) - 1]
-
-
-def test_quantiles_of_many_values_are_within_a_thousandth():
-    distribution = Distribution()
-    values = [10**9 + 997 * index**2 for index in range(3 * EXACT_VALUES)]
-    for value in values:
-        distribution.add(value)
-    for share in (0.5, 0.95, 0.99):
-        exact = values[math.ceil(share * len(values)) - 1]
-        assert distribution.quantile(share) == pytest.approx(exact, rel=1e-3)
-    assert (distribution.maximum, distribution.mean) == (values[-1], sum(values) / len(values))
 
 
 def test_the_metrics_of_a_run_follow_from_its_kept_timeline():
