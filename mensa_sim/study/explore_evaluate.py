@@ -1,0 +1,118 @@
+"""Evaluating one design: build it, ask the conditions, run every workload on it.
+
+This is what a worker does, in this process, in another or on another machine: a setup that is plain data comes once, a
+task is a number and a point, and an outcome goes back.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.errors import MensaError
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.registry import SINGLE
+from mensa_sim.study.explore_metrics import hardware_metrics, objectives_of, run_metrics
+from mensa_sim.study.explore_store import Outcome
+from mensa_sim.study.run import evaluate_system, objective_named
+from mensa_sim.study.space import Point, Space
+from mensa_sim.study.space_check import DesignValues
+from mensa_sim.study.space_conditions import parse_condition
+from mensa_sim.study.space_design import Base, Builder, Design
+from mensa_sim.workload.graph_json import graph_from_data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One design to evaluate; a negative number is a reference: -1 the first."""
+
+    number: int
+    point: Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything that evaluations need, as plain data."""
+
+    space: Space
+    base: Base
+    references: tuple[Base, ...]
+    graphs: tuple[Mapping[str, Any], ...]
+    """The layer graphs of the workloads, as `graph_to_data` writes them."""
+    prices: Path | None = None
+    """A folder through which workers on one machine share prices."""
+
+    def digest(self) -> str:
+        """What tells one setup from another within a worker."""
+        return hashlib.sha256(repr((self.space, self.base, self.references, self.prices)).encode()).hexdigest() + (
+            hashlib.sha256(json.dumps(self.graphs).encode()).hexdigest()
+        )
+
+
+class Evaluator:
+    """Evaluates designs one after another; whatever two have in common is made once."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._graphs = [graph_from_data(data) for data in setup.graphs]
+        self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
+        self._builder = Builder()
+        self._memo = PriceMemo(setup.prices)
+        self._objectives = objectives_of(setup.space.file)
+
+    def outcome(self, task: Task) -> Outcome:
+        """What became of a design; its errors are part of the outcome, not raised."""
+        try:
+            return self._outcome(task)
+        except MensaError as error:
+            detail = str(error)
+        except Exception as error:  # one design must not stop the others, whatever is wrong with it
+            detail = f"{type(error).__name__}: {error}"
+        return Outcome(number=task.number, point=task.point, state="failed", detail=detail)
+
+    def _outcome(self, task: Task) -> Outcome:
+        space = self._setup.space
+        if task.number < 0:
+            base = self._setup.references[-task.number - 1]
+            design = base.design()
+        else:
+            base = self._setup.base
+            design = base.design(space.assignments(task.point))
+        system = self._builder.system(base, design)
+        hardware = hardware_metrics(system)
+        if task.number >= 0:
+            values = DesignValues(space, task.point, design, hardware)
+            for condition in self._conditions:
+                if not condition.holds(values):
+                    return Outcome(
+                        number=task.number,
+                        point=task.point,
+                        state="excluded",
+                        hardware=hardware,
+                        detail=condition.text,
+                    )
+        runs = tuple(self._run(graph_number, system, design) for graph_number in range(len(self._graphs)))
+        for objective in self._objectives:
+            objective.value(hardware, runs)
+        return Outcome(number=task.number, point=task.point, state="done", workloads=runs, hardware=hardware)
+
+    def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
+        result = evaluate_system(
+            self._graphs[graph_number],
+            system,
+            scheduler_for(system, design),
+            objective_named(design.objective),
+            options=design.options,
+            memo=self._memo,
+        )
+        return run_metrics(result, [objective.metric for objective in self._objectives])
+
+
+def scheduler_for(system: System, design: Design) -> str:
+    """The design's scheduler; a system of one accelerator leaves nothing to decide."""
+    if len(system.accelerators) == 1 and not design.scheduler.startswith(SINGLE):
+        return f"{SINGLE}{system.accelerators[0].name}"
+    return design.scheduler

@@ -1,0 +1,140 @@
+"""The YAML of design spaces: what may vary, what must hold, what is sought, and how the search goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mensa_sim.files import json_schema, read_record
+
+Over = Literal["mean", "geometric_mean", "worst"]
+Direction = Literal["minimize", "maximize"]
+SamplerName = Literal["grid", "random", "quasi_random", "tpe", "nsga2"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearRange:
+    """`low`, `low + step`, ... up to `high`."""
+
+    low: int | float
+    high: int | float
+    step: int | float
+
+    def __post_init__(self) -> None:
+        if not self.step > 0:
+            raise ValueError(f"step is {self.step}, must be above 0")
+        if self.low > self.high:
+            raise ValueError(f"the range is empty: low {self.low} is above high {self.high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerRange:
+    """The powers of two from `low` to `high`, both powers of two themselves."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} is {value}, must be a power of two")
+        if self.low > self.high:
+            raise ValueError(f"the range is empty: low {self.low} is above high {self.high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterEntry:
+    """One parameter: the fields that it sets, all to the same value, and the values that they may take.
+
+    `options` name combinations instead: each sets fields of its own to values of its own.
+    """
+
+    fields: tuple[str, ...] = ()
+    """Dotted fields, as `--set` takes them; none means the parameter's own name."""
+    values: tuple[Any, ...] | None = None
+    linear: LinearRange | None = None
+    powers_of_two: PowerRange | None = None
+    options: Mapping[str, Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        kinds = ("values", "linear", "powers_of_two", "options")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(kinds)}, has {' and '.join(given) or 'none'}")
+        if not getattr(self, given[0]):
+            raise ValueError(f"{given[0]} is empty")
+        if self.options is not None and self.fields:
+            raise ValueError("options name their own fields: leave fields out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveEntry:
+    """What the search makes small or large: a metric of `summary.json`, over all workloads."""
+
+    metric: str
+    direction: Direction | None = None
+    """None: rates, utilizations and TOPS/W are maximised, anything else is minimised."""
+    over: Over | None = None
+    """None: as the space says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerEntry:
+    """How points are chosen."""
+
+    name: SamplerName = "tpe"
+    seed: int = 0
+    batch: int | None = None
+    """Designs that an adaptive sampler chooses before it learns from them; none: 8 for tpe, 24 for nsga2."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, must not be negative")
+        if self.batch is not None and self.batch < 1:
+            raise ValueError(f"batch is {self.batch}, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceFile:
+    """A design space as its file describes it; paths are relative to the file, bare names are shipped files."""
+
+    name: str
+    system: str
+    """The system that every design starts from."""
+    workloads: tuple[str, ...]
+    parameters: Mapping[str, ParameterEntry]
+    objectives: tuple[ObjectiveEntry, ...]
+    conditions: tuple[str, ...] = ()
+    """What a design must fulfil to be run, as in `area_mm2 <= 15`."""
+    scheduler: str = "mensa"
+    objective: str = "edp"
+    """What the scheduler and the mapper minimise."""
+    over: Over = "geometric_mean"
+    sampler: SamplerEntry = field(default_factory=SamplerEntry)
+    trials: int = 100
+    """Designs to run, unless the command line says otherwise; a grid ends by itself."""
+    references: tuple[str, ...] = ("mensa_g", "edge_tpu")
+    """Systems that stand beside the front in the report."""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        empty = [name for name in ("workloads", "parameters", "objectives") if not getattr(self, name)]
+        if empty:
+            raise ValueError(f"{' and '.join(empty)}: nothing stands there")
+        if self.trials < 1:
+            raise ValueError(f"trials is {self.trials}, must be at least 1")
+        for name in ("workloads", "references"):
+            entries = getattr(self, name)
+            if len(set(entries)) != len(entries):
+                raise ValueError(f"{name}: one stands there twice")
+
+
+def read_space(path: Path) -> SpaceFile:
+    """The space of a YAML file; `FileError` with every fault that the file alone shows."""
+    return read_record(path, SpaceFile)
+
+
+def space_schema() -> dict[str, Any]:
+    """The JSON Schema of a space, for editors."""
+    return json_schema(SpaceFile)
