@@ -17,7 +17,8 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.registry import SINGLE
 from mensa_sim.study.explore_metrics import hardware_metrics, objectives_of, run_metrics
 from mensa_sim.study.explore_store import Outcome
-from mensa_sim.study.run import evaluate_system, objective_named
+from mensa_sim.study.placement import objective_named
+from mensa_sim.study.run import evaluate_system
 from mensa_sim.study.space import Point, Space
 from mensa_sim.study.space_check import DesignValues
 from mensa_sim.study.space_conditions import parse_condition

@@ -9,7 +9,7 @@ from mensa_sim.hardware.overrides import parse_override
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.registry import SCHEDULERS, SINGLE
 from mensa_sim.study.explore_metrics import HARDWARE, Objective, Values, hardware_metrics, objectives_of
-from mensa_sim.study.run import NAMED_OBJECTIVES
+from mensa_sim.study.placement import OBJECTIVES
 from mensa_sim.study.space import Parameter, Point, Space, point_at
 from mensa_sim.study.space_conditions import Condition, Value, parse_condition
 from mensa_sim.study.space_design import Base, Builder, Design, read_base, scheduler_options
@@ -106,8 +106,8 @@ def _schedulers(space: Space, base: Base) -> list[str]:
         if not (isinstance(value, str) and value.startswith(SINGLE)) and value not in SCHEDULERS:
             faults.append(f"{where}: {unknown_name(str(value), (*SCHEDULERS, f'{SINGLE}NAME'), 'scheduler')}")
     for where, value in objectives:
-        if value not in NAMED_OBJECTIVES:
-            faults.append(f"{where}: {unknown_name(str(value), NAMED_OBJECTIVES, 'objective')}")
+        if value not in OBJECTIVES:
+            faults.append(f"{where}: {unknown_name(str(value), OBJECTIVES, 'objective')}")
     known = [option for _, scheduler in schedulers for option in scheduler_options(scheduler)]
     for where, option in dict.fromkeys(options):
         if option not in known:
