@@ -20,11 +20,11 @@ class Margin:
 def runner_up(problem: Problem, assignment: Sequence[int], prediction: Prediction, unit: int) -> Margin | None:
     """The best other allowed accelerator of a unit; none where there is no other."""
     here = assignment[unit]
-    before = _own(problem, assignment, unit, here)
+    before = with_copies(problem, assignment, unit, here)
     found = []
     for accelerator in problem.units[unit].allowed:
         if accelerator != here:
-            after = _own(problem, assignment, unit, accelerator)
+            after = with_copies(problem, assignment, unit, accelerator)
             latency_ps = prediction.serial_ps + after[0] - before[0]
             found.append((problem.value(prediction.dynamic_pj + after[1] - before[1], latency_ps), accelerator))
     if not found:
@@ -52,7 +52,7 @@ def _reason(problem: Problem, assignment: Sequence[int], prediction: Prediction,
     return f"moving it alone to {other} changes {problem.objective} by {change:+.3g} of its value"
 
 
-def _own(problem: Problem, assignment: Sequence[int], unit: int, accelerator: int) -> tuple[int, float]:
+def with_copies(problem: Problem, assignment: Sequence[int], unit: int, accelerator: int) -> tuple[int, float]:
     """Latency and energy of a unit on an accelerator and of all copies of the tensors that it makes or reads."""
     option = problem.units[unit].option(accelerator)
     latency_ps, energy_pj = option.latency_ps, option.energy_pj
