@@ -1,23 +1,46 @@
 """What a notebook types and the command line calls."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mensa_sim.hardware.files import hardware_schemas
 from mensa_sim.registry import lookup
 from mensa_sim.report.output_folder import write_folder
 from mensa_sim.schedule.registry import SCHEDULERS
 from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
+from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.study.check import check_files
 from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import RunRequest
 from mensa_sim.study.run import run as run_request
+from mensa_sim.study.scenario import ScenarioResult, is_scenario
+from mensa_sim.study.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.files import workload_schema
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 
-RESULT_FILES = ("summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json")
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = [
+    "FULL",
+    "PLAIN",
+    "Options",
+    "RunResult",
+    "ScenarioResult",
+    "check",
+    "is_scenario",
+    "list_kind",
+    "run",
+    "run_scenario",
+    "schema",
+    "show",
+    "tables",
+    "trace",
+    "write_results",
+]
 
 
 def run(
@@ -29,14 +52,21 @@ def run(
     baseline: str | Path = "edge_tpu",
     seed: int = 0,
     overrides: Sequence[str] = (),
+    pins: Mapping[str, str] | None = None,
+    options: Mapping[str, float] | None = None,
+    deadline_ms: float | None = None,
+    schedule: str | Path | None = None,
+    on_chip: Options = FULL,
     allow_code: bool = False,
     strict: bool = False,
     cache: bool = True,
 ) -> RunResult:
-    """Trace, price, schedule and simulate one inference of a workload on a system, beside a baseline.
+    """Trace, price, schedule and simulate a workload on a system, beside a baseline.
 
-    Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on
-    any field of the system. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
+    Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
+    field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
+    schedule.yaml to take instead of a scheduler's, `on_chip` what the simulation prefetches and keeps on chip. Raises
+    `UsageError` for bad input and `InfeasibleError` where no schedule exists.
     """
     return run_request(
         RunRequest(
@@ -47,6 +77,11 @@ def run(
             baseline=str(baseline),
             seed=seed,
             overrides=tuple(overrides),
+            pins=pins or {},
+            options=options or {},
+            deadline_ms=deadline_ms,
+            schedule_file=None if schedule is None else str(schedule),
+            on_chip=on_chip,
             allow_code=allow_code,
             strict=strict,
             cache=cache,
@@ -54,24 +89,51 @@ def run(
     )
 
 
-def write_results(result: RunResult, folder: Path, *, force: bool = False) -> None:
-    """Write the five result files of a run into a folder, each whole or not at all."""
-    from mensa_sim.report.html import report_html
-    from mensa_sim.report.perfetto import perfetto_json
-    from mensa_sim.report.summary import layers_csv, summary_json
-    from mensa_sim.schedule.files import schedule_yaml
+def run_scenario(
+    scenario: str | Path,
+    *,
+    system: str | Path = "mensa_g",
+    scheduler: str = "mensa",
+    objective: str = "edp",
+    baseline: str | Path = "edge_tpu",
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, float] | None = None,
+    allow_code: bool = False,
+    strict: bool = False,
+    cache: bool = True,
+) -> ScenarioResult:
+    """Run a scenario, several workloads with arrivals, on a system and on a baseline; `seed` replaces the file's."""
+    request = RunRequest(
+        workload=str(scenario),
+        system=str(system),
+        scheduler=scheduler,
+        objective=objective,
+        baseline=str(baseline),
+        overrides=tuple(overrides),
+        options=options or {},
+        allow_code=allow_code,
+        strict=strict,
+        cache=cache,
+    )
+    return run_scenario_request(request, seed=seed)
 
-    main = result.main
-    contents = {
-        "layers.csv": layers_csv(result),
-        "schedule.yaml": schedule_yaml(main.problem, main.schedule),
-        "report.html": report_html(result),
-        "timeline.json": perfetto_json(
-            main.timeline, tuple(main.accelerators), {main.workload: main.graph}, main.problem.static_mw
-        ),
-        "summary.json": summary_json(result),
-    }
+
+def write_results(result: RunResult | ScenarioResult, folder: Path, *, force: bool = False) -> tuple[str, ...]:
+    """Write the result files of a run into a folder, each whole or not at all; returns their names."""
+    from mensa_sim.report.result_files import run_files, scenario_files
+
+    contents = run_files(result) if isinstance(result, RunResult) else scenario_files(result)
     write_folder(folder, contents, force=force)
+    return tuple(sorted(contents))
+
+
+def tables(result: RunResult | ScenarioResult) -> "RenderableType":
+    """What the command line prints of a result, for `rich`."""
+    from mensa_sim.report.scenario import scenario_tables
+    from mensa_sim.report.tables import run_tables
+
+    return run_tables(result) if isinstance(result, RunResult) else scenario_tables(result)
 
 
 def trace(workload: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True) -> LayerGraph:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -12,8 +12,6 @@ from mensa_sim.errors import MensaError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-P = ParamSpec("P")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,9 +25,14 @@ SystemName = Annotated[str, typer.Option("--system", help="System or accelerator
 Scheduler = Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")]
 Objective = Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")]
 Baseline = Annotated[str, typer.Option(help="System that the ratios are taken against.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")]
+Seed = Annotated[Optional[int], typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]  # noqa: UP045
 Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
 Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
+SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler; repeatable.")]
+Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
+DeadlineMs = Annotated[Optional[float], typer.Option(help="Latency that the schedule must not exceed.")]  # noqa: UP045
+ScheduleFile = Annotated[Optional[Path], typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]  # noqa: UP045
+Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
@@ -50,9 +53,14 @@ def run(
     scheduler: Scheduler = "mensa",
     objective: Objective = "edp",
     baseline: Baseline = "edge_tpu",
-    seed: Seed = 0,
+    seed: Seed = None,
     output: Output = None,
     overrides: Overrides = [],  # noqa: B006
+    options: SchedulerOptions = [],  # noqa: B006
+    pins: Pins = [],  # noqa: B006
+    deadline_ms: DeadlineMs = None,
+    schedule: ScheduleFile = None,
+    plain: Plain = False,
     allow_code: AllowCode = False,
     strict: Strict = False,
     no_cache: NoCache = False,
@@ -60,30 +68,47 @@ def run(
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Schedule and simulate a workload on a system, beside a baseline."""
+    """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim import api
-    from mensa_sim.report.summary import summary_json
-    from mensa_sim.report.tables import run_tables
+    from mensa_sim.cli_options import numbers, pairs
 
-    result = api.run(
-        workload,
-        system=system,
-        scheduler=scheduler,
-        objective=objective,
-        baseline=baseline,
-        seed=seed,
-        overrides=overrides,
-        allow_code=allow_code,
-        strict=strict,
-        cache=not no_cache,
-    )
+    common: dict[str, Any] = {
+        "system": system,
+        "scheduler": scheduler,
+        "objective": objective,
+        "baseline": baseline,
+        "overrides": overrides,
+        "options": numbers("--option", options),
+        "allow_code": allow_code,
+        "strict": strict,
+        "cache": not no_cache,
+    }
+    if api.is_scenario(workload):
+        _refuse_for_scenarios({"--pin": pins, "--deadline-ms": deadline_ms, "--schedule": schedule, "--plain": plain})
+        result: api.RunResult | api.ScenarioResult = api.run_scenario(workload, seed=seed, **common)
+    else:
+        result = api.run(
+            workload,
+            seed=seed or 0,
+            pins=pairs("--pin", pins),
+            deadline_ms=deadline_ms,
+            schedule=schedule,
+            on_chip=api.PLAIN if plain else api.FULL,
+            **common,
+        )
     folder = output or Path("results") / f"{result.main.workload}-{result.main.system}"
-    api.write_results(result, folder, force=force)
+    written = api.write_results(result, folder, force=force)
     if as_json:
-        sys.stdout.write(summary_json(result))
+        sys.stdout.write((folder / "summary.json").read_text())
     elif not quiet:
-        _show(run_tables(result))
-        _show(f"\nresults in {folder}: {', '.join(sorted(api.RESULT_FILES))}")
+        _show(api.tables(result))
+        _show(f"\nresults in {folder}: {', '.join(written)}")
+
+
+def _refuse_for_scenarios(given: dict[str, object]) -> None:
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} is for one workload; a scenario says its own in its file")
 
 
 @app.command()

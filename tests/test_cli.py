@@ -217,3 +217,51 @@ def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> N
 @pytest.mark.parametrize("kind", ["workload", "system", "accelerator", "technology"])
 def test_a_schema_is_json_schema(home: Path, kind: str) -> None:
     assert "properties" in mensa_sim(home, "schema", kind).stdout
+
+
+SCENARIO = """\
+name: two_at_once
+duration_s: 0.01
+streams:
+  - {name: eyes, workload: small_cnn, arrivals: {kind: periodic, fps: 1000}, deadline_ms: 1}
+  - {name: ears, workload: small_cnn, arrivals: {kind: poisson, rate_per_s: 500}}
+"""
+
+
+def test_a_scenario_runs_like_a_workload_and_gives_the_same_bytes_for_the_same_seed(home: Path) -> None:
+    (home / "two.yaml").write_text(SCENARIO)
+    for folder in ("first", "second"):
+        mensa_sim(home, "run", "two.yaml", "--output", folder, "--quiet")
+    names = {entry.name for entry in (home / "first").iterdir()}
+    assert names == {"summary.json", "streams.csv", "report.html", "timeline.json"}
+    for name in names:
+        assert (home / "first" / name).read_bytes() == (home / "second" / name).read_bytes()
+    streams = read_summary(home / "first")["streams"]
+    assert streams["eyes"]["requests"] == 10
+    assert streams["eyes"]["p50_ps"] > 0
+    mensa_sim(home, "check", "two.yaml")
+
+
+def test_options_of_one_workload_are_refused_for_a_scenario(home: Path) -> None:
+    done = mensa_sim(home, "run", "camera_phone", "--plain", check=False)
+    assert done.returncode == 2
+    assert "--plain" in done.stderr
+
+
+def test_a_schedule_written_is_read_back_edited_and_checked(home: Path) -> None:
+    mensa_sim(home, "run", "small_cnn", "--scheduler", "single:pascal", "--output", "by_pascal")
+    written = home / "by_pascal" / "schedule.yaml"
+    mensa_sim(home, "run", "small_cnn", "--schedule", str(written), "--output", "read_back")
+    before, after = (read_summary(home / folder)["latency_ps"] for folder in ("by_pascal", "read_back"))
+    assert before == after
+    edited = home / "edited.yaml"
+    edited.write_text(written.read_text().replace("accelerator: pascal", "accelerator: pascl", 1))
+    done = mensa_sim(home, "run", "small_cnn", "--schedule", "edited.yaml", check=False)
+    assert done.returncode == 2
+    assert "pascl" in done.stderr
+
+
+def test_a_pinned_layer_stays_where_it_was_pinned(home: Path) -> None:
+    mensa_sim(home, "run", "small_cnn", "--pin", "head.linear=pavlov", "--output", "pinned")
+    layers = read_summary(home / "pinned")["layers"]
+    assert [layer["accelerator"] for layer in layers if layer["name"] == "head.linear"] == ["pavlov"]

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "report": {"workload", "hardware", "cost", "schedule", "simulate", "study"},
     "__main__": {"cli"},
     "api": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure"},
-    "cli": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure", "api"},
+    "cli_options": set(),
+    "cli": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure", "api", "cli_options"},
 }
 COST_TIMING_TABLE = "mensa_sim.cost.timing_table"
 

@@ -8,9 +8,10 @@ from typing import Any
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.files import read_mapping
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
+from mensa_sim.simulate.files import ScenarioFile, read_scenario
 from mensa_sim.workload.files import WorkloadFile, read_workload
 
-RECORDS: Mapping[str, type[Any]] = {**FILE_KINDS, "workload": WorkloadFile}
+RECORDS: Mapping[str, type[Any]] = {**FILE_KINDS, "workload": WorkloadFile, "scenario": ScenarioFile}
 """The record that is the schema of each kind of file."""
 
 READERS: Mapping[str, Callable[[Path], object]] = {
@@ -18,6 +19,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "accelerator": load_accelerator,
     "technology": load_technology,
     "workload": read_workload,
+    "scenario": read_scenario,
 }
 
 

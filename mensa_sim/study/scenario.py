@@ -8,12 +8,13 @@ from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
-from mensa_sim.shipped import find
+from mensa_sim.shipped import find, shipped_files
 from mensa_sim.simulate.files import read_scenario
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.study.check import kind_of
 from mensa_sim.study.placement import Goal, baseline_goal, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.run import RunRequest, goal_of
@@ -25,7 +26,8 @@ from mensa_sim.workload.load import load_workload
 class ScenarioSystemResult:
     """A scenario on one system."""
 
-    scenario: str
+    workload: str
+    """The scenario's name."""
     system: str
     scheduler: str
     objective: str
@@ -33,6 +35,10 @@ class ScenarioSystemResult:
     policy: str
     metrics: ScenarioMetrics
     timeline: Timeline
+    graphs: Mapping[str, LayerGraph]
+    """The layer graph of each stream."""
+    static_mw: float
+    """Leakage and background power of the whole system."""
     area_mm2: float
 
     @property
@@ -58,8 +64,9 @@ class ScenarioResult:
         return theirs / ours if ours and theirs else None
 
 
-def run_scenario(request: RunRequest, path: Path, *, seed: int | None = None) -> ScenarioResult:
-    """Schedule every workload of a scenario and run its streams; `seed` replaces that of the file."""
+def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioResult:
+    """Schedule every workload of the scenario that `request.workload` names; `seed` replaces that of the file."""
+    path = find("scenarios", request.workload)
     scenario = read_scenario(path)
     system = load_system(request.system, overrides=request.overrides)
     baseline = load_system(request.baseline)
@@ -86,6 +93,14 @@ def run_scenario(request: RunRequest, path: Path, *, seed: int | None = None) ->
     )
 
 
+def is_scenario(name_or_path: str) -> bool:
+    """Whether a name or a file is a scenario rather than a workload."""
+    if name_or_path in shipped_files("scenarios"):
+        return True
+    path = Path(name_or_path)
+    return path.suffix in (".yaml", ".yml") and path.is_file() and kind_of(path) == "scenario"
+
+
 def _on_system(
     scenario: Scenario, graphs: Mapping[str, LayerGraph], system: System, goal: Goal
 ) -> ScenarioSystemResult:
@@ -97,7 +112,7 @@ def _on_system(
     }
     done = simulate_scenario(scenario, workloads)
     return ScenarioSystemResult(
-        scenario=scenario.name,
+        workload=scenario.name,
         system=system.name,
         scheduler=goal.scheduler,
         objective=goal.objective,
@@ -105,5 +120,7 @@ def _on_system(
         policy=scenario.policy,
         metrics=done.metrics,
         timeline=done.timeline,
+        graphs={stream.name: graphs[stream.workload] for stream in scenario.streams},
+        static_mw=next(iter(placements.values())).problem.static_mw,
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
     )
