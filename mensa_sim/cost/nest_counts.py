@@ -62,8 +62,11 @@ def pipeline_cycles(accelerator: Accelerator, unrolling: Unrolling) -> int:
     return stated if stated is not None else sum(filled - 1 for filled in unrolling.filled[:axes])
 
 
-def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling) -> int:
-    """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops."""
+def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling, register: ReadOnly[str, int]) -> int:
+    """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops.
+
+    A partial sum hops after the products over those of the hop's dims that lie within the register tile.
+    """
     dataflow = accelerator.array
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
     cycles = unrolling.passes
@@ -72,8 +75,10 @@ def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling) 
         cycles = cycles // taps * (-(-taps // slots) * slots)
     if dataflow.hop:
         inside = {member for entry in dataflow.hop.per for member in split_dims(entry)}
-        outside = (dim for dim in unrolling.sizes if not set(split_dims(dim)) <= inside)
-        cycles += dataflow.hop.cycles * prod(unrolling.trips(dim) for dim in outside)
+        cycles += dataflow.hop.cycles * prod(
+            -(-size // (register[dim] if set(split_dims(dim)) <= inside else unrolling.lanes[dim]))
+            for dim, size in unrolling.sizes.items()
+        )
     return cycles
 
 
@@ -83,11 +88,11 @@ def price_mapping(
     """The counts of any given mapping, whether it fits the accelerator's buffers or not."""
     ports = operand_ports(accelerator, precision or Precision())
     operands = {operand: count_operand(nest, mapping, operand, ports[operand]) for operand in OPERANDS}
-    tile = mapping.extents(mapping.tile)
+    tile, register = mapping.extents(mapping.tile), mapping.extents(max(mapping.register.values(), default=0))
     tiles = prod(-(-size // tile[dim]) for dim, size in mapping.unrolling.sizes.items())
     return NestCounts(
         macs=nest.macs,
-        array_cycles=pass_cycles(accelerator, nest, mapping.unrolling)
+        array_cycles=pass_cycles(accelerator, nest, mapping.unrolling, register)
         + pipeline_cycles(accelerator, mapping.unrolling) * tiles,
         tiles=tiles,
         operands=operands,

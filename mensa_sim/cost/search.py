@@ -9,7 +9,7 @@ import numpy as np
 from mensa_sim.cost.candidates import FREE_GROUP, ORDERS, build, inner_orders, register_tiles
 from mensa_sim.cost.counts import BUFFER_OF
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.grid import Bools, Grid, grid
+from mensa_sim.cost.grid import Bools, Grid, grid, over_parts
 from mensa_sim.cost.mapping import Mapping
 from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles, price_mapping
 from mensa_sim.cost.operand_arrays import OperandArrays, inside_index, operand_arrays
@@ -109,9 +109,9 @@ class Search:
             operand: np.array([inside_index(operand, order.outer) for order in self.orders]) for operand in OPERANDS
         }
         self.input_first: Bools = np.array([order.input_first for order in self.orders])[:, None]
-        self.cycles: Floats = (
-            pass_cycles(accelerator, nest, unrolling) + pipeline_cycles(accelerator, unrolling) * self.grid.tiles
-        )
+        passes = [pass_cycles(accelerator, nest, unrolling, part.register) for part in self.grid.parts]
+        bubbles = pipeline_cycles(accelerator, unrolling)
+        self.cycles: Floats = over_parts(self.grid.parts, passes) + bubbles * self.grid.tiles
         self.chip_pj: Floats = self._constant_pj() + sum(
             (self._on_array(operand, array.chip_pj) for operand, array in self.arrays.items()), np.zeros((1, 1))
         )

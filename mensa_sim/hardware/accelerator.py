@@ -57,7 +57,9 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """Cycles in which a PE hands its partial sum on instead of multiplying: so many after each pass over some dims.
+    """Cycles in which a PE hands its partial sum on instead of multiplying: so many after the products over some dims.
+
+    Of those dims, what the PE's registers hold is one such run of products.
 
     Eyeriss v1 spends one after the FX*C products of a row primitive (Chen et al., JSSC 2017).
     """

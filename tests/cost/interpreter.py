@@ -230,7 +230,8 @@ def cycles(nest: LoopNest, accelerator: Accelerator, mapping: Mapping) -> int:
     per = {name for entry in dataflow.hop.per for name in members(entry)} if dataflow.hop else set()
     for counters, ranges in passes(mapping):
         taps[tuple(r for dim, r in ranges[0].items() if members(dim)[0] not in ("FY", "FX"))] += 1
-        ended.add(tuple(r for dim, r in ranges[0].items() if not set(members(dim)) <= per))
+        held = ranges[max(mapping.register.values(), default=0)]
+        ended.add(tuple((held if set(members(dim)) <= per else ranges[0])[dim] for dim in held))
         tiles.add(counters[mapping.tile :])
     total = sum(ceil(count / slots) * slots for count in taps.values())
     if dataflow.hop:
