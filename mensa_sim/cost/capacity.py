@@ -62,6 +62,15 @@ def registers_hold(
     return True
 
 
+def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
+    """Bits of each whole operand."""
+    return {
+        "weight": nest.weight_elements * precision.weight_bits,
+        "input": nest.input_elements * precision.activation_bits,
+        "output": nest.output_elements * precision.activation_bits,
+    }
+
+
 def buffered_bytes(
     nest: LoopNest, accelerator: Accelerator, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
 ) -> dict[str, int]:
@@ -71,11 +80,7 @@ def buffered_bytes(
     they are final.
     """
     copies = 2 if accelerator.array.overlap else 1
-    whole: dict[Operand, int] = {
-        "weight": nest.weight_elements * precision.weight_bits,
-        "input": nest.input_elements * precision.activation_bits,
-        "output": nest.output_elements * precision.activation_bits,
-    }
+    whole = whole_bits(nest, precision)
     held: dict[str, int] = {name: 0 for name in BUFFERS if name in accelerator.buffers}
     for operand, count in counts.operands.items():
         name = BUFFER_OF[operand]

@@ -118,7 +118,7 @@ def price_layer(
     """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
     if layer.operator in accelerator.refuses:
         raise InfeasibleError(f"it does not run {layer.operator}")
-    pricer = _Pricer(layer, accelerator, memory, energy, steps, objective)
+    pricer = Pricer(layer, accelerator, memory, energy, steps, objective)
     costs: dict[Residency, LayerCost] = {}
     for residency in RESIDENCIES:
         cost = pricer.cost(residency) if _room(layer, accelerator, residency) else None
@@ -142,7 +142,7 @@ def _kept(residency: Residency) -> tuple[int, bool, bool, bool]:
     return (sum(flags), *flags)
 
 
-class _Pricer:
+class Pricer:
     """One layer on one accelerator: the candidates are made once, each residency picks its own."""
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from mensa_sim.cost.candidates import FREE_GROUP, ORDERS, build, inner_orders, register_tiles
+from mensa_sim.cost.capacity import whole_bits
 from mensa_sim.cost.counts import BUFFER_OF
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import Bools, Grid, grid, over_parts
@@ -240,9 +241,8 @@ class Search:
                 writes[name] = writes[name] + steps * self._on_array(operand, array.collect_accesses)
             if not times:
                 continue
-            crossing = whole_fetch(self, operand, case) if operand in case.kept else None
-            if crossing is not None:
-                bits, end, accesses, crossing_pj = crossing
+            if operand in case.kept:
+                bits, end, accesses, crossing_pj = self._whole_fetch(operand)
                 memory_bits, ends = memory_bits + times * bits, ends + times * end
                 writes[name] = writes[name] + times * accesses
                 energy_pj = energy_pj + times * crossing_pj
@@ -262,22 +262,12 @@ class Search:
         middle = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
         return ends * per_bit_s + middle, energy_pj
 
-
-def whole_fetch(search: Search, operand: Operand, case: Case) -> tuple[float, Floats, float, float]:
-    """Bits, first tile, port accesses and energy of parameters that are fetched once and stay over all steps."""
-    port = operand_ports(search.target.accelerator, search.target.precision)[operand]
-    bits = float(whole_bits(search.nest, search.target.precision)[operand])
-    accesses = float(-(-bits // port.min_bits)) if port.min_bits else 0.0
-    end = search._held(operand, search.arrays[operand].end_bits, 0)
-    energy = search.target.energy
-    crossing_pj = bits * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
-    return bits, end, accesses, crossing_pj
-
-
-def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
-    """Bits of each whole operand."""
-    return {
-        "weight": nest.weight_elements * precision.weight_bits,
-        "input": nest.input_elements * precision.activation_bits,
-        "output": nest.output_elements * precision.activation_bits,
-    }
+    def _whole_fetch(self, operand: Operand) -> tuple[float, Floats, float, float]:
+        """Bits, first tile, port accesses and energy of parameters that are fetched once and stay over all steps."""
+        port = operand_ports(self.target.accelerator, self.target.precision)[operand]
+        bits = whole_bits(self.nest, self.target.precision)[operand]
+        accesses = -(-bits // port.min_bits) if port.min_bits else 0
+        end = self._held(operand, self.arrays[operand].end_bits, 0)
+        energy = self.target.energy
+        crossing_pj = bits * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
+        return bits, end, accesses, crossing_pj

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.candidates import ORDERS, build, inner_orders, register_tiles
+from mensa_sim.cost.capacity import whole_bits
 from mensa_sim.cost.counts import BUFFER_OF
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.grid import grid
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
-from mensa_sim.cost.price import _Pricer, resident_operands
+from mensa_sim.cost.price import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import LIMITS, Search, Target, limits_of, whole_bits
+from mensa_sim.cost.search import LIMITS, Search, Target, limits_of
 from mensa_sim.cost.tally import repeats_of
 from mensa_sim.cost.unrolling import unroll
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
@@ -101,7 +102,7 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
     energy = energy_model(placed(spec), MEMORY)
     steps = Steps(nest=nest, steps=1, resident=False)
     layer = layer_of(nest)
-    pricer = _Pricer(layer, spec, MEMORY, energy, steps, objective)
+    pricer = Pricer(layer, spec, MEMORY, energy, steps, objective)
     target = Target(
         accelerator=spec,
         energy=energy,
@@ -127,7 +128,7 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
 def found(spec: Accelerator, nest: LoopNest, energy: EnergyModel, limits: Mapping[str, int]) -> LayerCost | None:
     """The cost that the search finds for a layer of that nest, for least energy."""
     steps = Steps(nest=nest, steps=1, resident=False)
-    pricer = _Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy")
+    pricer = Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy")
     unrolling = unroll(nest, spec)
     target = Target(
         accelerator=spec,
