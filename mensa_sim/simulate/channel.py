@@ -88,7 +88,8 @@ class Channel:
     Active transfers share the bandwidth fairly (processor sharing); it is divided anew at whole picoseconds, when a
     transfer comes or goes, and a transfer ends at the first whole picosecond at which its last byte has passed. A
     transfer alone takes `units.transfer_ps`. Background transfers (prefetches) get what demand leaves: all of the
-    bandwidth while no demand is active, else nothing.
+    bandwidth while no demand is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or the
+    channel has changed since.
     """
 
     def __init__(self, clock: Clock, name: str, bandwidth_bytes_per_s: float) -> None:
@@ -112,50 +113,71 @@ class Channel:
             return transfer
         if now != self._last_ps:
             self._catch_up(now)
-        (self._background if background else self._demand).join(transfer, work)
-        self._arm(now)
+        if background:
+            self._background.join(transfer, work)
+        else:
+            self._demand.join(transfer, work)
+            self._arm(now)
         return transfer
 
     def cancel(self, transfer: Transfer) -> int:
         """Stop a transfer; the whole bytes that have passed, all of them if it is done."""
         now = self._clock.now_ps
-        waits = transfer.background and self._demand.heap
-        if not waits:
+        if not (transfer.background and self._demand.heap):
             self._catch_up(now)
         if transfer.done:
             return transfer.size_bytes
         lane = self._background if transfer.background else self._demand
         missing = -(-lane.take_out(transfer) // self._work_per_byte)
         transfer.end_ps = now
-        if not waits:
+        if not transfer.background:
             self._arm(now)
         return transfer.size_bytes - missing
 
     def _catch_up(self, now: int) -> None:
         """Share what has passed since the last change, and end the transfers that have all of theirs."""
-        lane = self._demand if self._demand.heap else self._background
+        lane = self._demand
         heap = lane.heap
-        if heap:
-            served = lane.served + (now - self._last_ps) * self._work_per_ps * lane.scale // len(heap)
-            lane.served = served
-            while heap and heap[0][0] <= served:
-                transfer = heapq.heappop(heap)[2]
-                transfer.done = True
-                transfer.end_ps = now
-                if transfer.callbacks:
-                    transfer.succeed()
+        if not heap:
+            if self._background.heap:
+                self._catch_up_background(now)
+            self._last_ps = now
+            return
+        served = lane.served + (now - self._last_ps) * self._work_per_ps * lane.scale // len(heap)
+        lane.served = served
+        while heap and heap[0][0] <= served:
+            transfer = heapq.heappop(heap)[2]
+            transfer.done = True
+            transfer.end_ps = now
+            if transfer.callbacks:
+                transfer.succeed()
         self._last_ps = now
 
+    def _catch_up_background(self, now: int) -> None:
+        """Step from end to end of background transfers: no timer looks after them, for nobody waits."""
+        lane = self._background
+        time_ps = self._last_ps
+        while lane.heap and time_ps < now:
+            then_ps = min(now, time_ps + self._next_end_ps(lane))
+            lane.served += (then_ps - time_ps) * self._work_per_ps * lane.scale // len(lane.heap)
+            time_ps = then_ps
+            while lane.heap and lane.heap[0][0] <= lane.served:
+                transfer = heapq.heappop(lane.heap)[2]
+                transfer.done = True
+                transfer.end_ps = time_ps
+
+    def _next_end_ps(self, lane: Lane) -> int:
+        """Time to the next end if nothing changes, rounded up to whole picoseconds."""
+        work = (lane.heap[0][0] - lane.served) * len(lane.heap)
+        return -(-work // (self._work_per_ps * lane.scale))
+
     def _arm(self, now: int) -> None:
-        """Set the timer for the next end, unless an earlier one is set already and will look again."""
-        lane = self._demand if self._demand.heap else self._background
-        heap = lane.heap
-        if heap:
-            work = (heap[0][0] - lane.served) * len(heap)
-            delay = -(-work // (self._work_per_ps * lane.scale))
-            if not now <= self._due_ps <= now + delay:
-                self._due_ps = now + delay
-                self._clock.timeout(delay).callbacks.append(self._wake)
+        """Set the timer for the next end of a demand, unless an earlier one is set already and will look again."""
+        if self._demand.heap:
+            due = now + self._next_end_ps(self._demand)
+            if not now <= self._due_ps <= due:
+                self._due_ps = due
+                self._clock.timeout(due - now).callbacks.append(self._wake)
 
     def _wake(self, timeout: simpy.Event) -> None:
         now = self._clock.now_ps

@@ -13,7 +13,7 @@ GB_PER_S = 10**9
 starts_and_sizes = st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 40)), min_size=1, max_size=12)
 
 
-def run(bandwidth: float, jobs: list[tuple[int, int]], background: bool = False) -> list[Transfer]:
+def run(bandwidth: float, jobs: list[tuple[int, int]]) -> list[Transfer]:
     """Start transfers of given sizes at given times; the transfers after the last has ended, in the order given."""
     clock = Clock()
     channel = Channel(clock, "ram", bandwidth)
@@ -22,7 +22,7 @@ def run(bandwidth: float, jobs: list[tuple[int, int]], background: bool = False)
     def start(index: int, at_ps: int, size: int):
         if at_ps:
             yield clock.timeout(at_ps)
-        transfers[index] = channel.transfer(size, background=background)
+        transfers[index] = channel.transfer(size)
         yield transfers[index]
         assert clock.now_ps == transfers[index].end_ps
 
@@ -85,8 +85,25 @@ def test_background_waits_while_demand_is_active_and_resumes_after():
     background = channel.transfer(10, background=True)
     clock.run(until=4000)
     demand = channel.transfer(5)
-    clock.run()
+    clock.run(until=20_000)
+    assert channel.cancel(background) == 10
     assert (demand.end_ps, background.end_ps) == (9000, 15000)
+
+
+@given(starts_and_sizes, st.integers(1, 500_000))
+def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps):
+    """Joined all at once, and looked at later: the ends are those that timers would have found."""
+    sizes = [size for _, size in jobs]
+    clock = Clock()
+    channel = Channel(clock, "ram", 22.4e9)
+    transfers = [channel.transfer(size, background=True) for size in sizes]
+    clock.run(until=until_ps)
+    expected = shared_ends_ps(22.4e9, [(0, size) for size in sizes])
+    passed = [channel.cancel(each) for each in transfers]
+    for each, size, end_ps, moved in zip(transfers, sizes, expected, passed, strict=True):
+        assert each.done == (end_ps <= until_ps)
+        assert moved == size if each.done else moved < size
+        assert each.end_ps == min(end_ps, until_ps)
 
 
 @given(st.integers(1, 20), st.integers(0, 25_000))
