@@ -141,8 +141,9 @@ class LayerCost:
         temporal = self.utilization(compute_ps) / self.spatial_utilization if self.spatial_utilization else 0.0
         return self.spatial_utilization, temporal, compute_ps / latency_ps if latency_ps else 0.0
 
-    def bound(self, bandwidth_bytes_per_s: float) -> Bound:
-        """The resource that sets the time."""
-        if transfer_ps(self.memory_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:
+    def bound(self, bandwidth_bytes_per_s: float, moved_bytes: int | None = None) -> Bound:
+        """The resource that sets the time; `moved_bytes` where a simulation moved less than all has to cross."""
+        size_bytes = self.memory_bytes if moved_bytes is None else moved_bytes
+        if transfer_ps(size_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:
             return "memory"
         return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"

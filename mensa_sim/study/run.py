@@ -4,27 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.price_memo import PriceMemo
-from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.shipped import find
 from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, Options
-from mensa_sim.study.placement import Goal, baseline_goal, objective_named, place
+from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
 from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload
 
 
@@ -137,7 +136,7 @@ def evaluate(
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
         accelerators=_accelerators(measured),
         handoffs=measured.handoffs,
-        layers=_layers(graph, costs, found, measured),
+        layers=_layers(placement, measured, timeline),
         steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
@@ -158,23 +157,25 @@ def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
     }
 
 
-def _layers(graph: LayerGraph, costs: CostTable, found: Schedule, measured: Metrics) -> tuple[LayerResult, ...]:
+def _layers(placement: Placement, measured: Metrics, timeline: Timeline) -> tuple[LayerResult, ...]:
+    """The layers in the order in which they started."""
+    graph = placement.costs.graph
     families = families_of(graph)
+    moved_bytes = dict.fromkeys(measured.layers, 0)
+    for span in timeline.spans:
+        if span.kind != "transfer" and span.resource in placement.costs.system.memories:
+            moved_bytes[span.layer] += span.size_bytes
     return tuple(
-        _layer(graph, costs.cost(name, layer.accelerator), layer, families.get(name), costs, found)
+        _layer(placement, graph[name], layer, families.get(name), moved_bytes[name])
         for name, layer in measured.layers.items()
     )
 
 
 def _layer(
-    graph: LayerGraph,
-    cost: LayerCost,
-    measured: LayerMetrics,
-    family: int | None,
-    costs: CostTable,
-    found: Schedule,
+    placement: Placement, layer: Layer, measured: LayerMetrics, family: int | None, moved_bytes: int
 ) -> LayerResult:
-    layer = graph[cost.layer]
+    cost = placement.costs.cost(layer.name, measured.accelerator)
+    memory = placement.costs.system.memory_of(measured.accelerator)
     return LayerResult(
         name=layer.name,
         operator=layer.operator,
@@ -185,10 +186,10 @@ def _layer(
         cycles=cost.compute_cycles,
         energy_pj=measured.energy_pj,
         utilization=measured.utilization,
-        bound=cost.bound(costs.system.memory_of(measured.accelerator).effective_bytes_per_s),
+        bound=cost.bound(memory.effective_bytes_per_s, moved_bytes),
         source=cost.source,
         macs=layer.macs,
         parameter_bytes=layer.parameter_bytes,
         steps=layer.steps,
-        reason=found.reasons.get(layer.name, ""),
+        reason=placement.schedule.reasons.get(layer.name, ""),
     )
