@@ -6,6 +6,7 @@ first. Without those last rows, where they would be too many, the program still 
 through the graph, and by the work that each accelerator is given.
 """
 
+import heapq
 import time
 from collections.abc import Sequence
 from itertools import combinations
@@ -92,7 +93,7 @@ class MakespanProgram:
     def _candidate(self, values: Floats) -> Candidate:
         assignment = [chosen(places, values) for places in self._places]
         starts = [round(float(values[column]) * self._scale_ps) for column in self._starts]
-        order = consistent_order(self._arrays, starts)
+        order = consistent_order(self._arrays, assignment, starts)
         return evaluated(self.problem, assignment, order)
 
     def _placements(self) -> list[dict[int, int]]:
@@ -193,13 +194,25 @@ def least_load_ps(arrays: Arrays) -> float:
     return float(arrays.latency_ps.min(axis=1).sum()) / len(arrays.problem.accelerators)
 
 
-def consistent_order(arrays: Arrays, starts_ps: Sequence[int]) -> list[int]:
-    """Units by start time, but none before its producers: rounding may have put equal times the wrong way round."""
+def consistent_order(arrays: Arrays, assignment: Sequence[int], starts_ps: Sequence[int]) -> list[int]:
+    """Units by start time, of equal ones those that end first, but none before its producers."""
     problem = arrays.problem
-    at = list(starts_ps)
-    for index, tensors in enumerate(problem.incoming):
-        at[index] = max([at[index], *(at[tensor.producer] for tensor in tensors)])
-    return sorted(range(len(at)), key=lambda index: (at[index], index))
+    ends_ps = [
+        start_ps + unit.option(accelerator).latency_ps
+        for unit, accelerator, start_ps in zip(problem.units, assignment, starts_ps, strict=True)
+    ]
+    waiting = [len({tensor.producer for tensor in tensors}) for tensors in problem.incoming]
+    ready = [(starts_ps[unit], ends_ps[unit], unit) for unit, count in enumerate(waiting) if not count]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        unit = heapq.heappop(ready)[-1]
+        order.append(unit)
+        for reader in sorted({reader for tensor in problem.outgoing[unit] for reader in tensor.readers}):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heapq.heappush(ready, (starts_ps[reader], ends_ps[reader], reader))
+    return order
 
 
 def unordered_pairs(arrays: Arrays) -> list[tuple[int, int]]:

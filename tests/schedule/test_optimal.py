@@ -12,6 +12,9 @@ from random_problems import problems
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.schedule import elimination
+from mensa_sim.schedule.arrays import Arrays
+from mensa_sim.schedule.evaluate import evaluate
+from mensa_sim.schedule.makespan_program import consistent_order
 from mensa_sim.schedule.optimal import beside, optimal
 from mensa_sim.schedule.problem import Objective, Problem
 from mensa_sim.schedule.registry import SCHEDULERS, schedule
@@ -127,6 +130,16 @@ def test_joining_two_branches_late_pays_where_copies_are_cheap() -> None:
     found = optimal(ladder(2, execution="parallel", objective="latency"), time_limit_s=20)
     assert found.gap == pytest.approx(0, abs=1e-5)
     assert found.value < sum(min(o.latency_ps for o in u.options) for u in ladder(2).units)  # type: ignore[union-attr]
+
+
+def test_a_unit_that_takes_no_time_goes_before_one_that_starts_with_it() -> None:
+    """On `far`, `instant` and `slow` may both start at once: were `slow` first, `last` on `near` would wait for it."""
+    units = (unit("slow", 900, 100), unit("instant", 900, 0), unit("last", 50, 900))
+    tensors = (Tensor(producer=1, readers=(2,), size_bytes=0),)
+    problem = chain(*units, tensors=tensors, execution="parallel", objective="latency")
+    order = consistent_order(Arrays(problem), assignment=[1, 1, 0], starts_ps=[0, 0, 0])
+    assert order == [1, 2, 0]
+    assert evaluate(problem, [1, 1, 0], order).parallel_ps == 100
 
 
 def test_each_reason_says_what_moving_the_layer_alone_would_cost() -> None:
