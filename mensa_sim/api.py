@@ -12,6 +12,7 @@ from mensa_sim.schedule.registry import SCHEDULERS
 from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.study.check import check_files
+from mensa_sim.study.files import space_schema
 from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import RunRequest
 from mensa_sim.study.run import run as run_request
@@ -169,6 +170,6 @@ def check(files: Iterable[str | Path]) -> list[str]:
 
 
 def schema(kind: str) -> str:
-    """The JSON Schema of a kind of file as JSON text: workload, accelerator, system or technology."""
-    schemas = {**hardware_schemas(), "workload": workload_schema()}
+    """The JSON Schema of a kind of file as JSON text: workload, accelerator, system, technology or space."""
+    schemas = {**hardware_schemas(), "workload": workload_schema(), "space": space_schema()}
     return json.dumps(lookup(schemas, kind, "kind of file"), indent=2) + "\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mensa_sim import cli_explore
 from mensa_sim.errors import MensaError, UsageError
 
 if TYPE_CHECKING:
@@ -182,6 +183,9 @@ def schema(
     from mensa_sim import api
 
     sys.stdout.write(api.schema(kind))
+
+
+cli_explore.register(app)
 
 
 def _show(what: "RenderableType") -> None:

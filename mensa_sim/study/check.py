@@ -9,9 +9,17 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.files import read_mapping
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.simulate.files import ScenarioFile, read_scenario
+from mensa_sim.study.files import SpaceFile
+from mensa_sim.study.space import load_space
+from mensa_sim.study.space_check import check_space
 from mensa_sim.workload.files import WorkloadFile, read_workload
 
-RECORDS: Mapping[str, type[Any]] = {**FILE_KINDS, "workload": WorkloadFile, "scenario": ScenarioFile}
+RECORDS: Mapping[str, type[Any]] = {
+    **FILE_KINDS,
+    "workload": WorkloadFile,
+    "scenario": ScenarioFile,
+    "space": SpaceFile,
+}
 """The record that is the schema of each kind of file."""
 
 READERS: Mapping[str, Callable[[Path], object]] = {
@@ -20,6 +28,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "technology": load_technology,
     "workload": read_workload,
     "scenario": read_scenario,
+    "space": lambda path: check_space(load_space(path)),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.hardware.files import system_files
 from mensa_sim.shipped import find
 from mensa_sim.study.explore_evaluate import Setup, Task
 from mensa_sim.study.explore_metrics import summary_metrics
@@ -270,8 +271,15 @@ def _result(checked: CheckedSpace, references: Sequence[Base], store: Store, req
         importance={name: importances(space, designs, name) for name in names},
         reference_failures=failures,
         versions=versions(),
-        inputs=input_hashes([space.path, *(find("workloads", space.nearest(name)) for name in space.file.workloads)]),
+        inputs=input_hashes(_files(space)),
     )
+
+
+def _files(space: Space) -> list[Path]:
+    """The files that decide the outcome; accelerators that only a value names are in the space's own text."""
+    systems = dict.fromkeys((space.file.system, *space.file.references))
+    files = [file for name in systems for file in system_files(space.nearest(name))]
+    return [space.path, *(find("workloads", space.nearest(name)) for name in space.file.workloads), *files]
 
 
 def _design(checked: CheckedSpace, outcome: Outcome) -> DesignResult:

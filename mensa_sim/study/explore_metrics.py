@@ -47,6 +47,8 @@ MORE_IS_BETTER = (
     "peak_tops",
 )
 ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
+STEADY = ("latency_ps", "energy_pj")
+"""Of an inference that finds the parameters that the one before it left on chip."""
 ENERGY_COMPONENTS = (*COMPONENTS, "leakage", "background")
 
 
@@ -79,6 +81,7 @@ def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]
     found["tops_per_w"] = 2 * result.macs / 1e12 / joule
     found["mean_power_mw"] = 1000 * joule / ps_to_seconds(result.latency_ps)
     parts: dict[str, float] = {
+        **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},
         **{f"energy_by_component_pj.{name}": value for name, value in result.energy_by_component_pj.items()},
     }
@@ -139,6 +142,8 @@ def check_metric(name: str) -> None:
             return
         case ["traffic_bytes", memory] if memory:
             return
+        case ["steady_state", part] if part in STEADY:
+            return
         case ["energy_by_component_pj", component]:
             if component not in ENERGY_COMPONENTS:
                 raise unknown_name(component, ENERGY_COMPONENTS, "energy component")
@@ -146,7 +151,12 @@ def check_metric(name: str) -> None:
             if field not in ACCELERATOR_FIELDS:
                 raise unknown_name(field, ACCELERATOR_FIELDS, "metric of an accelerator")
         case _:
-            parts = ("traffic_bytes.MEMORY", "energy_by_component_pj.COMPONENT", "accelerators.NAME.METRIC")
+            parts = (
+                *(f"steady_state.{part}" for part in STEADY),
+                "traffic_bytes.MEMORY",
+                "energy_by_component_pj.COMPONENT",
+                "accelerators.NAME.METRIC",
+            )
             raise unknown_name(name, (*RUN, *HARDWARE, *parts), "metric")
 
 

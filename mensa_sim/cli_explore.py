@@ -1,0 +1,142 @@
+"""The commands `explore`, `compare` and `diff`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mensa_sim.study.explore import Progress
+
+Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
+Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let workloads name code outside the shipped models.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def explore(
+    space: Annotated[str, typer.Argument(help="Space file, or the bare name of a shipped one.")],
+    trials: Annotated[Optional[int], typer.Option(min=1, help="Designs to run in all.")] = None,  # noqa: UP045
+    timeout: Annotated[Optional[float], typer.Option(help="Begin no design after so many seconds.")] = None,  # noqa: UP045
+    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; all cores by default.")] = None,  # noqa: UP045
+    cluster: Annotated[Optional[str], typer.Option(help="Address of a Dask scheduler, tcp://...")] = None,  # noqa: UP045
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the results folder.")] = False,
+    output: Output = None,
+    overrides: Overrides = [],  # noqa: B006
+    allow_code: AllowCode = False,
+    no_cache: NoCache = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Annotated[bool, typer.Option("--force", help="Start anew where a study lies.")] = False,
+) -> None:
+    """Search a design space for better systems; a killed search goes on with --resume."""
+    from mensa_sim import api_explore
+    from mensa_sim.report.explore_files import explore_json
+    from mensa_sim.report.explore_tables import explore_tables
+
+    folder = output or api_explore.explore_folder(space)
+    result = api_explore.explore(
+        space,
+        folder=folder,
+        trials=trials,
+        timeout_s=timeout,
+        jobs=jobs or os.cpu_count() or 1,
+        cluster=cluster,
+        resume=resume,
+        force=force,
+        overrides=overrides,
+        allow_code=allow_code,
+        cache=not no_cache,
+        progress=_progress(quiet=quiet or as_json),
+    )
+    if as_json:
+        sys.stdout.write(explore_json(result))
+    elif not quiet:
+        _show(explore_tables(result))
+        _show(f"\nresults in {folder}: designs.csv, front/, report.html, study.db, summary.json")
+
+
+def compare(
+    workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
+    systems: Annotated[str, typer.Option(help="Systems side by side, the first is the baseline: edge_tpu,mensa_g.")],
+    scheduler: Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")] = "mensa",
+    objective: Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")] = "edp",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
+    output: Output = None,
+    overrides: Overrides = [],  # noqa: B006
+    allow_code: AllowCode = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")] = False,
+    no_cache: NoCache = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")] = False,
+) -> None:
+    """Run one workload on several systems, side by side."""
+    from mensa_sim import api_explore
+    from mensa_sim.report.compare import compare_json, compare_tables
+
+    result = api_explore.compare(
+        workload,
+        [name.strip() for name in systems.split(",") if name.strip()],
+        scheduler=scheduler,
+        objective=objective,
+        seed=seed,
+        overrides=overrides,
+        allow_code=allow_code,
+        strict=strict,
+        cache=not no_cache,
+    )
+    folder = output or Path("results") / f"{result.workload}-compare"
+    api_explore.write_comparison(result, folder, force=force)
+    if as_json:
+        sys.stdout.write(compare_json(result))
+    elif not quiet:
+        _show(compare_tables(result))
+        _show(f"\nresults in {folder}: report.html, summary.json")
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(help="Folder of a result, or its summary.json.")],
+    after: Annotated[Path, typer.Argument(help="Folder of another result, or its summary.json.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two results, in what they were made from and in what came out."""
+    from mensa_sim import api_explore
+    from mensa_sim.report.compare import diff_json, diff_tables
+
+    difference = api_explore.diff(before, after)
+    if as_json:
+        sys.stdout.write(diff_json(difference))
+    else:
+        _show(diff_tables(difference))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    for command in (explore, compare, diff):
+        app.command()(command)
+
+
+def _progress(*, quiet: bool) -> "Progress":
+    """A line on a terminal that counts designs; nothing in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        return lambda done, wanted: None
+
+    def line(done: int, wanted: int | None) -> None:
+        ended = "\n" if wanted is not None and done >= wanted else ""
+        sys.stderr.write(f"\rdesigns run: {done}{f' of {wanted}' if wanted is not None else ''}{ended}")
+        sys.stderr.flush()
+
+    return line
+
+
+def _show(what: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)

@@ -1,0 +1,84 @@
+"""One workload on several systems side by side, the first of them the baseline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.files import load_system, system_files
+from mensa_sim.hardware.system import System
+from mensa_sim.shipped import find
+from mensa_sim.study.placement import Goal, baseline_goal, objective_named
+from mensa_sim.study.provenance import input_hashes, versions
+from mensa_sim.study.result import Ratios, SystemResult, ratios
+from mensa_sim.study.run import evaluate
+from mensa_sim.workload.load import load_workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRequest:
+    """What to compare; the defaults are the command line's."""
+
+    workload: str
+    systems: tuple[str, ...]
+    scheduler: str = "mensa"
+    objective: str = "edp"
+    seed: int = 0
+    overrides: tuple[str, ...] = ()
+    """`FIELD=VALUE` on the field of every system."""
+    allow_code: bool = False
+    strict: bool = False
+    cache: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareResult:
+    """A workload on several systems, in the order asked for."""
+
+    workload: str
+    scheduler: str
+    objective: str
+    systems: Mapping[str, SystemResult]
+    """By the system's name, or as it was asked for where two share a name."""
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def baseline(self) -> str:
+        """The first system, that the ratios are taken against."""
+        return next(iter(self.systems))
+
+    def ratios(self, name: str) -> Ratios:
+        """A system against the first; above 1 is better."""
+        return ratios(self.systems[name], self.systems[self.baseline])
+
+
+def compare(request: CompareRequest) -> CompareResult:
+    """The workload on each system; one of a single accelerator runs everything there, whatever the scheduler."""
+    if len(request.systems) < 2:
+        raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
+    if len(set(request.systems)) < len(request.systems):
+        raise UsageError("--systems: one stands there twice")
+    goal = Goal(scheduler=request.scheduler, objective=objective_named(request.objective))
+    systems = [load_system(name, overrides=request.overrides) for name in request.systems]
+    graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    memo = PriceMemo()
+    found = {
+        name: evaluate(graph, system, baseline_goal(system, goal), seed=request.seed, memo=memo)
+        for name, system in zip(_labels(request.systems, systems), systems, strict=True)
+    }
+    files = [file for name in request.systems for file in system_files(name)]
+    return CompareResult(
+        workload=graph.name,
+        scheduler=request.scheduler,
+        objective=request.objective,
+        systems=found,
+        versions=versions(),
+        inputs=input_hashes([find("workloads", request.workload), *files]),
+    )
+
+
+def _labels(asked: tuple[str, ...], systems: list[System]) -> list[str]:
+    """What each system is called: its name, or as it was asked for where another has the same name."""
+    names = [system.name for system in systems]
+    return [text if names.count(name) > 1 else name for text, name in zip(asked, names, strict=True)]
