@@ -5,22 +5,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mensa_sim.hardware.files import hardware_schemas
+from mensa_sim.atomic_write import write_atomically
+from mensa_sim.hardware.files import hardware_schemas, load_system
 from mensa_sim.registry import lookup
 from mensa_sim.report.output_folder import write_folder
 from mensa_sim.schedule.registry import SCHEDULERS
 from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.study.check import check_files
+from mensa_sim.study.explain import Explanation, Move
+from mensa_sim.study.explain import explain as explain_layer
+from mensa_sim.study.explain import moves as moves_of
+from mensa_sim.study.families import FamilyStudy, study_families
 from mensa_sim.study.files import space_schema
+from mensa_sim.study.placement import Goal, Placement, objective_named
+from mensa_sim.study.placement import place as place_graph
 from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import RunRequest
 from mensa_sim.study.run import run as run_request
 from mensa_sim.study.scenario import ScenarioResult, is_scenario
 from mensa_sim.study.scenario import run_scenario as run_scenario_request
+from mensa_sim.workload.families_saved import families_yaml
 from mensa_sim.workload.files import workload_schema
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.model_kinds import MODELS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,8 +41,12 @@ __all__ = [
     "RunResult",
     "ScenarioResult",
     "check",
+    "explain",
+    "families",
     "is_scenario",
     "list_kind",
+    "moves",
+    "place",
     "run",
     "run_scenario",
     "schema",
@@ -57,6 +70,7 @@ def run(
     options: Mapping[str, float] | None = None,
     deadline_ms: float | None = None,
     schedule: str | Path | None = None,
+    families: str | Path | None = None,
     on_chip: Options = FULL,
     allow_code: bool = False,
     strict: bool = False,
@@ -66,7 +80,8 @@ def run(
 
     Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
     field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
-    schedule.yaml to take instead of a scheduler's, `on_chip` what the simulation prefetches and keeps on chip. Raises
+    schedule.yaml to take instead of a scheduler's, `families` a file of families, `on_chip` what the simulation
+    prefetches and keeps on chip. Raises
     `UsageError` for bad input and `InfeasibleError` where no schedule exists.
     """
     return run_request(
@@ -82,6 +97,7 @@ def run(
             options=options or {},
             deadline_ms=deadline_ms,
             schedule_file=None if schedule is None else str(schedule),
+            families_file=None if families is None else str(families),
             on_chip=on_chip,
             allow_code=allow_code,
             strict=strict,
@@ -127,6 +143,58 @@ def write_results(result: RunResult | ScenarioResult, folder: Path, *, force: bo
     contents = run_files(result) if isinstance(result, RunResult) else scenario_files(result)
     write_folder(folder, contents, force=force)
     return tuple(sorted(contents))
+
+
+def place(
+    workload: str | Path,
+    *,
+    system: str | Path = "mensa_g",
+    scheduler: str = "mensa",
+    objective: str = "edp",
+    overrides: Sequence[str] = (),
+    options: Mapping[str, float] | None = None,
+    pins: Mapping[str, str] | None = None,
+    allow_code: bool = False,
+    cache: bool = True,
+) -> Placement:
+    """Price and schedule a workload without simulating it: costs, problem and schedule."""
+    goal = Goal(scheduler=scheduler, objective=objective_named(objective), options=options or {}, pins=pins or {})
+    graph = load_workload(workload, allow_code=allow_code, cache=cache)
+    return place_graph(graph, load_system(system, overrides=overrides), goal)
+
+
+def explain(placement: Placement, layer: str) -> Explanation:
+    """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win."""
+    return explain_layer(placement.problem, placement.costs, placement.schedule, layer)
+
+
+def moves(placement: Placement) -> tuple[Move, ...]:
+    """Every tensor that is read on another accelerator than it was made on."""
+    return moves_of(placement.problem, placement.schedule)
+
+
+def families(
+    workloads: Sequence[str] | None = None,
+    *,
+    system: str = "mensa_g",
+    objective: str = "edp",
+    count: int | None = None,
+    save: Path | None = None,
+    allow_code: bool = False,
+    cache: bool = True,
+) -> FamilyStudy:
+    """Families of the layers of workloads, by default the 24 models; `save` writes the clusters as YAML."""
+    study = study_families(
+        MODELS if workloads is None else workloads,
+        system=system,
+        objective=objective,
+        count=count,
+        allow_code=allow_code,
+        cache=cache,
+    )
+    if save is not None:
+        write_atomically(save, families_yaml(study.clustering.clusters))
+    return study
 
 
 def tables(result: RunResult | ScenarioResult) -> "RenderableType":

@@ -4,15 +4,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from mensa_sim import cli_explore
+from mensa_sim import cli_explain, cli_explore
+from mensa_sim.cli_options import numbers, pairs, show
 from mensa_sim.errors import MensaError, UsageError
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +31,7 @@ SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMB
 Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
 DeadlineMs = Annotated[Optional[float], typer.Option(help="Latency that the schedule must not exceed.")]  # noqa: UP045
 ScheduleFile = Annotated[Optional[Path], typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]  # noqa: UP045
+FamiliesFile = Annotated[Optional[Path], typer.Option("--families", help="Judge layers by these families.")]  # noqa: UP045
 Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")]
@@ -61,6 +60,7 @@ def run(
     pins: Pins = [],  # noqa: B006
     deadline_ms: DeadlineMs = None,
     schedule: ScheduleFile = None,
+    families: FamiliesFile = None,
     plain: Plain = False,
     allow_code: AllowCode = False,
     strict: Strict = False,
@@ -71,7 +71,6 @@ def run(
 ) -> None:
     """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim import api
-    from mensa_sim.cli_options import numbers, pairs
 
     common: dict[str, Any] = {
         "system": system,
@@ -85,7 +84,15 @@ def run(
         "cache": not no_cache,
     }
     if api.is_scenario(workload):
-        _refuse_for_scenarios({"--pin": pins, "--deadline-ms": deadline_ms, "--schedule": schedule, "--plain": plain})
+        _refuse_for_scenarios(
+            {
+                "--pin": pins,
+                "--deadline-ms": deadline_ms,
+                "--schedule": schedule,
+                "--families": families,
+                "--plain": plain,
+            }
+        )
         result: api.RunResult | api.ScenarioResult = api.run_scenario(workload, seed=seed, **common)
     else:
         result = api.run(
@@ -94,6 +101,7 @@ def run(
             pins=pairs("--pin", pins),
             deadline_ms=deadline_ms,
             schedule=schedule,
+            families=families,
             on_chip=api.PLAIN if plain else api.FULL,
             **common,
         )
@@ -102,8 +110,8 @@ def run(
     if as_json:
         sys.stdout.write((folder / "summary.json").read_text())
     elif not quiet:
-        _show(api.tables(result))
-        _show(f"\nresults in {folder}: {', '.join(written)}")
+        show(api.tables(result))
+        show(f"\nresults in {folder}: {', '.join(written)}")
 
 
 def _refuse_for_scenarios(given: dict[str, object]) -> None:
@@ -131,7 +139,7 @@ def trace(
     elif as_csv:
         sys.stdout.write(layers.trace_csv(graph))
     else:
-        _show(layers.trace_tables(graph))
+        show(layers.trace_tables(graph))
 
 
 @app.command("list")
@@ -152,8 +160,8 @@ def list_kind(
             sys.stdout.write(f"{entry['name']}\n")
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_file(
     kind: Annotated[str, typer.Argument(help="workloads, systems, accelerators, technologies, ...")],
     name: Annotated[str, typer.Argument(help="The bare name.")],
 ) -> None:
@@ -172,7 +180,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="YAML files of any ki
     if faults:
         raise UsageError("\n".join(faults))
     for file in files:
-        _show(f"{file}: ok")
+        show(f"{file}: ok")
 
 
 @app.command()
@@ -185,13 +193,8 @@ def schema(
     sys.stdout.write(api.schema(kind))
 
 
+cli_explain.register(app)
 cli_explore.register(app)
-
-
-def _show(what: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)
 
 
 def _exit_code(call: Callable[[], object]) -> int:

@@ -1,4 +1,4 @@
-"""Options of the form NAME=VALUE."""
+"""What the commands share: options of the form NAME=VALUE, and showing a table."""
 
 import math
 from collections.abc import Sequence
@@ -39,3 +39,10 @@ def numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"{option} {name}={value}: must be a finite number")
         found[name] = number
     return found
+
+
+def show(what: object) -> None:
+    """Print tables or a line on standard output."""
+    from rich.console import Console
+
+    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)

@@ -265,3 +265,28 @@ def test_a_pinned_layer_stays_where_it_was_pinned(home: Path) -> None:
     mensa_sim(home, "run", "small_cnn", "--pin", "head.linear=pavlov", "--output", "pinned")
     layers = read_summary(home / "pinned")["layers"]
     assert [layer["accelerator"] for layer in layers if layer["name"] == "head.linear"] == ["pavlov"]
+
+
+def test_explain_names_the_runner_up_and_what_it_would_need(home: Path) -> None:
+    found = json.loads(mensa_sim(home, "explain", "small_cnn", "--layer", "head.linear", "--json").stdout)
+    assert [place["accelerator"] for place in found["places"]] == ["pascal", "pavlov", "jacquard"]
+    assert found["runner_up"] in {"pascal", "pavlov", "jacquard"} - {found["accelerator"]}
+    assert found["to_change"]
+    assert "runner-up" in mensa_sim(home, "explain", "small_cnn", "--layer", "head.linear").stdout
+    mensa_sim(home, "explain", "small_cnn")
+
+
+def test_families_saved_are_read_back(home: Path) -> None:
+    mensa_sim(home, "families", "small_cnn", "cifar_cnn", "mnist_cnn", "--count", "2", "--save", "families.yaml")
+    mensa_sim(home, "run", "small_cnn", "--families", "families.yaml", "--output", "own_families")
+    with (home / "own_families" / "layers.csv").open() as stream:
+        assert {row["family"] for row in csv.DictReader(stream)} <= {"1", "2", ""}
+
+
+def test_a_heuristic_stands_beside_the_proven_bound(home: Path) -> None:
+    mensa_sim(home, "run", "small_cnn", "--scheduler", "optimal", "--output", "best")
+    mensa_sim(home, "run", "small_cnn", "--scheduler", "greedy", "--output", "greedy")
+    best, greedy = (read_summary(home / folder)["optimality"] for folder in ("best", "greedy"))
+    assert best["gap"] == 0
+    assert greedy["bound"] == pytest.approx(best["value"])
+    assert greedy["value"] >= best["value"]

@@ -24,7 +24,20 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "api": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure"},
     "cli_options": set(),
-    "cli": {"workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure", "api", "cli_options"},
+    "cli_explain": {"api", "report", "cli_options"},
+    "cli": {
+        "workload",
+        "hardware",
+        "cost",
+        "schedule",
+        "simulate",
+        "study",
+        "report",
+        "measure",
+        "api",
+        "cli_options",
+        "cli_explain",
+    },
 }
 COST_TIMING_TABLE = "mensa_sim.cost.timing_table"
 

@@ -35,7 +35,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
-        "optimality": _present(asdict(main.optimality)),
+        "optimality": _present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
         "baseline": {
             "system": result.baseline.system,
             "latency_ps": result.baseline.latency_ps,

@@ -8,15 +8,36 @@ from rich.text import Text
 
 from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
-from mensa_sim.study.result import LayerResult, RunResult, SystemResult, energy_components
+from mensa_sim.study.result import LayerResult, Optimality, RunResult, SystemResult, energy_components
+from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 
 def run_tables(result: RunResult) -> RenderableType:
     """Everything that a run prints: layers, energy, totals beside the baseline."""
     main = result.main
     return Group(
-        layer_table(main), Text(), totals_table(result), Text(), coverage_text(main.coverage, main.coverage_shares)
+        layer_table(main),
+        Text(),
+        totals_table(result),
+        Text(),
+        optimality_text(main.optimality),
+        coverage_text(main.coverage, main.coverage_shares),
     )
+
+
+OBJECTIVE_UNITS = {"edp": ("Js", 1 / (PJ_PER_J * PS_PER_S)), "energy": ("J", 1 / PJ_PER_J)}
+"""Unit and scale of an objective's value; all others are times in ps."""
+
+
+def optimality_text(found: Optimality) -> str:
+    """The predicted objective beside the simulated one and the proven bound."""
+    unit, scale = OBJECTIVE_UNITS.get(found.objective, ("s", 1 / PS_PER_S))
+    text = f"predicted {found.objective} {engineering(found.value * scale, unit)}"
+    if found.gap is not None:
+        text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved optimal"
+    if found.simulated is not None:
+        text += f"; simulated {engineering(found.simulated * scale, unit)}"
+    return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
 
 
 def layer_table(result: SystemResult) -> Table:

@@ -122,6 +122,20 @@ def _missed(problem: Problem, fastest: Candidate) -> InfeasibleError:
     return InfeasibleError(f"{problem.name}: the deadline of {deadline_ps} ps cannot be met: {how}")
 
 
+def exact_serial(problem: Problem) -> Schedule | None:
+    """The optimum by dynamic programming alone, the deadline left aside; none where the graph is too wide for it.
+
+    Its bound holds for every schedule of the problem, and no clock decides anything.
+    """
+    if problem.execution != "serial":
+        return None
+    try:
+        front = Front(EliminationSolver(Arrays(problem)))
+    except TooWideError:
+        return None
+    return proved(problem, "optimal", front, *_best(problem, front))
+
+
 def beside(schedule: Schedule, best: Schedule) -> Schedule:
     """A schedule beside the bound that the optimum of the same problem proved."""
     if best.bound is None or schedule.objective != best.objective:

@@ -1,7 +1,7 @@
 """Placing a graph on a system: priced, turned into a problem, scheduled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mensa_sim.cost.price import price
@@ -12,9 +12,12 @@ from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.optimal import beside, exact_serial
 from mensa_sim.schedule.problem import Objective, Problem
 from mensa_sim.schedule.registry import SINGLE, schedule
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.workload.families import families_of
+from mensa_sim.workload.families_saved import read_families
 from mensa_sim.workload.graph import LayerGraph
 
 OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
@@ -33,6 +36,8 @@ class Goal:
     """Layer to the accelerator that it must run on."""
     schedule_file: Path | None = None
     """A schedule to take as it stands, instead of asking a scheduler."""
+    families_file: Path | None = None
+    """Families to judge layers by, instead of the paper's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,8 @@ class Placement:
 
     costs: CostTable
     problem: Problem
+    families: Mapping[str, int]
+    """Layer to family, for the layers that have one."""
     schedule: Schedule
 
 
@@ -51,6 +58,26 @@ def objective_named(name: str) -> Objective:
 
 def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
     """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
+    costs, problem = price_problem(graph, system, goal, memo)
+    if goal.schedule_file is not None:
+        found = read_schedule(goal.schedule_file, problem)
+    else:
+        found = schedule(problem, goal.scheduler, **goal.options)
+    if found.bound is None:
+        best = exact_serial(problem)
+        found = found if best is None else beside(found, best)
+    return Placement(costs=costs, problem=problem, families=families_under(graph, goal), schedule=found)
+
+
+def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:
+    """The family of each layer that has one: the paper's, or those of the goal's file."""
+    return families_of(graph) if goal.families_file is None else families_of(graph, read_families(goal.families_file))
+
+
+def price_problem(
+    graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None
+) -> tuple[CostTable, Problem]:
+    """The costs of every layer on every accelerator, and the problem of placing them."""
     costs = price(graph, system, goal.objective, memo)
     problem = problem_of(
         graph,
@@ -60,12 +87,12 @@ def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None 
         leakage_mw={placed.name: sum(component_leakage_mw(placed).values()) for placed in system.accelerators},
         deadline_ps=goal.deadline_ps,
         pins=goal.pins,
+        families=families_under(graph, goal),
     )
-    if goal.schedule_file is not None:
-        found = read_schedule(goal.schedule_file, problem)
-    else:
-        found = schedule(problem, goal.scheduler, **goal.options)
-    return Placement(costs=costs, problem=problem, schedule=found)
+    if goal.families_file is not None:
+        # The system's table speaks of the paper's families; others are placed by their lowest summed cost.
+        problem = replace(problem, families={})
+    return costs, problem
 
 
 def baseline_goal(baseline: System, goal: Goal) -> Goal:
@@ -73,4 +100,6 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     names = [placed.name for placed in baseline.accelerators]
     if len(names) == 1:
         return Goal(scheduler=SINGLE + names[0], objective=goal.objective)
-    return Goal(scheduler=goal.scheduler, objective=goal.objective, options=goal.options)
+    return Goal(
+        scheduler=goal.scheduler, objective=goal.objective, options=goal.options, families_file=goal.families_file
+    )

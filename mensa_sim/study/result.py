@@ -57,6 +57,10 @@ class Optimality:
     value: float
     bound: float | None = None
     gap: float | None = None
+    simulated: float | None = None
+    """The same objective from the simulation."""
+    differs: tuple[str, ...] = ()
+    """Why the simulation gives another value, where it is more than 1 % off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

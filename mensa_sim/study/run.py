@@ -12,16 +12,16 @@ from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
 from mensa_sim.shipped import find
-from mensa_sim.simulate.inference import simulate_in_turn
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
-from mensa_sim.simulate.options import FULL, Options
+from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place
+from mensa_sim.study.prediction import reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
 from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.coverage import coverage_shares
-from mensa_sim.workload.families import families_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload
@@ -49,6 +49,8 @@ class RunRequest:
     """Layer to the accelerator that it must run on."""
     schedule_file: str | None = None
     """A schedule.yaml to take as it stands."""
+    families_file: str | None = None
+    """Families to judge layers by, as `mensa-sim families --save` writes them."""
     on_chip: Options = FULL
     """What the simulation may prefetch and keep on chip."""
 
@@ -84,6 +86,7 @@ def goal_of(request: RunRequest) -> Goal:
         options=request.options,
         pins=request.pins,
         schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
+        families_file=None if request.families_file is None else Path(request.families_file),
     )
 
 
@@ -120,7 +123,8 @@ def evaluate(
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
-    measured, steady = (metrics(each, system, graph, leakage_mw) for each in (timeline, second))
+    alone = timeline if on_chip == PLAIN else simulate(graph, costs, found.assignment)
+    measured, steady, plain = (metrics(each, system, graph, leakage_mw) for each in (timeline, second, alone))
     return SystemResult(
         workload=graph.name,
         system=system.name,
@@ -140,7 +144,14 @@ def evaluate(
         steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
-        optimality=Optimality(objective=goal.objective, value=found.value, bound=found.bound, gap=found.gap),
+        optimality=Optimality(
+            objective=found.objective,
+            value=found.value,
+            bound=found.bound,
+            gap=found.gap,
+            simulated=simulated_value(found, measured),
+            differs=reasons_to_differ(found, plain, measured),
+        ),
         graph=graph,
         timeline=timeline,
         problem=problem,
@@ -160,7 +171,7 @@ def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
 def _layers(placement: Placement, measured: Metrics, timeline: Timeline) -> tuple[LayerResult, ...]:
     """The layers in the order in which they started."""
     graph = placement.costs.graph
-    families = families_of(graph)
+    families = placement.families
     moved_bytes = dict.fromkeys(measured.layers, 0)
     for span in timeline.spans:
         if span.kind != "transfer" and span.resource in placement.costs.system.memories:

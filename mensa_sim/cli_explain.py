@@ -1,0 +1,84 @@
+"""The commands that say why: `explain` and `families`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mensa_sim.cli_options import numbers, pairs, show
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(explain)
+    app.command()(families)
+
+
+def explain(
+    workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
+    layer: Annotated[Optional[str], typer.Option(help="The layer to explain; without it, the moves.")] = None,  # noqa: UP045
+    system: Annotated[str, typer.Option(help="System or accelerator: file or bare name.")] = "mensa_g",
+    scheduler: Annotated[str, typer.Option(help="Scheduler whose schedule is explained.")] = "mensa",
+    objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
+    overrides: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system.")] = [],  # noqa: B006
+    options: Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler.")] = [],  # noqa: B006
+    pins: Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")] = [],  # noqa: B006
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workload name code of its own.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Say why a layer runs where it does and what would change it, or list the moves of a schedule."""
+    from mensa_sim import api
+    from mensa_sim.report import explain as report
+
+    placement = api.place(
+        workload,
+        system=system,
+        scheduler=scheduler,
+        objective=objective,
+        overrides=overrides,
+        options=numbers("--option", options),
+        pins=pairs("--pin", pins),
+        allow_code=allow_code,
+        cache=not no_cache,
+    )
+    moves = api.moves(placement)
+    if layer is None:
+        _print(as_json, report.moves_json(moves), report.moves_table(moves))
+    else:
+        found = api.explain(placement, layer)
+        _print(as_json, report.explanation_json(found, moves), report.explanation_tables(found))
+
+
+def families(
+    workloads: Annotated[Optional[list[str]], typer.Argument(help="Workloads; without any, the 24 models.")] = None,  # noqa: UP045
+    system: Annotated[str, typer.Option(help="System whose accelerators the families are priced on.")] = "mensa_g",
+    objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
+    count: Annotated[Optional[int], typer.Option(min=2, help="Clusters; without it, as many as part best.")] = None,  # noqa: UP045
+    save: Annotated[Optional[Path], typer.Option(help="Write the clusters here, for run --families.")] = None,  # noqa: UP045
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workloads name code of their own.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Families of layers: the paper's, clusters found in the data, and which accelerator suits which."""
+    from mensa_sim import api
+    from mensa_sim.report.families import families_json, families_tables
+
+    study = api.families(
+        workloads or None,
+        system=system,
+        objective=objective,
+        count=count,
+        save=save,
+        allow_code=allow_code,
+        cache=not no_cache,
+    )
+    _print(as_json, families_json(study), families_tables(study))
+
+
+def _print(as_json: bool, text: str, tables: object) -> None:
+    if as_json:
+        sys.stdout.write(text)
+    else:
+        show(tables)
