@@ -15,7 +15,9 @@ COMPONENTS = (
     "activation_buffer",
     "memory",
     "link",
+    "device",
 )
+"""`device`: all that a measured device draws, which no meter divides."""
 
 Bound = Literal["compute", "buffer", "memory"]
 
@@ -79,7 +81,9 @@ class LayerCost:
     buffered_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes that the mapping holds at once in a buffer, `parameter` or `activation`; absent where unknown."""
     mapping: str = ""
-    """The tiling and loop order chosen, for people."""
+    """The tiling and loop order chosen, or where a measured time comes from; for people."""
+    error_percent: float | None = None
+    """Mean error of a fit to measured kernels on rows left out; none where the cost is not a fit's."""
 
     def __post_init__(self) -> None:
         if min(self.macs, self.compute_cycles, self.buffer_cycles, self.head_bytes, self.tail_bytes) < 0:

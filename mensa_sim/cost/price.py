@@ -9,6 +9,7 @@ from mensa_sim.cost.capacity import buffered_bytes
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping import Mapping
+from mensa_sim.cost.measured import TimingsMode, measured_costs
 from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
 from mensa_sim.cost.price_memo import Priced, PriceMemo
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
@@ -30,12 +31,19 @@ RESIDENCIES = tuple(
 )
 
 
-def price(graph: LayerGraph, system: System, objective: Objective = "edp", memo: PriceMemo | None = None) -> CostTable:
+def price(
+    graph: LayerGraph,
+    system: System,
+    objective: Objective = "edp",
+    memo: PriceMemo | None = None,
+    timings: TimingsMode = "fit",
+) -> CostTable:
     """Price every layer on every accelerator, in all eight residencies; equal layers are priced once.
 
     A residency that the accelerator's buffers cannot hold costs what the nearest one that they can hold does, and
     the cost's own `residency` says which. An accelerator that cannot run a layer refuses it with the reason.
-    `memo` carries prices from one system to the next.
+    `memo` carries prices from one system to the next; `timings` says whether a measured accelerator may use fits
+    where its table has no such kernel.
     """
     memo = memo or PriceMemo()
     keys = _pairs(graph, system, objective, memo)
@@ -50,17 +58,24 @@ def price(graph: LayerGraph, system: System, objective: Objective = "edp", memo:
         for residency, cost in found.items():
             same = cost.layer == layer
             costs[layer, accelerator, residency] = cost if same else dataclasses.replace(cost, layer=layer)
+    for placed in system.accelerators:
+        if placed.spec.timings is not None:
+            device = measured_costs(graph, placed.spec, system.memory_of(placed.name), objective != "latency", timings)
+            refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
+            costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
     return CostTable(graph=graph, system=system, costs=costs, refusals=refusals)
 
 
 def _pairs(
     graph: LayerGraph, system: System, objective: Objective, memo: PriceMemo
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
-    """For each layer and accelerator, the key that equal pairs share and the steps that the layer takes there."""
+    """For each layer and accelerator with a PE array, the key that equal pairs share and the steps that the layer takes there."""
     footprint = footprints(graph)
     shapes = {layer.name: _shape(layer) for layer in graph.layers}
     keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
     for placed in system.accelerators:
+        if placed.spec.timings is not None:
+            continue
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:
             steps = steps_of(layer, placed.spec, footprint[layer.name])
@@ -77,7 +92,8 @@ def _priced(
 ) -> dict[Hashable, Priced]:
     """The price of every distinct pair, from the memo where it holds it."""
     distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
-    energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in system.accelerators}
+    arrays = [placed for placed in system.accelerators if placed.spec.timings is None]
+    energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in arrays}
     known: dict[Hashable, Priced] = {}
     for key in memo.in_own_order(list(distinct)):
         found = memo.get(key)

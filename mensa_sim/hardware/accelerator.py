@@ -189,6 +189,8 @@ class Accelerator:
     """Operators that it cannot run."""
     timings: str | None = None
     """A measured accelerator's timing table, in place of a PE array: a path like `technology`."""
+    timings_dtype: str | None = None
+    """Element type of the timings to use, where the table has several."""
     macs_per_s: int | None = None
     """Peak rate of a measured accelerator, as its datasheet says."""
     power_mw: Constant | None = None

@@ -31,7 +31,8 @@ UNARY: Mapping[str, Unary] = {
     )
 }
 BINARY: Mapping[str, Binary] = {
-    name: getattr(torch, name) for name in ("add", "sub", "mul", "div", "maximum", "minimum", "pow", "eq", "lt", "gt")
+    name: getattr(torch, name)
+    for name in ("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "pow", "eq", "lt", "gt")
 }
 _REDUCTIONS: Mapping[str, Callable[[torch.Tensor, int], object]] = {
     name: getattr(torch, name) for name in ("mean", "sum", "amax", "amin", "argmax")
@@ -117,6 +118,11 @@ def _embedding(kernel: Kernel, tensors: RandomTensors) -> Run:
     return lambda: functional.embedding(indices, table)
 
 
+def _gated(kernel: Kernel, tensors: RandomTensors) -> Run:
+    data = tensors.normal(2, kernel.output_elements)
+    return lambda: functional.glu(data, 0)
+
+
 def _copy(kernel: Kernel, tensors: RandomTensors) -> Run:
     data = tensors.normal(kernel.output_elements)
     return lambda: data.clone()
@@ -138,8 +144,8 @@ VECTOR: Mapping[str, Callable[[Kernel, RandomTensors], Run]] = {
     **dict.fromkeys(BINARY, _binary),
     **dict.fromkeys(("clamp", "clamp_min", "clamp_max"), _clamp),
     "batch_norm": _scale_and_shift,
-    "max_pool": _pool,
-    "avg_pool": _pool,
+    **dict.fromkeys(("max_pool", "avg_pool", "pooling"), _pool),
+    "glu": _gated,
     **dict.fromkeys(_REDUCTIONS, _reduce),
     "softmax": _softmax,
     "log_softmax": _softmax,

@@ -86,6 +86,20 @@ class CudaTimer:
         return graph.replay
 
 
+class ThreadTimer(HostTimer):
+    """Reads the calling thread's CPU time, so that what other programs take of the processor is not in it.
+
+    Right where one thread does all the work.
+    """
+
+    method = "CPU time of the one thread around each run; runs under 20 us in groups"
+
+    def __init__(self) -> None:
+        super().__init__(time.thread_time)
+
+
 def timer_of(device: torch.device) -> Timer:
-    """The timer for a device."""
-    return CudaTimer() if device.type == "cuda" else HostTimer()
+    """The timer for a device as torch is set now."""
+    if device.type == "cuda":
+        return CudaTimer()
+    return ThreadTimer() if torch.get_num_threads() == 1 else HostTimer()
