@@ -18,10 +18,10 @@ def measure(
     workloads: Annotated[list[str], typer.Argument(help="Workload files or bare names of shipped ones.")],
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     output: Annotated[Path, typer.Option(help="Timing table to write or continue.")] = Path("results/timings.csv"),
-    dtypes: Annotated[list[str], typer.Option("--dtype", help="float32, float16, bfloat16, int8; repeatable.")] = [
+    dtypes: Annotated[str, typer.Option("--dtype", help="float32, float16, bfloat16, int8; several with commas.")] = (
         "float32"
-    ],  # noqa: B006
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; 1 is timed by the thread's own clock.")] = None,
+    ),
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one is timed by its own clock.")] = None,
     budget_s: Annotated[float, typer.Option(help="Seconds for one kernel at most.")] = 0.5,
     relative_error: Annotated[float, typer.Option(help="Standard error of the median that is enough.")] = 0.02,
     allow_code: AllowCode = False,
@@ -47,7 +47,7 @@ def measure(
         graphs,
         device=device,
         output=output,
-        dtypes=dtypes,
+        dtypes=tuple(dtypes.split(",")),
         limits=limits,
         threads=threads,
         command=_command(workloads, device, dtypes, threads),
@@ -121,7 +121,11 @@ def calibrate(
     from mensa_sim.atomic_write import write_atomically
     from mensa_sim.study.calibrate import calibrate_device, calibrate_spec
 
-    result = calibrate_spec(spec, table, fields=fields, rows=rows) if fields else calibrate_device(spec, table)
+    if fields:
+        beside = output.parent if output else Path()
+        result = calibrate_spec(spec, table, fields=fields, rows=rows, beside=beside)
+    else:
+        result = calibrate_device(spec, table)
     _say(result.report)
     if output is not None:
         write_atomically(output, result.text)
@@ -135,9 +139,9 @@ def register(app: typer.Typer) -> None:
     app.command()(calibrate)
 
 
-def _command(workloads: list[str], device: str, dtypes: list[str], threads: int | None) -> str:
+def _command(workloads: list[str], device: str, dtypes: str, threads: int | None) -> str:
     names = " ".join(Path(name).name for name in workloads)
-    given = "".join(f" --dtype {dtype}" for dtype in dtypes) + (f" --threads {threads}" if threads else "")
+    given = f" --dtype {dtypes}" + (f" --threads {threads}" if threads else "")
     return f"mensa-sim measure {names} --device {device}{given}"
 
 

@@ -90,6 +90,7 @@ class MeasuredCosts:
             clock_hz=self._spec.clock_hz,
             compute_cycles=cycles,
             buffer_cycles=0,
+            spatial_utilization=1.0 if layer.macs else 0.0,
             peak_macs_per_s=self._spec.peak_macs_per_s,
             traffic=self._traffic(layer, time),
             dynamic_pj={} if dynamic is None else {"device": dynamic},

@@ -69,7 +69,7 @@ def price(
 def _pairs(
     graph: LayerGraph, system: System, objective: Objective, memo: PriceMemo
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
-    """For each layer and accelerator with a PE array, the key that equal pairs share and the steps that the layer takes there."""
+    """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
     footprint = footprints(graph)
     shapes = {layer.name: _shape(layer) for layer in graph.layers}
     keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}

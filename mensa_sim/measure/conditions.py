@@ -49,7 +49,8 @@ def device_name(device: torch.device) -> str:
     """The maker's name of a GPU, or of the CPU with the threads that torch uses."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
-    return f"{_cpu_field('model name') or platform.processor() or platform.machine()}, {_threads_text(processors(device))}"
+    model = _cpu_field("model name") or platform.processor() or platform.machine()
+    return f"{model}, {_threads_text(processors(device))}"
 
 
 def _threads_text(count: int) -> str:

@@ -13,7 +13,7 @@ from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.shipped import shipped_files
 
-SPECS = sorted(shipped_files("accelerators"))
+SPECS = sorted(name for name in shipped_files("accelerators") if load_accelerator(name).timings is None)
 
 
 @cache

@@ -1,0 +1,301 @@
+"""Fits: monotone for any constants, exact on what they made themselves, and good out of sample on real kernels."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.fit import (
+    MIN_ROWS,
+    DeviceFit,
+    OperatorFit,
+    family_of,
+    fit_device,
+    fit_family,
+    halves,
+    predicted,
+)
+from mensa_sim.cost.fit_model import CONSTANTS, TILES, Form, predict_s, roofline_s, shapes_of
+from mensa_sim.cost.fit_text import fit_yaml
+from mensa_sim.cost.timing_table import Conditions, DeviceFigures, Kernel, Timing
+from mensa_sim.errors import FileError, UsageError
+from mensa_sim.files import read_record
+from mensa_sim.measure.import_table import ImportRequest, import_table
+from mensa_sim.shipped import shipped_root
+from mensa_sim.workload.layer import LoopNest
+
+FIGURES = DeviceFigures(processors=40, cache_bytes=4_000_000, bytes_per_s=320e9, peak_macs_per_s=4e12)
+SIZES = st.integers(1, 3000)
+
+
+def constants(form: Form) -> st.SearchStrategy[Mapping[str, float]]:
+    ranges = CONSTANTS[form].items()
+    return st.fixed_dictionaries(
+        {name: st.floats(math.log(r.low), math.log(r.high)).map(math.exp) for name, r in ranges}
+    )
+
+
+def product(rows: int, columns: int, depth: int, groups: int = 1) -> Kernel:
+    nest = LoopNest(G=groups, K=columns, C=depth, OX=rows, input_width=rows)
+    return Kernel(operator="matmul", dtype="float32", nest=nest)
+
+
+def convolution(batch: int, channels: int, filters: int, size: int, stride: int = 1) -> Kernel:
+    nest = LoopNest(
+        B=batch,
+        C=channels,
+        K=filters,
+        OY=size,
+        OX=size,
+        FY=3,
+        FX=3,
+        stride_y=stride,
+        stride_x=stride,
+        input_height=size * stride,
+        input_width=size * stride,
+    )
+    return Kernel(operator="conv2d", dtype="float32", nest=nest)
+
+
+def vector(elements: int) -> Kernel:
+    return Kernel(
+        operator="add", dtype="float32", vector_ops=elements, input_elements=2 * elements, output_elements=elements
+    )
+
+
+def timed(kernel: Kernel, seconds: float) -> Timing:
+    return Timing(kernel=kernel, median_us=seconds * 1e6, iqr_us=0.0, repetitions=1, relative_error=0.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    values=constants("product"),
+    tiles=st.sampled_from(sorted(TILES)),
+    shared=st.booleans(),
+    sizes=st.tuples(SIZES, SIZES, SIZES, st.integers(1, 64)),
+    grow=st.integers(0, 3),
+    by=st.integers(1, 500),
+)
+def test_a_product_never_takes_less_time_for_more_work(
+    values: Mapping[str, float],
+    tiles: str,
+    shared: bool,
+    sizes: tuple[int, int, int, int],
+    grow: int,
+    by: int,
+) -> None:
+    larger = tuple(size + by * (index == grow) for index, size in enumerate(sizes))
+    shapes = shapes_of([product(*sizes), product(*larger)])
+    small, large = predict_s("product", values, tiles, shared=shared, figures=FIGURES, shapes=shapes)
+    assert 0 < small <= large * (1 + 1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    values=constants("product"),
+    tiles=st.sampled_from(sorted(TILES)),
+    sizes=st.tuples(st.integers(1, 32), SIZES, SIZES, st.integers(1, 200)),
+    grow=st.integers(0, 3),
+    by=st.integers(1, 50),
+)
+def test_a_convolution_never_takes_less_time_for_more_batch_channels_or_outputs(
+    values: Mapping[str, float], tiles: str, sizes: tuple[int, int, int, int], grow: int, by: int
+) -> None:
+    larger = tuple(size + by * (index == grow) for index, size in enumerate(sizes))
+    shapes = shapes_of([convolution(*sizes), convolution(*larger)])
+    small, large = predict_s("product", values, tiles, shared=False, figures=FIGURES, shapes=shapes)
+    assert 0 < small <= large * (1 + 1e-9)
+
+
+@given(values=constants("vector"), elements=st.integers(1, 10**8), by=st.integers(1, 10**8))
+def test_vector_work_never_takes_less_time_for_more_elements(
+    values: Mapping[str, float], elements: int, by: int
+) -> None:
+    shapes = shapes_of([vector(elements), vector(elements + by)])
+    small, large = predict_s("vector", values, "128", shared=False, figures=FIGURES, shapes=shapes)
+    assert 0 < small <= large
+
+
+@given(values=constants("sequence"), steps=st.integers(1, 1000), units=st.integers(1, 2000))
+def test_a_sequence_takes_its_steps_and_one_launch(values: Mapping[str, float], steps: int, units: int) -> None:
+    def sequence(count: int) -> Kernel:
+        nest = LoopNest(K=units, C=units)
+        return Kernel(operator="lstm", dtype="float32", form="sequence", steps=count, nest=nest)
+
+    shapes = shapes_of([sequence(1), sequence(steps)])
+    one, all_ = predict_s("sequence", values, "128", shared=False, figures=FIGURES, shapes=shapes)
+    launch = values["launch_us"] * 1e-6
+    assert all_ - launch == pytest.approx(steps * (one - launch), rel=1e-6)
+
+
+def test_waves_cost_a_whole_one_for_each_tile_too_many() -> None:
+    values = {name: r.start for name, r in CONSTANTS["product"].items()} | {
+        "throttle": 1e-3,
+        "split": 1e4,
+        "sharpness": 15.0,
+        "cache": 1e-3,
+    }
+    full, over = (product(128, 128 * tiles, 4096) for tiles in (40, 41))
+    times = predict_s("product", values, "128", shared=False, figures=FIGURES, shapes=shapes_of([full, over]))
+    launch = values["launch_us"] * 1e-6
+    assert (times[1] - launch) / (times[0] - launch) == pytest.approx(2, rel=0.02)
+
+
+def test_a_kernel_of_one_row_need_not_fill_a_tile_where_tiles_have_one() -> None:
+    values = {name: r.start for name, r in CONSTANTS["product"].items()} | {"small_tile": 1e-3}
+    shapes = shapes_of([product(1, 64, 10**6)])
+    times = [
+        predict_s("product", values, tiles, shared=False, figures=FIGURES, shapes=shapes) for tiles in ("1_to_64", "64")
+    ]
+    assert times[0] < times[1] / 2
+
+
+def test_the_roofline_is_the_larger_of_its_two_bounds() -> None:
+    kernels = [product(4096, 4096, 4096), vector(10**8)]
+    assert roofline_s(FIGURES, shapes_of(kernels)) == pytest.approx([4096**3 / 4e12, 1.2e9 / 320e9])
+
+
+def test_a_fit_finds_times_that_the_model_itself_made() -> None:
+    truth = {name: r.start for name, r in CONSTANTS["vector"].items()} | {"launch_us": 20.0, "memory": 0.5}
+    kernels = [vector(int(10 ** (3 + index / 10))) for index in range(50)]
+    made = predict_s("vector", truth, "128", shared=False, figures=FIGURES, shapes=shapes_of(kernels))
+    fit = fit_family([timed(k, float(t)) for k, t in zip(kernels, made, strict=True)], FIGURES)
+    assert fit.error_percent < 1
+    assert fit.constants["launch_us"] == pytest.approx(20, rel=0.05)
+
+
+def test_the_error_is_that_of_rows_left_out_not_of_rows_learnt() -> None:
+    noise = np.random.default_rng(0).lognormal(0, 0.5, size=40)
+    kernels = [vector(1000 * (index + 1)) for index in range(40)]
+    timings = [timed(kernel, 1e-4 * factor) for kernel, factor in zip(kernels, noise, strict=True)]
+    fit = fit_family(timings, FIGURES)
+    learnt = np.abs(predicted(fit, FIGURES, shapes_of(kernels)) / (1e-4 * noise) - 1)
+    assert fit.error_percent > 30
+    assert fit.error_percent == pytest.approx(100 * learnt.mean(), rel=0.5)
+
+
+@given(count=st.integers(2, 300))
+def test_halves_share_no_row_and_leave_none_out(count: int) -> None:
+    (train, test), (again, other) = halves(count)
+    assert sorted([*train, *test]) == list(range(count))
+    assert (list(train), list(test)) == (list(other), list(again))
+    assert abs(len(train) - len(test)) <= 1
+
+
+def test_families_with_too_few_rows_have_no_fit_and_say_so() -> None:
+    few = [timed(product(8 * (index + 1), 8, 8), 1e-5) for index in range(MIN_ROWS - 1)]
+    many = [timed(vector(1000 * (index + 1)), 1e-5) for index in range(MIN_ROWS)]
+    fit = fit_device([*few, *many], device="d", dtype="float32", figures=FIGURES, source="s")
+    assert fit is not None
+    assert sorted(fit.operators) == ["add", "vector"]
+    relu = Kernel(operator="relu", dtype="float32", input_elements=5, output_elements=5)
+    assert fit.seconds(relu) > 0
+    with pytest.raises(UsageError, match="no fit for matmul"):
+        fit.seconds(product(8, 8, 8))
+    assert fit_device(few, device="d", dtype="float32", figures=FIGURES, source="s") is None
+    assert fit_device(many, device="d", dtype="float16", figures=FIGURES, source="s") is None
+
+
+def test_a_fit_reads_back_from_its_file(tmp_path: Path) -> None:
+    many = [timed(vector(1000 * (index + 1)), 1e-5 * (index + 1)) for index in range(MIN_ROWS)]
+    fit = fit_device(many, device="d", dtype="float32", figures=FIGURES, source="s")
+    assert fit is not None
+    path = tmp_path / "fit.yaml"
+    path.write_text(fit_yaml(fit))
+    assert read_record(path, DeviceFit) == fit
+    path.write_text(fit_yaml(fit).replace("sharpness", "sharpnes"))
+    with pytest.raises(FileError, match="constants of a vector fit are"):
+        read_record(path, DeviceFit)
+
+
+def test_the_same_rows_give_the_same_fit() -> None:
+    timings = [timed(vector(16 * (index + 1)), 1e-5 * (index + 1)) for index in range(MIN_ROWS)]
+    assert fit_family(timings, FIGURES) == fit_family(timings, FIGURES)
+
+
+# Real kernels: the NeuSight data set.
+
+DEVICES = {"gpu_t4": ("Tesla T4", "Tesla T4"), "gpu_a100": ("NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe")}
+TABLES = {
+    "linear": ("linear", {"OX": "m", "C": "n", "K": "k"}),
+    "matmul": ("bmm", {"G": "b", "OX": "m", "C": "n", "K": "k"}),
+    "convolution": (
+        "conv",
+        {
+            "B": "b",
+            "C": "input_channel",
+            "K": "output_channel",
+            "FY": "kernel_size",
+            "FX": "kernel_size",
+            "input_height": "input_size",
+            "input_width": "input_size",
+            "stride_y": "stride",
+            "stride_x": "stride",
+            "padding": "padding",
+        },
+    ),
+}
+GOALS_PERCENT = {"linear": 15.0, "matmul": 15.0, "convolution": 25.0}
+
+
+def shipped(device: str) -> DeviceFit:
+    return read_record(shipped_root() / "accelerator_specs" / "measured" / f"{device}.yaml", DeviceFit)
+
+
+def real_rows(reference: Path, device: str, family: str) -> tuple[Timing, ...]:
+    file, columns = TABLES[family]
+    operator = {"convolution": "conv2d"}.get(family, family)
+    request = ImportRequest(
+        operator=operator,
+        dtype="float32",
+        columns={**columns, "median_ms": "latency_ms"},
+        where={"device": DEVICES[device][family == "convolution"]},
+    )
+    texts = dict.fromkeys(
+        ("device", "driver", "torch", "date", "method", "clocks_before", "clocks_after", "command"), "not stated"
+    )
+    conditions = Conditions(**texts, processors=1, cache_bytes=1, copy_bytes_per_s=1.0)  # type: ignore[arg-type]
+    return import_table(reference / "gpu" / f"{file}.csv.gz", request, conditions).timings
+
+
+def error_percent(fit: OperatorFit, figures: DeviceFigures, timings: tuple[Timing, ...]) -> float:
+    measured = np.array([timing.median_us * 1e-6 for timing in timings])
+    times = predicted(fit, figures, shapes_of([timing.kernel for timing in timings]))
+    return 100 * float(np.abs(times / measured - 1).mean())
+
+
+@pytest.mark.parametrize("family", sorted(TABLES))
+@pytest.mark.parametrize("device", sorted(DEVICES))
+def test_half_of_a_gpus_rows_predict_the_other_half_within_the_goal(reference: Path, device: str, family: str) -> None:
+    from mensa_sim.cost.fit import _solve
+
+    timings, chosen = real_rows(reference, device, family), shipped(device)
+    fit = chosen.operators[family]
+    train, test = halves(len(timings))[0]
+    rows = [timings[index] for index in train]
+    measured = np.array([timing.median_us * 1e-6 for timing in rows])
+    shapes = shapes_of([timing.kernel for timing in rows])
+    _, constants = _solve(fit.form, fit.tiles, fit.shared, shapes, measured, chosen.figures)
+    half = replace(fit, constants=constants)
+    rest = tuple(timings[index] for index in test)
+    error = error_percent(half, chosen.figures, rest)
+    roofline = roofline_s(chosen.figures, shapes_of([timing.kernel for timing in rest]))
+    plain = 100 * float(np.abs(roofline / np.array([t.median_us * 1e-6 for t in rest]) - 1).mean())
+    assert error <= GOALS_PERCENT[family], f"{error:.2f}"
+    assert error < plain / 2
+
+
+@pytest.mark.parametrize("family", sorted(TABLES))
+@pytest.mark.parametrize("device", sorted(DEVICES))
+def test_the_shipped_constants_are_those_of_the_rows_that_they_name(reference: Path, device: str, family: str) -> None:
+    timings, fit = real_rows(reference, device, family), shipped(device)
+    each = fit.operators[family]
+    assert each.rows == len(timings)
+    assert each.error_percent <= GOALS_PERCENT[family]
+    assert error_percent(each, fit.figures, timings) == pytest.approx(each.error_percent, rel=0.1)
+    assert all(family_of(timing.kernel) == family for timing in timings)
