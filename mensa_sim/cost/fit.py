@@ -120,7 +120,7 @@ def fit_device(
     fits = {family: fit_family(rows, figures) for family, rows in sorted(families.items()) if len(rows) >= MIN_ROWS}
     if not fits:
         return None
-    method = "least squares of log time, robust; errors of each half of the rows predicted from the other"
+    method = "robust least squares of relative error; errors are of each half of the rows predicted from the other"
     return DeviceFit(device=device, dtype=dtype, figures=figures, operators=fits, method=method, source=source)
 
 
@@ -164,7 +164,8 @@ def _percent(errors: Floats) -> float:
 def _fitted(form: Form, shapes: Shapes, measured: Floats, figures: DeviceFigures) -> OperatorFit:
     """The best fit to rows, judged on nothing: its errors are 0."""
     if form != "product":
-        _, constants = _solve(form, "128", False, shapes, measured, figures)
+        _, near = _solve(form, "128", False, shapes, measured, figures)
+        _, constants = _solve(form, "128", False, shapes, measured, figures, near, relative=True)
         return OperatorFit(
             form=form, constants=constants, rows=len(measured), error_percent=0, roofline_error_percent=0
         )
@@ -177,7 +178,8 @@ def _fitted(form: Form, shapes: Shapes, measured: Floats, figures: DeviceFigures
         trials.sort(key=lambda trial: trial[0])
         choices, start = [choice for _, _, choice in trials[:stay]], trials[0][1]
     tiles, shared = choices[0]
-    _, constants = _solve(form, tiles, shared, shapes, measured, figures, start)
+    _, start = _solve(form, tiles, shared, shapes, measured, figures, start)
+    _, constants = _solve(form, tiles, shared, shapes, measured, figures, start, relative=True)
     return OperatorFit(
         form=form,
         constants=constants,
@@ -204,8 +206,13 @@ def _solve(
     measured: Floats,
     figures: DeviceFigures,
     start: Mapping[str, float] | None = None,
+    *,
+    relative: bool = False,
 ) -> tuple[float, Mapping[str, float]]:
-    """The constants that minimise the robust squared logarithm of predicted over measured, and that cost."""
+    """The constants that minimise the robust squared error of predicted over measured, and that cost.
+
+    The error is its logarithm, which leads there from afar, or `relative`, which is what fits are judged by.
+    """
     from scipy.optimize import least_squares
 
     ranges = CONSTANTS[form]
@@ -218,7 +225,8 @@ def _solve(
     def residuals(point: Floats) -> Floats:
         constants = dict(zip(names, np.exp(point).tolist(), strict=True))
         times = predict_s(form, constants, tiles, shared=shared, figures=figures, shapes=shapes)
-        return np.concatenate([np.log(times) - log_measured, _PULL * (point - first)])
+        errors = times / measured - 1 if relative else np.log(times) - log_measured
+        return np.concatenate([errors, _PULL * (point - first)])
 
     solved = least_squares(
         residuals,

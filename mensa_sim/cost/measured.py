@@ -80,7 +80,7 @@ class MeasuredCosts:
         if not layer.supported:
             raise InfeasibleError(f"{layer.operator} is an operator without kernels")
         time = self._time(layer)
-        cycles = math.ceil(time.seconds * self._spec.clock_hz)
+        cycles = math.ceil(round(time.seconds * self._spec.clock_hz, 3))  # a float's last digits are no cycle
         dynamic, source = self._energy(time)
         return LayerCost(
             layer=layer.name,

@@ -13,9 +13,12 @@ from mensa_sim.files import read_record
 class MeasuredTimings:
     """Times of kernels at one element type: those of a table first, and those of a fit where fits are allowed."""
 
-    def __init__(self, *, label: str, dtype: str, table: TimingTable | None, fit: DeviceFit | None) -> None:
+    def __init__(
+        self, *, label: str, dtype: str, table: TimingTable | None, fit: DeviceFit | None, allow_fit: bool
+    ) -> None:
         self.label = label
         self.dtype = dtype
+        self._allow_fit = allow_fit
         self._table = table
         self._fit = fit
 
@@ -34,7 +37,7 @@ class MeasuredTimings:
         """Why a kernel has no time here, and what to do about it."""
         if self._table is None:
             return f"{self.label} has no fit for {kernel}"
-        if self._fit is None:
+        if not self._allow_fit:
             return f"{self.label} has no timing of {kernel}; measure it, or allow a fit (--timings fit)"
         return f"{self.label} has no timing of {kernel}, and too few like it for a fit; measure it"
 
@@ -56,10 +59,11 @@ def _loaded(path: Path, changed_ns: int, dtype: str | None, allow_fit: bool) -> 
         _check_dtype(path, dtype, (fit.dtype,))
         if not allow_fit:
             raise FileError(str(path), ["holds fits alone; exact timings need a table (--timings fit allows fits)"])
-        return MeasuredTimings(label=path.name, dtype=fit.dtype, table=None, fit=fit)
+        return MeasuredTimings(label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True)
     table = read_timing_table(path)
     chosen = _check_dtype(path, dtype, table.dtypes)
-    return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=_fit(table, chosen) if allow_fit else None)
+    fitted = _fit(table, chosen) if allow_fit else None
+    return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=fitted, allow_fit=allow_fit)
 
 
 def _check_dtype(path: Path, wanted: str | None, there: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from mensa_sim.cost.timing_table import Kernel, Timing, TimingTable
+from mensa_sim.cost.timing_table import DTYPE_BYTES, Kernel, Timing, TimingTable
 from mensa_sim.cost.timing_table_file import TimingTableWriter
 from mensa_sim.cost.timing_table_kernels import kernels_of
 from mensa_sim.errors import MensaError, UsageError
@@ -18,6 +18,7 @@ from mensa_sim.measure.kernels import NoKernelError, first_line, prepare
 from mensa_sim.measure.random_tensors import device_of
 from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
 from mensa_sim.measure.timers import timer_of
+from mensa_sim.registry import lookup
 from mensa_sim.workload.graph import LayerGraph
 
 _US_PER_S = 1_000_000
@@ -63,6 +64,8 @@ def measure(
     A table that is there already is continued. `threads` is for a CPU. Raises `UsageError` for a device or element
     type that is not there, `FileError` for a table of other conditions, `MensaError` where the device is lost.
     """
+    for dtype in dtypes:
+        lookup(DTYPE_BYTES, dtype, "dtype")
     kernels = kernels_of(graphs, dtypes)
     if not kernels:
         raise UsageError("the workloads have no layer that a kernel could be measured for")

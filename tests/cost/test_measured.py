@@ -1,0 +1,215 @@
+"""Measured accelerators: exact kernels, then fits, else a refusal; never zero, never silent."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.measured_timings import load_timings
+from mensa_sim.cost.price import RESIDENCIES, price
+from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
+from mensa_sim.cost.timing_table_file import table_text
+from mensa_sim.cost.timing_table_kernels import kernel_runs, sequence_kernel
+from mensa_sim.errors import FileError, InfeasibleError, UsageError
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.files import load_system, load_technology
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.technology import Constant
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest
+
+CONDITIONS = Conditions(
+    device="a device",
+    driver="1",
+    torch="1",
+    date="2026-01-01",
+    method="by hand",
+    clocks_before="1",
+    clocks_after="1",
+    command="none",
+    processors=1,
+    cache_bytes=1000,
+    copy_bytes_per_s=1e10,
+    peak_macs_per_s={"float32": 1e11},
+)
+GATE = LoopNest(K=16, C=16)
+
+
+def linear(name: str, rows: int) -> Layer:
+    nest = LoopNest(K=64, C=64, OX=rows, input_width=rows)
+    return Layer(name=name, operator="linear", nest=nest, input_bytes=64 * rows, output_bytes=64 * rows)
+
+
+def gate(name: str) -> Layer:
+    return Layer(name=name, operator="hidden_gate", nest=GATE, steps=7, recurrent=True, group="g")
+
+
+CELL = Layer(
+    name="cell",
+    operator="cell_update",
+    vector_ops=7 * 16 * 13,
+    input_bytes=7 * 144,
+    output_bytes=7 * 16,
+    steps=7,
+    recurrent=True,
+    group="g",
+)
+LSTM = LayerGraph(name="lstm", layers=(*(gate(f"h{index}") for index in range(4)), CELL), edges=())
+LINEARS = LayerGraph(name="linears", layers=(linear("a", 3), linear("b", 5)), edges=())
+
+
+def timing(kernel: Kernel, median_us: float, energy_uj: float | None = None) -> Timing:
+    return Timing(
+        kernel=kernel, median_us=median_us, iqr_us=0.1, repetitions=9, relative_error=0.01, energy_uj=energy_uj
+    )
+
+
+def of(layer: Layer, median_us: float, energy_uj: float | None = None, dtype: str = "float32") -> Timing:
+    return timing(kernel_runs(layer, dtype).kernel, median_us, energy_uj)
+
+
+def system(folder: Path, *timings: Timing, **changes: object) -> System:
+    path = folder / "t.csv"
+    path.write_text(table_text(TimingTable(label="t.csv", conditions=CONDITIONS, timings=timings)))
+    spec = Accelerator(
+        name="device",
+        placement="host",
+        technology="cmos_22nm",
+        clock_hz=10**9,
+        timings=str(path),
+        macs_per_s=10**11,
+        power_mw=Constant(value=2000.0, source="a label"),
+    )
+    memory = Memory(
+        kind="host_ddr",
+        bandwidth_bytes_per_s=10**10,
+        efficiency=1.0,
+        read_pj_per_bit=1.0,
+        write_pj_per_bit=1.0,
+        background_mw=0.0,
+    )
+    placed = PlacedAccelerator(
+        spec=replace(spec, **changes),  # type: ignore[arg-type]
+        technology=load_technology("cmos_22nm"),
+        memory="ddr",
+    )
+    return System(name="s", memories={"ddr": memory}, accelerators=(placed,))
+
+
+def test_a_measured_kernels_time_is_the_layers_in_every_residency(tmp_path: Path) -> None:
+    costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 12.5), of(linear("b", 5), 40.0)))
+    for residency in RESIDENCIES:
+        assert costs.latency_ps("a", "device", residency) == 12_500_000
+        assert costs.latency_ps("b", "device", residency) == 40_000_000
+    cost = costs.cost("a", "device")
+    assert (cost.source, cost.error_percent, cost.macs) == ("measured", None, 3 * 64 * 64)
+    assert "12.5 us" in cost.mapping
+
+
+def test_traffic_never_makes_a_measured_time_longer(tmp_path: Path) -> None:
+    costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 1.0), of(linear("b", 5), 1000.0)))
+    assert costs.latency_ps("a", "device") == 1_000_000
+    assert 0 < costs.cost("a", "device").memory_bytes <= 10_000
+    assert costs.cost("b", "device").memory_bytes == 4 * (64 * 64 + 5 * 128)
+
+
+def test_energy_is_measured_else_estimated_from_a_stated_power(tmp_path: Path) -> None:
+    costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 10.0, energy_uj=7.0), of(linear("b", 5), 10.0)))
+    assert costs.cost("a", "device").dynamic_pj == {"device": 7e6}
+    assert "energy measured" in costs.cost("a", "device").mapping
+    assert costs.cost("b", "device").energy_pj == pytest.approx(2.0 * 10e-6 * 1e12)
+    assert "estimated from 2000 mW" in costs.cost("b", "device").mapping
+
+
+def test_idle_power_is_not_counted_twice(tmp_path: Path) -> None:
+    idle = Constant(value=500.0, source="a label")
+    timings = (of(linear("a", 3), 10.0, energy_uj=7.0), of(linear("b", 5), 10.0))
+    costs = price(LINEARS, system(tmp_path, *timings, idle_mw=idle))
+    assert costs.cost("a", "device").energy_pj == pytest.approx(2e6)
+    assert costs.cost("b", "device").energy_pj == pytest.approx(1.5 * 10e-6 * 1e12)
+
+
+@pytest.mark.parametrize("objective", ["edp", "energy"])
+def test_without_any_energy_only_latency_can_be_minimised(tmp_path: Path, objective: str) -> None:
+    device = system(tmp_path, of(linear("a", 3), 10.0), of(linear("b", 5), 10.0), power_mw=None)
+    costs = price(LINEARS, device, objective)  # type: ignore[arg-type]
+    assert not costs.runs("a", "device")
+    with pytest.raises(InfeasibleError, match="cannot run a: its energy is neither measured nor stated"):
+        costs.cost("a", "device")
+    assert price(LINEARS, device, "latency").latency_ps("a", "device") == 10_000_000
+
+
+def test_a_fit_serves_where_no_kernel_is_exact_and_shows_its_error(tmp_path: Path) -> None:
+    rows = [of(linear(f"r{index}", 16 * index), 2.0 * index + 3) for index in range(1, 16)]
+    device = system(tmp_path, *rows)
+    between = LayerGraph(name="g", layers=(linear("a", 40),), edges=())
+    cost = price(between, device).cost("a", "device", STREAMED)
+    assert cost.error_percent is not None
+    assert f"fit, {cost.error_percent:g} % mean error out of sample" in cost.mapping
+    assert cost.compute_cycles / 1000 == pytest.approx(8.0, rel=0.3)
+    exact = price(between, device, timings="exact")
+    with pytest.raises(InfeasibleError, match=r"cannot run a: t.csv has no timing of linear .*--timings fit"):
+        exact.cost("a", "device")
+
+
+def test_a_layer_without_timing_or_fit_is_refused_by_name(tmp_path: Path) -> None:
+    costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 10.0)))
+    assert costs.runs("a", "device")
+    with pytest.raises(InfeasibleError, match=r"device cannot run b: .*too few like it for a fit; measure it"):
+        costs.cost("b", "device")
+
+
+def test_unknown_and_refused_operators_are_refused(tmp_path: Path) -> None:
+    odd = replace(linear("odd", 3), supported=False)
+    graph = LayerGraph(name="g", layers=(odd, linear("a", 3)), edges=())
+    costs = price(graph, system(tmp_path, of(linear("a", 3), 10.0), refuses=("linear",)))
+    assert "without kernels" in price(graph, system(tmp_path, of(odd, 1.0))).refusals["odd", "device"]
+    assert "does not run linear" in costs.refusals["a", "device"]
+
+
+def test_a_fused_run_is_shared_out_over_its_group_and_is_preferred(tmp_path: Path) -> None:
+    fused = sequence_kernel(LSTM.layers, "float32")
+    assert fused is not None
+    steps = (of(gate("h"), 5.0), of(CELL, 3.0))
+    costs = price(LSTM, system(tmp_path, timing(fused, 100.0), *steps))
+    total_ps = sum(costs.latency_ps(layer.name, "device") for layer in LSTM.layers)
+    assert total_ps == pytest.approx(100_000_000, rel=1e-4)
+    alone = price(LSTM, system(tmp_path, *steps))
+    assert alone.latency_ps("h0", "device") == 7 * 5_000_000
+    assert alone.latency_ps("cell", "device") == 7 * 3_000_000
+
+
+def test_a_table_of_several_types_asks_which_and_one_of_another_is_refused(tmp_path: Path) -> None:
+    two = (of(linear("a", 3), 10.0), of(linear("a", 3), 5.0, dtype="float16"))
+    one = LayerGraph(name="g", layers=(linear("a", 3),), edges=())
+    with pytest.raises(FileError, match="say which with timings_dtype"):
+        price(one, system(tmp_path, *two))
+    half = price(one, system(tmp_path, *two, timings_dtype="float16"), timings="exact")
+    assert half.latency_ps("a", "device") == 5_000_000
+    with pytest.raises(FileError, match="no timings at int8, only at float32, float16"):
+        price(one, system(tmp_path, *two, timings_dtype="int8"))
+
+
+def test_a_table_without_the_peak_of_its_type_cannot_be_fitted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"peak_macs_per_s\.float16"):
+        price(LINEARS, system(tmp_path, of(linear("a", 3), 5.0, dtype="float16")))
+
+
+def test_fits_alone_are_no_exact_timings() -> None:
+    system = load_system("gpu_t4")
+    path = Path(system.accelerators[0].spec.timings or "")
+    with pytest.raises(FileError, match="holds fits alone"):
+        load_timings(path, None, allow_fit=False)
+    assert load_timings(path, None, allow_fit=True).dtype == "float32"
+
+
+@pytest.mark.parametrize("name", ["cpu_xeon_1_thread", "gpu_t4", "gpu_a100"])
+def test_shipped_devices_run_products_at_a_sane_rate(name: str) -> None:
+    layer = Layer(name="a", operator="linear", nest=LoopNest(K=1024, C=1024, OX=512, input_width=512))
+    device = load_system(name)
+    costs = price(LayerGraph(name="g", layers=(layer,), edges=()), device)
+    used = costs.cost("a", name).utilization(costs.latency_ps("a", name))
+    assert 0.1 < used <= 1
+    assert costs.cost("a", name).energy_pj > 0

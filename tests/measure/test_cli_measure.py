@@ -1,0 +1,62 @@
+"""The commands about measured devices, as a user meets them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mensa_sim import cli
+from mensa_sim.cost.timing_table_file import read_timing_table
+from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.measure import conditions
+from mensa_sim.measure import measure as measuring
+from mensa_sim.measure.stopwatch import Limits
+
+
+@pytest.fixture(autouse=True)
+def _small_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "_COPY_BYTES", 2**20)
+    monkeypatch.setattr(conditions, "_PRODUCT_SIZE", {"cpu": 64, "cuda": 64})
+    monkeypatch.setattr(conditions, "_PROBE", Limits(relative_error=0.5, budget_s=0.01, warm_up_s=0.0))
+    monkeypatch.setattr(measuring, "_MAX_ROTATE_BYTES", 2**16)
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(cli.app, list(arguments))
+    if isinstance(done.exception, MensaError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_measure_writes_a_table_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    options = ("--threads", "1", "--budget-s", "0.01", "--relative-error", "0.5", "--output", str(table))
+    assert "kernels measured" in call("measure", "mnist_cnn", *options)
+    kernels = len(read_timing_table(table).timings)
+    assert kernels > 3
+    assert call("measure", "mnist_cnn", *options).startswith(f"0 kernels measured, {kernels} in")
+    header = read_timing_table(table).conditions
+    assert header.command == "mensa-sim measure mnist_cnn --device cpu --dtype float32 --threads 1"
+    assert "CPU time" in header.method
+
+
+@pytest.mark.parametrize("options", [("--device", "cuda:9"), ("--budget-s", "0"), ("--dtype", "float9")])
+def test_measure_refuses_what_it_cannot_do(tmp_path: Path, options: tuple[str, str]) -> None:
+    with pytest.raises(UsageError):
+        call("measure", "mnist_cnn", "--output", str(tmp_path / "t.csv"), *options)
+
+
+def test_import_timings_makes_a_table_that_calibrate_can_fit(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.csv"
+    rows = [f"{10 + 0.01 * size},{size},{2 * size}" for size in range(1000, 21000, 1000)]
+    theirs.write_text("\n".join(["time,n,m", *rows]) + "\n")
+    table, fit = tmp_path / "t.csv", tmp_path / "fit.yaml"
+    figures = ("--processors", "4", "--cache-bytes", "100", "--bytes-per-s", "1e9", "--peak-macs-per-s", "1e9")
+    names = ("--operator", "relu", "--device-name", "theirs", "--source", "them", "--output", str(table))
+    columns = ("--columns", "input_elements=n,output_elements=n,vector_ops=n", "--columns", "median_us=time")
+    assert call("import-timings", str(theirs), *columns, *names, *figures).startswith("20 kernels in")
+    assert "relu" in call("calibrate", "theirs", str(table), "--output", str(fit))
+    assert "error_percent" in fit.read_text()
+    with pytest.raises(UsageError, match="is not NAME=VALUE"):
+        call("import-timings", str(theirs), "--columns", "n", *names, *figures)

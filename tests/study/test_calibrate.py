@@ -1,0 +1,101 @@
+"""Calibration finds constants that made the times, judges on rows it did not see, and says what it did."""
+
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.cost.price import price
+from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
+from mensa_sim.cost.timing_table_file import table_text
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.study.calibrate import _layer, calibrate_device, calibrate_spec
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import LoopNest
+
+TEXTS = dict.fromkeys(
+    ("device", "driver", "torch", "date", "method", "clocks_before", "clocks_after", "command"), "not stated"
+)
+CONDITIONS = Conditions(
+    **TEXTS,  # type: ignore[arg-type]
+    processors=1,
+    cache_bytes=1000,
+    copy_bytes_per_s=1e10,
+    peak_macs_per_s={"int8": 1e11},
+)
+KERNELS = [
+    Kernel(operator="linear", dtype="int8", nest=LoopNest(K=64 * (i + 1), C=96, OX=32 * (i % 5 + 1), input_width=160))
+    for i in range(14)
+]
+CLOCK = "accelerators.pascal.clock_hz"
+
+
+def table(folder: Path, clock_hz: int) -> Path:
+    """What Pascal would take at another clock."""
+    system = load_system("pascal", [f"{CLOCK}={clock_hz}"])
+    layers = tuple(_layer(f"k{index}", kernel) for index, kernel in enumerate(KERNELS))
+    costs = price(LayerGraph(name="g", layers=layers, edges=()), system, "latency")
+    timings = tuple(
+        Timing(
+            kernel=kernel,
+            median_us=costs.latency_ps(layer.name, "pascal") / 1e6,
+            iqr_us=0.0,
+            repetitions=1,
+            relative_error=0.0,
+        )
+        for layer, kernel in zip(layers, KERNELS, strict=True)
+    )
+    path = folder / "t.csv"
+    path.write_text(table_text(TimingTable(label="t.csv", conditions=CONDITIONS, timings=timings)))
+    return path
+
+
+def test_a_clock_that_made_the_times_is_found_from_half_of_them(tmp_path: Path) -> None:
+    result = calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=[CLOCK], beside=tmp_path)
+    before, after = result.fitted[CLOCK]
+    assert before == load_system("pascal").accelerators[0].spec.clock_hz
+    assert after == pytest.approx(700_000_000, rel=0.02)
+    assert result.rows == 7
+    assert result.error_percent < 2 < result.error_before_percent
+
+
+def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_which_error(tmp_path: Path) -> None:
+    result = calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=[CLOCK], beside=tmp_path)
+    path = tmp_path / "calibrated.yaml"
+    path.write_text(result.text)
+    system = load_system(path)
+    assert system.accelerators[0].spec.clock_hz == result.fitted[CLOCK][1]
+    for said in (CLOCK, "7 kernels of t.csv", "mean error on 7 other kernels"):
+        assert said in system.source
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([], "1 to 3 fields"),
+        (["a", "b", "c", "d"], "1 to 3 fields"),
+        (["accelerators.pavlov.clock_hz"], "use accelerators.pascal.FIELD"),
+        (["accelerators.pascal.name"], "no positive number"),
+        (["accelerators.pascal.colour"], "no positive number"),
+        (["memories.nowhere.efficiency"], "use accelerators.pascal.FIELD"),
+    ],
+)
+def test_fields_that_cannot_be_fitted_are_refused(tmp_path: Path, fields: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=fields)
+
+
+def test_a_measured_or_composed_system_is_not_calibrated(tmp_path: Path) -> None:
+    path = table(tmp_path, 700_000_000)
+    for spec in ("mensa_g", "gpu_t4"):
+        with pytest.raises(UsageError, match="needs one analytical accelerator"):
+            calibrate_spec(spec, path, fields=[CLOCK])
+
+
+def test_a_device_needs_a_table_with_enough_rows(tmp_path: Path) -> None:
+    path = table(tmp_path, 700_000_000)
+    assert "linear" in calibrate_device("pascal", path).report
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-8]))
+    with pytest.raises(UsageError, match="no family of kernels has enough rows at int8"):
+        calibrate_device("pascal", path)
