@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mensa_sim.cli_options import pairs
 from mensa_sim.errors import UsageError
 
 OutputFile = Annotated[Path | None, typer.Option("--output", help="File to write.")]
@@ -147,13 +148,7 @@ def _command(workloads: list[str], device: str, dtypes: str, threads: int | None
 
 def _pairs(texts: list[str], option: str) -> dict[str, str]:
     """`NAME=VALUE` texts, several in one where commas part them."""
-    pairs: dict[str, str] = {}
-    for text in (part for joined in texts for part in joined.split(",")):
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise UsageError(f"{option}: {text!r} is not NAME=VALUE")
-        pairs[name.strip()] = value.strip()
-    return pairs
+    return pairs(option, [text for joined in texts for text in joined.split(",")])
 
 
 def _say(text: str) -> None:

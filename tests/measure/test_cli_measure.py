@@ -58,5 +58,5 @@ def test_import_timings_makes_a_table_that_calibrate_can_fit(tmp_path: Path) -> 
     assert call("import-timings", str(theirs), *columns, *names, *figures).startswith("20 kernels in")
     assert "relu" in call("calibrate", "theirs", str(table), "--output", str(fit))
     assert "error_percent" in fit.read_text()
-    with pytest.raises(UsageError, match="is not NAME=VALUE"):
+    with pytest.raises(UsageError, match="must be NAME=VALUE"):
         call("import-timings", str(theirs), "--columns", "n", *names, *figures)
