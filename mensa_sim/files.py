@@ -65,6 +65,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return mapping
 
 
+def keys_of(path: Path) -> frozenset[str]:
+    """The keys at the top level of a YAML file, whatever else is wrong in it."""
+    value = _read(path).value
+    return frozenset(value) if isinstance(value, dict) else frozenset()
+
+
 def validate(data: object, kind: type[T], path: Path | str) -> T:
     """The record that plain data describes; `path` names the file in the `FileError`."""
     record, faults = _build(data, kind)

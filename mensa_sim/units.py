@@ -43,7 +43,7 @@ def ps_to_seconds(time_ps: int) -> float:
     return time_ps / PS_PER_S
 
 
-def leakage_pj(power_mw: float, time_ps: int) -> float:
+def leakage_pj(power_mw: float, time_ps: float) -> float:
     """Energy of a constant power over a time: 1 mW for 1 ps is 1e-3 pJ.
 
     >>> leakage_pj(power_mw=1.0, time_ps=1000)

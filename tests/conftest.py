@@ -3,6 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("exploring", deadline=None)
+settings.load_profile("repeatable")
+"""The suite draws the same examples every time; `pytest --hypothesis-profile exploring` looks for new ones."""
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, MensaError
-from mensa_sim.files import read_mapping
+from mensa_sim.files import keys_of
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.simulate.files import ScenarioFile, read_scenario
 from mensa_sim.study.files import SpaceFile
@@ -34,7 +34,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
 
 def kind_of(path: Path) -> str:
     """Which kind of file a YAML file is: the one whose record knows most of its keys; `FileError` where none does."""
-    keys = read_mapping(path).keys()
+    keys = keys_of(path)
     known = {kind: len(keys & {field.name for field in fields(record)}) for kind, record in RECORDS.items()}
     best = max(known, key=known.__getitem__)
     if not known[best]:

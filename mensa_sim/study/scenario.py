@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.files import keys_of
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
@@ -14,7 +15,6 @@ from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.study.check import kind_of
 from mensa_sim.study.placement import Goal, baseline_goal, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.run import RunRequest, goal_of
@@ -98,7 +98,7 @@ def is_scenario(name_or_path: str) -> bool:
     if name_or_path in shipped_files("scenarios"):
         return True
     path = Path(name_or_path)
-    return path.suffix in (".yaml", ".yml") and path.is_file() and kind_of(path) == "scenario"
+    return path.suffix in (".yaml", ".yml") and path.is_file() and "streams" in keys_of(path)
 
 
 def _on_system(

@@ -25,7 +25,7 @@ from mensa_sim.cost.unrolling import unroll
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.units import leakage_pj
+from mensa_sim.units import PS_PER_S, leakage_pj
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
@@ -66,8 +66,18 @@ def fits(nest: LoopNest, spec: Accelerator, counts: NestCounts, residency: Resid
     return all(bits <= spec.buffers[name].capacity_bytes * 8 for name, bits in need.items())
 
 
+def unrounded_ps(cost: LayerCost) -> float:
+    """What the search minimises: the latency before its stages are rounded up to whole ps."""
+    ps_per_byte = PS_PER_S / MEMORY.effective_bytes_per_s
+    on_chip = max(cost.compute_cycles, cost.buffer_cycles) * PS_PER_S / cost.clock_hz
+    body = cost.body_bytes * ps_per_byte
+    middle = max(on_chip, body) if cost.overlap else on_chip + body
+    return middle + (cost.head_bytes + cost.tail_bytes) * ps_per_byte
+
+
 def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
-    latency_ps = cost.latency_ps(MEMORY.effective_bytes_per_s)
+    latency_ps = unrounded_ps(cost)
+    assert abs(cost.latency_ps(MEMORY.effective_bytes_per_s) - latency_ps) < 4
     energy_pj = cost.energy_pj + leakage_pj(energy.leakage_mw, latency_ps)
     return {"latency": latency_ps, "energy": energy_pj, "edp": latency_ps * energy_pj}[objective]
 
