@@ -90,27 +90,40 @@ def open_store(path: Path, about: Mapping[str, str], *, resume: bool, fresh: boo
             _held(path).close()
             path.unlink()
         connection = _held(path)
-        store = Store(path, connection)
-        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            _create(connection, about)
-        _compare(path, connection, about)
-        store.known.update({outcome.number: outcome for outcome in _outcomes(connection)})
-    except sqlite3.OperationalError as error:
+        try:
+            return _opened(path, connection, about)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.OperationalError, OSError) as error:
         if "locked" in str(error):
             raise UsageError(f"{path}: another exploration is at work on it") from error
         raise UsageError(f"{path}: cannot be written: {error}; choose another folder with --output") from error
-    except (sqlite3.DatabaseError, OSError, ValueError) as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         raise UsageError(f"{path}: is no study that can be used ({error}); choose another with --output") from error
+
+
+def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> Store:
+    """The study behind a connection, made there if the file is new."""
+    store = Store(path, connection)
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        _create(connection, about)
+    _compare(path, connection, about)
+    store.known.update({outcome.number: outcome for outcome in _outcomes(connection)})
     return store
 
 
 def _held(path: Path) -> sqlite3.Connection:
     """A connection that nobody else can have at the same time, the file's lock taken."""
     connection = sqlite3.connect(path, timeout=1)
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    with connection:
-        connection.execute("BEGIN EXCLUSIVE")
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        with connection:
+            connection.execute("BEGIN EXCLUSIVE")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -1,0 +1,359 @@
+"""Explorations: the same designs whoever works and whenever it stops, every finished design kept, none run twice."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from space_files import GRID, TINY, write_space
+
+from mensa_sim import api
+from mensa_sim.api_explore import explore
+from mensa_sim.errors import FileError, MensaError, UsageError
+from mensa_sim.files import write_yaml
+from mensa_sim.study import explore as explore_module
+from mensa_sim.study.explore_evaluate import Task
+from mensa_sim.study.explore_result import ExploreResult, dominates
+from mensa_sim.study.explore_store import Outcome
+from mensa_sim.study.explore_workers import Inline
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTIVE = {"trials": 14, "references": []}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExploreResult]:
+    """The grid explored without a break in one process."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder / "out", explore(write_space(folder), folder=folder / "out")
+
+
+def outcomes(result: ExploreResult) -> list[tuple[object, ...]]:
+    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware), o.detail) for o in result.outcomes]
+
+
+def front(result: ExploreResult) -> list[tuple[object, ...]]:
+    return [(design.number, design.parameters, design.objectives) for design in result.front]
+
+
+def test_a_grid_runs_every_point_once(whole: tuple[Path, ExploreResult]) -> None:
+    result = whole[1]
+    assert result.trials == 12
+    assert len({outcome.point for outcome in result.outcomes}) == 12
+    assert {outcome.state for outcome in result.outcomes} == {"done"}
+
+
+def test_no_design_dominates_the_front_and_each_other_one_is_dominated(whole: tuple[Path, ExploreResult]) -> None:
+    result = whole[1]
+    costs = {d.number: tuple(d.objectives.values()) for d in result.designs}
+    on_front = {design.number for design in result.front}
+    for number, cost in costs.items():
+        beaten = any(dominates(other, cost) for other in costs.values())
+        twin = any(costs[n] == cost and n < number for n in on_front)
+        assert (number in on_front) is not (beaten or twin)
+
+
+def test_a_design_gives_what_run_gives_for_its_file(whole: tuple[Path, ExploreResult]) -> None:
+    folder, result = whole
+    summary = json.loads((folder / "summary.json").read_text())
+    assert len(summary["front"]) == len(result.front)
+    for entry in summary["front"]:
+        ran = api.run(folder.parent / "tiny.yaml", system=folder / entry["system"], scheduler=entry["scheduler"]).main
+        assert ran.energy_pj == entry["metrics"]["energy_pj"]
+        assert ran.latency_ps == entry["metrics"]["latency_ps"]
+        assert ran.area_mm2 == pytest.approx(entry["metrics"]["area_mm2"])
+
+
+def test_the_designs_of_the_front_can_be_moved_elsewhere(whole: tuple[Path, ExploreResult], tmp_path: Path) -> None:
+    shutil.copytree(whole[0] / "front", tmp_path / "sent")
+    for system in sorted(tmp_path.glob("sent/*/system.yaml")):
+        assert api.check([system]) == []
+        assert str(whole[0]) not in system.read_text()
+
+
+def test_the_tables_of_designs_hold_every_design(whole: tuple[Path, ExploreResult]) -> None:
+    folder, result = whole
+    with (folder / "designs.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["design"]) for row in rows] == [outcome.number for outcome in result.outcomes]
+    assert {int(row["design"]) for row in rows if row["front"]} == {design.number for design in result.front}
+    assert all(float(row["energy_pj"]) > 0 and float(row["tops_per_w"]) > 0 for row in rows)
+
+
+def test_two_processes_find_what_one_finds(whole: tuple[Path, ExploreResult], tmp_path: Path) -> None:
+    result = explore(write_space(tmp_path), folder=tmp_path / "out", jobs=2)
+    assert outcomes(result) == outcomes(whole[1])
+    for name in ("summary.json", "designs.csv", "report.html"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole[0] / name).read_bytes()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in whole[0].iterdir())
+
+
+@pytest.mark.parametrize("sampler", ["random", "quasi_random", "tpe", "nsga2"])
+def test_every_sampler_is_the_same_for_any_number_of_workers_and_after_a_break(sampler: str, tmp_path: Path) -> None:
+    changes = {"parameters": WIDE, "sampler": {"name": sampler, "seed": 3}, **ADAPTIVE}
+    space = write_space(tmp_path, **changes)
+    one = explore(space, folder=tmp_path / "one")
+    two = explore(space, folder=tmp_path / "two", jobs=2) if sampler in ("random", "tpe") else one
+    for trials in (3, 9, 14):
+        broken = explore(space, folder=tmp_path / "broken", trials=trials, resume=trials > 3)
+    assert one.trials == 14
+    assert outcomes(one) == outcomes(two) == outcomes(broken)
+    other = explore(
+        write_space(tmp_path, **{**changes, "sampler": {"name": sampler, "seed": 4}}), folder=tmp_path / "4"
+    )
+    assert [outcome.point for outcome in other.outcomes] != [outcome.point for outcome in one.outcomes]
+
+
+WIDE: dict[str, Any] = {
+    "memories.stacked.bandwidth_bytes_per_s": {
+        "linear": {"low": 64_000_000_000, "high": 512_000_000_000, "step": 64_000_000_000}
+    },
+    "accelerators.pascal.clock_hz": {"linear": {"low": 250_000_000, "high": 2_000_000_000, "step": 250_000_000}},
+    "scheduler": {"values": ["mensa", "greedy", "single:pascal"]},
+}
+
+
+class Killed(BaseException):
+    """Stands for a signal that nothing catches."""
+
+
+def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """From now on, explorations die when they have been given so many designs."""
+    given = 0
+
+    class Dying(Inline):
+        def wait(self) -> Outcome:
+            nonlocal given
+            if given == after:
+                raise Killed
+            given += 1
+            return super().wait()
+
+    monkeypatch.setattr(explore_module, "Inline", Dying)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
+def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
+    after: int, whole: tuple[Path, ExploreResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, folder = write_space(tmp_path), tmp_path / "out"
+    killing(monkeypatch, after)
+    with pytest.raises(Killed):
+        explore(space, folder=folder)
+    begun: list[int] = []
+
+    class Counting(Inline):
+        def submit(self, task: Task) -> None:
+            begun.append(task.number)
+            super().submit(task)
+
+    monkeypatch.setattr(explore_module, "Inline", Counting)
+    kept = finished(folder / "study.db")
+    assert len(kept) == after
+    result = explore(space, folder=folder, resume=True)
+    assert not set(begun) & kept
+    assert len(begun) == len(set(begun)) == 13 - after
+    assert outcomes(result) == outcomes(whole[1])
+    assert front(result) == front(whole[1])
+
+
+def finished(study: Path) -> set[int]:
+    """Numbers of the designs that a study holds; of a copy, so that nobody is disturbed."""
+    copy = study.with_suffix(".copy")
+    try:
+        shutil.copy(study, copy)
+        with sqlite3.connect(copy) as connection:
+            found = {number for (number,) in connection.execute("SELECT number FROM designs")}
+        connection.close()
+        return found
+    except (OSError, sqlite3.Error):
+        return set()
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+LARGE = {
+    "parameters": {
+        **GRID["parameters"],
+        "memories.stacked.bandwidth_bytes_per_s": {
+            "linear": {"low": 64_000_000_000, "high": 640_000_000_000, "step": 64_000_000_000}
+        },
+    }
+}
+"""Enough designs to be killed among."""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(jobs: str, tmp_path: Path) -> None:
+    calm = explore(write_space(tmp_path, **LARGE), folder=tmp_path / "calm")
+    command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", "--jobs", jobs, "--output", "out", "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    end = time.monotonic() + 120
+    while len(finished(tmp_path / "out" / "study.db")) < 10 and process.poll() is None:
+        assert time.monotonic() < end
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = rows(tmp_path / "out" / "study.db")
+    assert 10 <= len(before) < len(calm.outcomes)
+    refused = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    subprocess.run([*command, "--resume"], cwd=tmp_path, env=environment, check=True, timeout=120)
+    after = rows(tmp_path / "out" / "study.db")
+    assert {number: after[number] for number in before} == before
+    for name in ("summary.json", "designs.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
+    assert not (tmp_path / "out" / ".prices").exists()
+
+
+def rows(study: Path) -> dict[int, tuple[object, ...]]:
+    with sqlite3.connect(study) as connection:
+        found = {row[0]: row for row in connection.execute("SELECT * FROM designs")}
+    connection.close()
+    return found
+
+
+def test_a_design_that_fails_is_recorded_with_its_error_and_stops_nothing(tmp_path: Path) -> None:
+    parameters = {
+        "accelerators.pascal.buffers.parameter.read_bits": {"values": [64, 512]},
+        "accelerators.pascal.buffers.parameter.min_bits": {"values": [64, 256]},
+    }
+    result = explore(write_space(tmp_path, parameters=parameters), folder=tmp_path / "out")
+    states = {tuple(result.space.shown(o.point).values()): o for o in result.outcomes}
+    assert states[64, 256].state == "failed"
+    assert "min_bits" in states[64, 256].detail
+    assert sorted(o.state for o in result.outcomes) == ["done", "done", "done", "failed"]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["trials"] == 4
+    assert summary["failed"] == 1
+
+
+def test_conditions_leave_designs_out_before_they_are_run(tmp_path: Path) -> None:
+    space = write_space(tmp_path, conditions=["side >= 16", "scheduler == 'greedy' or area_mm2 > 1.5"])
+    result = explore(space, folder=tmp_path / "out")
+    for outcome in result.outcomes:
+        shown = result.space.shown(outcome.point)
+        met = int(shown["side"]) >= 16 and (shown["scheduler"] == "greedy" or outcome.hardware["area_mm2"] > 1.5)
+        assert (outcome.state == "done") is met
+    assert result.trials == result.count("done") < 12
+
+
+def test_equal_designs_are_run_once(tmp_path: Path) -> None:
+    parameters = {
+        "scheduler": {"values": ["mensa", "greedy"]},
+        "scheduler.mac_ratio": {"values": [1, 2, 3]},
+    }
+    result = explore(write_space(tmp_path, parameters=parameters), folder=tmp_path / "out")
+    assert result.trials == 4
+    assert result.count("repeat") == 2
+
+
+def test_a_random_search_stops_when_its_space_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explore_module, "BARREN", 100)
+    space = write_space(tmp_path, sampler={"name": "random"}, trials=1000)
+    assert explore(space, folder=tmp_path / "out").trials == 12
+
+
+def test_time_up_keeps_what_is_done(tmp_path: Path) -> None:
+    result = explore(write_space(tmp_path), folder=tmp_path / "out", trials=1)
+    again = explore(write_space(tmp_path), folder=tmp_path / "out", resume=True, timeout_s=1e-9)
+    assert outcomes(result) == outcomes(again)
+    with pytest.raises(MensaError, match="no design was run"):
+        explore(write_space(tmp_path), folder=tmp_path / "none", timeout_s=1e-9)
+
+
+def test_a_reference_is_what_run_makes_of_it(whole: tuple[Path, ExploreResult]) -> None:
+    (reference,) = whole[1].references
+    ran = api.run(whole[0].parent / "tiny.yaml", system="edge_tpu").main
+    assert reference.objectives == {"energy_pj": ran.energy_pj, "latency_ps": ran.latency_ps}
+    expected = {
+        design.number
+        for design in whole[1].designs
+        if dominates(tuple(design.objectives.values()), tuple(reference.objectives.values()))
+        and design.metrics["area_mm2"] <= reference.metrics["area_mm2"]
+    }
+    assert set(reference.dominated_by) == expected
+
+
+def test_several_workloads_count_by_mean_geometric_mean_or_the_worst(tmp_path: Path) -> None:
+    objectives = [{"metric": "latency_ps", "over": over} for over in ("mean", "geometric_mean", "worst")]
+    parameters = {"scheduler": {"values": ["greedy"]}}
+    (tmp_path / "other.yaml").write_text(write_yaml({**TINY, "name": "other", "layers": TINY["layers"][:1]}))
+    space = write_space(
+        tmp_path, workloads=["./tiny.yaml", "./other.yaml"], objectives=objectives, parameters=parameters
+    )
+    (design,) = explore(space, folder=tmp_path / "out").designs
+    one, other = (values["latency_ps"] for values in design.workloads)
+    assert design.objectives["latency_ps (mean)"] == (one + other) / 2
+    assert design.objectives["latency_ps (geometric_mean)"] == pytest.approx((one * other) ** 0.5)
+    assert design.objectives["latency_ps (worst)"] == max(one, other)
+
+
+def test_a_parameter_that_decides_alone_has_all_the_importance(tmp_path: Path) -> None:
+    result = explore(write_space(tmp_path, objectives=[{"metric": "area_mm2"}]), folder=tmp_path / "out")
+    shares = result.importance["area_mm2"]
+    assert shares["side"] == pytest.approx(1)
+    assert shares["scheduler"] == shares["memories.stacked.bandwidth_bytes_per_s"] == 0
+
+
+def never(*arguments: object, **options: object) -> None:
+    raise AssertionError("a design was run")
+
+
+ERRORS: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
+    "unwritable study": (lambda folder: {"folder": folder / "file" / "out"}, "cannot be written|not a folder"),
+    "folder of others": (lambda folder: {"folder": folder / "theirs"}, "not ours"),
+    "unknown reference": (lambda folder: {"folder": folder / "out", "space": {"references": ["tpu"]}}, "tpu"),
+    "unknown workload": (lambda folder: {"folder": folder / "out", "space": {"workloads": ["lstmm"]}}, "lstm"),
+    "silent cluster": (lambda folder: {"folder": folder / "out", "cluster": "tcp://127.0.0.1:9"}, "no Dask scheduler"),
+    "address that is none": (lambda folder: {"folder": folder / "out", "cluster": "nonsense://"}, "--cluster"),
+    "no jobs": (lambda folder: {"folder": folder / "out", "jobs": 0}, "--jobs"),
+    "no time": (lambda folder: {"folder": folder / "out", "timeout_s": 0.0}, "--timeout"),
+}
+
+
+@pytest.mark.parametrize("error", sorted(ERRORS))
+def test_an_error_is_told_before_any_design_is_run(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mensa_sim.study.explore_cluster.SECONDS", 2)
+    monkeypatch.setattr(Inline, "wait", never)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "thesis.txt").write_text("years of work")
+    make, hint = ERRORS[error]
+    arguments = make(tmp_path)
+    space = write_space(tmp_path, **arguments.pop("space", {}))
+    with pytest.raises(MensaError, match=hint):
+        explore(space, **arguments)
+
+
+def test_a_study_of_another_space_or_in_use_or_damaged_is_refused(
+    whole: tuple[Path, ExploreResult], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(whole[0], folder)
+    with pytest.raises(UsageError, match="another exploration"):
+        explore(write_space(tmp_path, conditions=["area_mm2 < 9"]), folder=folder, resume=True)
+    holder = sqlite3.connect(folder / "study.db")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UsageError, match="at work on it"):
+        explore(write_space(tmp_path), folder=folder, resume=True)
+    holder.close()
+    (folder / "study.db").write_text("no study at all, but text that goes on and on " * 20)
+    with pytest.raises(UsageError, match="no study"):
+        explore(write_space(tmp_path), folder=folder, resume=True)
+
+
+def test_a_space_that_is_not_there_is_a_fault_of_the_call(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="no such file"):
+        explore(tmp_path / "nothing.yaml", folder=tmp_path / "out")
+    assert GRID["name"] == "small_grid"

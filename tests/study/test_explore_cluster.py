@@ -1,0 +1,57 @@
+"""A real Dask cluster on loopback gives what this process gives, also when a worker is killed in the middle."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from space_files import write_space
+
+from mensa_sim.api_explore import explore
+from mensa_sim.study.explore_result import ExploreResult
+
+distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+    ) as running:
+        yield running
+
+
+def measured(result: ExploreResult) -> list[tuple[object, ...]]:
+    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware)) for o in result.outcomes]
+
+
+@pytest.fixture(scope="module")
+def local(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> ExploreResult:
+    folder = tmp_path_factory.mktemp("local")
+    return explore(write_space(folder), folder=folder / "out")
+
+
+def test_a_cluster_finds_what_one_process_finds(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
+    result = explore(write_space(tmp_path), folder=tmp_path / "out", cluster=cluster.scheduler_address)
+    assert measured(result) == measured(local)
+    assert [design.number for design in result.front] == [design.number for design in local.front]
+
+
+def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(done: int, wanted: int | None) -> None:
+        if done >= 3 and not killed:
+            process = cluster.workers[0].process.process
+            killed.append(process.pid)
+            process.kill()
+
+    space = write_space(tmp_path)
+    result = explore(space, folder=tmp_path / "out", cluster=cluster.scheduler_address, progress=kill_one)
+    assert killed
+    assert measured(result) == measured(local)

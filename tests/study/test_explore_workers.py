@@ -1,0 +1,62 @@
+"""Workers may die: what they did is done again, and a design that kills them counts as failed."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from space_files import write_space
+
+from mensa_sim.api_explore import explore
+from mensa_sim.study import explore_workers
+from mensa_sim.study.explore_evaluate import Setup, Task
+from mensa_sim.study.explore_result import ExploreResult
+from mensa_sim.study.explore_store import Outcome
+from mensa_sim.study.explore_workers import Processes
+from mensa_sim.study.space import load_space
+from mensa_sim.study.space_check import check_space
+
+
+def measured(result: ExploreResult) -> list[tuple[object, ...]]:
+    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware)) for o in result.outcomes]
+
+
+def test_killing_a_process_in_the_middle_changes_nothing(tmp_path: Path) -> None:
+    space = write_space(tmp_path)
+    killed: list[int] = []
+
+    def kill_one(done: int, wanted: int | None) -> None:
+        children = multiprocessing.active_children()
+        if done >= 3 and children and not killed:
+            killed.append(children[0].pid or 0)
+            children[0].kill()
+
+    disturbed = explore(space, folder=tmp_path / "disturbed", jobs=2, progress=kill_one)
+    assert killed
+    assert measured(disturbed) == measured(explore(space, folder=tmp_path / "calm"))
+
+
+def dies_on_two(task: Task) -> Outcome:
+    """An evaluation that takes its process with it."""
+    if task.number == 2:
+        os._exit(9)
+    return Outcome(number=task.number, point=task.point, state="done")
+
+
+def test_a_design_that_kills_every_process_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = check_space(load_space(write_space(tmp_path)))
+    setup = Setup(space=checked.space, base=checked.base, references=(), graphs=())
+    monkeypatch.setattr(explore_workers, "_evaluate", dies_on_two)
+    workers = Processes(setup, 2)
+    for number in range(5):
+        workers.submit(Task(number=number, point=(number,)))
+    found = {outcome.number: outcome for outcome in (workers.wait() for _ in range(5))}
+    workers.close()
+    assert {number: outcome.state for number, outcome in found.items()} == {
+        0: "done",
+        1: "done",
+        2: "failed",
+        3: "done",
+        4: "done",
+    }
+    assert "died 3 times" in found[2].detail
