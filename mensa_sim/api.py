@@ -71,6 +71,7 @@ def run(
     deadline_ms: float | None = None,
     schedule: str | Path | None = None,
     families: str | Path | None = None,
+    timings: str = "fit",
     on_chip: Options = FULL,
     allow_code: bool = False,
     strict: bool = False,
@@ -80,9 +81,9 @@ def run(
 
     Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
     field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
-    schedule.yaml to take instead of a scheduler's, `families` a file of families, `on_chip` what the simulation
-    prefetches and keeps on chip. Raises
-    `UsageError` for bad input and `InfeasibleError` where no schedule exists.
+    schedule.yaml to take instead of a scheduler's, `families` a file of families, `timings` whether measured
+    accelerators run only `exact` kernels of their tables or also what a `fit` predicts, `on_chip` what the simulation
+    prefetches and keeps on chip. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
     """
     return run_request(
         RunRequest(
@@ -98,6 +99,7 @@ def run(
             deadline_ms=deadline_ms,
             schedule_file=None if schedule is None else str(schedule),
             families_file=None if families is None else str(families),
+            timings=timings,
             on_chip=on_chip,
             allow_code=allow_code,
             strict=strict,

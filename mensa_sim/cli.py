@@ -32,6 +32,7 @@ Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repea
 DeadlineMs = Annotated[Optional[float], typer.Option(help="Latency that the schedule must not exceed.")]  # noqa: UP045
 ScheduleFile = Annotated[Optional[Path], typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]  # noqa: UP045
 FamiliesFile = Annotated[Optional[Path], typer.Option("--families", help="Judge layers by these families.")]  # noqa: UP045
+Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
 Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")]
@@ -61,6 +62,7 @@ def run(
     deadline_ms: DeadlineMs = None,
     schedule: ScheduleFile = None,
     families: FamiliesFile = None,
+    timings: Timings = "fit",
     plain: Plain = False,
     allow_code: AllowCode = False,
     strict: Strict = False,
@@ -90,6 +92,7 @@ def run(
                 "--deadline-ms": deadline_ms,
                 "--schedule": schedule,
                 "--families": families,
+                "--timings": timings != "fit",
                 "--plain": plain,
             }
         )
@@ -102,6 +105,7 @@ def run(
             deadline_ms=deadline_ms,
             schedule=schedule,
             families=families,
+            timings=timings,
             on_chip=api.PLAIN if plain else api.FULL,
             **common,
         )

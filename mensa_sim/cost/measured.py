@@ -20,6 +20,8 @@ from mensa_sim.workload.layer import Layer
 TimingsMode = Literal["exact", "fit"]
 """Measured kernels alone, or a fit to them for the others."""
 
+TIMINGS_MODES: Mapping[str, TimingsMode] = {"exact": "exact", "fit": "fit"}
+
 _PJ_PER_UJ = 1e6
 
 

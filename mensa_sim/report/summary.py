@@ -20,6 +20,7 @@ LAYER_FIELDS = (
     "utilization",
     "bound",
     "source",
+    "error_percent",
 )
 CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "reason")
 

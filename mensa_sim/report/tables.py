@@ -66,8 +66,13 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
         time_text(layer.end_ps - layer.start_ps),
         energy_text(layer.energy_pj),
         percent_text(layer.utilization) if layer.macs else "-",
-        layer.bound if layer.source == "analytical" else f"{layer.bound} ({layer.source})",
+        layer.bound if layer.source == "analytical" else f"{layer.bound} ({_source_text(layer)})",
     )
+
+
+def _source_text(layer: LayerResult) -> str:
+    """Where a time that is not analytical comes from, with a fit's error."""
+    return layer.source if layer.error_percent is None else f"{layer.source}, fit, {layer.error_percent:.0f} % error"
 
 
 def totals_table(result: RunResult) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mensa_sim.cost.measured import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.price import price
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.cost.table import CostTable
@@ -38,6 +39,8 @@ class Goal:
     """A schedule to take as it stands, instead of asking a scheduler."""
     families_file: Path | None = None
     """Families to judge layers by, instead of the paper's."""
+    timings: TimingsMode = "fit"
+    """Whether a measured accelerator may use fits where its table has no such kernel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,11 @@ class Placement:
 def objective_named(name: str) -> Objective:
     """The objective of that name; a miss lists the choices."""
     return lookup(OBJECTIVES, name, "objective")
+
+
+def timings_named(name: str) -> TimingsMode:
+    """The mode of that name; a miss lists the choices."""
+    return lookup(TIMINGS_MODES, name, "--timings")
 
 
 def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
@@ -78,7 +86,7 @@ def price_problem(
     graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None
 ) -> tuple[CostTable, Problem]:
     """The costs of every layer on every accelerator, and the problem of placing them."""
-    costs = price(graph, system, goal.objective, memo)
+    costs = price(graph, system, goal.objective, memo, goal.timings)
     problem = problem_of(
         graph,
         system,

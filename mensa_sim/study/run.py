@@ -16,7 +16,7 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place
+from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place, timings_named
 from mensa_sim.study.prediction import reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
@@ -51,6 +51,8 @@ class RunRequest:
     """A schedule.yaml to take as it stands."""
     families_file: str | None = None
     """Families to judge layers by, as `mensa-sim families --save` writes them."""
+    timings: str = "fit"
+    """`exact`: a measured accelerator runs only what its table holds; `fit`: also what a fit to it predicts."""
     on_chip: Options = FULL
     """What the simulation may prefetch and keep on chip."""
 
@@ -87,6 +89,7 @@ def goal_of(request: RunRequest) -> Goal:
         pins=request.pins,
         schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
         families_file=None if request.families_file is None else Path(request.families_file),
+        timings=timings_named(request.timings),
     )
 
 
@@ -201,6 +204,7 @@ def _layer(
         source=cost.source,
         macs=layer.macs,
         parameter_bytes=layer.parameter_bytes,
+        error_percent=cost.error_percent,
         steps=layer.steps,
         reason=placement.schedule.reasons.get(layer.name, ""),
     )
