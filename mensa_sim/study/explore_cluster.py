@@ -33,7 +33,7 @@ class Cluster:
             self._client.close()
             raise
         self._under_way: dict[Any, Task] = {}
-        self._completed = cast(Any, as_completed)()
+        self._completed = cast(Any, as_completed)(loop=self._client.loop)
 
     def submit(self, task: Task) -> None:
         future = self._client.submit(_evaluate, self._setup, task, pure=False, retries=1)
