@@ -124,7 +124,7 @@ def main(job_path: str, result_path: str) -> None:
         )
         wall_s, cpu_s = time.perf_counter() - start, time.process_time() - started_s
     searched = evaluations
-    best = [evaluation for evaluation, _ in results[0][1]]
+    best = sorted((evaluation for evaluation, _ in results[0][1]), key=lambda evaluation: evaluation.layer.id)
     Path(result_path).write_text(
         json.dumps(
             {
