@@ -46,12 +46,10 @@ class MeasuredPrices:
     refusals: Mapping[str, str]
 
 
-def measured_costs(
-    graph: LayerGraph, spec: Accelerator, memory: Memory, with_energy: bool, mode: TimingsMode
-) -> MeasuredPrices:
-    """Prices every layer; `FileError` for a faulty file of timings. `with_energy` as in `MeasuredCosts`."""
+def measured_costs(graph: LayerGraph, spec: Accelerator, memory: Memory, mode: TimingsMode) -> MeasuredPrices:
+    """Prices every layer; `FileError` for a faulty file of timings."""
     timings = load_timings(Path(spec.timings or ""), spec.timings_dtype, allow_fit=mode == "fit")
-    device = MeasuredCosts(graph, spec, memory, timings, with_energy=with_energy)
+    device = MeasuredCosts(graph, spec, memory, timings)
     costs: dict[str, LayerCost] = {}
     refusals: dict[str, str] = {}
     for layer in graph.layers:
@@ -65,17 +63,14 @@ def measured_costs(
 class MeasuredCosts:
     """Prices the layers of one graph on one measured accelerator."""
 
-    def __init__(
-        self, graph: LayerGraph, spec: Accelerator, memory: Memory, timings: MeasuredTimings, *, with_energy: bool
-    ) -> None:
-        """`with_energy`: whether the objective needs energies, so that a layer without one is refused."""
-        self._graph, self._spec, self._memory = graph, spec, memory
-        self._timings, self._with_energy = timings, with_energy
+    def __init__(self, graph: LayerGraph, spec: Accelerator, memory: Memory, timings: MeasuredTimings) -> None:
+        self._graph, self._spec, self._memory, self._timings = graph, spec, memory, timings
 
     def cost(self, layer: Layer) -> LayerCost:
         """The layer's cost in any residency: a device's own caches are in its times.
 
-        Raises `InfeasibleError` with the reason where there is no time for it, or no energy that is asked for.
+        Raises `InfeasibleError` with the reason where there is no time or no energy for it: a total without
+        an energy would count it as zero.
         """
         if layer.operator in self._spec.refuses:
             raise InfeasibleError(f"it does not run {layer.operator}")
@@ -95,7 +90,7 @@ class MeasuredCosts:
             spatial_utilization=1.0 if layer.macs else 0.0,
             peak_macs_per_s=self._spec.peak_macs_per_s,
             traffic=self._traffic(layer, time),
-            dynamic_pj={} if dynamic is None else {"device": dynamic},
+            dynamic_pj={"device": dynamic},
             mapping=f"{time.how}; energy {source}",
             error_percent=time.error_percent,
         )
@@ -143,7 +138,7 @@ class MeasuredCosts:
             how=f"fit, {error_percent:g} % mean error out of sample: {_described(kernel, times, share)}",
         )
 
-    def _energy(self, time: KernelTime) -> tuple[float | None, str]:
+    def _energy(self, time: KernelTime) -> tuple[float, str]:
         """Energy above idle power, which the device draws whether it works or waits, and where it comes from."""
         idle = 0.0 if self._spec.idle_mw is None else self._spec.idle_mw.value
         idle_pj = leakage_pj(idle, seconds_to_ps(time.seconds))
@@ -153,9 +148,9 @@ class MeasuredCosts:
             power = self._spec.power_mw.value
             estimate = leakage_pj(power, seconds_to_ps(time.seconds))
             return max(0.0, estimate - idle_pj), f"estimated from {power:g} mW"
-        if self._with_energy:
-            raise InfeasibleError("its energy is neither measured nor stated (power_mw); only latency can be minimised")
-        return None, "unknown"
+        raise InfeasibleError(
+            "its energy is neither measured nor stated; give the accelerator a power_mw with its source"
+        )
 
     def _traffic(self, layer: Layer, time: KernelTime) -> tuple[Traffic, ...]:
         """Bytes of the kernel's operands, as far as the memory can have moved them in that time.

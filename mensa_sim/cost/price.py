@@ -60,7 +60,7 @@ def price(
             costs[layer, accelerator, residency] = cost if same else dataclasses.replace(cost, layer=layer)
     for placed in system.accelerators:
         if placed.spec.timings is not None:
-            device = measured_costs(graph, placed.spec, system.memory_of(placed.name), objective != "latency", timings)
+            device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
             refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
     return CostTable(graph=graph, system=system, costs=costs, refusals=refusals)
