@@ -1,0 +1,132 @@
+"""The paper's figures beside ours, row by row."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mensa_sim.hardware.system import System
+from mensa_sim.study.paper import PaperFigure, family_meant, kinds_meant
+from mensa_sim.study.reproduce_outcome import Outcome
+from mensa_sim.study.reproduce_quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means
+from mensa_sim.study.reproduce_workers import ModelOutcomes
+from mensa_sim.workload.families import share_inside
+
+TOLERANCE = 0.15
+"""A figure further off than this has its mechanism named."""
+
+MAIN = "main"
+"""The label of the headline's cases: first inference, default simulation options, the scheduler `mensa`."""
+
+SystemNamed = Callable[[str], System]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """All outcomes of a study, by what they are for."""
+
+    models: tuple[ModelOutcomes, ...]
+    _index: dict[tuple[str, str], dict[str, Outcome]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[tuple[str, str], dict[str, Outcome]] = {}
+        for each in self.models:
+            for outcome in each.outcomes:
+                index.setdefault((outcome.label, outcome.system), {})[each.model] = outcome
+        object.__setattr__(self, "_index", index)
+
+    def get(self, label: str, system: str, model: str) -> Outcome | None:
+        """The outcome of a model in a case, if it was run."""
+        return self._index.get((label, system), {}).get(model)
+
+    def of(self, label: str, system: str, kinds: Sequence[str]) -> list[Outcome]:
+        """The outcomes of a case over the models of some kinds, in the order of the study."""
+        known = self._index.get((label, system), {})
+        return [known[each.model] for each in self.models if each.kind in kinds and each.model in known]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure of the paper beside ours; `reason` says why ours is not there."""
+
+    figure: PaperFigure
+    ours: Means | None = None
+    steady: float | None = None
+    """The same of an inference that finds what the one before it left on chip."""
+    models: int = 0
+    """How many models, or layers, it is of."""
+    reason: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the paper's."""
+        return None if self.ours is None else self.ours.arithmetic / self.figure.value
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether ours is within the tolerance, or keeps the bound that the paper states."""
+        ratio = self.ratio
+        if ratio is None:
+            return None
+        if self.figure.unit == "fraction_at_most":
+            return ratio <= 1 + TOLERANCE
+        if self.figure.unit == "fraction_at_least":
+            return ratio >= 1 - TOLERANCE
+        return 1 - TOLERANCE <= ratio <= 1 / (1 - TOLERANCE)
+
+    @property
+    def distance(self) -> float:
+        """How far ours is from the paper's: the absolute logarithm of the ratio, infinite for another sign."""
+        return _distance(self.ratio)
+
+
+def _distance(ratio: float | None) -> float:
+    return math.inf if ratio is None or ratio <= 0 else abs(math.log(ratio))
+
+
+def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN, against: str = "") -> Row:
+    """Our value of a figure in the cases of a label; the other system's cases may have another label."""
+    if figure.quantity == "layers_inside_families":
+        members = [member for each in runs.models for member in each.members]
+        share = share_inside(members)
+        if share is None:
+            return Row(figure=figure, reason="no layer has a family")
+        return Row(figure=figure, ours=Means(arithmetic=share), models=len(members))
+    family = family_meant(figure.models)
+    if family is not None:
+        return _family_row(figure, runs, family, label)
+    kinds = kinds_meant(figure.models)
+    ours = runs.of(label, figure.system, kinds)
+    if not ours:
+        return Row(figure=figure, reason=f"no model of {figure.models} was run on {figure.system}")
+    if not figure.against:
+        if figure.quantity not in ALONE:
+            return Row(figure=figure, reason="this program does not compute it")
+        system = system_named(figure.system)
+        values = [ALONE[figure.quantity](outcome, system) for outcome in ours]
+        return Row(figure=figure, ours=means_of(values), models=len(values))
+    if figure.quantity not in PAIRED:
+        return Row(figure=figure, reason="this program does not compute it")
+    theirs = runs.of(against or label, figure.against, kinds)
+    if [outcome.model for outcome in ours] != [outcome.model for outcome in theirs]:
+        return Row(figure=figure, reason=f"not every model of {figure.models} was run on {figure.against}")
+    steady = None
+    if figure.quantity in STEADY:
+        pairs = zip(ours, theirs, strict=True)
+        steady = means_of([STEADY[figure.quantity](*pair) for pair in pairs]).arithmetic
+    means = paired_means(figure.quantity, ours, theirs)
+    return Row(figure=figure, ours=means, steady=steady, models=len(ours))
+
+
+def _family_row(figure: PaperFigure, runs: Runs, family: int, label: str) -> Row:
+    """Utilization of a family's layers, pooled over all models."""
+    everywhere = [outcome for each in runs.models for outcome in each.outcomes]
+    work = [
+        outcome.families[family]
+        for outcome in everywhere
+        if outcome.label == label and outcome.system == figure.system and family in outcome.families
+    ]
+    possible = math.fsum(each.possible_macs for each in work)
+    if not possible:
+        return Row(figure=figure, reason=f"no layer of family {family} was run on {figure.system}")
+    share = sum(each.macs for each in work) / possible
+    return Row(figure=figure, ours=Means(arithmetic=share), models=sum(each.layers for each in work))
