@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mensa_sim import cli_explain, cli_explore, cli_measure
+from mensa_sim import cli_explain, cli_explore, cli_measure, cli_reproduce
 from mensa_sim.cli_options import numbers, pairs, show
 from mensa_sim.errors import MensaError, UsageError
 
@@ -200,6 +200,7 @@ def schema(
 cli_explain.register(app)
 cli_explore.register(app)
 cli_measure.register(app)
+cli_reproduce.register(app)
 
 
 def _exit_code(call: Callable[[], object]) -> int:

@@ -1,4 +1,4 @@
-"""What the Mensa paper reports, figure by figure, with how sure each is, and the 24 models that stand for its own.
+"""What the Mensa paper reports, figure by figure, with how sure each is.
 
 Boroumand et al., "Google Neural Network Models for Edge Devices", PACT 2021, arXiv 2109.14320. Only figures tagged A
 are the authors' words; all others are shown with their tag. Nothing here enters a cost, a schedule or a simulation.
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.registry import unknown_name
+from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
 
 SOURCE = "Boroumand et al., PACT 2021 (arXiv 2109.14320)"
 
@@ -25,31 +26,6 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "D": "derived from the paper's other figures",
     }
 )
-
-KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "cnn": (
-            "mobilenet_v1",
-            "mobilenet_v2",
-            "mobilenet_v3_large",
-            "mobilenet_edgetpu",
-            "efficientnet_lite0",
-            "efficientnet_edgetpu_s",
-            "inception_v1",
-            "resnet50",
-            "ssd_mobilenet_v2",
-            "deeplab_v3_mobilenet_v2",
-            "unet_mobilenet_v2",
-            "posenet_mobilenet_v1",
-            "blazeface",
-        ),
-        "lstm": ("keyboard_cifg", "speech_lstmp", "translation_lstm", "lstm"),
-        "transducer": ("rnnt_streaming", "rnnt_small", "rnnt_cifg", "conformer_transducer"),
-        "rcnn": ("lrcn", "crnn", "video_activity"),
-    }
-)
-"""The paper's 24 models are Google's own; these published ones stand for them. 13 CNNs are recalled from the paper, the
-rest of the mix is partly inferred from its results, so the sensitivity study varies it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +62,7 @@ def paper_figures() -> tuple[PaperFigure, ...]:
 
 def kind_of(model: str) -> str:
     """The kind of one of the 24 models; a miss lists them."""
-    kinds = {name: kind for kind, names in KINDS.items() for name in names}
+    kinds = {name: kind for kind, names in MODEL_KINDS.items() for name in names}
     if model not in kinds:
         raise unknown_name(model, kinds, "model of the study")
     return kinds[model]
@@ -96,25 +72,24 @@ def chosen_models(names: tuple[str, ...]) -> tuple[str, ...]:
     """Models by name or by kind, in the order of the study, each once; all where none is named."""
     wanted: set[str] = set()
     for name in names:
-        if name in KINDS:
-            wanted.update(KINDS[name])
+        if name in MODEL_KINDS:
+            wanted.update(MODEL_KINDS[name])
         else:
             kind_of(name)
             wanted.add(name)
-    everything = tuple(model for models in KINDS.values() for model in models)
-    return tuple(model for model in everything if model in wanted) if names else everything
+    return tuple(model for model in MODELS if model in wanted) if names else MODELS
 
 
 def kinds_meant(models: str) -> tuple[str, ...]:
     """The kinds that the `models` of a figure mean; none for a family."""
     if models == "all":
-        return tuple(KINDS)
+        return tuple(MODEL_KINDS)
     if family_meant(models) is not None:
         return ()
     kinds = tuple(models.split("+"))
     for kind in kinds:
-        if kind not in KINDS:
-            raise UnknownNameError(f"unknown kind of model {kind!r}; choose from {', '.join(KINDS)}")
+        if kind not in MODEL_KINDS:
+            raise UnknownNameError(f"unknown kind of model {kind!r}; choose from {', '.join(MODEL_KINDS)}")
     return kinds
 
 

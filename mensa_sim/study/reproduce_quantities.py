@@ -69,16 +69,16 @@ STEADY: Mapping[str, PairMeasure] = MappingProxyType(
 )
 """The same for an inference that finds what the one before it left on chip."""
 
-Total = Callable[[Outcome], float]
-
-TOTALS: Mapping[str, tuple[Total, Total]] = MappingProxyType(
+TOTALS: Mapping[str, tuple[Callable[[Outcome], float], bool]] = MappingProxyType(
     {
-        "energy_efficiency": (lambda theirs: theirs.total_pj, lambda ours: ours.total_pj),
-        "throughput": (lambda theirs: theirs.latency_ps, lambda ours: ours.latency_ps),
-        "latency": (lambda theirs: theirs.latency_ps, lambda ours: ours.latency_ps),
+        "energy_efficiency": (lambda outcome: outcome.total_pj, True),
+        "throughput": (lambda outcome: outcome.latency_ps, True),
+        "latency": (lambda outcome: outcome.latency_ps, True),
+        "total_energy": (lambda outcome: outcome.total_pj, False),
+        "utilization": (lambda outcome: outcome.utilization, False),
     }
 )
-"""Numerator, of the other system, and denominator, of ours, whose sums over models make the ratio of totals."""
+"""What is summed over models for the ratio of totals, and whether our sum is the one below."""
 
 
 def _throughput_of_peak(outcome: Outcome, system: System) -> float:
@@ -179,6 +179,7 @@ def paired_means(quantity: str, ours: Sequence[Outcome], theirs: Sequence[Outcom
     means = means_of([PAIRED[quantity](*pair) for pair in pairs])
     if quantity not in TOTALS:
         return means
-    above, below = TOTALS[quantity]
-    totals = math.fsum(above(each) for each in theirs) / math.fsum(below(each) for each in ours)
+    measure, better_below = TOTALS[quantity]
+    mine, other = math.fsum(map(measure, ours)), math.fsum(map(measure, theirs))
+    totals = other / mine if better_below else mine / other
     return Means(arithmetic=means.arithmetic, geometric=means.geometric, harmonic=means.harmonic, totals=totals)

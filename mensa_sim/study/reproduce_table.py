@@ -10,6 +10,7 @@ from mensa_sim.study.reproduce_outcome import Outcome
 from mensa_sim.study.reproduce_quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means
 from mensa_sim.study.reproduce_workers import ModelOutcomes
 from mensa_sim.workload.families import share_inside
+from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 TOLERANCE = 0.15
 """A figure further off than this has its mechanism named."""
@@ -34,13 +35,12 @@ class Runs:
                 index.setdefault((outcome.label, outcome.system), {})[each.model] = outcome
         object.__setattr__(self, "_index", index)
 
-    def get(self, label: str, system: str, model: str) -> Outcome | None:
-        """The outcome of a model in a case, if it was run."""
-        return self._index.get((label, system), {}).get(model)
-
     def of(self, label: str, system: str, kinds: Sequence[str]) -> list[Outcome]:
-        """The outcomes of a case over the models of some kinds, in the order of the study."""
-        known = self._index.get((label, system), {})
+        """The outcomes of a case over the models of some kinds, in the order of the study.
+
+        Where a label has no case of a system or model, it does not touch it: the main case stands for it.
+        """
+        known = {**self._index.get((MAIN, system), {}), **self._index.get((label, system), {})}
         return [known[each.model] for each in self.models if each.kind in kinds and each.model in known]
 
 
@@ -52,6 +52,10 @@ class Row:
     ours: Means | None = None
     steady: float | None = None
     """The same of an inference that finds what the one before it left on chip."""
+    plain: float | None = None
+    """The same with every activation through memory, nothing prefetched and nothing kept."""
+    optimal: float | None = None
+    """The same with the optimal schedule in place of Mensa's, where that touches the figure."""
     models: int = 0
     """How many models, or layers, it is of."""
     reason: str = ""
@@ -83,8 +87,8 @@ def _distance(ratio: float | None) -> float:
     return math.inf if ratio is None or ratio <= 0 else abs(math.log(ratio))
 
 
-def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN, against: str = "") -> Row:
-    """Our value of a figure in the cases of a label; the other system's cases may have another label."""
+def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN) -> Row:
+    """Our value of a figure in the cases of a label."""
     if figure.quantity == "layers_inside_families":
         members = [member for each in runs.models for member in each.members]
         share = share_inside(members)
@@ -106,7 +110,7 @@ def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: st
         return Row(figure=figure, ours=means_of(values), models=len(values))
     if figure.quantity not in PAIRED:
         return Row(figure=figure, reason="this program does not compute it")
-    theirs = runs.of(against or label, figure.against, kinds)
+    theirs = runs.of(label, figure.against, kinds)
     if [outcome.model for outcome in ours] != [outcome.model for outcome in theirs]:
         return Row(figure=figure, reason=f"not every model of {figure.models} was run on {figure.against}")
     steady = None
@@ -119,12 +123,8 @@ def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: st
 
 def _family_row(figure: PaperFigure, runs: Runs, family: int, label: str) -> Row:
     """Utilization of a family's layers, pooled over all models."""
-    everywhere = [outcome for each in runs.models for outcome in each.outcomes]
-    work = [
-        outcome.families[family]
-        for outcome in everywhere
-        if outcome.label == label and outcome.system == figure.system and family in outcome.families
-    ]
+    outcomes = runs.of(label, figure.system, tuple(MODEL_KINDS))
+    work = [outcome.families[family] for outcome in outcomes if family in outcome.families]
     possible = math.fsum(each.possible_macs for each in work)
     if not possible:
         return Row(figure=figure, reason=f"no layer of family {family} was run on {figure.system}")

@@ -1,0 +1,76 @@
+"""The commands `reproduce` and `sensitivity`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mensa_sim.study.reproduce_workers import Progress
+
+Models = Annotated[list[str], typer.Option("--models", help="Models or kinds (cnn, lstm, ...); repeatable. All 24.")]
+Jobs = Annotated[Optional[int], typer.Option(min=1, help="Worker processes; all cores by default.")]  # noqa: UP045
+Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
+
+
+def reproduce(
+    models: Models = [],  # noqa: B006
+    jobs: Jobs = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Run the 24 models on the paper's systems and set every figure beside the paper's."""
+    from mensa_sim.report.output_folder import write_folder
+    from mensa_sim.report.reproduce_files import models_csv, reproduce_json
+    from mensa_sim.report.reproduce_html import reproduce_html
+    from mensa_sim.report.reproduce_tables import reproduce_tables
+    from mensa_sim.study import reproduce as study
+
+    request = study.ReproduceRequest(models=_names(models), jobs=jobs or os.cpu_count() or 1)
+    result = study.reproduce(request, _progress(quiet=quiet or as_json))
+    folder = output or Path("results") / "reproduce"
+    summary = reproduce_json(result)
+    contents = {"models.csv": models_csv(result), "report.html": reproduce_html(result), "summary.json": summary}
+    write_folder(folder, contents, force=force)
+    if as_json:
+        sys.stdout.write(summary)
+    elif not quiet:
+        _show(reproduce_tables(result))
+        _show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command()(reproduce)
+
+
+def _names(models: list[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for entry in models for name in entry.split(",") if name.strip())
+
+
+def _progress(*, quiet: bool) -> "Progress":
+    """A line on a terminal that counts models; nothing in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        return lambda done, total, model: None
+
+    def line(done: int, total: int, model: str) -> None:
+        ended = "\n" if done == total else ""
+        sys.stderr.write(f"\rmodels run: {done} of {total} ({model})\033[K{ended}")
+        sys.stderr.flush()
+
+    return line
+
+
+def _show(what: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)
