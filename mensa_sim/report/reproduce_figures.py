@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 
 from mensa_sim.hardware.system import System
-from mensa_sim.report.page import COLOURS
+from mensa_sim.report.page import COLOURS, PATTERNS
 from mensa_sim.report.reproduce_tables import number_text
 from mensa_sim.study.reproduce import ReproduceResult
 from mensa_sim.study.reproduce_experiments import SYSTEMS
@@ -211,7 +211,19 @@ def utilization_figure(runs: Runs) -> go.Figure:
     """Utilization of each model on each system."""
     means = {system: _mean([outcome.utilization for outcome in outcomes(runs, system)]) for system in SYSTEMS}
     title = "Mean utilization: " + ", ".join(f"{system} {mean:.0%}" for system, mean in means.items())
-    figure = _grouped(runs, lambda outcome, base: outcome.utilization * 100, "%{x}: %{y:.3g} %")
+    figure = go.Figure()
+    for index, system in enumerate(SYSTEMS):
+        measured = outcomes(runs, system)
+        figure.add_trace(
+            go.Bar(
+                name=system,
+                x=[outcome.model for outcome in measured],
+                y=[outcome.utilization * 100 for outcome in measured],
+                marker={"color": COLOURS[index], "pattern": {"shape": PATTERNS[index]}},
+                hovertemplate=f"%{{x}}: %{{y:.3g}} %<extra>{system}</extra>",
+            )
+        )
+    figure.update_xaxes(tickangle=-45)
     return styled(figure, title, "model", "MACs over peak x busy time (%)", barmode="group")
 
 
@@ -225,27 +237,23 @@ def throughput_figure(runs: Runs) -> go.Figure:
         f"Mensa-G is {_mean(ours):.2f} times as fast as the Edge TPU on average, between {min(ours):.2f} and "
         f"{max(ours):.2f} times"
     )
-    figure = _grouped(runs, lambda outcome, base: base.latency_ps / outcome.latency_ps, "%{x}: %{y:.3g}x")
-    styled(figure, title, "model", "throughput over the Edge TPU's (logarithmic)", barmode="group")
-    figure.update_yaxes(type="log", tickvals=[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
-    return figure
-
-
-def _grouped(runs: Runs, height: Callable[[Outcome, Outcome], float], hover: str) -> go.Figure:
     figure = go.Figure()
     base = outcomes(runs, BASELINE)
     for index, system in enumerate(SYSTEMS):
         pairs = list(zip(outcomes(runs, system), base, strict=True))
         figure.add_trace(
-            go.Bar(
+            go.Scatter(
                 name=system,
+                mode="markers",
                 x=[outcome.model for outcome, _ in pairs],
-                y=[height(outcome, other) for outcome, other in pairs],
-                marker={"color": COLOURS[index]},
-                hovertemplate=f"{hover}<extra>{system}</extra>",
+                y=[other.latency_ps / outcome.latency_ps for outcome, other in pairs],
+                marker={"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 10},
+                hovertemplate=f"%{{x}}: %{{y:.3g}}x<extra>{system}</extra>",
             )
         )
+    styled(figure, title, "model", "throughput over edge_tpu's")
     figure.update_xaxes(tickangle=-45)
+    figure.update_yaxes(type="log", tickvals=[0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
     return figure
 
 
