@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from mensa_sim.cli_options import show
 
+if TYPE_CHECKING:
     from mensa_sim.study.reproduce_workers import Progress
 
 Models = Annotated[list[str], typer.Option("--models", help="Models or kinds (cnn, lstm, ...); repeatable. All 24.")]
@@ -44,8 +44,8 @@ def reproduce(
     if as_json:
         sys.stdout.write(summary)
     elif not quiet:
-        _show(reproduce_tables(result))
-        _show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
+        show(reproduce_tables(result))
+        show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
 
 
 def register(app: typer.Typer) -> None:
@@ -68,9 +68,3 @@ def _progress(*, quiet: bool) -> "Progress":
         sys.stderr.flush()
 
     return line
-
-
-def _show(what: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)
