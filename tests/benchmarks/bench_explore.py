@@ -1,0 +1,82 @@
+"""Designs per second of an exploration of one CNN, and how much a second worker process brings.
+
+python tests/benchmarks/bench_explore.py [WORKLOAD]
+
+Each line is one exploration: of a system-level field (the link, so that every pair of a layer and an accelerator is
+priced once for all designs), of fields of every accelerator, and the latter again with two processes. The mapping
+search is that of `mensa-sim run`. The graph is traced before the clock starts. On a machine that is busy otherwise wall
+time says little: designs per CPU second of the workers, start-up included, stand beside it.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.files import write_yaml
+from mensa_sim.study.explore import ExploreRequest, explore
+from mensa_sim.workload.load import load_workload
+
+SYSTEM_LEVEL: dict[str, Any] = {
+    "links.0.bandwidth_bytes_per_s": {"linear": {"low": 10**9, "high": 200 * 10**9, "step": 10**9}}
+}
+CLOCKS = {
+    "fields": [f"accelerators.{name}.clock_hz" for name in ("pascal", "pavlov", "jacquard")],
+    "linear": {"low": 25 * 10**6, "high": 2000 * 10**6, "step": 25 * 10**6},
+}
+EVERY_ACCELERATOR: dict[str, Any] = {"clocks": CLOCKS}
+
+
+def space(folder: Path, workload: str, parameters: dict[str, Any]) -> Path:
+    """A grid over some parameters of Mensa-G."""
+    data = {
+        "name": "bench",
+        "system": "mensa_g",
+        "workloads": [workload],
+        "parameters": parameters,
+        "objectives": [{"metric": "energy_pj"}, {"metric": "latency_ps"}],
+        "sampler": {"name": "grid"},
+        "references": [],
+    }
+    path = folder / "bench.yaml"
+    path.write_text(write_yaml(data))
+    return path
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its ended children."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def timed(name: str, path: Path, folder: Path, jobs: int) -> tuple[float, float]:
+    """Wall and CPU seconds of an exploration, report excluded."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    result = explore(ExploreRequest(space=str(path), folder=folder, jobs=jobs))
+    wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+    count = result.trials
+    print(
+        f"{name}, {jobs} process{'es' if jobs > 1 else ''}: {count} designs in {wall:.1f} s ({count / wall:.1f}/s), "
+        f"{cpu:.1f} CPU s ({count / cpu:.1f} per CPU second)"
+    )
+    return wall, cpu
+
+
+def main() -> None:
+    """Print a line for each exploration, and the speed-up."""
+    workload = sys.argv[1] if len(sys.argv) > 1 else "mobilenet_v1"
+    load_workload(workload)
+    print(f"{workload}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        timed("one system-level field", space(folder, workload, SYSTEM_LEVEL), folder / "system", 1)
+        path = space(folder, workload, EVERY_ACCELERATOR)
+        one = timed("every accelerator", path, folder / "one", 1)
+        two = timed("every accelerator", path, folder / "two", 2)
+    print(f"speed-up of two processes: {one[0] / two[0]:.2f}x; CPU time of two over one: {two[1] / one[1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
