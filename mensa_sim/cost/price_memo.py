@@ -13,9 +13,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-from mensa_sim.atomic_write import write_atomically
 from mensa_sim.cost.layer_cost import LayerCost, Residency
-from mensa_sim.errors import MensaError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -78,8 +76,8 @@ class PriceMemo:
         self._remember(key, priced)
         if self._folder is not None:
             try:
-                write_atomically(self._file(self._folder, key), pickle.dumps(priced))
-            except MensaError:
+                _write(self._file(self._folder, key), pickle.dumps(priced))
+            except OSError:
                 self._folder = None  # a full disk costs time only: this process goes on with what it has in memory
 
     def _remember(self, key: Hashable, priced: Priced) -> None:
@@ -100,3 +98,11 @@ class PriceMemo:
     def _file(self, folder: Path, key: Hashable) -> Path:
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return folder / digest[:2] / digest
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that no reader sees half; it need not outlive the machine, so nobody waits for the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
