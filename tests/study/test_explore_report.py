@@ -1,0 +1,87 @@
+"""The report of an exploration: every design can be hovered and clicked, and no text of a file becomes markup."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from space_files import GRID, write_space
+
+from mensa_sim.api_explore import explore
+from mensa_sim.report.explore import explore_html, front_figure
+from mensa_sim.report.explore_files import explore_summary
+from mensa_sim.report.explore_parallel import parallel_figure
+from mensa_sim.study.explore_result import ExploreResult
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> ExploreResult:
+    folder = tmp_path_factory.mktemp("report")
+    parameters = {**GRID["parameters"], HOSTILE: {"options": {"</script>": {}}}}
+    return explore(write_space(folder, parameters=parameters), folder=folder / "out")
+
+
+def test_every_design_and_reference_is_a_point_of_the_figure(result: ExploreResult) -> None:
+    traces: list[Any] = list(front_figure(result, "energy_pj", "latency_ps").data)
+    assert sum(len(trace.x) for trace in traces) == len(result.designs) + len(result.references)
+    shown = {trace.name: trace for trace in traces}
+    energies = [design.objectives["energy_pj"] / 1e9 for design in result.front]
+    assert list(shown["front"].y) == pytest.approx(energies)
+    assert sorted(place for trace in traces for place in trace.customdata) == list(range(len(result.designs) + 1))
+
+
+def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:
+    html = explore_html(result)
+    found = re.search(r"const designs = (\[.*\]);", html)
+    assert found is not None
+    designs = json.loads(found.group(1).replace("<\\/", "</"))
+    assert len(designs) == len(result.designs) + len(result.references)
+    for design, shown in zip(result.designs, designs, strict=False):
+        pairs = dict(shown)
+        assert pairs["design"] == str(design.number)
+        assert all(pairs[name] == str(value) for name, value in design.parameters.items())
+
+
+def test_parallel_axes_hold_every_design_between_their_ends(result: ExploreResult) -> None:
+    traces: list[Any] = list(parallel_figure(result).data)
+    axes = len(result.space.parameters) + len(result.objectives)
+    heights = [y for trace in traces for y in trace.y if y is not None]
+    assert len(heights) == axes * len(result.designs)
+    assert min(heights) >= 0
+    assert max(heights) <= 1
+
+
+def test_no_text_of_a_file_becomes_markup(result: ExploreResult) -> None:
+    assert HOSTILE not in explore_html(result)
+
+
+def test_the_command_prints_the_summary_that_it_writes(tmp_path: Path) -> None:
+    write_space(tmp_path, references=[])
+    command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", "--jobs", "1", "--trials", "3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    options: dict[str, Any] = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+    done = subprocess.run([*command, "--json"], check=True, timeout=120, **options)
+    folder = tmp_path / "results" / "explore-small_grid"
+    assert json.loads(done.stdout) == json.loads((folder / "summary.json").read_text())
+    assert json.loads(done.stdout)["trials"] == 3
+    assert not done.stderr
+    again = subprocess.run([*command, "--resume"], check=True, timeout=120, **options)
+    assert "3 designs run of 12 points" in again.stdout
+    assert max(len(line) for line in again.stdout.splitlines() if "results in" not in line) <= 80
+
+
+def test_the_summary_says_what_was_found_and_from_what(result: ExploreResult) -> None:
+    summary: dict[str, Any] = explore_summary(result)
+    assert summary["trials"] == len(result.designs) == 12
+    assert {tuple(sorted(entry)) for entry in summary["front"]} == {
+        ("design", "metrics", "objective", "parameters", "scheduler", "system")
+    }
+    assert "small_grid.yaml" in summary["inputs"]
+    assert "mensa-sim" in summary["versions"]
