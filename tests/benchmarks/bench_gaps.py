@@ -1,0 +1,49 @@
+"""How far the schedulers are from the proven optimum on the 24 models, and how long the proof takes.
+
+python tests/benchmarks/bench_gaps.py [--system mensa_g] [--parallel]
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.optimal import beside
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.registry import schedule
+from mensa_sim.study.placement import Goal, objective_named, price_problem
+from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.model_kinds import MODELS
+
+HEURISTICS = ("mensa", "greedy", "heft")
+
+
+def row(problem: Problem) -> str:
+    """Seconds and gap of the optimum, then the gap of each heuristic to its bound."""
+    start = time.process_time()
+    best = schedule(problem, "optimal")
+    seconds = time.process_time() - start
+    gaps = [beside(schedule(problem, name), best).gap for name in HEURISTICS]
+    cells = ["-" if gap is None else f"{100 * gap:.1f}" for gap in (best.gap, *gaps)]
+    return f"{problem.objective:8s} {seconds:7.2f} " + " ".join(f"{cell:>8s}" for cell in cells)
+
+
+def main() -> None:
+    """Print a line per model and objective; gaps in percent of the proven bound, predicted against predicted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--system", default="mensa_g")
+    parser.add_argument("--parallel", action="store_true", help="branches may overlap; 10 s a problem")
+    arguments = parser.parse_args()
+    system = load_system(arguments.system)
+    print(f"{'model':26s} goal     CPU s   optimal " + " ".join(f"{name:>8s}" for name in HEURISTICS))
+    for model in MODELS:
+        graph = load_workload(model)
+        for objective in ("energy", "latency", "edp"):
+            _, problem = price_problem(graph, system, Goal(objective=objective_named(objective)))
+            if arguments.parallel:
+                problem = replace(problem, execution="parallel")
+            print(f"{model:26s} {row(problem)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
