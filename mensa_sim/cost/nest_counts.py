@@ -72,7 +72,7 @@ def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling, 
     cycles = unrolling.passes
     if nest.K == nest.C == 1 and nest.G > 1:
         slots = dataflow.depthwise_tap_slots
-        cycles = cycles // taps * (-(-taps // slots) * slots)
+        cycles = cycles // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
     if dataflow.hop:
         inside = {member for entry in dataflow.hop.per for member in split_dims(entry)}
         cycles += dataflow.hop.cycles * prod(

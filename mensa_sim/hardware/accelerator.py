@@ -7,6 +7,7 @@ from typing import Literal
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.memory import MemoryEntry
+from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.technology import Constant
 
 Operand = Literal["weight", "input", "output"]
@@ -86,7 +87,9 @@ class Dataflow:
     pipeline_cycles: int | None = None
     """Cycles to fill and drain the array for each buffer tile; none means a wavefront over the filled axes."""
     depthwise_tap_slots: int = 1
-    """A depthwise filter's taps take a multiple of this many cycles."""
+    """A depthwise filter's taps take a multiple of this many slots."""
+    depthwise_slot_cycles: int = 1
+    """Cycles of a slot: above 1 where a depthwise filter uses one of so many MACs of a PE."""
     hop: Hop | None = None
     pe_dims: tuple[str, ...] = ()
     """The dims that the MACs of one PE unroll, filled in order like an axis; none: those of the axes, last first."""
@@ -95,6 +98,7 @@ class Dataflow:
         if not self.axes:
             raise ValueError("dataflow: axes is empty")
         _at_least("dataflow", 1, depthwise_tap_slots=self.depthwise_tap_slots)
+        _at_least("dataflow", 1, depthwise_slot_cycles=self.depthwise_slot_cycles)
         if self.pipeline_cycles is not None:
             _at_least("dataflow", 0, pipeline_cycles=self.pipeline_cycles)
         for entry in self.pe_dims:
@@ -181,6 +185,8 @@ class Accelerator:
     registers: Mapping[Operand, Register] = field(default_factory=dict)
     buffers: Mapping[BufferName, Buffer] = field(default_factory=dict)
     vector_unit: VectorUnit | None = None
+    parameter_store: ParameterStore | None = None
+    """How parameters lie in the tiles of an accelerator that a host feeds; absent: as one buffer."""
     default_memory: MemoryEntry | None = None
     """The memory of the system that bears the accelerator's own name and holds nothing else."""
     power_gating: PowerGating | None = None

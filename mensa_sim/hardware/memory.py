@@ -97,9 +97,12 @@ class HostLink:
     """Instructions that cross the memory's channel in each inference."""
     output_channel_multiple: int = 1
     """The channels of the graph's outputs are padded to a multiple of this when they are read back."""
+    board_mw: float = 0.0
+    """Power of the host and the board around the accelerator while the inference lasts, where it is measured too."""
     source: str = ""
 
     def __post_init__(self) -> None:
         _positive("host", in_bytes_per_s=self.in_bytes_per_s, out_bytes_per_s=self.out_bytes_per_s)
-        if self.overhead_ps < 0 or self.instruction_bytes_per_layer < 0 or self.output_channel_multiple < 1:
-            raise ValueError("host: an overhead, instruction size or channel multiple is out of range")
+        least = min(self.overhead_ps, self.instruction_bytes_per_layer, self.board_mw, self.output_channel_multiple - 1)
+        if least < 0:
+            raise ValueError("host: an overhead, instruction size, power or channel multiple is out of range")

@@ -71,6 +71,7 @@ def accelerators(draw: st.DrawFn) -> Accelerator:
             overlap=draw(st.booleans()),
             pipeline_cycles=draw(st.sampled_from([None, 0, 3])),
             depthwise_tap_slots=draw(st.sampled_from([1, 4])),
+            depthwise_slot_cycles=draw(st.sampled_from([1, 2])),
             hop=hop,
         ),
         macs_per_pe=draw(st.sampled_from([1, 1, 2])),

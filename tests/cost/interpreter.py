@@ -233,7 +233,8 @@ def cycles(nest: LoopNest, accelerator: Accelerator, mapping: Mapping) -> int:
         held = ranges[max(mapping.register.values(), default=0)]
         ended.add(tuple((held if set(members(dim)) <= per else ranges[0])[dim] for dim in held))
         tiles.add(counters[mapping.tile :])
-    total = sum(ceil(count / slots) * slots for count in taps.values())
+    slot_cycles = dataflow.depthwise_slot_cycles if depthwise else 1
+    total = sum(ceil(count / slots) * slots * slot_cycles for count in taps.values())
     if dataflow.hop:
         total += dataflow.hop.cycles * len(ended)
     filled = mapping.unrolling.filled[: len(dataflow.axes)]
