@@ -14,7 +14,8 @@ from mensa_sim.workload.graph import LayerGraph
 
 LEAKAGE = "leakage"
 BACKGROUND = "background"
-"""Energy components that time alone causes: leakage of accelerators, background power of memories."""
+BOARD = "board"
+"""Energy components that time alone causes: leakage of accelerators, background power of memories, a host's board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,8 @@ def metrics(
     energy = energy_by_component(timeline.spans)
     energy[LEAKAGE] = math.fsum(value for each in accelerators.values() for value in each.leakage_pj.values())
     energy[BACKGROUND] = math.fsum(background_pj.values())
+    if system.host is not None and system.host.board_mw:
+        energy[BOARD] = leakage_pj(system.host.board_mw, end_ps)
     peak_busy = sum(placed.spec.peak_macs_per_s * accelerators[placed.name].busy_ps for placed in system.accelerators)
     macs = sum(each.macs for each in accelerators.values())
     links = {name for name in by_resource if name not in accelerators and name not in system.memories}

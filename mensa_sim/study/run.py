@@ -12,12 +12,13 @@ from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
 from mensa_sim.shipped import find
+from mensa_sim.simulate.host_fed import host_fed_in_turn, is_host_fed
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place, timings_named
-from mensa_sim.study.prediction import reasons_to_differ, simulated_value
+from mensa_sim.study.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
 from mensa_sim.units import ms_to_ps
@@ -125,8 +126,11 @@ def evaluate(
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
-    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
-    alone = timeline if on_chip == PLAIN else simulate(graph, costs, found.assignment)
+    if is_host_fed(system):
+        timeline, second = host_fed_in_turn(graph, costs, inferences=2)
+    else:
+        timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
+    alone = timeline if on_chip == PLAIN or is_host_fed(system) else simulate(graph, costs, found.assignment)
     measured, steady, plain = (metrics(each, system, graph, leakage_mw) for each in (timeline, second, alone))
     return SystemResult(
         workload=graph.name,
@@ -153,7 +157,7 @@ def evaluate(
             bound=found.bound,
             gap=found.gap,
             simulated=simulated_value(found, measured),
-            differs=reasons_to_differ(found, plain, measured),
+            differs=HOST_FED if is_host_fed(system) else reasons_to_differ(found, plain, measured),
         ),
         graph=graph,
         timeline=timeline,

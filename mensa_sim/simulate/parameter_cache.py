@@ -1,0 +1,92 @@
+"""Which layers' parameters stay in the tiles of an accelerator that a host feeds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.parameter_store import ParameterStore
+from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.layer import Layer, LoopNest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedParameters:
+    """The layers whose parameters stay on chip, and the bytes that all layers' take as they are stored."""
+
+    layers: frozenset[str]
+    stored_bytes: dict[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """What stays, one copy of each parameter."""
+        return sum(size for name, size in self.stored_bytes.items() if name in self.layers)
+
+
+def cached_parameters(layers: Iterable[Layer], accelerator: Accelerator) -> CachedParameters:
+    """Fill the tiles, the largest layer first, so that as many bytes as possible stay; equal ones in their order.
+
+    Layers of one recurrent group, and layers that share a tensor, are judged one by one, a tensor's room taken once.
+    """
+    store = accelerator.parameter_store
+    held = [layer for layer in layers if layer.parameter_bytes and layer.gathered_bytes is None]
+    stored = {layer.name: stored_bytes(layer, store) if store else layer.parameter_bytes for layer in held}
+    buffer = accelerator.buffers.get("parameter")
+    room_bytes = store.tiles * store.tile_bytes if store else buffer.capacity_bytes if buffer else 0
+    tile_room_bytes = store.tile_bytes if store else room_bytes
+    kept: dict[str, None] = {}
+    tensors: set[tuple[str, ...]] = set()
+    for layer in sorted(held, key=lambda layer: -stored[layer.name]):
+        names = tuple(parameter.name for parameter in layer.parameters)
+        again = names in tensors
+        wanted = 0 if again else stored[layer.name] * (copies(layer.nest, store) if store else 1)
+        first = 0 if again or store is None else first_tile_bytes(layer, store)
+        if wanted <= room_bytes and first <= tile_room_bytes:
+            room_bytes -= wanted
+            tile_room_bytes -= first
+            tensors.add(names)
+            kept[layer.name] = None
+    return CachedParameters(layers=frozenset(kept), stored_bytes=stored)
+
+
+def stored_bytes(layer: Layer, store: ParameterStore) -> int:
+    """Bytes of a layer's parameters as they are stored: channels padded, biases and depthwise taps at full width."""
+    nest = layer.nest
+    if nest is None or layer.weights_are_activations:
+        return layer.parameter_bytes
+    taps = nest.FY * nest.FX
+    if is_depthwise(nest):
+        return nest.G * (taps * store.depthwise_tap_bytes + store.bias_bytes)
+    channels = store.stored_channels(nest.K)
+    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * taps * layer.parameter_bits) + store.bias_bytes
+    return nest.G * channels * row_bytes
+
+
+def first_tile_bytes(layer: Layer, store: ParameterStore) -> int:
+    """What the fullest tile takes of a layer with one output pixel; 0 for any other, whose bytes are spread."""
+    nest = layer.nest
+    if nest is None or not has_one_pixel(nest):
+        return 0
+    blocks = -(-nest.K * nest.G // store.channel_multiple)
+    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits)
+    return -(-blocks // store.tiles) * store.channel_multiple * (row_bytes + store.bias_bytes)
+
+
+def copies(nest: LoopNest | None, store: ParameterStore) -> int:
+    """How often a filter bank that does not fill a block of output channels is stored."""
+    if nest is None or is_depthwise(nest) or has_one_pixel(nest):
+        return 1
+    return max(1, store.channel_multiple // store.stored_channels(nest.K))
+
+
+def is_depthwise(nest: LoopNest) -> bool:
+    """Whether every group has one input and one output channel."""
+    return nest.K == nest.C == 1 and nest.G > 1
+
+
+def has_one_pixel(nest: LoopNest) -> bool:
+    """Whether nothing but channels can be shared out over tiles."""
+    return nest.B * nest.OY * nest.OX == 1
+
+
+def _padded_inputs(nest: LoopNest, store: ParameterStore) -> int:
+    return -(-nest.C // store.input_channel_multiple) * store.input_channel_multiple
