@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mensa_sim import cli_explain, cli_explore, cli_measure, cli_reproduce
+from mensa_sim import cli_explain, cli_explore, cli_measure, cli_reproduce, cli_validate
 from mensa_sim.cli_options import numbers, pairs, show
 from mensa_sim.errors import MensaError, UsageError
 
@@ -199,6 +199,7 @@ def schema(
 
 cli_explain.register(app)
 cli_explore.register(app)
+cli_validate.register(app)
 cli_measure.register(app)
 cli_reproduce.register(app)
 

@@ -1,0 +1,130 @@
+"""Measurement files, scores, and the command that holds predictions against measurements."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from typer.testing import CliRunner
+
+from mensa_sim.cli import app
+from mensa_sim.errors import FileError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.study.fitted_constants import READERS, fitted_constants
+from mensa_sim.study.measurement_file import METRICS, read_measurements
+from mensa_sim.study.validate import shipped_measurements, validate
+from mensa_sim.study.validate_score import score, spearman
+
+HEADER = "workload,system,metric,measured,source\n"
+LAYERS = """
+name: one
+layers:
+  - {name: conv, operator: convolution, dims: {K: 64, C: 64, OY: 28, OX: 28, FY: 3, FX: 3}, padding: same}
+"""
+
+
+def written(folder: Path, rows: str, header: str = HEADER) -> Path:
+    path = folder / "rows.csv"
+    path.write_text(header + rows)
+    return path
+
+
+def test_a_workload_is_a_shipped_name_or_a_path_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "one.yaml").write_text(LAYERS)
+    (tmp_path / "two.yaml").write_text(LAYERS)
+    path = written(
+        tmp_path,
+        "mobilenet_v1,coral_usb3,latency_ms,2.4,vendor\n"
+        'models/one.yaml,coral_usb2,latency_ms,1,"a, b"\n'
+        "two,coral_usb3,energy_mj,1,\n",
+    )
+    first, second, third = read_measurements(path)
+    assert first.workload_path == "mobilenet_v1"
+    assert Path(second.workload_path) == tmp_path / "models" / "one.yaml"
+    assert second.source == "a, b"
+    assert Path(third.workload_path) == tmp_path / "two.yaml"
+
+
+def test_every_fault_of_a_measurement_file_is_named_with_its_line(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "mobilenet_v1,coral_usb3,latency_s,2.4,x\n"
+        "mobilenet_v9,coral_usb3,latency_ms,2.4,x\n"
+        "mobilenet_v1,coral_usb9,latency_ms,2.4,x\n"
+        "mobilenet_v1,coral_usb3,latency_ms,nan,x\n"
+        "mobilenet_v1,coral_usb3,latency_ms,fast,x\n"
+        "mobilenet_v1,coral_usb3,,2.4,x\n"
+        "mobilenet_v1,coral_usb3,latency_ms,2.4,x,y\n"
+        "gone.yaml,coral_usb3,latency_ms,2.4,x\n",
+    )
+    with pytest.raises(FileError) as caught:
+        read_measurements(path)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [f"line {line}" for line in range(2, 10)]
+
+
+@pytest.mark.parametrize("text", ["", "workload,system\n", HEADER])
+def test_a_file_without_rows_or_columns_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FileError):
+        read_measurements(written(tmp_path, "", header=text))
+
+
+def test_the_shipped_measurements_name_what_ships_and_their_source() -> None:
+    rows = shipped_measurements()
+    assert len(rows) > 10
+    assert all(row.source and row.metric in METRICS for row in rows)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=30))
+def test_the_rank_correlation_is_scipys(pairs: Sequence[tuple[int, int]]) -> None:
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    found = spearman(first, second)
+    if len(set(first)) == 1 or len(set(second)) == 1:
+        assert found is None
+    else:
+        assert found == pytest.approx(float(spearmanr(np.array(first), np.array(second)).statistic))
+
+
+def test_errors_are_percent_of_the_measured_value() -> None:
+    result = score([(12.0, 10.0), (15.0, 20.0)])
+    assert (result.mean_percent, result.max_percent) == pytest.approx((22.5, 25.0))
+
+
+def test_the_command_prints_what_scripts_rely_on(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    path = written(tmp_path, "one.yaml,coral_usb3,latency_ms,0.9,me\none.yaml,coral_usb2,latency_ms,2,me\n")
+    result = CliRunner().invoke(
+        app, ["validate", "--data", str(path), "--json", "--output", str(tmp_path / "out")], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    data = json.loads(result.stdout)
+    assert list(data["rows"][0])[:6] == ["workload", "system", "metric", "measured", "predicted", "error_percent"]
+    errors = [100 * (row["predicted"] - row["measured"]) / row["measured"] for row in data["rows"]]
+    assert [row["error_percent"] for row in data["rows"]] == pytest.approx(errors)
+    assert data["mean_absolute_percentage_error"] == pytest.approx(sum(map(abs, errors)) / 2)
+    assert data["spearman"] == 1.0
+    assert {"system", "name", "value", "rows", "others"} == set(data["constants"][0])
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == data
+    assert "parity_latency_ms" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_row_that_the_model_refuses_is_a_failure_with_its_reason_and_never_a_number(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    (tmp_path / "bad.yaml").write_text("name: bad\nlayers: []\n")
+    path = written(tmp_path, "one.yaml,coral_usb3,latency_ms,1,me\nbad.yaml,coral_usb3,latency_ms,1,me\n")
+    result = validate(read_measurements(path))
+    assert [row.measurement.workload for row in result.rows] == ["one.yaml"]
+    assert [failure.measurement.workload for failure in result.failures] == ["bad.yaml"]
+    assert "bad.yaml" in result.failures[0].reason
+
+
+def test_every_fitted_constant_is_read_from_the_spec_that_holds_it() -> None:
+    constants = fitted_constants(load_system)
+    assert {each.name for each in constants} == set(READERS)
+    assert load_system("coral_usb3").host is not None
+    overhead = next(each for each in constants if (each.system, each.name) == ("coral_usb3", "host.overhead_ms"))
+    assert overhead.value == load_system("coral_usb3").host.overhead_ps / 1e9  # type: ignore[union-attr]
