@@ -79,7 +79,7 @@ def buffered_bytes(
     A tile that is the whole operand needs no second copy; sums of an output that stays have room of their own until
     they are final.
     """
-    copies = 2 if accelerator.array.overlap else 1
+    copies = accelerator.tile_copies
     whole = whole_bits(nest, precision)
     held: dict[str, int] = {name: 0 for name in BUFFERS if name in accelerator.buffers}
     for operand, count in counts.operands.items():

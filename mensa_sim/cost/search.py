@@ -101,7 +101,7 @@ class Search:
                 ports[operand],
                 target.energy,
                 self.inner,
-                copies=2 if accelerator.array.overlap else 1,
+                copies=accelerator.tile_copies,
             )
             for operand in OPERANDS
         }

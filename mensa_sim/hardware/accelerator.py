@@ -84,6 +84,8 @@ class Dataflow:
     """Whether independent time steps share one parameter fetch."""
     overlap: bool = True
     """Double buffering: transfers overlap computation, and a tile may take half a buffer."""
+    refill_in_place: bool = False
+    """With overlap, a tile may take the whole buffer: what has been used makes room for what comes."""
     pipeline_cycles: int | None = None
     """Cycles to fill and drain the array for each buffer tile; none means a wavefront over the filled axes."""
     depthwise_tap_slots: int = 1
@@ -245,6 +247,11 @@ class Accelerator:
         if self.dataflow is None:
             raise UsageError(f"{self.name}: is measured, so it has no PE array")
         return self.dataflow
+
+    @property
+    def tile_copies(self) -> int:
+        """Tiles of an operand that a buffer holds at once: the one in use, and under double buffering the next."""
+        return 2 if self.array.overlap and not self.array.refill_in_place else 1
 
     @property
     def pes(self) -> int:

@@ -1,4 +1,4 @@
-"""Predictions against measured Edge TPUs, their compiler, and Eyeriss; bounds are those reached, with some room."""
+"""Predictions against measured Edge TPUs, and of their compiler; bounds are those reached, with some room."""
 
 from pathlib import Path
 
