@@ -185,7 +185,7 @@ LARGE = {
     "parameters": {
         **GRID["parameters"],
         "memories.stacked.bandwidth_bytes_per_s": {
-            "linear": {"low": 64_000_000_000, "high": 640_000_000_000, "step": 64_000_000_000}
+            "linear": {"low": 64_000_000_000, "high": 1_024_000_000_000, "step": 64_000_000_000}
         },
     }
 }
@@ -199,12 +199,12 @@ def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(jobs: str, tm
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
     end = time.monotonic() + 120
-    while len(finished(tmp_path / "out" / "study.db")) < 10 and process.poll() is None:
+    while len(finished(tmp_path / "out" / "study.db")) < 5 and process.poll() is None:
         assert time.monotonic() < end
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     before = rows(tmp_path / "out" / "study.db")
-    assert 10 <= len(before) < len(calm.outcomes)
+    assert 4 <= len(before) < len(calm.outcomes)  # the copy may show a design whose transaction the kill undid
     refused = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert refused.returncode == 2
     assert "--resume" in refused.stderr
