@@ -12,7 +12,7 @@ from collections.abc import Mapping as ReadOnly
 from functools import cache
 from itertools import permutations, product
 
-from mensa_sim.cost.capacity import registers_hold
+from mensa_sim.cost.capacity import register_rooms
 from mensa_sim.cost.mapping import Loop, Mapping
 from mensa_sim.cost.nest_counts import Precision
 from mensa_sim.cost.unrolling import Unrolling, relevant
@@ -59,7 +59,12 @@ def register_tiles(
 ) -> list[dict[str, int]]:
     """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
     single = dict(unrolling.lanes)
-    if not registers_hold(nest, accelerator, unrolling, precision, single):
+    rooms = register_rooms(nest, accelerator, unrolling, precision)
+
+    def hold(extents: ReadOnly[str, int]) -> bool:
+        return all(room.holds(extents) for room in rooms)
+
+    if not hold(single):
         return []
     options: dict[str, list[int]] = {}
     for dim, lanes in unrolling.lanes.items():
@@ -70,17 +75,20 @@ def register_tiles(
         options[dim] = [
             extent
             for extent in (min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes))
-            if registers_hold(nest, accelerator, unrolling, precision, single | {dim: extent})
+            if len(sizes) == 1 or hold(single | {dim: extent})
         ]
+    several = [dim for dim, extents in options.items() if len(extents) > 1]
+    if not several:
+        return [single]
     tiles = [
-        dict(zip(options, extents, strict=True))
-        for extents in product(*options.values())
-        if registers_hold(nest, accelerator, unrolling, precision, dict(zip(options, extents, strict=True)))
+        tile
+        for extents in product(*(options[dim] for dim in several))
+        if hold(tile := {**single, **dict(zip(several, extents, strict=True))})
     ]
     largest = [
         tile
         for tile in tiles
-        if not any(other is not tile and all(other[dim] >= tile[dim] for dim in tile) for other in tiles)
+        if not any(other is not tile and all(other[dim] >= tile[dim] for dim in several) for other in tiles)
     ]
     return [single, *(tile for tile in largest if tile != single)]
 

@@ -1,6 +1,7 @@
 """What the registers of an accelerator can hold, and what a mapping takes of its buffers."""
 
 from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass
 from math import gcd, prod
 
 from mensa_sim.cost.counts import BUFFER_OF
@@ -22,44 +23,54 @@ def distinct(outputs: int, taps: int, stride: int, dilation: int) -> int:
     return outputs * taps - max(0, outputs - dilation) * max(0, taps - stride)
 
 
-def register_elements(
-    nest: LoopNest, unrolling: Unrolling, operand: Operand, extents: ReadOnly[str, int], shared: frozenset[str]
-) -> int:
-    """Elements of a tile that one register of an operand holds: its own lane's, or those of the lanes that share it."""
-    own: dict[str, int] = {}
-    lanes: dict[str, int] = {}
-    for dim, extent in extents.items():
-        mine = 1 if set(split_dims(dim)) <= shared else unrolling.lanes[dim]
-        own[dim], lanes[dim] = -(-extent // mine), mine
-    if operand != "input":
-        return prod(own[dim] for dim in own if relevant(operand, dim))
-    elements = prod(own[dim] for dim in own if dim in ("B", "G", "C"))
-    for axis in "YX":
-        if f"O{axis}" in own and f"F{axis}" in own:
-            stride = getattr(nest, f"stride_{axis.lower()}") * lanes[f"O{axis}"]
-            dilation = getattr(nest, f"dilation_{axis.lower()}") * lanes[f"F{axis}"]
-            elements *= distinct(own[f"O{axis}"], own[f"F{axis}"], stride, dilation)
-        else:
-            elements *= own.get(f"O{axis}", 1) * own.get(f"F{axis}", 1)
-    return elements * prod(own[dim] for dim in own if len(split_dims(dim)) > 1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRoom:
+    """What one register of an operand holds of a tile: its own lane's elements, or those of lanes that share it."""
+
+    operand: Operand
+    elements: int
+    """The most that it holds."""
+    lanes: ReadOnly[str, int]
+    """Lanes along each dim that have a register of their own."""
+    nest: LoopNest
+
+    def holds(self, extents: ReadOnly[str, int]) -> bool:
+        """Whether the register holds its part of a tile."""
+        own = {dim: -(-extents[dim] // lanes) for dim, lanes in self.lanes.items()}
+        elements = self._window(own) if self.operand == "input" else prod(own.values())
+        return elements <= self.elements
+
+    def _window(self, own: ReadOnly[str, int]) -> int:
+        elements, counted = 1, set()
+        for outputs, taps, stride, dilation in (
+            ("OY", "FY", self.nest.stride_y, self.nest.dilation_y),
+            ("OX", "FX", self.nest.stride_x, self.nest.dilation_x),
+        ):
+            if outputs in own and taps in own:
+                steps = stride * self.lanes[outputs], dilation * self.lanes[taps]
+                elements *= distinct(own[outputs], own[taps], *steps)
+                counted |= {outputs, taps}
+        return elements * prod(extent for dim, extent in own.items() if dim not in counted)
 
 
-def registers_hold(
-    nest: LoopNest, accelerator: Accelerator, unrolling: Unrolling, precision: Precision, extents: ReadOnly[str, int]
-) -> bool:
-    """Whether every register of the accelerator holds its operand's part of a tile."""
-    ports = operand_ports(accelerator, precision)
-    for operand in OPERANDS:
-        register = ports[operand].register
-        if register is None:
+def register_rooms(
+    nest: LoopNest, accelerator: Accelerator, unrolling: Unrolling, precision: Precision
+) -> tuple[RegisterRoom, ...]:
+    """The registers of an accelerator, those that a MAC always has among them."""
+    rooms = []
+    for operand, ports in operand_ports(accelerator, precision).items():
+        if ports.register is None:
             continue
-        stated = operand in accelerator.registers
-        entries = register.shared_along if stated else ()
-        shared = frozenset(member for entry in entries for member in split_dims(entry))
-        elements = register_elements(nest, unrolling, operand, extents, shared)
-        if elements * ports[operand].partial_bits > register.bytes * BITS_PER_BYTE:
-            return False
-    return True
+        entries = ports.register.shared_along if operand in accelerator.registers else ()
+        shared = {member for entry in entries for member in split_dims(entry)}
+        lanes = {
+            dim: 1 if set(split_dims(dim)) <= shared else count
+            for dim, count in unrolling.lanes.items()
+            if relevant(operand, dim)
+        }
+        elements = ports.register.bytes * BITS_PER_BYTE // ports.partial_bits
+        rooms.append(RegisterRoom(operand=operand, elements=elements, lanes=lanes, nest=nest))
+    return tuple(rooms)
 
 
 def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:

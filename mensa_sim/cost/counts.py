@@ -77,20 +77,19 @@ class _Walk:
     def tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
         """The element counts of the tiles of so many innermost loops, and how many tiles have each."""
         extents = self.mapping.extents(inner_loops)
-        values, counts = np.ones(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+        values, counts = [1], [1]
         for dim in self.mine:
-            if self.window is not None and split_dims(dim)[0] in WINDOW:
+            if self.sizes[dim] == 1 or (self.window is not None and split_dims(dim)[0] in WINDOW):
                 continue
             full, rest = divmod(self.sizes[dim], extents[dim])
-            if self.sizes[dim] == 1:
-                continue
-            sizes = np.array([extents[dim], rest] if rest else [extents[dim]], dtype=np.int64)
-            values = np.outer(values, sizes).ravel()
-            counts = np.outer(counts, np.array([full, 1] if rest else [full], dtype=np.int64)).ravel()
-        if self.window is not None:
-            seen = self.seen(extents)
-            values, counts = np.outer(values, seen.values).ravel(), np.outer(counts, seen.counts).ravel()
-        return values, counts
+            sizes, times = ((extents[dim], rest), (full, 1)) if rest else ((extents[dim],), (full,))
+            values = [value * size for value in values for size in sizes]
+            counts = [count * time for count in counts for time in times]
+        plain = np.array(values, dtype=np.int64), np.array(counts, dtype=np.int64)
+        if self.window is None:
+            return plain
+        seen = self.seen(extents)
+        return np.multiply.outer(plain[0], seen.values).ravel(), np.multiply.outer(plain[1], seen.counts).ravel()
 
     def seen(self, extents: ReadOnly[str, int]) -> Histogram:
         """Distinct input positions of the tiles."""

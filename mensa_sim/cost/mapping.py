@@ -30,14 +30,20 @@ class Mapping:
     """Innermost loops that each operand's registers hold."""
     buffer: ReadOnly[str, int] = field(default_factory=dict)
     """Innermost loops that each operand holds in its buffer, at least those of the tile."""
+    _extents: tuple[ReadOnly[str, int], ...] = field(init=False, repr=False, compare=False)
+    """Extents by number of innermost loops: a price asks for them some forty times."""
 
     def __post_init__(self) -> None:
+        sizes = self.unrolling.sizes
         reach = dict(self.unrolling.lanes)
+        extents = [reach]
         for dim, trips in self.loops:
             if dim not in reach or trips < 1:
                 raise ValueError(f"mapping: no loop of {trips} trips over {dim}")
-            reach[dim] *= trips
-        short = [dim for dim, size in self.unrolling.sizes.items() if reach[dim] < size]
+            reach = {**reach, dim: min(reach[dim] * trips, sizes[dim])}
+            extents.append(reach)
+        object.__setattr__(self, "_extents", tuple(extents))
+        short = [dim for dim, size in sizes.items() if reach[dim] < size]
         if short:
             raise ValueError(f"mapping: the loops do not cover {', '.join(short)}")
         for held in (self.tile, *self.register.values(), *self.buffer.values()):
@@ -47,12 +53,9 @@ class Mapping:
             if held > self.buffer.get(operand, len(self.loops)):
                 raise ValueError(f"mapping: the registers hold more loops of the {operand} than its buffer")
 
-    def extents(self, inner_loops: int) -> dict[str, int]:
+    def extents(self, inner_loops: int) -> ReadOnly[str, int]:
         """The extent of a tile along each dim, made of so many innermost loops, never beyond the dim."""
-        extents = dict(self.unrolling.lanes)
-        for dim, trips in self.loops[:inner_loops]:
-            extents[dim] *= trips
-        return {dim: min(extent, self.unrolling.sizes[dim]) for dim, extent in extents.items()}
+        return self._extents[inner_loops]
 
     def describe(self) -> str:
         """The unrolled dims and the loops from the outermost to the innermost, for people."""
