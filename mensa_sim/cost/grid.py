@@ -3,6 +3,7 @@
 from collections.abc import Mapping as ReadOnly
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -25,11 +26,8 @@ class Part:
     """Extents tried along each dim, the whole dim first."""
     chosen: ReadOnly[str, Indices]
     """Position of each entry's extent among them."""
-
-    @property
-    def entries(self) -> int:
-        """Combinations of extents."""
-        return prod(len(extents) for extents in self.extents.values())
+    entries: int
+    """Combinations of extents."""
 
     def tile(self, entry: int) -> dict[str, int]:
         """The buffer tile of an entry."""
@@ -42,8 +40,11 @@ def part(unrolling: Unrolling, register: ReadOnly[str, int], limits: ReadOnly[st
         dim: tuple(min(size, register[dim] * cut) for cut in splits(-(-size // register[dim]), limits[dim]))
         for dim, size in unrolling.sizes.items()
     }
-    positions = np.indices([len(options) for options in extents.values()]).reshape(len(extents), -1)
-    return Part(register=register, extents=extents, chosen=dict(zip(extents, positions, strict=True)))
+    several = [dim for dim, options in extents.items() if len(options) > 1]
+    entries = prod(len(extents[dim]) for dim in several)
+    positions = np.indices([len(extents[dim]) for dim in several]).reshape(len(several), entries)
+    chosen = dict.fromkeys(extents, np.zeros(entries, dtype=np.intp)) | dict(zip(several, positions, strict=True))
+    return Part(register=register, extents=extents, chosen=chosen, entries=entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,12 +70,15 @@ class Grid:
 
 def over_parts(parts: Sequence[Part], values: Sequence[float]) -> Floats:
     """A number per part as one per entry."""
+    if len(parts) == 1:
+        return np.full(parts[0].entries, values[0], dtype=np.float64)
     return np.repeat(np.array(values, dtype=np.float64), [p.entries for p in parts])
 
 
 def per_entry(parts: Sequence[Part], tables: Sequence[ReadOnly[str, Floats]], dim: str) -> Floats:
     """A table per extent of a dim as one number per entry."""
-    return np.concatenate([table[dim][p.chosen[dim]] for p, table in zip(parts, tables, strict=True)])
+    columns = [table[dim][p.chosen[dim]] for p, table in zip(parts, tables, strict=True)]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def grid(unrolling: Unrolling, registers: Sequence[ReadOnly[str, int]], limits: ReadOnly[str, int]) -> Grid:
@@ -94,7 +98,7 @@ def grid(unrolling: Unrolling, registers: Sequence[ReadOnly[str, int]], limits: 
         over_tiles[name] = over_tiles[name] * np.ceil(size / extent)
         over_registers[name] = over_registers[name] * np.ceil(size / register)
         inside[name] &= extent == register
-    starts = tuple(sum(p.entries for p in parts[:i]) for i in range(len(parts)))
+    starts = tuple(accumulate((p.entries for p in parts[:-1]), initial=0))
     return Grid(
         parts=parts,
         starts=starts,

@@ -6,7 +6,7 @@ free group, 1 for A, 2 for B, 3 for both. Axis `inner` counts the orders within 
 operand that holds one buffer tile, 1 for one that holds all loops inside its free group.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,8 +15,8 @@ import numpy as np
 from mensa_sim.cost.candidates import FREE_GROUP, GROUPS, group
 from mensa_sim.cost.counts import BUFFER_OF, Ports
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.grid import Bools, Grid, over_parts, per_entry
-from mensa_sim.cost.tiles import Floats, TileTable, tile_table
+from mensa_sim.cost.grid import ALL_GROUPS, Bools, Grid, over_parts, per_entry
+from mensa_sim.cost.tiles import ELEMENTS, END, FIGURES, FINAL_ACCESSES, LARGEST, PARTIAL_ACCESSES, Floats, tile_table
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import Window
 from mensa_sim.hardware.accelerator import Operand, split_dims
@@ -38,6 +38,7 @@ def inside_index(operand: Operand, order: Sequence[str]) -> int:
     return (first in within) + 2 * (second in within)
 
 
+@cache
 def groups_inside(operand: Operand, inside: int) -> tuple[str, ...]:
     """The groups that an index stands for."""
     return tuple(name for bit, name in enumerate(own_groups(operand)) if inside >> bit & 1)
@@ -149,39 +150,27 @@ def blocks_of(
     grid: Grid, unrolling: Unrolling, operand: Operand, window: Window | None, ports: Ports, copies: int
 ) -> Blocks:
     """The blocks of an operand for every entry."""
-    widths = (ports.final_bits, ports.partial_bits)
-    tables = [tile_table(unrolling, operand, window, p.extents, widths, ports.min_bits) for p in grid.parts]
-    whole_dims = [
-        frozenset(dim for dim in unrolling.dims if group(dim) in groups_inside(operand, inside)) for inside in INSIDE
-    ]
     own, one = own_groups(operand), grid.one_tile["G"]
-
-    places = [
-        [table.index(p.chosen, whole) for p, table in zip(grid.parts, tables, strict=True)] for whole in whole_dims
-    ]
-
-    def gather(pick: Callable[[TileTable], Floats]) -> Floats:
-        columns = [pick(table) for table in tables]
-        found: Floats = np.empty((len(places), len(grid.tiles)))
-        for row, places_of_parts in enumerate(places):
-            for p, start, column, place in zip(grid.parts, grid.starts, columns, places_of_parts, strict=True):
-                found[row, start : start + p.entries] = column[place]
-        return found
-
+    within = [groups_inside(operand, inside) for inside in INSIDE]
+    figures: Floats = np.empty((len(FIGURES), len(INSIDE), len(grid.tiles)))
+    for p, start in zip(grid.parts, grid.starts, strict=True):
+        table = tile_table(unrolling, operand, window, p.extents, ports)
+        columns = dict.fromkeys(ALL_GROUPS, np.zeros(1, dtype=np.intp))
+        for dim, stride in table.strides.items():
+            columns[group(dim)] = columns[group(dim)] + p.chosen[dim] * stride
+        for inside in INSIDE:  # a group inside takes its first extents, the whole dims, which stand in column 0
+            column = sum((columns[name] for name in (*own, "G") if name not in within[inside]), start=0)
+            figures[:, inside, start : start + p.entries] = table.figures[:, column]
+    swapped = np.stack(
+        [_all(one, *(grid.one_tile[name] for name in own if name not in within[inside])) for inside in INSIDE]
+    )
     return Blocks(
-        elements=gather(lambda table: table.elements),
-        final_accesses=gather(lambda table: table.accesses[0]),
-        partial_accesses=gather(lambda table: table.accesses[1]),
-        largest=gather(lambda table: table.largest),
-        copies=np.stack(
-            [
-                np.where(
-                    _all(one, *(grid.one_tile[n] for n in own if n not in groups_inside(operand, inside))), 1, copies
-                )
-                for inside in INSIDE
-            ]
-        ).astype(np.float64),
-        end=gather(lambda table: table.end)[:1],
+        elements=figures[ELEMENTS],
+        final_accesses=figures[FINAL_ACCESSES],
+        partial_accesses=figures[PARTIAL_ACCESSES],
+        largest=figures[LARGEST],
+        copies=np.where(swapped, 1.0, float(copies)),
+        end=figures[END, :1],
     )
 
 
@@ -201,15 +190,14 @@ def operand_arrays(
     repeats = _repeats(grid, unrolling, operand, ports, inner_orders)
     register = [p.register if ports.register else unrolling.lanes for p in grid.parts]
     singles = [{dim: (extent,) for dim, extent in extents.items()} for extents in register]
-    widths = (ports.final_bits, ports.partial_bits)
-    tables = [tile_table(unrolling, operand, window, extents, widths, ports.min_bits) for extents in singles]
+    tables = [tile_table(unrolling, operand, window, extents, ports).figures[:, 0] for extents in singles]
 
     def constant(values: Sequence[float]) -> Floats:
         return over_parts(grid.parts, values)
 
-    elements = constant([float(table.elements[0]) for table in tables])
-    final = constant([float(table.accesses[0][0]) for table in tables])
-    partial = constant([float(table.accesses[1][0]) for table in tables])
+    elements = constant([table[ELEMENTS] for table in tables])
+    final = constant([table[FINAL_ACCESSES] for table in tables])
+    partial = constant([table[PARTIAL_ACCESSES] for table in tables])
     rate = energy.register_pj_per_bit.get(operand, 0.0) if ports.register else 0.0
     again = repeats.array > 1
     read_pj, write_pj = energy.buffer_read_pj, energy.buffer_write_pj
@@ -229,7 +217,7 @@ def operand_arrays(
     chip_pj = moved * rate + (feed_bits + collect_bits) * energy.broadcast_pj_per_bit
     inner, entries = len(inner_orders), len(grid.tiles)
     if not buffered:
-        array_ends = constant([float(table.end[0]) for table in tables]) * bits
+        array_ends = constant([table[END] for table in tables]) * bits
         unheld = np.zeros((2, 4, entries))
         crossing = feed_bits * energy.memory_read_pj_per_bit + collect_bits * energy.memory_write_pj_per_bit
 

@@ -1,13 +1,15 @@
 """Tables of what an operand's tiles hold, for every combination of a few extents per dim."""
 
 from collections.abc import Mapping as ReadOnly
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from mensa_sim.cost.counts import Ports
 from mensa_sim.cost.unrolling import WINDOW, Unrolling, relevant
 from mensa_sim.cost.window import Window, window_histogram
 from mensa_sim.hardware.accelerator import Operand, split_dims
@@ -16,31 +18,22 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 
+FIGURES = ELEMENTS, FINAL_ACCESSES, PARTIAL_ACCESSES, LARGEST, END = range(5)
+"""Rows of a table: sums of elements and of port accesses, the largest tile's elements, and those of the first tile,
+or for an output of the last one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TileTable:
-    """Sums over all tiles of an operand, one entry per combination of extents, the last dim varying fastest."""
+    """Sums over all tiles of an operand, one column per combination of extents, the last dim varying fastest."""
 
-    dims: tuple[str, ...]
-    lengths: tuple[int, ...]
-    elements: Floats
-    accesses: tuple[Floats, ...]
-    """Port accesses, one array per element width."""
-    largest: Floats
-    """Elements of the largest tile."""
-    end: Floats
-    """Elements of the first tile, or for an output of the last one."""
-
-    def index(self, chosen: ReadOnly[str, Indices], whole: frozenset[str] = frozenset()) -> Indices:
-        """Positions in the table of the extents chosen; dims in `whole` take their first extent, the whole dim."""
-        position: Indices = np.zeros(1, dtype=np.intp)
-        for dim, length in zip(self.dims, self.lengths, strict=True):
-            position = position * length
-            if dim not in whole:
-                position = position + chosen[dim]
-        return position
+    strides: ReadOnly[str, int]
+    """Columns from one extent of a dim to the next; dims with a single extent are left out."""
+    figures: Floats
+    """[figure, combination]"""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Classes:
     """Tiles of equal size, by combination of extents (rows): element counts and numbers of tiles."""
 
@@ -53,11 +46,12 @@ class _Classes:
             table = mine[:, None, :, None] * others[None, :, None, :]
             return table.reshape(len(mine) * len(others), -1)
 
-        end = np.outer(self.end, other.end).ravel()
+        end = np.multiply.outer(self.end, other.end).ravel()
         return _Classes(outer(self.values, other.values), outer(self.counts, other.counts), end)
 
 
-def _plain(size: int, extents: Sequence[int], *, last: bool) -> _Classes:
+@lru_cache(maxsize=4096)
+def _plain(size: int, extents: tuple[int, ...], *, last: bool) -> _Classes:
     extent = np.array(extents, dtype=np.float64)
     full, rest = np.divmod(float(size), extent)
     end = np.where(rest > 0, rest, extent) if last else extent
@@ -66,11 +60,12 @@ def _plain(size: int, extents: Sequence[int], *, last: bool) -> _Classes:
     return _Classes(np.stack([extent, rest], axis=1), np.stack([full, rest > 0], axis=1).astype(np.float64), end)
 
 
-def _window(window: Window, dims: Sequence[str], extents: Sequence[Sequence[int]]) -> _Classes:
-    seen = [
-        window_histogram(window, tuple(zip(dims, combination, strict=True)))  # one per combination, cached
-        for combination in product(*extents)
-    ]
+@lru_cache(maxsize=4096)
+def _window(window: Window, dims: tuple[str, ...], extents: tuple[tuple[int, ...], ...]) -> _Classes:
+    seen = [window_histogram(window, tuple(zip(dims, combination, strict=True))) for combination in product(*extents)]
+    if len(seen) == 1:
+        values, counts = seen[0].values[None].astype(np.float64), seen[0].counts[None].astype(np.float64)
+        return _Classes(values, counts, np.array([seen[0].first], dtype=np.float64))
     width = max(len(histogram.values) for histogram in seen)
     values, counts = np.zeros((len(seen), width)), np.zeros((len(seen), width))
     for row, histogram in enumerate(seen):
@@ -83,31 +78,36 @@ def tile_table(
     unrolling: Unrolling,
     operand: Operand,
     window: Window | None,
-    extents: ReadOnly[str, Sequence[int]],
-    widths: Sequence[int],
-    min_bits: int | None,
+    extents: ReadOnly[str, tuple[int, ...]],
+    ports: Ports,
 ) -> TileTable:
-    """The table of an operand over all combinations of extents of its dims; `widths` are element bits to count for."""
+    """The table of an operand over all combinations of extents of its dims."""
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
-    inside = [dim for dim in mine if window is not None and split_dims(dim)[0] in WINDOW]
+    inside = tuple(dim for dim in mine if window is not None and split_dims(dim)[0] in WINDOW)
     plain = [dim for dim in mine if dim not in inside]
-    one = np.ones((1, 1))
-    classes = _Classes(one, one, np.ones(1))
+    whole = [dim for dim in plain if extents[dim] == (unrolling.sizes[dim],)]
+    once = np.full((1, 1), float(prod(unrolling.sizes[dim] for dim in whole)))
+    classes = _Classes(once, np.ones((1, 1)), once[0])
     for dim in plain:
-        classes = classes.times(_plain(unrolling.sizes[dim], extents[dim], last=operand == "output"))
+        if dim not in whole:
+            classes = classes.times(_plain(unrolling.sizes[dim], extents[dim], last=operand == "output"))
     if window is not None:
-        classes = classes.times(_window(window, inside, [extents[dim] for dim in inside]))
+        classes = classes.times(_window(window, inside, tuple(extents[dim] for dim in inside)))
     values, counts = classes.values, classes.counts
-    accesses = tuple(
-        np.einsum("ij,ij->i", np.ceil(values * (bits / min_bits)), counts) if min_bits else np.zeros(len(values))
-        for bits in widths
-    )
-    dims = (*plain, *inside)
-    return TileTable(
-        dims=dims,
-        lengths=tuple(len(extents[dim]) for dim in dims),
-        elements=np.einsum("ij,ij->i", values, counts),
-        accesses=accesses,
-        largest=(values * (counts > 0)).max(axis=1),
-        end=classes.end,
-    )
+    figures = np.zeros((len(FIGURES), len(values)))
+    figures[ELEMENTS] = np.einsum("ij,ij->i", values, counts)
+    if ports.min_bits:
+        accesses = np.einsum("ij,ij->i", np.ceil(values * (ports.final_bits / ports.min_bits)), counts)
+        figures[FINAL_ACCESSES] = figures[PARTIAL_ACCESSES] = accesses
+        if ports.partial_bits != ports.final_bits:
+            accesses = np.einsum("ij,ij->i", np.ceil(values * (ports.partial_bits / ports.min_bits)), counts)
+            figures[PARTIAL_ACCESSES] = accesses
+    figures[LARGEST] = (values * (counts > 0)).max(axis=1)
+    figures[END] = classes.end
+    strides: dict[str, int] = {}
+    stride = 1
+    for dim in reversed((*plain, *inside)):
+        if len(extents[dim]) > 1:
+            strides[dim] = stride
+        stride *= len(extents[dim])
+    return TileTable(strides=strides, figures=figures)
