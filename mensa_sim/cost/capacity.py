@@ -7,7 +7,7 @@ from math import gcd, prod
 from mensa_sim.cost.counts import BUFFER_OF
 from mensa_sim.cost.nest_counts import NestCounts, Precision, operand_ports
 from mensa_sim.cost.unrolling import Unrolling, relevant
-from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, Operand, split_dims
+from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, Operand, split_dims
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import LoopNest
 

@@ -73,9 +73,16 @@ class _Walk:
         self.mine = [dim for dim in self.sizes if relevant(operand, dim)]
         self.others = [dim for dim in self.sizes if not relevant(operand, dim)]
         self.window: Window | None = window_of(nest) if operand == "input" else None
+        self._tiles: dict[int, tuple[Ints, Ints]] = {}
+        self._seen: dict[int, Histogram] = {}
 
     def tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
         """The element counts of the tiles of so many innermost loops, and how many tiles have each."""
+        if inner_loops not in self._tiles:
+            self._tiles[inner_loops] = self._count_tiles(inner_loops)
+        return self._tiles[inner_loops]
+
+    def _count_tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
         extents = self.mapping.extents(inner_loops)
         values, counts = [1], [1]
         for dim in self.mine:
@@ -88,14 +95,17 @@ class _Walk:
         plain = np.array(values, dtype=np.int64), np.array(counts, dtype=np.int64)
         if self.window is None:
             return plain
-        seen = self.seen(extents)
+        seen = self.seen(inner_loops)
         return np.multiply.outer(plain[0], seen.values).ravel(), np.multiply.outer(plain[1], seen.counts).ravel()
 
-    def seen(self, extents: ReadOnly[str, int]) -> Histogram:
+    def seen(self, inner_loops: int) -> Histogram:
         """Distinct input positions of the tiles."""
         assert self.window is not None
-        tile = tuple((dim, extents[dim]) for dim in self.mine if split_dims(dim)[0] in WINDOW)
-        return window_histogram(self.window, tile)
+        if inner_loops not in self._seen:
+            extents = self.mapping.extents(inner_loops)
+            tile = tuple((dim, extents[dim]) for dim in self.mine if split_dims(dim)[0] in WINDOW)
+            self._seen[inner_loops] = window_histogram(self.window, tile)
+        return self._seen[inner_loops]
 
     def repeats(self, inner_loops: int, *, keeps: bool = True, register: Register | None = None) -> int:
         """Times that each tile is fetched: the trips of the irrelevant loops above, but for the innermost run.
@@ -125,7 +135,7 @@ class _Walk:
         if self.operand == "output":
             return prod((self.sizes[dim] - 1) % extents[dim] + 1 for dim in self.mine)
         plain = prod(extents[dim] for dim in self.mine if self.window is None or split_dims(dim)[0] not in WINDOW)
-        return plain * (self.seen(extents).first if self.window is not None else 1)
+        return plain * (self.seen(inner_loops).first if self.window is not None else 1)
 
 
 def _crossing(tiles: tuple[Ints, Ints], times: int, bits: int, min_bits: int | None) -> tuple[int, int]:

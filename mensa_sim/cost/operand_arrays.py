@@ -16,7 +16,17 @@ from mensa_sim.cost.candidates import FREE_GROUP, GROUPS, group
 from mensa_sim.cost.counts import BUFFER_OF, Ports
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import ALL_GROUPS, Bools, Grid, over_parts, per_entry
-from mensa_sim.cost.tiles import ELEMENTS, END, FIGURES, FINAL_ACCESSES, LARGEST, PARTIAL_ACCESSES, Floats, tile_table
+from mensa_sim.cost.tiles import (
+    ELEMENTS,
+    END,
+    FIGURES,
+    FINAL_ACCESSES,
+    LARGEST,
+    PARTIAL_ACCESSES,
+    Floats,
+    single_tile,
+    tile_table,
+)
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import Window
 from mensa_sim.hardware.accelerator import Operand, split_dims
@@ -189,8 +199,7 @@ def operand_arrays(
     output = operand == "output"
     repeats = _repeats(grid, unrolling, operand, ports, inner_orders)
     register = [p.register if ports.register else unrolling.lanes for p in grid.parts]
-    singles = [{dim: (extent,) for dim, extent in extents.items()} for extents in register]
-    tables = [tile_table(unrolling, operand, window, extents, ports).figures[:, 0] for extents in singles]
+    tables = [single_tile(unrolling, operand, window, extents, ports) for extents in register]
 
     def constant(values: Sequence[float]) -> Floats:
         return over_parts(grid.parts, values)

@@ -55,9 +55,11 @@ def price(
         if isinstance(found, str):
             refusals[layer, accelerator] = found
             continue
+        renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
         for residency, cost in found.items():
-            same = cost.layer == layer
-            costs[layer, accelerator, residency] = cost if same else dataclasses.replace(cost, layer=layer)
+            if id(cost) not in renamed:
+                renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
+            costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
         if placed.spec.timings is not None:
             device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)

@@ -111,3 +111,41 @@ def tile_table(
             strides[dim] = stride
         stride *= len(extents[dim])
     return TileTable(strides=strides, figures=figures)
+
+
+def single_tile(
+    unrolling: Unrolling, operand: Operand, window: Window | None, extents: ReadOnly[str, int], ports: Ports
+) -> tuple[float, ...]:
+    """The column of a table with one extent per dim: plain numbers, as arrays of one cost ten times as much."""
+    values, counts, end = [1], [1], 1
+    inside: list[tuple[str, int]] = []
+    for dim in unrolling.dims:
+        if not relevant(operand, dim):
+            continue
+        size, extent = unrolling.sizes[dim], extents[dim]
+        if window is not None and split_dims(dim)[0] in WINDOW:
+            inside.append((dim, extent))
+            continue
+        full, rest = divmod(size, extent)
+        end *= rest if rest and operand == "output" else extent
+        values = [value * part for value in values for part in ((extent, rest) if rest else (extent,))]
+        counts = [count * times for count in counts for times in ((full, 1) if rest else (full,))]
+    if window is not None:
+        seen = window_histogram(window, tuple(inside))
+        end *= seen.first
+        values = [value * part for value in values for part in seen.values.tolist()]
+        counts = [count * times for count in counts for times in seen.counts.tolist()]
+    tiles = list(zip(values, counts, strict=True))
+
+    def accesses(bits: int) -> int:
+        least = ports.min_bits
+        return sum(-(-value * bits // least) * count for value, count in tiles) if least else 0
+
+    figures = {
+        ELEMENTS: sum(value * count for value, count in tiles),
+        FINAL_ACCESSES: accesses(ports.final_bits),
+        PARTIAL_ACCESSES: accesses(ports.partial_bits),
+        LARGEST: max(values),
+        END: end,
+    }
+    return tuple(float(figures[figure]) for figure in FIGURES)
