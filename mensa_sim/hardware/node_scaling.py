@@ -73,7 +73,7 @@ def area_factor(from_nm: float, to_nm: float) -> float:
     """What multiplies the area of logic between nodes; log-linear between the published ones.
 
     The published factors have two digits, so that one way times the other way is not 1 (2.2 x 0.46 from 32 to 45 nm
-    and back), and between published nodes a node would differ from itself by up to 0.7 %: its own factor is divided out.
+    and back), and between published nodes a node would differ from itself by up to 0.5 %: that is divided out.
 
     >>> area_factor(45, 32), area_factor(28, 28)
     (0.46, 1.0)
