@@ -84,7 +84,7 @@ def _layer_table(main: SystemResult) -> str:
     rows = [
         (
             layer.name,
-            layer.operator,
+            layer.operator if layer.supported else f"{layer.operator} (unsupported: traffic alone)",
             "-" if layer.family is None else str(layer.family),
             layer.accelerator,
             time_text(layer.end_ps - layer.start_ps),

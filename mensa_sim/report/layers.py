@@ -103,7 +103,8 @@ def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:
     """How the model's operators were understood, with the share of MACs and bytes on costed layers."""
     nodes = coverage.costed + coverage.fused + coverage.layout + coverage.unsupported
     text = (
-        f"{nodes} operators: {coverage.costed} costed, {coverage.fused} fused, {coverage.layout} layout, "
+        f"{nodes} operator{'' if nodes == 1 else 's'}: "
+        f"{coverage.costed} costed, {coverage.fused} fused, {coverage.layout} layout, "
         f"{coverage.unsupported} unsupported; costed layers hold {percent_text(shares['costed'].macs)} of the MACs "
         f"and {percent_text(shares['costed'].bytes)} of the bytes"
     )

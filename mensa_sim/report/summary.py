@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from mensa_sim.study.result import RunResult, SystemResult, energy_components
+from mensa_sim.study.result import LayerResult, RunResult, SystemResult, energy_components
 
 LAYER_FIELDS = (
     "name",
@@ -22,7 +22,7 @@ LAYER_FIELDS = (
     "source",
     "error_percent",
 )
-CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "reason")
+CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason")
 
 
 def summary(result: RunResult) -> dict[str, object]:
@@ -32,7 +32,7 @@ def summary(result: RunResult) -> dict[str, object]:
         **_totals(main),
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
-        "layers": [_present({name: getattr(layer, name) for name in LAYER_FIELDS}) for layer in main.layers],
+        "layers": [_layer(layer) for layer in main.layers],
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
@@ -71,6 +71,11 @@ def _totals(main: SystemResult) -> dict[str, object]:
     )
 
 
+def _layer(layer: LayerResult) -> dict[str, object]:
+    marks = {} if layer.supported else {"supported": False}
+    return {**_present({name: getattr(layer, name) for name in LAYER_FIELDS}), **marks}
+
+
 def _present(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -86,6 +91,11 @@ def layers_csv(result: RunResult) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
     for layer in result.main.layers:
-        row = [getattr(layer, name) for name in CSV_FIELDS]
-        writer.writerow(["" if value is None else value for value in row])
+        writer.writerow([_cell(getattr(layer, name)) for name in CSV_FIELDS])
     return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value

@@ -66,12 +66,16 @@ def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
         time_text(layer.end_ps - layer.start_ps),
         energy_text(layer.energy_pj),
         percent_text(layer.utilization) if layer.macs else "-",
-        layer.bound if layer.source == "analytical" else f"{layer.bound} ({_source_text(layer)})",
+        layer.bound if not (note := _note(layer)) else f"{layer.bound} ({note})",
     )
 
 
-def _source_text(layer: LayerResult) -> str:
-    """Where a time that is not analytical comes from, with a fit's error."""
+def _note(layer: LayerResult) -> str:
+    """What a reader must know of a time: the operator is not supported, or it was measured, with a fit's error."""
+    if not layer.supported:
+        return "unsupported"
+    if layer.source == "analytical":
+        return ""
     return layer.source if layer.error_percent is None else f"{layer.source}, fit, {layer.error_percent:.0f} % error"
 
 

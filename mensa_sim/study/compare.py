@@ -7,12 +7,11 @@ from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
-from mensa_sim.shipped import find
 from mensa_sim.study.placement import Goal, baseline_goal, objective_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run import evaluate
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_workload, workload_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ def compare(request: CompareRequest) -> CompareResult:
         objective=request.objective,
         systems=found,
         versions=versions(),
-        inputs=input_hashes([find("workloads", request.workload), *files]),
+        inputs=input_hashes([*workload_files(request.workload), *files]),
     )
 
 

@@ -35,6 +35,8 @@ class LayerResult:
     steps: int
     reason: str
     """Why the scheduler put it there."""
+    supported: bool = True
+    """False for an operator that we cannot cost: charged its traffic alone."""
     error_percent: float | None = None
     """Mean error out of sample of the fit that its time comes from; none for measured and analytical times."""
 

@@ -11,7 +11,6 @@ from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.shipped import find
 from mensa_sim.simulate.host_fed import host_fed_in_turn, is_host_fed
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
@@ -25,7 +24,7 @@ from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_workload, workload_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +69,10 @@ def run(request: RunRequest) -> RunResult:
         versions=versions(),
         inputs=input_hashes(
             (
-                find("workloads", request.workload),
+                *workload_files(request.workload),
                 *system_files(request.system),
                 *system_files(request.baseline),
+                *(Path(file) for file in (request.schedule_file, request.families_file) if file is not None),
             )
         ),
     )
@@ -210,5 +210,6 @@ def _layer(
         parameter_bytes=layer.parameter_bytes,
         error_percent=cost.error_percent,
         steps=layer.steps,
+        supported=layer.supported,
         reason=placement.schedule.reasons.get(layer.name, ""),
     )

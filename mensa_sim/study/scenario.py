@@ -19,7 +19,7 @@ from mensa_sim.study.placement import Goal, baseline_goal, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.run import RunRequest, goal_of
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_workload, workload_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
         inputs=input_hashes(
             (
                 path,
-                *(find("workloads", stream.workload) for stream in scenario.streams),
+                *(file for stream in scenario.streams for file in workload_files(stream.workload)),
                 *system_files(request.system),
                 *system_files(request.baseline),
             )

@@ -19,6 +19,7 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.model_reference import SHIPPED_MODELS, ModelReference, Source
 from mensa_sim.workload.modules import importable, project_modules
 from mensa_sim.workload.trace import graph_of, trace
+from mensa_sim.workload.trace_export import quietly
 
 
 def graph_of_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
@@ -58,7 +59,8 @@ def _traced_graph(module: torch.nn.Module, workload: WorkloadFile, path: Path) -
 
 def _exported_graph(file: Path, workload: WorkloadFile, path: Path) -> LayerGraph:
     try:
-        program = torch.export.load(file)
+        with quietly():
+            program = torch.export.load(file)
     except Exception as error:  # the loader raises whatever its unpickler and archive reader do
         raise TraceError(f"{path}: model: {file} is no exported program: {_line(error)}") from error
     try:
@@ -73,12 +75,15 @@ def _exported_graph(file: Path, workload: WorkloadFile, path: Path) -> LayerGrap
 
 
 def _refusal(module: torch.nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> Exception | None:
-    """What the model itself says against its inputs, apart from tracing; none if it runs."""
+    """What the model itself says against its inputs, apart from tracing; none if it runs.
+
+    A complaint about `meta` is about tracing and not about the inputs: it asks for values that no trace has.
+    """
     try:
         with torch.no_grad(), torch.device("meta"):
             module(*inputs, **named)
     except Exception as error:  # a user's model may raise anything
-        return error
+        return None if "meta" in str(error).lower() else error
     return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
+from mensa_sim.files import validate
 from mensa_sim.shipped import find
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -25,18 +26,27 @@ def load_workload(
     workload = _workload_at(path)
     graph = _graph(workload, path, allow_code=allow_code, cache=cache)
     if strict and graph.coverage.unsupported:
-        names = ", ".join(graph.coverage.unsupported_operators)
+        nodes = ", ".join(f"{layer.name} ({layer.operator})" for layer in graph.layers if not layer.supported)
         raise TraceError(
-            f"{path}: {graph.coverage.unsupported} nodes have unsupported operators: {names}; "
-            "without --strict they are charged their traffic alone"
+            f"{path}: unsupported operators: {nodes}; "
+            "write them in others, or leave --strict out and have them charged their traffic alone"
         )
     return graph
+
+
+def workload_files(name_or_path: str | Path) -> tuple[Path, ...]:
+    """The files that a workload consists of: its own, and its model's where that is a file too."""
+    path = find("workloads", str(name_or_path))
+    workload = _workload_at(path)
+    if workload.model is None or not workload.reference.is_file:
+        return (path,)
+    return tuple(dict.fromkeys((path, workload.reference.path_beside(path))))
 
 
 def _workload_at(path: Path) -> WorkloadFile:
     """The workload file, or the one that a bare model file stands for."""
     if path.suffix.lower() in (".onnx", ".pt2"):
-        return WorkloadFile(name=path.stem, model=path.name)
+        return validate({"name": path.stem, "model": path.name}, WorkloadFile, path)
     return read_workload(path)
 
 

@@ -3,13 +3,14 @@
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
 from torch.fx import GraphModule
 
 from mensa_sim.errors import TraceError
@@ -26,7 +27,7 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
         )
     by_name = dict(inputs) if isinstance(inputs, Mapping) else {}
     by_position = () if isinstance(inputs, Mapping) else tuple(inputs)
-    with _in_evaluation(module), _quietly(), torch.no_grad():
+    with _in_evaluation(module), quietly(), torch.no_grad():
         try:
             return torch.export.export(module, by_position, by_name, strict=False)
         except Exception as error:
@@ -39,7 +40,7 @@ def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
     In-place operators are taken out only where one changes what something else sees, which takes torch as long as
     the export. An operator that we cannot read is taken apart by torch's own decomposition, where it has one.
     """
-    with _quietly(), torch.no_grad():
+    with quietly(), torch.no_grad():
         try:
             if has_visible_effects(program.graph_module):
                 program = program.run_decompositions({})
@@ -49,10 +50,28 @@ def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
                 every = torch.export.default_decompositions()
                 table = {target: every[target] for target in opaque if target in every}
                 if table:
-                    program = program.run_decompositions(table)
+                    program = _taken_apart(program, table)
             return program
         except Exception as error:
             raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+def _taken_apart(program: ExportedProgram, table: Mapping[OpOverload, Callable[..., Any]]) -> ExportedProgram:
+    """The program with those operators decomposed, except one that checks values on the way (`linalg.inv`).
+
+    Such checks are put in order by tokens, which are no data; the operator stays whole, unsupported as it is.
+    """
+    result: ExportedProgram = program.run_decompositions(dict(table))
+    if not _has_tokens(result):
+        return result
+    for target, rule in table.items():
+        result = program.run_decompositions({target: rule})
+        program = program if _has_tokens(result) else result
+    return program
+
+
+def _has_tokens(program: ExportedProgram) -> bool:
+    return any(spec.kind is InputKind.TOKEN for spec in program.graph_signature.input_specs)
 
 
 def _unreadable(module: GraphModule) -> list[OpOverload]:
@@ -77,7 +96,7 @@ def _in_evaluation(module: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """torch logs and prints the failures that we report in a line, and warns of what does not concern a trace."""
     logger = logging.getLogger("torch")
     before = logger.level

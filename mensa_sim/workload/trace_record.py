@@ -35,6 +35,8 @@ def _layer_record(layer: Layer) -> dict[str, Any]:
     }
     if layer.group is not None:
         record["group"] = layer.group
+    if not layer.supported:
+        record["supported"] = False
     if layer.fused:
         record["fused"] = list(layer.fused)
     return record

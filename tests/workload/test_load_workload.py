@@ -10,10 +10,10 @@ from torch import nn
 
 from mensa_sim.errors import FileError, TraceError, UnknownNameError, UsageError
 from mensa_sim.workload import build_model
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_workload, workload_files
 
 HELPED = """
-    from torch import nn
+    from torch import fft, nn
     from {helper} import WIDTH
 
     class Net(nn.Module):
@@ -31,6 +31,22 @@ HELPED = """
         raise RuntimeError("no such luck")
 
     NUMBER = 3
+
+    class Branching(Net):
+        def forward(self, x):
+            return self.layer(x) if x.sum() > 0 else x
+
+    class Packing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.LSTM(8, 8)
+
+        def forward(self, x):
+            return self.rnn(nn.utils.rnn.pack_padded_sequence(x, x.new_ones(8).long()))[0].data
+
+    class Spectrum(Net):
+        def forward(self, x):
+            return fft.rfft(self.layer(x)).abs()
 """
 
 
@@ -185,10 +201,45 @@ def test_a_module_that_cannot_be_imported_says_why(folder: Path) -> None:
         load_workload(write(folder, "net.py:Net"), allow_code=True)
 
 
-def test_a_file_that_is_no_exported_program_says_so(folder: Path) -> None:
+def test_a_file_that_is_no_exported_program_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "net.pt2").write_bytes(b"nothing")
     with pytest.raises(TraceError, match="is no exported program"):
         load_workload(folder / "net.pt2", allow_code=True)
+    assert capfd.readouterr() == ("", ""), "torch logs the traceback of its reader"
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [("Branching", "[1, 8]", r"depends on the data at .*net.py"), ("Packing", "[4, 8, 8]", "packed sequences cannot")],
+)
+def test_what_no_trace_can_follow_is_not_blamed_on_the_inputs(
+    folder: Path, model: str, shape: str, message: str
+) -> None:
+    path = write(folder, f"net.py:{model}", inputs=f"[{{shape: {shape}}}]")
+    with pytest.raises(TraceError, match=message) as caught:
+        load_workload(path, allow_code=True)
+    assert "inputs: the model fails" not in str(caught.value)
+
+
+def test_strict_names_every_layer_whose_operator_is_unsupported(folder: Path) -> None:
+    path = write(folder, "net.py:Spectrum")
+    assert load_workload(path, allow_code=True).coverage.unsupported
+    with pytest.raises(TraceError, match=r"unsupported operators: fft_\w+ \(aten\._fft_r2c\.default\)"):
+        load_workload(path, allow_code=True, strict=True)
+
+
+def test_a_model_file_whose_name_cannot_name_a_folder_is_an_error(folder: Path) -> None:
+    (folder / "a:b.onnx").write_bytes(b"")
+    with pytest.raises(FileError, match="cannot name a results folder"):
+        load_workload(folder / "a:b.onnx")
+
+
+def test_the_files_of_a_workload_are_its_own_and_its_models(folder: Path) -> None:
+    path = write(folder, "net.py:Net")
+    assert workload_files(path) == (path, folder / "net.py")
+    (folder / "net.onnx").touch()
+    assert workload_files(folder / "net.onnx") == (folder / "net.onnx",)
+    assert [file.name for file in workload_files("lstm")] == ["lstm.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ class Packing(torch.nn.Module):
         return self.rnn(packed)[0].data
 
 
+class Inverting(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(torch.linalg.inv(x))
+
+
 def refused(module: object, *shapes: Sequence[int]) -> str:
     with pytest.raises(TraceError) as error:
         trace(module, [torch.empty(tuple(shape), device="meta") for shape in shapes], name="my_model")
@@ -84,3 +89,9 @@ def test_a_traced_module_keeps_its_training_mode() -> None:
     module[1].eval()
     trace(module, [torch.empty(2, 3, device="meta")], name="model")
     assert [part.training for part in module.modules()] == [True, True, False]
+
+
+def test_an_operator_that_checks_its_values_is_charged_as_a_whole() -> None:
+    graph = trace(Inverting(), [torch.empty(8, 8, device="meta")], name="inverting")
+    assert graph.coverage.unsupported_operators == ("aten.linalg_inv.default",)
+    assert next(layer for layer in graph.layers if not layer.supported).input_bytes == 64
