@@ -48,9 +48,42 @@ def reproduce(
         show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
 
 
+def sensitivity(
+    models: Models = [],  # noqa: B006
+    runs: Annotated[int, typer.Option(min=1, help="Joint draws of the choices that need a run.")] = 6,
+    prices: Annotated[int, typer.Option(min=1, help="Draws of all prices for each of them.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the joint draws.")] = 0,
+    jobs: Jobs = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?"""
+    from mensa_sim.report.output_folder import write_folder
+    from mensa_sim.report.sensitivity_files import sensitivity_json, sensitivity_tables, swings_csv
+    from mensa_sim.report.sensitivity_html import sensitivity_html
+    from mensa_sim.study import sensitivity as study
+
+    request = study.SensitivityRequest(
+        models=_names(models), jobs=jobs or os.cpu_count() or 1, runs=runs, prices=prices, seed=seed
+    )
+    result = study.sensitivity(request, _progress(quiet=quiet or as_json))
+    folder = output or Path("results") / "sensitivity"
+    summary = sensitivity_json(result)
+    contents = {"report.html": sensitivity_html(result), "summary.json": summary, "swings.csv": swings_csv(result)}
+    write_folder(folder, contents, force=force)
+    if as_json:
+        sys.stdout.write(summary)
+    elif not quiet:
+        show(sensitivity_tables(result))
+        show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(reproduce)
+    for command in (reproduce, sensitivity):
+        app.command()(command)
 
 
 def _names(models: list[str]) -> tuple[str, ...]:

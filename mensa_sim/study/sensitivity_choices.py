@@ -139,7 +139,8 @@ PRICE_CHOICES: tuple[PriceChoice, ...] = (
         source="to 50.4 mW per channel, the stack as seen from outside (DRAMsim3)",
     ),
 )
-"""Constants that need no new run. The MAC's width exponent has no effect on 8-bit models; LPDDR3, HBM2 and a host's
+"""Constants that need no new run. The MAC's width exponent has no effect on 8-bit models, the area
+of vector lanes none on energy or time; LPDDR3, HBM2 and a host's
 memory stand in no system of the comparison (HBM2 enters as a choice below)."""
 
 

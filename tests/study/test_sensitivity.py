@@ -1,0 +1,115 @@
+"""The sensitivity study: what is varied, how far it swings, and the same bytes for the same seed."""
+
+import dataclasses
+import math
+
+import pytest
+
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.files import load_system, load_technology
+from mensa_sim.report.sensitivity_files import sensitivity_json, swings_csv
+from mensa_sim.report.sensitivity_html import sensitivity_html
+from mensa_sim.study.reproduce_experiments import SYSTEMS
+from mensa_sim.study.sensitivity import HEADLINES, SensitivityRequest, SensitivityResult, Swing, sensitivity
+from mensa_sim.study.sensitivity_choices import PRICE_CHOICES, RUN_CHOICES
+from mensa_sim.study.sensitivity_joint import draws_of
+
+REQUEST = SensitivityRequest(models=("keyboard_cifg", "lstm"), runs=1, prices=80)
+WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")
+"""Every model is of 8 bits; the area of lanes lengthens no wire, so it costs neither energy nor time."""
+
+
+@pytest.fixture(scope="module")
+def result() -> SensitivityResult:
+    return sensitivity(REQUEST)
+
+
+def swings(result: SensitivityResult, choice: str) -> list[Swing]:
+    return [swing for swing in result.swings if swing.choice == choice]
+
+
+def test_every_constant_of_the_technology_that_a_system_uses_is_varied() -> None:
+    varied = {name for choice in PRICE_CHOICES for name in choice.fields}
+    used = {memory.kind for name in SYSTEMS for memory in load_system(name).memories.values()}
+    for name in load_technology("cmos_22nm").constants():
+        if name in WITHOUT_EFFECT or (name.startswith("memories.") and name.split(".")[1] not in used):
+            continue
+        assert name in varied, name
+
+
+@pytest.mark.parametrize("choice", PRICE_CHOICES, ids=lambda choice: choice.name)
+def test_a_range_holds_the_shipped_value(choice: object) -> None:
+    assert isinstance(choice, type(PRICE_CHOICES[0]))
+    assert 0 < choice.low < 1 < choice.high
+    assert choice.source
+
+
+def test_every_setting_is_a_system_that_loads() -> None:
+    for choice in RUN_CHOICES:
+        for setting in choice.settings:
+            for system, overrides in setting.overrides.items():
+                assert load_system(system, overrides=overrides).accelerators
+
+
+def test_prices_do_not_touch_throughput(result: SensitivityResult) -> None:
+    for choice in PRICE_CHOICES:
+        for swing in swings(result, choice.name):
+            for headline in HEADLINES:
+                if headline[0] == "throughput":
+                    assert swing.values[headline] == result.nominal[headline]
+
+
+def test_a_dearer_stack_makes_only_mensa_worse(result: SensitivityResult) -> None:
+    low, high = swings(result, "energy per bit inside the stack")
+    for headline in HEADLINES:
+        if headline[0] == "energy_efficiency":
+            assert low.values[headline] > result.nominal[headline] > high.values[headline]
+
+
+def test_a_faster_eyeriss_is_caught_by_its_own_headline_alone(result: SensitivityResult) -> None:
+    slow, fast = swings(result, "clock of Eyeriss v2")
+    headline = ("throughput", "mensa_g", "eyeriss_v2")
+    assert slow.values[headline] > result.nominal[headline] > fast.values[headline]
+    assert fast.values["throughput", "mensa_g", "edge_tpu"] == result.nominal["throughput", "mensa_g", "edge_tpu"]
+
+
+def test_a_headline_that_crosses_one_is_said_to_flip(result: SensitivityResult) -> None:
+    for swing in result.swings:
+        for headline in HEADLINES:
+            crossed = (swing.values[headline] - 1) * (result.nominal[headline] - 1) < 0
+            assert (headline in swing.flips) == crossed
+
+
+def test_intervals_are_in_order_and_count_draws_below_one(result: SensitivityResult) -> None:
+    for interval in result.intervals.values():
+        assert 0 < interval.low <= interval.median <= interval.high
+        assert 0 <= interval.below_one <= 1
+        assert math.isclose(interval.below_one * 80, round(interval.below_one * 80), abs_tol=1e-9)
+        if interval.low > 1:
+            assert interval.below_one <= 0.05
+
+
+def test_draws_follow_their_seed() -> None:
+    assert draws_of(5, seed=1) == draws_of(5, seed=1)
+    assert [draw.chosen for draw in draws_of(5, seed=1)] != [draw.chosen for draw in draws_of(5, seed=2)]
+    for draw in draws_of(3, seed=0):
+        assert {case.system for case in draw.cases} == set(SYSTEMS)
+        assert set(draw.chosen) == {choice.name for choice in RUN_CHOICES if choice.joint}
+
+
+def test_as_many_simulations_are_counted_as_were_run(result: SensitivityResult) -> None:
+    settings = sum(len(setting.overrides) for choice in RUN_CHOICES for setting in choice.settings)
+    assert result.simulated == 2 * (4 + settings + 2 * 4 + 1 * 4)
+
+
+def test_the_same_seed_gives_the_same_bytes_on_two_processes(result: SensitivityResult) -> None:
+    again = sensitivity(dataclasses.replace(REQUEST, jobs=2))
+    assert sensitivity_json(again) == sensitivity_json(result)
+    assert swings_csv(again) == swings_csv(result)
+    assert sensitivity_html(again) == sensitivity_html(result)
+
+
+@pytest.mark.parametrize("bad", [{"runs": 0}, {"prices": 0}])
+def test_no_draws_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="at least 1"):
+        dataclasses.replace(REQUEST, **bad)
