@@ -69,7 +69,10 @@ def kind_of(model: str) -> str:
 
 
 def chosen_models(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Models by name or by kind, in the order of the study, each once; all where none is named."""
+    """Models by name or by kind, in the order of the study, each once; all where none is named.
+
+    The name `lstm`, of a kind and of a model, means the kind.
+    """
     wanted: set[str] = set()
     for name in names:
         if name in MODEL_KINDS:

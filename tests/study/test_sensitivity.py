@@ -14,7 +14,7 @@ from mensa_sim.study.sensitivity import HEADLINES, SensitivityRequest, Sensitivi
 from mensa_sim.study.sensitivity_choices import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity_joint import draws_of
 
-REQUEST = SensitivityRequest(models=("keyboard_cifg", "lstm"), runs=1, prices=80)
+REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
 WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")
 """Every model is of 8 bits; the area of lanes lengthens no wire, so it costs neither energy nor time."""
 
