@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mensa_sim.atomic_write import write_atomically
-from mensa_sim.hardware.files import hardware_schemas, load_system
+from mensa_sim.files import json_schema
+from mensa_sim.hardware.files import load_system
 from mensa_sim.registry import lookup
 from mensa_sim.report.output_folder import write_folder
 from mensa_sim.schedule.registry import SCHEDULERS
 from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
 from mensa_sim.simulate.options import FULL, PLAIN, Options
-from mensa_sim.study.check import check_files
+from mensa_sim.study.check import RECORDS, check_files
 from mensa_sim.study.explain import Explanation, Move
 from mensa_sim.study.explain import explain as explain_layer
 from mensa_sim.study.explain import moves as moves_of
 from mensa_sim.study.families import FamilyStudy, study_families
-from mensa_sim.study.files import space_schema
 from mensa_sim.study.placement import Goal, Placement, objective_named
 from mensa_sim.study.placement import place as place_graph
 from mensa_sim.study.result import RunResult
@@ -26,7 +26,6 @@ from mensa_sim.study.run import run as run_request
 from mensa_sim.study.scenario import ScenarioResult, is_scenario
 from mensa_sim.study.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.families_saved import families_yaml
-from mensa_sim.workload.files import workload_schema
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
@@ -229,9 +228,10 @@ def list_kind(kind: str) -> list[dict[str, str]]:
 
 
 def show(kind: str, name: str) -> str:
-    """The text of a shipped file, comments included."""
+    """The text of a shipped file, comments included; an accelerator stands for the system of its name."""
     lookup(FOLDERS, kind, "kind of file")
-    return find(kind, name).read_text()
+    alone = kind == "systems" and name not in shipped_files(kind) and name in shipped_files("accelerators")
+    return find("accelerators" if alone else kind, name).read_text()
 
 
 def check(files: Iterable[str | Path]) -> list[str]:
@@ -240,6 +240,5 @@ def check(files: Iterable[str | Path]) -> list[str]:
 
 
 def schema(kind: str) -> str:
-    """The JSON Schema of a kind of file as JSON text: workload, accelerator, system, technology or space."""
-    schemas = {**hardware_schemas(), "workload": workload_schema(), "space": space_schema()}
-    return json.dumps(lookup(schemas, kind, "kind of file"), indent=2) + "\n"
+    """The JSON Schema of a kind of file as JSON text: workload, scenario, system, accelerator, technology, ..."""
+    return json.dumps(json_schema(lookup(RECORDS, kind, "kind of file")), indent=2) + "\n"

@@ -189,7 +189,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="YAML files of any ki
 
 @app.command()
 def schema(
-    kind: Annotated[str, typer.Argument(help="workload, accelerator, system or technology.")],
+    kind: Annotated[str, typer.Argument(help="workload, scenario, system, accelerator, technology, space or fit.")],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from mensa_sim import api

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from mensa_sim.cli_options import show
 
+if TYPE_CHECKING:
     from mensa_sim.study.explore import Progress
 
 Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
@@ -58,8 +58,8 @@ def explore(
     if as_json:
         sys.stdout.write(explore_json(result))
     elif not quiet:
-        _show(explore_tables(result))
-        _show(f"\nresults in {folder}: designs.csv, front/, report.html, study.db, summary.json")
+        show(explore_tables(result))
+        show(f"\nresults in {folder}: designs.csv, front/, report.html, study.db, summary.json")
 
 
 def compare(
@@ -97,8 +97,8 @@ def compare(
     if as_json:
         sys.stdout.write(compare_json(result))
     elif not quiet:
-        _show(compare_tables(result))
-        _show(f"\nresults in {folder}: report.html, summary.json")
+        show(compare_tables(result))
+        show(f"\nresults in {folder}: report.html, summary.json")
 
 
 def diff(
@@ -114,7 +114,7 @@ def diff(
     if as_json:
         sys.stdout.write(diff_json(difference))
     else:
-        _show(diff_tables(difference))
+        show(diff_tables(difference))
 
 
 def register(app: typer.Typer) -> None:
@@ -134,9 +134,3 @@ def _progress(*, quiet: bool) -> "Progress":
         sys.stderr.flush()
 
     return line
-
-
-def _show(what: "RenderableType") -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from mensa_sim import api
+from mensa_sim.study.check import RECORDS
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json"}
 
@@ -204,17 +207,25 @@ def test_trace_shows_layers_as_table_csv_and_json(home: Path) -> None:
     assert record["coverage"]["unsupported"] == 0
 
 
-@pytest.mark.parametrize("kind", ["workloads", "systems", "accelerators", "technologies"])
+@pytest.mark.parametrize("kind", ["workloads", "scenarios", "systems", "accelerators", "technologies", "spaces"])
 def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> None:
     entries = json.loads(mensa_sim(home, "list", kind, "--json").stdout)
     assert entries
     paths = [ROOT / entry["path"] for entry in entries]
     assert all(path.is_file() for path in paths)
+    for entry, path in zip(entries, paths, strict=True):
+        assert api.show(kind, entry["name"]) == path.read_text()
     assert mensa_sim(home, "show", kind, entries[0]["name"]).stdout == paths[0].read_text()
     mensa_sim(home, "check", *map(str, paths))
 
 
-@pytest.mark.parametrize("kind", ["workload", "system", "accelerator", "technology"])
+def test_every_file_of_a_checkout_is_good() -> None:
+    files = sorted([*(ROOT / "workloads").rglob("*.yaml"), *(ROOT / "accelerator_specs").rglob("*.yaml")])
+    assert len(files) > 50
+    assert api.check(files) == []
+
+
+@pytest.mark.parametrize("kind", RECORDS)
 def test_a_schema_is_json_schema(home: Path, kind: str) -> None:
     assert "properties" in mensa_sim(home, "schema", kind).stdout
 

@@ -11,7 +11,7 @@ import mensa_sim
 PACKAGE = Path(mensa_sim.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"units", "field_faults", "errors", "registry", "atomic_write", "files", "shipped", "__init__"}
+GROUND = {"units", "names", "field_faults", "errors", "registry", "atomic_write", "files", "shipped", "__init__"}
 MAY_IMPORT = {
     "workload": set(),
     "hardware": set(),

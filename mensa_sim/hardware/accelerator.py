@@ -9,6 +9,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.memory import MemoryEntry
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.technology import Constant
+from mensa_sim.names import check_folder_name
 
 Operand = Literal["weight", "input", "output"]
 BufferName = Literal["parameter", "activation"]
@@ -209,6 +210,7 @@ class Accelerator:
     """The publications that the figures of this file come from."""
 
     def __post_init__(self) -> None:
+        check_folder_name(self.name)
         _at_least(
             self.name,
             1,

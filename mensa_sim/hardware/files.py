@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.files import json_schema, read_mapping, read_record, validate
+from mensa_sim.files import read_mapping, read_record, validate
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
 from mensa_sim.hardware.node_scaling import at_own_node
 from mensa_sim.hardware.overrides import Raw, override_structure, override_technologies, set_field
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology import Technology
+from mensa_sim.names import check_folder_name
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.shipped import find, shipped_files
 
@@ -44,6 +45,9 @@ class SystemFile:
     host: HostLink | None = None
     source: str = ""
 
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)
+
 
 FILE_KINDS: Mapping[str, type[Any]] = {
     "accelerator": Accelerator,
@@ -51,11 +55,6 @@ FILE_KINDS: Mapping[str, type[Any]] = {
     "system": SystemFile,
 }
 """The record that is the schema of each kind of file of this stage."""
-
-
-def hardware_schemas() -> Mapping[str, dict[str, Any]]:
-    """The JSON Schema of each kind of file of this stage, for editors."""
-    return {kind: json_schema(record) for kind, record in FILE_KINDS.items()}
 
 
 def kind_of(raw: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,11 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool 
 
     A non-empty folder without our marker belongs to somebody else and is refused unless forced.
     """
-    if folder.exists() and not folder.is_dir():
+    try:
+        exists = folder.exists()
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}; choose another with --output") from error
+    if exists and not folder.is_dir():
         raise UsageError(f"{folder}: is not a folder; choose another with --output")
     if folder.is_dir() and not force and not (folder / MARKER).exists():
         foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in files)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from mensa_sim.errors import FileError
 from mensa_sim.files import read_record
+from mensa_sim.names import check_folder_name
 from mensa_sim.simulate.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.options import Options, ParameterPolicy
 from mensa_sim.simulate.scenario import Policy, Scenario, Stream
@@ -95,6 +96,9 @@ class ScenarioFile:
     prefetch: bool = True
     activations: bool = True
     parameters: ParameterPolicy = "best-value"
+
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -5,8 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from mensa_sim.cost.fit import DeviceFit
 from mensa_sim.errors import FileError, MensaError
-from mensa_sim.files import keys_of
+from mensa_sim.files import keys_of, read_record
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.simulate.files import ScenarioFile, read_scenario
 from mensa_sim.study.files import SpaceFile
@@ -19,6 +20,7 @@ RECORDS: Mapping[str, type[Any]] = {
     "workload": WorkloadFile,
     "scenario": ScenarioFile,
     "space": SpaceFile,
+    "fit": DeviceFit,
 }
 """The record that is the schema of each kind of file."""
 
@@ -29,6 +31,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "workload": read_workload,
     "scenario": read_scenario,
     "space": lambda path: check_space(load_space(path)),
+    "fit": lambda path: read_record(path, DeviceFit),
 }
 
 

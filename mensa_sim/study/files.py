@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mensa_sim.files import json_schema, read_record
+from mensa_sim.files import read_record
+from mensa_sim.names import check_folder_name
 
 Over = Literal["mean", "geometric_mean", "worst"]
 Direction = Literal["minimize", "maximize"]
@@ -119,6 +120,7 @@ class SpaceFile:
     source: str = ""
 
     def __post_init__(self) -> None:
+        check_folder_name(self.name)
         empty = [name for name in ("workloads", "parameters", "objectives") if not getattr(self, name)]
         if empty:
             raise ValueError(f"{' and '.join(empty)}: nothing stands there")
@@ -133,8 +135,3 @@ class SpaceFile:
 def read_space(path: Path) -> SpaceFile:
     """The space of a YAML file; `FileError` with every fault that the file alone shows."""
     return read_record(path, SpaceFile)
-
-
-def space_schema() -> dict[str, Any]:
-    """The JSON Schema of a space, for editors."""
-    return json_schema(SpaceFile)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mensa_sim.field_faults import Fault
-from mensa_sim.files import json_schema, read_record
+from mensa_sim.files import read_record
+from mensa_sim.names import check_folder_name
 from mensa_sim.workload.layer_list import LayerEntry, reference_faults
 from mensa_sim.workload.model_reference import ModelReference, Source, parse_reference
 
@@ -39,8 +40,7 @@ class WorkloadFile:
     activation_bits: int = 8
 
     def __post_init__(self) -> None:
-        if not self.name.strip() or any(mark in self.name for mark in '/\\:*?"<>|\n'):
-            raise ValueError(f"name {self.name!r} cannot name a results folder")
+        check_folder_name(self.name)
         for bits in ("parameter_bits", "activation_bits"):
             if not 1 <= getattr(self, bits) <= 64:
                 raise ValueError(f"{bits} is {getattr(self, bits)}, must be from 1 to 64")
@@ -73,11 +73,6 @@ class WorkloadFile:
 def read_workload(path: Path) -> WorkloadFile:
     """A workload file, with every fault of it in one `FileError`."""
     return read_record(path, WorkloadFile, check=_reference_faults)
-
-
-def workload_schema() -> dict[str, Any]:
-    """The JSON Schema of a workload file."""
-    return json_schema(WorkloadFile)
 
 
 def _reference_faults(data: Any) -> Iterable[Fault]:

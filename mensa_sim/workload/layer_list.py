@@ -1,6 +1,7 @@
 """A workload as an explicit list of layers, for people without the model: what an entry may say."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,9 @@ COUNTED = (
 )
 """Vector operators whose operations must be given."""
 
+MAX_MACS = 2**48
+"""Sizes are counted in 64-bit integers, of bits and of repeated fetches; no real layer comes near."""
+
 _COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pooling", "softmax", "embedding", "copy")
 
 
@@ -43,6 +47,9 @@ class Dims:
         for dim in self.__slots__:
             if getattr(self, dim) < 1:
                 raise ValueError(f"{dim} is {getattr(self, dim)}, must be at least 1")
+        macs = math.prod(getattr(self, dim) for dim in self.__slots__)
+        if macs > MAX_MACS:
+            raise ValueError(f"{macs} MACs in one step, at most {MAX_MACS} can be counted exactly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,8 @@ class LayerEntry:
     def _range_faults(self) -> Iterable[str]:
         if not self.name.strip():
             yield "name is empty"
+        elif not self.name.isprintable():
+            yield f"name {self.name!r} holds a line break or another character that cannot be shown"
         for key in ("vector_ops", "parameter_bytes", "gathered_bytes", "input_bytes", "output_bytes"):
             value = getattr(self, key)
             if value is not None and value < 0:

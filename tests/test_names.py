@@ -1,0 +1,54 @@
+"""A name in a file cannot lead results out of their folder, nor break a line of a table."""
+
+from pathlib import Path
+
+import pytest
+
+from mensa_sim import api
+from mensa_sim.errors import FileError
+from mensa_sim.names import check_folder_name
+from mensa_sim.report.output_folder import write_folder
+from mensa_sim.study.check import RECORDS
+
+BAD = ("../../x", "a/b", "a\\b", "..", "", "  ", "a\nb", "\x1b[31m", "<img>", "x" * 101)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="results folder"):
+        check_folder_name(name)
+
+
+@pytest.mark.parametrize("name", ["lstm", "größe 2", "a.b-c_d", "x" * 100])
+def test_an_honest_name_passes(name: str) -> None:
+    check_folder_name(name)
+
+
+@pytest.mark.parametrize("kind", sorted(set(RECORDS) - {"technology", "fit"}))
+def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind: str, tmp_path: Path) -> None:
+    folder = f"{kind}s"
+    text = api.show(folder, api.list_kind(folder)[0]["name"]) if kind != "system" else api.show(folder, "mensa_g")
+    lines = ["name: ../../evil" if line.startswith("name:") else line for line in text.splitlines()]
+    path = tmp_path / "evil.yaml"
+    path.write_text("\n".join(lines))
+    assert any("name '../../evil' cannot name a results folder" in fault for fault in api.check([path]))
+
+
+@pytest.mark.parametrize(
+    ("name", "dims", "fault"),
+    [
+        (r"a\nb", "{K: 4, C: 4}", "cannot be shown"),
+        (r"\e[31mred", "{K: 4, C: 4}", "cannot be shown"),
+        ("a", "{K: 64, C: 6400000000000000000000}", "can be counted exactly"),
+    ],
+)
+def test_a_layer_list_refuses_what_cannot_be_shown_or_counted(name: str, dims: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(f'name: w\nlayers:\n  - {{name: "{name}", operator: linear, dims: {dims}}}\n')
+    with pytest.raises(FileError, match=fault):
+        api.trace(path)
+
+
+def test_an_output_folder_whose_name_is_too_long_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="choose another with --output"):
+        write_folder(tmp_path / ("x" * 300), {"summary.json": "{}"})
