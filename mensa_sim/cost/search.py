@@ -214,7 +214,7 @@ class Search:
         return self._picked[key]
 
     def best(self, case: Case) -> Priced | None:
-        """The candidate of least objective; equal ones by lower latency, then fewer tiles, then the fixed order."""
+        """The candidate of least objective; equal ones by latency, energy, fewer tiles, then a fixed order."""
         if self.empty:
             return None
         holds, possible = self._holds(case.kept)
@@ -227,10 +227,11 @@ class Search:
         figure = np.empty(shape)
         figure[...] = np.where(possible, figures[self.target.objective], np.inf)
         rows, columns = np.divmod(np.flatnonzero(figure <= figure.min() * (1 + 1e-12)), shape[1])
-        if len(rows) > 1:
-            latencies = np.broadcast_to(latency_s, shape)[rows, columns]
-            near = latencies <= latencies.min() * (1 + 1e-12)
-            rows, columns = rows[near], columns[near]
+        for tied in (latency_s, energy_pj):
+            if len(rows) > 1:
+                values = np.broadcast_to(tied, shape)[rows, columns]
+                near = values <= values.min() * (1 + 1e-12)
+                rows, columns = rows[near], columns[near]
         winner = int(np.argmin(self.grid.tiles[columns]))
         row, column = int(rows[winner]), int(columns[winner])
         held = {operand: bool(_at(mask, row, column)) for operand, mask in holds.items()}
