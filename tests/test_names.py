@@ -39,7 +39,10 @@ def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind
     [
         (r"a\nb", "{K: 4, C: 4}", "cannot be shown"),
         (r"\e[31mred", "{K: 4, C: 4}", "cannot be shown"),
-        ("a", "{K: 64, C: 6400000000000000000000}", "can be counted exactly"),
+        ("a", "{K: 16777216, C: 16777216, OX: 2}", "can be counted exactly"),
+        ("a", "{K: 64, OX: 99999999999}", "OX is 99999999999, must be at most"),
+        ("a", "{K: 64}, steps: 99999999999", "steps is 99999999999, more than"),
+        ("a", "{K: 64}, output_bytes: 9999999999999999", "output_bytes is 9999999999999999, must be at most"),
     ],
 )
 def test_a_layer_list_refuses_what_cannot_be_shown_or_counted(name: str, dims: str, fault: str, tmp_path: Path) -> None:

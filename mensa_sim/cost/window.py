@@ -76,9 +76,9 @@ def axis_histogram(
     tile = (output // tile_outputs) * columns + tap // tile_taps
     tiles = -(-outputs // tile_outputs) * columns
     inside = (position >= 0) & (position < size)
-    seen = np.zeros((tiles, size), dtype=bool)
-    seen[tile[inside], position[inside]] = True
-    return histogram(seen.sum(axis=1, dtype=np.int64))
+    # Pairs and not a table of tiles by positions: a long signal (audio) has too many of both.
+    pairs = np.unique(tile[inside].astype(np.int64) * size + position[inside])
+    return histogram(np.bincount(pairs // size, minlength=tiles).astype(np.int64))
 
 
 def _rectangle(product: str, extent: int, sizes: Mapping[str, int]) -> dict[str, int] | None:

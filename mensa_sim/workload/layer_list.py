@@ -26,6 +26,8 @@ COUNTED = (
 
 MAX_MACS = 2**48
 """Sizes are counted in 64-bit integers, of bits and of repeated fetches; no real layer comes near."""
+MAX_STEPS = 2**24
+"""The longest loop or sequence; the positions along an axis are enumerated when it is priced."""
 
 _COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pooling", "softmax", "embedding", "copy")
 
@@ -45,8 +47,9 @@ class Dims:
 
     def __post_init__(self) -> None:
         for dim in self.__slots__:
-            if getattr(self, dim) < 1:
-                raise ValueError(f"{dim} is {getattr(self, dim)}, must be at least 1")
+            size = getattr(self, dim)
+            if not 1 <= size <= MAX_STEPS:
+                raise ValueError(f"{dim} is {size}, must be at {'least 1' if size < 1 else f'most {MAX_STEPS}'}")
         macs = math.prod(getattr(self, dim) for dim in self.__slots__)
         if macs > MAX_MACS:
             raise ValueError(f"{macs} MACs in one step, at most {MAX_MACS} can be counted exactly")
@@ -96,12 +99,14 @@ class LayerEntry:
             yield f"name {self.name!r} holds a line break or another character that cannot be shown"
         for key in ("vector_ops", "parameter_bytes", "gathered_bytes", "input_bytes", "output_bytes"):
             value = getattr(self, key)
-            if value is not None and value < 0:
-                yield f"{key} is {value}, must not be negative"
+            if value is not None and not 0 <= value <= MAX_MACS:
+                yield f"{key} is {value}, must {'not be negative' if value < 0 else f'be at most {MAX_MACS}'}"
         for key in ("stride", "dilation", "input_size", "elements", "steps"):
             value = getattr(self, key)
             if value is not None and min(pair(value)) < 1:
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
+            elif value is not None and max(pair(value)) > (MAX_MACS if key == "elements" else MAX_STEPS):
+                yield f"{key} is {list(value) if isinstance(value, tuple) else value}, more than can be counted exactly"
         if self.recurrent and self.group is None:
             yield "a recurrent layer needs a group"
         if len(set(self.inputs)) != len(self.inputs):
