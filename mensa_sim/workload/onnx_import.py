@@ -86,7 +86,7 @@ def _result(name: str, node: Any, label: str, model: OnnxModel) -> Tensor | None
     if shape is None:
         raise TraceError(
             f"node {label} ({node.op_type}): the shape of its output {name} is unknown; "
-            "it depends on the data, or shape inference does not know the operator; state the shape in the file's value_info"
+            "it depends on the data, or shape inference does not know the operator; state it in the file's value_info"
         )
     made = Tensor(id=name, shape=shape, stored=0, index=name in model.integers)
     return Tensor(id=name, shape=shape, stored=made.elements, index=made.index)
