@@ -70,6 +70,7 @@ def run(
     deadline_ms: float | None = None,
     schedule: str | Path | None = None,
     families: str | Path | None = None,
+    parallel: bool = False,
     timings: str = "fit",
     on_chip: Options = FULL,
     allow_code: bool = False,
@@ -80,7 +81,8 @@ def run(
 
     Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
     field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
-    schedule.yaml to take instead of a scheduler's, `families` a file of families, `timings` whether measured
+    schedule.yaml to take instead of a scheduler's, `families` a file of families, `parallel` lets branches
+    overlap in the scheduler's prediction, `timings` whether measured
     accelerators run only `exact` kernels of their tables or also what a `fit` predicts, `on_chip` what the simulation
     prefetches and keeps on chip. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
     """
@@ -98,6 +100,7 @@ def run(
             deadline_ms=deadline_ms,
             schedule_file=None if schedule is None else str(schedule),
             families_file=None if families is None else str(families),
+            parallel=parallel,
             timings=timings,
             on_chip=on_chip,
             allow_code=allow_code,

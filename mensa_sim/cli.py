@@ -33,6 +33,7 @@ DeadlineMs = Annotated[Optional[float], typer.Option(help="Latency that the sche
 ScheduleFile = Annotated[Optional[Path], typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]  # noqa: UP045
 FamiliesFile = Annotated[Optional[Path], typer.Option("--families", help="Judge layers by these families.")]  # noqa: UP045
 Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
+Parallel = Annotated[bool, typer.Option("--parallel", help="Let branches overlap in what the scheduler predicts.")]
 Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")]
@@ -62,6 +63,7 @@ def run(
     deadline_ms: DeadlineMs = None,
     schedule: ScheduleFile = None,
     families: FamiliesFile = None,
+    parallel: Parallel = False,
     timings: Timings = "fit",
     plain: Plain = False,
     allow_code: AllowCode = False,
@@ -92,6 +94,7 @@ def run(
                 "--deadline-ms": deadline_ms,
                 "--schedule": schedule,
                 "--families": families,
+                "--parallel": parallel,
                 "--timings": timings != "fit",
                 "--plain": plain,
             }
@@ -105,6 +108,7 @@ def run(
             deadline_ms=deadline_ms,
             schedule=schedule,
             families=families,
+            parallel=parallel,
             timings=timings,
             on_chip=api.PLAIN if plain else api.FULL,
             **common,

@@ -14,7 +14,7 @@ from mensa_sim.registry import lookup
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.optimal import beside, exact_serial
-from mensa_sim.schedule.problem import Objective, Problem
+from mensa_sim.schedule.problem import Execution, Objective, Problem
 from mensa_sim.schedule.registry import SINGLE, schedule
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.workload.families import families_of
@@ -39,6 +39,8 @@ class Goal:
     """A schedule to take as it stands, instead of asking a scheduler."""
     families_file: Path | None = None
     """Families to judge layers by, instead of the paper's."""
+    execution: Execution = "serial"
+    """Whether a predicted latency runs layer after layer, or lets branches overlap on different accelerators."""
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
 
@@ -95,6 +97,7 @@ def price_problem(
         leakage_mw={placed.name: sum(component_leakage_mw(placed).values()) for placed in system.accelerators},
         deadline_ps=goal.deadline_ps,
         pins=goal.pins,
+        execution=goal.execution,
         families=families_under(graph, goal),
     )
     if goal.families_file is not None:
@@ -109,5 +112,9 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     if len(names) == 1:
         return Goal(scheduler=SINGLE + names[0], objective=goal.objective)
     return Goal(
-        scheduler=goal.scheduler, objective=goal.objective, options=goal.options, families_file=goal.families_file
+        scheduler=goal.scheduler,
+        objective=goal.objective,
+        options=goal.options,
+        families_file=goal.families_file,
+        execution=goal.execution,
     )

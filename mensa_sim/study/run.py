@@ -49,6 +49,8 @@ class RunRequest:
     """Layer to the accelerator that it must run on."""
     schedule_file: str | None = None
     """A schedule.yaml to take as it stands."""
+    parallel: bool = False
+    """Whether the scheduler's prediction lets branches overlap on different accelerators."""
     families_file: str | None = None
     """Families to judge layers by, as `mensa-sim families --save` writes them."""
     timings: str = "fit"
@@ -90,6 +92,7 @@ def goal_of(request: RunRequest) -> Goal:
         pins=request.pins,
         schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
         families_file=None if request.families_file is None else Path(request.families_file),
+        execution="parallel" if request.parallel else "serial",
         timings=timings_named(request.timings),
     )
 
