@@ -1,6 +1,5 @@
 """From a layer graph, a system and a cost table to the scheduling problem."""
 
-import heapq
 from collections.abc import Mapping
 
 from mensa_sim.cost.table import CostTable
@@ -14,6 +13,7 @@ from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families import families_of, features_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.unit_order import units_in_order
 
 
 def problem_of(
@@ -35,7 +35,7 @@ def problem_of(
     `families` layer to family (the paper's five where it is not given). Raises `InfeasibleError` for pins that
     contradict a group, a group that cannot run as one piece, and layers that nothing can run.
     """
-    members = _units_in_order(graph)
+    members = units_in_order(graph)
     pinned = _pins(graph, system, members, pins or {})
     known = families_of(graph) if families is None else families
     index = {layer.name: number for number, layers in enumerate(members) for layer in layers}
@@ -113,46 +113,6 @@ def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Op
         compute_ps=sum(cost.on_chip_ps for cost in found),
         memory_ps=sum(transfer_ps(cost.memory_bytes, bandwidth) for cost in found),
     )
-
-
-def _units_in_order(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
-    """Layers and whole groups in topological order, ties by graph order."""
-    of_layer = {layer.name: ("group", layer.group) if layer.group else ("layer", layer.name) for layer in graph.layers}
-    members: dict[tuple[str, str], list[Layer]] = {}
-    for layer in graph.layers:
-        members.setdefault(of_layer[layer.name], []).append(layer)
-    position = {unit: number for number, unit in enumerate(members)}
-    units = list(members.values())
-    followers: list[set[int]] = [set() for _ in units]
-    waiting = [0] * len(units)
-    for edge in graph.edges:
-        producer, consumer = position[of_layer[edge.producer]], position[of_layer[edge.consumer]]
-        if producer != consumer and consumer not in followers[producer]:
-            followers[producer].add(consumer)
-            waiting[consumer] += 1
-    ready = [number for number, count in enumerate(waiting) if not count]
-    order: list[int] = []
-    while ready:
-        number = heapq.heappop(ready)
-        order.append(number)
-        for follower in sorted(followers[number]):
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                heapq.heappush(ready, follower)
-    if len(order) < len(units):
-        stuck = sorted(
-            {
-                layer.group
-                for number in set(range(len(units))) - set(order)
-                for layer in units[number]
-                if layer.group is not None
-            }
-        )
-        raise InfeasibleError(
-            f"{graph.name}: the recurrent groups {', '.join(stuck)} cannot run as one piece each: "
-            "data leaves one of them and comes back through a layer outside it"
-        )
-    return tuple(tuple(units[number]) for number in order)
 
 
 def _pins(

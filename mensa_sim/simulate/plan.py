@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import networkx as nx
-
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.memory import Link
@@ -14,6 +12,7 @@ from mensa_sim.simulate.options import PLAIN, Options
 from mensa_sim.simulate.variants import Variants, variants_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Parameter
+from mensa_sim.workload.unit_order import units_in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,9 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
     """
     system = costs.system
     _check_assignment(graph, system, assignment)
-    groups = _units_in_order(graph)
+    groups = [
+        (layers[0].group or layers[0].name, tuple(layer.name for layer in layers)) for layers in units_in_order(graph)
+    ]
     unit_of = {layer: index for index, (_, layers) in enumerate(groups) for layer in layers}
     where = [_accelerator_of(name, layers, assignment) for name, layers in groups]
     dependents: list[list[int]] = [[] for _ in groups]
@@ -142,29 +143,6 @@ def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str
     for name in assignment:
         if name not in graph:
             raise unknown_name(name, [layer.name for layer in graph.layers], f"layer in the schedule of {graph.name}")
-
-
-def _units_in_order(graph: LayerGraph) -> list[tuple[str, tuple[str, ...]]]:
-    """Names and layers of the units in topological order, ties by the place of their first layer."""
-    members: dict[str, list[str]] = {}
-    unit_of: dict[str, str] = {}
-    for layer in graph.layers:
-        unit = layer.name if layer.group is None else f"group {layer.group}"
-        members.setdefault(unit, []).append(layer.name)
-        unit_of[layer.name] = unit
-    digraph: nx.DiGraph[str] = nx.DiGraph()
-    digraph.add_nodes_from(members)
-    for edge in graph.edges:
-        if unit_of[edge.producer] != unit_of[edge.consumer]:
-            digraph.add_edge(unit_of[edge.producer], unit_of[edge.consumer])
-    position = {name: index for index, name in enumerate(members)}
-    try:
-        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-    except nx.NetworkXUnfeasible as error:
-        raise InfeasibleError(
-            f"{graph.name}: a recurrent group waits for a layer that waits for the group, so it cannot run as one unit"
-        ) from error
-    return [(name.removeprefix("group "), tuple(members[name])) for name in order]
 
 
 def _accelerator_of(unit: str, layers: tuple[str, ...], assignment: Mapping[str, str]) -> str:

@@ -200,7 +200,7 @@ def test_a_group_that_waits_for_itself_through_another_layer_is_refused():
     graph = chain(layer("a", group="g"), layer("b"), layer("c", group="g"))
     platform = system([accelerator("one")])
     costs = table(graph, platform, [cost(name, "one") for name in "abc"])
-    with pytest.raises(InfeasibleError, match="cannot run as one unit"):
+    with pytest.raises(InfeasibleError, match="cannot run as one piece"):
         simulate(graph, costs, everything_on(graph, "one"))
 
 

@@ -1,0 +1,38 @@
+"""What is placed and run as one piece: a layer, or a whole recurrent group."""
+
+import networkx as nx
+
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+def units_in_order(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
+    """Single layers and whole groups in topological order, ties by the place of their first layer.
+
+    Raises `InfeasibleError` where data leaves a group and comes back to it through a layer outside.
+    """
+    members: dict[tuple[str, str], list[Layer]] = {}
+    unit_of: dict[str, tuple[str, str]] = {}
+    for layer in graph.layers:
+        unit = ("layer", layer.name) if layer.group is None else ("group", layer.group)
+        members.setdefault(unit, []).append(layer)
+        unit_of[layer.name] = unit
+    digraph: nx.DiGraph[tuple[str, str]] = nx.DiGraph()
+    digraph.add_nodes_from(members)
+    digraph.add_edges_from(
+        (unit_of[edge.producer], unit_of[edge.consumer])
+        for edge in graph.edges
+        if unit_of[edge.producer] != unit_of[edge.consumer]
+    )
+    position = {unit: index for index, unit in enumerate(members)}
+    try:
+        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
+    except nx.NetworkXUnfeasible as error:
+        circles = [found for found in nx.strongly_connected_components(digraph) if len(found) > 1]
+        stuck = sorted(name for found in circles for kind, name in found if kind == "group")
+        raise InfeasibleError(
+            f"{graph.name}: the recurrent groups {', '.join(stuck)} cannot run as one piece each: "
+            "data leaves one of them and comes back through a layer outside it"
+        ) from error
+    return tuple(tuple(members[unit]) for unit in order)
