@@ -43,7 +43,7 @@ def test_layer_by_layer_it_equals_exhaustive_search(objective: Objective, proble
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
 @THOROUGH
-@given(problem=problems(max_units=6, executions=("serial",)))
+@given(problem=problems(max_units=7, executions=("serial",)))
 def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: Objective, problem: Problem) -> None:
     problem = replace(problem, objective=objective)
     best = min(prediction.value for prediction in every_prediction(problem))
@@ -76,7 +76,7 @@ def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
 def test_under_a_deadline_it_is_the_best_that_meets_it_or_says_by_how_much_nothing_does(
     execution: str, objective: Objective, data: st.DataObject
 ) -> None:
-    drawn = data.draw(problems(max_units=6 if execution == "serial" else 4, executions=(execution,)))
+    drawn = data.draw(problems(max_units=7 if execution == "serial" else 4, executions=(execution,)))
     everything = every_prediction(replace(drawn, objective=objective))
     fastest, slowest = (pick(p.latency_ps for p in everything) for pick in (min, max))
     deadline_ps = data.draw(st.integers(max(1, fastest - 2), max(1, slowest + 1)))
