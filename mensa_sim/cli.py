@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -24,14 +24,14 @@ SystemName = Annotated[str, typer.Option("--system", help="System or accelerator
 Scheduler = Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")]
 Objective = Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")]
 Baseline = Annotated[str, typer.Option(help="System that the ratios are taken against.")]
-Seed = Annotated[Optional[int], typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]  # noqa: UP045
-Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]
+Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
 SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler; repeatable.")]
 Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
-DeadlineMs = Annotated[Optional[float], typer.Option(help="Latency that the schedule must not exceed.")]  # noqa: UP045
-ScheduleFile = Annotated[Optional[Path], typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]  # noqa: UP045
-FamiliesFile = Annotated[Optional[Path], typer.Option("--families", help="Judge layers by these families.")]  # noqa: UP045
+DeadlineMs = Annotated[float | None, typer.Option(help="Latency that the schedule must not exceed.")]
+ScheduleFile = Annotated[Path | None, typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]
+FamiliesFile = Annotated[Path | None, typer.Option("--families", help="Judge layers by these families.")]
 Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
 Parallel = Annotated[bool, typer.Option("--parallel", help="Let branches overlap in what the scheduler predicts.")]
 Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]

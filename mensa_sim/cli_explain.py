@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
-    layer: Annotated[Optional[str], typer.Option(help="The layer to explain; without it, the moves.")] = None,  # noqa: UP045
+    layer: Annotated[str | None, typer.Option(help="The layer to explain; without it, the moves.")] = None,
     system: Annotated[str, typer.Option(help="System or accelerator: file or bare name.")] = "mensa_g",
     scheduler: Annotated[str, typer.Option(help="Scheduler whose schedule is explained.")] = "mensa",
     objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
@@ -52,11 +52,11 @@ def explain(
 
 
 def families(
-    workloads: Annotated[Optional[list[str]], typer.Argument(help="Workloads; without any, the 24 models.")] = None,  # noqa: UP045
+    workloads: Annotated[list[str] | None, typer.Argument(help="Workloads; without any, the 24 models.")] = None,
     system: Annotated[str, typer.Option(help="System whose accelerators the families are priced on.")] = "mensa_g",
     objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
-    count: Annotated[Optional[int], typer.Option(min=2, help="Clusters; without it, as many as part best.")] = None,  # noqa: UP045
-    save: Annotated[Optional[Path], typer.Option(help="Write the clusters here, for run --families.")] = None,  # noqa: UP045
+    count: Annotated[int | None, typer.Option(min=2, help="Clusters; without it, as many as part best.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the clusters here, for run --families.")] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workloads name code of their own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,

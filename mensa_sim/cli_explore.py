@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from mensa_sim.cli_options import show
 if TYPE_CHECKING:
     from mensa_sim.study.explore import Progress
 
-Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
+Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let workloads name code outside the shipped models.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
@@ -22,10 +22,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 def explore(
     space: Annotated[str, typer.Argument(help="Space file, or the bare name of a shipped one.")],
-    trials: Annotated[Optional[int], typer.Option(min=1, help="Designs to run in all.")] = None,  # noqa: UP045
-    timeout: Annotated[Optional[float], typer.Option(help="Begin no design after so many seconds.")] = None,  # noqa: UP045
-    jobs: Annotated[Optional[int], typer.Option(min=1, help="Worker processes; all cores by default.")] = None,  # noqa: UP045
-    cluster: Annotated[Optional[str], typer.Option(help="Address of a Dask scheduler, tcp://...")] = None,  # noqa: UP045
+    trials: Annotated[int | None, typer.Option(min=1, help="Designs to run in all.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Begin no design after so many seconds.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the results folder.")] = False,
     output: Output = None,
     overrides: Overrides = [],  # noqa: B006

@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mensa_sim.study.reproduce_workers import Progress
 
 Models = Annotated[list[str], typer.Option("--models", help="Models or kinds (cnn, lstm, ...); repeatable. All 24.")]
-Jobs = Annotated[Optional[int], typer.Option(min=1, help="Worker processes; all cores by default.")]  # noqa: UP045
-Output = Annotated[Optional[Path], typer.Option(help="Folder for the results.")]  # noqa: UP045
+Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")]
+Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -11,16 +11,16 @@ from mensa_sim.cli_options import show
 from mensa_sim.errors import MensaError
 
 DataFile = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option(help="Measurement file: CSV of workload,system,metric,measured,source."),
 ]
-Reference = Annotated[Optional[Path], typer.Option(help="Folder of reference data, taken beside the rest.")]  # noqa: UP045
+Reference = Annotated[Path | None, typer.Option(help="Folder of reference data, taken beside the rest.")]
 
 
 def validate(
     data: DataFile = None,
     reference: Reference = None,
-    output: Annotated[Optional[Path], typer.Option(help="Folder for the results.")] = None,  # noqa: UP045
+    output: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let workloads name code of their own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,

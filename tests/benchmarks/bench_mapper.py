@@ -16,34 +16,10 @@ from mensa_sim.cost.price import price
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.model_kinds import MODELS
 
 SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "pascal", "pavlov", "jacquard")
-MODELS = (
-    "mobilenet_v1",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "mobilenet_edgetpu",
-    "efficientnet_lite0",
-    "efficientnet_edgetpu_s",
-    "inception_v1",
-    "resnet50",
-    "ssd_mobilenet_v2",
-    "deeplab_v3_mobilenet_v2",
-    "unet_mobilenet_v2",
-    "posenet_mobilenet_v1",
-    "blazeface",
-    "keyboard_cifg",
-    "speech_lstmp",
-    "translation_lstm",
-    "lstm",
-    "rnnt_streaming",
-    "rnnt_small",
-    "rnnt_cifg",
-    "conformer_transducer",
-    "lrcn",
-    "crnn",
-    "video_activity",
-)
+
 KIB = 1024
 
 
