@@ -21,8 +21,8 @@ from mensa_sim.study.families import FamilyStudy, study_families
 from mensa_sim.study.placement import Goal, Placement, objective_named
 from mensa_sim.study.placement import place as place_graph
 from mensa_sim.study.result import RunResult
-from mensa_sim.study.run import RunRequest
 from mensa_sim.study.run import run as run_request
+from mensa_sim.study.run_request import RunRequest
 from mensa_sim.study.scenario import ScenarioResult, is_scenario
 from mensa_sim.study.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.families_saved import families_yaml

@@ -24,11 +24,12 @@ def versions() -> dict[str, str]:
 
 def input_hashes(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of each file by its name: below the shipped root, below the working directory, or bare."""
-    named = {_name(path): path for path in paths}
+    named = {portable_name(path): path for path in paths}
     return {name: hashlib.sha256(named[name].read_bytes()).hexdigest() for name in sorted(named)}
 
 
-def _name(path: Path) -> str:
+def portable_name(path: Path) -> str:
+    """A file's path below the shipped root or the working directory, else its bare name: the same on every machine."""
     resolved = path.resolve()
     for root in (shipped_root(), Path.cwd()):
         if resolved.is_relative_to(root.resolve()):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
@@ -39,6 +40,10 @@ class LayerResult:
     """False for an operator that we cannot cost: charged its traffic alone."""
     error_percent: float | None = None
     """Mean error out of sample of the fit that its time comes from; none for measured and analytical times."""
+    memory_bytes: int = 0
+    """What it moved over its accelerator's memory, copies to other memories not counted."""
+    utilization_split: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Utilization as a product, see `LayerCost.utilization_split`: in space, in time, without stalls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,7 @@ class SystemResult:
     coverage_shares: Mapping[str, Share]
     """Shares of MACs and bytes: costed and unsupported."""
     optimality: Optimality
+    hardware: System
     graph: LayerGraph
     timeline: Timeline
     problem: Problem
@@ -162,6 +168,8 @@ class RunResult:
     versions: Mapping[str, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each input file, by a name without absolute path."""
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
 
     @property
     def ratios(self) -> Ratios:

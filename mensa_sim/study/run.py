@@ -1,11 +1,9 @@
 """Running one workload on one system beside its baseline: trace, price, schedule, simulate, measure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.cost.price_memo import PriceMemo
-from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
@@ -16,47 +14,15 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.study.placement import Goal, Placement, baseline_goal, objective_named, place, timings_named
+from mensa_sim.study.placement import Goal, Placement, baseline_goal, place
 from mensa_sim.study.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
-from mensa_sim.units import ms_to_ps
+from mensa_sim.study.run_request import RunRequest, command_of, goal_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload, workload_files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What to run; the defaults are the command line's."""
-
-    workload: str
-    system: str = "mensa_g"
-    scheduler: str = "mensa"
-    objective: str = "edp"
-    baseline: str = "edge_tpu"
-    seed: int = 0
-    overrides: tuple[str, ...] = ()
-    """`FIELD=VALUE` on any field of the system."""
-    allow_code: bool = False
-    strict: bool = False
-    cache: bool = True
-    options: Mapping[str, float] = field(default_factory=dict)
-    """Options of the scheduler, e.g. the thresholds of `mensa`."""
-    deadline_ms: float | None = None
-    pins: Mapping[str, str] = field(default_factory=dict)
-    """Layer to the accelerator that it must run on."""
-    schedule_file: str | None = None
-    """A schedule.yaml to take as it stands."""
-    parallel: bool = False
-    """Whether the scheduler's prediction lets branches overlap on different accelerators."""
-    families_file: str | None = None
-    """Families to judge layers by, as `mensa-sim families --save` writes them."""
-    timings: str = "fit"
-    """`exact`: a measured accelerator runs only what its table holds; `fit`: also what a fit to it predicts."""
-    on_chip: Options = FULL
-    """What the simulation may prefetch and keep on chip."""
 
 
 def run(request: RunRequest) -> RunResult:
@@ -69,6 +35,7 @@ def run(request: RunRequest) -> RunResult:
         main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
         baseline=evaluate(graph, baseline, baseline_goal(baseline, goal), seed=request.seed, on_chip=request.on_chip),
         versions=versions(),
+        command=command_of(request),
         inputs=input_hashes(
             (
                 *workload_files(request.workload),
@@ -77,23 +44,6 @@ def run(request: RunRequest) -> RunResult:
                 *(Path(file) for file in (request.schedule_file, request.families_file) if file is not None),
             )
         ),
-    )
-
-
-def goal_of(request: RunRequest) -> Goal:
-    """The goal that a request states; an unknown objective or a deadline that is not positive is an error."""
-    if request.deadline_ms is not None and not request.deadline_ms > 0:
-        raise UsageError(f"the deadline is {request.deadline_ms} ms, must be positive")
-    return Goal(
-        scheduler=request.scheduler,
-        objective=objective_named(request.objective),
-        deadline_ps=None if request.deadline_ms is None else ms_to_ps(request.deadline_ms),
-        options=request.options,
-        pins=request.pins,
-        schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
-        families_file=None if request.families_file is None else Path(request.families_file),
-        execution="parallel" if request.parallel else "serial",
-        timings=timings_named(request.timings),
     )
 
 
@@ -162,6 +112,7 @@ def evaluate(
             simulated=simulated_value(found, measured),
             differs=HOST_FED if is_host_fed(system) else reasons_to_differ(found, plain, measured),
         ),
+        hardware=system,
         graph=graph,
         timeline=timeline,
         problem=problem,
@@ -209,6 +160,8 @@ def _layer(
         utilization=measured.utilization,
         bound=cost.bound(memory.effective_bytes_per_s, moved_bytes),
         source=cost.source,
+        memory_bytes=moved_bytes,
+        utilization_split=cost.utilization_split(measured.end_ps - measured.start_ps),
         macs=layer.macs,
         parameter_bytes=layer.parameter_bytes,
         error_percent=cost.error_percent,

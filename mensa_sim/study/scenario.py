@@ -17,7 +17,7 @@ from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.placement import Goal, baseline_goal, place
 from mensa_sim.study.provenance import input_hashes, versions
-from mensa_sim.study.run import RunRequest, goal_of
+from mensa_sim.study.run_request import RunRequest, command_of, goal_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, workload_files
 
@@ -56,6 +56,8 @@ class ScenarioResult:
     baseline: ScenarioSystemResult
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
 
     @property
     def energy_efficiency(self) -> float | None:
@@ -82,6 +84,7 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
         main=_on_system(scenario, graphs, system, goal),
         baseline=_on_system(scenario, graphs, baseline, baseline_goal(baseline, goal)),
         versions=versions(),
+        command=command_of(request, seed=seed),
         inputs=input_hashes(
             (
                 path,

@@ -1,0 +1,97 @@
+"""What to run, and the command line that says so."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.errors import UsageError
+from mensa_sim.simulate.options import FULL, PLAIN, Options
+from mensa_sim.study.placement import Goal, objective_named, timings_named
+from mensa_sim.study.provenance import portable_name
+from mensa_sim.units import ms_to_ps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run; the defaults are the command line's."""
+
+    workload: str
+    system: str = "mensa_g"
+    scheduler: str = "mensa"
+    objective: str = "edp"
+    baseline: str = "edge_tpu"
+    seed: int = 0
+    overrides: tuple[str, ...] = ()
+    """`FIELD=VALUE` on any field of the system."""
+    allow_code: bool = False
+    strict: bool = False
+    cache: bool = True
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    deadline_ms: float | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator that it must run on."""
+    schedule_file: str | None = None
+    """A schedule.yaml to take as it stands."""
+    parallel: bool = False
+    """Whether the scheduler's prediction lets branches overlap on different accelerators."""
+    families_file: str | None = None
+    """Families to judge layers by, as `mensa-sim families --save` writes them."""
+    timings: str = "fit"
+    """`exact`: a measured accelerator runs only what its table holds; `fit`: also what a fit to it predicts."""
+    on_chip: Options = FULL
+    """What the simulation may prefetch and keep on chip."""
+
+
+def goal_of(request: RunRequest) -> Goal:
+    """The goal that a request states; an unknown objective or a deadline that is not positive is an error."""
+    if request.deadline_ms is not None and not request.deadline_ms > 0:
+        raise UsageError(f"the deadline is {request.deadline_ms} ms, must be positive")
+    return Goal(
+        scheduler=request.scheduler,
+        objective=objective_named(request.objective),
+        deadline_ps=None if request.deadline_ms is None else ms_to_ps(request.deadline_ms),
+        options=request.options,
+        pins=request.pins,
+        schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
+        families_file=None if request.families_file is None else Path(request.families_file),
+        execution="parallel" if request.parallel else "serial",
+        timings=timings_named(request.timings),
+    )
+
+
+def command_of(request: RunRequest, *, seed: int | None = None) -> str:
+    """What to type for a run or a scenario: what is not a default, without absolute paths; to be pasted into a shell.
+
+    >>> command_of(RunRequest(workload="lstm", objective="energy", pins={"lstm.cell": "pascal"}))
+    'mensa-sim run lstm --objective energy --pin lstm.cell=pascal'
+    """
+    words = ["mensa-sim", "run", _named(request.workload)]
+    defaults = RunRequest(workload="")
+    for name in ("system", "scheduler", "objective", "baseline", "deadline_ms", "timings"):
+        value = getattr(request, name)
+        if value != getattr(defaults, name):
+            words += [f"--{name.replace('_', '-')}", _named(str(value))]
+    seed = seed if seed is not None else request.seed or None
+    words += [] if seed is None else ["--seed", str(seed)]
+    for option, file in (("--schedule", request.schedule_file), ("--families", request.families_file)):
+        words += [] if file is None else [option, _named(file)]
+    for override in request.overrides:
+        words += ["--set", override]
+    for option, pairs in (("--option", request.options), ("--pin", request.pins)):
+        for name, setting in pairs.items():
+            words += [option, f"{name}={setting}"]
+    flags = (
+        ("--parallel", request.parallel),
+        ("--plain", request.on_chip == PLAIN),
+        ("--strict", request.strict),
+        ("--allow-code", request.allow_code),
+    )
+    return shlex.join([*words, *(flag for flag, given in flags if given)])
+
+
+def _named(name_or_path: str) -> str:
+    """A path without the folders that only one machine has."""
+    path = Path(name_or_path)
+    return portable_name(path) if path.is_absolute() else name_or_path
