@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mensa_sim.cost.fit_model import CONSTANTS, TILES, Floats, Form, Shapes, predict_s, roofline_s, shapes_of
+from mensa_sim.cost.fit_model import CONSTANTS, TILES, Floats, Form, Model, Shapes, predict_s, roofline_s, shapes_of
 from mensa_sim.cost.timing_table import DTYPE_BYTES, DeviceFigures, Kernel, Timing
 from mensa_sim.errors import UsageError
 
@@ -18,7 +18,7 @@ VECTOR_FAMILY = "vector"
 """The family of all kernels without a loop nest, for operators with too few rows of their own."""
 
 _SELECTION = ((250, 4), (1000, 1))
-"""How the set of tiles is chosen: on that many rows, that many sets stay."""
+"""How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
 _PULL = 0.02
 """Weight of each constant's start against a relative error of the rows: decides only what the rows leave open."""
 _ROBUST = 0.05
@@ -171,7 +171,7 @@ def _fitted(form: Form, shapes: Shapes, measured: Floats, figures: DeviceFigures
         )
     choices = list(_choices())
     start: Mapping[str, float] = {}
-    for count, stay in _SELECTION:
+    for count, stay in _SELECTION if len(measured) > _SELECTION[0][0] else _SELECTION[-1:]:
         some = np.linspace(0, len(measured) - 1, min(count, len(measured))).astype(np.int64)
         part, part_measured = shapes.take(some), measured[some]
         trials = [(*_solve(form, *choice, part, part_measured, figures), choice) for choice in choices]
@@ -221,10 +221,11 @@ def _solve(
     begin = first if start is None else np.log([start[name] for name in names])
     low, high = (np.log([getattr(ranges[name], end) for name in names]) for end in ("low", "high"))
     log_measured = np.log(measured)
+    model = Model(form, tiles, shared=shared, figures=figures, shapes=shapes)
 
     def residuals(point: Floats) -> Floats:
         constants = dict(zip(names, np.exp(point).tolist(), strict=True))
-        times = predict_s(form, constants, tiles, shared=shared, figures=figures, shapes=shapes)
+        times = model.seconds(constants)
         errors = times / measured - 1 if relative else np.log(times) - log_measured
         return np.concatenate([errors, _PULL * (point - first)])
 

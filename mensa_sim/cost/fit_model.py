@@ -41,6 +41,8 @@ SPLITS = (1, 2, 4, 8, 16)
 _WINOGRAD_OUTPUTS = 4
 _WINOGRAD_TILE = 6
 _WARP = 32
+_BLOCK = 512
+"""Kernels whose ways are priced in one piece, so that they stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,38 +139,61 @@ def _shape(kernel: Kernel) -> Mapping[str, float]:
     }
 
 
+class Model:
+    """The model of some kernels on a device: what does not depend on the constants is worked out once."""
+
+    def __init__(self, form: Form, tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes) -> None:
+        """`tiles` and `shared` matter to products alone."""
+        self._form, self._figures, self._shapes = form, figures, shapes
+        self._beyond_bytes = np.maximum(shapes.moved_bytes - figures.cache_bytes, 0)
+        self._winograd = np.flatnonzero(shapes.winograd_tiles > 0)
+        if form == "product":
+            made = (TILES[tiles], shared, figures, shapes.element_bytes)
+            self._direct = Tilings(*made, shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
+            self._transformed = Tilings(*made, *_winograd_products(shapes.take(self._winograd)), (1,))
+
+    def seconds(self, constants: Mapping[str, float]) -> Floats:
+        """Seconds of each kernel."""
+        shapes, figures = self._shapes, self._figures
+        memory = self._beyond_bytes / (figures.bytes_per_s * constants["memory"])
+        memory = memory + shapes.moved_bytes * constants["cache"] / figures.bytes_per_s
+        launch = constants["launch_us"] * 1e-6
+        p = 1 + constants["sharpness"]
+        if self._form == "product":
+            return launch + self._product_s(constants, memory, p)
+        compute = shapes.operations / (constants["rate"] * figures.peak_macs_per_s)
+        if self._form == "sequence":
+            return launch + shapes.steps * (constants["step_us"] * 1e-6 + _softened(compute, memory, p))
+        return launch + _softened(compute, memory, p)
+
+    def _product_s(self, constants: Mapping[str, float], memory: Floats, p: float) -> Floats:
+        time = _softened(_throttled(self._direct.seconds(constants), constants), memory, p)
+        chosen = self._winograd
+        if len(chosen):
+            fast = self._winograd_s(constants, memory[chosen], p)
+            time[chosen] = np.minimum(time[chosen], fast)
+        return time
+
+    def _winograd_s(self, constants: Mapping[str, float], memory: Floats, p: float) -> Floats:
+        """36 products of a ninth of the depth on 4 x 4 output tiles; inputs, weights and outputs are transformed."""
+        products, tiles, columns, channels = _winograd_products(self._shapes.take(self._winograd))
+        compute = self._transformed.seconds(constants, rate=constants["winograd"])
+        transformed = self._shapes.element_bytes * products * (tiles * (channels + columns) + channels * columns)
+        transform = transformed * constants["cache"] / self._figures.bytes_per_s
+        return _softened(_throttled(compute, constants), transform + memory, p)
+
+
 def predict_s(
     form: Form, constants: Mapping[str, float], tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes
 ) -> Floats:
     """Seconds of each kernel; `tiles` and `shared` matter to products alone."""
-    memory = _memory_s(shapes.moved_bytes, constants, figures)
-    launch = constants["launch_us"] * 1e-6
-    p = 1 + constants["sharpness"]
-    if form != "product":
-        compute = shapes.operations / (constants["rate"] * figures.peak_macs_per_s)
-        if form == "sequence":
-            return launch + shapes.steps * (constants["step_us"] * 1e-6 + _softened(compute, memory, p))
-        return launch + _softened(compute, memory, p)
-    device = _Device(
-        constants=constants, tiles=TILES[tiles], shared=shared, figures=figures, element=shapes.element_bytes
-    )
-    direct = device.product_s(shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
-    time = _softened(device.throttled(direct), memory, p)
-    winograd = shapes.winograd_tiles > 0
-    if winograd.any():
-        time[winograd] = np.minimum(time[winograd], _winograd_s(device, shapes, winograd, memory[winograd], p))
-    return launch + time
+    return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).seconds(constants)
 
 
 def roofline_s(figures: DeviceFigures, shapes: Shapes) -> Floats:
     """The plain roofline of the device's figures (Williams et al. 2009): the larger of compute and memory time."""
     compute = shapes.steps * shapes.operations / figures.peak_macs_per_s
     return np.maximum(compute, shapes.steps * shapes.moved_bytes / figures.bytes_per_s)
-
-
-def _memory_s(moved_bytes: Floats, constants: Mapping[str, float], figures: DeviceFigures) -> Floats:
-    beyond = np.maximum(moved_bytes - figures.cache_bytes, 0)
-    return beyond / (figures.bytes_per_s * constants["memory"]) + moved_bytes * constants["cache"] / figures.bytes_per_s
 
 
 def _softened(one: Floats, other: Floats, p: float) -> Floats:
@@ -178,49 +203,75 @@ def _softened(one: Floats, other: Floats, p: float) -> Floats:
     return larger * (1 + ratio**p) ** (1 / p)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Device:
-    constants: Mapping[str, float]
-    tiles: Sequence[tuple[int, int]]
-    shared: bool
-    figures: DeviceFigures
-    element: float
+class Tilings:
+    """Every way to cut some products into tiles and splits on a device; the constants say which is the fastest."""
 
-    def product_s(
-        self, groups: Floats, rows: Floats, columns: Floats, depth: Floats, splits: Sequence[int], rate: float = 1.0
-    ) -> Floats:
-        """Compute time of products with the fastest tile and split of each."""
-        constants, processors = self.constants, self.figures.processors
-        macs_per_s = self.figures.peak_macs_per_s / processors * rate
-        best = np.full_like(rows, np.inf)
-        for height, width in self.tiles:
-            mac_s = (1 / constants["rate"] + constants["small_tile"] * (_WARP / height + _WARP / width)) / macs_per_s
-            together = max(1, FULL_TILE // (height * width)) if self.shared else 1
-            count = groups * np.ceil(rows / height) * np.ceil(columns / width)
-            for split in splits:
-                waves = np.ceil(count * split / (processors * together)) * together
-                time = waves * height * width * (np.ceil(depth / split) + constants["tile_depth"]) * mac_s
-                if split > 1:
-                    summed = self.element * groups * rows * columns * split
-                    time = time + summed * constants["split"] / self.figures.bytes_per_s
-                best = np.minimum(best, time)
-        return best
+    def __init__(
+        self,
+        tiles: Sequence[tuple[int, int]],
+        shared: bool,
+        figures: DeviceFigures,
+        element: float,
+        groups: Floats,
+        rows: Floats,
+        columns: Floats,
+        depth: Floats,
+        splits: Sequence[int],
+    ) -> None:
+        self._figures = figures
+        self._shrink = np.array([_WARP / height + _WARP / width for height, width in tiles for _ in splits])[:, None]
+        self._blocks: list[tuple[Floats, Floats, Floats]] = []
+        for first in range(0, max(1, len(rows)), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            ways = [
+                _way(tile, split, shared, figures, element, groups[part], rows[part], columns[part], depth[part])
+                for tile in tiles
+                for split in splits
+            ]
+            work, deep, summed = (np.array(each) for each in zip(*ways, strict=True))
+            self._blocks.append((work, deep, summed))
 
-    def throttled(self, compute: Floats) -> Floats:
-        """Compute time at the clock that a device keeps up for so long."""
-        constants = self.constants
-        share = compute / (compute + constants["throttle_us"] * 1e-6)
-        return compute * (1 + constants["throttle"] * share)
+    def seconds(self, constants: Mapping[str, float], rate: float = 1.0) -> Floats:
+        """Compute time of each product with its fastest tile and split; `rate` is a share of the device's."""
+        macs_per_s = self._figures.peak_macs_per_s / self._figures.processors * rate
+        mac_s = (1 / constants["rate"] + constants["small_tile"] * self._shrink) / macs_per_s
+        fastest = []
+        for work, deep, summed in self._blocks:
+            time = deep + constants["tile_depth"]
+            time *= work
+            time *= mac_s
+            time += summed * constants["split"] / self._figures.bytes_per_s
+            fastest.append(time.min(axis=0))
+        return np.concatenate(fastest)
 
 
-def _winograd_s(device: _Device, shapes: Shapes, where: NDArray[np.bool_], memory: Floats, p: float) -> Floats:
-    """36 products of a ninth of the depth on 4 x 4 output tiles; inputs, weights and outputs are transformed."""
-    tiles, columns = shapes.winograd_tiles[where], shapes.columns[where]
-    channels = shapes.depth[where] / shapes.taps[where]
-    products = float(_WINOGRAD_TILE**2)
-    compute = device.product_s(
-        np.full_like(tiles, products), tiles, columns, channels, (1,), rate=device.constants["winograd"]
-    )
-    transformed = device.element * products * (tiles * (channels + columns) + channels * columns)
-    transform = transformed * device.constants["cache"] / device.figures.bytes_per_s
-    return _softened(device.throttled(compute), transform + memory, p)
+def _way(
+    tile: tuple[int, int],
+    split: int,
+    shared: bool,
+    figures: DeviceFigures,
+    element: float,
+    groups: Floats,
+    rows: Floats,
+    columns: Floats,
+    depth: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Outputs that a processor works on one after another, the depth of each, and bytes to sum up, of one way."""
+    height, width = tile
+    together = max(1, FULL_TILE // (height * width)) if shared else 1
+    count = groups * np.ceil(rows / height) * np.ceil(columns / width)
+    waves = np.ceil(count * split / (figures.processors * together)) * together
+    summed = element * groups * rows * columns * split if split > 1 else np.zeros_like(rows)
+    return waves * height * width, np.ceil(depth / split), summed
+
+
+def _throttled(compute: Floats, constants: Mapping[str, float]) -> Floats:
+    """Compute time at the clock that a device keeps up for so long."""
+    share = compute / (compute + constants["throttle_us"] * 1e-6)
+    return compute * (1 + constants["throttle"] * share)
+
+
+def _winograd_products(shapes: Shapes) -> tuple[Floats, Floats, Floats, Floats]:
+    """Groups, rows, columns and depth of the products that Winograd's algorithm makes of convolutions."""
+    tiles, channels = shapes.winograd_tiles, shapes.depth / shapes.taps
+    return np.full_like(tiles, float(_WINOGRAD_TILE**2)), tiles, shapes.columns, channels

@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mensa_sim.cost.fit import DeviceFit, fit_device
+from mensa_sim.cost.fit_cache import kept_fit
 from mensa_sim.cost.timing_table import Kernel, Timing, TimingTable
 from mensa_sim.cost.timing_table_file import read_timing_table
 from mensa_sim.errors import FileError
@@ -62,7 +63,7 @@ def _loaded(path: Path, changed_ns: int, dtype: str | None, allow_fit: bool) -> 
         return MeasuredTimings(label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True)
     table = read_timing_table(path)
     chosen = _check_dtype(path, dtype, table.dtypes)
-    fitted = _fit(table, chosen) if allow_fit else None
+    fitted = kept_fit(path, chosen, lambda: _fit(table, chosen)) if allow_fit else None
     return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=fitted, allow_fit=allow_fit)
 
 
