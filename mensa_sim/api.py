@@ -18,7 +18,7 @@ from mensa_sim.study.explain import Explanation, Move
 from mensa_sim.study.explain import explain as explain_layer
 from mensa_sim.study.explain import moves as moves_of
 from mensa_sim.study.families import FamilyStudy, study_families
-from mensa_sim.study.placement import Goal, Placement, objective_named
+from mensa_sim.study.placement import Goal, Placement, objective_named, timings_named
 from mensa_sim.study.placement import place as place_graph
 from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import run as run_request
@@ -81,10 +81,10 @@ def run(
 
     Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
     field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
-    schedule.yaml to take instead of a scheduler's, `families` a file of families, `parallel` lets branches
-    overlap in the scheduler's prediction, `timings` whether measured
-    accelerators run only `exact` kernels of their tables or also what a `fit` predicts, `on_chip` what the simulation
-    prefetches and keeps on chip. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
+    schedule.yaml to take instead of a scheduler's, `families` a file of families, `parallel` lets branches overlap in
+    the scheduler's prediction, `timings` whether measured accelerators run only `exact` kernels of their tables or also
+    what a `fit` predicts, `on_chip` what the simulation prefetches and keeps on chip. Raises `UsageError` for bad input
+    and `InfeasibleError` where no schedule exists.
     """
     return run_request(
         RunRequest(
@@ -120,6 +120,7 @@ def run_scenario(
     seed: int | None = None,
     overrides: Sequence[str] = (),
     options: Mapping[str, float] | None = None,
+    timings: str = "fit",
     allow_code: bool = False,
     strict: bool = False,
     cache: bool = True,
@@ -133,6 +134,7 @@ def run_scenario(
         baseline=str(baseline),
         overrides=tuple(overrides),
         options=options or {},
+        timings=timings,
         allow_code=allow_code,
         strict=strict,
         cache=cache,
@@ -158,11 +160,18 @@ def place(
     overrides: Sequence[str] = (),
     options: Mapping[str, float] | None = None,
     pins: Mapping[str, str] | None = None,
+    timings: str = "fit",
     allow_code: bool = False,
     cache: bool = True,
 ) -> Placement:
     """Price and schedule a workload without simulating it: costs, problem and schedule."""
-    goal = Goal(scheduler=scheduler, objective=objective_named(objective), options=options or {}, pins=pins or {})
+    goal = Goal(
+        scheduler=scheduler,
+        objective=objective_named(objective),
+        options=options or {},
+        pins=pins or {},
+        timings=timings_named(timings),
+    )
     graph = load_workload(workload, allow_code=allow_code, cache=cache)
     return place_graph(graph, load_system(system, overrides=overrides), goal)
 

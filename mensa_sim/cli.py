@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mensa_sim import cli_explain, cli_explore, cli_measure, cli_reproduce, cli_validate
-from mensa_sim.cli_options import numbers, pairs, show
+from mensa_sim.cli_options import Timings, numbers, pairs, show
 from mensa_sim.errors import MensaError, UsageError
 
 app = typer.Typer(
@@ -32,7 +32,6 @@ Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repea
 DeadlineMs = Annotated[float | None, typer.Option(help="Latency that the schedule must not exceed.")]
 ScheduleFile = Annotated[Path | None, typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]
 FamiliesFile = Annotated[Path | None, typer.Option("--families", help="Judge layers by these families.")]
-Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
 Parallel = Annotated[bool, typer.Option("--parallel", help="Let branches overlap in what the scheduler predicts.")]
 Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays on chip between layers.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
@@ -83,6 +82,7 @@ def run(
         "baseline": baseline,
         "overrides": overrides,
         "options": numbers("--option", options),
+        "timings": timings,
         "allow_code": allow_code,
         "strict": strict,
         "cache": not no_cache,
@@ -95,7 +95,6 @@ def run(
                 "--schedule": schedule,
                 "--families": families,
                 "--parallel": parallel,
-                "--timings": timings != "fit",
                 "--plain": plain,
             }
         )
@@ -109,7 +108,6 @@ def run(
             schedule=schedule,
             families=families,
             parallel=parallel,
-            timings=timings,
             on_chip=api.PLAIN if plain else api.FULL,
             **common,
         )

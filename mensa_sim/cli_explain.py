@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli_options import numbers, pairs, show
+from mensa_sim.cli_options import Timings, numbers, pairs, show
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def explain(
     overrides: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system.")] = [],  # noqa: B006
     options: Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler.")] = [],  # noqa: B006
     pins: Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")] = [],  # noqa: B006
+    timings: Timings = "fit",
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workload name code of its own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
@@ -40,6 +41,7 @@ def explain(
         overrides=overrides,
         options=numbers("--option", options),
         pins=pairs("--pin", pins),
+        timings=timings,
         allow_code=allow_code,
         cache=not no_cache,
     )

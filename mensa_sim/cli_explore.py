@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mensa_sim.cli_options import show
+from mensa_sim.cli_options import Timings, show
 
 if TYPE_CHECKING:
     from mensa_sim.study.explore import Progress
@@ -67,6 +67,7 @@ def compare(
     systems: Annotated[str, typer.Option(help="Systems side by side, the first is the baseline: edge_tpu,mensa_g.")],
     scheduler: Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")] = "mensa",
     objective: Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")] = "edp",
+    timings: Timings = "fit",
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
     output: Output = None,
     overrides: Overrides = [],  # noqa: B006
@@ -86,6 +87,7 @@ def compare(
         [name.strip() for name in systems.split(",") if name.strip()],
         scheduler=scheduler,
         objective=objective,
+        timings=timings,
         seed=seed,
         overrides=overrides,
         allow_code=allow_code,

@@ -1,9 +1,14 @@
-"""What the commands share: options of the form NAME=VALUE, and showing a table."""
+"""What the commands share: an option that several take, options of the form NAME=VALUE, and showing a table."""
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
+
+import typer
 
 from mensa_sim.errors import UsageError
+
+Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
-from mensa_sim.study.placement import Goal, baseline_goal, objective_named
+from mensa_sim.study.placement import Goal, baseline_goal, objective_named, timings_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run import evaluate
@@ -22,6 +22,8 @@ class CompareRequest:
     systems: tuple[str, ...]
     scheduler: str = "mensa"
     objective: str = "edp"
+    timings: str = "fit"
+    """As in a run."""
     seed: int = 0
     overrides: tuple[str, ...] = ()
     """`FIELD=VALUE` on the field of every system."""
@@ -58,7 +60,11 @@ def compare(request: CompareRequest) -> CompareResult:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
     if len(set(request.systems)) < len(request.systems):
         raise UsageError("--systems: one stands there twice")
-    goal = Goal(scheduler=request.scheduler, objective=objective_named(request.objective))
+    goal = Goal(
+        scheduler=request.scheduler,
+        objective=objective_named(request.objective),
+        timings=timings_named(request.timings),
+    )
     systems = [load_system(name, overrides=request.overrides) for name in request.systems]
     graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     memo = PriceMemo()

@@ -123,6 +123,7 @@ def _about(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:
     file = setup.space.file
     parts = {
         "space": (file.name, setup.space.parameters, file.conditions, file.objectives, file.over, file.sampler),
+        "timings": file.timings,
         "system": (setup.base.identity(), [base.identity() for base in setup.references]),
         "workloads": (file.workloads, json.dumps(setup.graphs)),
         "overrides": tuple(overrides),

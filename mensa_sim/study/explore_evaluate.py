@@ -107,6 +107,7 @@ class Evaluator:
             scheduler_for(system, design),
             objective_named(design.objective),
             options=design.options,
+            timings=self._setup.space.file.timings,
             memo=self._memo,
         )
         return run_metrics(result, [objective.metric for objective in self._objectives])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from mensa_sim.cost.measured import TimingsMode
 from mensa_sim.files import read_record
 from mensa_sim.names import check_folder_name
 
@@ -111,6 +112,8 @@ class SpaceFile:
     scheduler: str = "mensa"
     objective: str = "edp"
     """What the scheduler and the mapper minimise."""
+    timings: TimingsMode = "fit"
+    """Whether measured accelerators run only the kernels of their tables, or also what a fit to them predicts."""
     over: Over = "geometric_mean"
     sampler: SamplerEntry = field(default_factory=SamplerEntry)
     trials: int = 100

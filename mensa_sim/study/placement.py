@@ -110,11 +110,12 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     """The goal on a baseline: one accelerator leaves no choice; pins and schedule files are of the main system."""
     names = [placed.name for placed in baseline.accelerators]
     if len(names) == 1:
-        return Goal(scheduler=SINGLE + names[0], objective=goal.objective)
+        return Goal(scheduler=SINGLE + names[0], objective=goal.objective, timings=goal.timings)
     return Goal(
         scheduler=goal.scheduler,
         objective=goal.objective,
         options=goal.options,
         families_file=goal.families_file,
         execution=goal.execution,
+        timings=goal.timings,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from mensa_sim.cost.measured import TimingsMode
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import load_system, system_files
@@ -55,6 +56,7 @@ def evaluate_system(
     *,
     seed: int = 0,
     options: Mapping[str, float] | None = None,
+    timings: TimingsMode = "fit",
     on_chip: Options = FULL,
     memo: PriceMemo | None = None,
 ) -> SystemResult:
@@ -62,7 +64,7 @@ def evaluate_system(
 
     `memo` carries prices between systems.
     """
-    goal = Goal(scheduler=scheduler, objective=objective, options=options or {})
+    goal = Goal(scheduler=scheduler, objective=objective, options=options or {}, timings=timings)
     return evaluate(graph, system, goal, seed=seed, on_chip=on_chip, memo=memo)
 
 
