@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 from mensa_sim.cost.fit import (
     MIN_ROWS,
     DeviceFit,
-    OperatorFit,
-    family_of,
     fit_device,
     fit_family,
     halves,
@@ -22,11 +19,9 @@ from mensa_sim.cost.fit import (
 )
 from mensa_sim.cost.fit_model import CONSTANTS, TILES, Form, predict_s, roofline_s, shapes_of
 from mensa_sim.cost.fit_text import fit_yaml
-from mensa_sim.cost.timing_table import Conditions, DeviceFigures, Kernel, Timing
+from mensa_sim.cost.timing_table import DeviceFigures, Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.files import read_record
-from mensa_sim.measure.import_table import ImportRequest, import_table
-from mensa_sim.shipped import shipped_root
 from mensa_sim.workload.layer import LoopNest
 
 FIGURES = DeviceFigures(processors=40, cache_bytes=4_000_000, bytes_per_s=320e9, peak_macs_per_s=4e12)
@@ -216,87 +211,3 @@ def test_a_fit_reads_back_from_its_file(tmp_path: Path) -> None:
 def test_the_same_rows_give_the_same_fit() -> None:
     timings = [timed(vector(16 * (index + 1)), 1e-5 * (index + 1)) for index in range(MIN_ROWS)]
     assert fit_family(timings, FIGURES) == fit_family(timings, FIGURES)
-
-
-# Real kernels: the NeuSight data set.
-
-DEVICES = {"gpu_t4": ("Tesla T4", "Tesla T4"), "gpu_a100": ("NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe")}
-TABLES = {
-    "linear": ("linear", {"OX": "m", "C": "n", "K": "k"}),
-    "matmul": ("bmm", {"G": "b", "OX": "m", "C": "n", "K": "k"}),
-    "convolution": (
-        "conv",
-        {
-            "B": "b",
-            "C": "input_channel",
-            "K": "output_channel",
-            "FY": "kernel_size",
-            "FX": "kernel_size",
-            "input_height": "input_size",
-            "input_width": "input_size",
-            "stride_y": "stride",
-            "stride_x": "stride",
-            "padding": "padding",
-        },
-    ),
-}
-GOALS_PERCENT = {"linear": 15.0, "matmul": 15.0, "convolution": 25.0}
-
-
-def shipped(device: str) -> DeviceFit:
-    return read_record(shipped_root() / "accelerator_specs" / "measured" / f"{device}.yaml", DeviceFit)
-
-
-def real_rows(reference: Path, device: str, family: str) -> tuple[Timing, ...]:
-    file, columns = TABLES[family]
-    operator = {"convolution": "conv2d"}.get(family, family)
-    request = ImportRequest(
-        operator=operator,
-        dtype="float32",
-        columns={**columns, "median_ms": "latency_ms"},
-        where={"device": DEVICES[device][family == "convolution"]},
-    )
-    texts = dict.fromkeys(
-        ("device", "driver", "torch", "date", "method", "clocks_before", "clocks_after", "command"), "not stated"
-    )
-    conditions = Conditions(**texts, processors=1, cache_bytes=1, copy_bytes_per_s=1.0)  # type: ignore[arg-type]
-    return import_table(reference / "gpu" / f"{file}.csv.gz", request, conditions).timings
-
-
-def error_percent(fit: OperatorFit, figures: DeviceFigures, timings: tuple[Timing, ...]) -> float:
-    measured = np.array([timing.median_us * 1e-6 for timing in timings])
-    times = predicted(fit, figures, shapes_of([timing.kernel for timing in timings]))
-    return 100 * float(np.abs(times / measured - 1).mean())
-
-
-@pytest.mark.parametrize("family", sorted(TABLES))
-@pytest.mark.parametrize("device", sorted(DEVICES))
-def test_half_of_a_gpus_rows_predict_the_other_half_within_the_goal(reference: Path, device: str, family: str) -> None:
-    from mensa_sim.cost.fit import _solve
-
-    timings, chosen = real_rows(reference, device, family), shipped(device)
-    fit = chosen.operators[family]
-    train, test = halves(len(timings))[0]
-    rows = [timings[index] for index in train]
-    measured = np.array([timing.median_us * 1e-6 for timing in rows])
-    shapes = shapes_of([timing.kernel for timing in rows])
-    arguments = (fit.form, fit.tiles, fit.shared, shapes, measured, chosen.figures)
-    _, constants = _solve(*arguments, _solve(*arguments)[1], relative=True)
-    half = replace(fit, constants=constants)
-    rest = tuple(timings[index] for index in test)
-    error = error_percent(half, chosen.figures, rest)
-    roofline = roofline_s(chosen.figures, shapes_of([timing.kernel for timing in rest]))
-    plain = 100 * float(np.abs(roofline / np.array([t.median_us * 1e-6 for t in rest]) - 1).mean())
-    assert error <= GOALS_PERCENT[family], f"{error:.2f}"
-    assert error < plain / 2
-
-
-@pytest.mark.parametrize("family", sorted(TABLES))
-@pytest.mark.parametrize("device", sorted(DEVICES))
-def test_the_shipped_constants_are_those_of_the_rows_that_they_name(reference: Path, device: str, family: str) -> None:
-    timings, fit = real_rows(reference, device, family), shipped(device)
-    each = fit.operators[family]
-    assert each.rows == len(timings)
-    assert each.error_percent <= GOALS_PERCENT[family]
-    assert error_percent(each, fit.figures, timings) == pytest.approx(each.error_percent, rel=0.1)
-    assert all(family_of(timing.kernel) == family for timing in timings)
