@@ -7,20 +7,16 @@ own, so that two of them split the work instead of doing it twice.
 
 import hashlib
 import os
-import pickle
 import random
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from pathlib import Path
 
-from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.price_log import Priced, PriceLog
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology import Technology
-
-Priced = Mapping[Residency, LayerCost] | str
-"""A layer's cost in each residency, or why the accelerator cannot run it."""
 
 PAIRS = 8192
 """Pairs kept in memory: about 20 kB each."""
@@ -31,12 +27,12 @@ _SPECS = 1024
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first.
 
-    `folder` must be private to the processes that share it, as its files are pickles: anyone who can write there
-    can run code. It is no archive: what it holds belongs to this version of the program.
+    Processes that are given the same `folder`, private to them, share prices through it. It is no archive: what it
+    holds belongs to this version of the program.
     """
 
     def __init__(self, folder: Path | None = None, pairs: int = PAIRS) -> None:
-        self._folder = folder
+        self._log = _log_in(folder)
         self._pairs = pairs
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
@@ -57,7 +53,7 @@ class PriceMemo:
 
     def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:
         """The keys in an order that differs between processes where they share a folder."""
-        return keys if self._folder is None else self._order.sample(keys, len(keys))
+        return keys if self._log is None else self._order.sample(keys, len(keys))
 
     def get(self, key: Hashable) -> Priced | None:
         """The price of a pair, if it is known here or to a process that shares the folder."""
@@ -65,44 +61,41 @@ class PriceMemo:
         if found is not None:
             self._known.move_to_end(key)
             return found
-        found = self._read(key)
+        found = self._shared(key)
         if found is not None:
             self._remember(key, found)
         return found
+
+    def _shared(self, key: Hashable) -> Priced | None:
+        try:
+            return None if self._log is None else self._log.get(_digest(key))
+        except OSError:
+            self._log = None
+            return None
 
     def put(self, key: Hashable, priced: Priced) -> None:
         """Keep the price of a pair."""
         self.priced += 1
         self._remember(key, priced)
-        if self._folder is not None:
+        if self._log is not None:
             try:
-                _write(self._file(self._folder, key), pickle.dumps(priced))
+                self._log.put(_digest(key), priced)
             except OSError:
-                self._folder = None  # a full disk costs time only: this process goes on with what it has in memory
+                self._log = None  # a full disk costs time only: this process goes on with what it has in memory
 
     def _remember(self, key: Hashable, priced: Priced) -> None:
         self._known[key] = priced
         while len(self._known) > self._pairs:
             self._known.popitem(last=False)
 
-    def _read(self, key: Hashable) -> Priced | None:
-        if self._folder is None:
-            return None
-        try:
-            content = self._file(self._folder, key).read_bytes()
-        except OSError:
-            return None
-        priced: Priced = pickle.loads(content)
-        return priced
 
-    def _file(self, folder: Path, key: Hashable) -> Path:
-        digest = hashlib.sha256(repr(key).encode()).hexdigest()
-        return folder / digest[:2] / digest
+def _log_in(folder: Path | None) -> PriceLog | None:
+    """The log of a folder; none where none is wanted or none can be kept, which costs time only."""
+    try:
+        return None if folder is None else PriceLog(folder)
+    except OSError:
+        return None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that no reader sees half; it need not outlive the machine, so nobody waits for the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+def _digest(key: Hashable) -> bytes:
+    return hashlib.sha256(repr(key).encode()).digest()
