@@ -69,8 +69,7 @@ class Processes:
         self._pool = self._new_pool(jobs)
 
     def _new_pool(self, jobs: int) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self._setup,))
+        return ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_begin, initargs=(self._setup,))
 
     def submit(self, task: Task) -> None:
         try:
@@ -113,6 +112,15 @@ class Processes:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How processes begin: as copies of a fresh one that has imported all they need, where the system can do that."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 _evaluator: Evaluator | None = None
