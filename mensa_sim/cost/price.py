@@ -11,7 +11,8 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping import Mapping
 from mensa_sim.cost.measured import TimingsMode, measured_costs
 from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
-from mensa_sim.cost.price_memo import Priced, PriceMemo
+from mensa_sim.cost.price_log import Priced
+from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.search import Case, Objective, Search, Target, limits_of
 from mensa_sim.cost.table import CostTable, Key

@@ -4,9 +4,9 @@ python tests/benchmarks/bench_explore.py [WORKLOAD]
 
 Each line is one exploration: of a system-level field (the link, so that every pair of a layer and an accelerator is
 priced once for all designs), of fields of every accelerator, and the latter again with two processes. The mapping
-search is that of `mensa-sim run`. The graph is traced before the clock starts. The starting of processes, about a second,
-is in both times, so the exploration of every accelerator is long enough (160 designs, 40 s of work on one core) for
-it to count as little as in practice. On a machine that is busy otherwise wall time says little: the CPU time of two
+search is that of `mensa-sim run`. The graph is traced before the clock starts. The start of processes, about a second,
+is in both times; the exploration of every accelerator is long enough (160 designs, 40 s of work for one core) for it
+to count as little as in practice. On a machine that is busy otherwise wall time says little: the CPU time of two
 processes over that of one bounds the speed-up that an idle one can give.
 """
 
