@@ -9,6 +9,7 @@ from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.heft import heft
 from mensa_sim.schedule.mensa import mensa
 from mensa_sim.schedule.optimal import optimal
+from mensa_sim.schedule.own import OwnScheduler, own_schedule
 from mensa_sim.schedule.pareto import pareto
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
@@ -37,12 +38,16 @@ def scheduler_names(problem: Problem) -> tuple[str, ...]:
     return (*(SINGLE + name for name in problem.accelerators), *SCHEDULERS)
 
 
-def schedule(problem: Problem, name: str, **options: float) -> Schedule:
-    """Run the scheduler of that name (`single:NAME` for one accelerator) with its options.
+def schedule(problem: Problem, name: str | OwnScheduler, **options: float) -> Schedule:
+    """Run the scheduler of that name (`single:NAME` for one accelerator), or a function, with its options.
 
     Raises `UnknownNameError` for a name or an option that does not exist, `InfeasibleError` where nothing can be
     scheduled.
     """
+    if not isinstance(name, str):
+        own = own_schedule(problem, name, options)
+        _check_deadline(problem, own)
+        return own
     if name.startswith(SINGLE):
         _check_options(name, single, options)
         alone = single(problem, name.removeprefix(SINGLE))

@@ -5,22 +5,23 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
+from mensa_sim.schedule.own import OwnScheduler, name_of
+from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.placement import Goal, baseline_goal, objective_named, timings_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run import evaluate
-from mensa_sim.workload.load import load_workload, workload_files
+from mensa_sim.workload.graph import LayerGraph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareRequest:
-    """What to compare; the defaults are the command line's."""
+    """What to compare, by name, by path, or as objects that are at hand; the defaults are the command line's."""
 
-    workload: str
-    systems: tuple[str, ...]
-    scheduler: str = "mensa"
+    workload: str | LayerGraph
+    systems: tuple[str | System, ...]
+    scheduler: str | OwnScheduler = "mensa"
     objective: str = "edp"
     timings: str = "fit"
     """As in a run."""
@@ -58,32 +59,38 @@ def compare(request: CompareRequest) -> CompareResult:
     """The workload on each system; one of a single accelerator runs everything there, whatever the scheduler."""
     if len(request.systems) < 2:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
-    if len(set(request.systems)) < len(request.systems):
+    if any(system in request.systems[:index] for index, system in enumerate(request.systems)):
         raise UsageError("--systems: one stands there twice")
     goal = Goal(
         scheduler=request.scheduler,
         objective=objective_named(request.objective),
         timings=timings_named(request.timings),
     )
-    systems = [load_system(name, overrides=request.overrides) for name in request.systems]
-    graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    systems = [system_given(system, request.overrides) for system in request.systems]
+    graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     memo = PriceMemo()
     found = {
         name: evaluate(graph, system, baseline_goal(system, goal), seed=request.seed, memo=memo)
         for name, system in zip(_labels(request.systems, systems), systems, strict=True)
     }
-    files = [file for name in request.systems for file in system_files(name)]
     return CompareResult(
         workload=graph.name,
-        scheduler=request.scheduler,
+        scheduler=name_of(request.scheduler),
         objective=request.objective,
         systems=found,
         versions=versions(),
-        inputs=input_hashes([*workload_files(request.workload), *files]),
+        inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),
     )
 
 
-def _labels(asked: tuple[str, ...], systems: list[System]) -> list[str]:
+def _labels(asked: tuple[str | System, ...], systems: list[System]) -> list[str]:
     """What each system is called: its name, or as it was asked for where another has the same name."""
     names = [system.name for system in systems]
-    return [text if names.count(name) > 1 else name for text, name in zip(asked, names, strict=True)]
+    labels = [
+        given if names.count(name) > 1 and isinstance(given, str) else name
+        for given, name in zip(asked, names, strict=True)
+    ]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--systems: two are called {twice}; give one of them another name")
+    return labels

@@ -14,6 +14,7 @@ from mensa_sim.registry import lookup
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.optimal import beside, exact_serial
+from mensa_sim.schedule.own import OwnScheduler
 from mensa_sim.schedule.problem import Execution, Objective, Problem
 from mensa_sim.schedule.registry import SINGLE, schedule
 from mensa_sim.schedule.schedule import Schedule
@@ -28,7 +29,8 @@ OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "ener
 class Goal:
     """What a schedule is to minimise, how, and under which constraints."""
 
-    scheduler: str = "mensa"
+    scheduler: str | OwnScheduler = "mensa"
+    """The name of a scheduler, or a function that is one."""
     objective: Objective = "edp"
     deadline_ps: int | None = None
     options: Mapping[str, float] = field(default_factory=dict)

@@ -6,7 +6,6 @@ from pathlib import Path
 from mensa_sim.cost.measured import TimingsMode
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
-from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
@@ -15,6 +14,7 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.placement import Goal, Placement, baseline_goal, place
 from mensa_sim.study.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
@@ -23,14 +23,13 @@ from mensa_sim.study.run_request import RunRequest, command_of, goal_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.load import load_workload, workload_files
 
 
 def run(request: RunRequest) -> RunResult:
     """One inference of a workload on a system and on the baseline."""
-    system = load_system(request.system, overrides=request.overrides)
-    baseline = load_system(request.baseline)
-    graph = load_workload(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    system = system_given(request.system, request.overrides)
+    baseline = system_given(request.baseline)
+    graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     goal = goal_of(request)
     return RunResult(
         main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
@@ -39,9 +38,8 @@ def run(request: RunRequest) -> RunResult:
         command=command_of(request),
         inputs=input_hashes(
             (
-                *workload_files(request.workload),
-                *system_files(request.system),
-                *system_files(request.baseline),
+                *workload_files_given(request.workload),
+                *system_files_given(request.system, request.baseline),
                 *(Path(file) for file in (request.schedule_file, request.families_file) if file is not None),
             )
         ),

@@ -6,21 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.own import OwnScheduler
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.study.placement import Goal, objective_named, timings_named
 from mensa_sim.study.provenance import portable_name
 from mensa_sim.units import ms_to_ps
+from mensa_sim.workload.graph import LayerGraph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What to run; the defaults are the command line's."""
+    """What to run, by name, by path, or as an object that is at hand; the defaults are the command line's."""
 
-    workload: str
-    system: str = "mensa_g"
-    scheduler: str = "mensa"
+    workload: str | LayerGraph
+    system: str | System = "mensa_g"
+    scheduler: str | OwnScheduler = "mensa"
     objective: str = "edp"
-    baseline: str = "edge_tpu"
+    baseline: str | System = "edge_tpu"
     seed: int = 0
     overrides: tuple[str, ...] = ()
     """`FIELD=VALUE` on any field of the system."""
@@ -64,10 +67,15 @@ def goal_of(request: RunRequest) -> Goal:
 def command_of(request: RunRequest, *, seed: int | None = None) -> str:
     """What to type for a run or a scenario: what is not a default, without absolute paths; to be pasted into a shell.
 
+    Empty where an object was given in place of a name: no command line can say that.
+
     >>> command_of(RunRequest(workload="lstm", objective="energy", pins={"lstm.cell": "pascal"}))
     'mensa-sim run lstm --objective energy --pin lstm.cell=pascal'
     """
-    words = ["mensa-sim", "run", _named(request.workload)]
+    given = (request.workload, request.system, request.scheduler, request.baseline)
+    if not all(isinstance(each, str) for each in given):
+        return ""
+    words = ["mensa-sim", "run", _named(str(request.workload))]
     defaults = RunRequest(workload="")
     for name in ("system", "scheduler", "objective", "baseline", "deadline_ms", "timings"):
         value = getattr(request, name)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.errors import UsageError
 from mensa_sim.files import keys_of
 from mensa_sim.hardware.area import area_mm2
-from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
+from mensa_sim.schedule.own import name_of
 from mensa_sim.shipped import find, shipped_files
 from mensa_sim.simulate.files import read_scenario
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.study.given import system_files_given, system_given
 from mensa_sim.study.placement import Goal, baseline_goal, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.run_request import RunRequest, command_of, goal_of
@@ -68,10 +70,12 @@ class ScenarioResult:
 
 def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioResult:
     """Schedule every workload of the scenario that `request.workload` names; `seed` replaces that of the file."""
+    if not isinstance(request.workload, str):
+        raise UsageError(f"{request.workload.name}: is a layer graph; a scenario is a file or a name")
     path = find("scenarios", request.workload)
     scenario = read_scenario(path)
-    system = load_system(request.system, overrides=request.overrides)
-    baseline = load_system(request.baseline)
+    system = system_given(request.system, request.overrides)
+    baseline = system_given(request.baseline)
     graphs = {
         stream.workload: load_workload(
             stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
@@ -89,8 +93,7 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
             (
                 path,
                 *(file for stream in scenario.streams for file in workload_files(stream.workload)),
-                *system_files(request.system),
-                *system_files(request.baseline),
+                *system_files_given(request.system, request.baseline),
             )
         ),
     )
@@ -117,7 +120,7 @@ def _on_system(
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,
-        scheduler=goal.scheduler,
+        scheduler=name_of(goal.scheduler),
         objective=goal.objective,
         seed=scenario.seed,
         policy=scenario.policy,

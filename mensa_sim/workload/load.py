@@ -25,13 +25,19 @@ def load_workload(
     path = find("workloads", str(name_or_path))
     workload = _workload_at(path)
     graph = _graph(workload, path, allow_code=allow_code, cache=cache)
-    if strict and graph.coverage.unsupported:
+    if strict:
+        refuse_unsupported(graph, str(path))
+    return graph
+
+
+def refuse_unsupported(graph: LayerGraph, label: str) -> None:
+    """Raises `TraceError` for a graph with unsupported operators; `label` names its file, or the graph."""
+    if graph.coverage.unsupported:
         nodes = ", ".join(f"{layer.name} ({layer.operator})" for layer in graph.layers if not layer.supported)
         raise TraceError(
-            f"{path}: unsupported operators: {nodes}; "
+            f"{label}: unsupported operators: {nodes}; "
             "write them in others, or leave --strict out and have them charged their traffic alone"
         )
-    return graph
 
 
 def workload_files(name_or_path: str | Path) -> tuple[Path, ...]:
