@@ -1,3 +1,91 @@
-"""mensa-sim: a simulator of heterogeneous edge accelerators and their scheduler."""
+"""mensa-sim: a simulator of heterogeneous edge accelerators and their scheduler.
+
+>>> import mensa_sim as ms
+>>> result = ms.run("small_cnn", system="mensa_g")
+>>> result
+<Run: small_cnn on mensa_g>
+
+`print(result)` shows the tables, `result.to_pandas()` is a data frame, and `result.save(FOLDER)` writes what the
+command writes. A name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "FULL",
+    "PLAIN",
+    "Comparison",
+    "Exploration",
+    "InfeasibleError",
+    "LayerGraph",
+    "MensaError",
+    "Options",
+    "Problem",
+    "Run",
+    "ScenarioRun",
+    "Schedule",
+    "System",
+    "UsageError",
+    "__version__",
+    "check",
+    "compare",
+    "diff",
+    "explain",
+    "explore",
+    "families",
+    "list_kind",
+    "load_system",
+    "moves",
+    "place",
+    "run",
+    "run_scenario",
+    "schedule_of",
+    "schema",
+    "show",
+    "trace",
+    "validate",
+]
+
+_HOMES = {
+    **dict.fromkeys(("compare", "explain", "families", "moves", "place", "run", "run_scenario", "trace"), "api"),
+    **dict.fromkeys(("check", "list_kind", "schema", "show"), "api_files"),
+    **dict.fromkeys(("diff", "explore"), "api_explore"),
+    **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api_result"),
+    "validate": "api_validate",
+    **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
+    "load_system": "hardware.files",
+    "System": "hardware.system",
+    "LayerGraph": "workload.graph",
+    "Problem": "schedule.problem",
+    **dict.fromkeys(("Schedule", "schedule_of"), "schedule.schedule"),
+    **dict.fromkeys(("FULL", "PLAIN", "Options"), "simulate.options"),
+}
+"""The module of each name, imported when the name is first used, so that importing the package costs nothing."""
+
+if TYPE_CHECKING:
+    from mensa_sim.api import compare, explain, families, moves, place, run, run_scenario, trace
+    from mensa_sim.api_explore import diff, explore
+    from mensa_sim.api_files import check, list_kind, schema, show
+    from mensa_sim.api_result import Comparison, Exploration, Run, ScenarioRun
+    from mensa_sim.api_validate import validate
+    from mensa_sim.errors import InfeasibleError, MensaError, UsageError
+    from mensa_sim.hardware.files import load_system
+    from mensa_sim.hardware.system import System
+    from mensa_sim.schedule.problem import Problem
+    from mensa_sim.schedule.schedule import Schedule, schedule_of
+    from mensa_sim.simulate.options import FULL, PLAIN, Options
+    from mensa_sim.workload.graph import LayerGraph
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,45 +1,42 @@
-"""What a notebook types and the command line calls."""
+"""What a notebook types and the command line calls: from a workload to a result."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mensa_sim.api_files import check, list_kind, schema, show
+from mensa_sim.api_result import Comparison, Run, ScenarioRun, with_methods
 from mensa_sim.atomic_write import write_atomically
-from mensa_sim.files import json_schema
-from mensa_sim.hardware.files import load_system
-from mensa_sim.registry import lookup
-from mensa_sim.report.output_folder import write_folder
-from mensa_sim.schedule.registry import SCHEDULERS
-from mensa_sim.shipped import FOLDERS, find, shipped_files, shipped_root
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.own import OwnScheduler
 from mensa_sim.simulate.options import FULL, PLAIN, Options
-from mensa_sim.study.check import RECORDS, check_files
+from mensa_sim.study.compare import CompareRequest
+from mensa_sim.study.compare import compare as compare_request
 from mensa_sim.study.explain import Explanation, Move
 from mensa_sim.study.explain import explain as explain_layer
 from mensa_sim.study.explain import moves as moves_of
 from mensa_sim.study.families import FamilyStudy, study_families
+from mensa_sim.study.given import graph_given, system_given
 from mensa_sim.study.placement import Goal, Placement, objective_named, timings_named
 from mensa_sim.study.placement import place as place_graph
-from mensa_sim.study.result import RunResult
 from mensa_sim.study.run import run as run_request
 from mensa_sim.study.run_request import RunRequest
-from mensa_sim.study.scenario import ScenarioResult, is_scenario
+from mensa_sim.study.scenario import is_scenario
 from mensa_sim.study.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.families_saved import families_yaml
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 __all__ = [
     "FULL",
     "PLAIN",
     "Options",
-    "RunResult",
-    "ScenarioResult",
+    "Run",
+    "ScenarioRun",
     "check",
+    "compare",
     "explain",
     "families",
     "is_scenario",
@@ -50,21 +47,23 @@ __all__ = [
     "run_scenario",
     "schema",
     "show",
-    "tables",
     "trace",
-    "write_results",
 ]
+
+Overrides = Sequence[str] | Mapping[str, object]
+"""`FIELD=VALUE` texts as for `--set`, or field to value."""
 
 
 def run(
-    workload: str | Path,
+    workload: object,
+    inputs: object = None,
     *,
-    system: str | Path = "mensa_g",
-    scheduler: str = "mensa",
+    system: str | Path | System = "mensa_g",
+    scheduler: str | OwnScheduler = "mensa",
     objective: str = "edp",
-    baseline: str | Path = "edge_tpu",
+    baseline: str | Path | System = "edge_tpu",
     seed: int = 0,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     pins: Mapping[str, str] | None = None,
     options: Mapping[str, float] | None = None,
     deadline_ms: float | None = None,
@@ -76,95 +75,166 @@ def run(
     allow_code: bool = False,
     strict: bool = False,
     cache: bool = True,
-) -> RunResult:
+) -> Run:
     """Trace, price, schedule and simulate a workload on a system, beside a baseline.
 
-    Workload, system and baseline are files or the bare names of shipped ones. `overrides` are `FIELD=VALUE` on any
-    field of the system, `pins` layer to accelerator, `options` the scheduler's own (`mac_ratio`, ...), `schedule` a
-    schedule.yaml to take instead of a scheduler's, `families` a file of families, `parallel` lets branches overlap in
-    the scheduler's prediction, `timings` whether measured accelerators run only `exact` kernels of their tables or also
-    what a `fit` predicts, `on_chip` what the simulation prefetches and keeps on chip. Raises `UsageError` for bad input
-    and `InfeasibleError` where no schedule exists.
+    A workload is the bare name of a shipped one, a file, a layer graph that `trace` gave, or a `torch.nn.Module` with
+    its example `inputs`; system and baseline are a name, a file, or what `load_system` gave. `scheduler` is a name or
+    a function of your own (see `OwnScheduler`).
+
+    `overrides` set any field of the system, `pins` are layer to accelerator, `options` the scheduler's own
+    (`mac_ratio`, ...), `schedule` is a schedule.yaml to take instead of a scheduler's, `families` a file of families,
+    `parallel` lets branches overlap in the scheduler's prediction, `timings` says whether measured accelerators run
+    only `exact` kernels of their tables or also what a `fit` predicts, `on_chip` what the simulation prefetches and
+    keeps on chip. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
+
+    >>> import mensa_sim as ms
+    >>> slow = {"accelerators.pascal.clock_hz": 1_000_000}
+    >>> result = ms.run("small_cnn", scheduler="single:pascal", baseline="mensa_g", overrides=slow)
+    >>> result.ratios.latency < 0.01
+    True
+    >>> def first(problem):
+    ...     return [problem.accelerators[0]] * len(problem.units)
+    >>> ms.run("small_cnn", scheduler=first).main.scheduler
+    'first'
     """
-    return run_request(
-        RunRequest(
-            workload=str(workload),
-            system=str(system),
-            scheduler=scheduler,
-            objective=objective,
-            baseline=str(baseline),
-            seed=seed,
-            overrides=tuple(overrides),
-            pins=pins or {},
-            options=options or {},
-            deadline_ms=deadline_ms,
-            schedule_file=None if schedule is None else str(schedule),
-            families_file=None if families is None else str(families),
-            parallel=parallel,
-            timings=timings,
-            on_chip=on_chip,
-            allow_code=allow_code,
-            strict=strict,
-            cache=cache,
-        )
+    request = RunRequest(
+        workload=_workload(workload, inputs),
+        system=_name_or(system),
+        scheduler=scheduler,
+        objective=objective,
+        baseline=_name_or(baseline),
+        seed=seed,
+        overrides=_texts(overrides),
+        pins=pins or {},
+        options=options or {},
+        deadline_ms=deadline_ms,
+        schedule_file=None if schedule is None else str(schedule),
+        families_file=None if families is None else str(families),
+        parallel=parallel,
+        timings=timings,
+        on_chip=on_chip,
+        allow_code=allow_code,
+        strict=strict,
+        cache=cache,
     )
+    return with_methods(run_request(request), Run)
 
 
 def run_scenario(
     scenario: str | Path,
     *,
-    system: str | Path = "mensa_g",
-    scheduler: str = "mensa",
+    system: str | Path | System = "mensa_g",
+    scheduler: str | OwnScheduler = "mensa",
     objective: str = "edp",
-    baseline: str | Path = "edge_tpu",
+    baseline: str | Path | System = "edge_tpu",
     seed: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     options: Mapping[str, float] | None = None,
     timings: str = "fit",
     allow_code: bool = False,
     strict: bool = False,
     cache: bool = True,
-) -> ScenarioResult:
+) -> ScenarioRun:
     """Run a scenario, several workloads with arrivals, on a system and on a baseline; `seed` replaces the file's."""
     request = RunRequest(
         workload=str(scenario),
-        system=str(system),
+        system=_name_or(system),
         scheduler=scheduler,
         objective=objective,
-        baseline=str(baseline),
-        overrides=tuple(overrides),
+        baseline=_name_or(baseline),
+        overrides=_texts(overrides),
         options=options or {},
         timings=timings,
         allow_code=allow_code,
         strict=strict,
         cache=cache,
     )
-    return run_scenario_request(request, seed=seed)
+    return with_methods(run_scenario_request(request, seed=seed), ScenarioRun)
 
 
-def write_results(result: RunResult | ScenarioResult, folder: Path, *, force: bool = False) -> tuple[str, ...]:
-    """Write the result files of a run into a folder, each whole or not at all; returns their names."""
-    from mensa_sim.report.result_files import run_files, scenario_files
+def compare(
+    workload: object,
+    systems: Sequence[str | Path | System],
+    *,
+    inputs: object = None,
+    scheduler: str | OwnScheduler = "mensa",
+    objective: str = "edp",
+    timings: str = "fit",
+    seed: int = 0,
+    overrides: Overrides = (),
+    allow_code: bool = False,
+    strict: bool = False,
+    cache: bool = True,
+) -> Comparison:
+    """One workload on several systems; the first is the baseline.
 
-    contents = run_files(result) if isinstance(result, RunResult) else scenario_files(result)
-    write_folder(folder, contents, force=force)
-    return tuple(sorted(contents))
+    >>> import mensa_sim as ms
+    >>> ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
+    <Comparison: small_cnn on edge_tpu, mensa_g>
+    """
+    request = CompareRequest(
+        workload=_workload(workload, inputs),
+        systems=tuple(_name_or(system) for system in systems),
+        scheduler=scheduler,
+        objective=objective,
+        timings=timings,
+        seed=seed,
+        overrides=_texts(overrides),
+        allow_code=allow_code,
+        strict=strict,
+        cache=cache,
+    )
+    return with_methods(compare_request(request), Comparison)
+
+
+def _workload(workload: object, inputs: object) -> str | LayerGraph:
+    """A name, or the graph of what is at hand."""
+    if isinstance(workload, str | Path):
+        if inputs is not None:
+            raise UsageError("inputs belong to a module at hand; a workload file says its own")
+        if is_scenario(str(workload)):
+            raise UsageError(f"{workload} is a scenario of several workloads: give it to run_scenario")
+        return str(workload)
+    return workload if isinstance(workload, LayerGraph) else trace(workload, inputs)
+
+
+def _name_or(system: str | Path | System) -> str | System:
+    return system if isinstance(system, System) else str(system)
+
+
+def _texts(overrides: Overrides) -> tuple[str, ...]:
+    """`FIELD=VALUE` texts; a value is written as JSON, as `--set` reads it."""
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides: {overrides!r} is a text; give a list of them, or a mapping of field to value")
+    if isinstance(overrides, Mapping):
+        return tuple(f"{field}={json.dumps(value)}" for field, value in overrides.items())
+    return tuple(overrides)
 
 
 def place(
-    workload: str | Path,
+    workload: object,
+    inputs: object = None,
     *,
-    system: str | Path = "mensa_g",
-    scheduler: str = "mensa",
+    system: str | Path | System = "mensa_g",
+    scheduler: str | OwnScheduler = "mensa",
     objective: str = "edp",
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     options: Mapping[str, float] | None = None,
     pins: Mapping[str, str] | None = None,
     timings: str = "fit",
     allow_code: bool = False,
     cache: bool = True,
 ) -> Placement:
-    """Price and schedule a workload without simulating it: costs, problem and schedule."""
+    """Price and schedule a workload without simulating it: costs, problem and schedule.
+
+    >>> import mensa_sim as ms
+    >>> placement = ms.place("small_cnn", scheduler="optimal")
+    >>> placement.schedule.gap
+    0.0
+    >>> placement.problem.accelerators
+    ('pascal', 'pavlov', 'jacquard')
+    """
     goal = Goal(
         scheduler=scheduler,
         objective=objective_named(objective),
@@ -172,12 +242,17 @@ def place(
         pins=pins or {},
         timings=timings_named(timings),
     )
-    graph = load_workload(workload, allow_code=allow_code, cache=cache)
-    return place_graph(graph, load_system(system, overrides=overrides), goal)
+    graph = graph_given(_workload(workload, inputs), allow_code=allow_code, strict=False, cache=cache)
+    return place_graph(graph, system_given(_name_or(system), _texts(overrides)), goal)
 
 
 def explain(placement: Placement, layer: str) -> Explanation:
-    """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win."""
+    """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
+
+    >>> import mensa_sim as ms
+    >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
+    'pascal'
+    """
     return explain_layer(placement.problem, placement.costs, placement.schedule, layer)
 
 
@@ -210,47 +285,39 @@ def families(
     return study
 
 
-def tables(result: RunResult | ScenarioResult) -> "RenderableType":
-    """What the command line prints of a result, for `rich`."""
-    from mensa_sim.report.scenario import scenario_tables
-    from mensa_sim.report.tables import run_tables
+def trace(
+    workload: object,
+    inputs: object = None,
+    *,
+    name: str | None = None,
+    parameter_bits: int | None = None,
+    activation_bits: int | None = None,
+    allow_code: bool = False,
+    strict: bool = False,
+    cache: bool = True,
+) -> LayerGraph:
+    """The layer graph of a workload: a file, the bare name of a shipped one, or a `torch.nn.Module` with its inputs.
 
-    return run_tables(result) if isinstance(result, RunResult) else scenario_tables(result)
+    Inputs are example tensors, by position or by name; their values never matter and nothing is computed. `name` and
+    the bits (8 by default) are those of a module; a file says its own.
 
-
-def trace(workload: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True) -> LayerGraph:
-    """The layer graph of a workload: a file or the bare name of a shipped one."""
-    return load_workload(workload, allow_code=allow_code, strict=strict, cache=cache)
-
-
-def list_kind(kind: str) -> list[dict[str, str]]:
-    """Name and path of everything of a kind that ships; schedulers have no path.
-
-    Kinds: workloads, scenarios, systems, accelerators, schedulers, technologies, spaces. An accelerator is also a
-    system of its name.
+    >>> import mensa_sim as ms
+    >>> from torch import nn, zeros
+    >>> graph = ms.trace(nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)), zeros(1, 16), name="mlp")
+    >>> [layer.name for layer in graph.layers], graph.macs, graph.parameter_bytes
+    (['0', '2'], 640, 676)
     """
-    if kind == "schedulers":
-        return [{"name": name} for name in ("single:NAME", *SCHEDULERS)]
-    lookup({**FOLDERS, "schedulers": ""}, kind, "kind")
-    files = dict(shipped_files(kind))
-    if kind == "systems":
-        files = {**shipped_files("accelerators"), **files}
-    root = shipped_root()
-    return [{"name": name, "path": files[name].relative_to(root).as_posix()} for name in sorted(files)]
+    if isinstance(workload, str | Path):
+        if any(value is not None for value in (inputs, name, parameter_bits, activation_bits)):
+            raise UsageError("inputs, name and bits belong to a module at hand; a workload file says its own")
+        return load_workload(workload, allow_code=allow_code, strict=strict, cache=cache)
+    from mensa_sim.workload.trace_module import graph_of_module
 
-
-def show(kind: str, name: str) -> str:
-    """The text of a shipped file, comments included; an accelerator stands for the system of its name."""
-    lookup(FOLDERS, kind, "kind of file")
-    alone = kind == "systems" and name not in shipped_files(kind) and name in shipped_files("accelerators")
-    return find("accelerators" if alone else kind, name).read_text()
-
-
-def check(files: Iterable[str | Path]) -> list[str]:
-    """Every fault of YAML files of any kind; empty where all are good."""
-    return check_files([Path(file) for file in files])
-
-
-def schema(kind: str) -> str:
-    """The JSON Schema of a kind of file as JSON text: workload, scenario, system, accelerator, technology, ..."""
-    return json.dumps(json_schema(lookup(RECORDS, kind, "kind of file")), indent=2) + "\n"
+    graph = graph_of_module(
+        workload,
+        inputs,
+        name=name,
+        parameter_bits=8 if parameter_bits is None else parameter_bits,
+        activation_bits=8 if activation_bits is None else activation_bits,
+    )
+    return graph_given(graph, allow_code=True, strict=strict, cache=False)

@@ -74,6 +74,7 @@ def run(
 ) -> None:
     """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim import api
+    from mensa_sim.report.output_folder import write_folder
 
     common: dict[str, Any] = {
         "system": system,
@@ -98,7 +99,7 @@ def run(
                 "--plain": plain,
             }
         )
-        result: api.RunResult | api.ScenarioResult = api.run_scenario(workload, seed=seed, **common)
+        result: api.Run | api.ScenarioRun = api.run_scenario(workload, seed=seed, **common)
     else:
         result = api.run(
             workload,
@@ -112,12 +113,13 @@ def run(
             **common,
         )
     folder = output or Path("results") / f"{result.main.workload}-{result.main.system}"
-    written = api.write_results(result, folder, force=force)
+    files = result.files()
+    write_folder(folder, files, force=force)
     if as_json:
-        sys.stdout.write((folder / "summary.json").read_text())
+        sys.stdout.write(files["summary.json"])
     elif not quiet:
-        show(api.tables(result))
-        show(f"\nresults in {folder}: {', '.join(written)}")
+        show(result.table())
+        show(f"\nresults in {folder}: {', '.join(sorted(files))}")
 
 
 def _refuse_for_scenarios(given: dict[str, object]) -> None:

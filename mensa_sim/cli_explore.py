@@ -38,7 +38,6 @@ def explore(
     """Search a design space for better systems; a killed search goes on with --resume."""
     from mensa_sim import api_explore
     from mensa_sim.report.explore_files import explore_json
-    from mensa_sim.report.explore_tables import explore_tables
 
     folder = output or api_explore.explore_folder(space)
     result = api_explore.explore(
@@ -58,7 +57,7 @@ def explore(
     if as_json:
         sys.stdout.write(explore_json(result))
     elif not quiet:
-        show(explore_tables(result))
+        show(result.table())
         show(f"\nresults in {folder}: designs.csv, front/, report.html, study.db, summary.json")
 
 
@@ -79,10 +78,10 @@ def compare(
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")] = False,
 ) -> None:
     """Run one workload on several systems, side by side."""
-    from mensa_sim import api_explore
-    from mensa_sim.report.compare import compare_json, compare_tables
+    from mensa_sim import api
+    from mensa_sim.report.output_folder import write_folder
 
-    result = api_explore.compare(
+    result = api.compare(
         workload,
         [name.strip() for name in systems.split(",") if name.strip()],
         scheduler=scheduler,
@@ -95,11 +94,12 @@ def compare(
         cache=not no_cache,
     )
     folder = output or Path("results") / f"{result.workload}-compare"
-    api_explore.write_comparison(result, folder, force=force)
+    files = result.files()
+    write_folder(folder, files, force=force)
     if as_json:
-        sys.stdout.write(compare_json(result))
+        sys.stdout.write(files["summary.json"])
     elif not quiet:
-        show(compare_tables(result))
+        show(result.table())
         show(f"\nresults in {folder}: report.html, summary.json")
 
 

@@ -68,7 +68,9 @@ def _index(problem: Problem, entry: Any, name: str) -> int:
         return problem.accelerators.index(entry)
     count = len(problem.accelerators)
     if not isinstance(entry, int) or isinstance(entry, bool) or not 0 <= entry < count:
-        raise UsageError(f"scheduler {name}: {entry!r} is no accelerator; give a name, or an index from 0 to {count - 1}")
+        raise UsageError(
+            f"scheduler {name}: {entry!r} is no accelerator; give a name, or an index from 0 to {count - 1}"
+        )
     return entry
 
 

@@ -7,10 +7,11 @@ import pytest
 from space_files import TINY
 
 from mensa_sim import api
-from mensa_sim.api_explore import compare, write_comparison
+from mensa_sim.api import compare
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.files import write_yaml
 from mensa_sim.report.compare import compare_summary
+from mensa_sim.shipped import shipped_root
 
 SYSTEMS = ["edge_tpu", "mensa_g", "base_hb"]
 
@@ -48,14 +49,14 @@ def test_the_order_of_the_systems_changes_no_figure(workload: Path) -> None:
 
 def test_two_files_of_one_name_stay_apart(workload: Path, tmp_path: Path) -> None:
     shipped = {entry["name"]: entry["path"] for entry in api.list_kind("systems")}
-    path = api.shipped_root() / shipped["mensa_g"]
+    path = shipped_root() / shipped["mensa_g"]
     result = compare(workload, ["mensa_g", str(path)])
     assert list(result.systems) == ["mensa_g", str(path)]
 
 
 def test_the_results_are_written_the_same_twice(workload: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_comparison(compare(workload, SYSTEMS), tmp_path / name)
+        compare(workload, SYSTEMS).save(tmp_path / name)
     for file in ("summary.json", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     summary = json.loads((tmp_path / "one" / "summary.json").read_text())
@@ -76,4 +77,4 @@ def test_a_folder_with_the_files_of_others_is_refused(workload: Path, tmp_path: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(MensaError, match="--force"):
-        write_comparison(compare(workload, SYSTEMS[:2]), tmp_path / "mine")
+        compare(workload, SYSTEMS[:2]).save(tmp_path / "mine")

@@ -85,7 +85,7 @@ def test_runs_on_two_clocks_differ_in_what_came_out(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(write_yaml(TINY))
     for name, overrides in (("fast", ()), ("slow", ("accelerators.edge_tpu.clock_hz=1000000",)), ("again", ())):
         result = api.run(tmp_path / "tiny.yaml", system="edge_tpu", scheduler="single:edge_tpu", overrides=overrides)
-        api.write_results(result, tmp_path / name)
+        result.save(tmp_path / name)
     difference = diff(tmp_path / "fast", tmp_path / "slow")
     ratios = {change.field: change.ratio for change in difference.outputs}
     assert (ratios["latency_ps"] or 0) > 1

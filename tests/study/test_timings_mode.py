@@ -13,6 +13,7 @@ from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.timing_table_file import table_text
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.files import write_yaml
+from mensa_sim.shipped import shipped_root
 from mensa_sim.workload.layer import LoopNest
 
 TEXTS = dict.fromkeys(
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "t.csv").write_text(table_text(table))
     shipped = api.show("accelerators", "cpu_xeon_1_thread")
     text = shipped.replace("../measured/cpu_xeon_1_thread.csv", "t.csv").replace("macs_per_s: 90", "macs_per_s: 99")
-    technology = api.shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
+    technology = shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
     (tmp_path / "device.yaml").write_text(text.replace("../technology/cmos_22nm.yaml", str(technology)))
     layer = {"name": "fc", "operator": "linear", "dims": {"K": 20, "C": 64}}
     (tmp_path / "w.yaml").write_text(write_yaml({"name": "w", "layers": [layer]}))
@@ -56,7 +57,7 @@ CALLS: dict[str, Callable[[Path, str], object]] = {
     "scenario": lambda folder, mode: api.run_scenario(
         folder / "scenario.yaml", system=folder / "device.yaml", timings=mode
     ),
-    "compare": lambda folder, mode: api_explore.compare(
+    "compare": lambda folder, mode: api.compare(
         folder / "w.yaml", ["edge_tpu", str(folder / "device.yaml")], timings=mode
     ),
     "explain": lambda folder, mode: api.place(folder / "w.yaml", system=folder / "device.yaml", timings=mode),
