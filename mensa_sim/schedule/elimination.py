@@ -89,7 +89,7 @@ class Elimination:
                 if entry.kind == "message":
                     part = messages[entry.index]
                 elif entry.kind == "pay":
-                    part = copies[entry.index] @ self.holders.T + absent.T
+                    part = copies[entry.index] @ self.holders.T  # the producer's own memory holds it for nothing
                 elif entry.kind == "read":
                     part = absent.T
                 else:

@@ -42,6 +42,14 @@ def test_a_short_unit_takes_the_idle_gap_before_a_placed_one() -> None:
     assert early.prediction.starts_ps == (0, 120, 0)
 
 
+def test_a_unit_that_fits_an_idle_gap_exactly_takes_it() -> None:
+    tensors = (Tensor(producer=0, readers=(1,), size_bytes=100),)
+    units = (unit("a", 1000, 10), unit("b", 300, 3000), unit("exact", 120, 900))
+    found = heft(chain(*units, tensors=tensors, execution="parallel"))
+    assert found.prediction.starts_ps == (0, 120, 0)
+    assert found.prediction.parallel_ps == 420
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(problem=problems(max_units=5, executions=("parallel",)))
 def test_the_makespan_is_no_shorter_than_the_critical_path_with_the_fastest_of_everything(problem: Problem) -> None:

@@ -69,6 +69,23 @@ def test_the_predecessor_is_the_producer_that_sends_most_bytes() -> None:
     assert mensa(problem).assignment["join"] == "far"
 
 
+def test_of_producers_that_send_as_much_the_earliest_is_the_predecessor() -> None:
+    other = unit("other", 100, 100, family=3)
+    tensors = tuple(Tensor(producer=producer, readers=(2,), size_bytes=5) for producer in (0, 1))
+    join = unit("join", 100, 100, family=3, parameter_bytes=4, macs_per_step=400)
+    found = mensa(chain(FIRST, other, join, tensors=tensors, families=FAMILIES))
+    assert found.assignment == {"first": "near", "other": "far", "join": "near"}
+
+
+@pytest.mark.parametrize(("parameter_bytes", "place"), [(7, "near"), (8, "far")])
+def test_activations_that_lie_where_the_layer_is_ideal_need_not_be_sent(parameter_bytes: int, place: str) -> None:
+    other = unit("other", 100, 100, family=3)
+    tensors = tuple(Tensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5)))
+    join = unit("join", 100, 100, family=3, parameter_bytes=parameter_bytes, macs_per_step=parameter_bytes)
+    found = mensa(chain(FIRST, other, join, tensors=tensors, families=FAMILIES))
+    assert found.assignment == {"first": "near", "other": "far", "join": place}
+
+
 def test_a_layer_that_its_predecessors_accelerator_refuses_moves() -> None:
     options = (Refusal(reason="no"), Option(latency_ps=100, energy_pj=1.0, compute_ps=100))
     layer = Unit(name="second", layers=("second",), options=options, family=3)
@@ -90,6 +107,13 @@ def test_without_a_table_a_family_goes_where_its_summed_cost_is_lowest() -> None
     large = unit("large", 100, 50, family=2)
     alone = unit("alone", 5, 6, family=4)
     assert family_accelerators(chain(small, large, alone, objective="latency")) == {2: 1, 4: 0}
+
+
+def test_an_accelerator_that_refuses_some_of_a_family_comes_after_one_that_runs_all_of_it() -> None:
+    half = Unit(
+        name="b", layers=("b",), options=(Refusal(reason="no"), Option(latency_ps=900, energy_pj=1.0)), family=2
+    )
+    assert family_accelerators(chain(unit("a", 10, 900, family=2), half, objective="latency")) == {2: 1}
 
 
 def test_a_layer_without_a_family_is_a_family_of_its_own() -> None:

@@ -156,6 +156,14 @@ def test_among_the_fastest_it_takes_the_one_of_least_energy() -> None:
     assert optimal(replace(problem, units=(cheaper,))).assignment == {"a": "far"}
 
 
+def test_a_deadline_that_the_best_schedule_meets_to_the_ps_changes_nothing() -> None:
+    problem = chain(unit("a", 100, 200), unit("b", 300, 150), objective="energy")
+    free = optimal(problem)
+    bound = optimal(replace(problem, deadline_ps=free.prediction.latency_ps))
+    assert bound == free
+    assert bound.proof == "exact: dynamic programming over the graph"
+
+
 def test_a_heuristic_that_misses_the_deadline_says_by_how_much() -> None:
     problem = chain(unit("a", 100, 200, family=3), families={3: 1}, deadline_ps=150)
     with pytest.raises(InfeasibleError, match=r"mensa takes 200 ps and misses .* of 150 ps by 50 ps \(33.3%\)"):

@@ -11,17 +11,30 @@ from random_problems import problems
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.throughput import loads_ps, throughput
 from mensa_sim.schedule.transfer import Route, Stage
+from mensa_sim.schedule.unit import Option, Refusal
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("memory_bound", [False, True])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(problem=problems(max_units=6))
-def test_no_assignment_has_a_shorter_period(problem: Problem) -> None:
+def test_no_assignment_has_a_shorter_period(memory_bound: bool, problem: Problem) -> None:
+    problem = all_on_memory(problem) if memory_bound else problem
     places = product(*(unit.allowed for unit in problem.units))
     best = min(max(loads_ps(problem, assignment).values()) for assignment in places)
     found = throughput(problem)
     assert best <= found.value <= best * (1 + 1e-5)
     assert found.bound is not None
     assert best * (1 - 1e-5) <= found.bound <= best
+
+
+def all_on_memory(problem: Problem) -> Problem:
+    """The problem with every unit reading and writing as long as it runs."""
+
+    def busy(option: Option | Refusal) -> Option | Refusal:
+        return replace(option, memory_ps=option.latency_ps) if isinstance(option, Option) else option
+
+    units = tuple(replace(piece, options=tuple(busy(option) for option in piece.options)) for piece in problem.units)
+    return replace(problem, units=units)
 
 
 def test_the_load_of_a_stream_is_spread_over_the_accelerators() -> None:
@@ -51,4 +64,5 @@ def test_two_accelerators_beside_one_memory_share_its_channel() -> None:
     units = tuple(replace(unit(f"u{i}", 1, 1), options=(option, option)) for i in range(4))
     found = throughput(chain(*units, memories=("m0", "m0")))
     assert found.value == 4 * 80
+    assert found.gap == pytest.approx(0, abs=1e-5)
     assert "memory m0 sets the period" in found.reasons["u0"]
