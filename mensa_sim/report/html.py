@@ -1,92 +1,132 @@
-"""report.html of a run: headline, energy by component, layers and why they are where they are."""
+"""report.html of a run: what it costs, where time and energy go, which layer went where and why."""
 
-import plotly.graph_objects as go
-
+from mensa_sim.report.assumptions import run_assumptions
+from mensa_sim.report.cards import Card, cards_block
+from mensa_sim.report.drawn import drawn_block
 from mensa_sim.report.layers import coverage_text
 from mensa_sim.report.page import (
-    COLOURS,
-    PATTERNS,
-    figure_block,
     heading,
+    list_block,
     page,
     paragraph,
     provenance_block,
     table_block,
 )
-from mensa_sim.report.quantities import energy_text, percent_text, time_text
-from mensa_sim.study.result import RunResult, SystemResult, energy_components
-from mensa_sim.units import PJ_PER_MJ
+from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.run_figures import run_figures
+from mensa_sim.report.tables import optimality_text
+from mensa_sim.study.result import RunResult, SystemResult
 
 
 def report_html(result: RunResult) -> str:
     """The report of a run as one HTML page; every text that came from a file is escaped."""
     main = result.main
+    figures = run_figures(result)
     return page(
         f"{main.workload} on {main.system}",
         (
-            paragraph(_headline(result)),
-            figure_block("energy", energy_figure(result)),
-            heading("Layers"),
+            paragraph(_lead(result), kind="lead"),
+            cards_block(_cards(result)),
+            heading("Where energy and time go"),
+            drawn_block(figures, "energy", "utilization", "roofline", "families"),
+            heading("One inference over time"),
+            drawn_block(figures, "timeline", "bandwidth", "buffers"),
+            heading("Where each layer went, and why"),
+            paragraph(_schedule_text(main)),
             _layer_table(main),
-            heading("Coverage"),
+            heading("What was understood, and what is assumed"),
             paragraph(coverage_text(main.coverage, main.coverage_shares)),
-            provenance_block(result.versions, result.inputs),
+            list_block(run_assumptions(main)),
+            provenance_block(result.versions, result.inputs, result.command),
         ),
     )
 
 
-def _headline(result: RunResult) -> str:
+def _lead(result: RunResult) -> str:
     main, baseline, ratios = result.main, result.baseline, result.ratios
     return (
-        f"One inference takes {time_text(main.latency_ps)} and {energy_text(main.energy_pj)}; "
-        f"{baseline.system} takes {time_text(baseline.latency_ps)} and {energy_text(baseline.energy_pj)}. "
-        f"Energy efficiency {ratios.energy_efficiency:.2f}x, throughput {ratios.throughput:.2f}x. "
-        f"Scheduler {main.scheduler}, objective {main.objective}."
+        f"One inference of {main.workload} takes {time_text(main.latency_ps)} and {energy_text(main.energy_pj)} on "
+        f"{main.system}: {_times(ratios.energy_efficiency, 'energy efficiency')} and "
+        f"{_times(ratios.throughput, 'throughput')} of {baseline.system}."
     )
 
 
-def energy_figure(result: RunResult) -> go.Figure:
-    """Energy of one inference by component, the system beside its baseline, as stacked bars."""
-    systems = (result.baseline, result.main)
-    components = energy_components(*systems)
-    figure = go.Figure()
-    for index, component in enumerate(components):
-        figure.add_trace(
-            go.Bar(
-                name=component.replace("_", " "),
-                x=[f"{system.system} ({role})" for system, role in zip(systems, ("baseline", "this run"), strict=True)],
-                y=[system.energy_by_component_pj.get(component, 0.0) / PJ_PER_MJ for system in systems],
-                marker={"color": COLOURS[index % len(COLOURS)], "pattern": {"shape": PATTERNS[index // len(COLOURS)]}},
-                hovertemplate="%{x}<br>%{fullData.name}: %{y:.4g} mJ<extra></extra>",
-            )
-        )
-    figure.update_layout(
-        barmode="stack",
-        title={"text": _energy_finding(result)},
-        xaxis={"title": {"text": "system"}},
-        yaxis={"title": {"text": "energy of one inference (mJ)"}, "rangemode": "tozero"},
-        template="none",
-        legend={"title": {"text": "component"}},
+def _times(ratio: float, of: str) -> str:
+    return f"{ratio:.2f} times the {of}"
+
+
+def _cards(result: RunResult) -> list[Card]:
+    main, baseline, ratios = result.main, result.baseline, result.ratios
+    against = baseline.system
+    edp = baseline.edp_j_s / main.edp_j_s
+    rates = (main.throughput_inferences_per_s, baseline.throughput_inferences_per_s)
+    traffic = (sum(main.traffic_bytes.values()), sum(baseline.traffic_bytes.values()))
+    return [
+        Card(
+            label="latency",
+            value=time_text(main.latency_ps),
+            ratio=ratios.latency,
+            beside=f"{against}: {time_text(baseline.latency_ps)}",
+        ),
+        Card(
+            label="energy",
+            value=energy_text(main.energy_pj),
+            ratio=ratios.energy_efficiency,
+            beside=f"{against}: {energy_text(baseline.energy_pj)}",
+        ),
+        Card(
+            label="energy x delay",
+            value=engineering(main.edp_j_s, "Js"),
+            ratio=edp,
+            beside=f"{against}: {engineering(baseline.edp_j_s, 'Js')}",
+        ),
+        Card(
+            label="throughput (1 / latency)",
+            value=engineering(rates[0], "inf/s"),
+            ratio=ratios.throughput,
+            beside=f"{against}: {engineering(rates[1], 'inf/s')}",
+        ),
+        Card(
+            label="utilization while busy",
+            value=percent_text(main.utilization),
+            beside=f"{against}: {percent_text(baseline.utilization)}; {engineering(main.macs_per_s, 'MAC/s')}",
+        ),
+        Card(
+            label="memory traffic",
+            value=bytes_text(traffic[0]),
+            beside=f"{against}: {bytes_text(traffic[1])}; {main.handoffs} hand-offs",
+        ),
+        Card(
+            label="steady state",
+            value=time_text(main.steady.latency_ps),
+            beside=f"{energy_text(main.steady.energy_pj)}, with parameters that the inference before left on chip",
+        ),
+        *([Card(label="area", value=f"{main.area_mm2:.3g} mm²", beside=_area(baseline))] if main.area_mm2 else ()),
+    ]
+
+
+def _area(baseline: SystemResult) -> str:
+    return f"{baseline.system}: {baseline.area_mm2:.3g} mm²" if baseline.area_mm2 else "without wiring and control"
+
+
+def _schedule_text(main: SystemResult) -> str:
+    shares = ", ".join(f"{each.layers} on {name}" for name, each in main.accelerators.items())
+    return (
+        f"Scheduler {main.scheduler}, objective {main.objective}: {shares}; {main.handoffs} tensors change "
+        f"accelerators. Optimality: {optimality_text(main.optimality)}."
     )
-    return figure
-
-
-def _energy_finding(result: RunResult) -> str:
-    main = result.main
-    largest = max(main.energy_by_component_pj, key=main.energy_by_component_pj.__getitem__)
-    share = main.energy_by_component_pj[largest] / main.energy_pj
-    finding = f"{largest.replace('_', ' ')} takes {percent_text(share)} of the energy on {main.system}"
-    return finding.replace("<", "&lt;")
 
 
 def _layer_table(main: SystemResult) -> str:
-    header = ("layer", "operator", "family", "accelerator", "time", "energy", "utilization", "bound", "why there")
+    numeric = ("start", "time", "energy", "utilization")
+    header = ("layer", "operator", "family", "accelerator", *numeric, "bound", "why there")
     rows = [
         (
             layer.name,
             layer.operator if layer.supported else f"{layer.operator} (unsupported: traffic alone)",
             "-" if layer.family is None else str(layer.family),
             layer.accelerator,
+            time_text(layer.start_ps),
             time_text(layer.end_ps - layer.start_ps),
             energy_text(layer.energy_pj),
             percent_text(layer.utilization) if layer.macs else "-",
@@ -95,4 +135,4 @@ def _layer_table(main: SystemResult) -> str:
         )
         for layer in main.layers
     ]
-    return table_block(header, rows, numeric=("time", "energy", "utilization"))
+    return table_block(header, rows, numeric=numeric, name="layers")

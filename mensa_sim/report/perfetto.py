@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from mensa_sim.report.lanes import Lanes, lanes_of
 from mensa_sim.simulate.timeline import Span, Timeline
 from mensa_sim.simulate.tracks import Arrow, Track, arrows, tracks
 from mensa_sim.workload.graph import LayerGraph
 
 PS_PER_US = 10**6
 Event = dict[str, object]
-Lanes = Mapping[int, int]
-"""Track number by the identity of a span."""
 
 
 def perfetto_json(
@@ -21,7 +20,7 @@ def perfetto_json(
     `graphs` by stream; `static_mw` is the leakage and background power under the power counter. Times are in
     microseconds, as the format wants, exact to the picosecond. Transfers that share a channel lie in lanes of it.
     """
-    lanes, names = _lanes(timeline, accelerators)
+    lanes, names = lanes_of(timeline.spans, accelerators)
     events: list[Event] = [
         {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": name}} for tid, name in names.items()
     ]
@@ -34,26 +33,6 @@ def perfetto_json(
         events += _counter(track)
     trace = {"displayTimeUnit": "ns", "otherData": {"kept_every_nth_request": timeline.every}, "traceEvents": events}
     return json.dumps(trace, separators=(",", ":"), allow_nan=False) + "\n"
-
-
-def _lanes(timeline: Timeline, accelerators: Sequence[str]) -> tuple[Lanes, dict[int, str]]:
-    """A lane for each span, so that no two in a lane overlap: the accelerators' first, then the channels'."""
-    channels = sorted({span.resource for span in timeline.spans} - set(accelerators))
-    by_resource: dict[str, list[Span]] = {name: [] for name in (*accelerators, *channels)}
-    for span in sorted(timeline.spans, key=lambda span: (span.start_ps, span.end_ps)):
-        by_resource[span.resource].append(span)
-    lanes: dict[int, int] = {}
-    names: dict[int, str] = {}
-    for resource, spans in by_resource.items():
-        free_at: list[int] = []
-        first = len(names) + 1
-        for span in spans:
-            lane = next((index for index, end_ps in enumerate(free_at) if end_ps <= span.start_ps), len(free_at))
-            free_at[lane : lane + 1] = [span.end_ps]
-            lanes[id(span)] = first + lane
-        for lane in range(max(1, len(free_at))):
-            names[first + lane] = resource if lane == 0 else f"{resource} ({lane + 1})"
-    return lanes, names
 
 
 def _slices(spans: Iterable[Span], lanes: Lanes) -> Iterator[Event]:

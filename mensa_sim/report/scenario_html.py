@@ -1,111 +1,119 @@
-"""report.html of a scenario: latency of each stream, energy by component, load."""
+"""report.html of a scenario: who meets deadlines, who waits, what it costs, and the slowest request."""
 
-import plotly.graph_objects as go
-
-from mensa_sim.report.page import COLOURS, figure_block, heading, page, paragraph, provenance_block, table_block
-from mensa_sim.report.quantities import energy_text, percent_text, time_text
+from mensa_sim.report.assumptions import memory_texts
+from mensa_sim.report.cards import Card, cards_block
+from mensa_sim.report.drawn import drawn_block
+from mensa_sim.report.page import heading, list_block, page, paragraph, provenance_block, table_block
+from mensa_sim.report.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.scenario_figures import scenario_figures
 from mensa_sim.study.scenario import ScenarioResult, ScenarioSystemResult
-from mensa_sim.units import PS_PER_MS
-
-PERCENTILES = ("p50", "p95", "p99", "max")
 
 
 def scenario_html(result: ScenarioResult) -> str:
-    """The report of a scenario as one HTML page."""
+    """The report of a scenario as one HTML page; every text that came from a file is escaped."""
     main = result.main
+    figures = scenario_figures(result)
     return page(
         f"{main.workload} on {main.system}",
         (
-            paragraph(_headline(result)),
-            figure_block("latency", latency_figure(main)),
-            figure_block("load", load_figure(result)),
+            paragraph(_lead(result), kind="lead"),
+            cards_block(_cards(result)),
+            heading("Deadlines and waiting"),
+            drawn_block(figures, "latency", "waiting"),
             heading("Streams"),
-            _stream_table(main),
-            provenance_block(result.versions, result.inputs),
+            _stream_table(result),
+            heading("Load and energy"),
+            drawn_block(figures, "load", "energy"),
+            heading("Around the slowest request"),
+            drawn_block(figures, "timeline"),
+            heading("The whole run over time"),
+            drawn_block(figures, "power", "bandwidth", "buffers"),
+            heading("What is assumed"),
+            list_block(_assumptions(main)),
+            provenance_block(result.versions, result.inputs, result.command),
         ),
     )
 
 
-def _headline(result: ScenarioResult) -> str:
+def _lead(result: ScenarioResult) -> str:
     main, baseline = result.main, result.baseline
+    requests = sum(stream.requests for stream in main.metrics.streams.values())
     text = (
-        f"{time_text(main.metrics.end_ps)} of time at a mean power of {main.metrics.mean_power_mw:.3g} mW "
-        f"({baseline.system}: {baseline.metrics.mean_power_mw:.3g} mW). Scheduler {main.scheduler}, policy "
-        f"{main.policy}, seed {main.seed}."
+        f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
+        f"{_misses(main)} deadlines are missed ({baseline.system}: {_misses(baseline)}), at a mean power of "
+        f"{engineering(main.metrics.mean_power_mw / 1000, 'W')}."
     )
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]
     return text + (f" Overloaded, the backlog grows: {', '.join(overloaded)}." if overloaded else "")
 
 
-def latency_figure(main: ScenarioSystemResult) -> go.Figure:
-    """Latency percentiles of each stream on a logarithmic axis."""
-    figure = go.Figure()
-    streams = {name: stream for name, stream in main.metrics.streams.items() if stream.finished}
-    for index, percentile in enumerate(PERCENTILES):
-        values = [getattr(stream, f"{percentile}_ps") / PS_PER_MS for stream in streams.values()]
-        figure.add_trace(
-            go.Bar(
-                name=percentile,
-                x=[name.replace("<", "&lt;") for name in streams],
-                y=values,
-                marker={"color": COLOURS[index]},
-                hovertemplate="%{x}<br>%{fullData.name}: %{y:.4g} ms<extra></extra>",
+def _misses(system: ScenarioSystemResult) -> int:
+    return sum(stream.deadline_misses for stream in system.metrics.streams.values())
+
+
+def _cards(result: ScenarioResult) -> list[Card]:
+    main, baseline = result.main, result.baseline
+    against = baseline.system
+    ours, theirs = main.energy_per_inference_pj, baseline.energy_per_inference_pj
+    power = (main.metrics.mean_power_mw, baseline.metrics.mean_power_mw)
+    cards = [
+        Card(label="deadline misses", value=str(_misses(main)), beside=f"{against}: {_misses(baseline)}"),
+        Card(
+            label="energy per inference",
+            value="-" if ours is None else energy_text(ours),
+            ratio=result.energy_efficiency,
+            beside="" if theirs is None else f"{against}: {energy_text(theirs)}",
+        ),
+        Card(
+            label="mean power",
+            value=engineering(power[0] / 1000, "W"),
+            ratio=power[1] / power[0],
+            beside=f"{against}: {engineering(power[1] / 1000, 'W')}",
+        ),
+    ]
+    for name, stream in main.metrics.streams.items():
+        if stream.p99_ps is None:
+            continue
+        other = baseline.metrics.streams[name].p99_ps
+        cards.append(
+            Card(
+                label=f"p99 of {name}",
+                value=time_text(stream.p99_ps),
+                ratio=other / stream.p99_ps if other else None,
+                beside=f"{against}: {time_text(other) if other else '-'}",
             )
         )
-    figure.update_layout(
-        barmode="group",
-        title={"text": _latency_finding(main)},
-        xaxis={"title": {"text": "stream"}},
-        yaxis={"title": {"text": "latency (ms)"}, "type": "log"},
-        legend={"title": {"text": "percentile"}},
-        template="none",
-    )
-    return figure
+    return cards
 
 
-def _latency_finding(main: ScenarioSystemResult) -> str:
-    misses = {name: stream.deadline_misses for name, stream in main.metrics.streams.items() if stream.deadline_misses}
-    if not misses:
-        return "no deadline is missed"
-    worst = max(misses, key=misses.__getitem__)
-    requests = main.metrics.streams[worst].requests
-    return f"{worst} misses {misses[worst]} of {requests} deadlines".replace("<", "&lt;")
+def _stream_table(result: ScenarioResult) -> str:
+    numeric = ("requests", "p50", "p95", "p99", "longest", "queueing", "misses", "inf/s", "energy")
+    rows = []
+    for system in (result.main, result.baseline):
+        for name, stream in system.metrics.streams.items():
+            times = (stream.p50_ps, stream.p95_ps, stream.p99_ps, stream.max_ps)
+            queued, latency = stream.mean_queueing_ps, stream.mean_latency_ps
+            energy_pj = stream.energy_per_inference_pj
+            rows.append(
+                (
+                    system.system,
+                    name + (" (overloaded)" if stream.overloaded else ""),
+                    str(stream.requests),
+                    *("-" if time_ps is None else time_text(time_ps) for time_ps in times),
+                    "-" if not latency or queued is None else percent_text(queued / latency),
+                    str(stream.deadline_misses),
+                    f"{stream.throughput_per_s:.3g}",
+                    "-" if energy_pj is None else energy_text(energy_pj),
+                )
+            )
+    return table_block(("system", "stream", *numeric), rows, numeric=numeric)
 
 
-def load_figure(result: ScenarioResult) -> go.Figure:
-    """The share of time in which each accelerator was busy and of bandwidth that each channel used."""
-    metrics = result.main.metrics
-    loads = {name: load.busy_share for name, load in metrics.accelerators.items()}
-    loads |= {name: channel.utilization for name, channel in metrics.channels.items()}
-    busiest = max(loads, key=loads.__getitem__)
-    figure = go.Figure(
-        go.Bar(
-            x=[name.replace("<", "&lt;") for name in loads],
-            y=[100 * share for share in loads.values()],
-            marker={"color": COLOURS[0]},
-            hovertemplate="%{x}: %{y:.3g} %<extra></extra>",
-        )
-    )
-    figure.update_layout(
-        title={"text": f"{busiest} is the busiest resource, {percent_text(loads[busiest])}".replace("<", "&lt;")},
-        xaxis={"title": {"text": "accelerator, memory or link"}},
-        yaxis={"title": {"text": "share of time or bandwidth (%)"}, "rangemode": "tozero"},
-        template="none",
-    )
-    return figure
-
-
-def _stream_table(main: ScenarioSystemResult) -> str:
-    header = ("stream", "requests", "p50", "p99", "deadline misses", "energy per inference")
-    rows = [
-        (
-            name,
-            str(stream.requests),
-            "-" if stream.p50_ps is None else time_text(stream.p50_ps),
-            "-" if stream.p99_ps is None else time_text(stream.p99_ps),
-            str(stream.deadline_misses),
-            "-" if stream.energy_per_inference_pj is None else energy_text(stream.energy_per_inference_pj),
-        )
-        for name, stream in main.metrics.streams.items()
+def _assumptions(main: ScenarioSystemResult) -> list[str]:
+    return [
+        f"Scheduler {main.scheduler}, objective {main.objective}, policy {main.policy}, seed {main.seed}.",
+        "Each stream's layers are placed once, before the run; a running layer is not interrupted.",
+        "Queueing is time in which nothing works on the request; waiting for a shared memory is service.",
+        "A request that has not ended when the run stops counts as missed only if its deadline has passed.",
+        *memory_texts(main.hardware),
     ]
-    return table_block(header, rows, numeric=header[1:])

@@ -7,7 +7,7 @@ from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
+from mensa_sim.simulate.metrics import BACKGROUND, BOARD, LEAKAGE
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
@@ -135,9 +135,9 @@ class SystemResult:
 
 
 def energy_components(*results: SystemResult) -> tuple[str, ...]:
-    """The components that any of the results has: as the cost model lists them, then leakage and background."""
+    """The components that any of the results has: as the cost model lists them, then what time costs."""
     found = {name for result in results for name in result.energy_by_component_pj}
-    return tuple(name for name in (*COMPONENTS, LEAKAGE, BACKGROUND) if name in found)
+    return tuple(name for name in (*COMPONENTS, LEAKAGE, BACKGROUND, BOARD) if name in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

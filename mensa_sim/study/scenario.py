@@ -39,6 +39,7 @@ class ScenarioSystemResult:
     timeline: Timeline
     graphs: Mapping[str, LayerGraph]
     """The layer graph of each stream."""
+    hardware: System
     static_mw: float
     """Leakage and background power of the whole system."""
     area_mm2: float
@@ -127,6 +128,7 @@ def _on_system(
         metrics=done.metrics,
         timeline=done.timeline,
         graphs={stream.name: graphs[stream.workload] for stream in scenario.streams},
+        hardware=system,
         static_mw=next(iter(placements.values())).problem.static_mw,
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
     )

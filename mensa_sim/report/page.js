@@ -1,0 +1,108 @@
+// Draws the figures of a report in the colours of the theme, sorts its tables, and makes it fit for paper.
+const THEMES = {
+  light: { ink: "#1b1b1b", soft: "#5b5f66", grid: "#e3e5e8", paper: "#ffffff" },
+  dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
+};
+const PAPER_WIDTH_PX = 690; // A4 at 96 dots per inch, less the margins
+const figures = new Map();
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+let chosenTheme = null;
+let printing = false;
+
+function themeName() {
+  if (printing) return "light";
+  return chosenTheme ?? (systemIsDark.matches ? "dark" : "light");
+}
+
+// Black is the colour of ink: what is drawn in it turns light on a dark page.
+function inked(value, ink) {
+  if (value === "#000000") return ink;
+  if (Array.isArray(value)) return value.some((each) => typeof each === "object" || each === "#000000") ? value.map((each) => inked(each, ink)) : value;
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inked(each, ink)]));
+}
+
+function template({ ink, soft, grid, paper }) {
+  const axis = {
+    automargin: true, gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickcolor: grid, ticks: "outside",
+    title: { standoff: 10, font: { size: 13 } },
+  };
+  return { layout: {
+    font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: 12.5, color: ink },
+    paper_bgcolor: paper, plot_bgcolor: paper, xaxis: axis, yaxis: axis, hovermode: "closest", showlegend: true, barmode: "stack",
+    margin: { l: 64, r: 18, t: 26, b: 40 },
+    legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom", traceorder: "normal", title: { font: { size: 12 } } },
+    hoverlabel: { bgcolor: paper, bordercolor: soft, font: { color: ink, size: 12.5 }, align: "left", namelength: -1 },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
+  } };
+}
+
+function themed({ data, layout }) {
+  const theme = THEMES[themeName()];
+  return [inked(data, theme.ink), { ...inked(layout, theme.ink), template: template(theme), uirevision: "kept" }];
+}
+
+// Nothing leaves the reader's machine: newer versions of plotly offer to upload a chart.
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+function draw(name, figure) {
+  figures.set(name, figure);
+  Plotly.newPlot(name, ...themed(figure), CONFIG);
+}
+
+function redraw() {
+  for (const [name, figure] of figures) {
+    const [data, layout] = themed(figure);
+    Plotly.react(name, data, printing ? { ...layout, width: PAPER_WIDTH_PX, autosize: false } : layout, CONFIG);
+  }
+}
+
+function setTheme(name) {
+  chosenTheme = name;
+  document.documentElement.style.colorScheme = name;
+  redraw();
+}
+
+function setPrinting(now) {
+  printing = now;
+  redraw();
+}
+
+// What a cell sorts by: its number times its prefix where it shows a quantity, else its text.
+const PREFIXES = { P: 1e15, T: 1e12, G: 1e9, M: 1e6, k: 1e3, m: 1e-3, "µ": 1e-6, n: 1e-9, p: 1e-12 };
+function sortKey(text) {
+  const found = /^([+-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?)\s*([PTGMkmµnp]?)(?:s|J|Js|B|B\/s|W|Hz|MAC|MAC\/s|inf\/s|%|x|)$/.exec(text.trim());
+  return found ? Number(found[1].replaceAll(",", "")) * (PREFIXES[found[2]] ?? 1) : text;
+}
+
+function compare(one, other) {
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
+  return one.localeCompare(other);
+}
+
+function sortTable(head) {
+  const descending = head.getAttribute("aria-sort") === "ascending";
+  const table = head.closest("table");
+  for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row.cells[head.cellIndex].textContent), row]);
+  rows.sort(([one], [other]) => (descending ? compare(other, one) : compare(one, other)));
+  table.tBodies[0].append(...rows.map(([, row]) => row));
+}
+
+function filterTable(input) {
+  const wanted = input.value.toLowerCase();
+  for (const row of document.getElementById(input.dataset.table).tBodies[0].rows) {
+    row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  }
+}
+
+systemIsDark.addEventListener("change", redraw);
+addEventListener("beforeprint", () => setPrinting(true));
+addEventListener("afterprint", () => setPrinting(false));
+addEventListener("click", ({ target }) => {
+  if (target.matches("th.sortable")) sortTable(target);
+  if (target.matches("#theme")) setTheme(themeName() === "dark" ? "light" : "dark");
+});
+addEventListener("input", ({ target }) => { if (target.matches("input[data-table]")) filterTable(target); });
