@@ -1,5 +1,7 @@
 """Fixtures that every test may use."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,14 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip(f"no reference data beside the checkout ({REFERENCE.name} is absent)")
     return REFERENCE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs_are_traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All tests and their processes share one graph cache: a fresh one, unless `MENSA_SIM_CACHE` names another."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "MENSA_SIM_CACHE" not in os.environ:
+            own = tmp_path_factory.getbasetemp()
+            session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+            patch.setenv("MENSA_SIM_CACHE", str(session / "graphs"))
+        yield

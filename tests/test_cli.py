@@ -1,16 +1,19 @@
 """The command line as a user meets it: five files, the same bytes twice, no torch from the cache, errors in a line."""
 
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mensa_sim import api
+from mensa_sim.cli import main
 from mensa_sim.study.check import RECORDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,27 +25,32 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-def mensa_sim(
-    home: Path, *arguments: str, cwd: Path | None = None, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "MENSA_SIM_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-m", "mensa_sim", *arguments],
-        cwd=cwd or home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert "Traceback" not in done.stderr
+def mensa_sim(home: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """The command as `main` runs it, in this process: what it printed and its exit code; an exception is not caught."""
+    printed, complained, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complained):
+        patch.chdir(home)
+        patch.setenv("COLUMNS", "80")
+        patch.setattr(sys, "argv", ["mensa-sim", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
     if check:
-        assert done.returncode == 0, done.stderr
-    return done
+        assert code == 0, complained.getvalue()
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
+
+
+def in_a_process_of_its_own(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    return subprocess.run(
+        [sys.executable, *command], cwd=home, env=environment, check=True, capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.fixture(scope="module")
 def first_run(home: Path) -> subprocess.CompletedProcess[str]:
-    return mensa_sim(home, "run", "lstm")
+    return in_a_process_of_its_own(home, "-m", "mensa_sim", "run", "lstm")
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -64,7 +72,7 @@ def test_tables_fit_80_columns(first_run: subprocess.CompletedProcess[str]) -> N
 
 @pytest.mark.usefixtures("first_run")
 def test_a_second_run_gives_the_same_bytes(home: Path) -> None:
-    mensa_sim(home, "run", "lstm", "--output", "again")
+    in_a_process_of_its_own(home, "-m", "mensa_sim", "run", "lstm", "--output", "again")
     for name in FILES:
         assert (home / "again" / name).read_bytes() == (home / "results" / "lstm-mensa_g" / name).read_bytes()
 
@@ -78,18 +86,16 @@ def test_a_run_from_the_cached_graph_imports_no_torch(home: Path) -> None:
         "assert result.main.macs\n"
         "assert 'torch' not in sys.modules\n"
     )
-    environment = {**os.environ, "MENSA_SIM_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", script], cwd=home, env=environment, check=True, timeout=300)
+    in_a_process_of_its_own(home, "-c", script)
 
 
-def test_help_imports_none_of_the_heavy_libraries() -> None:
+def test_help_imports_none_of_the_heavy_libraries(home: Path) -> None:
     script = (
         "import sys\nsys.argv = ['mensa-sim', '--help']\nfrom mensa_sim.cli import app\n"
         "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "assert not {'torch', 'numpy', 'plotly', 'scipy', 'simpy', 'networkx'} & set(sys.modules)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, timeout=300)
+    in_a_process_of_its_own(home, "-c", script)
 
 
 @pytest.mark.usefixtures("first_run")

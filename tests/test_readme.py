@@ -33,7 +33,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_of_the_readme_runs_and_prints_what_stands_there(
     command: str, shown: str, checkout: Path
 ) -> None:
-    environment = {**os.environ, "COLUMNS": "80", "MENSA_SIM_CACHE": str(checkout / "cache"), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
     arguments = [sys.executable, "-m", "mensa_sim", *shlex.split(command, comments=True)[1:]]
     done = subprocess.run(arguments, cwd=checkout, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

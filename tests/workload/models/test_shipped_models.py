@@ -36,7 +36,7 @@ def test_the_24_models_and_the_others_ship() -> None:
 
 @pytest.mark.parametrize("path", WORKLOADS, ids=lambda path: path.stem)
 def test_a_shipped_workload_traces_with_nothing_unsupported(path: Path) -> None:
-    graph = load_workload(path, cache=False)
+    graph = load_workload(path)
     assert graph.name == path.stem
     assert graph.coverage.unsupported == 0
     assert graph.macs > 0
