@@ -1,19 +1,19 @@
 """What `mensa-sim compare` and `mensa-sim diff` print and write."""
 
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import plotly.graph_objects as go
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.report.colours import looks
+from mensa_sim.report.energy_figure import energy_figure, largest_component
+from mensa_sim.report.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page import (
-    COLOURS,
-    PATTERNS,
     figure_block,
+    figures_block,
     heading,
     page,
     paragraph,
@@ -23,8 +23,8 @@ from mensa_sim.report.page import (
 from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.study.compare import CompareResult
 from mensa_sim.study.diff import Change, Difference
-from mensa_sim.study.result import SystemResult, energy_components
-from mensa_sim.units import PJ_PER_MJ
+from mensa_sim.study.result import SystemResult
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 SHOWN = 40
 """Changes of each kind that a terminal shows."""
@@ -115,7 +115,9 @@ def compare_html(result: CompareResult) -> str:
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
             table_block(("", *names), _rows(result), numeric=names),
-            figure_block("energy", _energy_figure(result)),
+            figures_block(
+                [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]
+            ),
             heading("Where the layers run"),
             _placements(result),
             provenance_block(result.versions, result.inputs),
@@ -123,29 +125,41 @@ def compare_html(result: CompareResult) -> str:
     )
 
 
-def _energy_figure(result: CompareResult) -> go.Figure:
+def compare_energy_figure(result: CompareResult) -> Figure:
     """Energy by component, one bar a system."""
-    figure = go.Figure()
     systems = result.systems
-    for index, component in enumerate(energy_components(*systems.values())):
-        figure.add_trace(
-            go.Bar(
-                name=component.replace("_", " "),
-                x=[html.escape(name) for name in systems],
-                y=[system.energy_by_component_pj.get(component, 0.0) / PJ_PER_MJ for system in systems.values()],
-                marker={"color": COLOURS[index % len(COLOURS)], "pattern": {"shape": PATTERNS[index // len(COLOURS)]}},
-                hovertemplate="%{x}<br>%{fullData.name}: %{y:.4g} mJ<extra></extra>",
-            )
-        )
     best = min(systems, key=lambda name: systems[name].energy_pj)
-    figure.update_layout(
-        barmode="stack",
-        title={"text": html.escape(f"{best} takes the least energy")},
-        yaxis={"title": {"text": "energy of one inference (mJ)"}, "rangemode": "tozero"},
-        template="none",
-        legend={"title": {"text": "component"}},
-    )
-    return figure
+    share = systems[best].energy_pj / systems[result.baseline].energy_pj
+    component, largest = largest_component(systems[best].energy_by_component_pj)
+    beside = "" if best == result.baseline else f", {share:.2g} times that of {result.baseline}"
+    title = f"{best} takes the least energy{beside}; {percent_text(largest)} of it goes to {component}"
+    return energy_figure(title, {n: each.energy_by_component_pj for n, each in systems.items()}, "one inference")
+
+
+def trade_figure(result: CompareResult) -> Figure:
+    """Energy over latency, a mark for each system, lower left is better."""
+    systems = result.systems
+    traces: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": shown(name),
+            "x": [systems[name].latency_ps / PS_PER_MS],
+            "y": [systems[name].energy_pj / PJ_PER_MJ],
+            "marker": {"color": look.colour, "symbol": look.symbol, "size": 13},
+            "hovertemplate": f"{lines(name, engineering(systems[name].edp_j_s, 'Js'))}<br>"
+            "%{x:.4g} ms, %{y:.4g} mJ<extra></extra>",
+        }
+        for name, look in looks(systems).items()
+    ]
+    fastest = min(systems, key=lambda name: systems[name].latency_ps)
+    best = min(systems, key=lambda name: systems[name].edp_j_s)
+    ratio = systems[result.baseline].edp_j_s / systems[best].edp_j_s
+    least = "has the least energy x delay" if best == fastest else f"{best} has the least energy x delay"
+    title = f"{fastest} is the fastest{' and' if best == fastest else ','} {least}"
+    title += "" if best == result.baseline else f", {ratio:.3g} times better than {result.baseline}"
+    x, y = padded("latency (ms)", traces, "x"), padded("energy of one inference (mJ)", traces, "y")
+    return figure(title, x, y, traces)
 
 
 def _placements(result: CompareResult) -> str:

@@ -35,7 +35,7 @@ def energy_figure(title: str, energies: Mapping[str, Mapping[str, float]], of: s
             }
         )
     x = {"title": f"energy of {of} ({unit})", "rangemode": "tozero"}
-    return figure(title, x, {**categories(""), "autorange": "reversed"}, traces, barmode="stack", bargap=0.35)
+    return figure(title, x, {**categories("system"), "autorange": "reversed"}, traces, barmode="stack", bargap=0.35)
 
 
 def largest_component(parts: Mapping[str, float]) -> tuple[str, float]:

@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from mensa_sim.report.colours import BLUE, COLOURS, GREY, looks
 from mensa_sim.report.explore_axes import axis
 from mensa_sim.report.explore_files import design_folder
 from mensa_sim.report.explore_parallel import parallel_figure
 from mensa_sim.report.explore_tables import columns, finding_text, metric_text, outcome_text
-from mensa_sim.report.page import COLOURS, figure_block, heading, page, paragraph, provenance_block, table_block
+from mensa_sim.report.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    script_json,
+    table_block,
+)
 from mensa_sim.report.quantities import percent_text
 from mensa_sim.study.explore_result import DesignResult, ExploreResult
 
@@ -40,9 +50,8 @@ def explore_html(result: ExploreResult) -> str:
         *(paragraph(f"{name} could not be run: {error}") for name, error in result.reference_failures.items()),
         paragraph(_reading(result)),
     ]
-    for name, figure in figures.items():
-        blocks.append(figure_block(name, figure))
     blocks += [
+        figures_block([figure_block(name, figure) for name, figure in figures.items()]),
         heading("The design that was clicked"),
         '<table id="design"><tbody><tr><td>Click a point in a figure above.</td></tr></tbody></table>',
         _script(result, list(figures)),
@@ -89,8 +98,8 @@ def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
     on_front = {design.number for design in result.front}
     figure = go.Figure()
     groups = (
-        ("designs", [d for d in result.designs if d.number not in on_front], "#B0B0B0", "circle", 6),
-        ("front", list(result.front), COLOURS[0], "diamond", 10),
+        ("designs", [d for d in result.designs if d.number not in on_front], GREY, "circle", 6),
+        ("front", list(result.front), BLUE, "diamond", 10),
     )
     places = {design.number: place for place, design in enumerate(result.designs)}
     for name, designs, colour, symbol, size in groups:
@@ -106,6 +115,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
                 hovertemplate="%{text}<extra></extra>",
             )
         )
+    colours = looks(reference.name for reference in result.references)
     for place, reference in enumerate(result.references):
         values = {**reference.metrics, **reference.objectives}
         if x in values and y in values:
@@ -118,18 +128,34 @@ def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
                     customdata=[len(result.designs) + place],
                     text=[html.escape(reference.name)],
                     textposition="top center",
-                    marker={"color": COLOURS[3 + place % 4], "symbol": "star", "size": 14},
+                    marker={"color": colours[reference.name].colour, "symbol": "star", "size": 14},
                     hovertemplate=f"{html.escape(reference.name)}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
                 )
             )
     figure.update_layout(
-        title={"text": html.escape(f"{axis(y)[1]} against {axis(x)[1]}")},
+        title={"text": html.escape(_front_finding(result, y, x))},
         xaxis={"title": {"text": html.escape(axis(x)[1])}},
         yaxis={"title": {"text": html.escape(axis(y)[1])}},
-        template="none",
-        hovermode="closest",
     )
     return figure
+
+
+def _front_finding(result: ExploreResult, y: str, x: str) -> str:
+    """The ends of the front in two metrics; with a reference, how the front's best design in `y` compares with it."""
+    front = [{**design.metrics, **design.objectives} for design in result.front]
+    front = [values for values in front if x in values and y in values]
+    names = [axis(name)[1].partition(" (")[0] for name in (y, x)]
+    if not front:
+        return f"No design of the front has {names[0]} and {names[1]}"
+    best = {objective.name: max if objective.direction == "maximize" else min for objective in result.objectives}
+    chosen = best.get(y, min)(range(len(front)), key=lambda place: front[place][y])
+    text = f"Best {names[0]} on the front: {metric_text(y, front[chosen][y])} at {metric_text(x, front[chosen][x])}"
+    for reference in result.references:
+        values = {**reference.metrics, **reference.objectives}
+        if values.get(x) and values.get(y):
+            shares = [front[chosen][name] / values[name] for name in (y, x)]
+            return f"{text}, {shares[0]:.2g} and {shares[1]:.2g} times {reference.name}'s {names[0]} and {names[1]}"
+    return text
 
 
 def _values(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
@@ -156,8 +182,7 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
     for reference in result.references:
         values = {**reference.metrics, **reference.objectives}
         shown.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
-    data = json.dumps(shown).replace("</", "<\\/")
-    return f"<script>\n{{ const designs = {data};\n{CLICK % json.dumps(list(figures))} }}\n</script>"
+    return f"<script>\n{{ const designs = {script_json(shown)};\n{CLICK % json.dumps(list(figures))} }}\n</script>"
 
 
 def importance_figure(result: ExploreResult) -> go.Figure:
@@ -179,11 +204,20 @@ def importance_figure(result: ExploreResult) -> go.Figure:
         )
     figure.update_layout(
         barmode="group",
-        xaxis={"title": {"text": "share of variance explained alone"}, "range": [0, 1.1]},
-        yaxis={"automargin": True},
-        template="none",
+        title={"text": html.escape(_importance_finding(result))},
+        xaxis={"title": {"text": "share of variance explained alone (1 = all)"}, "range": [0, 1.1]},
+        yaxis={"title": {"text": "parameter"}, "type": "category"},
     )
     return figure
+
+
+def _importance_finding(result: ExploreResult) -> str:
+    found = {(name, metric): share for metric, shares in result.importance.items() for name, share in shares.items()}
+    if not found:
+        return "Nothing varies enough to say which parameters matter"
+    name, metric = max(found, key=found.__getitem__)
+    words = axis(metric)[1].partition(" (")[0]
+    return f"{name} explains most: {percent_text(found[name, metric])} of the variance of {words}"
 
 
 def _front_table(result: ExploreResult) -> str:

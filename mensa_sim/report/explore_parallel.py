@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from mensa_sim.report.colours import COLOURS
 from mensa_sim.report.explore_axes import axis
-from mensa_sim.report.page import COLOURS
+from mensa_sim.report.quantities import engineering
 from mensa_sim.study.explore_result import DesignResult, ExploreResult
 
 TICKS = 8
@@ -39,19 +40,34 @@ def parallel_figure(result: ExploreResult) -> go.Figure:
         colour = COLOURS[place % len(COLOURS)]
         figure.add_trace(_lines(f"design {design.number}", [design], axes, colour, 2))
     for place, each in enumerate(axes):
-        figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": "#444444", "width": 1})
-        figure.add_annotation(x=place, y=1.06, text=each.title, showarrow=False, textangle=-12, yanchor="bottom")
+        figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": "#000000", "width": 1})
+        figure.add_annotation(
+            x=place, y=1.05, text=each.title, showarrow=False, textangle=-14, xanchor="left", yanchor="bottom"
+        )
         for height, text in each.labels:
             figure.add_annotation(x=place, y=height, text=text, showarrow=False, xanchor="left", font={"size": 10})
     figure.update_layout(
         xaxis={"visible": False, "range": [-0.2, len(axes) - 0.4]},
         yaxis={"visible": False, "range": [-0.05, 1.1]},
-        template="none",
-        margin={"t": 110, "l": 20, "r": 20, "b": 20},
-        hovermode="closest",
+        margin={"t": 110, "l": 20, "r": 60, "b": 20},
+        title={"text": html.escape(_finding(result))},
         legend={"title": {"text": "click hides, double click shows alone"}},
     )
     return figure
+
+
+def _finding(result: ExploreResult) -> str:
+    """What all designs of the front have in common, and the others not."""
+    common: list[str] = []
+    for parameter in result.space.parameters:
+        chosen = {repr(design.parameters[parameter.name]) for design in result.front}
+        if len(chosen) == 1 and len(parameter.shown) > 1:
+            common.append(f"{parameter.name} {_value(result.front[0].parameters[parameter.name])}")
+    verb = "is" if len(result.front) == 1 else "are"
+    count = f"{len(result.front)} of {len(result.designs)} designs {verb} on the front"
+    if not common:
+        return f"{count}; no parameter has the same value in all of them"
+    return f"{count}; {'it has' if len(result.front) == 1 else 'all have'} {', '.join(common)}"
 
 
 def _axes(result: ExploreResult) -> list[_Axis]:
@@ -61,7 +77,7 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         top = max(1, len(places) - 1)
         step = max(1, -(-len(places) // TICKS))
         heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
-        labels = [(place / top, html.escape(str(parameter.shown[place]))) for place in range(0, len(places), step)]
+        labels = [(place / top, html.escape(_value(parameter.shown[place]))) for place in range(0, len(places), step)]
         short = parameter.name if len(parameter.name) <= 24 else f"…{parameter.name[-23:]}"
         found.append(_Axis(title=html.escape(short), heights=heights, labels=tuple(labels)))
     for objective in result.objectives:
@@ -73,6 +89,13 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         labels = [(height, f"{low + height * span:.3g}") for height in (0.0, 0.25, 0.5, 0.75, 1.0)]
         found.append(_Axis(title=html.escape(title), heights=heights, labels=tuple(labels)))
     return found
+
+
+def _value(value: object) -> str:
+    """A parameter's value, large numbers with a prefix."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1e5:
+        return engineering(value, "").strip()
+    return str(value)
 
 
 def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> go.Scatter:

@@ -1,6 +1,7 @@
 """Figures as plain dictionaries of plotly's schema: quick to make, and the page gives them its colours."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,3 +48,11 @@ def logarithmic(title: str) -> dict[str, Any]:
 def categories(title: str) -> dict[str, Any]:
     """An axis of names, which are not read as numbers or dates."""
     return {"title": title, "type": "category"}
+
+
+def padded(title: str, traces: Sequence[Trace], letter: str) -> dict[str, Any]:
+    """A logarithmic axis with room around few points that stand far apart or on one place."""
+    values = [value for trace in traces for value in trace[letter] if value > 0]
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    room = max(0.15, 0.12 * math.log10(high / low))
+    return {"title": title, "type": "log", "dtick": "D2", "range": [math.log10(low) - room, math.log10(high) + room]}

@@ -125,7 +125,7 @@ def gantt_figure(
     frame = [] if marked is None else [_frame(marked, scale)]
     x = {"title": f"time ({unit})", "range": [start_ps / scale, end_ps / scale]}
     y = {
-        **categories(""),
+        **categories("accelerator, memory or link"),
         "categoryorder": "array",
         "categoryarray": [shown(name) for name in reversed(names.values())],
         "fixedrange": True,

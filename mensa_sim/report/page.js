@@ -25,6 +25,7 @@ function inked(value, ink) {
 function template({ ink, soft, grid, paper }) {
   const axis = {
     automargin: true, gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickcolor: grid, ticks: "outside",
+    exponentformat: "SI", minexponent: 5,
     title: { standoff: 10, font: { size: 13 } },
   };
   return { layout: {

@@ -10,10 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from mensa_sim.report.colours import COLOURS, PATTERNS
 from mensa_sim.report.figure import Figure
-
-__all__ = ["COLOURS", "PATTERNS"]
 
 SIGNIFICANT_DIGITS = 7
 """Of the numbers in a figure: more than any screen shows, after zooming too."""

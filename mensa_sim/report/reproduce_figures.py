@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 
 from mensa_sim.hardware.system import System
-from mensa_sim.report.page import COLOURS, PATTERNS
+from mensa_sim.report.colours import COLOURS, SYMBOLS, looks
 from mensa_sim.report.reproduce_tables import number_text
 from mensa_sim.study.reproduce import ReproduceResult
 from mensa_sim.study.reproduce_experiments import SYSTEMS
@@ -18,9 +18,8 @@ from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 KINDS = tuple(MODEL_KINDS)
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 BASELINE = "edge_tpu"
-LOGARITHMIC = {"type": "log", "dtick": 1, "exponentformat": "power"}
+LOGARITHMIC = {"type": "log", "dtick": 1, "exponentformat": "SI"}
 
 
 def outcomes(runs: Runs, system: str, label: str = MAIN) -> list[Outcome]:
@@ -29,16 +28,10 @@ def outcomes(runs: Runs, system: str, label: str = MAIN) -> list[Outcome]:
 
 
 def styled(figure: go.Figure, title: str, x: str, y: str, **layout: object) -> go.Figure:
-    """The look that all figures share: a finding as title, units on the axes."""
-    figure.update_layout(
-        title={"text": title, "font": {"size": 16}, "x": 0.01, "xanchor": "left"},
-        template="none",
-        font={"size": 13},
-        margin={"l": 80, "r": 20, "t": 60, "b": 110},
-        **layout,
-    )
-    figure.update_xaxes(title={"text": x}, automargin=True, gridcolor="#e6e6e6")
-    figure.update_yaxes(title={"text": y}, automargin=True, gridcolor="#e6e6e6")
+    """What all figures have: a finding as title, units on the axes."""
+    figure.update_layout(title={"text": title}, **layout)
+    figure.update_xaxes(title={"text": x})
+    figure.update_yaxes(title={"text": y})
     return figure
 
 
@@ -64,7 +57,7 @@ def agreement_figure(result: ReproduceResult) -> go.Figure:
     within = sum(bool(row.agrees) for row in rows)
     median = sorted(abs(math.log(row.ratio or 1)) for row in rows)[len(rows) // 2] if rows else 0.0
     title = f"{within} of {len(rows)} figures come out within 15 % of the paper's, half within {math.exp(median):.2g}x"
-    styled(figure, title, "ours over the paper's (logarithmic)", "", legend={"orientation": "h", "y": 1.02})
+    styled(figure, title, "ours over the paper's (logarithmic)", "figure of the paper [tag]")
     figure.update_xaxes(type="log", tickvals=[0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20])
     figure.update_yaxes(categoryorder="array", categoryarray=[_tagged(row) for row in rows], tickfont={"size": 11})
     return figure
@@ -212,14 +205,15 @@ def utilization_figure(runs: Runs) -> go.Figure:
     means = {system: _mean([outcome.utilization for outcome in outcomes(runs, system)]) for system in SYSTEMS}
     title = "Mean utilization: " + ", ".join(f"{system} {mean:.0%}" for system, mean in means.items())
     figure = go.Figure()
-    for index, system in enumerate(SYSTEMS):
+    drawn = looks(SYSTEMS)
+    for system in SYSTEMS:
         measured = outcomes(runs, system)
         figure.add_trace(
             go.Bar(
                 name=system,
                 x=[outcome.model for outcome in measured],
                 y=[outcome.utilization * 100 for outcome in measured],
-                marker={"color": COLOURS[index], "pattern": {"shape": PATTERNS[index]}},
+                marker=drawn[system].bar,
                 hovertemplate=f"%{{x}}: %{{y:.3g}} %<extra>{system}</extra>",
             )
         )
@@ -239,7 +233,8 @@ def throughput_figure(runs: Runs) -> go.Figure:
     )
     figure = go.Figure()
     base = outcomes(runs, BASELINE)
-    for index, system in enumerate(SYSTEMS):
+    drawn = looks(SYSTEMS)
+    for system in SYSTEMS:
         pairs = list(zip(outcomes(runs, system), base, strict=True))
         figure.add_trace(
             go.Scatter(
@@ -247,7 +242,7 @@ def throughput_figure(runs: Runs) -> go.Figure:
                 mode="markers",
                 x=[outcome.model for outcome, _ in pairs],
                 y=[other.latency_ps / outcome.latency_ps for outcome, other in pairs],
-                marker={"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 10},
+                marker={"color": drawn[system].colour, "symbol": drawn[system].symbol, "size": 10},
                 hovertemplate=f"%{{x}}: %{{y:.3g}}x<extra>{system}</extra>",
             )
         )

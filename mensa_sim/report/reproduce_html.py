@@ -6,10 +6,10 @@ import math
 import plotly.graph_objects as go
 
 from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.report.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
 from mensa_sim.report.page import (
-    COLOURS,
-    PATTERNS,
     figure_block,
+    figures_block,
     heading,
     page,
     paragraph,
@@ -41,9 +41,7 @@ from mensa_sim.study.reproduce_table import Runs
 def reproduce_html(result: ReproduceResult) -> str:
     """The whole page."""
     runs = result.runs
-    tall = figure_block("agreement", agreement_figure(result)).replace(
-        'class="figure"', 'class="figure" style="height: 62rem"'
-    )
+    tall = figure_block("agreement", agreement_figure(result), height_rem=62)
     figures = (
         ("throughput-roofline", throughput_roofline(runs)),
         ("energy-roofline", energy_roofline(runs)),
@@ -69,7 +67,7 @@ def reproduce_html(result: ReproduceResult) -> str:
             ),
             _deviations(result),
             heading("The paper's figures, redrawn"),
-            *(figure_block(name, figure) for name, figure in figures),
+            figures_block([figure_block(name, figure) for name, figure in figures]),
             heading("Definitions"),
             table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
             provenance_block(result.versions, result.inputs),
@@ -146,16 +144,13 @@ def energy_figure(runs: Runs) -> go.Figure:
                 }
     keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
     figure = go.Figure()
-    for index, component in enumerate(components):
+    for component in components:
         figure.add_trace(
             go.Bar(
-                name=component.replace("_", " "),
+                name=COMPONENT_NAMES[component],
                 x=[[kind for kind, _ in keys], [system for _, system in keys]],
                 y=[totals[key][component] for key in keys],
-                marker={
-                    "color": COLOURS[index % len(COLOURS)],
-                    "pattern": {"shape": PATTERNS[index // len(COLOURS)]},
-                },
+                marker=COMPONENT_LOOKS[component].bar,
                 hovertemplate="%{x}<br>%{y:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
             )
         )
@@ -170,13 +165,13 @@ def latency_figure(runs: Runs) -> go.Figure:
     measured = outcomes(runs, "mensa_g")
     names = list(measured[0].accelerators) if measured else []
     figure = go.Figure()
-    for index, name in enumerate(names):
+    for name, look in looks(names).items():
         figure.add_trace(
             go.Bar(
                 name=name,
                 x=[outcome.model for outcome in measured],
                 y=[100 * outcome.accelerators[name].busy_ps / outcome.latency_ps for outcome in measured],
-                marker={"color": COLOURS[index], "pattern": {"shape": PATTERNS[index % len(PATTERNS)]}},
+                marker=look.bar,
                 hovertemplate="%{x}: %{y:.3g} %<extra>%{fullData.name}</extra>",
             )
         )

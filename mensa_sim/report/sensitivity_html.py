@@ -2,7 +2,16 @@
 
 import plotly.graph_objects as go
 
-from mensa_sim.report.page import COLOURS, figure_block, heading, page, paragraph, provenance_block, table_block
+from mensa_sim.report.colours import BLUE, INK, ORANGE, VERMILION, pattern
+from mensa_sim.report.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
 from mensa_sim.report.reproduce_figures import styled
 from mensa_sim.report.reproduce_tables import number_text
 from mensa_sim.report.sensitivity_files import headline_name, ranked, runs_text, swing_text
@@ -17,7 +26,10 @@ def sensitivity_html(result: SensitivityResult) -> str:
     blocks = [
         paragraph(runs_text(result)),
         figure_block("intervals", intervals_figure(result)),
-        *(figure_block(f"tornado-{number}", tornado(result, headline)) for number, headline in enumerate(HEADLINES)),
+        heading("One choice at a time"),
+        figures_block(
+            [figure_block(f"tornado-{number}", tornado(result, headline)) for number, headline in enumerate(HEADLINES)]
+        ),
         heading("Where the better system changes"),
         _flips(result),
         heading("Every choice"),
@@ -44,7 +56,7 @@ def intervals_figure(result: SensitivityResult) -> go.Figure:
                 "array": [result.intervals[h].high - result.intervals[h].median for h in HEADLINES],
                 "arrayminus": [result.intervals[h].median - result.intervals[h].low for h in HEADLINES],
             },
-            marker={"color": COLOURS[0], "size": 10},
+            marker={"color": BLUE, "size": 10},
         )
     )
     figure.add_trace(
@@ -53,13 +65,13 @@ def intervals_figure(result: SensitivityResult) -> go.Figure:
             mode="markers",
             x=[result.nominal[headline] for headline in HEADLINES],
             y=names,
-            marker={"color": COLOURS[3], "symbol": "diamond", "size": 12},
+            marker={"color": VERMILION, "symbol": "diamond", "size": 12},
         )
     )
-    figure.add_vline(x=1, line={"color": "#000000", "dash": "dot"})
+    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
     sure = sum(result.intervals[headline].low > 1 for headline in HEADLINES)
     title = f"{sure} of {len(HEADLINES)} headlines stay above 1 in 95 % of the joint draws"
-    styled(figure, title, "ratio, mean over models (logarithmic); above 1 Mensa-G is better", "")
+    styled(figure, title, "ratio, mean over models (logarithmic); above 1 Mensa-G is better", "headline")
     figure.update_xaxes(type="log", tickvals=[0.2, 0.5, 1, 2, 5, 10, 20])
     figure.update_yaxes(autorange="reversed")
     return figure
@@ -70,9 +82,9 @@ def tornado(result: SensitivityResult, headline: Headline) -> go.Figure:
     nominal = result.nominal[headline]
     moving = [swing for swing in ranked(result, headline) if abs(swing.values[headline] / nominal - 1) > 1e-3][:BARS]
     figure = go.Figure()
-    for name, colour, pattern, chosen in (
-        ("lower", COLOURS[1], "/", [swing for swing in moving if swing.values[headline] < nominal]),
-        ("higher", COLOURS[0], "", [swing for swing in moving if swing.values[headline] >= nominal]),
+    for name, colour, shape, chosen in (
+        ("lower", ORANGE, "/", [swing for swing in moving if swing.values[headline] < nominal]),
+        ("higher", BLUE, "", [swing for swing in moving if swing.values[headline] >= nominal]),
     ):
         figure.add_trace(
             go.Bar(
@@ -81,16 +93,16 @@ def tornado(result: SensitivityResult, headline: Headline) -> go.Figure:
                 base=nominal,
                 x=[swing.values[headline] - nominal for swing in chosen],
                 y=[_label(swing) for swing in chosen],
-                marker={"color": colour, "pattern": {"shape": pattern}},
+                marker={"color": colour, "pattern": pattern(shape)},
                 customdata=[swing.values[headline] for swing in chosen],
                 hovertemplate="%{y}: %{customdata:.3g}<extra></extra>",
             )
         )
-    figure.add_vline(x=1, line={"color": "#000000", "dash": "dot"})
+    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
     widest = f", most on {moving[0].choice}: {number_text(moving[0].values[headline])}" if moving else ""
     title = f"{headline_name(headline)}: {number_text(nominal)} as taken{widest}"
-    styled(figure, title, "ratio, mean over models; the dotted line is 1", "")
-    figure.update_layout(barmode="overlay", margin={"l": 340, "r": 20, "t": 60, "b": 60})
+    styled(figure, title, "ratio, mean over models; the dotted line is 1", "choice: setting")
+    figure.update_layout(barmode="overlay")
     figure.update_yaxes(
         categoryorder="array", categoryarray=[_label(s) for s in reversed(moving)], tickfont={"size": 11}
     )

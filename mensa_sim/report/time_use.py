@@ -63,7 +63,7 @@ def time_use_figure(result: RunResult) -> Figure:
         if any(uses[use] for _, uses in bars.values())
     ]
     x = {"title": "share of the latency (%)", "range": [0, 100]}
-    y = {**categories(""), "autorange": "reversed"}
+    y = {**categories("accelerator"), "autorange": "reversed"}
     return figure(_finding(result.main), x, y, traces, barmode="stack", bargap=0.35)
 
 

@@ -9,12 +9,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mensa_sim.report.page import COLOURS, figure_block, heading, page, paragraph, table_block
+from mensa_sim.report.colours import GREY, looks
+from mensa_sim.report.page import figure_block, figures_block, heading, page, paragraph, table_block
 from mensa_sim.study.fitted_constants import FittedConstant
 from mensa_sim.study.validate import Failure, Validation, ValidationRow
 from mensa_sim.study.validate_score import Score
 
 COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
+AXES = {
+    "latency_ms": "latency (ms)",
+    "energy_mj": "energy (mJ)",
+    "compiler_cycles": "compiler's cycles (cycles)",
+    "cached_parameter_bytes": "cached parameters (bytes)",
+}
+"""Metrics with their units, for people."""
 ROLES = {True: "fit", False: "test"}
 """What a row is for the shipped constants: it may have been fitted on, or it only tests them."""
 
@@ -142,7 +150,7 @@ def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> 
     """One page: a parity plot for each metric, scores, fitted constants, rows, failures."""
     metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
     parts = [paragraph(_headline(result))]
-    parts += [figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]
+    parts.append(figures_block([figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]))
     parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[2:])]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
     parts += [heading("Rows"), table_block(COLUMNS, [_cells(row) for row in result.rows], COLUMNS[3:6])]
@@ -175,10 +183,10 @@ def parity_figure(result: Validation, metric: str) -> go.Figure:
     low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
     figure = go.Figure()
     for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % high"), (0.8, "dot", "20 % low")):
-        line = {"color": "#888888", "dash": dash, "width": 1}
+        line = {"color": GREY, "dash": dash, "width": 1}
         ends, scaled = [low, high], [low * factor, high * factor]
         figure.add_trace(go.Scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip"))
-    for index, system in enumerate(dict.fromkeys(row.measurement.system for row in rows)):
+    for system, look in looks(row.measurement.system for row in rows).items():
         own = [row for row in rows if row.measurement.system == system]
         figure.add_trace(
             go.Scatter(
@@ -189,18 +197,17 @@ def parity_figure(result: Validation, metric: str) -> go.Figure:
                 text=[html.escape(f"{row.measurement.workload}: {row.error_percent:+.1f} %") for row in own],
                 hovertemplate="%{text}<br>measured %{x:.4g}, predicted %{y:.4g}<extra>%{fullData.name}</extra>",
                 marker={
-                    "color": COLOURS[index % len(COLOURS)],
+                    "color": look.colour,
                     "size": 9,
                     "symbol": ["circle" if row.may_be_fitted else "circle-open" for row in own],
                 },
             )
         )
-    title = html.escape(f"{metric}: {_finding(rows)}")
+    words = AXES.get(metric, metric)
     figure.update_layout(
-        title={"text": title},
-        xaxis={"title": {"text": html.escape(f"measured {metric}")}, "type": "log"},
-        yaxis={"title": {"text": html.escape(f"predicted {metric}")}, "type": "log"},
-        template="none",
+        title={"text": html.escape(f"{words.partition(' (')[0]}: {_finding(rows)}")},
+        xaxis={"title": {"text": html.escape(f"measured {words}")}, "type": "log", "dtick": "D2"},
+        yaxis={"title": {"text": html.escape(f"predicted {words}")}, "type": "log", "dtick": "D2"},
         legend={"title": {"text": "system (open: tests only)"}},
     )
     return figure
