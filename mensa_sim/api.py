@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.api_files import check, list_kind, schema, show
@@ -18,12 +19,13 @@ from mensa_sim.study.explain import explain as explain_layer
 from mensa_sim.study.explain import moves as moves_of
 from mensa_sim.study.families import FamilyStudy, study_families
 from mensa_sim.study.given import graph_given, system_given
-from mensa_sim.study.placement import Goal, Placement, objective_named, timings_named
+from mensa_sim.study.placement import Placement, timings_named
 from mensa_sim.study.placement import place as place_graph
 from mensa_sim.study.run import run as run_request
 from mensa_sim.study.run_request import RunRequest
 from mensa_sim.study.scenario import is_scenario
 from mensa_sim.study.scenario import run_scenario as run_scenario_request
+from mensa_sim.study.scheduling import goal_on
 from mensa_sim.workload.families_saved import families_yaml
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
@@ -59,8 +61,8 @@ def run(
     inputs: object = None,
     *,
     system: str | Path | System = "mensa_g",
-    scheduler: str | OwnScheduler = "mensa",
-    objective: str = "edp",
+    scheduler: str | OwnScheduler | None = None,
+    objective: str | None = None,
     baseline: str | Path | System = "edge_tpu",
     seed: int = 0,
     overrides: Overrides = (),
@@ -80,7 +82,8 @@ def run(
 
     A workload is the bare name of a shipped one, a file, a layer graph that `trace` gave, or a `torch.nn.Module` with
     its example `inputs`; system and baseline are a name, a file, or what `load_system` gave. `scheduler` is a name or
-    a function of your own (see `OwnScheduler`).
+    a function of your own (see `OwnScheduler`); without it, and without an `objective`, each system is scheduled as its
+    file says, else by `mensa` for `edp`.
 
     `overrides` set any field of the system, `pins` are layer to accelerator, `options` the scheduler's own
     (`mac_ratio`, ...), `schedule` is a schedule.yaml to take instead of a scheduler's, `families` a file of families,
@@ -125,8 +128,8 @@ def run_scenario(
     scenario: str | Path,
     *,
     system: str | Path | System = "mensa_g",
-    scheduler: str | OwnScheduler = "mensa",
-    objective: str = "edp",
+    scheduler: str | OwnScheduler | None = None,
+    objective: str | None = None,
     baseline: str | Path | System = "edge_tpu",
     seed: int | None = None,
     overrides: Overrides = (),
@@ -158,8 +161,8 @@ def compare(
     systems: Sequence[str | Path | System],
     *,
     inputs: object = None,
-    scheduler: str | OwnScheduler = "mensa",
-    objective: str = "edp",
+    scheduler: str | OwnScheduler | None = None,
+    objective: str | None = None,
     timings: str = "fit",
     seed: int = 0,
     overrides: Overrides = (),
@@ -217,8 +220,8 @@ def place(
     inputs: object = None,
     *,
     system: str | Path | System = "mensa_g",
-    scheduler: str | OwnScheduler = "mensa",
-    objective: str = "edp",
+    scheduler: str | OwnScheduler | None = None,
+    objective: str | None = None,
     overrides: Overrides = (),
     options: Mapping[str, float] | None = None,
     pins: Mapping[str, str] | None = None,
@@ -235,15 +238,10 @@ def place(
     >>> placement.problem.accelerators
     ('pascal', 'pavlov', 'jacquard')
     """
-    goal = Goal(
-        scheduler=scheduler,
-        objective=objective_named(objective),
-        options=options or {},
-        pins=pins or {},
-        timings=timings_named(timings),
-    )
     graph = graph_given(_workload(workload, inputs), allow_code=allow_code, strict=False, cache=cache)
-    return place_graph(graph, system_given(_name_or(system), _texts(overrides)), goal)
+    placed_on = system_given(_name_or(system), _texts(overrides))
+    goal = goal_on(placed_on, scheduler=scheduler, objective=objective, options=options)
+    return place_graph(graph, placed_on, replace(goal, pins=pins or {}, timings=timings_named(timings)))
 
 
 def explain(placement: Placement, layer: str) -> Explanation:

@@ -21,8 +21,8 @@ app = typer.Typer(
 
 Workload = Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")]
 SystemName = Annotated[str, typer.Option("--system", help="System or accelerator: file or bare name.")]
-Scheduler = Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")]
-Objective = Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")]
+Scheduler = Annotated[str | None, typer.Option(help="Scheduler: greedy, ...; mensa unless the system says.")]
+Objective = Annotated[str | None, typer.Option(help="What it minimises: latency, energy; edp unless the system says.")]
 Baseline = Annotated[str, typer.Option(help="System that the ratios are taken against.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]
 Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
@@ -51,8 +51,8 @@ def options() -> None:
 def run(
     workload: Workload,
     system: SystemName = "mensa_g",
-    scheduler: Scheduler = "mensa",
-    objective: Objective = "edp",
+    scheduler: Scheduler = None,
+    objective: Objective = None,
     baseline: Baseline = "edge_tpu",
     seed: Seed = None,
     output: Output = None,

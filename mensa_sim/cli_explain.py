@@ -19,8 +19,8 @@ def explain(
     workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
     layer: Annotated[str | None, typer.Option(help="The layer to explain; without it, the moves.")] = None,
     system: Annotated[str, typer.Option(help="System or accelerator: file or bare name.")] = "mensa_g",
-    scheduler: Annotated[str, typer.Option(help="Scheduler whose schedule is explained.")] = "mensa",
-    objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
+    scheduler: Annotated[str | None, typer.Option(help="Whose schedule; mensa unless the system says.")] = None,
+    objective: Annotated[str | None, typer.Option(help="latency, energy; edp unless the system says.")] = None,
     overrides: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system.")] = [],  # noqa: B006
     options: Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler.")] = [],  # noqa: B006
     pins: Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")] = [],  # noqa: B006

@@ -64,8 +64,8 @@ def explore(
 def compare(
     workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
     systems: Annotated[str, typer.Option(help="Systems side by side, the first is the baseline: edge_tpu,mensa_g.")],
-    scheduler: Annotated[str, typer.Option(help="Scheduler: greedy, mensa, single:NAME, ...")] = "mensa",
-    objective: Annotated[str, typer.Option(help="What the scheduler minimises: edp, latency or energy.")] = "edp",
+    scheduler: Annotated[str | None, typer.Option(help="For all systems; else as each says, or mensa.")] = None,
+    objective: Annotated[str | None, typer.Option(help="What it minimises: edp, latency or energy.")] = None,
     timings: Timings = "fit",
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
     output: Output = None,

@@ -14,6 +14,7 @@ from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
 from mensa_sim.hardware.node_scaling import at_own_node
 from mensa_sim.hardware.overrides import Raw, override_structure, override_technologies, set_field
+from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology import Technology
 from mensa_sim.names import check_folder_name
@@ -43,6 +44,8 @@ class SystemFile:
     links: tuple[Link, ...] = ()
     families: Mapping[int, str] = field(default_factory=dict)
     host: HostLink | None = None
+    scheduling: Scheduling | None = None
+    """How layers are placed unless a run says otherwise."""
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -242,6 +245,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
         links=file.links,
         families=dict(sorted(file.families.items())),
         host=file.host,
+        scheduling=file.scheduling,
         source=file.source,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink, Link, Memory
+from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology import Technology
 
 
@@ -33,6 +34,8 @@ class System:
     families: Mapping[int, str] = field(default_factory=dict)
     host: HostLink | None = None
     """The host that feeds the system, where its interface costs time of its own."""
+    scheduling: Scheduling | None = None
+    """How layers are placed unless a run says otherwise; none where the file does not say."""
     source: str = ""
     """The publications that the figures of the system's file come from."""
 

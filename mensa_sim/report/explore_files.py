@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.files import write_yaml
+from mensa_sim.study.explore_evaluate import scheduling_of
 from mensa_sim.study.explore_result import DesignResult, ExploreResult, Reference
 from mensa_sim.study.space_design import Design, technology_data
 
@@ -50,9 +51,16 @@ def _design(design: DesignResult, result: ExploreResult) -> dict[str, object]:
 
 
 def _settings(plain: Design) -> dict[str, object]:
-    """How a design is scheduled: a system's file does not say."""
+    """How a design is scheduled, as its file says it too."""
     options: dict[str, object] = {"scheduler_options": plain.options} if plain.options else {}
     return {"scheduler": plain.scheduler, "objective": plain.objective, **options}
+
+
+def _scheduling(plain: Design) -> dict[str, object]:
+    """The block of a system's file that makes `run` schedule it as the exploration did."""
+    found = scheduling_of(plain, [str(entry.data["name"]) for entry in plain.entries.values()])
+    options: dict[str, object] = {"options": dict(found.options)} if found.options else {}
+    return {"scheduler": found.scheduler, "objective": found.objective, **options}
 
 
 def _reference(reference: Reference) -> dict[str, object]:
@@ -141,6 +149,7 @@ def _system_files(
         **plain.system,
         "name": f"design_{design.number}",
         "accelerators": [{"spec": f"{name}.yaml", "memory": e.memory} for name, e in plain.entries.items()],
+        "scheduling": _scheduling(plain),
         "source": _source(design, result, plain),
     }
     yield f"{folder}/system.yaml", write_yaml(system)

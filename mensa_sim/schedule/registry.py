@@ -33,6 +33,20 @@ SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
 )
 
 
+def options_of(scheduler: object) -> tuple[str, ...]:
+    """The options that a scheduler takes by its name; none for one that does not exist or is bound to an accelerator.
+
+    >>> options_of("mensa")
+    ('mac_ratio', 'reuse_threshold')
+    """
+    return _keywords(SCHEDULERS[str(scheduler)]) if scheduler in SCHEDULERS else ()
+
+
+def _keywords(scheduler: Scheduler) -> tuple[str, ...]:
+    parameters = inspect.signature(scheduler).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
 def scheduler_names(problem: Problem) -> tuple[str, ...]:
     """Every name that `schedule` understands for a problem."""
     return (*(SINGLE + name for name in problem.accelerators), *SCHEDULERS)
@@ -72,8 +86,7 @@ def _check_deadline(problem: Problem, found: Schedule) -> None:
 
 
 def _check_options(name: str, scheduler: Scheduler, options: Mapping[str, float]) -> None:
-    parameters = inspect.signature(scheduler).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = _keywords(scheduler)
     for option, value in options.items():
         if option not in known:
             raise unknown_name(option, known, f"option of scheduler {name}")

@@ -11,6 +11,7 @@ from mensa_sim.files import keys_of, read_record
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.simulate.files import ScenarioFile, read_scenario
 from mensa_sim.study.files import SpaceFile
+from mensa_sim.study.scheduling import check_scheduling
 from mensa_sim.study.space import load_space
 from mensa_sim.study.space_check import check_space
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -25,7 +26,7 @@ RECORDS: Mapping[str, type[Any]] = {
 """The record that is the schema of each kind of file."""
 
 READERS: Mapping[str, Callable[[Path], object]] = {
-    "system": load_system,
+    "system": lambda path: check_scheduling(load_system(path)),
     "accelerator": load_accelerator,
     "technology": load_technology,
     "workload": read_workload,

@@ -1,17 +1,18 @@
 """One workload on several systems side by side, the first of them the baseline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import OwnScheduler, name_of
 from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
-from mensa_sim.study.placement import Goal, baseline_goal, objective_named, timings_named
+from mensa_sim.study.placement import baseline_goal, timings_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run import evaluate
+from mensa_sim.study.scheduling import goal_on
 from mensa_sim.workload.graph import LayerGraph
 
 
@@ -21,8 +22,10 @@ class CompareRequest:
 
     workload: str | LayerGraph
     systems: tuple[str | System, ...]
-    scheduler: str | OwnScheduler = "mensa"
-    objective: str = "edp"
+    scheduler: str | OwnScheduler | None = None
+    """None: each system as its file says, else mensa."""
+    objective: str | None = None
+    """None: each system as its file says, else edp."""
     timings: str = "fit"
     """As in a run."""
     seed: int = 0
@@ -39,6 +42,7 @@ class CompareResult:
 
     workload: str
     scheduler: str
+    """Of the systems with a choice; several where they differ."""
     objective: str
     systems: Mapping[str, SystemResult]
     """By the system's name, or as it was asked for where two share a name."""
@@ -61,22 +65,20 @@ def compare(request: CompareRequest) -> CompareResult:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
     if any(system in request.systems[:index] for index, system in enumerate(request.systems)):
         raise UsageError("--systems: one stands there twice")
-    goal = Goal(
-        scheduler=request.scheduler,
-        objective=objective_named(request.objective),
-        timings=timings_named(request.timings),
-    )
+    timings = timings_named(request.timings)
     systems = [system_given(system, request.overrides) for system in request.systems]
+    goals = [goal_on(each, scheduler=request.scheduler, objective=request.objective) for each in systems]
+    own = [replace(baseline_goal(*pair), timings=timings) for pair in zip(systems, goals, strict=True)]
     graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     memo = PriceMemo()
     found = {
-        name: evaluate(graph, system, baseline_goal(system, goal), seed=request.seed, memo=memo)
-        for name, system in zip(_labels(request.systems, systems), systems, strict=True)
+        name: evaluate(graph, system, goal, seed=request.seed, memo=memo)
+        for name, system, goal in zip(_labels(request.systems, systems), systems, own, strict=True)
     }
     return CompareResult(
         workload=graph.name,
-        scheduler=name_of(request.scheduler),
-        objective=request.objective,
+        scheduler=", ".join(dict.fromkeys(name_of(goal.scheduler) for goal in goals)),
+        objective=", ".join(dict.fromkeys(goal.objective for goal in goals)),
         systems=found,
         versions=versions(),
         inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.hardware.files import system_files
+from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.shipped import find
 from mensa_sim.study.explore_evaluate import Setup, Task
 from mensa_sim.study.explore_metrics import summary_metrics
@@ -108,14 +108,17 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
 
 
 def _references(space: Space) -> tuple[Base, ...]:
-    """The systems beside the front, scheduled as the space says."""
+    """The systems beside the front, scheduled as their own files say, else as the space does."""
     try:
-        return tuple(
-            read_base(space.nearest(name), scheduler=space.file.scheduler, objective=space.file.objective)
-            for name in space.file.references
-        )
+        return tuple(_reference_base(space, space.nearest(name)) for name in space.file.references)
     except MensaError as error:
         raise UsageError(f"{space.path}: references: {error}") from error
+
+
+def _reference_base(space: Space, name: str) -> Base:
+    if load_system(name).scheduling is not None:
+        return read_base(name)
+    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective)
 
 
 def _about(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:

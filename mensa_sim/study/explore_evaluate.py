@@ -6,13 +6,14 @@ task is a number and a point, and an outcome goes back.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import MensaError
+from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.registry import SINGLE
 from mensa_sim.study.explore_metrics import hardware_metrics, objectives_of, run_metrics
@@ -101,20 +102,21 @@ class Evaluator:
         return Outcome(number=task.number, point=task.point, state="done", workloads=runs, hardware=hardware)
 
     def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
+        own = scheduling_of(design, [placed.name for placed in system.accelerators])
         result = evaluate_system(
             self._graphs[graph_number],
             system,
-            scheduler_for(system, design),
-            objective_named(design.objective),
-            options=design.options,
+            own.scheduler,
+            objective_named(own.objective),
+            options=own.options,
             timings=self._setup.space.file.timings,
             memo=self._memo,
         )
         return run_metrics(result, [objective.metric for objective in self._objectives])
 
 
-def scheduler_for(system: System, design: Design) -> str:
-    """The design's scheduler; a system of one accelerator leaves nothing to decide."""
-    if len(system.accelerators) == 1 and not design.scheduler.startswith(SINGLE):
-        return f"{SINGLE}{system.accelerators[0].name}"
-    return design.scheduler
+def scheduling_of(design: Design, accelerators: Sequence[str]) -> Scheduling:
+    """How a design is scheduled; one of a single accelerator leaves nothing to decide."""
+    if len(accelerators) == 1 and not design.scheduler.startswith(SINGLE):
+        return Scheduling(scheduler=f"{SINGLE}{accelerators[0]}", objective=design.objective)
+    return Scheduling(scheduler=design.scheduler, objective=design.objective, options=design.options)

@@ -109,9 +109,10 @@ class SpaceFile:
     objectives: tuple[ObjectiveEntry, ...]
     conditions: tuple[str, ...] = ()
     """What a design must fulfil to be run, as in `area_mm2 <= 15`."""
-    scheduler: str = "mensa"
-    objective: str = "edp"
-    """What the scheduler and the mapper minimise."""
+    scheduler: str | None = None
+    """None: as the system's own file says, else mensa."""
+    objective: str | None = None
+    """What the scheduler and the mapper minimise; none: as the system's own file says, else edp."""
     timings: TimingsMode = "fit"
     """Whether measured accelerators run only the kernels of their tables, or also what a fit to them predicts."""
     over: Over = "geometric_mean"
@@ -119,7 +120,7 @@ class SpaceFile:
     trials: int = 100
     """Designs to run, unless the command line says otherwise; a grid ends by itself."""
     references: tuple[str, ...] = ("mensa_g", "edge_tpu")
-    """Systems that stand beside the front in the report."""
+    """Systems that stand beside the front in the report, scheduled as their own files say, else as this one does."""
     source: str = ""
 
     def __post_init__(self) -> None:

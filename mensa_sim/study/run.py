@@ -15,11 +15,11 @@ from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
-from mensa_sim.study.placement import Goal, Placement, baseline_goal, place
+from mensa_sim.study.placement import Goal, Placement, place
 from mensa_sim.study.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
-from mensa_sim.study.run_request import RunRequest, command_of, goal_of
+from mensa_sim.study.run_request import RunRequest, command_of, goals_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -30,10 +30,10 @@ def run(request: RunRequest) -> RunResult:
     system = system_given(request.system, request.overrides)
     baseline = system_given(request.baseline)
     graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
-    goal = goal_of(request)
+    goal, beside = goals_of(request, system, baseline)
     return RunResult(
         main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
-        baseline=evaluate(graph, baseline, baseline_goal(baseline, goal), seed=request.seed, on_chip=request.on_chip),
+        baseline=evaluate(graph, baseline, beside, seed=request.seed, on_chip=request.on_chip),
         versions=versions(),
         command=command_of(request),
         inputs=input_hashes(

@@ -2,15 +2,16 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import OwnScheduler
 from mensa_sim.simulate.options import FULL, PLAIN, Options
-from mensa_sim.study.placement import Goal, objective_named, timings_named
+from mensa_sim.study.placement import Goal, baseline_goal, timings_named
 from mensa_sim.study.provenance import portable_name
+from mensa_sim.study.scheduling import goal_on
 from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.graph import LayerGraph
 
@@ -21,8 +22,10 @@ class RunRequest:
 
     workload: str | LayerGraph
     system: str | System = "mensa_g"
-    scheduler: str | OwnScheduler = "mensa"
-    objective: str = "edp"
+    scheduler: str | OwnScheduler | None = None
+    """None: as the system's file says, else mensa."""
+    objective: str | None = None
+    """None: as the system's file says, else edp."""
     baseline: str | System = "edge_tpu"
     seed: int = 0
     overrides: tuple[str, ...] = ()
@@ -47,15 +50,24 @@ class RunRequest:
     """What the simulation may prefetch and keep on chip."""
 
 
-def goal_of(request: RunRequest) -> Goal:
-    """The goal that a request states; an unknown objective or a deadline that is not positive is an error."""
+def goals_of(request: RunRequest, system: System, baseline: System) -> tuple[Goal, Goal]:
+    """The goals that a request states on the system and on the baseline, each scheduled as its file says if need be.
+
+    Options of the scheduler hold on the baseline where that has the same scheduler.
+    """
+    goal, beside = _goal_on(request, system), _goal_on(request, baseline)
+    if beside.scheduler != goal.scheduler:
+        beside = _goal_on(replace(request, options={}), baseline)
+    return goal, baseline_goal(baseline, beside)
+
+
+def _goal_on(request: RunRequest, system: System) -> Goal:
+    """The goal on one system; an unknown objective or a deadline that is not positive is an error."""
     if request.deadline_ms is not None and not request.deadline_ms > 0:
         raise UsageError(f"the deadline is {request.deadline_ms} ms, must be positive")
-    return Goal(
-        scheduler=request.scheduler,
-        objective=objective_named(request.objective),
+    return replace(
+        goal_on(system, scheduler=request.scheduler, objective=request.objective, options=request.options),
         deadline_ps=None if request.deadline_ms is None else ms_to_ps(request.deadline_ms),
-        options=request.options,
         pins=request.pins,
         schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
         families_file=None if request.families_file is None else Path(request.families_file),
@@ -73,7 +85,7 @@ def command_of(request: RunRequest, *, seed: int | None = None) -> str:
     'mensa-sim run lstm --objective energy --pin lstm.cell=pascal'
     """
     given = (request.workload, request.system, request.scheduler, request.baseline)
-    if not all(isinstance(each, str) for each in given):
+    if not all(isinstance(each, str | None) for each in given):
         return ""
     words = ["mensa-sim", "run", _named(str(request.workload))]
     defaults = RunRequest(workload="")

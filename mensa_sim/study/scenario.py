@@ -17,9 +17,9 @@ from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.given import system_files_given, system_given
-from mensa_sim.study.placement import Goal, baseline_goal, place
+from mensa_sim.study.placement import Goal, place
 from mensa_sim.study.provenance import input_hashes, versions
-from mensa_sim.study.run_request import RunRequest, command_of, goal_of
+from mensa_sim.study.run_request import RunRequest, command_of, goals_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, workload_files
 
@@ -84,10 +84,10 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
         for stream in scenario.streams
     }
     scenario = scenario if seed is None else replace(scenario, seed=seed)
-    goal = goal_of(request)
+    goal, beside = goals_of(request, system, baseline)
     return ScenarioResult(
         main=_on_system(scenario, graphs, system, goal),
-        baseline=_on_system(scenario, graphs, baseline, baseline_goal(baseline, goal)),
+        baseline=_on_system(scenario, graphs, baseline, beside),
         versions=versions(),
         command=command_of(request, seed=seed),
         inputs=input_hashes(

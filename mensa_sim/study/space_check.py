@@ -7,12 +7,12 @@ from math import gcd
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.overrides import parse_override
 from mensa_sim.registry import lookup, unknown_name
-from mensa_sim.schedule.registry import SCHEDULERS, SINGLE
+from mensa_sim.schedule.registry import SCHEDULERS, SINGLE, options_of
 from mensa_sim.study.explore_metrics import HARDWARE, Objective, Values, hardware_metrics, objectives_of
 from mensa_sim.study.placement import OBJECTIVES
 from mensa_sim.study.space import Parameter, Point, Space, point_at
 from mensa_sim.study.space_conditions import Condition, Value, parse_condition
-from mensa_sim.study.space_design import Base, Builder, Design, read_base, scheduler_options
+from mensa_sim.study.space_design import Base, Builder, Design, read_base
 
 TRIED = 2000
 """Designs of which one must meet all conditions; a space of no more is tried whole."""
@@ -108,7 +108,7 @@ def _schedulers(space: Space, base: Base) -> list[str]:
     for where, value in objectives:
         if value not in OBJECTIVES:
             faults.append(f"{where}: {unknown_name(str(value), OBJECTIVES, 'objective')}")
-    known = [option for _, scheduler in schedulers for option in scheduler_options(scheduler)]
+    known = [option for _, scheduler in schedulers for option in options_of(scheduler)]
     for where, option in dict.fromkeys(options):
         if option not in known:
             faults.append(f"{where}: {unknown_name(option, known, 'option of the schedulers of this space')}")

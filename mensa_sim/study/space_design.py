@@ -6,7 +6,6 @@ leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 """
 
 import copy
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,8 +26,10 @@ from mensa_sim.hardware.files import (
 from mensa_sim.hardware.overrides import Raw, set_field
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology import Technology
-from mensa_sim.schedule.registry import SCHEDULERS
+from mensa_sim.schedule.own import name_of
+from mensa_sim.schedule.registry import options_of
 from mensa_sim.shipped import find
+from mensa_sim.study.scheduling import check_scheduling, goal_on
 from mensa_sim.study.space import Assignment
 
 TechnologyKey = tuple[str, str]
@@ -83,6 +84,8 @@ class Base:
     """Technology files by path."""
     scheduler: str
     objective: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of that scheduler."""
     optional: frozenset[str] = frozenset()
     """Accelerators that some designs have and others have not."""
 
@@ -98,6 +101,7 @@ class Base:
             entries={name: entry.copy() for name, entry in self.entries.items()},
             scheduler=self.scheduler,
             objective=self.objective,
+            options=dict(self.options),
         )
         assigned = list(assignments)
         for name, value in assigned:
@@ -107,7 +111,7 @@ class Base:
             if not _is_structure(name):
                 self._set(design, tuple(name.split(".")), copy.deepcopy(value), name)
         _prune(design, self)
-        known = scheduler_options(design.scheduler)
+        known = options_of(design.scheduler)
         design.options = {name: value for name, value in design.options.items() if name in known}
         return design
 
@@ -147,6 +151,8 @@ class Base:
                 design.scheduler = value
             case ("objective",):
                 design.objective = value
+            case ("scheduling", *_):
+                raise UsageError(f"{shown}: vary scheduler, scheduler.OPTION or objective")
             case ("scheduler", option):
                 design.options[option] = value
             case ("technology", _, *_):
@@ -159,14 +165,6 @@ class Base:
                     raise UsageError(f"{shown}: no accelerator of this space is called {name!r}")
             case _:
                 set_field(design.system, parts, value, shown)
-
-
-def scheduler_options(scheduler: object) -> tuple[str, ...]:
-    """The options that a scheduler takes; none for one that does not exist or is bound to an accelerator."""
-    if scheduler not in SCHEDULERS:
-        return ()
-    parameters = inspect.signature(SCHEDULERS[str(scheduler)]).parameters.values()
-    return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 def _is_structure(name: str) -> bool:
@@ -252,17 +250,17 @@ def technology_data(base: Base, key: TechnologyKey) -> Raw:
 def read_base(
     system: str,
     *,
-    scheduler: str,
-    objective: str,
+    scheduler: str | None = None,
+    objective: str | None = None,
     fixed: Iterable[Assignment] = (),
     specs: Mapping[str, str] | None = None,
 ) -> Base:
     """Everything that designs need, read once: the system, and the accelerator files that `specs` names.
 
-    `specs` gives the path of each file by the text that names it in the space; `fixed` assignments hold in every
-    design.
+    `scheduler` and `objective` are those of the system's own file unless given. `specs` gives the path of each file by
+    the text that names it in the space; `fixed` assignments hold in every design.
     """
-    load_system(system)
+    goal = goal_on(check_scheduling(load_system(system)), scheduler=scheduler, objective=objective)
     path, raw, accelerators = system_data(system)
     placed = zip(accelerators.items(), raw["accelerators"], strict=True)
     entries = {
@@ -273,16 +271,22 @@ def read_base(
     technologies = {name: read_mapping(Path(name)) for name in dict.fromkeys(data["technology"] for data in used)}
     base = Base(
         label=str(path),
-        system={key: value for key, value in raw.items() if key != "accelerators"},
+        system={key: value for key, value in raw.items() if key not in ("accelerators", "scheduling")},
         entries=entries,
         specs=found,
         technologies=technologies,
-        scheduler=scheduler,
-        objective=objective,
+        scheduler=name_of(goal.scheduler),
+        objective=goal.objective,
+        options=goal.options,
     )
     design = base.design(fixed)
     return replace(
-        base, system=design.system, entries=design.entries, scheduler=design.scheduler, objective=design.objective
+        base,
+        system=design.system,
+        entries=design.entries,
+        scheduler=design.scheduler,
+        objective=design.objective,
+        options=design.options,
     )
 
 

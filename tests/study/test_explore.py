@@ -67,7 +67,8 @@ def test_a_design_gives_what_run_gives_for_its_file(whole: tuple[Path, ExploreRe
     summary = json.loads((folder / "summary.json").read_text())
     assert len(summary["front"]) == len(result.front)
     for entry in summary["front"]:
-        ran = api.run(folder.parent / "tiny.yaml", system=folder / entry["system"], scheduler=entry["scheduler"]).main
+        ran = api.run(folder.parent / "tiny.yaml", system=folder / entry["system"]).main
+        assert ran.scheduler == entry["scheduler"]
         assert ran.energy_pj == entry["metrics"]["energy_pj"]
         assert ran.latency_ps == entry["metrics"]["latency_ps"]
         assert ran.area_mm2 == pytest.approx(entry["metrics"]["area_mm2"])
