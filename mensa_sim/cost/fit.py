@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,13 @@ _ROBUST = 0.05
 """Relative error from which a row counts linearly, not by its square."""
 _US = 1e-6
 
+SIZES: Mapping[Form, tuple[str, ...]] = {
+    "product": ("groups", "rows", "columns", "depth"),
+    "vector": ("moved_bytes",),
+    "sequence": ("columns", "steps"),
+}
+"""The sizes by which a kernel lies inside or outside the rows of a fit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorFit:
@@ -41,6 +48,8 @@ class OperatorFit:
     """Mean of |predicted / measured - 1| on rows left out: each half predicted from the other."""
     roofline_error_percent: float
     """The same of the plain roofline of the device's figures, on the same rows."""
+    seen: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Smallest and largest size of the rows, by kind of size; what lies outside is extrapolated."""
 
     def __post_init__(self) -> None:
         wanted = CONSTANTS.get(self.form)
@@ -52,6 +61,8 @@ class OperatorFit:
             raise ValueError("a constant is not positive and finite")
         if self.tiles not in TILES:
             raise ValueError(f"tiles is {self.tiles!r}, choose from {', '.join(TILES)}")
+        if any(low > high for low, high in self.seen.values()) or not set(self.seen) <= set(SIZES[self.form]):
+            raise ValueError(f"seen holds smallest and largest of {', '.join(SIZES[self.form])}")
         if self.rows < 1 or not self.error_percent >= 0:
             raise ValueError("rows must be at least 1 and error_percent not negative")
 
@@ -142,6 +153,7 @@ def fit_family(timings: Sequence[Timing], figures: DeviceFigures) -> OperatorFit
         rows=len(timings),
         error_percent=_percent(np.concatenate(errors)),
         roofline_error_percent=_percent(np.abs(roofline_s(figures, shapes) / measured - 1)),
+        seen={name: _ends(getattr(shapes, name)) for name in SIZES[form]},
     )
 
 
@@ -155,6 +167,16 @@ def halves(count: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...
     order = np.random.default_rng(count).permutation(count)
     first, second = np.sort(order[: count // 2]), np.sort(order[count // 2 :])
     return (first, second), (second, first)
+
+
+def outside(fit: OperatorFit, kernel: Kernel) -> tuple[str, ...]:
+    """The sizes by which a kernel lies outside the rows that a fit was made from."""
+    shapes = shapes_of([kernel])
+    return tuple(name for name, (low, high) in fit.seen.items() if not low <= getattr(shapes, name)[0] <= high)
+
+
+def _ends(sizes: Floats) -> tuple[int, int]:
+    return int(sizes.min()), int(sizes.max())
 
 
 def _percent(errors: Floats) -> float:

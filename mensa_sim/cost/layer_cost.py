@@ -84,6 +84,8 @@ class LayerCost:
     """The tiling and loop order chosen, or where a measured time comes from; for people."""
     error_percent: float | None = None
     """Mean error of a fit to measured kernels on rows left out; none where the cost is not a fit's."""
+    caveats: tuple[str, ...] = ()
+    """What whoever reads its figures must know besides, in words that many layers may share."""
 
     def __post_init__(self) -> None:
         if min(self.macs, self.compute_cycles, self.buffer_cycles, self.head_bytes, self.tail_bytes) < 0:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,8 @@ TimingsMode = Literal["exact", "fit"]
 
 TIMINGS_MODES: Mapping[str, TimingsMode] = {"exact": "exact", "fit": "fit"}
 
+STEP_BY_STEP = "steps priced one kernel after another: the library's fused run of all steps was not timed"
+
 _PJ_PER_UJ = 1e6
 
 
@@ -36,6 +38,8 @@ class KernelTime:
     error_percent: float | None
     """A fit's mean error out of sample; none for a measured time."""
     how: str
+    caveats: tuple[str, ...] = ()
+    """As `LayerCost` has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,7 @@ class MeasuredCosts:
             raise InfeasibleError(f"{layer.operator} is an operator without kernels")
         time = self._time(layer)
         cycles = math.ceil(round(time.seconds * self._spec.clock_hz, 3))  # a float's last digits are no cycle
-        dynamic, source = self._energy(time)
+        dynamic, estimate = self._energy(time)
         return LayerCost(
             layer=layer.name,
             accelerator=self._spec.name,
@@ -91,8 +95,9 @@ class MeasuredCosts:
             peak_macs_per_s=self._spec.peak_macs_per_s,
             traffic=self._traffic(layer, time),
             dynamic_pj={"device": dynamic},
-            mapping=f"{time.how}; energy {source}",
+            mapping=time.how,
             error_percent=time.error_percent,
+            caveats=(*time.caveats, *((estimate,) if estimate else ())),
         )
 
     def _time(self, layer: Layer) -> KernelTime:
@@ -108,7 +113,7 @@ class MeasuredCosts:
                     return found
             found = find(runs.kernel, runs.times, 1.0)
             if found is not None:
-                return found
+                return found if runs.times == 1 else replace(found, caveats=(*found.caveats, STEP_BY_STEP))
         raise InfeasibleError(self._timings.why_not(runs.kernel))
 
     def _measured(self, kernel: Kernel, times: int, share: float) -> KernelTime | None:
@@ -129,25 +134,26 @@ class MeasuredCosts:
         found = self._timings.fitted(kernel)
         if found is None:
             return None
-        seconds, error_percent = found
         return KernelTime(
-            seconds=seconds * times * share,
+            seconds=found.seconds * times * share,
             energy_pj=None,
             moved_bytes=int(kernel.moved_bytes * times * share),
-            error_percent=error_percent,
-            how=f"fit, {error_percent:g} % mean error out of sample: {_described(kernel, times, share)}",
+            error_percent=found.error_percent,
+            how=f"fit, {found.error_percent:g} % mean error out of sample: {_described(kernel, times, share)}",
+            caveats=found.caveats,
         )
 
     def _energy(self, time: KernelTime) -> tuple[float, str]:
-        """Energy above idle power, which the device draws whether it works or waits, and where it comes from."""
+        """Energy above idle power, which the device draws whether it works or waits, and how it was estimated if so."""
         idle = 0.0 if self._spec.idle_mw is None else self._spec.idle_mw.value
         idle_pj = leakage_pj(idle, seconds_to_ps(time.seconds))
         if time.energy_pj is not None:
-            return max(0.0, time.energy_pj - idle_pj), "measured"
+            return max(0.0, time.energy_pj - idle_pj), ""
         if self._spec.power_mw is not None:
             power = self._spec.power_mw.value
             estimate = leakage_pj(power, seconds_to_ps(time.seconds))
-            return max(0.0, estimate - idle_pj), f"estimated from {power:g} mW"
+            said = f"energy estimated as {power:g} mW times the time ({self._spec.power_mw.source})"
+            return max(0.0, estimate - idle_pj), said
         raise InfeasibleError(
             "its energy is neither measured nor stated; give the accelerator a power_mw with its source"
         )

@@ -1,14 +1,28 @@
 """The times that a measured accelerator has: a timing table (`.csv`), or the constants fitted to one (`.yaml`)."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mensa_sim.cost.fit import DeviceFit, fit_device
+from mensa_sim.cost.fit import DeviceFit, family_of, fit_device, outside
 from mensa_sim.cost.fit_cache import kept_fit
 from mensa_sim.cost.timing_table import Kernel, Timing, TimingTable
 from mensa_sim.cost.timing_table_file import read_timing_table
 from mensa_sim.errors import FileError
 from mensa_sim.files import read_record
+
+MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedTime:
+    """A kernel's time by a fit."""
+
+    seconds: float
+    error_percent: float
+    """The fit's mean error out of sample."""
+    caveats: tuple[str, ...]
+    """Whose fit, with its error, and whether the kernel lies outside its rows."""
 
 
 class MeasuredTimings:
@@ -27,20 +41,27 @@ class MeasuredTimings:
         """The timing of exactly that kernel."""
         return self._table.find(kernel) if self._table else None
 
-    def fitted(self, kernel: Kernel) -> tuple[float, float] | None:
-        """Seconds by the fit of the kernel's family, and that fit's error in percent."""
+    def fitted(self, kernel: Kernel) -> FittedTime | None:
+        """What the fit of the kernel's family says of it."""
         fit = self._fit.fit_of(kernel) if self._fit else None
         if fit is None or self._fit is None:
             return None
-        return self._fit.seconds(kernel), fit.error_percent
+        family = family_of(kernel)
+        whose = family if family in self._fit.operators else "all vector"
+        caveats = [f"time from the fit to {whose} kernels, {fit.error_percent:g} % mean error out of sample"]
+        beyond = outside(fit, kernel)
+        if beyond:
+            caveats.append(f"extrapolated: {' and '.join(beyond)} outside the rows of the fit to {whose} kernels")
+        return FittedTime(seconds=self._fit.seconds(kernel), error_percent=fit.error_percent, caveats=tuple(caveats))
 
     def why_not(self, kernel: Kernel) -> str:
         """Why a kernel has no time here, and what to do about it."""
-        if self._table is None:
-            return f"{self.label} has no fit for {kernel}"
+        if self._fit is not None and self._table is None:
+            families = ", ".join(self._fit.operators)
+            return f"{self.label} has no fit for {family_of(kernel)} kernels, only for {families}; {MEASURE}"
         if not self._allow_fit:
             return f"{self.label} has no timing of {kernel}; measure it, or allow a fit (--timings fit)"
-        return f"{self.label} has no timing of {kernel}, and too few like it for a fit; measure it"
+        return f"{self.label} has no timing of {kernel}, and too few {family_of(kernel)} kernels for a fit; {MEASURE}"
 
 
 def load_timings(path: Path, dtype: str | None, *, allow_fit: bool) -> MeasuredTimings:

@@ -31,6 +31,17 @@ class CostTable:
         """Whether an accelerator can run a layer."""
         return (layer, accelerator) not in self.refusals
 
+    def caveats(self, assignment: Mapping[str, str]) -> tuple[str, ...]:
+        """What a reader must know of the layers' costs where an assignment puts them, with how many it concerns."""
+        found: dict[tuple[str, str], int] = {}
+        for layer, accelerator in assignment.items():
+            for text in self.cost(layer, accelerator).caveats:
+                found[accelerator, text] = found.get((accelerator, text), 0) + 1
+        return tuple(
+            f"{accelerator}: {text} ({count} layer{'s' if count > 1 else ''})"
+            for (accelerator, text), count in found.items()
+        )
+
     def latency_ps(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> int:
         """Time of a layer that has its accelerator's memory channel to itself."""
         bandwidth = self.system.memory_of(accelerator).effective_bytes_per_s

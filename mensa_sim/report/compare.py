@@ -11,6 +11,7 @@ from rich.text import Text
 from mensa_sim.report.colours import looks
 from mensa_sim.report.energy_figure import energy_figure, largest_component
 from mensa_sim.report.figure import Figure, Trace, figure, lines, padded, shown
+from mensa_sim.report.layers import caveats_text
 from mensa_sim.report.page import (
     figure_block,
     figures_block,
@@ -64,6 +65,7 @@ def _values(system: SystemResult) -> dict[str, object]:
         "steady_state": asdict(system.steady),
         "handoffs": system.handoffs,
         "area_mm2": system.area_mm2,
+        "caveats": list(system.caveats) or None,
     }
 
 
@@ -101,7 +103,7 @@ def compare_tables(result: CompareResult) -> RenderableType:
         table.add_column(name, justify="right", overflow="fold")
     for row in _rows(result):
         table.add_row(*row)
-    return table
+    return Group(table, *caveats_text(*(system.caveats for system in result.systems.values())))
 
 
 def compare_html(result: CompareResult) -> str:
@@ -115,6 +117,7 @@ def compare_html(result: CompareResult) -> str:
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
             table_block(("", *names), _rows(result), numeric=names),
+            *map(paragraph, caveats_text(*(system.caveats for system in result.systems.values()))),
             figures_block(
                 [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]
             ),

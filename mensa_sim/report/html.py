@@ -3,7 +3,7 @@
 from mensa_sim.report.assumptions import run_assumptions
 from mensa_sim.report.cards import Card, cards_block
 from mensa_sim.report.drawn import drawn_block
-from mensa_sim.report.layers import coverage_text
+from mensa_sim.report.layers import caveats_text, coverage_text
 from mensa_sim.report.page import (
     heading,
     list_block,
@@ -36,7 +36,7 @@ def report_html(result: RunResult) -> str:
             _layer_table(main),
             heading("What was understood, and what is assumed"),
             paragraph(coverage_text(main.coverage, main.coverage_shares)),
-            list_block(run_assumptions(main)),
+            list_block([*run_assumptions(main), *caveats_text(main.caveats, result.baseline.caveats)]),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -97,6 +97,11 @@ def _totals(graph: LayerGraph) -> tuple[str, ...]:
         f"{len(graph.layers)} layers, {engineering(graph.macs, 'MAC')}, parameters {bytes_text(graph.parameter_bytes)}",
         coverage_text(graph.coverage, coverage_shares(graph)),
     )
+
+
+def caveats_text(*systems: Sequence[str]) -> tuple[str, ...]:
+    """What a reader must know of the measured costs of some systems, each sentence once."""
+    return tuple(dict.fromkeys(text for caveats in systems for text in caveats))
 
 
 def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:

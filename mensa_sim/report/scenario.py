@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.report.layers import caveats_text
 from mensa_sim.report.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.simulate.scenario_metrics import StreamMetrics
 from mensa_sim.study.scenario import ScenarioResult, ScenarioSystemResult
@@ -18,7 +19,14 @@ STREAM_FIELDS = tuple(StreamMetrics.__dataclass_fields__)
 
 def scenario_tables(result: ScenarioResult) -> RenderableType:
     """Streams of the system, then its load, then energy and power beside the baseline."""
-    return Group(_streams(result.main), Text(), _loads(result.main), Text(), _totals(result))
+    return Group(
+        _streams(result.main),
+        Text(),
+        _loads(result.main),
+        Text(),
+        _totals(result),
+        *caveats_text(result.main.caveats, result.baseline.caveats),
+    )
 
 
 def _streams(main: ScenarioSystemResult) -> Table:
@@ -96,6 +104,7 @@ def scenario_json(result: ScenarioResult) -> str:
         "area_mm2": main.area_mm2,
         "overloaded": metrics.overloaded,
         "streams": {name: _present(asdict(stream)) for name, stream in metrics.streams.items()},
+        "caveats": list(main.caveats) or None,
         "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
         "channels": {name: asdict(load) for name, load in metrics.channels.items()},
         "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},

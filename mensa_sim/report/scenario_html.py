@@ -3,6 +3,7 @@
 from mensa_sim.report.assumptions import memory_texts
 from mensa_sim.report.cards import Card, cards_block
 from mensa_sim.report.drawn import drawn_block
+from mensa_sim.report.layers import caveats_text
 from mensa_sim.report.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.scenario_figures import scenario_figures
@@ -29,7 +30,7 @@ def scenario_html(result: ScenarioResult) -> str:
             heading("The whole run over time"),
             drawn_block(figures, "power", "bandwidth", "buffers"),
             heading("What is assumed"),
-            list_block(_assumptions(main)),
+            list_block([*_assumptions(main), *caveats_text(main.caveats, result.baseline.caveats)]),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )

@@ -33,6 +33,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
         "layers": [_layer(layer) for layer in main.layers],
+        **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mensa_sim.report.layers import coverage_text
+from mensa_sim.report.layers import caveats_text, coverage_text
 from mensa_sim.report.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.study.result import LayerResult, Optimality, RunResult, SystemResult, energy_components
 from mensa_sim.units import PJ_PER_J, PS_PER_S
@@ -22,6 +22,7 @@ def run_tables(result: RunResult) -> RenderableType:
         Text(),
         optimality_text(main.optimality),
         coverage_text(main.coverage, main.coverage_shares),
+        *caveats_text(main.caveats, result.baseline.caveats),
     )
 
 

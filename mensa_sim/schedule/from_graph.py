@@ -98,13 +98,11 @@ def _unit(
 
 
 def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Option | Refusal:
-    refused = [
-        f"{layer.name}: {costs.refusals[layer.name, accelerator]}"
-        for layer in layers
-        if not costs.runs(layer.name, accelerator)
-    ]
+    refused = [layer.name for layer in layers if not costs.runs(layer.name, accelerator)]
     if refused:
-        return Refusal(reason="; ".join(refused))
+        reasons = {name: costs.refusals[name, accelerator] for name in refused}
+        whole = len(layers) == 1
+        return Refusal(reason="; ".join(reason if whole else f"{name}: {reason}" for name, reason in reasons.items()))
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     found = [costs.cost(layer.name, accelerator) for layer in layers]
     return Option(

@@ -13,6 +13,8 @@ from mensa_sim.units import leakage_pj
 Objective = Literal["edp", "latency", "energy"]
 Execution = Literal["serial", "parallel"]
 OBJECTIVES: tuple[str, ...] = get_args(Objective)
+_NAMED = 5
+"""Units with the same fault that a message names."""
 EXECUTIONS: tuple[str, ...] = get_args(Execution)
 
 
@@ -125,16 +127,19 @@ class Problem:
 
 def require_runnable(problem: Problem) -> None:
     """Raise `InfeasibleError` naming every unit that no accelerator, or not its pinned one, can run."""
-    faults = []
+    alike: dict[tuple[bool, str], list[str]] = {}
     for unit in problem.units:
-        if unit.allowed:
-            continue
-        if unit.pin is None:
-            reasons = _reasons(problem, unit, range(len(problem.accelerators)))
-            faults.append(f"no accelerator can run {unit.name} ({reasons})")
-        else:
-            reasons = _reasons(problem, unit, [unit.pin])
-            faults.append(f"{unit.name} is pinned to an accelerator that cannot run it ({reasons})")
+        if not unit.allowed:
+            tried = range(len(problem.accelerators)) if unit.pin is None else [unit.pin]
+            alike.setdefault((unit.pin is None, _reasons(problem, unit, tried)), []).append(unit.name)
+    faults = []
+    for (free, reasons), names in alike.items():
+        which = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        are = "is" if len(names) == 1 else "are"
+        fault = (
+            f"no accelerator can run {which}" if free else f"{which} {are} pinned to an accelerator that cannot run it"
+        )
+        faults.append(f"{fault} ({reasons})")
     if faults:
         raise InfeasibleError(f"{problem.name}: " + "; ".join(faults))
 

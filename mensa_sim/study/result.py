@@ -112,6 +112,8 @@ class SystemResult:
     timeline: Timeline
     problem: Problem
     schedule: Schedule
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
 
     @property
     def energy_pj(self) -> float:

@@ -101,6 +101,7 @@ def evaluate(
         accelerators=_accelerators(measured),
         handoffs=measured.handoffs,
         layers=_layers(placement, measured, timeline),
+        caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
         steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),

@@ -43,6 +43,8 @@ class ScenarioSystemResult:
     static_mw: float
     """Leakage and background power of the whole system."""
     area_mm2: float
+    caveats: tuple[str, ...] = ()
+    """As a single run has them, for the workloads of all streams."""
 
     @property
     def energy_per_inference_pj(self) -> float | None:
@@ -131,4 +133,11 @@ def _on_system(
         hardware=system,
         static_mw=next(iter(placements.values())).problem.static_mw,
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        caveats=tuple(
+            dict.fromkeys(
+                f"{name}, {text}"
+                for name, each in placements.items()
+                for text in each.costs.caveats(each.schedule.assignment)
+            )
+        ),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.measured import STEP_BY_STEP
 from mensa_sim.cost.measured_timings import load_timings
 from mensa_sim.cost.price import RESIDENCIES, price
 from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
@@ -118,9 +119,11 @@ def test_traffic_never_makes_a_measured_time_longer(tmp_path: Path) -> None:
 def test_energy_is_measured_else_estimated_from_a_stated_power(tmp_path: Path) -> None:
     costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 10.0, energy_uj=7.0), of(linear("b", 5), 10.0)))
     assert costs.cost("a", "device").dynamic_pj == {"device": 7e6}
-    assert "energy measured" in costs.cost("a", "device").mapping
+    assert costs.cost("a", "device").caveats == ()
     assert costs.cost("b", "device").energy_pj == pytest.approx(2.0 * 10e-6 * 1e12)
-    assert "estimated from 2000 mW" in costs.cost("b", "device").mapping
+    said = "energy estimated as 2000 mW times the time (a label)"
+    assert costs.cost("b", "device").caveats == (said,)
+    assert costs.caveats({"a": "device", "b": "device"}) == (f"device: {said} (1 layer)",)
 
 
 def test_idle_power_is_not_counted_twice(tmp_path: Path) -> None:
@@ -148,6 +151,13 @@ def test_a_fit_serves_where_no_kernel_is_exact_and_shows_its_error(tmp_path: Pat
     assert cost.error_percent is not None
     assert f"fit, {cost.error_percent:g} % mean error out of sample" in cost.mapping
     assert cost.compute_cycles / 1000 == pytest.approx(8.0, rel=0.3)
+    assert cost.caveats[0] == f"time from the fit to linear kernels, {cost.error_percent:g} % mean error out of sample"
+    assert not any("extrapolated" in text for text in cost.caveats)
+    beyond = LayerGraph(name="g", layers=(linear("a", 1000),), edges=())
+    assert (
+        "extrapolated: rows outside the rows of the fit to linear kernels"
+        in price(beyond, device).cost("a", "device").caveats
+    )
     exact = price(between, device, timings="exact")
     with pytest.raises(InfeasibleError, match=r"cannot run a: t.csv has no timing of linear .*--timings fit"):
         exact.cost("a", "device")
@@ -156,7 +166,10 @@ def test_a_fit_serves_where_no_kernel_is_exact_and_shows_its_error(tmp_path: Pat
 def test_a_layer_without_timing_or_fit_is_refused_by_name(tmp_path: Path) -> None:
     costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 10.0)))
     assert costs.runs("a", "device")
-    with pytest.raises(InfeasibleError, match=r"device cannot run b: .*too few like it for a fit; measure it"):
+    with pytest.raises(
+        InfeasibleError,
+        match=r"device cannot run b: .*too few linear kernels for a fit; time them with `mensa-sim measure",
+    ):
         costs.cost("b", "device")
 
 
@@ -178,6 +191,8 @@ def test_a_fused_run_is_shared_out_over_its_group_and_is_preferred(tmp_path: Pat
     alone = price(LSTM, system(tmp_path, *steps))
     assert alone.latency_ps("h0", "device") == 7 * 5_000_000
     assert alone.latency_ps("cell", "device") == 7 * 3_000_000
+    assert all(STEP_BY_STEP in alone.cost(layer.name, "device").caveats for layer in LSTM.layers)
+    assert not any(STEP_BY_STEP in costs.cost(layer.name, "device").caveats for layer in LSTM.layers)
 
 
 def test_a_table_of_several_types_asks_which_and_one_of_another_is_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ layers:
         "pool is on the unknown accelerator 'nowhere'; choose from near, far",
         "input is missing",
         "group lstm runs on one accelerator, the file says hidden on near, cell on far",
-        "far cannot run head: head: no buffer holds one tile",
+        "far cannot run head: no buffer holds one tile",
         "conv is pinned to near",
         "head stands before lstm, whose output it reads",
     ):

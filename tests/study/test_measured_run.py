@@ -1,12 +1,22 @@
 """Runs on systems with measured accelerators: which costs are measured, and with what error, is in the result."""
 
+import html
+import io
 import json
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mensa_sim import api
 from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.files import write_yaml
+from mensa_sim.report.compare import compare_html, compare_json, compare_tables
+from mensa_sim.report.html import report_html
+from mensa_sim.report.scenario import scenario_json, scenario_tables
+from mensa_sim.report.scenario_html import scenario_html
 from mensa_sim.report.summary import summary_json
+from mensa_sim.report.tables import run_tables
 
 
 def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
@@ -35,5 +45,42 @@ def test_exact_timings_refuse_fits_and_an_unknown_mode_lists_the_choices() -> No
 
 
 def test_a_gpu_without_kernels_for_a_layer_says_which() -> None:
-    with pytest.raises(InfeasibleError, match=r"depthwise.*has no fit for conv2d"):
+    said = r"trunk\.1\.depthwise\.conv, .* and 12 more \(gpu_t4: gpu_t4\.yaml has no fit for depthwise kernels.*measure"
+    with pytest.raises(InfeasibleError, match=said):
         api.run("mobilenet_v2", system="gpu_t4", scheduler="greedy")
+
+
+def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_path: Path) -> None:
+    result = api.run("lstm", system="gpu_t4", scheduler="greedy")
+    compared = api.compare("lstm", ["edge_tpu", "gpu_t4"])
+    stream = {"name": "s", "workload": "lstm", "arrivals": {"kind": "periodic", "fps": 5}}
+    (tmp_path / "s.yaml").write_text(write_yaml({"name": "s", "duration_s": 1, "streams": [stream]}))
+    scenario = api.run_scenario(tmp_path / "s.yaml", system="gpu_t4", scheduler="greedy")
+    said = (
+        "time from the fit to linear kernels, 11.07 % mean error out of sample (16 layers)",
+        "steps priced one kernel after another",
+        "extrapolated: rows outside the rows of the fit to linear kernels (8 layers)",
+        "energy estimated as 70000 mW times the time (NVIDIA T4 datasheet (2019)",
+    )
+    assert len(result.main.caveats) == len(set(result.main.caveats)) == 5
+    for texts in (
+        printed(run_tables(result)),
+        html.unescape(report_html(result)),
+        summary_json(result),
+        printed(compare_tables(compared)),
+        html.unescape(compare_html(compared)),
+        compare_json(compared),
+    ):
+        assert all(text in " ".join(texts.split()) for text in said)
+    for texts in (printed(scenario_tables(scenario)), html.unescape(scenario_html(scenario)), scenario_json(scenario)):
+        assert "gpu_t4: time from the fit to linear kernels" in " ".join(texts.split())
+
+
+def test_a_run_without_measured_accelerators_has_no_caveats() -> None:
+    assert api.run("lstm").main.caveats == ()
+
+
+def printed(tables: object) -> str:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(tables, markup=False)
+    return console.export_text()
