@@ -5,8 +5,8 @@
 >>> result
 <Run: small_cnn on mensa_g>
 
-`print(result)` shows the tables, `result.to_pandas()` is a data frame, and `result.save(FOLDER)` writes what the
-command writes. A name is imported when it is first used.
+`print(result)` shows the tables, `result.figure()` is a plotly figure, `result.to_pandas()` a data frame, and
+`result.save(FOLDER)` writes what the command writes. A name is imported when it is first used.
 """
 
 from importlib import import_module

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.errors import UsageError
+from mensa_sim.registry import lookup
 from mensa_sim.report.output_folder import MARKER, write_folder
 from mensa_sim.study.compare import CompareResult
 from mensa_sim.study.explore_result import ExploreResult
@@ -80,7 +81,22 @@ class Shown(ABC):
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-class Run(Shown, RunResult):
+class Drawn(Shown):
+    """A result with figures."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+
+    def figure(self, name: str | None = None) -> Any:
+        """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
+        figures = self.figures()
+        return lookup(figures, name or next(iter(figures)), "figure")
+
+
+class Run(Drawn, RunResult):
     """One inference: `main` on the system, `baseline` on the baseline, `ratios` between them (above 1 is better).
 
     >>> import mensa_sim as ms
@@ -105,6 +121,12 @@ class Run(Shown, RunResult):
 
         return run_tables(self)
 
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+        from mensa_sim.report.figures import figures
+
+        return figures(self)
+
     def files(self) -> Mapping[str, str]:
         """layers.csv, schedule.yaml, report.html, timeline.json and summary.json: name to text."""
         from mensa_sim.report.result_files import run_files
@@ -117,7 +139,7 @@ class Run(Shown, RunResult):
         return layers_csv(self)
 
 
-class ScenarioRun(Shown, ScenarioResult):
+class ScenarioRun(Drawn, ScenarioResult):
     """Several workloads with arrivals: `main` on the system, `baseline` on the baseline.
 
     >>> import mensa_sim as ms
@@ -139,6 +161,12 @@ class ScenarioRun(Shown, ScenarioResult):
         from mensa_sim.report.scenario import scenario_tables
 
         return scenario_tables(self)
+
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+        from mensa_sim.report.figures import figures
+
+        return figures(self)
 
     def files(self) -> Mapping[str, str]:
         """streams.csv, report.html, timeline.json and summary.json: name to text."""

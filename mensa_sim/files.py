@@ -142,7 +142,7 @@ class _Document:
 
 
 def _read(path: Path) -> _Document:
-    text = _read_text(path)
+    text = read_text(path)
     try:
         document = _Reader(yaml.parse(text, Loader=_LOADER)).document()
     except yaml.YAMLError as error:
@@ -154,7 +154,8 @@ def _read(path: Path) -> _Document:
     return document
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file of at most 16 MiB of UTF-8, with or without a mark in front; `FileError` for any other."""
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)

@@ -16,6 +16,7 @@ from mensa_sim import api, api_explore, api_files, api_result, api_validate
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
+    "Drawn",
     "explore_folder",
     "fitted_constants",
     "is_scenario",
@@ -161,10 +162,15 @@ def test_a_system_at_hand_is_as_good_as_its_name(graph: ms.LayerGraph) -> None:
         ms.run(graph, overrides=slow)
 
 
-def test_a_result_shows_itself_as_text_and_html(result: ms.Run) -> None:
+def test_a_result_shows_itself_as_text_html_and_figures(result: ms.Run) -> None:
     assert repr(result) == "<Run: Gate on mensa_g>"
     assert "edge_tpu (baseline)" in str(result)
     assert result._repr_html_().startswith("<pre>Gate on mensa_g")
+    assert next(iter(result.figures())) == "energy"
+    assert result.figure().data
+    assert result.figure("roofline").layout.xaxis.title.text
+    with pytest.raises(ms.UsageError, match="did you mean 'roofline'"):
+        result.figure("rooflin")
 
 
 def test_a_result_saves_what_the_command_writes(result: ms.Run, tmp_path: Path) -> None:
@@ -181,7 +187,8 @@ def test_a_comparison_and_a_scenario_show_themselves_too(graph: ms.LayerGraph) -
     assert compared.ratios("edge_tpu").latency == 1
     assert "energy efficiency" in str(compared)
     scenario = ms.run_scenario("ar_headset")
-    assert "deadline" in str(scenario) or "misses" in str(scenario)
+    assert "misses" in str(scenario)
+    assert scenario.figure().data
 
 
 def test_rows_become_a_data_frame(result: ms.Run, graph: ms.LayerGraph) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mensa_sim.atomic_write import write_atomically
 from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, MensaError
+from mensa_sim.files import read_text
 from mensa_sim.workload.layer import LoopNest
 
 FORMAT = "mensa-sim timing table 1"
@@ -126,14 +127,9 @@ class _Parsed:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"]) from error
-    except OSError as error:
-        raise FileError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise FileError(str(path), [f"is not UTF-8 text: byte {error.start} {error.reason}"]) from error
+    if not path.exists():
+        raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
+    return read_text(path)
 
 
 def _shortened(faults: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import statistics
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from mensa_sim.workload.layer import LoopNest
 
 _TIMES: Mapping[str, float] = {"median_us": 1.0, "median_ms": 1e3, "median_s": 1e6}
 _MAX_FAULTS = 20
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +74,21 @@ def import_table(path: Path, request: ImportRequest, conditions: Conditions) -> 
 
 def _rows(path: Path, request: ImportRequest) -> Iterable[tuple[int, Mapping[str, str]]]:
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise FileError(str(path), [f"cannot be read: {error}"]) from error
-    reader = csv.DictReader(io.StringIO(text))
+    if len(content) > _MAX_BYTES:
+        raise FileError(str(path), [f"larger than {_MAX_BYTES // 2**20} MiB"])
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        return _wanted_rows(path, reader, request)
+    except csv.Error as error:
+        raise FileError(str(path), [f"line {reader.line_num}: {error}"]) from error
+
+
+def _wanted_rows(path: Path, reader: "csv.DictReader[str]", request: ImportRequest) -> list[tuple[int, dict[str, str]]]:
     there = reader.fieldnames or []
     wanted = [part for expression in request.columns.values() for part in expression.split("*") if not part.isdigit()]
     missing = [name for name in dict.fromkeys([*wanted, *request.where]) if name not in there]
@@ -104,6 +116,8 @@ def _read(row: Mapping[str, str], request: ImportRequest) -> tuple[Kernel, float
     ):
         span = counts.get(dilation, 1) * (counts.get(taps, 1) - 1) + 1
         step = counts.get(stride, 1)
+        if step < 1:
+            raise ValueError(f"{stride} is {step}, must be at least 1")
         if size in counts and output not in counts:
             counts[output] = (counts[size] + 2 * padding - span) // step + 1
         elif size not in counts:

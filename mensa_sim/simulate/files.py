@@ -1,13 +1,14 @@
 """Scenario files, and the traces of arrivals that they name."""
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mensa_sim.errors import FileError
-from mensa_sim.files import read_record
+from mensa_sim.files import read_record, read_text
 from mensa_sim.names import check_folder_name
 from mensa_sim.simulate.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.options import Options, ParameterPolicy
@@ -148,11 +149,9 @@ def read_trace(path: Path) -> tuple[int, ...]:
     Raises `FileError` with every fault, among them a time before the one above it.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        raise FileError(str(path), [reason]) from error
+        rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
+    except csv.Error as error:
+        raise FileError(str(path), [f"cannot be read: {error}"]) from error
     if not rows or TRACE_COLUMN not in rows[0]:
         raise FileError(str(path), [f"the first line must name a column {TRACE_COLUMN}"])
     column = rows[0].index(TRACE_COLUMN)

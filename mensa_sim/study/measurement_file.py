@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
+from mensa_sim.files import read_text
 from mensa_sim.registry import unknown_name
 from mensa_sim.shipped import shipped_files
 
@@ -39,12 +40,11 @@ class Measurement:
 
 def read_measurements(path: Path) -> tuple[Measurement, ...]:
     """Every row of a measurement file; all faults, each with its line, in one `FileError`."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(str(path), [f"cannot be read: {error}"]) from error
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
-    rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise FileError(str(path), [f"line {reader.line_num}: {error}"]) from error
     rows = [(line, row) for line, row in rows if any(row) and not row[0].startswith("#")]
     if not rows:
         raise FileError(str(path), [f"is empty; its first line is {','.join(COLUMNS)}"])

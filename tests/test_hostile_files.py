@@ -1,0 +1,144 @@
+"""Files that mean harm: huge ones, paths that lead elsewhere, names that are code; each ends in one clear line."""
+
+import gzip
+import os
+import time
+from pathlib import Path
+
+import pytest
+from test_fuzz import outcome
+
+SIZE = 100 * 1024 * 1024
+LAYERS = "name: {name}\nlayers:\n  - {{name: {layer}, operator: linear, dims: {{K: 8, C: 8}}}}\n"
+MARKUP = "<img src=x onerror=alert(1)>&"
+READERS = {
+    "check": "check big",
+    "workload": "run big.yaml",
+    "system": "run tiny.yaml --system big.yaml",
+    "schedule": "run tiny.yaml --schedule big.yaml",
+    "families": "run tiny.yaml --families big.yaml",
+    "scenario": "run big_scenario.yaml",
+    "space": "explore big.yaml --trials 1",
+    "measurements": "validate --data big.csv",
+    "arrivals": "run traced.yaml",
+    "timings": "calibrate device big.csv",
+    "summary": "diff big.json big.json",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MENSA_SIM_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "tiny.yaml").write_text(LAYERS.format(name="tiny", layer="one"))
+    (tmp_path / "traced.yaml").write_text(
+        "name: t\nstreams: [{name: a, workload: ./tiny.yaml, arrivals: {kind: trace, trace: big.csv}}]\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", READERS.values(), ids=READERS)
+def test_a_file_of_100_mb_is_refused_before_it_is_read_whole(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("big", "big.yaml", "big_scenario.yaml", "big.csv", "big.json"):
+        with (folder / name).open("wb") as stream:
+            stream.truncate(SIZE)
+    start = time.process_time()
+    code, _, err = outcome(command, monkeypatch)
+    assert code == 2
+    assert "larger than 16 MiB" in err
+    assert time.process_time() - start < 5
+
+
+def test_a_compressed_table_that_unfolds_to_gigabytes_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mensa_sim.measure.import_table._MAX_BYTES", 10**6)
+    (folder / "big.csv.gz").write_bytes(gzip.compress(b"0" * 10**7))
+    code, _, err = outcome(
+        "import-timings big.csv.gz --columns K=n,median_ms=t --operator linear --output out.csv --device-name x "
+        "--source y --processors 1 --cache-bytes 1 --bytes-per-s 1 --peak-macs-per-s 1",
+        monkeypatch,
+    )
+    assert (code, (folder / "out.csv").exists()) == (2, False)
+    assert "big.csv.gz: larger than" in err
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", "~", "a/b", "CON:", "x" * 200])
+def test_a_name_never_leads_results_out_of_their_folder(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "case.yaml").write_text(LAYERS.format(name=f"'{name}'", layer="one"))
+    code, _, err = outcome("run case.yaml", monkeypatch)
+    before = {"case.yaml", "tiny.yaml", "traced.yaml", "cache"}
+    if code == 0:
+        assert {path.name for path in (folder / "results").iterdir()} == {f"{name}-mensa_g"}
+    else:
+        assert "cannot name a results folder" in err or "at most 100" in err
+        assert {path.name for path in folder.iterdir()} <= before
+
+
+def test_markup_in_names_is_text_in_every_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "case.yaml").write_text(LAYERS.format(name="case", layer=f"'{MARKUP}'"))
+    (folder / "two.yaml").write_text(
+        f"name: two\nduration_s: 0.001\nstreams:\n"
+        f"  - {{name: '{MARKUP}', workload: ./case.yaml, arrivals: {{kind: periodic, fps: 5000}}}}\n"
+    )
+    for command in ("run case.yaml -q --output a", "run two.yaml -q --output b"):
+        assert outcome(command, monkeypatch)[0] == 0
+    for page in ("a/report.html", "b/report.html"):
+        assert MARKUP not in (folder / page).read_text()
+
+
+def test_a_results_folder_that_is_a_link_of_others_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "private").mkdir()
+    (folder / "private" / "diary.txt").write_text("dear diary")
+    (folder / "results").mkdir()
+    (folder / "results" / "tiny-mensa_g").symlink_to(folder / "private")
+    code, _, err = outcome("run tiny.yaml", monkeypatch)
+    assert code == 2
+    assert "--force" in err
+    assert [path.name for path in (folder / "private").iterdir()] == ["diary.txt"]
+
+
+def test_a_result_file_that_is_a_link_is_replaced_and_its_target_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outcome("run tiny.yaml -q --output out", monkeypatch)[0] == 0
+    (folder / "precious").write_text("precious")
+    (folder / "out" / "layers.csv").unlink()
+    (folder / "out" / "layers.csv").symlink_to(folder / "precious")
+    assert outcome("run tiny.yaml -q --output out", monkeypatch)[0] == 0
+    assert (folder / "precious").read_text() == "precious"
+    assert (folder / "out" / "layers.csv").read_text().startswith("name,")
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [("fsync", OSError(28, "No space left on device")), ("replace", PermissionError(13, "Permission denied"))],
+)
+def test_a_full_disk_or_a_read_only_folder_is_an_error_and_what_stood_there_is_unharmed(
+    call: str, error: OSError, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outcome("run tiny.yaml -q --output out", monkeypatch)[0] == 0
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, call, fail)
+    code, _, err = outcome("run tiny.yaml -q --output out --system edge_tpu", monkeypatch)
+    assert code == 1
+    assert f"cannot be written: {error.strerror}" in err
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("model", ["os:system", "../../evil.py:f", "/tmp/evil.py:f", "subprocess:run", "evil.pt2"])
+def test_no_file_runs_code_without_allow_code(model: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "evil.py").write_text("open('ran', 'w').close()\n")
+    (folder / "evil.pt2").write_bytes(b"x")
+    inputs = "" if model.endswith(".pt2") else "inputs: [{shape: [1]}]\n"
+    (folder / "case.yaml").write_text(f"name: m\nmodel: {model}\n{inputs}")
+    code, _, err = outcome("run case.yaml", monkeypatch)
+    assert code == 2
+    assert "--allow-code" in err
+    assert not (folder / "ran").exists()
