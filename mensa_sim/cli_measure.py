@@ -111,6 +111,7 @@ def calibrate(
     spec: Annotated[str, typer.Argument(help="System or accelerator: file or bare name.")],
     table: Annotated[Path, typer.Argument(help="Timing table to calibrate to.")],
     fields: Annotated[list[str], typer.Option("--field", help="Field to fit, named as for --set; three at most.")] = [],  # noqa: B006
+    dtype: Annotated[str | None, typer.Option(help="Element type, where the table has several.")] = None,
     rows: Annotated[int, typer.Option(min=4, help="Kernels used at most, half to fit and half to judge.")] = 60,
     output: OutputFile = None,
 ) -> None:
@@ -124,9 +125,9 @@ def calibrate(
 
     if fields:
         beside = output.parent if output else Path()
-        result = calibrate_spec(spec, table, fields=fields, rows=rows, beside=beside)
+        result = calibrate_spec(spec, table, fields=fields, rows=rows, dtype=dtype, beside=beside)
     else:
-        result = calibrate_device(spec, table)
+        result = calibrate_device(spec, table, dtype)
     _say(result.report)
     if output is not None:
         write_atomically(output, result.text)

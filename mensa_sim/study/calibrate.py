@@ -1,7 +1,8 @@
 """Calibration: a few constants fitted to one half of a timing table, and judged on the other half."""
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.files import write_yaml
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.registry import unknown_name
 from mensa_sim.study.calibrated_system import calibrated_system
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, bits_to_bytes
 from mensa_sim.workload.graph import LayerGraph
@@ -94,23 +96,32 @@ def calibrate_spec(
     """
     if not 1 <= len(fields) <= MAX_FIELDS:
         raise UsageError(f"calibrate fits 1 to {MAX_FIELDS} fields, not {len(fields)}: more would fit the noise")
+    if len(set(fields)) < len(fields):
+        raise UsageError("--field: one is given twice")
     measured = read_timing_table(Path(table))
     chosen = _dtype(measured, dtype)
     system = load_system(spec)
     if len(system.accelerators) != 1 or system.accelerators[0].spec.timings is not None:
         raise UsageError(f"{spec}: calibrate needs one analytical accelerator, with its memory")
     before = [_value(spec, system, field) for field in fields]
-    timings = _runnable(
-        system, [t for t in measured.timings if t.kernel.dtype == chosen and t.kernel.form == "single"], rows
-    )
-    if len(timings) < 4:
-        raise UsageError(f"{table}: {len(timings)} kernels at {chosen} run on {system.name}, too few to calibrate")
+    there = [timing for timing in measured.timings if timing.kernel.dtype == chosen and timing.kernel.form == "single"]
+    step = max(1, len(there) / rows)
+    tried = [there[int(index * step)] for index in range(min(rows, len(there)))]
+    timings, refusal = _runnable(system, tried)
+    if len(timings) < 4 or 2 * len(timings) < len(tried):
+        why = f" ({refusal})" if refusal else ""
+        raise UsageError(
+            f"{table}: {len(timings)} of {len(tried)} kernels at {chosen} run on {system.name}, too few{why}"
+        )
     (train, test), _ = halves(len(timings))
     learn, judge = [timings[i] for i in train], [timings[i] for i in test]
     factors = _solve(spec, fields, before, learn)
     after = [_scaled(value, factor) for value, factor in zip(before, factors, strict=True)]
     error_before, error = (_error_percent(_system(spec, fields, values), judge) for values in (before, after))
-    return _spec_result(spec, fields, beside, before, after, len(learn), len(judge), error_before, error, measured)
+    left_out = len(tried) - len(timings)
+    return _spec_result(
+        spec, fields, beside, before, after, len(learn), len(judge), left_out, error_before, error, measured
+    )
 
 
 def _spec_result(
@@ -121,6 +132,7 @@ def _spec_result(
     after: Sequence[float],
     learnt: int,
     judged: int,
+    left_out: int,
     error_before: float,
     error: float,
     table: TimingTable,
@@ -129,6 +141,7 @@ def _spec_result(
     fitted = {field: (old, new) for field, old, new in zip(fields, before, after, strict=True)}
     changes = [f"  {field}: {old:g} -> {new:g}" for field, (old, new) in fitted.items()]
     judgement = f"mean error on {judged} other kernels {error:.1f} %, was {error_before:.1f} %"
+    judgement += f"; kernels left out, as it cannot run them: {left_out}" if left_out else ""
     said = f"{', '.join(fields)} fitted to {learnt} kernels of {table.label} ({table.conditions.device}); {judgement}"
     return Calibration(
         report="\n".join([f"{spec}: fitted to {learnt} kernels", *changes, judgement]),
@@ -144,7 +157,7 @@ def _dtype(table: TimingTable, dtype: str | None) -> str:
     if dtype is None and len(table.dtypes) == 1:
         return table.dtypes[0]
     if dtype is None or dtype not in table.dtypes:
-        raise UsageError(f"{table.label}: has timings at {', '.join(table.dtypes)}; choose one of them")
+        raise UsageError(f"{table.label}: has timings at {', '.join(table.dtypes)}; choose one with --dtype")
     return dtype
 
 
@@ -161,10 +174,20 @@ def _value(spec: str, system: System, field: str) -> float:
             f"--field {field}: use accelerators.{system.accelerators[0].name}.FIELD or memories.NAME.FIELD of {spec}"
         )
     for part in parts:
-        here = here.get(part) if isinstance(here, dict) else getattr(here, part, None)
+        names = _names(here)
+        if names and part not in names:
+            raise UsageError(f"--field {field}: {unknown_name(part, names, 'field')}")
+        here = here[part] if isinstance(here, Mapping) else getattr(here, part, None)
     if isinstance(here, bool) or not isinstance(here, int | float) or not here > 0:
         raise UsageError(f"--field {field}: {spec} has no positive number there")
     return here if isinstance(here, int) else float(here)
+
+
+def _names(record: object) -> list[str]:
+    """The fields of a record, or the keys of a mapping."""
+    if isinstance(record, Mapping):
+        return list(record)
+    return [each.name for each in dataclasses.fields(record)] if dataclasses.is_dataclass(record) else []
 
 
 def _scaled(value: float, factor: float) -> float:
@@ -219,18 +242,17 @@ def _ratios(system: System, timings: Sequence[Timing]) -> list[float]:
     ]
 
 
-def _runnable(system: System, timings: Sequence[Timing], rows: int) -> list[Timing]:
-    """Kernels that the accelerator can run, at most so many, evenly taken."""
-    step = max(1, len(timings) / rows)
-    some = [timings[int(index * step)] for index in range(min(rows, len(timings)))]
-    found = []
-    for timing in some:
+def _runnable(system: System, timings: Sequence[Timing]) -> tuple[list[Timing], str]:
+    """Kernels that the accelerator can run, and why it does not run the last of the others."""
+    found, refusal = [], ""
+    for timing in timings:
         try:
             _ratios(system, [timing])
-        except InfeasibleError:
-            continue
-        found.append(timing)
-    return found
+        except InfeasibleError as error:
+            refusal = f"{timing.kernel}: {error}"
+        else:
+            found.append(timing)
+    return found, refusal
 
 
 def _layer(name: str, kernel: Kernel) -> Layer:

@@ -9,6 +9,7 @@ from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.timing_table_file import table_text
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
+from mensa_sim.shipped import shipped_root
 from mensa_sim.study.calibrate import _layer, calibrate_device, calibrate_spec
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
@@ -76,7 +77,9 @@ def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_whi
         (["a", "b", "c", "d"], "1 to 3 fields"),
         (["accelerators.pavlov.clock_hz"], "use accelerators.pascal.FIELD"),
         (["accelerators.pascal.name"], "no positive number"),
-        (["accelerators.pascal.colour"], "no positive number"),
+        (["accelerators.pascal.clokc_hz"], "unknown field 'clokc_hz'; did you mean 'clock_hz'"),
+        (["accelerators.pascal.clock_hz.more"], "no positive number"),
+        ([CLOCK, CLOCK], "given twice"),
         (["memories.nowhere.efficiency"], "use accelerators.pascal.FIELD"),
     ],
 )
@@ -99,3 +102,28 @@ def test_a_device_needs_a_table_with_enough_rows(tmp_path: Path) -> None:
     path.write_text("".join(lines[:-8]))
     with pytest.raises(UsageError, match="no family of kernels has enough rows at int8"):
         calibrate_device("pascal", path)
+
+
+def test_a_table_whose_kernels_the_accelerator_cannot_run_is_refused_and_says_why(tmp_path: Path) -> None:
+    text = table(tmp_path, 700_000_000).read_text().replace(",int8,", ",float32,").replace(".int8", ".float32")
+    (tmp_path / "wide.csv").write_text(text)
+    with pytest.raises(UsageError, match=r"0 of 14 kernels at float32 run on edge_tpu, too few \(linear .*no tile"):
+        calibrate_spec("edge_tpu", tmp_path / "wide.csv", fields=["accelerators.edge_tpu.clock_hz"])
+
+
+def test_kernels_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    path = table(tmp_path, 700_000_000)
+    refused = Kernel(operator="softmax", dtype="int8", vector_ops=40, input_elements=8, output_elements=8)
+    row = Timing(kernel=refused, median_us=1.0, iqr_us=0.0, repetitions=1, relative_error=0.0)
+    path.write_text(
+        path.read_text()
+        + table_text(TimingTable(label="", conditions=CONDITIONS, timings=(row,))).splitlines(keepends=True)[-1]
+    )
+    technology = shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
+    spec = (shipped_root() / "accelerator_specs" / "accelerators" / "pascal.yaml").read_text()
+    (tmp_path / "pascal.yaml").write_text(
+        spec.replace("../technology/cmos_22nm.yaml", str(technology)) + "refuses: [softmax]\n"
+    )
+    result = calibrate_spec(str(tmp_path / "pascal.yaml"), path, fields=[CLOCK], beside=tmp_path)
+    assert "kernels left out, as it cannot run them: 1" in result.report
+    assert result.rows == 7
