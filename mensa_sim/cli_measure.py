@@ -75,12 +75,13 @@ def import_timings(
     peak_macs_per_s: Annotated[float, typer.Option(help="Peak rate at the element type.")],
     dtype: Annotated[str, typer.Option(help="float32, float16, bfloat16 or int8.")] = "float32",
     where: Annotated[list[str], typer.Option(help="THEIRS=VALUE: only such rows; repeatable.")] = [],  # noqa: B006
+    append: Annotated[bool, typer.Option("--append", help="Add to the table there, of the same device.")] = False,
 ) -> None:
     """Turn a table that others measured into a timing table."""
     from mensa_sim.atomic_write import write_atomically
     from mensa_sim.cost.timing_table import Conditions
-    from mensa_sim.cost.timing_table_file import table_text
-    from mensa_sim.measure.import_table import ImportRequest, import_table
+    from mensa_sim.cost.timing_table_file import read_timing_table, table_text
+    from mensa_sim.measure.import_table import ImportRequest, import_table, joined
 
     try:
         conditions = Conditions(
@@ -103,6 +104,10 @@ def import_timings(
         operator=operator, dtype=dtype, columns=_pairs(columns, "--columns"), where=_pairs(where, "--where")
     )
     imported = import_table(table, request, conditions)
+    if append:
+        imported = joined(read_timing_table(output), imported)
+    elif output.exists():
+        raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
     write_atomically(output, table_text(imported))
     _say(f"{len(imported.timings)} kernels in {output}")
 

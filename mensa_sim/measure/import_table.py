@@ -6,7 +6,7 @@ import io
 import statistics
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mensa_sim.cost.timing_table import Conditions, Form, Kernel, Timing, TimingTable
@@ -70,6 +70,23 @@ def import_table(path: Path, request: ImportRequest, conditions: Conditions) -> 
         for kernel, found in times.items()
     )
     return TimingTable(label=path.name, conditions=conditions, timings=timings)
+
+
+def joined(first: TimingTable, more: TimingTable) -> TimingTable:
+    """Two tables of one device as one; `UsageError` where they are not of one, or share a kernel."""
+    one, other = first.conditions, more.conditions
+    for name in ("device", "processors", "cache_bytes", "copy_bytes_per_s"):
+        if getattr(one, name) != getattr(other, name):
+            raise UsageError(f"{first.label} has {name} {getattr(one, name)!r}, {more.label} {getattr(other, name)!r}")
+    for dtype in set(one.peak_macs_per_s) & set(other.peak_macs_per_s):
+        if one.peak_macs_per_s[dtype] != other.peak_macs_per_s[dtype]:
+            raise UsageError(f"{first.label} and {more.label} differ in peak_macs_per_s.{dtype}")
+    twice = next((timing.kernel for timing in more.timings if first.find(timing.kernel)), None)
+    if twice is not None:
+        raise UsageError(f"{first.label} has {twice} already; import into another table")
+    peaks = {**one.peak_macs_per_s, **other.peak_macs_per_s}
+    conditions = replace(one, method=f"{one.method}; {other.method}", peak_macs_per_s=peaks)
+    return TimingTable(label=first.label, conditions=conditions, timings=(*first.timings, *more.timings))
 
 
 def _rows(path: Path, request: ImportRequest) -> Iterable[tuple[int, Mapping[str, str]]]:

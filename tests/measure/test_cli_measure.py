@@ -58,5 +58,15 @@ def test_import_timings_makes_a_table_that_calibrate_can_fit(tmp_path: Path) -> 
     assert call("import-timings", str(theirs), *columns, *names, *figures).startswith("20 kernels in")
     assert "relu" in call("calibrate", "theirs", str(table), "--output", str(fit))
     assert "error_percent" in fit.read_text()
+    with pytest.raises(UsageError, match="there already; add to it with --append"):
+        call("import-timings", str(theirs), *columns, *names, *figures)
+    with pytest.raises(UsageError, match=r"has relu \(1000 in, .*already"):
+        call("import-timings", str(theirs), *columns, *names, *figures, "--append")
+    other_device = tuple("others" if text == "theirs" else text for text in names)
+    with pytest.raises(UsageError, match=r"has device 'theirs', .* 'others'"):
+        call("import-timings", str(theirs), *columns, *other_device, *figures, "--append")
+    adds = tuple("add" if text == "relu" else text for text in names)
+    assert call("import-timings", str(theirs), *columns, *adds, *figures, "--append").startswith("40 kernels in")
+    assert "add" in call("calibrate", "theirs", str(table))
     with pytest.raises(UsageError, match="must be NAME=VALUE"):
         call("import-timings", str(theirs), "--columns", "n", *names, *figures)
