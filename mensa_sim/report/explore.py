@@ -75,10 +75,15 @@ def explore_html(result: ExploreResult) -> str:
 def _reading(result: ExploreResult) -> str:
     file = result.space.file
     over = {"mean": "arithmetic mean", "geometric_mean": "geometric mean", "worst": "worst"}[file.over]
-    count = len(file.workloads)
-    of = f"the {over} over {count} workloads" if count > 1 else f"one inference of {file.workloads[0]}"
+    one = {"workloads": "one inference of", "scenarios": "a run of the scenario"}
+    kinds = [
+        f"the {over} over {len(names)} {kind}" if len(names) > 1 else f"{one[kind]} {names[0]}"
+        for kind, names in (("workloads", file.workloads), ("scenarios", file.scenarios))
+        if names
+    ]
     return (
-        f"Each value is {of}, unless its name says otherwise. Sampler {file.sampler.name}, seed {file.sampler.seed}. "
+        f"Each value is {', or '.join(kinds)}, unless its name says otherwise. "
+        f"Sampler {file.sampler.name}, seed {file.sampler.seed}. "
         f"Area is that of MACs, registers, buffers and vector units, without wiring and control. "
         f"Conditions: {'; '.join(file.conditions) or 'none'}."
     )

@@ -18,9 +18,13 @@ def axis(name: str) -> tuple[float, str]:
 
     >>> axis("latency_ps"), axis("tops_per_w"), axis("energy_pj (worst)")
     ((1000000000, 'latency (ms)'), (1, 'tops per w'), (1000000000, 'energy, worst (mJ)'))
+    >>> axis("scenario.p99_ps")
+    (1000000000, 'scenario p99 (ms)')
     """
     plain, _, how = name.partition(" ")
     end = next((end for end in AXES if plain.endswith(end)), "")
     scale, unit = AXES.get(end, (1, ""))
-    words = plain.removesuffix(end).replace("_", " ") + (f", {how.strip('()').replace('_', ' ')}" if how else "")
+    words = plain.removesuffix(end).replace("_", " ").replace(".", " ") + (
+        f", {how.strip('()').replace('_', ' ')}" if how else ""
+    )
     return scale, f"{words} ({unit})" if unit else words

@@ -21,6 +21,7 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
         "space": file.name,
         "system": file.system,
         "workloads": list(file.workloads),
+        **({"scenarios": list(file.scenarios)} if file.scenarios else {}),
         "over": file.over,
         "sampler": file.sampler.name,
         "seed": file.sampler.seed,

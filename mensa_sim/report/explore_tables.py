@@ -28,6 +28,7 @@ def metric_text(name: str, value: float) -> str:
         return percent_text(value)
     units = {
         "edp_j_s": "Js",
+        "throughput_per_s": "inf/s",
         "throughput_inferences_per_s": "inf/s",
         "macs_per_s": "MAC/s",
         "peak_macs_per_s": "MAC/s",
@@ -68,9 +69,9 @@ def finding_text(reference: Reference, result: ExploreResult) -> str:
 
 
 def columns(result: ExploreResult) -> list[str]:
-    """The metrics that a table of the front shows: the objectives, then area and TOPS/W."""
+    """The metrics that a table of the front shows: the objectives, then area, and TOPS/W of single inferences."""
     names = [objective.name for objective in result.objectives]
-    return list(dict.fromkeys((*names, "area_mm2", "tops_per_w")))
+    return list(dict.fromkeys((*names, "area_mm2", *(("tops_per_w",) if result.space.file.workloads else ()))))
 
 
 def explore_tables(result: ExploreResult) -> RenderableType:

@@ -143,6 +143,12 @@ def _stream(stream: StreamFile, times_ps: tuple[int, ...], path: Path) -> Stream
     )
 
 
+def trace_files(path: Path) -> tuple[Path, ...]:
+    """The files of arrivals that a scenario file names, each once."""
+    streams = read_record(path, ScenarioFile).streams
+    return tuple(dict.fromkeys(path.parent / s.arrivals.trace for s in streams if s.arrivals.trace is not None))
+
+
 def read_trace(path: Path) -> tuple[int, ...]:
     """The arrival times of a CSV file with a column `arrival_ms`, in ps.
 

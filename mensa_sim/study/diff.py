@@ -17,6 +17,7 @@ MADE_FROM = (
     "workload",
     "workloads",
     "scenario",
+    "scenarios",
     "space",
     "system",
     "scheduler",

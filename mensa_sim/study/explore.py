@@ -1,16 +1,13 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.shipped import find
 from mensa_sim.study.explore_evaluate import Setup, Task
 from mensa_sim.study.explore_metrics import summary_metrics
@@ -24,14 +21,12 @@ from mensa_sim.study.explore_result import (
     pareto_front,
 )
 from mensa_sim.study.explore_sampling import Points, sequence_of
+from mensa_sim.study.explore_setup import files_of, identity_of, setup_of
 from mensa_sim.study.explore_store import Outcome, Store, open_store
 from mensa_sim.study.explore_workers import Inline, Processes, Workers
 from mensa_sim.study.provenance import input_hashes, versions
-from mensa_sim.study.space import Point, Space, load_space
+from mensa_sim.study.space import Point, load_space
 from mensa_sim.study.space_check import CheckedSpace, check_space
-from mensa_sim.study.space_design import Base, read_base
-from mensa_sim.workload.graph_json import graph_to_data
-from mensa_sim.workload.load import load_workload
 
 STUDY = "study.db"
 PRICES = ".prices"
@@ -78,21 +73,11 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
     """
     space = load_space(find("spaces", request.space))
     checked = check_space(space, request.overrides)
-    references = _references(space)
-    graphs = [
-        load_workload(space.nearest(name), allow_code=request.allow_code, cache=request.cache)
-        for name in space.file.workloads
-    ]
     prices = request.folder / PRICES
-    setup = Setup(
-        space=space,
-        base=checked.base,
-        references=references,
-        graphs=tuple(graph_to_data(graph) for graph in graphs),
-        prices=prices.resolve() if request.jobs > 1 and request.cluster is None else None,
-    )
+    shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
+    setup = setup_of(checked, allow_code=request.allow_code, cache=request.cache, prices=shared)
     store = open_store(
-        request.folder / STUDY, _about(setup, request.overrides), resume=request.resume, fresh=request.fresh
+        request.folder / STUDY, identity_of(setup, request.overrides), resume=request.resume, fresh=request.fresh
     )
     try:
         shutil.rmtree(prices, ignore_errors=True)  # never trusted: what a killed exploration has left
@@ -101,38 +86,10 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
             _search(checked, store, workers, request, progress)
         finally:
             workers.close()
-        return _result(checked, references, store, request)
+        return _result(checked, store)
     finally:
         shutil.rmtree(prices, ignore_errors=True)
         store.close()
-
-
-def _references(space: Space) -> tuple[Base, ...]:
-    """The systems beside the front, scheduled as their own files say, else as the space does."""
-    try:
-        return tuple(_reference_base(space, space.nearest(name)) for name in space.file.references)
-    except MensaError as error:
-        raise UsageError(f"{space.path}: references: {error}") from error
-
-
-def _reference_base(space: Space, name: str) -> Base:
-    if load_system(name).scheduling is not None:
-        return read_base(name)
-    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective)
-
-
-def _about(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:
-    """What a study's designs depend on, so that it is never continued as another."""
-    file = setup.space.file
-    parts = {
-        "space": (file.name, setup.space.parameters, file.conditions, file.objectives, file.over, file.sampler),
-        "timings": file.timings,
-        "system": (setup.base.identity(), [base.identity() for base in setup.references]),
-        "workloads": (file.workloads, json.dumps(setup.graphs)),
-        "overrides": tuple(overrides),
-    }
-    digests = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in parts.items()}
-    return {"mensa-sim": mensa_sim.__version__, **digests}
 
 
 def _workers(setup: Setup, request: ExploreRequest) -> Workers:
@@ -202,7 +159,9 @@ class _Search:
 
 def objectives_of_outcome(checked: CheckedSpace, outcome: Outcome) -> dict[str, float]:
     """The objectives of a design that was run to its end, by name."""
-    return {each.name: each.value(outcome.hardware, outcome.workloads) for each in checked.objectives}
+    return {
+        each.name: each.value(outcome.hardware, outcome.workloads, outcome.scenarios) for each in checked.objectives
+    }
 
 
 def _search(checked: CheckedSpace, store: Store, workers: Workers, request: ExploreRequest, progress: Progress) -> None:
@@ -246,7 +205,7 @@ def _learn(points: Points, search: _Search, numbers: range) -> None:
     points.learn([(search.settled[number].state, search.values(number)) for number in numbers])
 
 
-def _result(checked: CheckedSpace, references: Sequence[Base], store: Store, request: ExploreRequest) -> ExploreResult:
+def _result(checked: CheckedSpace, store: Store) -> ExploreResult:
     space = checked.space
     outcomes = tuple(store.known[number] for number in sorted(store.known) if number >= 0)
     designs = tuple(_design(checked, outcome) for outcome in outcomes if outcome.state == "done")
@@ -275,15 +234,8 @@ def _result(checked: CheckedSpace, references: Sequence[Base], store: Store, req
         importance={name: importances(space, designs, name) for name in names},
         reference_failures=failures,
         versions=versions(),
-        inputs=input_hashes(_files(space)),
+        inputs=input_hashes(files_of(checked)),
     )
-
-
-def _files(space: Space) -> list[Path]:
-    """The files that decide the outcome; accelerators that only a value names are in the space's own text."""
-    systems = dict.fromkeys((space.file.system, *space.file.references))
-    files = [file for name in systems for file in system_files(space.nearest(name))]
-    return [space.path, *(find("workloads", space.nearest(name)) for name in space.file.workloads), *files]
 
 
 def _design(checked: CheckedSpace, outcome: Outcome) -> DesignResult:
@@ -291,8 +243,9 @@ def _design(checked: CheckedSpace, outcome: Outcome) -> DesignResult:
         number=outcome.number,
         parameters=checked.space.shown(outcome.point),
         objectives=objectives_of_outcome(checked, outcome),
-        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads),
+        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads, outcome.scenarios),
         workloads=outcome.workloads,
+        scenarios=outcome.scenarios,
     )
 
 
@@ -310,7 +263,8 @@ def _reference(checked: CheckedSpace, name: str, outcome: Outcome, designs: Sequ
     return Reference(
         name=Path(name).stem,
         objectives=objectives,
-        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads),
+        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads, outcome.scenarios),
         workloads=outcome.workloads,
+        scenarios=outcome.scenarios,
         dominated_by=tuple(better),
     )

@@ -7,7 +7,7 @@ task is a number and a point, and an outcome goes back.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from mensa_sim.errors import MensaError
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.registry import SINGLE
+from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.study.explore_metrics import hardware_metrics, objectives_of, run_metrics
+from mensa_sim.study.explore_scenario import of_metrics, scenario_values
 from mensa_sim.study.explore_store import Outcome
-from mensa_sim.study.placement import objective_named
-from mensa_sim.study.run import evaluate_system
+from mensa_sim.study.placement import Goal, objective_named
+from mensa_sim.study.run import evaluate
+from mensa_sim.study.scenario import scenario_on
 from mensa_sim.study.space import Point, Space
 from mensa_sim.study.space_check import DesignValues
 from mensa_sim.study.space_conditions import parse_condition
@@ -44,14 +47,17 @@ class Setup:
     references: tuple[Base, ...]
     graphs: tuple[Mapping[str, Any], ...]
     """The layer graphs of the workloads, as `graph_to_data` writes them."""
+    scenarios: tuple[Scenario, ...] = ()
+    stream_graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The layer graphs of the scenarios' workloads, by the names that the streams have for them."""
     prices: Path | None = None
     """A folder through which workers on one machine share prices."""
 
     def digest(self) -> str:
         """What tells one setup from another within a worker."""
-        return hashlib.sha256(repr((self.space, self.base, self.references, self.prices)).encode()).hexdigest() + (
-            hashlib.sha256(json.dumps(self.graphs).encode()).hexdigest()
-        )
+        records = repr((self.space, self.base, self.references, self.scenarios, self.prices))
+        graphs = json.dumps([self.graphs, self.stream_graphs])
+        return hashlib.sha256(f"{records}{graphs}".encode()).hexdigest()
 
 
 class Evaluator:
@@ -60,6 +66,7 @@ class Evaluator:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._graphs = [graph_from_data(data) for data in setup.graphs]
+        self._stream_graphs = {name: graph_from_data(data) for name, data in setup.stream_graphs.items()}
         self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
         self._builder = Builder()
         self._memo = PriceMemo(setup.prices)
@@ -97,22 +104,38 @@ class Evaluator:
                         detail=condition.text,
                     )
         runs = tuple(self._run(graph_number, system, design) for graph_number in range(len(self._graphs)))
+        scenarios = tuple(self._run_scenario(place, system, design) for place in range(len(self._setup.scenarios)))
         for objective in self._objectives:
-            objective.value(hardware, runs)
-        return Outcome(number=task.number, point=task.point, state="done", workloads=runs, hardware=hardware)
+            objective.value(hardware, runs, scenarios)
+        return Outcome(
+            number=task.number,
+            point=task.point,
+            state="done",
+            workloads=runs,
+            scenarios=scenarios,
+            hardware=hardware,
+        )
 
     def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
+        result = evaluate(self._graphs[graph_number], system, self._goal(system, design), memo=self._memo)
+        return run_metrics(result, [objective.metric for objective in self._objectives])
+
+    def _run_scenario(self, place: int, system: System, design: Design) -> Mapping[str, float]:
+        scenario = self._setup.scenarios[place]
+        graphs = {stream.workload: self._stream_graphs[stream.workload] for stream in scenario.streams}
+        goal = self._goal(system, design)
+        result = scenario_on(scenario, graphs, system, goal, memo=self._memo, max_spans=0)
+        wanted = of_metrics(each.metric for each in self._objectives if each.scenario in (None, place))
+        return scenario_values(result, wanted)
+
+    def _goal(self, system: System, design: Design) -> Goal:
         own = scheduling_of(design, [placed.name for placed in system.accelerators])
-        result = evaluate_system(
-            self._graphs[graph_number],
-            system,
-            own.scheduler,
-            objective_named(own.objective),
+        return Goal(
+            scheduler=own.scheduler,
+            objective=objective_named(own.objective),
             options=own.options,
             timings=self._setup.space.file.timings,
-            memo=self._memo,
         )
-        return run_metrics(result, [objective.metric for objective in self._objectives])
 
 
 def scheduling_of(design: Design, accelerators: Sequence[str]) -> Scheduling:

@@ -9,7 +9,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
-from mensa_sim.registry import unknown_name
+from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.study.explore_scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.files import Direction, ObjectiveEntry, Over, SpaceFile
 from mensa_sim.study.result import SystemResult
 from mensa_sim.units import PJ_PER_J, ps_to_seconds
@@ -45,7 +46,9 @@ MORE_IS_BETTER = (
     "tops_per_w",
     "peak_macs_per_s",
     "peak_tops",
+    "throughput_per_s",
 )
+MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queueing_ps", "layers", "busy_ps")
 ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
 STEADY = ("latency_ps", "energy_pj")
 """Of an inference that finds the parameters that the one before it left on chip."""
@@ -99,11 +102,16 @@ class Objective:
     metric: str
     direction: Direction
     over: Over
+    scenario: int | None = None
+    """The place of the one scenario that counts; none: all."""
 
-    def value(self, hardware: Values, workloads: Sequence[Values]) -> float:
-        """The objective of a design; `UsageError` where a workload or the hardware has no such value."""
+    def value(self, hardware: Values, workloads: Sequence[Values], scenarios: Sequence[Values] = ()) -> float:
+        """The objective of a design; `UsageError` where a workload, a scenario or the hardware has no such value."""
         if self.metric in HARDWARE:
             return _present(hardware, self.metric)
+        if self.metric.startswith(PREFIX):
+            chosen = scenarios if self.scenario is None else [scenarios[self.scenario]]
+            return over_workloads(self, [_present(prefixed(values), self.metric) for values in chosen])
         return over_workloads(self, [_present(values, self.metric) for values in workloads])
 
     def cost(self, value: float) -> float:
@@ -117,26 +125,48 @@ def objectives_of(file: SpaceFile) -> tuple[Objective, ...]:
     metrics = [entry.metric for entry in file.objectives]
     for entry in file.objectives:
         check_metric(entry.metric)
-        objective = _objective(entry, file.over, alone=metrics.count(entry.metric) == 1)
+        _check_place(entry, file)
+        objective = _objective(entry, file, alone=metrics.count(entry.metric) == 1)
         if any(objective.name == other.name for other in found):
             raise UsageError(f"{objective.name} stands there twice")
         found.append(objective)
     return tuple(found)
 
 
-def _objective(entry: ObjectiveEntry, over: Over, *, alone: bool) -> Objective:
+def _check_place(entry: ObjectiveEntry, file: SpaceFile) -> None:
+    """`UsageError` where a space has nothing that the objective can be of, or too many of what may be 0."""
+    metric, over = entry.metric, entry.over or file.over
+    of_scenarios = metric.startswith(PREFIX)
+    if entry.scenario is not None:
+        if not of_scenarios:
+            raise UsageError(f"{metric}: is of no scenario; write {PREFIX}{metric}, or leave scenario out")
+        lookup(dict.fromkeys(file.scenarios), entry.scenario, f"scenario of this space for {metric}")
+    kind = "scenarios" if of_scenarios else "workloads"
+    count = len(getattr(file, kind)) if entry.scenario is None else 1
+    if not count and metric not in HARDWARE:
+        raise UsageError(f"{metric}: the space names no {kind}")
+    if count > 1 and over == "geometric_mean" and metric.split(".")[-1] in MAY_BE_ZERO:
+        raise UsageError(f"{metric}: may be 0, which has no place in a geometric mean; say over: mean, or worst")
+
+
+def _objective(entry: ObjectiveEntry, file: SpaceFile, *, alone: bool) -> Objective:
+    over = entry.over or file.over
     last = entry.metric.split(".")[-1]
     direction: Direction = "maximize" if last in MORE_IS_BETTER else "minimize"
     return Objective(
-        name=entry.metric if alone else f"{entry.metric} ({entry.over or over})",
+        name=entry.metric if alone else f"{entry.metric} ({entry.scenario or over})",
         metric=entry.metric,
         direction=entry.direction or direction,
-        over=entry.over or over,
+        over=over,
+        scenario=None if entry.scenario is None else file.scenarios.index(entry.scenario),
     )
 
 
 def check_metric(name: str) -> None:
     """`UsageError` for a metric that no design can have."""
+    if name.startswith(PREFIX):
+        check_scenario_metric(name.removeprefix(PREFIX))
+        return
     match name.split("."):
         case [top] if top in RUN or top in HARDWARE:
             return
@@ -156,6 +186,8 @@ def check_metric(name: str) -> None:
                 "traffic_bytes.MEMORY",
                 "energy_by_component_pj.COMPONENT",
                 "accelerators.NAME.METRIC",
+                *(f"{PREFIX}{part}" for part in WHOLE),
+                f"{PREFIX}streams.NAME.METRIC",
             )
             raise unknown_name(name, (*RUN, *HARDWARE, *parts), "metric")
 
@@ -180,18 +212,27 @@ def over_workloads(objective: Objective, values: Sequence[float]) -> float:
             return math.exp(math.fsum(map(math.log, values)) / len(values))
 
 
-def summary_metrics(over: Over, hardware: Values, workloads: Sequence[Values]) -> dict[str, float]:
-    """What tables show of every design: the metrics over all workloads, and those of the hardware."""
+def summary_metrics(
+    over: Over, hardware: Values, workloads: Sequence[Values], scenarios: Sequence[Values] = ()
+) -> dict[str, float]:
+    """What tables show of every design: the metrics over all workloads and all scenarios, and those of the hardware.
+
+    A metric that one of them has not is absent.
+    """
     found: dict[str, float] = {}
-    for name in RUN:
-        direction: Direction = "maximize" if name in MORE_IS_BETTER else "minimize"
-        values = [values[name] for values in workloads]
-        usable: Over = "mean" if over == "geometric_mean" and min(values) <= 0 else over
-        found[name] = over_workloads(Objective(name=name, metric=name, direction=direction, over=usable), values)
+    for names, rows in ((RUN, workloads), ([f"{PREFIX}{n}" for n in WHOLE], [prefixed(row) for row in scenarios])):
+        for name in names:
+            values = [row[name] for row in rows if name in row]
+            if not values or len(values) < len(rows):
+                continue
+            direction: Direction = "maximize" if name.split(".")[-1] in MORE_IS_BETTER else "minimize"
+            usable: Over = "mean" if over == "geometric_mean" and min(values) <= 0 else over
+            found[name] = over_workloads(Objective(name=name, metric=name, direction=direction, over=usable), values)
     return {**found, **hardware}
 
 
 def _present(values: Values, name: str) -> float:
     if name not in values:
-        raise UsageError(f"this design has no {name}")
+        why = ": in one of its streams no inference ended" if name.startswith(PREFIX) else ""
+        raise UsageError(f"this design has no {name}{why}")
     return values[name]

@@ -22,6 +22,7 @@ class DesignResult:
     metrics: Mapping[str, float]
     """Metrics over all workloads, and those of the hardware; what is not known is absent."""
     workloads: tuple[Mapping[str, float], ...]
+    scenarios: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Reference:
     objectives: Mapping[str, float]
     metrics: Mapping[str, float]
     workloads: tuple[Mapping[str, float], ...]
+    scenarios: tuple[Mapping[str, float], ...]
     dominated_by: tuple[int, ...]
     """Designs that are better in one objective, worse in none, and no larger in area."""
 

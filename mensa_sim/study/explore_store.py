@@ -14,12 +14,12 @@ from mensa_sim.errors import UsageError
 from mensa_sim.study.explore_sampling import State
 from mensa_sim.study.space import Point
 
-FORMAT = 1
+FORMAT = 2
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE designs (
     number INTEGER PRIMARY KEY, point TEXT NOT NULL, parameters TEXT NOT NULL, state TEXT NOT NULL,
-    workloads TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL
+    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL
 );
 """
 
@@ -33,6 +33,8 @@ class Outcome:
     state: State
     workloads: tuple[Mapping[str, float], ...] = ()
     """Metrics of each workload, in the order of the space."""
+    scenarios: tuple[Mapping[str, float], ...] = ()
+    """Metrics of each scenario, likewise."""
     hardware: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     """The error of a failed design, the condition that excluded one, the number of the design that one repeats."""
@@ -59,13 +61,16 @@ class Store:
             json.dumps(outcome.point),
             json.dumps(parameters),
             outcome.state,
-            json.dumps([dict(values) for values in outcome.workloads], allow_nan=False),
+            *(
+                json.dumps([dict(values) for values in rows], allow_nan=False)
+                for rows in (outcome.workloads, outcome.scenarios)
+            ),
             json.dumps(dict(outcome.hardware), allow_nan=False),
             outcome.detail,
         )
         try:
             with self._connection:
-                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise UsageError(f"{self.path}: cannot be written: {error}") from error
         self.known[outcome.number] = outcome
@@ -148,15 +153,16 @@ def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str
 
 
 def _outcomes(connection: sqlite3.Connection) -> list[Outcome]:
-    query = "SELECT number, point, state, workloads, hardware, detail FROM designs ORDER BY number"
+    query = "SELECT number, point, state, workloads, scenarios, hardware, detail FROM designs ORDER BY number"
     return [
         Outcome(
             number=number,
             point=tuple(json.loads(point)),
             state=state,
             workloads=tuple(json.loads(workloads)),
+            scenarios=tuple(json.loads(scenarios)),
             hardware=json.loads(hardware),
             detail=detail,
         )
-        for number, point, state, workloads, hardware, detail in connection.execute(query)
+        for number, point, state, workloads, scenarios, hardware, detail in connection.execute(query)
     ]

@@ -72,13 +72,18 @@ class ParameterEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveEntry:
-    """What the search makes small or large: a metric of `summary.json`, over all workloads."""
+    """What the search makes small or large: a metric over all workloads, of the hardware, or over all scenarios."""
 
     metric: str
+    """A figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `steady_state.energy_pj`, ...), of the
+    hardware (`area_mm2`, ...), or of a scenario: `scenario.p99_ps` (of the slowest stream), `scenario.deadline_misses`,
+    `scenario.mean_power_mw`, `scenario.energy_per_inference_pj`, `scenario.streams.NAME.p99_ps`, ..."""
     direction: Direction | None = None
     """None: rates, utilizations and TOPS/W are maximised, anything else is minimised."""
     over: Over | None = None
     """None: as the space says."""
+    scenario: str | None = None
+    """For a metric of scenarios, the one that counts, as it stands in the space's list; none: all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +109,12 @@ class SpaceFile:
     name: str
     system: str
     """The system that every design starts from."""
-    workloads: tuple[str, ...]
     parameters: Mapping[str, ParameterEntry]
     objectives: tuple[ObjectiveEntry, ...]
+    workloads: tuple[str, ...] = ()
+    """Each is run once, alone."""
+    scenarios: tuple[str, ...] = ()
+    """Each is run whole, its streams at once, with its own seed."""
     conditions: tuple[str, ...] = ()
     """What a design must fulfil to be run, as in `area_mm2 <= 15`."""
     scheduler: str | None = None
@@ -125,12 +133,13 @@ class SpaceFile:
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
-        empty = [name for name in ("workloads", "parameters", "objectives") if not getattr(self, name)]
+        empty = [name for name in ("parameters", "objectives") if not getattr(self, name)]
+        empty = empty if self.workloads or self.scenarios else ["workloads", "scenarios", *empty]
         if empty:
             raise ValueError(f"{' and '.join(empty)}: nothing stands there")
         if self.trials < 1:
             raise ValueError(f"trials is {self.trials}, must be at least 1")
-        for name in ("workloads", "references"):
+        for name in ("workloads", "scenarios", "references"):
             entries = getattr(self, name)
             if len(set(entries)) != len(entries):
                 raise ValueError(f"{name}: one stands there twice")

@@ -12,6 +12,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import name_of
 from mensa_sim.shipped import find, shipped_files
 from mensa_sim.simulate.files import read_scenario
+from mensa_sim.simulate.recorder import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
@@ -88,8 +89,8 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
     scenario = scenario if seed is None else replace(scenario, seed=seed)
     goal, beside = goals_of(request, system, baseline)
     return ScenarioResult(
-        main=_on_system(scenario, graphs, system, goal),
-        baseline=_on_system(scenario, graphs, baseline, beside),
+        main=scenario_on(scenario, graphs, system, goal),
+        baseline=scenario_on(scenario, graphs, baseline, beside),
         versions=versions(),
         command=command_of(request, seed=seed),
         inputs=input_hashes(
@@ -110,16 +111,26 @@ def is_scenario(name_or_path: str) -> bool:
     return path.suffix in (".yaml", ".yml") and path.is_file() and "streams" in keys_of(path)
 
 
-def _on_system(
-    scenario: Scenario, graphs: Mapping[str, LayerGraph], system: System, goal: Goal
+def scenario_on(
+    scenario: Scenario,
+    graphs: Mapping[str, LayerGraph],
+    system: System,
+    goal: Goal,
+    *,
+    memo: PriceMemo | None = None,
+    max_spans: int = DEFAULT_MAX_SPANS,
 ) -> ScenarioSystemResult:
-    memo = PriceMemo()
+    """Schedule the workloads of a scenario, by name in `graphs`, and simulate it on one system.
+
+    `memo` carries prices between systems; without spans (`max_spans` 0) the metrics are the same.
+    """
+    memo = PriceMemo() if memo is None else memo
     placements = {name: place(graph, system, goal, memo) for name, graph in graphs.items()}
     workloads = {
         name: Scheduled(graph=graphs[name], costs=each.costs, assignment=each.schedule.assignment)
         for name, each in placements.items()
     }
-    done = simulate_scenario(scenario, workloads)
+    done = simulate_scenario(scenario, workloads, max_spans=max_spans)
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,

@@ -8,7 +8,11 @@ from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.overrides import parse_override
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.schedule.registry import SCHEDULERS, SINGLE, options_of
+from mensa_sim.shipped import find
+from mensa_sim.simulate.files import read_scenario
+from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.study.explore_metrics import HARDWARE, Objective, Values, hardware_metrics, objectives_of
+from mensa_sim.study.explore_scenario import check_stream
 from mensa_sim.study.placement import OBJECTIVES
 from mensa_sim.study.space import Parameter, Point, Space, point_at
 from mensa_sim.study.space_conditions import Condition, Value, parse_condition
@@ -30,6 +34,7 @@ class CheckedSpace:
     base: Base
     conditions: tuple[Condition, ...]
     objectives: tuple[Objective, ...]
+    scenarios: tuple[Scenario, ...]
 
 
 def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
@@ -38,9 +43,13 @@ def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
     base = _base(space, overrides)
     faults += _schedulers(space, base)
     conditions = _conditions(space, faults)
+    scenarios = _scenarios(space, faults)
     objectives: tuple[Objective, ...] = ()
     try:
         objectives = objectives_of(space.file)
+        for objective in objectives if scenarios else ():
+            chosen = scenarios if objective.scenario is None else scenarios[objective.scenario : objective.scenario + 1]
+            check_stream(objective.metric, chosen)
     except UsageError as error:
         faults.append(f"objectives: {error}")
     builder = Builder()
@@ -51,7 +60,18 @@ def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
         faults += _condition_faults(space, base, builder, conditions)
     if faults:
         raise FileError(str(space.path), faults)
-    return CheckedSpace(space=space, base=base, conditions=conditions, objectives=objectives)
+    return CheckedSpace(
+        space=space, base=base, conditions=conditions, objectives=objectives, scenarios=tuple(scenarios)
+    )
+
+
+def _scenarios(space: Space, faults: list[str]) -> list[Scenario]:
+    """The scenarios in the order of the space; none of them where one has a fault."""
+    try:
+        return [read_scenario(find("scenarios", space.nearest(name))) for name in space.file.scenarios]
+    except MensaError as error:
+        faults.append(f"scenarios: {error}")
+        return []
 
 
 def _base(space: Space, overrides: Sequence[str]) -> Base:
