@@ -1,35 +1,26 @@
 """A channel whose bandwidth the active transfers share fairly, in exact integer arithmetic."""
 
-import heapq
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 
 import simpy
 
+from mensa_sim.simulate.clock import Callbacks, Clock
 from mensa_sim.units import PS_PER_S
 
 
-class Clock(simpy.Environment):
-    """A simpy environment whose time is integer picoseconds."""
+class Transfer:
+    """Bytes on their way through a channel."""
 
-    _now: int
+    __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps")
 
-    @property
-    def now_ps(self) -> int:
-        """The current time."""
-        return self._now
-
-
-class Transfer(simpy.Event):
-    """Bytes on their way through a channel; happens when the last one has passed, unless nobody waits for it."""
-
-    def __init__(self, clock: Clock, size_bytes: int, start_ps: int, background: bool) -> None:
-        # Inlined simpy.Event.__init__, as simpy's own events do: one is made for each stage of each layer.
-        self.env = clock
-        self.callbacks = []
+    def __init__(self, size_bytes: int, start_ps: int, on_end: Callable[[], object] | None) -> None:
         self.size_bytes = size_bytes
-        self.background = background
         self.start_ps = start_ps
+        self.on_end = on_end
+        """Called when the last byte has passed; none for a prefetch, which nobody waits for."""
         self.end_ps = -1
         self.goal = 0
         self.done = False
@@ -44,42 +35,65 @@ class Lane:
     unit; the scale is a common multiple of every number of active transfers so far, so a share is a whole number.
     """
 
-    __slots__ = ("_order", "heap", "scale", "served")
+    __slots__ = ("_order", "heap", "rate", "scale", "served")
 
-    def __init__(self) -> None:
+    def __init__(self, work_per_ps: int) -> None:
         self.heap: list[tuple[int, int, Transfer]] = []
         """Goal, order of arrival, and transfer: the next to end first."""
         self._order = 0
         self.scale = 1
+        self.rate = work_per_ps
+        """Work per ps of all together, in 1/`scale`."""
         self.served = 0
 
-    def join(self, transfer: Transfer, work: int) -> None:
-        """Add a transfer with that much work, in the channel's unit."""
-        active = len(self.heap) + 1
+    def join(self, transfer: Transfer, work: int) -> bool:
+        """Add a transfer with that much work, in the channel's unit; whether it is the next to end."""
+        heap = self.heap
+        active = len(heap) + 1
         if active == 1:
             self.served = 0
         elif self.scale % active:
             self._rescale(math.lcm(self.scale, active))
-        transfer.goal = self.served + work * self.scale
-        self._order += 1
-        heapq.heappush(self.heap, (transfer.goal, self._order, transfer))
+            heap = self.heap
+        transfer.goal = goal = self.served + work * self.scale
+        self._order = order = self._order + 1
+        heappush(heap, (goal, order, transfer))
+        return heap[0][1] == order
 
     def _rescale(self, scale: int) -> None:
         factor = scale // self.scale
         self.scale = scale
+        self.rate *= factor
         self.served *= factor
         self.heap = [(goal * factor, order, transfer) for goal, order, transfer in self.heap]
         for goal, _, transfer in self.heap:
             transfer.goal = goal
 
-    def take_out(self, transfer: Transfer) -> int:
-        """Remove a transfer before its end; the work it still lacks, in the channel's unit, rounded up."""
-        if len(self.heap) == 1:
-            self.heap.clear()
-        else:
-            self.heap = [entry for entry in self.heap if entry[2] is not transfer]
-            heapq.heapify(self.heap)
-        return -(-(transfer.goal - self.served) // self.scale)
+    def pass_time(self, time_ps: int) -> None:
+        """Serve the transfers, of which there is at least one, for that long."""
+        self.served += time_ps * self.rate // len(self.heap)
+
+    def next_end_ps(self) -> int:
+        """Time to the next end if nothing changes, rounded up to whole picoseconds."""
+        heap = self.heap
+        return -((self.served - heap[0][0]) * len(heap) // self.rate)
+
+    def take_ended(self) -> list[Transfer]:
+        """Remove those that have all of their work, the first to end first."""
+        heap, served = self.heap, self.served
+        ended: list[Transfer] = []
+        while heap and heap[0][0] <= served:
+            ended.append(heappop(heap)[2])
+        return ended
+
+    def take_out(self, transfer: Transfer) -> None:
+        """Remove a transfer before its end."""
+        self.heap = [entry for entry in self.heap if entry[2] is not transfer]
+        heapify(self.heap)
+
+    def missing(self, transfer: Transfer) -> int:
+        """The work that a transfer still lacks, in the channel's unit, rounded up."""
+        return max(0, -((self.served - transfer.goal) // self.scale))
 
 
 class Channel:
@@ -87,101 +101,107 @@ class Channel:
 
     Active transfers share the bandwidth fairly (processor sharing); it is divided anew at whole picoseconds, when a
     transfer comes or goes, and a transfer ends at the first whole picosecond at which its last byte has passed. A
-    transfer alone takes `units.transfer_ps`. Background transfers (prefetches) get what demand leaves: all of the
-    bandwidth while no demand is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or the
-    channel has changed since.
+    transfer alone takes `units.transfer_ps`. Prefetches get what the others leave: all of the bandwidth while no other
+    transfer is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or the channel has
+    changed since.
     """
 
     def __init__(self, clock: Clock, name: str, bandwidth_bytes_per_s: float) -> None:
-        rate = Fraction(bandwidth_bytes_per_s)
+        rate = Fraction(bandwidth_bytes_per_s) / PS_PER_S
         self.name = name
         self._clock = clock
-        self._work_per_byte = PS_PER_S * rate.denominator
-        self._work_per_ps = rate.numerator
-        self._demand = Lane()
-        self._background = Lane()
+        self._work_per_byte = rate.denominator
+        self._demand = Lane(rate.numerator)
+        self._background = Lane(rate.numerator)
         self._last_ps = 0
         self._due_ps = -1
+        """When the earliest alarm goes off; none is set for a time before the past."""
+        self._waking = False
+        self._alarm: Callbacks = [self._wake]
 
-    def transfer(self, size_bytes: int, *, background: bool = False) -> Transfer:
-        """Start moving bytes; wait for the transfer unless it is `done`. Bytes must be positive."""
+    def transfer(self, size_bytes: int, on_end: Callable[[], object]) -> Transfer:
+        """Start moving bytes, a positive number; `on_end` is called when the last one has passed."""
         now = self._clock.now_ps
-        transfer = Transfer(self._clock, size_bytes, now, background)
-        work = size_bytes * self._work_per_byte
-        if background and self._demand.heap:
-            self._background.join(transfer, work)
-            return transfer
         if now != self._last_ps:
             self._catch_up(now)
-        if background:
-            self._background.join(transfer, work)
-        else:
-            self._demand.join(transfer, work)
-            self._arm(now)
+        transfer = Transfer(size_bytes, now, on_end)
+        first = self._demand.join(transfer, size_bytes * self._work_per_byte)
+        if first and not self._waking:
+            self._set_alarm(now)
         return transfer
 
-    def cancel(self, transfer: Transfer) -> int:
-        """Stop a transfer; the whole bytes that have passed, all of them if it is done."""
+    def prefetch(self, size_bytes: int) -> Transfer:
+        """Start moving bytes, a positive number, behind everybody's demand."""
         now = self._clock.now_ps
-        if not (transfer.background and self._demand.heap):
+        if not self._demand.heap:
             self._catch_up(now)
-        if transfer.done:
-            return transfer.size_bytes
-        lane = self._background if transfer.background else self._demand
-        missing = -(-lane.take_out(transfer) // self._work_per_byte)
-        transfer.end_ps = now
-        if not transfer.background:
-            self._arm(now)
-        return transfer.size_bytes - missing
+        transfer = Transfer(size_bytes, now, None)
+        self._background.join(transfer, size_bytes * self._work_per_byte)
+        return transfer
+
+    def cancel(self, prefetch: Transfer) -> int:
+        """Stop a prefetch; the whole bytes that have passed, all of them if it is done."""
+        now = self._clock.now_ps
+        if not self._demand.heap:
+            self._catch_up(now)
+        if prefetch.done:
+            return prefetch.size_bytes
+        self._background.take_out(prefetch)
+        prefetch.end_ps = now
+        return self._moved_bytes(prefetch, self._background)
+
+    def moved_bytes(self, transfer: Transfer) -> int:
+        """The whole bytes of a transfer that have passed until now."""
+        self._catch_up(self._clock.now_ps)
+        return transfer.size_bytes if transfer.done else self._moved_bytes(transfer, self._demand)
+
+    def _moved_bytes(self, transfer: Transfer, lane: Lane) -> int:
+        return transfer.size_bytes + (-lane.missing(transfer) // self._work_per_byte)
 
     def _catch_up(self, now: int) -> None:
-        """Share what has passed since the last change, and end the transfers that have all of theirs."""
+        """Share what has passed since the last change; transfers that end now are left to the alarm of this instant."""
         lane = self._demand
-        heap = lane.heap
-        if not heap:
-            if self._background.heap:
-                self._catch_up_background(now)
-            self._last_ps = now
-            return
-        served = lane.served + (now - self._last_ps) * self._work_per_ps * lane.scale // len(heap)
-        lane.served = served
-        while heap and heap[0][0] <= served:
-            transfer = heapq.heappop(heap)[2]
-            transfer.done = True
-            transfer.end_ps = now
-            if transfer.callbacks:
-                transfer.succeed()
+        if lane.heap:
+            lane.pass_time(now - self._last_ps)
+        elif self._background.heap:
+            self._catch_up_background(now)
         self._last_ps = now
 
     def _catch_up_background(self, now: int) -> None:
-        """Step from end to end of background transfers: no timer looks after them, for nobody waits."""
+        """Step from end to end of prefetches: no alarm looks after them, for nobody waits."""
         lane = self._background
         time_ps = self._last_ps
         while lane.heap and time_ps < now:
-            then_ps = min(now, time_ps + self._next_end_ps(lane))
-            lane.served += (then_ps - time_ps) * self._work_per_ps * lane.scale // len(lane.heap)
+            then_ps = min(now, time_ps + lane.next_end_ps())
+            lane.pass_time(then_ps - time_ps)
             time_ps = then_ps
-            while lane.heap and lane.heap[0][0] <= lane.served:
-                transfer = heapq.heappop(lane.heap)[2]
-                transfer.done = True
-                transfer.end_ps = time_ps
+            for prefetch in lane.take_ended():
+                prefetch.done = True
+                prefetch.end_ps = time_ps
 
-    def _next_end_ps(self, lane: Lane) -> int:
-        """Time to the next end if nothing changes, rounded up to whole picoseconds."""
-        work = (lane.heap[0][0] - lane.served) * len(lane.heap)
-        return -(-work // (self._work_per_ps * lane.scale))
+    def _set_alarm(self, now: int) -> None:
+        """For the next end, unless an earlier one is set already and will look again."""
+        delay_ps = self._demand.next_end_ps()
+        due_ps = now + delay_ps
+        if not now <= self._due_ps <= due_ps:
+            self._due_ps = due_ps
+            self._clock.alarm(delay_ps, self._alarm)
 
-    def _arm(self, now: int) -> None:
-        """Set the timer for the next end of a demand, unless an earlier one is set already and will look again."""
-        if self._demand.heap:
-            due = now + self._next_end_ps(self._demand)
-            if not now <= self._due_ps <= due:
-                self._due_ps = due
-                self._clock.timeout(due - now).callbacks.append(self._wake)
-
-    def _wake(self, timeout: simpy.Event) -> None:
+    def _wake(self, alarm: simpy.Event) -> None:
+        """Let those that have ended go; what they begin at once shares the bandwidth from this instant on."""
         now = self._clock.now_ps
-        if now == self._due_ps:
+        if now != self._due_ps:
+            return
+        if now != self._last_ps:
             self._catch_up(now)
-            self._due_ps = -1
-            self._arm(now)
+        self._due_ps = -1
+        ended = self._demand.take_ended()
+        self._waking = True
+        for transfer in ended:
+            transfer.done = True
+            transfer.end_ps = now
+            if transfer.on_end is not None:
+                transfer.on_end()
+        self._waking = False
+        if self._demand.heap:
+            self._set_alarm(now)

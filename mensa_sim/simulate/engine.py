@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.channel import Channel, Clock
+from mensa_sim.simulate.channel import Channel, Transfer
+from mensa_sim.simulate.clock import Clock, Process
 from mensa_sim.simulate.options import Options
-from mensa_sim.simulate.plan import Copy, Plan, Unit, link_name
+from mensa_sim.simulate.plan import Copy, Leg, Plan, Unit, link_name
 from mensa_sim.simulate.recorder import Recorder
 from mensa_sim.simulate.request import Request
 from mensa_sim.simulate.residency import pin
-from mensa_sim.simulate.server import Process, Server
+from mensa_sim.simulate.server import Server
+from mensa_sim.simulate.stage import part_of
 
 
 def _nothing(request: Request) -> None:
@@ -32,6 +34,7 @@ class Engine:
         }
         for link in system.links:
             self._channels[link_name(link)] = Channel(self.clock, link_name(link), link.bandwidth_bytes_per_s)
+        self._moving: dict[Transfer, tuple[Request, Copy, Leg]] = {}
         self._servers: dict[str, Server] = {}
         for placed in system.accelerators:
             buffer = placed.spec.buffers.get("parameter")
@@ -53,10 +56,13 @@ class Engine:
                 self._servers[unit.accelerator].submit(request, unit)
 
     def run(self, until_ps: int | None = None) -> None:
-        """Until nothing is left to happen, or that time."""
+        """Until nothing is left to happen, or that time; what is under way then is recorded as far as it has come."""
         self.clock.run(until_ps)
         for server in self._servers.values():
             server.close()
+        for transfer, (request, copy, leg) in self._moving.items():
+            moved = self._channels[leg.resource].moved_bytes(transfer)
+            self._record_leg(request, copy, leg, transfer.start_ps - leg.latency_ps, moved)
 
     def _finish(self, request: Request, unit: Unit) -> None:
         """A unit has ended: tell those that wait for it and send copies on their way."""
@@ -82,11 +88,17 @@ class Engine:
             start_ps = self.clock.now_ps
             if leg.latency_ps:
                 yield self.clock.timeout(leg.latency_ps)
-            yield self._channels[leg.resource].transfer(copy.size_bytes)
-            end_ps, size = self.clock.now_ps, copy.size_bytes
-            self._recorder.record(
-                leg.resource, "transfer", request, copy.producer, start_ps, end_ps, size, 0, leg.energy_pj
-            )
+            arrived = self.clock.event()
+            transfer = self._channels[leg.resource].transfer(copy.size_bytes, arrived.succeed)
+            self._moving[transfer] = request, copy, leg
+            yield arrived
+            del self._moving[transfer]
+            self._record_leg(request, copy, leg, start_ps, copy.size_bytes)
         request.end_work(self.clock.now_ps)
         for index in copy.dependents:
             self._arrive(request, index)
+
+    def _record_leg(self, request: Request, copy: Copy, leg: Leg, start_ps: int, moved_bytes: int) -> None:
+        energy_pj = part_of(leg.energy_pj, moved_bytes, copy.size_bytes)
+        now, layer = self.clock.now_ps, copy.producer
+        self._recorder.record(leg.resource, "transfer", request, layer, start_ps, now, moved_bytes, 0, energy_pj)

@@ -83,3 +83,9 @@ class Request:
         self._active -= 1
         if not self._active:
             self.served_ps += now_ps - self._since_ps
+
+    def stop(self, now_ps: int) -> None:
+        """The run is over; what works on it does so no longer."""
+        if self._active:
+            self.served_ps += now_ps - self._since_ps
+            self._active = 0

@@ -9,13 +9,13 @@ from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup
 from mensa_sim.simulate.arrivals import ClosedLoop, arrival_times
+from mensa_sim.simulate.clock import Process
 from mensa_sim.simulate.engine import Engine
 from mensa_sim.simulate.plan import Plan, make_plan
 from mensa_sim.simulate.recorder import DEFAULT_MAX_SPANS, Recorders, SpanRecorder
 from mensa_sim.simulate.request import Request
 from mensa_sim.simulate.scenario import Scenario, Stream, rank
 from mensa_sim.simulate.scenario_metrics import Backlog, ScenarioMetrics, scenario_metrics
-from mensa_sim.simulate.server import Process
 from mensa_sim.simulate.tally import Tally
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
@@ -77,6 +77,8 @@ def simulate_scenario(
         leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     backlogs = {name: source.backlog(end_ps) for name, source in sources.items()}
     unfinished = [request for source in sources.values() for request in source.live.values()]
+    for request in unfinished:
+        request.stop(end_ps)
     return ScenarioRun(
         metrics=scenario_metrics(tally, system, end_ps, backlogs, leakage_mw),
         timeline=spans.timeline(unfinished) if spans else Timeline(spans=()),

@@ -68,6 +68,17 @@ def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
     )
 
 
+def part_of(energy_pj: Energy, have: int, whole: int) -> Energy:
+    """The energy of the part of something that is done.
+
+    >>> part_of({"memory": 10.0}, 3, 4)
+    {'memory': 7.5}
+    """
+    if have >= whole:
+        return energy_pj
+    return {name: energy * (have / whole) for name, energy in energy_pj.items()} if have > 0 else {}
+
+
 def _prefetchable_bytes(cost: LayerCost, layer: Layer) -> int:
     if layer.gathered_bytes is not None or layer.weights_are_activations:
         return 0

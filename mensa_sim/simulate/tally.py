@@ -7,7 +7,9 @@ from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.power import cut_ps
 from mensa_sim.simulate.quantiles import Distribution
+from mensa_sim.simulate.recorder import Moments
 from mensa_sim.simulate.request import Job, Request
+from mensa_sim.simulate.stage import Stage
 from mensa_sim.simulate.timeline import Kind, RequestRecord, Timeline
 
 
@@ -19,7 +21,7 @@ class ResourceTally:
     serves: bool = False
     """An accelerator."""
     busy_ps: int = 0
-    """Sum over spans, waking up not counted: of an accelerator the time it was busy."""
+    """Of an accelerator, waking up not counted."""
     size_bytes: int = 0
     macs: int = 0
     reached_ps: int = 0
@@ -54,7 +56,9 @@ class Tally:
         self.streams = {name: StreamTally() for name in streams}
         self.peak_bytes: dict[tuple[str, str], int] = {}
         self._executions: dict[tuple[str, int], int] = {}
-        self._mappings: dict[int, Mapping[str, float]] = {}
+        self._energies: dict[int, tuple[Mapping[str, float], ...]] = {}
+        """By identity of a stage, or of the mapping of another span."""
+        self._stages: dict[int, Stage] = {}
         self._discarded: dict[str, dict[str, list[float]]] = {}
 
     def record(
@@ -80,12 +84,40 @@ class Tally:
             if request is None:
                 return
             tally.macs += macs
+            tally.busy_ps += end_ps - start_ps
             self.streams[request.stream].busy_ps += end_ps - start_ps
         else:
             tally.size_bytes += size_bytes
-        tally.busy_ps += end_ps - start_ps
         if energy_pj and request is not None:
             self._add_energy(request.stream, kind, energy_pj)
+
+    def executed(
+        self,
+        accelerator: str,
+        memory: str,
+        request: Request,
+        stage: Stage,
+        head_bytes: int,
+        body_bytes: int,
+        moments_ps: Moments,
+    ) -> None:
+        """Add a stage; those of an accelerator must come in order."""
+        start_ps, end_ps = moments_ps[0], moments_ps[4]
+        stream = request.stream
+        tally = self.resources[accelerator]
+        if tally.gating is not None and start_ps > tally.reached_ps:
+            tally.off_ps += cut_ps(start_ps - tally.reached_ps, tally.gating)
+        tally.reached_ps = end_ps
+        tally.macs += stage.macs
+        tally.busy_ps += end_ps - start_ps
+        self.streams[stream].busy_ps += end_ps - start_ps
+        self.resources[memory].size_bytes += head_bytes + body_bytes + stage.tail_bytes
+        key = stream, id(stage)
+        known = self._executions.get(key, 0)
+        if not known:
+            self._stages[id(stage)] = stage
+            self._energies[id(stage)] = stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj
+        self._executions[key] = known + 1
 
     def _add_energy(self, stream: str, kind: Kind, energy_pj: Mapping[str, float]) -> None:
         """Count executions of a stage, for their energy is one number; a discarded prefetch has each its own."""
@@ -97,7 +129,7 @@ class Tally:
         key = stream, identity
         known = self._executions.get(key)
         if known is None:
-            self._mappings[identity] = energy_pj
+            self._energies[identity] = (energy_pj,)
             self._executions[key] = 1
         else:
             self._executions[key] = known + 1
@@ -139,8 +171,9 @@ class Tally:
     def energy(self) -> Iterator[tuple[str, str, int, float]]:
         """Stream, component, times, and energy of each: the exact sum of times x energy is the dynamic energy."""
         for (stream, identity), times in self._executions.items():
-            for component, energy in self._mappings[identity].items():
-                yield stream, component, times, energy
+            for mapping in self._energies[identity]:
+                for component, energy in mapping.items():
+                    yield stream, component, times, energy
         for stream, components in self._discarded.items():
             for component, parts in components.items():
                 yield from ((stream, component, 1, part) for part in parts)

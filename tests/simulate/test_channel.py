@@ -6,11 +6,16 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.simulate.channel import Channel, Clock, Transfer
+from mensa_sim.simulate.channel import Channel, Transfer
+from mensa_sim.simulate.clock import Clock
 from mensa_sim.units import PS_PER_S, transfer_ps
 
 GB_PER_S = 10**9
 starts_and_sizes = st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 40)), min_size=1, max_size=12)
+
+
+def nobody_waits() -> None:
+    """What happens at the end of a transfer that is looked at later."""
 
 
 def run(bandwidth: float, jobs: list[tuple[int, int]]) -> list[Transfer]:
@@ -22,8 +27,9 @@ def run(bandwidth: float, jobs: list[tuple[int, int]]) -> list[Transfer]:
     def start(index: int, at_ps: int, size: int):
         if at_ps:
             yield clock.timeout(at_ps)
-        transfers[index] = channel.transfer(size)
-        yield transfers[index]
+        ended = clock.event()
+        transfers[index] = channel.transfer(size, ended.succeed)
+        yield ended
         assert clock.now_ps == transfers[index].end_ps
 
     for index, (at_ps, size) in enumerate(jobs):
@@ -82,9 +88,9 @@ def test_no_more_bytes_pass_than_the_bandwidth_allows(jobs):
 def test_background_waits_while_demand_is_active_and_resumes_after():
     clock = Clock()
     channel = Channel(clock, "ram", 1e9)
-    background = channel.transfer(10, background=True)
+    background = channel.prefetch(10)
     clock.run(until=4000)
-    demand = channel.transfer(5)
+    demand = channel.transfer(5, nobody_waits)
     clock.run(until=20_000)
     assert channel.cancel(background) == 10
     assert (demand.end_ps, background.end_ps) == (9000, 15000)
@@ -96,7 +102,7 @@ def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps
     sizes = [size for _, size in jobs]
     clock = Clock()
     channel = Channel(clock, "ram", 22.4e9)
-    transfers = [channel.transfer(size, background=True) for size in sizes]
+    transfers = [channel.prefetch(size) for size in sizes]
     clock.run(until=until_ps)
     expected = shared_ends_ps(22.4e9, [(0, size) for size in sizes])
     passed = [channel.cancel(each) for each in transfers]
@@ -110,10 +116,10 @@ def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps
 def test_a_cancelled_transfer_says_how_many_whole_bytes_have_passed(size, at_ps):
     clock = Clock()
     channel = Channel(clock, "ram", 1e9)
-    transfer = channel.transfer(size, background=True)
+    transfer = channel.prefetch(size)
     if at_ps:
         clock.run(until=at_ps)
     assert channel.cancel(transfer) == min(size, at_ps // 1000)
-    other = channel.transfer(3)
+    other = channel.transfer(3, nobody_waits)
     clock.run()
     assert other.end_ps - other.start_ps == 3000
