@@ -5,9 +5,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 
-import simpy
-
-from mensa_sim.simulate.clock import Callbacks, Clock
+from mensa_sim.simulate.clock import Alarm, Clock
 from mensa_sim.units import PS_PER_S
 
 
@@ -16,11 +14,11 @@ class Transfer:
 
     __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps")
 
-    def __init__(self, size_bytes: int, start_ps: int, on_end: Callable[[], object] | None) -> None:
+    def __init__(self, size_bytes: int, start_ps: int, on_end: Callable[[int], object] | None) -> None:
         self.size_bytes = size_bytes
         self.start_ps = start_ps
         self.on_end = on_end
-        """Called when the last byte has passed; none for a prefetch, which nobody waits for."""
+        """Called with the time when the last byte has passed; none for a prefetch, which nobody waits for."""
         self.end_ps = -1
         self.goal = 0
         self.done = False
@@ -88,8 +86,11 @@ class Lane:
 
     def take_out(self, transfer: Transfer) -> None:
         """Remove a transfer before its end."""
-        self.heap = [entry for entry in self.heap if entry[2] is not transfer]
-        heapify(self.heap)
+        if len(self.heap) == 1:
+            self.heap.clear()
+        else:
+            self.heap = [entry for entry in self.heap if entry[2] is not transfer]
+            heapify(self.heap)
 
     def missing(self, transfer: Transfer) -> int:
         """The work that a transfer still lacks, in the channel's unit, rounded up."""
@@ -117,10 +118,10 @@ class Channel:
         self._due_ps = -1
         """When the earliest alarm goes off; none is set for a time before the past."""
         self._waking = False
-        self._alarm: Callbacks = [self._wake]
+        self._alarm = Alarm(clock, self._wake)
 
-    def transfer(self, size_bytes: int, on_end: Callable[[], object]) -> Transfer:
-        """Start moving bytes, a positive number; `on_end` is called when the last one has passed."""
+    def transfer(self, size_bytes: int, on_end: Callable[[int], object]) -> Transfer:
+        """Start moving bytes, a positive number; `on_end` is called with the time when the last one has passed."""
         now = self._clock.now_ps
         if now != self._last_ps:
             self._catch_up(now)
@@ -162,7 +163,7 @@ class Channel:
         """Share what has passed since the last change; transfers that end now are left to the alarm of this instant."""
         lane = self._demand
         if lane.heap:
-            lane.pass_time(now - self._last_ps)
+            lane.served += (now - self._last_ps) * lane.rate // len(lane.heap)
         elif self._background.heap:
             self._catch_up_background(now)
         self._last_ps = now
@@ -181,27 +182,29 @@ class Channel:
 
     def _set_alarm(self, now: int) -> None:
         """For the next end, unless an earlier one is set already and will look again."""
-        delay_ps = self._demand.next_end_ps()
+        lane = self._demand
+        heap = lane.heap
+        delay_ps = -((lane.served - heap[0][0]) * len(heap) // lane.rate)
         due_ps = now + delay_ps
         if not now <= self._due_ps <= due_ps:
             self._due_ps = due_ps
-            self._clock.alarm(delay_ps, self._alarm)
+            self._alarm.set(delay_ps)
 
-    def _wake(self, alarm: simpy.Event) -> None:
+    def _wake(self, now: int) -> None:
         """Let those that have ended go; what they begin at once shares the bandwidth from this instant on."""
-        now = self._clock.now_ps
         if now != self._due_ps:
             return
         if now != self._last_ps:
             self._catch_up(now)
         self._due_ps = -1
-        ended = self._demand.take_ended()
-        self._waking = True
-        for transfer in ended:
-            transfer.done = True
-            transfer.end_ps = now
-            if transfer.on_end is not None:
-                transfer.on_end()
-        self._waking = False
-        if self._demand.heap:
+        lane = self._demand
+        if lane.heap[0][0] <= lane.served:
+            self._waking = True
+            for transfer in lane.take_ended():
+                transfer.done = True
+                transfer.end_ps = now
+                if transfer.on_end is not None:
+                    transfer.on_end(now)
+            self._waking = False
+        if lane.heap:
             self._set_alarm(now)

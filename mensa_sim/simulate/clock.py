@@ -1,4 +1,4 @@
-"""Simulated time: simpy's event queue, and what is left for the end of an instant."""
+"""Simulated time: simpy's event queue, alarms in it, and what is left for the end of an instant."""
 
 from collections.abc import Callable, Generator
 from heapq import heappush
@@ -11,20 +11,6 @@ AFTER_THIS_INSTANT = EventPriority(2)
 
 Process = Generator[simpy.Event, object, None]
 
-Callbacks = list[Callable[[simpy.Event], None]]
-
-
-class Alarm(simpy.Event):
-    """An event that calls a fixed list of callbacks, which several alarms may share and nobody changes."""
-
-    _ok = True
-    _value = None
-
-    def __init__(self, clock: "Clock", callbacks: Callbacks) -> None:
-        # Not simpy.Event.__init__, which makes a list of its own: several alarms go off for each stage of each layer.
-        self.env = clock
-        self.callbacks = callbacks
-
 
 class Clock(simpy.Environment):
     """A simpy environment whose time is integer picoseconds."""
@@ -33,24 +19,45 @@ class Clock(simpy.Environment):
 
     def __init__(self) -> None:
         super().__init__()
-        self._unsettled: list[Callable[[], None]] = []
+        self._unsettled: list[Callable[[int], None]] = []
+        self._end_of_instant = Alarm(self, self._settle_all, AFTER_THIS_INSTANT)
 
     @property
     def now_ps(self) -> int:
         """The current time."""
         return self._now
 
-    def alarm(self, delay_ps: int, callbacks: Callbacks) -> None:
-        """Call them after that time."""
-        heappush(self._queue, (self._now + delay_ps, NORMAL, next(self._eid), Alarm(self, callbacks)))
-
-    def settle(self, then: Callable[[], None]) -> None:
+    def settle(self, then: Callable[[int], None]) -> None:
         """Call `then` when all else of this instant has happened: what it chooses depends on no luck of order."""
         if not self._unsettled:
-            self.schedule(Alarm(self, [self._settled]), AFTER_THIS_INSTANT)
+            self._end_of_instant.set(0)
         self._unsettled.append(then)
 
-    def _settled(self, alarm: simpy.Event) -> None:
+    def _settle_all(self, now: int) -> None:
         calls, self._unsettled = self._unsettled, []
         for then in calls:
-            then()
+            then(now)
+
+
+class Alarm(simpy.Event):
+    """An event that may be set again and again, also while it is set, and calls `then` with the time."""
+
+    _ok = True
+    _value = None
+
+    def __init__(self, clock: Clock, then: Callable[[int], None], priority: EventPriority = NORMAL) -> None:
+        # A simpy event is used up when it has happened; several happen for each stage of each layer.
+        self.env = self._clock = clock
+        self._then = then
+        self._priority = priority
+        self._calls: list[Callable[[simpy.Event], None]] = [self._go_off]
+        self.callbacks = self._calls
+
+    def set(self, delay_ps: int) -> None:
+        """Let it go off after that time."""
+        clock = self._clock
+        heappush(clock._queue, (clock._now + delay_ps, self._priority, next(clock._eid), self))
+
+    def _go_off(self, event: simpy.Event) -> None:
+        self.callbacks = self._calls
+        self._then(self._clock._now)

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-import simpy
-
 from mensa_sim.simulate.channel import Channel, Transfer
-from mensa_sim.simulate.clock import Callbacks, Clock
+from mensa_sim.simulate.clock import Alarm, Clock
 from mensa_sim.simulate.plan import Unit
 from mensa_sim.simulate.recorder import Recorder
 from mensa_sim.simulate.request import Request
@@ -26,12 +24,10 @@ class Execution:
         "_clock",
         "_computed",
         "_computing_ps",
-        "_early_bytes",
         "_head_bytes",
         "_next",
         "_on_end",
         "_recorder",
-        "_request",
         "_stage",
         "_stages",
         "_start_ps",
@@ -39,10 +35,12 @@ class Execution:
         "_transfer",
         "_unit",
         "_waits_for",
+        "early_bytes",
+        "request",
         "running",
     )
 
-    _request: Request
+    request: Request
     _unit: Unit
     _stages: tuple[Stage, ...]
     _stage: Stage
@@ -53,118 +51,113 @@ class Execution:
         accelerator: str,
         channel: Channel,
         recorder: Recorder,
-        on_end: Callable[[Request, Unit], None],
+        on_end: Callable[[int, Request, Unit], None],
     ) -> None:
         self._clock = clock
         self._accelerator = accelerator
         self._channel = channel
         self._recorder = recorder
         self._on_end = on_end
-        self._computed: Callbacks = [self._end_computation]
-        self._again: Callbacks = [self._begin_next]
+        self._computed = Alarm(clock, self._end_computation)
+        self._again = Alarm(clock, self._begin_stage)
         self._transfer: Transfer | None = None
         """The last one of this stage."""
         self.running = False
         self._next = 0
-        self._early_bytes = 0
+        self.early_bytes = 0
+        """Parameters that came before their stage."""
         self._waits_for = 0
 
-    def begin(self, request: Request, unit: Unit, stages: tuple[Stage, ...], early_bytes: int) -> None:
+    def begin(self, now: int, request: Request, unit: Unit, stages: tuple[Stage, ...], early_bytes: int) -> None:
         """Run the stages of a unit, so many bytes of whose parameters came early; tell `on_end` when they are over."""
         self.running = True
-        self._request = request
+        self.request = request
         self._unit = unit
         self._stages = stages
-        self._early_bytes = early_bytes
+        self.early_bytes = early_bytes
         self._next = 0
-        self._begin_stage()
+        self._begin_stage(now)
 
-    def _begin_stage(self) -> None:
+    def _begin_stage(self, now: int) -> None:
         """Bytes that came early are missing from the body first, but the head waits for no more than is left."""
         self._stage = stage = self._stages[self._next]
         self._next += 1
         head_bytes, body_bytes = stage.head_bytes, stage.body_bytes
-        if self._early_bytes:
-            early_bytes = min(self._early_bytes, stage.prefetchable_bytes)
-            self._early_bytes -= early_bytes
+        if self.early_bytes:
+            early_bytes = min(self.early_bytes, stage.prefetchable_bytes)
+            self.early_bytes -= early_bytes
             head_bytes = min(stage.head_bytes, stage.read_bytes - early_bytes)
             body_bytes = stage.head_bytes + stage.body_bytes - early_bytes - head_bytes
         self._head_bytes = head_bytes
         self._body_bytes = body_bytes
         self._transfer = None
-        self._start_ps = self._clock.now_ps
+        self._start_ps = now
         self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1
         if head_bytes:
             self._transfer = self._channel.transfer(head_bytes, self._begin_body)
         else:
-            self._begin_body()
+            self._begin_body(now)
 
-    def _begin_body(self) -> None:
-        self._body_ps = self._body_end_ps = self._clock.now_ps
+    def _begin_body(self, now: int) -> None:
+        self._body_ps = self._body_end_ps = now
         self._waits_for = 1
         if self._body_bytes:
             self._waits_for = 2
             self._transfer = self._channel.transfer(self._body_bytes, self._end_body)
         if self._stage.overlap or not self._body_bytes:
-            self._compute()
+            self._compute(now)
 
-    def _end_body(self) -> None:
-        self._body_end_ps = self._clock.now_ps
+    def _end_body(self, now: int) -> None:
+        self._body_end_ps = now
         self._waits_for -= 1
         if not self._waits_for:
-            self._begin_tail()
+            self._begin_tail(now)
         elif not self._stage.overlap:
-            self._compute()
+            self._compute(now)
 
-    def _compute(self) -> None:
-        self._computing_ps = self._clock.now_ps
+    def _compute(self, now: int) -> None:
+        self._computing_ps = now
         if self._stage.on_chip_ps:
-            self._clock.alarm(self._stage.on_chip_ps, self._computed)
+            self._computed.set(self._stage.on_chip_ps)
         else:
-            self._end_computation()
+            self._end_computation(now)
 
-    def _end_computation(self, alarm: simpy.Event | None = None) -> None:
+    def _end_computation(self, now: int) -> None:
         self._waits_for -= 1
         if not self._waits_for:
-            self._begin_tail()
+            self._begin_tail(now)
 
-    def _begin_tail(self) -> None:
-        self._tail_ps = self._clock.now_ps
+    def _begin_tail(self, now: int) -> None:
+        self._tail_ps = now
         if self._stage.tail_bytes:
             self._transfer = self._channel.transfer(self._stage.tail_bytes, self._end_stage)
         else:
-            self._end_stage()
+            self._end_stage(now)
 
-    def _end_stage(self) -> None:
+    def _end_stage(self, now: int) -> None:
         self._recorder.executed(
             self._accelerator,
             self._channel.name,
-            self._request,
+            self.request,
             self._stage,
             self._head_bytes,
             self._body_bytes,
-            (self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, self._clock.now_ps),
+            (self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now),
         )
         if self._next == len(self._stages):
             self.running = False
-            self._on_end(self._request, self._unit)
-        elif self._clock.now_ps > self._start_ps:
-            self._begin_stage()
+            self._on_end(now, self.request, self._unit)
+        elif now > self._start_ps:
+            self._begin_stage(now)
         else:
-            self._clock.alarm(0, self._again)
+            # Took no time: a call from the queue, so that many of them do not pile up.
+            self._again.set(0)
 
-    def _begin_next(self, alarm: simpy.Event) -> None:
-        """After a stage that took no time: a call from the queue, so that many of them do not pile up."""
-        self._begin_stage()
+    def stop(self) -> None:
+        """The run is over within a stage: what has been done of it counts, with its part of the energy.
 
-    def stop(self) -> tuple[Request, str, int] | None:
-        """The run is over, perhaps within a stage: what has been done of it counts, with its part of the energy.
-
-        Of each transfer the bytes that have passed, of the computation the time that it has had. Returns the request,
-        the layer and the number of bytes that came early for stages that have not begun, if there are any.
+        Of each transfer the bytes that have passed, of the computation the time that it has had.
         """
-        if not self.running:
-            return None
         now, stage, left = self._clock.now_ps, self._stage, self._left_bytes()
         in_head, in_tail = self._body_ps < 0, self._tail_ps >= 0
         head_left = left if in_head else 0
@@ -179,9 +172,13 @@ class Execution:
         had, needed = self._progress(now, body_left)
         macs, chip_pj = stage.macs * had // needed, part_of(stage.chip_pj, had, needed)
         self._recorder.record(
-            self._accelerator, "layer", self._request, stage.layer, self._start_ps, now, 0, macs, chip_pj
+            self._accelerator, "layer", self.request, stage.layer, self._start_ps, now, 0, macs, chip_pj
         )
-        return (self._request, self._stages[self._next].layer, self._early_bytes) if self._early_bytes else None
+
+    @property
+    def layer(self) -> str:
+        """The layer that runs, or ran last."""
+        return self._stage.layer
 
     def _left_bytes(self) -> int:
         """Of the transfer under way."""
@@ -203,4 +200,4 @@ class Execution:
         part_pj = part_of(energy_pj, all_bytes - left, all_bytes)
         if own_bytes > left or part_pj:
             size, channel, layer = own_bytes - left, self._channel.name, self._stage.layer
-            self._recorder.record(channel, kind, self._request, layer, start_ps, end_ps, size, 0, part_pj)
+            self._recorder.record(channel, kind, self.request, layer, start_ps, end_ps, size, 0, part_pj)

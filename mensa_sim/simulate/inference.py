@@ -7,8 +7,8 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.simulate.engine import Engine
 from mensa_sim.simulate.options import PLAIN, Options
 from mensa_sim.simulate.plan import make_plan
-from mensa_sim.simulate.recorder import SpanRecorder
 from mensa_sim.simulate.request import Request
+from mensa_sim.simulate.span_recorder import SpanRecorder
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
 

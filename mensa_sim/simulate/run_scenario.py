@@ -12,10 +12,11 @@ from mensa_sim.simulate.arrivals import ClosedLoop, arrival_times
 from mensa_sim.simulate.clock import Process
 from mensa_sim.simulate.engine import Engine
 from mensa_sim.simulate.plan import Plan, make_plan
-from mensa_sim.simulate.recorder import DEFAULT_MAX_SPANS, Recorders, SpanRecorder
+from mensa_sim.simulate.recorder import Recorders
 from mensa_sim.simulate.request import Request
 from mensa_sim.simulate.scenario import Scenario, Stream, rank
 from mensa_sim.simulate.scenario_metrics import Backlog, ScenarioMetrics, scenario_metrics
+from mensa_sim.simulate.span_recorder import DEFAULT_MAX_SPANS, SpanRecorder
 from mensa_sim.simulate.tally import Tally
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph

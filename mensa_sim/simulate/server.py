@@ -4,12 +4,10 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import simpy
-
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.simulate.channel import Channel, Transfer
-from mensa_sim.simulate.clock import Callbacks, Clock
+from mensa_sim.simulate.clock import Alarm, Clock
 from mensa_sim.simulate.execution import Execution
 from mensa_sim.simulate.options import Options
 from mensa_sim.simulate.plan import Plan, Unit
@@ -67,7 +65,7 @@ class Server:
         """Nothing runs, nothing waits."""
         self._idle_since_ps = 0
         self._waking_since_ps: int | None = None
-        self._woken: Callbacks = [self._wake]
+        self._woken = Alarm(clock, self._wake)
         self._execution = Execution(clock, placed.name, channel, recorder, self._end_unit)
 
     def submit(self, request: Request, unit: Unit) -> None:
@@ -84,23 +82,22 @@ class Server:
         if self._prefetch is not None:
             self._discard(self._prefetch)
         self._record_wake_up()
-        lost = self._execution.stop()
-        if lost is not None:
-            self._record_lost(*lost)
+        if self._execution.running:
+            self._execution.stop()
+            self._lose_rest()
 
-    def _look(self) -> None:
+    def _look(self, now: int) -> None:
         """All that may be ready at this instant is: run the next unit, once awake."""
-        now = self._clock.now_ps
         gating = self._gating
         if gating is None or now - self._idle_since_ps <= gating.wake_up_ps:
-            self._run_next()
+            self._run_next(now)
         else:
             self._loaded.clear()
             self._loaded_bytes = 0
             self._waking_since_ps = now
-            self._clock.alarm(gating.wake_up_ps, self._woken)
+            self._woken.set(gating.wake_up_ps)
 
-    def _run_next(self) -> None:
+    def _run_next(self, now: int) -> None:
         incoming = self._follows is not None
         if self._follows is not None:
             request, index = self._follows
@@ -110,7 +107,6 @@ class Server:
         unit = request.plan.units[index]
         resident = (request.plan.name, index) in self._loaded
         variant = self._keep_output(request, unit, resident, incoming) or self._variant(unit, resident, incoming)
-        now = self._clock.now_ps
         request.missing[index] = -1
         request.begin_work(now)
         early_bytes = self._take_prefetched(request, unit, variant)
@@ -120,20 +116,26 @@ class Server:
         if levels != self._levels:
             self._levels = levels
             self._recorder.levels(self.name, now, *levels)
-        self._execution.begin(request, unit, variant.stages, early_bytes)
+        self._execution.begin(now, request, unit, variant.stages, early_bytes)
 
-    def _end_unit(self, request: Request, unit: Unit) -> None:
-        key = request.plan.name, unit.index
-        if key in self._pinned.units and key not in self._loaded:
-            self._loaded.add(key)
-            self._loaded_bytes += unit.parameter_bytes
-        self._idle_since_ps = now = self._clock.now_ps
+    def _end_unit(self, now: int, request: Request, unit: Unit) -> None:
+        if self._pinned.units:
+            self._load(request, unit)
+        self._lose_rest()
+        self._idle_since_ps = now
         request.end_work(now)
         self._finish(request, unit)
         if self._ready or self._follows is not None:
             self._clock.settle(self._look)
         else:
             self._idle = True
+
+    def _load(self, request: Request, unit: Unit) -> None:
+        """Its parameters are there now; they stay if they are pinned."""
+        key = request.plan.name, unit.index
+        if key in self._pinned.units and key not in self._loaded:
+            self._loaded.add(key)
+            self._loaded_bytes += unit.parameter_bytes
 
     def _variant(self, unit: Unit, resident: bool, incoming: bool) -> Variant:
         variant = unit.variants.choose(resident, incoming, False)
@@ -197,6 +199,11 @@ class Server:
         if size_bytes:
             self._record_lost(prefetch.request, prefetch.unit.layers[0], size_bytes)
 
+    def _lose_rest(self) -> None:
+        """What came early for a unit that has no more use for it."""
+        if self._execution.early_bytes:
+            self._record_lost(self._execution.request, self._execution.layer, self._execution.early_bytes)
+
     def _record_lost(self, request: Request, layer: str, size_bytes: int) -> None:
         """The energy of prefetched bytes that nobody uses: that of used ones stands with their layer."""
         now, energy_pj = self._clock.now_ps, {"memory": self._memory.transfer_pj(read_bytes=size_bytes)}
@@ -216,11 +223,11 @@ class Server:
         resident = min(self._loaded_bytes, self._pinned.size_bytes)
         return min(resident + variant.parameter_bytes + coming, self._parameter_capacity)
 
-    def _wake(self, alarm: simpy.Event) -> None:
+    def _wake(self, now: int) -> None:
         """Back from a cut supply, with empty buffers."""
         self._record_wake_up()
         self._waking_since_ps = None
-        self._run_next()
+        self._run_next(now)
 
     def _record_wake_up(self) -> None:
         start_ps = self._waking_since_ps

@@ -1,6 +1,6 @@
 """Spans, the flat record of what happened, and the timeline that holds them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,7 +66,7 @@ class BufferLevel:
 class Timeline:
     """All spans of a run in order of their start; every metric is derived from them."""
 
-    spans: tuple[Span, ...]
+    spans: Sequence[Span]
     requests: tuple[RequestRecord, ...] = ()
     """In order of their end, unfinished ones last in order of their arrival."""
     levels: tuple[BufferLevel, ...] = ()

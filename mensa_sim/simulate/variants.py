@@ -34,6 +34,8 @@ class Variants:
     """
 
     by_residency: Mapping[Residency, Variant]
+    streamed: Variant = field(init=False, repr=False, compare=False)
+    """Nothing lies on chip."""
     _index: tuple[Variant | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -44,11 +46,7 @@ class Variants:
                 resident = self.by_residency.get(Residency(parameters=True, input=incoming, output=output))
                 table += [streamed, resident or streamed]
         object.__setattr__(self, "_index", tuple(table))
-
-    @property
-    def streamed(self) -> Variant:
-        """Nothing lies on chip."""
-        return self.by_residency[STREAMED]
+        object.__setattr__(self, "streamed", self.by_residency[STREAMED])
 
     def choose(self, parameters: bool, incoming: bool, output: bool) -> Variant | None:
         """The variant for this state of the buffers; resident parameters are fetched again where none uses them."""

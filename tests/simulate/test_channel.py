@@ -14,7 +14,7 @@ GB_PER_S = 10**9
 starts_and_sizes = st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 40)), min_size=1, max_size=12)
 
 
-def nobody_waits() -> None:
+def nobody_waits(now: int) -> None:
     """What happens at the end of a transfer that is looked at later."""
 
 
