@@ -12,6 +12,7 @@ import torch
 
 from mensa_sim.cost.timing_table import DTYPE_BYTES, Conditions
 from mensa_sim.errors import UsageError
+from mensa_sim.measure.energy import nvidia_driver
 from mensa_sim.measure.kernels import first_line, raise_if_lost
 from mensa_sim.measure.random_tensors import TORCH_DTYPES, RandomTensors
 from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
@@ -84,7 +85,7 @@ def clocks(device: torch.device) -> str:
     if device.type == "cuda":
         try:
             return f"SM {torch.cuda.clock_rate(device)} MHz"
-        except (ImportError, ModuleNotFoundError, RuntimeError) as error:
+        except Exception as error:  # NVML's own errors share no base with torch's
             raise_if_lost(error)
             return UNREAD
     found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", _read(Path("/proc/cpuinfo")), flags=re.MULTILINE)
@@ -95,7 +96,7 @@ def clocks(device: torch.device) -> str:
 def _driver(device: torch.device) -> str:
     if device.type == "cuda":
         cudnn: Any = torch.backends.cudnn  # its functions carry no types
-        return f"CUDA {torch.version.cuda}, cuDNN {cudnn.version()}"
+        return f"NVIDIA {nvidia_driver()}, CUDA {torch.version.cuda}, cuDNN {cudnn.version()}"
     kernel = ".".join(platform.release().split(".")[:2])
     return f"{platform.system()} {kernel}, {torch.backends.cpu.get_cpu_capability()}"
 

@@ -4,13 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from mensa_sim.measure.stopwatch import Clock, Run
+import torch
+
+from mensa_sim.measure.stopwatch import Clock, Sampling
 
 RAPL_PACKAGES = Path("/sys/class/powercap")
 _MILLIJOULES_PER_J = 1000
 _MICROJOULES_PER_J = 1_000_000
 WINDOW_S = 0.25
-"""How long a kernel repeats for its energy: several updates of NVML's counter (20 to 100 ms apart)."""
+"""How long a kernel repeats for its energy: several updates of NVML's counter."""
+_READ_EVERY_S = 0.01
+"""Reading NVML's counter takes up to a millisecond, in which the device is idle."""
+
+
+class CounterError(Exception):
+    """A counter that could be read before cannot be read any more."""
 
 
 class EnergyMeter(Protocol):
@@ -40,7 +48,10 @@ class RaplMeter:
 
     def joules(self) -> float:
         """Joules since the meter was made; a counter that wrapped once since the last call is put right."""
-        now = self._read()
+        try:
+            now = self._read()
+        except OSError as error:
+            raise CounterError(str(error)) from error
         for before, after, wrap in zip(self._last, now, self._wraps, strict=True):
             self._total_uj += after - before if after >= before else after + wrap - before
         self._last = now
@@ -69,30 +80,74 @@ def rapl_meter(folder: Path = RAPL_PACKAGES) -> RaplMeter | None:
         return None
 
 
-def nvml_meter(index: int) -> NvmlMeter | None:
-    """A GPU's meter, or none without the extra `gpu` or on a GPU without the counter."""
+def nvml_meter(device: torch.device) -> NvmlMeter | None:
+    """A GPU's meter, or none without the extra `gpu` or on a GPU without the counter.
+
+    Found by its UUID: NVML knows nothing of `CUDA_VISIBLE_DEVICES` and of CUDA's own order.
+    """
     try:
         import pynvml
     except ImportError:
         return None
+
+    def millijoules() -> int:
+        try:
+            return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+        except pynvml.NVMLError as error:
+            raise CounterError(str(error)) from error
+
     try:
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except pynvml.NVMLError:
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        millijoules()
+    except (pynvml.NVMLError, CounterError):
         return None
-    return NvmlMeter(lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)))
+    return NvmlMeter(millijoules)
 
 
-def energy_of(run: Run, meter: EnergyMeter, clock: Clock, synchronise: Run) -> float | None:
-    """Joules of one run, from many of them back to back; none where the counter did not move."""
-    synchronise()
-    start_s, start_j, runs = clock(), meter.joules(), 0
+def nvidia_driver() -> str:
+    """The version of NVIDIA's driver, as far as NVML is there to say it."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return f"driver {pynvml.nvmlSystemGetDriverVersion()}"
+    except Exception:  # without the extra `gpu`, or NVML's own errors
+        return "driver not readable here (extra gpu)"
+
+
+def energy_of(sampling: Sampling, meter: EnergyMeter, clock: Clock) -> float | None:
+    """Joules of one run, from samples back to back between two ticks of the counter.
+
+    A counter moves in steps, some 1 ms (RAPL) to 100 ms (NVML) apart, so it is read where it has just moved. None where
+    it stands still or cannot be read any more.
+    """
+    try:
+        first = _next_tick(sampling, meter, clock)
+        if first is None:
+            return None
+        start_s, end_j, runs = clock(), first[0], 0
+        while clock() - start_s < WINDOW_S:
+            tick = _next_tick(sampling, meter, clock)
+            if tick is None:
+                return None
+            end_j, runs = tick[0], runs + tick[1]
+    except CounterError:
+        return None
+    return (end_j - first[0]) / runs
+
+
+def _next_tick(sampling: Sampling, meter: EnergyMeter, clock: Clock) -> tuple[float, int] | None:
+    """Runs the kernel until the counter moves: what it shows then, and the runs; none where it does not in time."""
+    before, start_s, runs = meter.joules(), clock(), 0
     while clock() - start_s < WINDOW_S:
-        run()
-        runs += 1
-        if runs % 16 == 0:
-            synchronise()
-    synchronise()
-    used = meter.joules() - start_j
-    return used / runs if used > 0 else None
+        until_s = clock() + _READ_EVERY_S
+        while True:
+            sampling.sample()
+            runs += sampling.loops
+            if clock() >= until_s:
+                break
+        now = meter.joules()
+        if now > before:
+            return now, runs
+    return None

@@ -14,9 +14,9 @@ from mensa_sim.cost.timing_table_kernels import kernels_of
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.measure.conditions import cache_bytes, clocks, conditions_of
 from mensa_sim.measure.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
-from mensa_sim.measure.kernels import NoKernelError, first_line, prepare
+from mensa_sim.measure.kernels import NoKernelError, first_line, prepare, raise_if_lost
 from mensa_sim.measure.random_tensors import device_of
-from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
+from mensa_sim.measure.stopwatch import Limits, Timer, read, warmed
 from mensa_sim.measure.timers import timer_of
 from mensa_sim.registry import lookup
 from mensa_sim.workload.graph import LayerGraph
@@ -71,9 +71,9 @@ def measure(
         raise UsageError("the workloads have no layer that a kernel could be measured for")
     place = device_of(device)
     limits = limits or Limits()
-    with _threads(threads), torch.inference_mode():
+    with _threads(threads), _on(place), torch.inference_mode():
         timer = timer_of(place)
-        meter = nvml_meter(place.index or 0) if place.type == "cuda" else rapl_meter()
+        meter = nvml_meter(place) if place.type == "cuda" else rapl_meter()
         method = _method(timer, meter, limits, place)
         try:
             conditions = conditions_of(place, timer, dtypes=dtypes, method=method, command=command, date=date)
@@ -114,8 +114,13 @@ def _time_all(
 
 def _time_one(kernel: Kernel, device: torch.device, timer: Timer, meter: EnergyMeter | None, limits: Limits) -> Timing:
     prepared = prepare(kernel, device, rotate_bytes(device))
-    reading = time_kernel(prepared.run, timer, limits, time.perf_counter, rotation=prepared.sets)
-    energy_j = energy_of(prepared.run, meter, time.perf_counter, _synchroniser(device)) if meter else None
+    try:
+        sampling = warmed(prepared.run, timer, limits, time.perf_counter, rotation=prepared.sets)
+        reading = read(sampling, limits, time.perf_counter)
+        energy_j = energy_of(sampling, meter, time.perf_counter) if meter else None
+    except RuntimeError as error:  # no memory left for one more run, say
+        raise_if_lost(error)
+        raise NoKernelError(first_line(error)) from error
     return Timing(
         kernel=kernel,
         median_us=_rounded(reading.median_s * _US_PER_S),
@@ -137,16 +142,31 @@ def _rounded(value: float) -> float:
 
 
 def _method(timer: Timer, meter: EnergyMeter | None, limits: Limits, device: torch.device) -> str:
+    precision = "; TF32 off" if device.type == "cuda" else ""
     energy = f"; energy by {meter.method}, idle power included" if meter else "; no energy counter"
     return (
         f"{timer.method}; median of {limits.min_repetitions} to {limits.max_repetitions} repetitions until its "
         f"standard error is below {limits.relative_error:g} or {limits.budget_s:g} s are spent; random inputs that "
-        f"rotate through at least {rotate_bytes(device)} bytes or 64 sets{energy}"
+        f"rotate through at least {rotate_bytes(device)} bytes or 64 sets{precision}{energy}"
     )
 
 
-def _synchroniser(device: torch.device) -> Run:
-    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+@contextmanager
+def _on(device: torch.device) -> Iterator[None]:
+    """Makes a GPU the current one, whose streams and events everything uses, and float32 there mean float32.
+
+    cuDNN's convolutions at float32 would otherwise use TF32, torch's default.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.cuda.device(device):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 @contextmanager

@@ -64,11 +64,24 @@ class Reading:
     """Standard error of the median over the median, from the interquartile range as of a normal sample."""
 
 
-def time_kernel(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: int = 1) -> Reading:
-    """Times a kernel; `clock` gives seconds for the warm-up and the budget, `timer` those of the samples.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """A warm kernel, ready to be sampled."""
 
-    `rotation` is the number of input sets that `run` goes through: a timer that replays runs them all in each
-    sample. A kernel slower than the whole budget still gets `min_repetitions`.
+    sample: Callable[[], float]
+    """Runs the kernel `loops` times and answers with the seconds of all."""
+    loops: int
+
+
+def time_kernel(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: int = 1) -> Reading:
+    """Warms a kernel up and times it; see `warmed` and `read`."""
+    return read(warmed(run, timer, limits, clock, rotation=rotation), limits, clock)
+
+
+def warmed(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: int = 1) -> Sampling:
+    """Warms a kernel up and finds how many runs make a sample that `timer` measures well.
+
+    `rotation` is the number of input sets that `run` goes through: a timer that replays runs them all in each sample.
     """
     once = timer.sampler(run, 1)
     start, single_s = clock(), once()
@@ -77,11 +90,18 @@ def time_kernel(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotatio
     loops = max(1, math.ceil(timer.min_sample_s / single_s)) if single_s > 0 else 1
     if timer.replays:
         loops = -(-loops // rotation) * rotation
-    sample = once if loops == 1 else timer.sampler(run, loops)
+    return Sampling(sample=once if loops == 1 else timer.sampler(run, loops), loops=loops)
+
+
+def read(sampling: Sampling, limits: Limits, clock: Clock) -> Reading:
+    """Samples a kernel until the limits say stop; `clock` gives seconds for the budget.
+
+    A kernel slower than the whole budget still gets `min_repetitions`.
+    """
     samples: list[float] = []
     start = clock()
     while len(samples) < limits.max_repetitions:
-        samples.append(sample() / loops)
+        samples.append(sampling.sample() / sampling.loops)
         if len(samples) < limits.min_repetitions:
             continue
         if clock() - start >= limits.budget_s or relative_error(samples) <= limits.relative_error:

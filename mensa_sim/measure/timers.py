@@ -8,6 +8,9 @@ import torch
 
 from mensa_sim.measure.stopwatch import Clock, Run, Timer
 
+_WARM_UP_RUNS = 3
+"""On a side stream before a capture, as torch's notes on CUDA graphs ask: libraries set themselves up there."""
+
 
 class HostTimer:
     """Reads the host's clock before and after: right where a call returns when the work is done (a CPU)."""
@@ -69,15 +72,17 @@ class CudaTimer:
 
     @staticmethod
     def _captured(run: Run, loops: int) -> Run | None:
-        event_stream: Any = torch.cuda.Stream  # its constructor carries no types
-        side = event_stream()
+        stream: Any = torch.cuda.Stream  # its constructor carries no types
+        side = stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            run()
+            for _ in range(_WARM_UP_RUNS):
+                run()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
+            # The outer context puts the stream back where a failing capture leaves its own current.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 for _ in range(loops):
                     run()
         except RuntimeError:

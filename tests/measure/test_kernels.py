@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.timing_table import Kernel
-from mensa_sim.measure.energy import NvmlMeter, energy_of, rapl_meter
+from mensa_sim.measure.energy import CounterError, NvmlMeter, energy_of, rapl_meter
 from mensa_sim.measure.kernels import BUILDERS, NoKernelError, prepare
 from mensa_sim.measure.kernels_recurrent import RECURRENT
 from mensa_sim.measure.kernels_vector import VECTOR
 from mensa_sim.measure.random_tensors import RandomTensors
+from mensa_sim.measure.stopwatch import Sampling
 from mensa_sim.workload.layer import LoopNest
 
 CPU = torch.device("cpu")
@@ -124,16 +125,17 @@ def test_an_unknown_operator_and_an_impossible_one_say_why() -> None:
         prepare(Kernel(operator="cell_update", dtype="float32", vector_ops=7, input_elements=1), CPU, 1)
 
 
-def test_energy_of_a_run_is_the_counters_rise_over_the_runs() -> None:
-    now_s, drawn_mj = [0.0], [0]
+def test_energy_of_a_run_is_the_counters_rise_from_tick_to_tick_over_the_runs() -> None:
+    now_s = [0.0]
 
-    def run() -> None:
+    def sample() -> float:
         now_s[0] += 0.01
-        drawn_mj[0] += 30
+        return 0.01
 
-    meter = NvmlMeter(lambda: drawn_mj[0])
-    assert energy_of(run, meter, lambda: now_s[0], lambda: None) == pytest.approx(0.03)
-    assert energy_of(run, NvmlMeter(lambda: 5), lambda: now_s[0], lambda: None) is None
+    sampling = Sampling(sample=sample, loops=5)
+    meter = NvmlMeter(lambda: int(now_s[0] / 0.07) * 70 * 15)  # ticks every 70 ms at 15 W
+    assert energy_of(sampling, meter, lambda: now_s[0]) == pytest.approx(15 * 0.01 / 5)
+    assert energy_of(sampling, NvmlMeter(lambda: 5), lambda: now_s[0]) is None
 
 
 def test_a_rapl_counter_that_wraps_still_counts(tmp_path: Path) -> None:
@@ -146,3 +148,6 @@ def test_a_rapl_counter_that_wraps_still_counts(tmp_path: Path) -> None:
     (folder / "energy_uj").write_text("100000")
     assert meter.joules() == pytest.approx(0.2)
     assert rapl_meter(tmp_path / "nowhere") is None
+    (folder / "energy_uj").unlink()
+    with pytest.raises(CounterError):
+        meter.joules()
