@@ -12,10 +12,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import name_of
 from mensa_sim.shipped import find, shipped_files
 from mensa_sim.simulate.files import read_scenario
-from mensa_sim.simulate.recorder import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
+from mensa_sim.simulate.span_recorder import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.timeline import Timeline
 from mensa_sim.study.given import system_files_given, system_given
 from mensa_sim.study.placement import Goal, place
