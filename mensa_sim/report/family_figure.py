@@ -3,7 +3,7 @@
 import math
 
 from mensa_sim.report.colours import GREY, SYMBOLS, looks
-from mensa_sim.report.figure import Figure, Trace, figure, lines, logarithmic, shown
+from mensa_sim.report.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, shown
 from mensa_sim.report.quantities import bytes_text, engineering, percent_text
 from mensa_sim.study.result import SystemResult
 from mensa_sim.workload.families import FAMILIES, Membership, memberships
@@ -11,7 +11,7 @@ from mensa_sim.workload.families import FAMILIES, Membership, memberships
 
 def family_figure(main: SystemResult) -> Figure | None:
     """Layers over the paper's ranges, in the colour of their accelerator; none where no layer has a family."""
-    members = memberships(main.graph)
+    members = most_of(memberships(main.graph), lambda member: member.features.parameter_bytes)
     if not members:
         return None
     where = {layer.name: layer.accelerator for layer in main.layers}
@@ -27,6 +27,13 @@ def family_figure(main: SystemResult) -> Figure | None:
         traces,
         shapes=[_region(number) for number in FAMILIES],
     )
+
+
+def family_note(main: SystemResult) -> str:
+    """How to read the figure, and what is not in it."""
+    count = len(memberships(main.graph))
+    thinned = f" Thinned out: of {count} the {MAX_POINTS} with most parameters are drawn." if count > MAX_POINTS else ""
+    return FAMILY_NOTE + thinned
 
 
 FAMILY_NOTE = (

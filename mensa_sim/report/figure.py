@@ -2,14 +2,29 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 Figure = dict[str, Any]
 """`data`, a list of traces, and `layout`."""
 Trace = dict[str, Any]
 Axis = str | Mapping[str, Any]
 """The title of an axis, or all of its settings."""
+
+MAX_POINTS = 600
+"""Of a scatter whose points have hover texts of their own."""
+
+T = TypeVar("T")
+
+
+def most_of(items: Sequence[T], size: Callable[[T], float], maximum: int = MAX_POINTS) -> list[T]:
+    """The largest items, in their own order; all of them where there are not more than `maximum`.
+
+    >>> most_of(["aaa", "a", "aa"], len, 2)
+    ['aaa', 'aa']
+    """
+    chosen = sorted(range(len(items)), key=lambda place: -size(items[place]))[:maximum]
+    return [items[place] for place in sorted(chosen)]
 
 
 def figure(title: str, x: Axis, y: Axis, traces: Sequence[Trace], **more: Any) -> Figure:
@@ -42,7 +57,7 @@ def lines(*texts: str) -> str:
 
 def logarithmic(title: str) -> dict[str, Any]:
     """An axis of decades."""
-    return {"title": title, "type": "log", "dtick": 1, "exponentformat": "SI"}
+    return {"title": title, "type": "log", "dtick": 1, "minexponent": 3}
 
 
 def categories(title: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mensa_sim.report.time_axis import time_axis
 from mensa_sim.simulate.metrics import union_ps
 from mensa_sim.simulate.timeline import RequestRecord, Span
 
-MAX_BARS = 2500
+MAX_BARS = 2000
 """A browser draws and moves so many without delay."""
 
 PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "wake": "."}
@@ -48,7 +48,7 @@ def merged(spans: Sequence[Span], maximum: int = MAX_BARS) -> Excerpt:
         resolution_ps *= 2
         found = _joined(spans, resolution_ps)
     note = (
-        f"Thinned out: {len(spans)} intervals are drawn as {len(found)} bars; neighbours shorter than "
+        f"Thinned out: {len(spans)} intervals are drawn as {len(found)} bars; neighbours that together take less than "
         f"{time_text(resolution_ps)} are joined. timeline.json holds them all."
     )
     return Excerpt(spans=tuple(found), note=note)
@@ -64,14 +64,13 @@ def around(spans: Sequence[Span], start_ps: int, end_ps: int, maximum: int = MAX
 
 
 def _joined(spans: Sequence[Span], resolution_ps: int) -> list[Span]:
-    """Runs of short spans of one resource and kind with short gaps, each run as one span named by how many it joins."""
+    """Short spans of one resource that together are short, gaps included, as one span named by how many it joins."""
     found: list[Span] = []
     for resource in sorted({span.resource for span in spans}):
         run: list[Span] = []
         for span in sorted((s for s in spans if s.resource == resource), key=lambda s: (s.start_ps, s.end_ps)):
             short = span.end_ps - span.start_ps < resolution_ps
-            reached_ps = max((each.end_ps for each in run), default=span.start_ps)
-            if run and (not short or span.start_ps - reached_ps >= resolution_ps):
+            if run and (not short or span.end_ps - run[0].start_ps > resolution_ps):
                 found.append(_as_one(run))
                 run = []
             if short:
@@ -118,7 +117,7 @@ def gantt_figure(
     drawn.append(("others", Look(colour=GREY), others))
     several = len({span.request for span in spans}) > 1
     traces = [
-        _bars(name, look, own, [names[lanes[id(span)]] for span in own], scale, several)
+        _bars(name, look, own, [names[lanes[id(span)]] for span in own], (scale, unit), several)
         for name, look, own in drawn
         if own
     ]
@@ -150,7 +149,10 @@ def _first(layer: str) -> str:
     return layer.partition(" ... ")[0]
 
 
-def _bars(name: str, look: Look, spans: Sequence[Span], rows: Sequence[str], scale: float, several: bool) -> Trace:
+def _bars(
+    name: str, look: Look, spans: Sequence[Span], rows: Sequence[str], axis: tuple[float, str], several: bool
+) -> Trace:
+    scale, unit = axis
     return {
         "type": "bar",
         "orientation": "h",
@@ -162,12 +164,11 @@ def _bars(name: str, look: Look, spans: Sequence[Span], rows: Sequence[str], sca
             lines(
                 f"{span.request}: {span.layer}" if several else span.layer,
                 KIND_NAMES[span.kind],
-                f"{time_text(span.end_ps - span.start_ps)} from {time_text(span.start_ps)}",
-                f"{bytes_text(span.size_bytes)}" if span.size_bytes else "",
+                bytes_text(span.size_bytes) if span.size_bytes else "",
             )
             for span in spans
         ],
-        "hovertemplate": "%{y}<br>%{customdata}<extra></extra>",
+        "hovertemplate": f"%{{y}}<br>%{{customdata}}<br>%{{x:.4g}} {unit} from %{{base:.6g}} {unit}<extra></extra>",
         "marker": {
             "color": look.colour,
             "line": {"width": 0},

@@ -3,6 +3,7 @@
 from mensa_sim.report.assumptions import run_assumptions
 from mensa_sim.report.cards import Card, cards_block
 from mensa_sim.report.drawn import drawn_block
+from mensa_sim.report.figure import most_of
 from mensa_sim.report.layers import caveats_text, coverage_text
 from mensa_sim.report.page import (
     heading,
@@ -16,6 +17,9 @@ from mensa_sim.report.quantities import bytes_text, energy_text, engineering, pe
 from mensa_sim.report.run_figures import run_figures
 from mensa_sim.report.tables import optimality_text
 from mensa_sim.study.result import RunResult, SystemResult
+
+MAX_ROWS = 1000
+"""Layers in the table."""
 
 
 def report_html(result: RunResult) -> str:
@@ -133,6 +137,10 @@ def _layer_table(main: SystemResult) -> str:
             layer.bound,
             layer.reason,
         )
-        for layer in main.layers
+        for layer in most_of(main.layers, lambda layer: layer.end_ps - layer.start_ps, MAX_ROWS)
     ]
-    return table_block(header, rows, numeric=numeric, name="layers")
+    note = ""
+    if len(rows) < len(main.layers):
+        text = f"The {len(rows)} of {len(main.layers)} layers that take most time; layers.csv holds them all."
+        note = paragraph(text, kind="note")
+    return note + table_block(header, rows, numeric=numeric, name="layers")

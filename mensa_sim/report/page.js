@@ -67,6 +67,7 @@ function setTheme(name) {
 function setPrinting(now) {
   printing = now;
   redraw();
+  if (!printing) for (const name of figures.keys()) Plotly.Plots.resize(name);
 }
 
 // What a cell sorts by: its number times its prefix where it shows a quantity, else its text.

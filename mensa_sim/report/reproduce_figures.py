@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go
 
 from mensa_sim.hardware.system import System
-from mensa_sim.report.colours import COLOURS, SYMBOLS, looks
+from mensa_sim.report.colours import COLOURS, SYMBOLS, looks, pattern
 from mensa_sim.report.reproduce_tables import number_text
 from mensa_sim.study.reproduce import ReproduceResult
 from mensa_sim.study.reproduce_experiments import SYSTEMS
@@ -19,7 +19,7 @@ from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 KINDS = tuple(MODEL_KINDS)
 BASELINE = "edge_tpu"
-LOGARITHMIC = {"type": "log", "dtick": 1, "exponentformat": "SI"}
+LOGARITHMIC = {"type": "log", "dtick": 1, "minexponent": 3}
 
 
 def outcomes(runs: Runs, system: str, label: str = MAIN) -> list[Outcome]:
@@ -82,7 +82,7 @@ def throughput_roofline(runs: Runs) -> go.Figure:
     )
     reached = f"{_mean(shares):.1%} of its {peak / 1e12:.3g} TMAC/s on average"
     title = f"The Edge TPU reaches {reached}, and as little as {min(shares):.1%}"
-    return styled(figure, title, "MACs per byte of memory traffic", "throughput (GMAC/s)")
+    return styled(figure, title, "MACs per byte of memory traffic (MAC/B)", "throughput (GMAC/s)")
 
 
 def energy_roofline(runs: Runs) -> go.Figure:
@@ -101,7 +101,7 @@ def energy_roofline(runs: Runs) -> go.Figure:
     title = (
         f"The Edge TPU reaches {_mean(shares):.1%} of its peak energy efficiency of {peak / 1e12:.3g} TMAC/J on average"
     )
-    return styled(figure, title, "MACs per byte of memory traffic", "energy efficiency (GMAC/J)")
+    return styled(figure, title, "MACs per byte of memory traffic (MAC/B)", "energy efficiency (GMAC/J)")
 
 
 def _memory_pj_per_byte(system: System) -> float:
@@ -161,7 +161,7 @@ def layer_scatter(runs: Runs) -> go.Figure:
     title = (
         f"{inside:.0%} of {len(members)} layers lie inside the paper's family ranges (filled); the paper counts 97 %"
     )
-    styled(figure, title, "parameter footprint (bytes)", "MACs per parameter byte in one step")
+    styled(figure, title, "parameter footprint (bytes)", "MACs per parameter byte in one step (MAC/B)")
     figure.update_xaxes(**LOGARITHMIC)
     figure.update_yaxes(**LOGARITHMIC)
     return figure
@@ -172,7 +172,7 @@ def family_figure(result: ReproduceResult) -> go.Figure:
     rows = [row for row in result.rows if row.figure.models.startswith("family") and row.ours is not None]
     figure = go.Figure()
     names = [row.figure.models for row in rows]
-    for name, colour, pattern, values in (
+    for name, colour, shape, values in (
         ("ours", COLOURS[0], "", [row.ours.arithmetic * 100 if row.ours else 0.0 for row in rows]),
         ("paper (tag M)", COLOURS[1], "/", [row.figure.value * 100 for row in rows]),
     ):
@@ -181,7 +181,7 @@ def family_figure(result: ReproduceResult) -> go.Figure:
                 name=name,
                 x=names,
                 y=values,
-                marker={"color": colour, "pattern": {"shape": pattern}},
+                marker={"color": colour, "pattern": pattern(shape)},
                 text=[number_text(value) for value in values],
                 hovertemplate="%{x}: %{y:.3g} %<extra></extra>",
             )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mensa_sim.hardware.system import System
 from mensa_sim.report.colours import looks
-from mensa_sim.report.figure import Figure, Trace, figure, lines, logarithmic, shown
+from mensa_sim.report.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, shown
 from mensa_sim.report.quantities import bytes_text, engineering, percent_text, time_text
 from mensa_sim.study.result import LayerResult, SystemResult
 from mensa_sim.units import PS_PER_S
@@ -21,7 +21,7 @@ LARGEST_PX, SMALLEST_PX = 34, 5
 
 def roofline_figure(main: SystemResult) -> Figure | None:
     """MACs a second over MACs per byte that crossed the memory, both logarithmic; none where no layer multiplies."""
-    placed = plotted_layers(main)
+    placed = most_of(_placed(main), lambda layer: layer.end_ps - layer.start_ps)
     if not placed:
         return None
     colours = looks(main.accelerators)
@@ -37,7 +37,7 @@ def roofline_figure(main: SystemResult) -> Figure | None:
     return figure(_finding(main), x, logarithmic("throughput (GMAC/s)"), traces)
 
 
-def plotted_layers(main: SystemResult) -> list[LayerResult]:
+def _placed(main: SystemResult) -> list[LayerResult]:
     """The layers that have a place: with products, and with bytes that crossed the memory."""
     return [layer for layer in main.layers if layer.macs and layer.memory_bytes and layer.end_ps > layer.start_ps]
 
@@ -51,6 +51,8 @@ def roofline_note(main: SystemResult) -> str:
         parts.append(f"{without} layers without MACs have no place here.")
     if inside:
         parts.append(f"{inside} layers moved nothing over the memory and have none either.")
+    if (count := len(_placed(main))) > MAX_POINTS:
+        parts.append(f"Thinned out: of {count} layers the {MAX_POINTS} that take most time are drawn.")
     return " ".join(parts)
 
 

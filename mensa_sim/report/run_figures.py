@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mensa_sim.report.drawn import Drawn, drawn
 from mensa_sim.report.energy_figure import energy_figure, largest_component
-from mensa_sim.report.family_figure import FAMILY_NOTE, family_figure
+from mensa_sim.report.family_figure import family_figure, family_note
 from mensa_sim.report.figure import Figure
 from mensa_sim.report.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
 from mensa_sim.report.over_time import bandwidth_figure, buffers_figure, steps_note
@@ -26,7 +26,7 @@ def run_figures(result: RunResult) -> dict[str, Drawn]:
         "energy": Drawn(figure=run_energy_figure(result)),
         "roofline": drawn(roofline_figure(main), roofline_note(main)),
         "utilization": Drawn(figure=time_use_figure(result)),
-        "families": drawn(family_figure(main), FAMILY_NOTE),
+        "families": drawn(family_figure(main), family_note(main)),
         "timeline": Drawn(figure=gantt, note=f"{GANTT_NOTE} {excerpt.note}".strip(), wide=True),
         "bandwidth": Drawn(
             figure=bandwidth_figure(main.hardware, main.timeline, owners), note=steps_note(main.timeline.end_ps)

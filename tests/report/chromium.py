@@ -79,23 +79,25 @@ class Browser:
 class Page:
     """One page that the browser shows."""
 
-    def __init__(
-        self, browser: Browser, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False
-    ) -> None:
+    def __init__(self, browser: Browser, path: Path) -> None:
         self._browser = browser
         target = browser.call("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         self._session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self._target = target
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.theme("dark" if dark else "light")
+        self.size(1280, 900)
+        self.theme("light")
         self.call("Page.navigate", url=path.resolve().as_uri())
         browser.wait("Page.loadEventFired", self._session)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol on this page."""
         return self._browser.call(method, self._session, **parameters)
+
+    def size(self, width: int, height: int) -> None:
+        """Make the window so large."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def theme(self, name: str) -> None:
         """What the page is told that its reader prefers: `light` or `dark`."""

@@ -1,0 +1,152 @@
+"""Reports of every kind from studies small enough to be run in a second each; names in them try to be markup."""
+
+from pathlib import Path
+from typing import Any
+
+from mensa_sim import api
+from mensa_sim.api_explore import explore
+from mensa_sim.api_validate import fitted_constants, validate
+from mensa_sim.files import write_yaml
+from mensa_sim.report.compare import compare_html
+from mensa_sim.report.explore import explore_html
+from mensa_sim.report.html import report_html
+from mensa_sim.report.reproduce_html import reproduce_html
+from mensa_sim.report.scenario_html import scenario_html
+from mensa_sim.report.sensitivity_html import sensitivity_html
+from mensa_sim.report.validate import validation_html
+from mensa_sim.study.compare import CompareRequest, compare
+from mensa_sim.study.reproduce import ReproduceRequest, reproduce
+from mensa_sim.study.sensitivity import HEADLINES, SensitivityResult, Swing
+from mensa_sim.study.sensitivity_joint import Interval
+
+HOSTILE = "<img src=x onerror='window.hacked=1'></script><script>window.hacked=1</script>"
+"""Whatever file it comes from, it is text."""
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "layers": [
+        {"name": HOSTILE, "operator": "conv2d", "dims": {"K": 16, "C": 8, "OY": 8, "OX": 8, "FY": 3, "FX": 3}},
+        {"name": "head", "operator": "linear", "dims": {"K": 10, "C": 1024}, "inputs": [HOSTILE]},
+    ],
+}
+
+
+def tiny_workload(folder: Path) -> Path:
+    """A workload that needs no tracing."""
+    path = folder / "tiny.yaml"
+    path.write_text(write_yaml(TINY))
+    return path
+
+
+def run_page(folder: Path) -> str:
+    """A run of the tiny workload."""
+    return report_html(api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"}))
+
+
+def scenario_page(folder: Path) -> str:
+    """Two streams, one of which waits for the other."""
+    workload = tiny_workload(folder)
+    scenario = {
+        "name": "pair",
+        "duration_s": 0.001,
+        "streams": [
+            {
+                "name": HOSTILE,
+                "workload": str(workload),
+                "arrivals": {"kind": "periodic", "fps": 50_000},
+                "deadline_ms": 0.1,
+            },
+            {"name": "second", "workload": str(workload), "arrivals": {"kind": "poisson", "rate_per_s": 50_000}},
+        ],
+    }
+    path = folder / "pair.yaml"
+    path.write_text(write_yaml(scenario))
+    return scenario_html(api.run_scenario(path))
+
+
+def compare_page(folder: Path) -> str:
+    """The tiny workload on two systems."""
+    request = CompareRequest(workload=str(tiny_workload(folder)), systems=("edge_tpu", "mensa_g"))
+    return compare_html(compare(request))
+
+
+def reproduce_page(folder: Path) -> str:
+    """A reproduction over one small model."""
+    return reproduce_html(reproduce(ReproduceRequest(models=("keyboard_cifg",))))
+
+
+def validate_page(folder: Path) -> str:
+    """Two rows of measurements that were never made."""
+    tiny_workload(folder)
+    rows = folder / "rows.csv"
+    rows.write_text(
+        "workload,system,metric,measured,source\ntiny.yaml,coral_usb3,latency_ms,0.5,made up\n"
+        "tiny.yaml,edge_tpu,latency_ms,0.001,made up\n"
+    )
+    return validation_html(validate(rows), fitted_constants())
+
+
+def sensitivity_page(folder: Path) -> str:
+    """A study with the figures made up."""
+    nominal = {headline: 1.0 + place for place, headline in enumerate(HEADLINES)}
+    swings = tuple(
+        Swing(
+            choice=choice,
+            taken="1",
+            setting=setting,
+            source=HOSTILE,
+            values={headline: value * factor for headline, value in nominal.items()},
+            flips={HEADLINES[0]: HOSTILE} if factor < 1 else {},
+        )
+        for choice, setting, factor in (("leakage", "0.5 times", 0.8), (HOSTILE, HOSTILE, 1.3), ("leakage", "2", 1.1))
+    )
+    result = SensitivityResult(
+        nominal=nominal,
+        swings=swings,
+        intervals={
+            headline: Interval(low=value / 2, median=value, high=value * 2, below_one=0.1)
+            for headline, value in nominal.items()
+        },
+        draws=(),
+        prices=10,
+        models=("lstm",),
+        simulated=4,
+        repriced=6,
+        searched={},
+        seed=0,
+        versions={"mensa-sim": "0"},
+    )
+    return sensitivity_html(result)
+
+
+def explore_page(folder: Path) -> str:
+    """Four designs, one parameter with a name that tries to be markup."""
+    tiny_workload(folder)
+    space = {
+        "name": "small",
+        "system": "mensa_g",
+        "workloads": ["./tiny.yaml"],
+        "parameters": {
+            "memories.stacked.bandwidth_bytes_per_s": {"values": [32_000_000_000, 256_000_000_000]},
+            "scheduler": {"values": ["mensa", "greedy"]},
+            HOSTILE: {"options": {HOSTILE: {}}},
+        },
+        "objectives": [{"metric": "energy_pj"}, {"metric": "latency_ps"}],
+        "sampler": {"name": "grid"},
+        "references": ["edge_tpu"],
+    }
+    path = folder / "small.yaml"
+    path.write_text(write_yaml(space))
+    return explore_html(explore(path, folder=folder / "explored"))
+
+
+PAGES = {
+    "run": run_page,
+    "scenario": scenario_page,
+    "compare": compare_page,
+    "reproduce": reproduce_page,
+    "validate": validate_page,
+    "sensitivity": sensitivity_page,
+    "explore": explore_page,
+}
+"""By kind of report, what makes one below a folder."""

@@ -1,0 +1,87 @@
+"""What a report holds beside plotly's script stays under 1 MB, whatever was run, and says what it left out."""
+
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+from small_reports import tiny_workload
+
+from mensa_sim import api
+from mensa_sim.files import write_yaml
+from mensa_sim.report.gantt import MAX_BARS, around, merged
+from mensa_sim.report.html import report_html
+from mensa_sim.report.scenario_html import scenario_html
+from mensa_sim.simulate.timeline import Span
+
+MEGABYTE = 1_000_000
+
+
+def data_bytes(page: str) -> int:
+    assert page.count(get_plotlyjs()) == 1
+    return len(page.encode()) - len(get_plotlyjs().encode())
+
+
+def test_a_model_of_many_layers_fits(tmp_path: Path) -> None:
+    layers = [
+        {
+            "name": f"encoder.blocks.{number}.attention.projection",
+            "operator": "linear",
+            "dims": {"K": 64 + 64 * (number % 2), "C": 128 - 64 * (number % 2), "B": 16},
+            "inputs": [f"encoder.blocks.{number - 1}.attention.projection"] if number else [],
+        }
+        for number in range(700)
+    ]
+    path = tmp_path / "deep.yaml"
+    path.write_text(write_yaml({"name": "deep", "layers": layers}))
+    page = report_html(api.run(path))
+    assert data_bytes(page) < MEGABYTE
+    assert "Thinned out" in page
+
+
+def test_a_scenario_of_thousands_of_requests_fits(tmp_path: Path) -> None:
+    arrivals = {"kind": "periodic", "fps": 200_000}
+    stream = {"name": "frames", "workload": str(tiny_workload(tmp_path)), "arrivals": arrivals, "deadline_ms": 0.02}
+    path = tmp_path / "long.yaml"
+    path.write_text(write_yaml({"name": "long", "duration_s": 0.02, "streams": [stream]}))
+    result = api.run_scenario(path)
+    assert result.main.metrics.streams["frames"].requests == 4_000
+    page = scenario_html(result)
+    assert data_bytes(page) < MEGABYTE
+    assert "Thinned out" in page
+    assert "timeline.json holds them all" in page
+
+
+def spans(count: int) -> list[Span]:
+    return [
+        Span(
+            resource="memory",
+            kind="body",
+            request="net#0",
+            layer=f"layer{number}",
+            start_ps=10 * number,
+            end_ps=10 * number + (9 if number % 100 else 500),
+            size_bytes=number,
+        )
+        for number in range(count)
+    ]
+
+
+def test_joined_bars_lose_no_byte_and_no_time() -> None:
+    before = spans(20_000)
+    after = merged(before).spans
+    assert len(after) <= MAX_BARS
+    assert sum(span.size_bytes for span in after) == sum(span.size_bytes for span in before)
+    assert (min(s.start_ps for s in after), max(s.end_ps for s in after)) == (0, max(s.end_ps for s in before))
+
+
+def test_few_bars_are_all_drawn() -> None:
+    before = spans(MAX_BARS)
+    assert merged(before).spans == tuple(before)
+    assert not merged(before).note
+
+
+def test_an_excerpt_holds_all_that_happens_in_its_time() -> None:
+    before = spans(20_000)
+    found = around(before, 50_000, 55_000)
+    inside = [span for span in before if span.start_ps >= 50_000 and span.end_ps <= 55_000]
+    assert all(span in found.spans for span in inside)
+    assert f"of {len(before)} intervals" in found.note
