@@ -99,9 +99,6 @@ class Shapes:
     """Output tiles of 4 x 4 where Winograd's algorithm applies, else 0."""
     taps: Floats
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def take(self, index: NDArray[np.int64]) -> "Shapes":
         """Some of the kernels."""
         arrays = {name: getattr(self, name)[index] for name in self.__dataclass_fields__ if name != "element_bytes"}

@@ -8,8 +8,6 @@ from itertools import pairwise
 from mensa_sim.hardware.accelerator import Buffer
 from mensa_sim.hardware.technology import SramFigures, SramPoint, Technology
 
-_Curve = tuple[tuple[int, float], ...]
-
 
 def sram_figures(technology: Technology, capacity_bytes: int, access_bits: int) -> SramFigures:
     """What an SRAM of that capacity costs, with accesses of that width.

@@ -47,11 +47,6 @@ def _keywords(scheduler: Scheduler) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
-def scheduler_names(problem: Problem) -> tuple[str, ...]:
-    """Every name that `schedule` understands for a problem."""
-    return (*(SINGLE + name for name in problem.accelerators), *SCHEDULERS)
-
-
 def schedule(problem: Problem, name: str | OwnScheduler, **options: float) -> Schedule:
     """Run the scheduler of that name (`single:NAME` for one accelerator), or a function, with its options.
 

@@ -18,8 +18,6 @@ class Pinned:
     size_bytes: int
 
 
-NOTHING_PINNED = Pinned(units=frozenset(), size_bytes=0)
-
 Candidate = tuple[UnitKey, Unit]
 Order = Callable[[Sequence[Candidate]], list[Candidate]]
 

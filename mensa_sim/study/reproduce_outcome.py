@@ -62,11 +62,6 @@ class FamilyWork:
     macs: int
     possible_macs: float
 
-    @property
-    def utilization(self) -> float:
-        """MACs over the sum of peak x busy time."""
-        return self.macs / self.possible_macs if self.possible_macs else 0.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
