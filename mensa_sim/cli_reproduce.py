@@ -19,6 +19,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
+STUDY_FILES = ("models.csv", "report.html", "summary.json", "swings.csv")
+"""What the studies write into their folder."""
+
 
 def reproduce(
     models: Models = [],  # noqa: B006
@@ -28,19 +31,25 @@ def reproduce(
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Run the 24 models on the paper's systems and set every figure beside the paper's."""
-    from mensa_sim.report.output_folder import write_folder
+    """Run the 24 models on the paper's systems and set every figure beside the paper's.
+
+    A run that was killed goes on where it was when it is asked for again with the same output folder.
+    """
+    from mensa_sim.report.output_folder import refuse_foreign, write_folder
     from mensa_sim.report.reproduce_files import models_csv, reproduce_json
     from mensa_sim.report.reproduce_html import reproduce_html
     from mensa_sim.report.reproduce_tables import reproduce_tables
     from mensa_sim.study import reproduce as study
+    from mensa_sim.study.reproduce_store import FOLDER
 
     request = study.ReproduceRequest(models=_names(models), jobs=jobs or os.cpu_count() or 1)
-    result = study.reproduce(request, _progress(quiet=quiet or as_json))
     folder = output or Path("results") / "reproduce"
+    refuse_foreign(folder, (FOLDER, *STUDY_FILES), force=force)
+    result = study.reproduce(request, _progress(quiet=quiet or as_json), folder)
     summary = reproduce_json(result)
     contents = {"models.csv": models_csv(result), "report.html": reproduce_html(result), "summary.json": summary}
-    write_folder(folder, contents, force=force)
+    write_folder(folder, contents, force=True)
+    study.forget_finished(folder)
     if as_json:
         sys.stdout.write(summary)
     elif not quiet:
@@ -59,20 +68,27 @@ def sensitivity(
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?"""
-    from mensa_sim.report.output_folder import write_folder
+    """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?
+
+    A run that was killed goes on where it was when it is asked for again with the same output folder.
+    """
+    from mensa_sim.report.output_folder import refuse_foreign, write_folder
     from mensa_sim.report.sensitivity_files import sensitivity_json, sensitivity_tables, swings_csv
     from mensa_sim.report.sensitivity_html import sensitivity_html
     from mensa_sim.study import sensitivity as study
+    from mensa_sim.study.reproduce import forget_finished
+    from mensa_sim.study.reproduce_store import FOLDER
 
     request = study.SensitivityRequest(
         models=_names(models), jobs=jobs or os.cpu_count() or 1, runs=runs, prices=prices, seed=seed
     )
-    result = study.sensitivity(request, _progress(quiet=quiet or as_json))
     folder = output or Path("results") / "sensitivity"
+    refuse_foreign(folder, (FOLDER, *STUDY_FILES), force=force)
+    result = study.sensitivity(request, _progress(quiet=quiet or as_json), folder)
     summary = sensitivity_json(result)
     contents = {"report.html": sensitivity_html(result), "summary.json": summary, "swings.csv": swings_csv(result)}
-    write_folder(folder, contents, force=force)
+    write_folder(folder, contents, force=True)
+    forget_finished(folder)
     if as_json:
         sys.stdout.write(summary)
     elif not quiet:

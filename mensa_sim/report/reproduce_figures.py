@@ -9,7 +9,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.report.colours import COLOURS, SYMBOLS, looks, pattern
 from mensa_sim.report.reproduce_tables import number_text
 from mensa_sim.study.reproduce import ReproduceResult
-from mensa_sim.study.reproduce_experiments import SYSTEMS
+from mensa_sim.study.reproduce_experiment import SYSTEMS
 from mensa_sim.study.reproduce_outcome import Outcome
 from mensa_sim.study.reproduce_quantities import peak_macs_per_j, peak_macs_per_s
 from mensa_sim.study.reproduce_table import MAIN, Row, Runs

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce import ReproduceResult
+from mensa_sim.study.reproduce_agreement import Agreement
 from mensa_sim.study.reproduce_experiments import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce_findings import Deviation
 from mensa_sim.study.reproduce_outcome import Outcome
@@ -29,6 +30,7 @@ def reproduce_data(result: ReproduceResult) -> dict[str, object]:
         "rows": [_row(row) for row in result.rows if row.ours is not None],
         "not_computed": [{**_name(row), "paper": row.figure.value, "reason": row.reason} for row in result.missing],
         "deviations": [_deviation(each) for each in result.deviations],
+        "agreements": [_agreement(each) for each in result.agreements],
         "statements": list(result.statements),
         "definitions": dict(DEFINITIONS),
         "models": {each.model: each.kind for each in result.runs.models},
@@ -77,6 +79,8 @@ def _present(values: Mapping[str, float | None]) -> dict[str, float]:
 def _deviation(deviation: Deviation) -> dict[str, object]:
     return {
         **_name(deviation.row),
+        "verdict": deviation.verdict,
+        "tried": deviation.tried,
         **({"note": deviation.note} if deviation.note else {}),
         "closed_by": [
             {
@@ -85,9 +89,22 @@ def _deviation(deviation: Deviation) -> dict[str, object]:
                 "mechanism": closer.mechanism,
                 "value": closer.value,
                 "closed": closer.closed,
+                "how": closer.how,
             }
             for closer in deviation.closers
         ],
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, object]:
+    return {
+        "experiment": agreement.name,
+        "change": agreement.change,
+        "joint": agreement.joint,
+        "agreeing": agreement.agreeing,
+        "authors": agreement.authors,
+        "gained": list(agreement.gained),
+        "lost": list(agreement.lost),
     }
 
 

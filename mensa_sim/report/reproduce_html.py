@@ -29,11 +29,11 @@ from mensa_sim.report.reproduce_figures import (
     throughput_roofline,
     utilization_figure,
 )
-from mensa_sim.report.reproduce_tables import DEFINITION, bound_text, closer_text, number_text
+from mensa_sim.report.reproduce_tables import DEFINITION, agreement_lines, bound_text, closer_text, number_text
 from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
 from mensa_sim.study.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce import ReproduceResult
-from mensa_sim.study.reproduce_experiments import SYSTEMS
+from mensa_sim.study.reproduce_experiment import SYSTEMS
 from mensa_sim.study.reproduce_quantities import DEFINITIONS
 from mensa_sim.study.reproduce_table import Runs
 
@@ -63,9 +63,13 @@ def reproduce_html(result: ReproduceResult) -> str:
             tall,
             heading("What closes the distance"),
             paragraph(
-                "One change each, run by itself; none enters the headline. In brackets the share of the distance."
+                "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
+                "enters the headline. In brackets the share of the distance."
             ),
             _deviations(result),
+            heading("Agreement under other choices"),
+            *(paragraph(text) for text in agreement_lines(result)),
+            _agreements_table(result),
             heading("The paper's figures, redrawn"),
             figures_block([figure_block(name, figure) for name, figure in figures]),
             heading("Definitions"),
@@ -118,11 +122,22 @@ def _deviations(result: ReproduceResult) -> str:
     for deviation in result.deviations:
         row = deviation.row
         ours = number_text(row.ours.arithmetic) if row.ours else "-"
-        title = f"{row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag})"
-        lines = [closer_text(closer, row) for closer in deviation.closers]
+        title = (
+            f"{row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag}); {deviation.verdict}"
+        )
+        lines = [closer_text(closer) for closer in deviation.closers]
         items = "".join(f"<li>{html.escape(text)}</li>" for text in (*lines, deviation.note) if text)
         blocks.append(f"<p><b>{html.escape(title)}</b></p><ul>{items}</ul>")
     return "\n".join(blocks)
+
+
+def _agreements_table(result: ReproduceResult) -> str:
+    header = ("with", "agree", "authors' own", "gained", "lost")
+    rows = [
+        (each.change, str(each.agreeing), str(each.authors), "; ".join(each.gained), "; ".join(each.lost))
+        for each in result.agreements
+    ]
+    return table_block(header, rows, numeric=("agree", "authors' own"))
 
 
 def energy_figure(runs: Runs) -> go.Figure:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from mensa_sim.study.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce import ReproduceResult
+from mensa_sim.study.reproduce_agreement import AUTHORS
 from mensa_sim.study.reproduce_findings import Closer, Deviation
 from mensa_sim.study.reproduce_table import TOLERANCE, Row
 
@@ -27,8 +28,11 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
         f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
         f"\n{agreeing} of {computed} figures come out within {TOLERANCE:.0%} of the paper's.",
         *(f"- {text}" for text in result.statements),
-        "\nWhat closes the distance of the others, by a run each (share of the distance closed):",
+        "\nWhat closes the distance of the others, by a run or a count each (share of the distance closed):",
         *(line for deviation in result.deviations for line in deviation_lines(deviation)),
+        "",
+        *verdict_lines(result.deviations),
+        *agreement_lines(result),
         *(f"not computed: {row.figure.name}: {row.reason}" for row in result.missing),
     )
 
@@ -67,16 +71,42 @@ def deviation_lines(deviation: Deviation) -> Iterator[str]:
     """A deviation in a line, and each run that closes part of it in another."""
     row = deviation.row
     ours = number_text(row.ours.arithmetic) if row.ours else "-"
-    yield f"- {row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag})"
+    yield f"- {row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag}); {deviation.verdict}"
     for closer in deviation.closers:
-        yield f"    {closer_text(closer, row)}"
+        yield f"    {closer_text(closer)}"
     if deviation.note:
         yield f"    {deviation.note}"
 
 
-def closer_text(closer: Closer, row: Row) -> str:
-    """One run in words."""
-    ours = row.ours.arithmetic if row.ours else 0.0
-    past = (closer.value - row.figure.value) * (ours - row.figure.value) < 0
-    share = "goes past it" if past else f"{closer.closed:.0%}"
+def closer_text(closer: Closer) -> str:
+    """One run, or count, in words."""
+    share = "goes past it" if closer.closed > 1 else f"{closer.closed:.0%}"
     return f"{number_text(closer.value)} with {closer.change} ({share}): {closer.mechanism}"
+
+
+def verdict_lines(deviations: tuple[Deviation, ...]) -> Iterator[str]:
+    """How many deviations are explained to the end, and which are not."""
+    kinds: dict[str, list[str]] = {}
+    for deviation in deviations:
+        kinds.setdefault(deviation.verdict, []).append(deviation.row.figure.name)
+    explained = sum(len(names) for words, names in kinds.items() if "explained" not in words)
+    yield f"The runs close or span {explained} of {len(deviations)} distances; what is left:"
+    for words, names in kinds.items():
+        if "explained" in words:
+            yield from (f"- {name}: {words}" for name in names)
+
+
+def agreement_lines(result: ReproduceResult) -> Iterator[str]:
+    """Whether any one set of choices brings the paper's figures."""
+    if not result.agreements:
+        return
+    computed = sum(row.ours is not None for row in result.rows)
+    best = max(result.agreements, key=lambda each: each.agreeing)
+    most = max(each.authors for each in result.agreements)
+    authors = sum(row.figure.tag == AUTHORS for row in result.rows if row.ours is not None)
+    fewest = min(each.agreeing for each in result.agreements)
+    yield (
+        f"Under {len(result.agreements)} other sets of choices between {fewest} and {best.agreeing} of the {computed} "
+        f"figures agree, the most with {best.change}; of the authors' own {authors} never more than {most} at once. "
+        f"Agreement at one set of choices is no evidence."
+    )

@@ -63,6 +63,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
         "searched_anew": dict(result.searched),
         "models": list(result.models),
         "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
     }
 
 

@@ -34,7 +34,7 @@ def sensitivity_html(result: SensitivityResult) -> str:
         _flips(result),
         heading("Every choice"),
         _table(result),
-        provenance_block(result.versions, {}),
+        provenance_block(result.versions, result.inputs),
     ]
     return page("What the conclusion hangs on", blocks)
 

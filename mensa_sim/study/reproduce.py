@@ -1,16 +1,21 @@
 """The claim, checked: 24 models on the paper's systems, beside the paper's figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
-from mensa_sim.shipped import find
 from mensa_sim.study.paper import chosen_models, paper_figures
 from mensa_sim.study.provenance import input_hashes, versions
-from mensa_sim.study.reproduce_experiments import EXPERIMENTS, LARGE_BUFFER, SYSTEMS, main_cases, with_prices
-from mensa_sim.study.reproduce_findings import Deviation, deviations, statements, with_alternatives
+from mensa_sim.study.reproduce_agreement import Agreement, agreements
+from mensa_sim.study.reproduce_experiment import LARGE_BUFFER, SYSTEMS
+from mensa_sim.study.reproduce_experiments import EXPERIMENTS, main_cases, with_prices
+from mensa_sim.study.reproduce_findings import Deviation, deviations, with_alternatives
+from mensa_sim.study.reproduce_statements import statements
+from mensa_sim.study.reproduce_store import FinishedModels
 from mensa_sim.study.reproduce_table import Row, Runs, row_of
 from mensa_sim.study.reproduce_workers import ModelTask, Progress, run_models, system_of
+from mensa_sim.workload.load import workload_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class ReproduceResult:
 
     rows: tuple[Row, ...]
     deviations: tuple[Deviation, ...]
+    agreements: tuple[Agreement, ...]
+    """Under every set of choices that was run."""
     statements: tuple[str, ...]
     runs: Runs
     versions: Mapping[str, str]
@@ -38,21 +45,44 @@ class ReproduceResult:
         return tuple(row for row in self.rows if row.ours is None)
 
 
-def reproduce(request: ReproduceRequest, progress: Progress = lambda done, total, model: None) -> ReproduceResult:
-    """Run every case of the study; the same result on any number of processes."""
+def reproduce(
+    request: ReproduceRequest,
+    progress: Progress = lambda done, total, model: None,
+    output: Path | None = None,
+) -> ReproduceResult:
+    """Run every case of the study; the same result on any number of processes.
+
+    With an output folder each model is kept there as soon as it is done, until `forget_finished` says that the results
+    are written: a run that was killed goes on where it was.
+    """
     models = chosen_models(request.models)
     cases = (*main_cases(), *(case for experiment in EXPERIMENTS for case in experiment.cases()))
-    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress)
+    files = study_files(models, (*SYSTEMS, LARGE_BUFFER))
+    finished = None if output is None else FinishedModels(output, files)
+    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress, finished)
     runs = Runs(models=with_prices(ran))
     rows = tuple(
         with_alternatives(row_of(figure, runs, lambda name: system_of(name, ())), runs) for figure in paper_figures()
     )
-    systems = [path for name in (*SYSTEMS, LARGE_BUFFER) for path in system_files(name)]
     return ReproduceResult(
         rows=rows,
         deviations=deviations(rows, runs),
+        agreements=agreements(rows, runs),
         statements=statements(runs),
         runs=runs,
         versions=versions(),
-        inputs=input_hashes((*(find("workloads", model) for model in models), *systems)),
+        inputs=input_hashes(files),
     )
+
+
+def study_files(models: Sequence[str], systems: Sequence[str]) -> tuple[Path, ...]:
+    """Every file that a study's outcomes depend on: workloads with their models' sources, systems with their specs."""
+    return (
+        *(file for model in models for file in workload_files(model)),
+        *(file for system in systems for file in system_files(system)),
+    )
+
+
+def forget_finished(output: Path) -> None:
+    """Remove what was kept of an unfinished study: its results are written."""
+    FinishedModels(output, ()).clear()

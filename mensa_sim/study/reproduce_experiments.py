@@ -1,4 +1,4 @@
-"""Named experiments: one change each, with what it tests. A deviation is explained by the runs that close it.
+"""Named experiments, one change or several at once. A deviation is explained by the runs that close it.
 
 None of these changes enters the headline. They exist to find out by which mechanism a figure comes out elsewhere than
 the paper's, and to say so with a number.
@@ -6,60 +6,25 @@ the paper's, and to say so with a number.
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cache
 
-from mensa_sim.simulate.options import FULL, PLAIN, Options
+from mensa_sim.simulate.options import PLAIN
 from mensa_sim.study.placement import Goal
+from mensa_sim.study.reproduce_experiment import LARGE_BUFFER, RECURRENT, SYSTEMS, Experiment, together
 from mensa_sim.study.reproduce_outcome import Case, Outcome
-from mensa_sim.study.reproduce_scaling import at_prices, price_factors
+from mensa_sim.study.reproduce_scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce_table import MAIN
 from mensa_sim.study.reproduce_workers import ModelOutcomes, system_of
 
-SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
-"""The systems of the comparison."""
-
-LARGE_BUFFER = "edge_tpu_8x_buffer"
-RECURRENT = ("lstm", "transducer")
 EDGE_TPUS = ("edge_tpu", "base_hb", LARGE_BUFFER)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """One change to some systems and what it says about the mechanism."""
-
-    name: str
-    change: str
-    """What was changed, in words that follow `with`."""
-    mechanism: str
-    """Why that matters: one sentence."""
-    overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By system; a system that is not named is as in the headline."""
-    prices_only: bool = False
-    """Whether only prices change: then nothing is run again."""
-    goal: Goal = field(default_factory=Goal)
-    on_chip: Options = FULL
-    kinds: tuple[str, ...] = ()
-    """The kinds of model that it touches; none means all."""
-
-    def cases(self) -> tuple[Case, ...]:
-        """The runs that it needs."""
-        if self.prices_only:
-            return ()
-        return tuple(
-            Case(
-                label=self.name,
-                system=system,
-                overrides=overrides,
-                goal=self.goal,
-                on_chip=self.on_chip,
-                kinds=RECURRENT if system == LARGE_BUFFER else self.kinds,
-            )
-            for system, overrides in self.overrides.items()
-        )
 
 
 def _everywhere(*overrides: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys((*SYSTEMS, LARGE_BUFFER), overrides)
+
+
+def _multiplied(**factors: float) -> dict[str, dict[str, float]]:
+    return {system: dict(factors) for system in (*SYSTEMS, LARGE_BUFFER)}
 
 
 def _edge_tpus(*fields: str) -> dict[str, tuple[str, ...]]:
@@ -69,7 +34,7 @@ def _edge_tpus(*fields: str) -> dict[str, tuple[str, ...]]:
 PLAIN_READING = "activations_through_memory"
 OPTIMAL = "optimal_schedule"
 
-EXPERIMENTS: tuple[Experiment, ...] = (
+SINGLE_CHANGES: tuple[Experiment, ...] = (
     Experiment(
         name=PLAIN_READING,
         change="every activation through memory, nothing prefetched and nothing kept (the plain reading)",
@@ -90,10 +55,25 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         overrides=_edge_tpus("buffers.parameter.read_bits=4096", "buffers.parameter.write_bits=4096"),
     ),
     Experiment(
+        name="narrow_parameter_ports",
+        change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU",
+        mechanism="the paper states no port widths, and 8 B a cycle are 3.8 GB/s: less than its memory gives",
+        overrides={
+            "edge_tpu": tuple(f"accelerators.edge_tpu.buffers.parameter.{side}_bits=64" for side in ("read", "write"))
+        },
+        kinds=(*RECURRENT, "rcnn"),
+    ),
+    Experiment(
         name="wide_activation_ports",
         change="activation ports of 512 B a cycle instead of 64 on the Edge TPU designs",
         mechanism="depthwise and pointwise layers with little reuse wait for the activation buffer's port",
         overrides=_edge_tpus("buffers.activation.read_bits=4096", "buffers.activation.write_bits=4096"),
+    ),
+    Experiment(
+        name="single_buffered",
+        change="single instead of double buffers in the Edge TPU designs, so that the array waits for each fetch",
+        mechanism="the paper states no double buffering, and an array that waits for each fetch takes longer",
+        overrides=_edge_tpus("dataflow.overlap=false"),
     ),
     Experiment(
         name="no_gates_kept",
@@ -168,6 +148,58 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         prices_only=True,
     ),
     Experiment(
+        name="quiet_sram",
+        change="a fiftieth of the SRAM leakage, as low-standby-power cells have",
+        mechanism="the cell type decides how the buffers' leakage stands to that of the array",
+        overrides=_everywhere("technology.sram_leakage_factor=0.02"),
+        prices_only=True,
+    ),
+    Experiment(
+        name="leaky_logic",
+        change="11 times the leakage of MACs, registers and vector units, as high-performance transistors have",
+        mechanism=(
+            "the array's leakage is that of bare multipliers, adders and registers (Aladdin, ISCA 2014), without "
+            "control and clock, and the transistors are as much a choice as the SRAM cells"
+        ),
+        multiples=_multiplied(mac_leakage_mw=11, register_leakage_mw_per_bit=11, vector_lane_leakage_mw=11),
+        prices_only=True,
+    ),
+    Experiment(
+        name="cheap_dram",
+        change="half the energy per bit of LPDDR4, the low end of what is published",
+        mechanism="the less a bit from memory costs, the more the rest of a chip counts",
+        multiples=_multiplied(**{f"memories.lpddr4.{side}_pj_per_bit": 0.5 for side in ("read", "write")}),
+        prices_only=True,
+    ),
+    Experiment(
+        name="no_background",
+        change="no background power of the memories",
+        mechanism="the paper may count the accelerators' leakage alone as static energy",
+        overrides=_everywhere(
+            "technology.memories.lpddr4.background_mw=0", "technology.memories.hbm_internal.background_mw=0"
+        ),
+        prices_only=True,
+    ),
+    Experiment(
+        name="eyeriss_skips_zeros",
+        change=(
+            "Eyeriss v2 sparing 44 % of its MAC, register and wire energy and 16 % of its memory energy, as if every "
+            "zero were skipped"
+        ),
+        mechanism=(
+            "44 % of the inputs of convolutions are zero (Albericio et al., Cnvlutin, ISCA 2016); its code takes 12 "
+            "bits for each that is not (JETCAS 2019), 0.84 of the bytes"
+        ),
+        multiples={
+            "eyeriss_v2": {
+                **dict.fromkeys(("mac_pj_8_bit", "wire_pj_per_bit_mm"), 0.56),
+                **dict.fromkeys(("register_pj_per_bit", "register_pj_per_bit_byte"), 0.56),
+                **{f"memories.lpddr4.{side}_pj_per_bit": 0.84 for side in ("read", "write")},
+            }
+        },
+        prices_only=True,
+    ),
+    Experiment(
         name="quiet_stack",
         change="a stacked memory whose background power is zero",
         mechanism="Mensa-G pays the background of two memories, the other systems of one",
@@ -177,6 +209,71 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 
+_SINGLE: Mapping[str, Experiment] = {experiment.name: experiment for experiment in SINGLE_CHANGES}
+
+
+def _join(name: str, mechanism: str, *parts: str, base: Experiment | None = None) -> Experiment:
+    """Single changes together, on top of another joint experiment where one is named."""
+    found = [*([] if base is None else [base]), *(_SINGLE[part] for part in parts)]
+    return together(name, " and ".join(part.change for part in found), mechanism, found)
+
+
+_PLAIN_FAST_EYERISS = _join(
+    "plain_and_eyeriss_2_ghz",
+    "with neither larger buffers for activations nor a faster clock, the Edge TPU's advantage over Eyeriss v2 shrinks",
+    PLAIN_READING,
+    "eyeriss_2_ghz",
+)
+_NO_GATES_OPTIMAL = _join(
+    "no_gates_kept_and_optimal",
+    "the baseline fetches gates in each step, and Mensa-G's layers go where they cost least",
+    "no_gates_kept",
+    OPTIMAL,
+)
+_DEAR_BUFFERS = "then buffers, of which the Edge TPU has 32 times as much, cost as much as memory"
+
+JOINT_CHANGES: tuple[Experiment, ...] = (
+    _join(
+        "wide_ports",
+        "no layer waits for a port of a buffer any more: the array or the memory sets its time",
+        "wide_parameter_ports",
+        "wide_activation_ports",
+    ),
+    _join(
+        "single_buffered_no_gates_kept",
+        "every step of a gate waits for its parameters from memory",
+        "no_gates_kept",
+        "single_buffered",
+    ),
+    _join("no_gates_kept_and_leaky", _DEAR_BUFFERS, "no_gates_kept", "leaky_sram"),
+    _NO_GATES_OPTIMAL,
+    _join("no_gates_kept_optimal_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_NO_GATES_OPTIMAL),
+    _join("no_gates_kept_optimal_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_NO_GATES_OPTIMAL),
+    _join("plain_and_leaky", _DEAR_BUFFERS, PLAIN_READING, "leaky_sram"),
+    _PLAIN_FAST_EYERISS,
+    _join("plain_fast_eyeriss_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_PLAIN_FAST_EYERISS),
+    _join("plain_fast_eyeriss_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_PLAIN_FAST_EYERISS),
+    _join(
+        "plain_fast_eyeriss_dear_sram_and_zeros",
+        f"{_DEAR_BUFFERS}, and Eyeriss v2 skips what is zero",
+        "leaky_sram",
+        "sram_5.8x",
+        "eyeriss_skips_zeros",
+        base=_PLAIN_FAST_EYERISS,
+    ),
+    _join(
+        "plain_fast_eyeriss_dear_sram_zeros_and_cheap_dram",
+        f"{_DEAR_BUFFERS}, Eyeriss v2 skips what is zero, and its memory traffic counts less",
+        "leaky_sram",
+        "sram_5.8x",
+        "eyeriss_skips_zeros",
+        "cheap_dram",
+        base=_PLAIN_FAST_EYERISS,
+    ),
+)
+"""Changes that, each alone, close part of a distance; together they say how far all of them go."""
+
+EXPERIMENTS: tuple[Experiment, ...] = (*SINGLE_CHANGES, *JOINT_CHANGES)
 EXPERIMENT_NAMED: Mapping[str, Experiment] = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 
@@ -187,19 +284,34 @@ def main_cases() -> tuple[Case, ...]:
 
 
 def with_prices(models: tuple[ModelOutcomes, ...]) -> tuple[ModelOutcomes, ...]:
-    """The outcomes with those of the experiments that change nothing but prices."""
-    return tuple(dataclasses.replace(each, outcomes=(*each.outcomes, *(_priced(each.outcomes)))) for each in models)
+    """The outcomes with those that need no run of their own: of prices, and of systems that another run stands for."""
+    return tuple(dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes))) for each in models)
 
 
-def _priced(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
-    main = [outcome for outcome in outcomes if outcome.label == MAIN]
-    found: list[Outcome] = []
+def _derived(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+    known = {(outcome.label, outcome.system): outcome for outcome in outcomes}
+    found: dict[tuple[str, str], Outcome] = {}
     for experiment in EXPERIMENTS:
-        if not experiment.prices_only:
-            continue
-        for outcome in main:
-            if outcome.system in experiment.overrides:
-                new = system_of(outcome.system, experiment.overrides[outcome.system])
-                priced = at_prices(outcome, price_factors(system_of(outcome.system, ()), new))
-                found.append(dataclasses.replace(priced, label=experiment.name))
-    return found
+        for system in (*SYSTEMS, LARGE_BUFFER):
+            name = experiment.same_as.get(system)
+            if name is not None and (name, system) in known:
+                found[experiment.name, system] = dataclasses.replace(known[name, system], label=experiment.name)
+    known |= found
+    for experiment in EXPERIMENTS:
+        for system in (*SYSTEMS, LARGE_BUFFER):
+            base = "" if experiment.base is None else experiment.base.name
+            outcome = known.get((base, system)) or known.get((MAIN, system))
+            if experiment.prices_only and system in experiment.touched and outcome is not None:
+                priced = at_prices(outcome, _factors(experiment.name, system, based=outcome.label == base))
+                found[experiment.name, system] = dataclasses.replace(priced, label=experiment.name)
+    return list(found.values())
+
+
+@cache
+def _factors(name: str, system: str, *, based: bool) -> Factors:
+    """What an experiment's own prices multiply: on the runs of its base, or of the headline where a model has none."""
+    experiment = EXPERIMENT_NAMED[name]
+    if not based:
+        experiment = dataclasses.replace(experiment, base=None)
+    before = experiment.base.settings(system) if experiment.base is not None else ()
+    return price_factors(system_of(system, before), system_of(system, experiment.settings(system)))

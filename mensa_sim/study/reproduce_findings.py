@@ -2,30 +2,33 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
-from mensa_sim.study.paper import kinds_meant
-from mensa_sim.study.reproduce_experiments import (
-    EXPERIMENT_NAMED,
-    EXPERIMENTS,
-    OPTIMAL,
-    PLAIN_READING,
-    RECURRENT,
-    Experiment,
-)
-from mensa_sim.study.reproduce_outcome import IN_FLIGHT
+from mensa_sim.study.reproduce_experiment import Experiment
+from mensa_sim.study.reproduce_experiments import EXPERIMENT_NAMED, EXPERIMENTS, OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce_quantities import Means, peak_macs_per_s
-from mensa_sim.study.reproduce_table import MAIN, Row, Runs, row_of
+from mensa_sim.study.reproduce_readings import Reading, readings
+from mensa_sim.study.reproduce_table import Row, Runs, row_of, within_tolerance
 from mensa_sim.study.reproduce_workers import system_of
-from mensa_sim.workload.families import FAMILIES, Membership
 
 LEAST_SHARE = 0.1
 """A run that closes less of the distance than this explains nothing."""
 
 MOST = 3
-"""Runs named for each deviation."""
+"""Single changes named for each deviation, beside the best joint one."""
+
+How = Literal["run", "joint runs", "mean", "reading"]
+"""One change run or priced anew, several at once, another mean of the same runs, or other words counted anew."""
+
+WORDS: Mapping[How, str] = {
+    "run": "one change",
+    "reading": "another reading of its words",
+    "mean": "another mean",
+    "joint runs": "several changes together",
+}
+"""How a distance is closed, in words, the simplest first."""
 
 MEANS = {
     "geometric": "the geometric mean over models instead of the arithmetic one",
@@ -36,23 +39,45 @@ MEANS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closer:
-    """A run, or another mean of the same runs, that brings a figure closer to the paper's."""
+    """A run, another mean of the same runs, or another reading of the words, that brings a figure to the paper's."""
 
     name: str
     change: str
     mechanism: str
     value: float
     closed: float
-    """Share of the distance, in logarithms, that it closes; above 1 it goes past the paper's figure and beyond."""
+    """Share of the distance, in logarithms, that it goes: 1 arrives, more goes past the paper's figure."""
+    how: How
+
+    @property
+    def remaining(self) -> float:
+        """Distance that is left on either side, as a share of the whole."""
+        return abs(1 - self.closed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """A figure off the paper's by more than the tolerance, and what closes the distance, most first."""
+    """A figure off the paper's by more than the tolerance, and what closes the distance, nearest first."""
 
     row: Row
     closers: tuple[Closer, ...]
+    tried: int
+    """Changes, means and readings that touch the figure."""
     note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """How far the named mechanisms go, in words."""
+        if not self.closers:
+            return f"not explained: none of {self.tried} changes that touch it closes a tenth of the distance"
+        for how, words in WORDS.items():
+            chosen = [closer for closer in self.closers if closer.how == how]
+            if any(within_tolerance(closer.value / self.row.figure.value) for closer in chosen):
+                return f"{words} closes the distance, of {self.tried} tried"
+            if any(closer.closed > 1 for closer in chosen):
+                return f"{words} spans the distance, of {self.tried} tried"
+        best = max(self.closers, key=lambda closer: closer.closed)
+        return f"explained in part: {WORDS[best.how]} closes {best.closed:.0%} of it, the most of {self.tried} tried"
 
 
 def deviations(rows: tuple[Row, ...], runs: Runs) -> tuple[Deviation, ...]:
@@ -61,16 +86,28 @@ def deviations(rows: tuple[Row, ...], runs: Runs) -> tuple[Deviation, ...]:
 
 
 def _deviation(row: Row, runs: Runs) -> Deviation:
-    if row.figure.quantity == "layers_inside_families":
-        return Deviation(row=row, closers=(), note=_outside_note([m for each in runs.models for m in each.members]))
-    found = [*_by_experiment(row, runs), *_by_mean(row)]
-    if row.figure.quantity == "parameters_held_by_buffer":
-        found = [closer for closer in found if closer.name in MEANS]
-    best = sorted((each for each in found if each.closed >= LEAST_SHARE), key=lambda each: (-each.closed, each.name))
-    note = _roofline_note(row) or _static_note(row, runs)
-    if not best and not note:
-        note = f"none of the {len(EXPERIMENTS)} experiments closes a tenth of the distance"
-    return Deviation(row=row, closers=tuple(best[:MOST]), note=note)
+    found = [*_by_mean(row), *_by_reading(row, runs)]
+    if (
+        row.figure.quantity != "parameters_held_by_buffer"
+    ):  # a buffer of another size is no explanation of what it holds
+        found += _by_experiment(row, runs)
+    return Deviation(row=row, closers=_named(found), tried=len(found), note=_roofline_note(row))
+
+
+def _named(found: Sequence[Closer]) -> tuple[Closer, ...]:
+    """The nearest single changes, one that spans the distance among them, and joint runs where they come nearer."""
+    helpful = sorted(
+        (closer for closer in found if closer.closed >= LEAST_SHARE), key=lambda closer: (closer.remaining, closer.name)
+    )
+    single = [closer for closer in helpful if closer.how != "joint runs"]
+    named = single[:MOST]
+    if not any(closer.closed > 1 for closer in named):
+        named += [closer for closer in single[MOST:] if closer.closed > 1][:1]
+    joint = [closer for closer in helpful if closer.how == "joint runs"]
+    runs = [closer for closer in helpful if closer.how == "run"]
+    if joint and not (runs and runs[0].remaining <= joint[0].remaining):
+        named.append(joint[0])
+    return tuple(named)
 
 
 def _roofline_note(row: Row) -> str:
@@ -86,48 +123,38 @@ def _roofline_note(row: Row) -> str:
     )
 
 
-def _static_note(row: Row, runs: Runs) -> str:
-    """The share of the buffers where the memory's background counts as static energy too."""
-    figure = row.figure
-    if figure.quantity != "buffer_share_of_static_energy" or row.ours is None:
-        return ""
-    leaking = [
-        components[LEAKAGE] / (components[LEAKAGE] + components[BACKGROUND])
-        for components in (outcome.component_pj for outcome in runs.of(MAIN, figure.system, kinds_meant(figure.models)))
-    ]
-    share = row.ours.arithmetic * math.fsum(leaking) / len(leaking)
-    return (
-        f"with the memory's background counted as static beside the accelerator's leakage it is "
-        f"{share:.3g}; the rest is the ratio of SRAM to logic leakage, which the cell type sets"
-    )
-
-
 def with_alternatives(row: Row, runs: Runs) -> Row:
     """The row with its named alternatives beside: the plain reading and the optimal schedule."""
     found: dict[str, float | None] = {}
     for name in (PLAIN_READING, OPTIMAL):
         experiment = EXPERIMENT_NAMED[name]
-        touched = {row.figure.system, row.figure.against} & set(experiment.overrides)
-        means = in_experiment(row, runs, experiment).ours if touched else None
+        means = in_experiment(row, runs, experiment).ours if touches(experiment, row) else None
         found[name] = means.arithmetic if means is not None else None
     return dataclasses.replace(row, plain=found[PLAIN_READING], optimal=found[OPTIMAL])
 
 
-def _by_experiment(row: Row, runs: Runs) -> Iterator[Closer]:
-    for experiment in EXPERIMENTS:
-        touched = {row.figure.system, row.figure.against} & set(experiment.overrides)
-        if not touched:
-            continue
-        other = in_experiment(row, runs, experiment)
-        if other.ours is not None:
-            yield _closer(experiment.name, experiment.change, experiment.mechanism, row, other.ours.arithmetic)
+def touches(experiment: Experiment, row: Row) -> bool:
+    """Whether an experiment changes a system of the figure."""
+    return bool({row.figure.system, row.figure.against} & experiment.touched)
 
 
 def in_experiment(row: Row, runs: Runs, experiment: Experiment) -> Row:
     """The same figure with the experiment's change."""
-    return row_of(
-        row.figure, runs, lambda name: system_of(name, experiment.overrides.get(name, ())), label=experiment.name
-    )
+    return row_of(row.figure, runs, lambda name: system_of(name, experiment.settings(name)), label=experiment.name)
+
+
+def _by_experiment(row: Row, runs: Runs) -> Iterator[Closer]:
+    for experiment in EXPERIMENTS:
+        if touches(experiment, row):
+            means = in_experiment(row, runs, experiment).ours
+            if means is not None and row.ours is not None and means.arithmetic != row.ours.arithmetic:
+                how: How = "joint runs" if experiment.parts else "run"
+                yield _closer(how, experiment, row, means.arithmetic)
+
+
+def _by_reading(row: Row, runs: Runs) -> Iterator[Closer]:
+    for reading in readings(row, runs):
+        yield _closer("reading", reading, row, reading.value)
 
 
 def _by_mean(row: Row) -> Iterator[Closer]:
@@ -136,97 +163,21 @@ def _by_mean(row: Row) -> Iterator[Closer]:
         value: float | None = getattr(means, name)
         if value is not None:
             mechanism = "models differ by more than systems do, and each mean weighs them in another way"
-            yield _closer(name, change, mechanism, row, value)
+            yield _closer("mean", Reading(name=name, change=change, mechanism=mechanism, value=value), row, value)
     if row.steady is not None:
-        mechanism = "later inferences find the parameters that fit on chip"
-        yield _closer("steady_state", "the steady state instead of the first inference", mechanism, row, row.steady)
+        steady = Reading(
+            name="steady_state",
+            change="the steady state instead of the first inference",
+            mechanism="later inferences find the parameters that fit on chip",
+            value=row.steady,
+        )
+        yield _closer("reading", steady, row, row.steady)
 
 
-def _closer(name: str, change: str, mechanism: str, row: Row, value: float) -> Closer:
-    ratio = value / row.figure.value
-    after = abs(math.log(ratio)) if ratio > 0 else math.inf
-    closed = 1 - after / row.distance if row.distance else 0.0
-    return Closer(name=name, change=change, mechanism=mechanism, value=value, closed=closed)
-
-
-def _outside_note(members: list[Membership]) -> str:
-    """Which of a family's ranges the layers outside miss."""
-    outside = [member for member in members if not member.inside]
-    if not outside:
-        return ""
-    shares = []
-    for name, words in (
-        ("parameter_bytes", "footprint"),
-        ("macs_per_parameter_byte", "MAC/B"),
-        ("macs", "MACs"),
-    ):
-        missing = 0
-        for member in outside:
-            low, high = getattr(FAMILIES[member.family], name)
-            missing += not low <= getattr(member.features, name) <= high
-        shares.append(f"{missing / len(outside):.0%} the range of {words}")
-    near = sum(member.distance <= math.log(2) for member in members) / len(members)
-    small = sum(member.features.macs < 0.5e6 for member in outside) / len(outside)
-    return (
-        f"the ranges of the paper's table leave gaps that published models fall into; of the layers outside, "
-        f"{', '.join(shares)} is missed; {small:.0%} of them do fewer MACs than any convolution of the table; within a "
-        f"factor of two of the ranges lie {near:.0%} of all layers"
-    )
-
-
-def statements(runs: Runs) -> tuple[str, ...]:
-    """Disagreements and side results that are worth a sentence, each computed."""
-    return tuple(text for text in (_recurrent_on_base_hb(runs), _where_gates_go(runs), _overlap(runs)) if text)
-
-
-def _mean_ratio(runs: Runs, label: str, system: str, against: str) -> float | None:
-    ours, theirs = runs.of(label, system, RECURRENT), runs.of(label, against, RECURRENT)
-    if not ours or len(ours) != len(theirs):
-        return None
-    ratios = [other.latency_ps / mine.latency_ps for mine, other in zip(ours, theirs, strict=True)]
-    return math.fsum(ratios) / len(ratios)
-
-
-def _recurrent_on_base_hb(runs: Runs) -> str:
-    main = _mean_ratio(runs, MAIN, "mensa_g", "base_hb")
-    wide = _mean_ratio(runs, "wide_parameter_ports", "mensa_g", "base_hb")
-    fast = _mean_ratio(runs, "pavlov_16x16", "mensa_g", "base_hb")
-    if main is None or wide is None or fast is None:
-        return ""
-    busy = [each.accelerators["pavlov"] for each in runs.of(MAIN, "mensa_g", RECURRENT)]
-    used = [share.utilization for share in busy if share.macs]
-    reached = f"; Pavlov reaches {math.fsum(used) / len(used):.0%} of its 128 GMAC/s" if used else ""
-    return (
-        f"On LSTMs and transducers Mensa-G is {main:.2f} times as fast as Base+HB (paper: 1.26). The Edge TPU's "
-        f"parameter ports decide that: with ports as wide as eight times the bandwidth asks for, it is {wide:.2f} "
-        f"times as fast{reached}, and with four times its PEs Mensa-G is {fast:.2f} times as fast."
-    )
-
-
-def _where_gates_go(runs: Runs) -> str:
-    best = runs.of(OPTIMAL, "mensa_g", RECURRENT)
-    ours = runs.of(MAIN, "mensa_g", RECURRENT)
-    macs = sum(each.macs for each in best)
-    if not macs:
-        return ""
-    jacquard = sum(each.accelerators["jacquard"].macs for each in best) / macs
-    before = sum(each.accelerators["jacquard"].macs for each in ours) / macs
-    prefers = "prefers Jacquard to Pavlov" if jacquard > 0.5 else "leaves most gates with Pavlov"
-    return (
-        f"The schedule of least energy x delay {prefers}: it gives Jacquard {jacquard:.0%} of the MACs of LSTMs and "
-        f"transducers, Mensa's schedule {before:.0%}."
-    )
-
-
-def _overlap(runs: Runs) -> str:
-    gains = []
-    for system in ("edge_tpu", "mensa_g"):
-        outcomes = runs.of(MAIN, system, ("cnn", "lstm", "transducer", "rcnn"))
-        rates = [o.closed_loop_per_s / o.throughput_per_s for o in outcomes if o.closed_loop_per_s is not None]
-        if not rates:
-            return ""
-        gains.append(math.fsum(rates) / len(rates))
-    return (
-        f"With {IN_FLIGHT} inferences in flight, throughput is {gains[1]:.2f} times 1 / latency on Mensa-G, whose "
-        f"accelerators work on several at once, and {gains[0]:.2f} times on the Edge TPU; the headline leaves that out."
+def _closer(how: How, change: Experiment | Reading, row: Row, value: float) -> Closer:
+    before, after = row.ratio, value / row.figure.value
+    known = before is not None and before > 0 and after > 0
+    closed = 1 - math.log(after) / math.log(before) if known and before is not None else -math.inf
+    return Closer(
+        name=change.name, change=change.change, mechanism=change.mechanism, value=value, closed=closed, how=how
     )

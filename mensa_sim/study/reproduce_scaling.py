@@ -12,12 +12,22 @@ from collections.abc import Mapping
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.technology import Technology
 from mensa_sim.simulate.metrics import BACKGROUND, LEAKAGE
 from mensa_sim.simulate.plan import link_name
 from mensa_sim.study.reproduce_outcome import Outcome
 
 Factors = Mapping[tuple[str, str], float]
 """What each resource's component is multiplied by; absent means 1."""
+
+
+def multiplied(technology: Technology, factors: Mapping[str, float]) -> tuple[str, ...]:
+    """The settings that multiply constants, named as `Technology.constants()` has them, or other numbers of it."""
+    constants = technology.constants()
+    values = {
+        name: constants[name].value if name in constants else float(getattr(technology, name)) for name in factors
+    }
+    return tuple(f"technology.{name}={value * factors[name]!r}" for name, value in values.items())
 
 
 def price_factors(old: System, new: System) -> Factors:

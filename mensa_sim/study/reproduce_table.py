@@ -75,16 +75,12 @@ class Row:
             return ratio <= 1 + TOLERANCE
         if self.figure.unit == "fraction_at_least":
             return ratio >= 1 - TOLERANCE
-        return 1 - TOLERANCE <= ratio <= 1 / (1 - TOLERANCE)
-
-    @property
-    def distance(self) -> float:
-        """How far ours is from the paper's: the absolute logarithm of the ratio, infinite for another sign."""
-        return _distance(self.ratio)
+        return within_tolerance(ratio)
 
 
-def _distance(ratio: float | None) -> float:
-    return math.inf if ratio is None or ratio <= 0 else abs(math.log(ratio))
+def within_tolerance(ratio: float) -> bool:
+    """Whether ours over the paper's is near enough to 1, on either side."""
+    return 1 - TOLERANCE <= ratio <= 1 / (1 - TOLERANCE)
 
 
 def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN) -> Row:

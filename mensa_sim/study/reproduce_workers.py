@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
@@ -105,14 +106,38 @@ def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
     return LayerGraph(name=graph.name, layers=layers, edges=edges, coverage=graph.coverage)
 
 
+class Finished(Protocol):
+    """Outcomes of tasks that an earlier run of the same study finished, and those of this one as they come."""
+
+    def get(self, task: ModelTask) -> ModelOutcomes | None:
+        """The outcomes of a task, if they are known."""
+
+    def put(self, task: ModelTask, outcomes: ModelOutcomes) -> None:
+        """Keep the outcomes of a task."""
+
+
 def run_models(
-    tasks: Sequence[ModelTask], jobs: int, progress: Progress = lambda done, total, model: None
+    tasks: Sequence[ModelTask],
+    jobs: int,
+    progress: Progress = lambda done, total, model: None,
+    finished: Finished | None = None,
 ) -> tuple[ModelOutcomes, ...]:
-    """Every task, in the order given, on so many processes; the result does not depend on how many."""
+    """Every task, in the order given, on so many processes; the result does not depend on how many.
+
+    What `finished` knows is not run again, and every task that ends is kept there at once.
+    """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, must be at least 1")
     done: dict[str, ModelOutcomes] = {}
-    for result in _ran(tasks, min(jobs, len(tasks))):
+    for task in tasks:
+        found = None if finished is None else finished.get(task)
+        if found is not None:
+            done[task.model] = found
+            progress(len(done), len(tasks), task.model)
+    left = {task.model: task for task in tasks if task.model not in done}
+    for result in _ran(tuple(left.values()), min(jobs, len(left))):
+        if finished is not None:
+            finished.put(left[result.model], result)
         done[result.model] = result
         progress(len(done), len(tasks), result.model)
     return tuple(done[task.model] for task in tasks)

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.study.paper import chosen_models
-from mensa_sim.study.provenance import versions
-from mensa_sim.study.reproduce_experiments import RECURRENT, SYSTEMS
+from mensa_sim.study.provenance import input_hashes, versions
+from mensa_sim.study.reproduce import study_files
+from mensa_sim.study.reproduce_experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce_outcome import Case, Outcome
 from mensa_sim.study.reproduce_quantities import PAIRED, STEADY, means_of
 from mensa_sim.study.reproduce_scaling import Factors, at_prices, price_factors
+from mensa_sim.study.reproduce_store import FinishedModels
 from mensa_sim.study.reproduce_table import MAIN, Runs
 from mensa_sim.study.reproduce_workers import ModelTask, Progress, run_models, system_of
 from mensa_sim.study.sensitivity_choices import PRICE_CHOICES, RUN_CHOICES, PriceChoice
@@ -76,18 +79,28 @@ class SensitivityResult:
     """The largest relative change of a headline when mappings are searched anew at an end of a price range."""
     seed: int
     versions: Mapping[str, str]
+    inputs: Mapping[str, str]
 
 
 SEARCHED = ("MAC energy", "SRAM access energy")
 """Price choices whose high end is also run with mappings searched anew, to see what keeping them hides."""
 
 
-def sensitivity(request: SensitivityRequest, progress: Progress = lambda done, total, model: None) -> SensitivityResult:
-    """Run every choice; the same result for the same seed on any number of processes."""
+def sensitivity(
+    request: SensitivityRequest,
+    progress: Progress = lambda done, total, model: None,
+    output: Path | None = None,
+) -> SensitivityResult:
+    """Run every choice; the same result for the same seed on any number of processes.
+
+    With an output folder each model is kept there as soon as it is done, as `reproduce` keeps it.
+    """
     models = chosen_models(request.models)
     draws = draws_of(request.runs, request.seed)
     cases = _cases(draws)
-    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress)
+    files = study_files(models, SYSTEMS)
+    finished = None if output is None else FinishedModels(output, files)
+    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress, finished)
     runs = Runs(models=ran)
     nominal = {headline: _headline(runs, headline, MAIN) for headline in HEADLINES}
     swings = [*_priced_swings(runs, nominal), *_run_swings(runs, nominal), *_free_swings(runs, nominal)]
@@ -108,6 +121,7 @@ def sensitivity(request: SensitivityRequest, progress: Progress = lambda done, t
         searched=_searched(runs),
         seed=request.seed,
         versions=versions(),
+        inputs=input_hashes(files),
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from mensa_sim.hardware.technology import Technology
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.study.placement import Goal
-from mensa_sim.study.reproduce_experiments import SYSTEMS
+from mensa_sim.study.reproduce_experiment import SYSTEMS
+from mensa_sim.study.reproduce_scaling import multiplied
 
 HALF = (0.5, 1.5)
 
@@ -28,12 +29,7 @@ class PriceChoice:
 
     def overrides(self, technology: Technology, multiple: float) -> tuple[str, ...]:
         """The settings that multiply the shipped values."""
-        constants = technology.constants()
-        values = {
-            name: constants[name].value if name in constants else float(getattr(technology, name))
-            for name in self.fields
-        }
-        return tuple(f"technology.{name}={value * multiple!r}" for name, value in values.items())
+        return multiplied(technology, dict.fromkeys(self.fields, multiple))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

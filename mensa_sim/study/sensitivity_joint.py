@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mensa_sim.simulate.options import FULL
-from mensa_sim.study.reproduce_experiments import RECURRENT, SYSTEMS
+from mensa_sim.study.reproduce_experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce_outcome import Case, Outcome
 from mensa_sim.study.reproduce_scaling import Factors
 from mensa_sim.study.reproduce_table import Runs

@@ -9,7 +9,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.report.sensitivity_files import sensitivity_json, swings_csv
 from mensa_sim.report.sensitivity_html import sensitivity_html
-from mensa_sim.study.reproduce_experiments import SYSTEMS
+from mensa_sim.study.reproduce_experiment import SYSTEMS
 from mensa_sim.study.sensitivity import HEADLINES, SensitivityRequest, SensitivityResult, Swing, sensitivity
 from mensa_sim.study.sensitivity_choices import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity_joint import draws_of

@@ -1,0 +1,82 @@
+"""Finished models survive a kill, and nothing stale is taken for them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.study.reproduce_outcome import Case
+from mensa_sim.study.reproduce_store import FOLDER, FinishedModels
+from mensa_sim.study.reproduce_workers import ModelTask, run_model, run_models
+
+TASK = ModelTask(model="keyboard_cifg", cases=(Case(label="main", system="edge_tpu", closed_loop=True),))
+MODELS = "mobilenet_v1,keyboard_cifg"
+
+
+def test_a_finished_model_reads_back_equal(tmp_path: Path) -> None:
+    store = FinishedModels(tmp_path, ())
+    assert store.get(TASK) is None
+    outcomes = run_model(TASK)
+    store.put(TASK, outcomes)
+    assert FinishedModels(tmp_path, ()).get(TASK) == outcomes
+
+
+def test_another_task_or_other_inputs_are_not_taken_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "system.yaml"
+    file.write_text("one")
+    FinishedModels(tmp_path, [file]).put(TASK, run_model(TASK))
+    assert FinishedModels(tmp_path, [file]).get(TASK) is not None
+    assert FinishedModels(tmp_path, [file]).get(replace(TASK, cases=(replace(TASK.cases[0], length=2.0),))) is None
+    file.write_text("two")
+    assert FinishedModels(tmp_path, [file]).get(TASK) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"null", b"\xff", b'{"model": "keyboard_cifg"}'])
+def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, damage: bytes) -> None:
+    store = FinishedModels(tmp_path, ())
+    store.put(TASK, run_model(TASK))
+    (path,) = (tmp_path / FOLDER).iterdir()
+    path.write_bytes(damage)
+    assert store.get(TASK) is None
+
+
+def test_what_is_known_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FinishedModels(tmp_path, ())
+    first = run_models([TASK], 1, finished=store)
+    monkeypatch.setattr("mensa_sim.study.reproduce_workers.run_model", lambda task: pytest.fail("ran again"))
+    seen: list[tuple[int, int, str]] = []
+    again = run_models([TASK], 1, lambda *progress: seen.append(progress), finished=store)
+    assert again == first
+    assert seen == [(1, 1, "keyboard_cifg")]
+    store.clear()
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.parametrize("command", [["reproduce"], ["sensitivity", "--runs", "1", "--prices", "5"]])
+def test_a_killed_run_goes_on_from_the_models_that_it_had_finished(tmp_path: Path, command: list[str]) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+
+    def arguments(folder: Path) -> list[str]:
+        own = [sys.executable, "-m", "mensa_sim", *command, "--models", MODELS, "--jobs", "1"]
+        return [*own, "--quiet", "--output", str(folder)]
+
+    with subprocess.Popen(arguments(killed)) as process:
+        while process.poll() is None and not list(killed.glob(f"{FOLDER}/*.json")):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    (kept,) = killed.glob(f"{FOLDER}/mobilenet_v1-*.json")
+    assert not (killed / "summary.json").exists()
+    content = json.loads(kept.read_text())
+    content["outcomes"][0]["latency_ps"] += 1
+    kept.write_text(json.dumps(content))  # a mark: only a run that takes this model from here shows it
+    subprocess.run(arguments(killed), check=True)
+    subprocess.run(arguments(whole), check=True)
+    assert not (killed / FOLDER).exists()
+    assert (killed / "summary.json").read_text() != (whole / "summary.json").read_text()
+    assert sorted(path.name for path in killed.iterdir()) == sorted(path.name for path in whole.iterdir())
