@@ -71,9 +71,9 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
     ),
     Experiment(
         name="single_buffered",
-        change="single instead of double buffers in the Edge TPU designs, so that the array waits for each fetch",
+        change="single instead of double buffers in Edge TPU and Base+HB, so that the array waits for each fetch",
         mechanism="the paper states no double buffering, and an array that waits for each fetch takes longer",
-        overrides=_edge_tpus("dataflow.overlap=false"),
+        overrides=dict.fromkeys(("edge_tpu", "base_hb"), ("accelerators.edge_tpu.dataflow.overlap=false",)),
     ),
     Experiment(
         name="no_gates_kept",

@@ -73,11 +73,11 @@ class Deviation:
         for how, words in WORDS.items():
             chosen = [closer for closer in self.closers if closer.how == how]
             if any(within_tolerance(closer.value / self.row.figure.value) for closer in chosen):
-                return f"{words} closes the distance, of {self.tried} tried"
+                return f"closed by {words}, of {self.tried} tried"
             if any(closer.closed > 1 for closer in chosen):
-                return f"{words} spans the distance, of {self.tried} tried"
+                return f"spanned by {words}, of {self.tried} tried"
         best = max(self.closers, key=lambda closer: closer.closed)
-        return f"explained in part: {WORDS[best.how]} closes {best.closed:.0%} of it, the most of {self.tried} tried"
+        return f"explained in part: {best.closed:.0%} closed by {WORDS[best.how]}, the most of {self.tried} tried"
 
 
 def deviations(rows: tuple[Row, ...], runs: Runs) -> tuple[Deviation, ...]:
