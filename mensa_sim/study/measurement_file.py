@@ -50,8 +50,10 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
         raise FileError(str(path), [f"is empty; its first line is {','.join(COLUMNS)}"])
     header = rows[0][1]
     missing = [name for name in COLUMNS[:4] if name not in header]
-    if missing:
-        raise FileError(str(path), [f"line {rows[0][0]}: no column {', '.join(missing)}; the columns are {COLUMNS}"])
+    twice = sorted({name for name in header if header.count(name) > 1 and name in COLUMNS})
+    if missing or twice:
+        fault = f"no column {', '.join(missing)}" if missing else f"two columns {', '.join(twice)}"
+        raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(COLUMNS)}"])
     found: list[Measurement] = []
     faults: list[str] = []
     for line, row in rows[1:]:
