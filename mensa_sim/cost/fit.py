@@ -26,7 +26,7 @@ _ROBUST = 0.05
 _US = 1e-6
 
 SIZES: Mapping[Form, tuple[str, ...]] = {
-    "product": ("groups", "rows", "columns", "depth"),
+    "product": ("groups", "rows", "columns", "depth", "taps", "winograd_tiles"),
     "vector": ("moved_bytes",),
     "sequence": ("columns", "steps"),
 }
