@@ -155,7 +155,8 @@ class MeasuredCosts:
             said = f"energy estimated as {power:g} mW times the time ({self._spec.power_mw.source})"
             return max(0.0, estimate - idle_pj), said
         raise InfeasibleError(
-            "its energy is neither measured nor stated; give the accelerator a power_mw with its source"
+            "its energy is neither measured nor stated, and no total may leave it out; give the accelerator a power_mw "
+            "with its source (a datasheet's board power: it is then said to be an estimate)"
         )
 
     def _traffic(self, layer: Layer, time: KernelTime) -> tuple[Traffic, ...]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from mensa_sim.report.layers import caveats_text
 from mensa_sim.report.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.study.explain import Explanation, Move
 
@@ -33,7 +34,7 @@ def explanation_tables(found: Explanation) -> RenderableType:
             place.bound,
         )
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
-    return Group(title, table, "", *lines, found.to_change)
+    return Group(title, table, "", *lines, found.to_change, *caveats_text(*(place.caveats for place in found.places)))
 
 
 def _margin(found: Explanation) -> str:
@@ -61,7 +62,7 @@ def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
     """The explanation as JSON text; what a place does not have is absent."""
     record = {name: value for name, value in asdict(found).items() if value is not None}
     record["places"] = [
-        {name: value for name, value in asdict(place).items() if value is not None} for place in found.places
+        {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
     ]
     record["moves"] = [asdict(move) for move in moves]
     return json.dumps(record, indent=2, allow_nan=False) + "\n"

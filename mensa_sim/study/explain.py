@@ -32,6 +32,8 @@ class Place:
     """The resource that sets the time of the unit's slowest layer."""
     value: float | None = None
     """Objective value of the whole schedule with the unit there; none where it cannot run."""
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of measured costs there: fits with their errors, estimates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,7 @@ def _place(
         energy_pj=option.energy_pj,
         copies_ps=there[0] - option.latency_ps,
         copies_pj=there[1] - option.energy_pj,
+        caveats=costs.caveats(dict.fromkeys(problem.units[unit].layers, name)),
         bound=slowest.bound(bandwidth),
         value=problem.value(prediction.dynamic_pj + there[1] - here[1], prediction.serial_ps + there[0] - here[0]),
     )

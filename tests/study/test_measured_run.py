@@ -9,20 +9,37 @@ import pytest
 from rich.console import Console
 
 from mensa_sim import api
+from mensa_sim.cost.timing_table_file import read_timing_table
+from mensa_sim.cost.timing_table_kernels import kernels_of
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.files import write_yaml
 from mensa_sim.report.compare import compare_html, compare_json, compare_tables
+from mensa_sim.report.explain import explanation_json, explanation_tables
 from mensa_sim.report.html import report_html
 from mensa_sim.report.scenario import scenario_json, scenario_tables
 from mensa_sim.report.scenario_html import scenario_html
 from mensa_sim.report.summary import summary_json
 from mensa_sim.report.tables import run_tables
+from mensa_sim.shipped import shipped_root
+from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.model_kinds import MODELS
 
 
 def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
-    result = api.run("mobilenet_v2", system="cpu_plus_mensa")
-    assert result.main.latency_ps > 0
-    assert {layer.source for layer in result.main.layers} <= {"analytical", "measured"}
+    pins = {"head.linear": "cpu_xeon_1_thread"}
+    result = api.run("mobilenet_v2", system="cpu_plus_mensa", pins=pins)
+    by_source = {layer.name: layer.source for layer in result.main.layers}
+    assert by_source.pop("head.linear") == "measured"
+    assert "analytical" in by_source.values()
+    assert result.main.caveats[0].startswith(
+        "cpu_xeon_1_thread: energy estimated as 6250 mW times the time (Intel Xeon"
+    )
+
+
+def test_the_shipped_cpu_table_holds_every_kernel_of_the_24_models() -> None:
+    table = read_timing_table(shipped_root() / "accelerator_specs" / "measured" / "cpu_xeon_1_thread.csv")
+    graphs = [load_workload(name) for name in MODELS]
+    assert [str(kernel) for kernel in kernels_of(graphs, table.dtypes) if table.find(kernel) is None] == []
 
 
 def test_a_cpu_alone_runs_a_model_by_its_measured_kernels() -> None:
@@ -63,6 +80,9 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
         "energy estimated as 70000 mW times the time (NVIDIA T4 datasheet (2019)",
     )
     assert len(result.main.caveats) == len(set(result.main.caveats)) == 5
+    explained = api.explain(api.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
+    for texts in (printed(explanation_tables(explained)), explanation_json(explained, ())):
+        assert "gpu_t4: time from the fit to linear kernels, 11.07 % mean error" in " ".join(texts.split())
     for texts in (
         printed(run_tables(result)),
         html.unescape(report_html(result)),
