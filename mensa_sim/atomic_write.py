@@ -1,30 +1,57 @@
-"""Writing a file whole or not at all: a temporary name beside it, then a rename."""
+"""Writing files whole or not at all: temporary names beside them, then renames."""
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mensa_sim.errors import MensaError
 
+SUFFIX = ".part"
+"""How a temporary name ends; it begins with a dot."""
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never half."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = ""
+    write_all_atomically({path: content})
+
+
+def write_all_atomically(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files, all of them onto the disk before the first takes its name, in the order given.
+
+    A disk that is full, a folder that cannot be written or an interrupt on the way leaves every file as it was.
+    """
+    prepared: list[tuple[str, Path]] = []
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        for path, content in contents.items():
+            if path.is_dir():
+                raise MensaError(f"{path}: cannot be written: a folder has this name")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
+            prepared.append((temporary, path))
+            _write(handle, content.encode() if isinstance(content, str) else content)
+            os.chmod(temporary, 0o666 & ~_umask())
+        for temporary, path in prepared:
+            os.replace(temporary, path)
     except OSError as error:
-        raise MensaError(f"{path}: cannot be written: {error.strerror}") from error
+        raise MensaError(f"{path}: cannot be written: {error.strerror}; what stood there is unchanged") from error
     finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        for temporary, _ in prepared:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one of ours while it is being written, or was left behind when that was killed."""
+    return name.startswith(".") and name.endswith(SUFFIX)
+
+
+def _write(handle: int, data: bytes) -> None:
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _umask() -> int:

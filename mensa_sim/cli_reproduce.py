@@ -19,9 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
-STUDY_FILES = ("models.csv", "report.html", "summary.json", "swings.csv")
-"""What the studies write into their folder."""
-
 
 def reproduce(
     models: Models = [],  # noqa: B006
@@ -44,7 +41,7 @@ def reproduce(
 
     request = study.ReproduceRequest(models=_names(models), jobs=jobs or os.cpu_count() or 1)
     folder = output or Path("results") / "reproduce"
-    refuse_foreign(folder, (FOLDER, *STUDY_FILES), force=force)
+    refuse_foreign(folder, (FOLDER,), force=force)
     result = study.reproduce(request, _progress(quiet=quiet or as_json), folder)
     summary = reproduce_json(result)
     contents = {"models.csv": models_csv(result), "report.html": reproduce_html(result), "summary.json": summary}
@@ -83,7 +80,7 @@ def sensitivity(
         models=_names(models), jobs=jobs or os.cpu_count() or 1, runs=runs, prices=prices, seed=seed
     )
     folder = output or Path("results") / "sensitivity"
-    refuse_foreign(folder, (FOLDER, *STUDY_FILES), force=force)
+    refuse_foreign(folder, (FOLDER,), force=force)
     result = study.sensitivity(request, _progress(quiet=quiet or as_json), folder)
     summary = sensitivity_json(result)
     contents = {"report.html": sensitivity_html(result), "summary.json": summary, "swings.csv": swings_csv(result)}
