@@ -42,7 +42,8 @@ def measure(
 
     def show(step: Progress) -> None:
         if sys.stderr.isatty() and not quiet:
-            sys.stderr.write(f"\r\033[K{step.done}/{step.total} {step.kernel}"[:110])
+            line = f"{step.done}/{step.total} {step.kernel}"[:100] if step.done < step.total else ""
+            sys.stderr.write(f"\r\033[K{line}")
 
     result = measure_graphs(
         graphs,

@@ -8,12 +8,12 @@ from typing import Literal
 
 from mensa_sim.cost.layer_cost import LayerCost, Traffic
 from mensa_sim.cost.measured_timings import MeasuredTimings, load_timings
-from mensa_sim.cost.timing_table import Kernel
+from mensa_sim.cost.timing_table import DTYPE_BYTES, Kernel
 from mensa_sim.cost.timing_table_kernels import kernel_runs, sequence_kernel
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.units import leakage_pj, seconds_to_ps, transfer_ps
+from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -97,8 +97,16 @@ class MeasuredCosts:
             dynamic_pj={"device": dynamic},
             mapping=time.how,
             error_percent=time.error_percent,
-            caveats=(*time.caveats, *((estimate,) if estimate else ())),
+            caveats=tuple(text for text in (*time.caveats, self._precision(layer), estimate) if text),
         )
+
+    def _precision(self, layer: Layer) -> str:
+        """What to know where the kernels were not measured at the workload's own width."""
+        bits = DTYPE_BYTES[self._timings.dtype] * BITS_PER_BYTE
+        if layer.parameter_bits == layer.activation_bits == bits:
+            return ""
+        widths = f"{layer.parameter_bits}-bit parameters and {layer.activation_bits}-bit activations"
+        return f"kernels at {self._timings.dtype} stand for {widths}"
 
     def _time(self, layer: Layer) -> KernelTime:
         """The fused run of its group, else its own kernel; measured ones first."""

@@ -36,6 +36,7 @@ CONDITIONS = Conditions(
     peak_macs_per_s={"float32": 1e11},
 )
 GATE = LoopNest(K=16, C=16)
+WIDTHS = "kernels at float32 stand for 8-bit parameters and 8-bit activations"
 
 
 def linear(name: str, rows: int) -> Layer:
@@ -119,11 +120,18 @@ def test_traffic_never_makes_a_measured_time_longer(tmp_path: Path) -> None:
 def test_energy_is_measured_else_estimated_from_a_stated_power(tmp_path: Path) -> None:
     costs = price(LINEARS, system(tmp_path, of(linear("a", 3), 10.0, energy_uj=7.0), of(linear("b", 5), 10.0)))
     assert costs.cost("a", "device").dynamic_pj == {"device": 7e6}
-    assert costs.cost("a", "device").caveats == ()
+    assert costs.cost("a", "device").caveats == (WIDTHS,)
     assert costs.cost("b", "device").energy_pj == pytest.approx(2.0 * 10e-6 * 1e12)
     said = "energy estimated as 2000 mW times the time (a label)"
-    assert costs.cost("b", "device").caveats == (said,)
-    assert costs.caveats({"a": "device", "b": "device"}) == (f"device: {said} (1 layer)",)
+    assert costs.cost("b", "device").caveats == (WIDTHS, said)
+    expected = (f"device: {WIDTHS} (2 layers)", f"device: {said} (1 layer)")
+    assert costs.caveats({"a": "device", "b": "device"}) == expected
+
+
+def test_kernels_at_the_workloads_own_width_need_no_word_about_it(tmp_path: Path) -> None:
+    wide = replace(linear("a", 3), parameter_bits=32, activation_bits=32)
+    device = system(tmp_path, of(wide, 10.0, energy_uj=7.0))
+    assert price(LayerGraph(name="g", layers=(wide,), edges=()), device).cost("a", "device").caveats == ()
 
 
 def test_idle_power_is_not_counted_twice(tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
     by_source = {layer.name: layer.source for layer in result.main.layers}
     assert by_source.pop("head.linear") == "measured"
     assert "analytical" in by_source.values()
-    assert result.main.caveats[0].startswith(
-        "cpu_xeon_1_thread: energy estimated as 6250 mW times the time (Intel Xeon"
+    assert result.main.caveats == (
+        "cpu_xeon_1_thread: kernels at float32 stand for 8-bit parameters and 8-bit activations (1 layer)",
+        "cpu_xeon_1_thread: energy estimated as 6250 mW times the time (taken as one core of an Intel Xeon Platinum "
+        "8480+, whose specification says 350 W for 56 cores) (1 layer)",
     )
 
 
@@ -79,7 +81,7 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
         "extrapolated: rows outside the rows of the fit to linear kernels (8 layers)",
         "energy estimated as 70000 mW times the time (NVIDIA T4 datasheet (2019)",
     )
-    assert len(result.main.caveats) == len(set(result.main.caveats)) == 5
+    assert len(result.main.caveats) == len(set(result.main.caveats)) == 6
     explained = api.explain(api.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
     for texts in (printed(explanation_tables(explained)), explanation_json(explained, ())):
         assert "gpu_t4: time from the fit to linear kernels, 11.07 % mean error" in " ".join(texts.split())
