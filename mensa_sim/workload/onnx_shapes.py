@@ -10,6 +10,8 @@ from mensa_sim.workload.onnx_model import LARGEST_VALUE, Constant, OnnxModel, ke
 _MOST_ROUNDS = 100
 _CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 _NOT_FOLDED = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+_SHAPED_AS_INPUT = ("GroupNormalization",)
+"""Operators that onnx (1.23) infers no shape of: they are functions, and keep that of their first input."""
 _INDEX_TYPES = ("INT16", "INT32", "INT64", "UINT16", "UINT32", "UINT64")
 
 
@@ -23,7 +25,7 @@ def settle_shapes(model: OnnxModel, file: str) -> None:
             )
     for _ in range(_MOST_ROUNDS):
         _infer(model, file)
-        if not _settle_some(model):
+        if not (_settle_some(model) or _state_some(model)):
             break
     _drop_unread(model)
     standard = all(node.domain in ("", "ai.onnx") for node in model.proto.graph.node)
@@ -65,6 +67,20 @@ def _settle_some(model: OnnxModel) -> bool:
     found = len(remaining) < len(model.proto.graph.node)
     del model.proto.graph.node[:]
     model.proto.graph.node.extend(remaining)
+    return found
+
+
+def _state_some(model: OnnxModel) -> bool:
+    """States the shapes of nodes that inference leaves out though their input is known; true if there were any."""
+    onnx = onnx_package()
+    found = False
+    for node in model.proto.graph.node:
+        shape = model.shapes.get(node.input[0]) if node.op_type in _SHAPED_AS_INPUT else None
+        if shape is not None and node.output[0] not in model.shapes:
+            model.shapes[node.output[0]] = shape
+            stated = onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, shape)
+            model.proto.graph.value_info.append(stated)
+            found = True
     return found
 
 

@@ -37,7 +37,8 @@ class NodeReader:
         if node.target is operator.getitem:
             source, index = node.args[0], node.args[1]
             assert isinstance(source, Node)
-            self._alias_item(prefix, node, source, index)
+            if node.users:  # an exported graph also takes results apart that nobody reads
+                self._alias_item(prefix, node, source, index)
         elif isinstance(node.target, torch._ops.HigherOrderOperator):
             self._read_region(node, module, prefix)
         elif isinstance(node.target, torch._ops.OpOverload):

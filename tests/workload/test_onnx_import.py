@@ -6,16 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_files import Shape, TensorProto, helper, imported, node, only, onnx, save, weights
 
 from mensa_sim.errors import TraceError, UsageError
-from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload
-
-onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-helper, TensorProto = onnx.helper, onnx.TensorProto
-
-Shape = list[int | str]
 
 BACKWARDS = {"a": np.array([3]), "b": np.array([-9]), "c": np.array([2]), "d": np.array([-1])}
 
@@ -23,51 +17,6 @@ BACKWARDS = {"a": np.array([3]), "b": np.array([-9]), "c": np.array([2]), "d": n
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MENSA_SIM_CACHE", str(tmp_path / "cache"))
-
-
-def save(
-    folder: Path,
-    nodes: list[Any],
-    *,
-    inputs: dict[str, Shape],
-    outputs: tuple[str, ...] = ("y",),
-    constants: dict[str, np.ndarray] | None = None,
-    opset: int = 17,
-    integers: tuple[str, ...] = (),
-) -> Path:
-    """A model file of the nodes."""
-    kinds = {name: TensorProto.INT64 if name in integers else TensorProto.FLOAT for name in inputs}
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [helper.make_tensor_value_info(name, kinds[name], shape) for name, shape in inputs.items()],
-        [helper.make_empty_tensor_value_info(name) for name in outputs],
-        [onnx.numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
-    )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("elsewhere", 1)]
-    model = helper.make_model(graph, opset_imports=opsets)
-    path = folder / "model.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
-def node(kind: str, inputs: str, outputs: str = "y", **attributes: Any) -> Any:
-    names = ["" if name == "_" else name for name in inputs.split()]
-    return helper.make_node(kind, names, outputs.split(), name=f"/{kind}", **attributes)
-
-
-def weights(*shape: int) -> np.ndarray:
-    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape) + 1
-
-
-def imported(folder: Path, nodes: list[Any], **model: Any) -> LayerGraph:
-    return load_workload(save(folder, nodes, **model), cache=False)
-
-
-def only(graph: LayerGraph) -> Layer:
-    (layer,) = graph.layers
-    assert graph.coverage.unsupported == 0
-    return layer
 
 
 def test_a_linear_layer_is_named_by_its_node_and_its_tensors(tmp_path: Path) -> None:
