@@ -39,14 +39,19 @@ def parallel_figure(result: ExploreResult) -> go.Figure:
     for place, design in enumerate(result.front):
         colour = COLOURS[place % len(COLOURS)]
         figure.add_trace(_lines(f"design {design.number}", [design], axes, colour, 2))
+    plain: dict[str, object] = {"showarrow": False, "xanchor": "left"}
+    notes: list[dict[str, object]] = []
     for place, each in enumerate(axes):
-        figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": "#000000", "width": 1})
-        figure.add_annotation(
-            x=place, y=1.05, text=each.title, showarrow=False, textangle=-14, xanchor="left", yanchor="bottom"
-        )
+        notes.append({"x": place, "y": 1.05, "text": each.title, "textangle": -14, "yanchor": "bottom", **plain})
         for height, text in each.labels:
-            figure.add_annotation(x=place, y=height, text=text, showarrow=False, xanchor="left", font={"size": 10})
+            notes.append({"x": place, "y": height, "text": text, "font": {"size": 10}, **plain})
+    rules = [
+        {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}
+        for place in range(len(axes))
+    ]
     figure.update_layout(
+        annotations=notes,
+        shapes=rules,
         xaxis={"visible": False, "range": [-0.2, len(axes) - 0.4]},
         yaxis={"visible": False, "range": [-0.05, 1.1]},
         margin={"t": 110, "l": 20, "r": 60, "b": 20},

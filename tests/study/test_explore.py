@@ -2,18 +2,14 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from explorations import outcomes, searched
 from space_files import GRID, TINY, write_space
 
 from mensa_sim import api
@@ -21,13 +17,11 @@ from mensa_sim.api_explore import explore
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.files import write_yaml
 from mensa_sim.study import explore as explore_module
-from mensa_sim.study.explore_evaluate import Task
 from mensa_sim.study.explore_result import ExploreResult, dominates
-from mensa_sim.study.explore_store import Outcome
 from mensa_sim.study.explore_workers import Inline
 
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTIVE = {"trials": 14, "references": []}
+ADAPTIVE = {"trials": 10, "references": []}
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +29,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExploreResult
     """The grid explored without a break in one process."""
     folder = tmp_path_factory.mktemp("whole")
     return folder / "out", explore(write_space(folder), folder=folder / "out")
-
-
-def outcomes(result: ExploreResult) -> list[tuple[object, ...]]:
-    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware), o.detail) for o in result.outcomes]
-
-
-def front(result: ExploreResult) -> list[tuple[object, ...]]:
-    return [(design.number, design.parameters, design.objectives) for design in result.front]
 
 
 def test_a_grid_runs_every_point_once(whole: tuple[Path, ExploreResult]) -> None:
@@ -100,18 +86,17 @@ def test_two_processes_find_what_one_finds(whole: tuple[Path, ExploreResult], tm
 
 @pytest.mark.parametrize("sampler", ["random", "quasi_random", "tpe", "nsga2"])
 def test_every_sampler_is_the_same_for_any_number_of_workers_and_after_a_break(sampler: str, tmp_path: Path) -> None:
-    changes = {"parameters": WIDE, "sampler": {"name": sampler, "seed": 3}, **ADAPTIVE}
+    changes = {"parameters": WIDE, "sampler": {"name": sampler, "seed": 3, "batch": 4}, **ADAPTIVE}
     space = write_space(tmp_path, **changes)
-    one = explore(space, folder=tmp_path / "one")
-    two = explore(space, folder=tmp_path / "two", jobs=2) if sampler in ("random", "tpe") else one
-    for trials in (3, 9, 14):
-        broken = explore(space, folder=tmp_path / "broken", trials=trials, resume=trials > 3)
-    assert one.trials == 14
+    one = searched(space, tmp_path / "one")
+    two = searched(space, tmp_path / "two", jobs=2) if sampler in ("random", "tpe") else one
+    for trials in (3, 7, 10):
+        broken = searched(space, tmp_path / "broken", trials=trials, resume=trials > 3)
+    assert one.trials == 10
     assert outcomes(one) == outcomes(two) == outcomes(broken)
-    other = explore(
-        write_space(tmp_path, **{**changes, "sampler": {"name": sampler, "seed": 4}}), folder=tmp_path / "4"
-    )
-    assert [outcome.point for outcome in other.outcomes] != [outcome.point for outcome in one.outcomes]
+    other = write_space(tmp_path, **{**changes, "sampler": {"name": sampler, "seed": 4}})
+    begun = searched(other, tmp_path / "4", trials=4).outcomes
+    assert [outcome.point for outcome in begun] != [outcome.point for outcome in one.outcomes[: len(begun)]]
 
 
 WIDE: dict[str, Any] = {
@@ -121,107 +106,6 @@ WIDE: dict[str, Any] = {
     "accelerators.pascal.clock_hz": {"linear": {"low": 250_000_000, "high": 2_000_000_000, "step": 250_000_000}},
     "scheduler": {"values": ["mensa", "greedy", "single:pascal"]},
 }
-
-
-class Killed(BaseException):
-    """Stands for a signal that nothing catches."""
-
-
-def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """From now on, explorations die when they have been given so many designs."""
-    given = 0
-
-    class Dying(Inline):
-        def wait(self) -> Outcome:
-            nonlocal given
-            if given == after:
-                raise Killed
-            given += 1
-            return super().wait()
-
-    monkeypatch.setattr(explore_module, "Inline", Dying)
-
-
-@pytest.mark.parametrize("after", [0, 1, 5, 12])
-def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
-    after: int, whole: tuple[Path, ExploreResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    space, folder = write_space(tmp_path), tmp_path / "out"
-    killing(monkeypatch, after)
-    with pytest.raises(Killed):
-        explore(space, folder=folder)
-    begun: list[int] = []
-
-    class Counting(Inline):
-        def submit(self, task: Task) -> None:
-            begun.append(task.number)
-            super().submit(task)
-
-    monkeypatch.setattr(explore_module, "Inline", Counting)
-    kept = finished(folder / "study.db")
-    assert len(kept) == after
-    result = explore(space, folder=folder, resume=True)
-    assert not set(begun) & kept
-    assert len(begun) == len(set(begun)) == 13 - after
-    assert outcomes(result) == outcomes(whole[1])
-    assert front(result) == front(whole[1])
-
-
-def finished(study: Path) -> set[int]:
-    """Numbers of the designs that a study holds; of a copy, so that nobody is disturbed."""
-    copy = study.with_suffix(".copy")
-    try:
-        shutil.copy(study, copy)
-        with sqlite3.connect(copy) as connection:
-            found = {number for (number,) in connection.execute("SELECT number FROM designs")}
-        connection.close()
-        return found
-    except (OSError, sqlite3.Error):
-        return set()
-    finally:
-        copy.unlink(missing_ok=True)
-
-
-LARGE = {
-    "parameters": {
-        **GRID["parameters"],
-        "memories.stacked.bandwidth_bytes_per_s": {
-            "linear": {"low": 64_000_000_000, "high": 1_024_000_000_000, "step": 64_000_000_000}
-        },
-    }
-}
-"""Enough designs to be killed among."""
-
-
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(jobs: str, tmp_path: Path) -> None:
-    calm = explore(write_space(tmp_path, **LARGE), folder=tmp_path / "calm")
-    command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", "--jobs", jobs, "--output", "out", "-q"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    end = time.monotonic() + 120
-    while len(finished(tmp_path / "out" / "study.db")) < 5 and process.poll() is None:
-        assert time.monotonic() < end
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    before = rows(tmp_path / "out" / "study.db")
-    assert 4 <= len(before) < len(calm.outcomes)  # the copy may show a design whose transaction the kill undid
-    refused = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-    assert refused.returncode == 2
-    assert "--resume" in refused.stderr
-    subprocess.run([*command, "--resume"], cwd=tmp_path, env=environment, check=True, timeout=120)
-    after = rows(tmp_path / "out" / "study.db")
-    assert {number: after[number] for number in before} == before
-    for name in ("summary.json", "designs.csv"):
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
-    assert not (tmp_path / "out" / ".prices").exists()
-
-
-def rows(study: Path) -> dict[int, tuple[object, ...]]:
-    with sqlite3.connect(study) as connection:
-        found = {row[0]: row for row in connection.execute("SELECT * FROM designs")}
-    connection.close()
-    return found
 
 
 def test_a_design_that_fails_is_recorded_with_its_error_and_stops_nothing(tmp_path: Path) -> None:
@@ -241,7 +125,7 @@ def test_a_design_that_fails_is_recorded_with_its_error_and_stops_nothing(tmp_pa
 
 def test_conditions_leave_designs_out_before_they_are_run(tmp_path: Path) -> None:
     space = write_space(tmp_path, conditions=["side >= 16", "scheduler == 'greedy' or area_mm2 > 1.5"])
-    result = explore(space, folder=tmp_path / "out")
+    result = searched(space, tmp_path / "out")
     for outcome in result.outcomes:
         shown = result.space.shown(outcome.point)
         met = int(shown["side"]) >= 16 and (shown["scheduler"] == "greedy" or outcome.hardware["area_mm2"] > 1.5)
@@ -254,23 +138,32 @@ def test_equal_designs_are_run_once(tmp_path: Path) -> None:
         "scheduler": {"values": ["mensa", "greedy"]},
         "scheduler.mac_ratio": {"values": [1, 2, 3]},
     }
-    result = explore(write_space(tmp_path, parameters=parameters), folder=tmp_path / "out")
+    result = searched(write_space(tmp_path, parameters=parameters), tmp_path / "out")
     assert result.trials == 4
     assert result.count("repeat") == 2
 
 
+def test_a_design_of_one_accelerator_leaves_the_scheduler_and_its_options_nothing_to_decide(tmp_path: Path) -> None:
+    alone = {"accelerators.pavlov": None, "accelerators.jacquard": None}
+    parameters = {"number": {"options": {"one": alone}}, "scheduler.mac_ratio": {"values": [3]}}
+    folder = tmp_path / "out"
+    (design,) = explore(write_space(tmp_path, parameters=parameters), folder=folder).designs
+    ran = api.run(tmp_path / "tiny.yaml", system=folder / "front" / "design-0" / "system.yaml").main
+    assert (ran.scheduler, ran.energy_pj) == ("single:pascal", design.objectives["energy_pj"])
+
+
 def test_a_random_search_stops_when_its_space_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explore_module, "BARREN", 100)
+    monkeypatch.setattr(explore_module, "BARREN", 60)
     space = write_space(tmp_path, sampler={"name": "random"}, trials=1000)
-    assert explore(space, folder=tmp_path / "out").trials == 12
+    assert searched(space, tmp_path / "out").trials == 12
 
 
 def test_time_up_keeps_what_is_done(tmp_path: Path) -> None:
-    result = explore(write_space(tmp_path), folder=tmp_path / "out", trials=1)
-    again = explore(write_space(tmp_path), folder=tmp_path / "out", resume=True, timeout_s=1e-9)
+    result = searched(write_space(tmp_path), tmp_path / "out", trials=1)
+    again = searched(write_space(tmp_path), tmp_path / "out", resume=True, timeout_s=1e-9)
     assert outcomes(result) == outcomes(again)
     with pytest.raises(MensaError, match="no design was run"):
-        explore(write_space(tmp_path), folder=tmp_path / "none", timeout_s=1e-9)
+        searched(write_space(tmp_path), tmp_path / "none", timeout_s=1e-9)
 
 
 def test_a_reference_is_what_run_makes_of_it(whole: tuple[Path, ExploreResult]) -> None:
@@ -293,7 +186,7 @@ def test_several_workloads_count_by_mean_geometric_mean_or_the_worst(tmp_path: P
     space = write_space(
         tmp_path, workloads=["./tiny.yaml", "./other.yaml"], objectives=objectives, parameters=parameters
     )
-    (design,) = explore(space, folder=tmp_path / "out").designs
+    (design,) = searched(space, tmp_path / "out").designs
     one, other = (values["latency_ps"] for values in design.workloads)
     assert design.objectives["latency_ps (mean)"] == (one + other) / 2
     assert design.objectives["latency_ps (geometric_mean)"] == pytest.approx((one * other) ** 0.5)
@@ -301,7 +194,7 @@ def test_several_workloads_count_by_mean_geometric_mean_or_the_worst(tmp_path: P
 
 
 def test_a_parameter_that_decides_alone_has_all_the_importance(tmp_path: Path) -> None:
-    result = explore(write_space(tmp_path, objectives=[{"metric": "area_mm2"}]), folder=tmp_path / "out")
+    result = searched(write_space(tmp_path, objectives=[{"metric": "area_mm2"}]), tmp_path / "out")
     shares = result.importance["area_mm2"]
     assert shares["side"] == pytest.approx(1)
     assert shares["scheduler"] == shares["memories.stacked.bandwidth_bytes_per_s"] == 0
@@ -325,7 +218,7 @@ ERRORS: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 
 @pytest.mark.parametrize("error", sorted(ERRORS))
 def test_an_error_is_told_before_any_design_is_run(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mensa_sim.study.explore_cluster.SECONDS", 2)
+    monkeypatch.setattr("mensa_sim.study.explore_cluster.SECONDS", 0.3)
     monkeypatch.setattr(Inline, "wait", never)
     (tmp_path / "file").write_text("")
     (tmp_path / "theirs").mkdir()
