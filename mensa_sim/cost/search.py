@@ -1,7 +1,10 @@
 """The best mapping of a loop nest: all candidates priced at once, for every residency asked for."""
 
+from collections.abc import Hashable, Sequence
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
+from functools import reduce
+from math import prod
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -13,22 +16,23 @@ from mensa_sim.cost.counts import BUFFER_OF
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import Bools, Grid, grid, over_parts
 from mensa_sim.cost.mapping import Mapping
-from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles, price_mapping
-from mensa_sim.cost.operand_arrays import inside_index, operand_arrays
-from mensa_sim.cost.rows import (
+from mensa_sim.cost.memory_side import (
+    BODY_BITS,
     CROSSING_PJ,
     DRAIN_ACCESSES,
     END_BITS,
     FILL_ACCESSES,
-    MEMORY_BITS,
-    OperandRows,
-    operand_rows,
+    blocks_of,
+    memory_side,
 )
-from mensa_sim.cost.tally import Repeats, Tally
+from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles, price_mapping
+from mensa_sim.cost.operand_arrays import array_side, inside_index
+from mensa_sim.cost.rows import OperandRows, operand_rows
+from mensa_sim.cost.tally import Port, Repeats, Tally
 from mensa_sim.cost.tiles import Floats
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import window_of
-from mensa_sim.hardware.accelerator import OPERANDS, Accelerator, BufferName, Operand
+from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, BufferName, Operand
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.layer import LoopNest
 
@@ -37,9 +41,6 @@ Scalar = TypeVar("Scalar", np.float64, np.bool_)
 
 LIMITS: ReadOnly[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
 """Extents tried along each dim; along a flattened product, the sum of its members'."""
-
-ACTIVATIONS: frozenset[Operand] = frozenset({"input", "output"})
-"""The operands that share the activation buffer."""
 
 
 def limits_of(unrolling: Unrolling, limits: ReadOnly[str, int] = LIMITS) -> dict[str, int]:
@@ -75,22 +76,45 @@ class Priced:
     mapping: Mapping
     latency_ps: float
     energy_pj: float
-    candidates: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """One combination of loop orders; `input_first` says who may hold more where both would not fit."""
+    """An order of the groups over buffer tiles; `input_first` says who may hold more where both would not fit."""
 
-    inner: int
-    outer: tuple[str, str, str]
+    groups: tuple[str, str, str]
     input_first: bool
 
 
-def _at(values: npt.NDArray[Scalar], row: int, column: int) -> Scalar:
-    """A value of an array that may be the same in all rows or columns."""
-    found: Scalar = values[min(row, values.shape[0] - 1), min(column, values.shape[1] - 1)]
-    return found
+OUTER = tuple(
+    _Order(groups=groups, input_first=first)
+    for groups in ORDERS
+    for first in ((True, False) if groups[0] == FREE_GROUP["weight"] else (True,))
+)
+INPUT_FIRST: Bools = np.array([[order.input_first] for order in OUTER])
+INSIDE_OF: ReadOnly[Operand, tuple[int, ...]] = {
+    operand: tuple(inside_index(operand, order.groups) for order in OUTER) for operand in OPERANDS
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Side:
+    """What the operands of one buffer need, over all steps: [inner, row, entry]."""
+
+    body_bits: Floats
+    """Memory traffic that may run beside the array."""
+    end_bits: Floats
+    energy_pj: Floats
+    on_chip_s: Floats
+    """Of the busier port."""
+    holds: ReadOnly[Operand, Bools]
+    """Where an operand holds more than a buffer tile."""
+    fits: Bools
+
+
+def _total(terms: Sequence[Floats]) -> Floats:
+    """The sum of arrays; nothing is a zero."""
+    return reduce(np.add, terms) if terms else np.zeros((1, 1, 1))
 
 
 class Search:
@@ -100,48 +124,41 @@ class Search:
         accelerator, precision = target.accelerator, target.precision
         self.nest, self.unrolling, self.target = nest, unrolling, target
         self.inner = inner_orders(accelerator.array.stationary)
-        self.orders = [
-            _Order(inner=inner, outer=outer, input_first=first)
-            for inner in range(len(self.inner))
-            for outer in ORDERS
-            for first in ((True, False) if outer[0] == FREE_GROUP["weight"] else (True,))
-        ]
         registers = register_tiles(nest, accelerator, unrolling, precision)
         self.empty = not registers
         if self.empty:
             return
         self.grid: Grid = grid(unrolling, registers, limits)
-        ports = operand_ports(accelerator, precision)
-        self.rows: dict[Operand, OperandRows] = {}
-        for operand in OPERANDS:
-            arrays = operand_arrays(
-                self.grid,
-                unrolling,
-                operand,
-                window_of(nest) if operand == "input" else None,
-                ports[operand],
-                target.energy,
-                self.inner,
-                copies=accelerator.tile_copies,
-            )
-            inside = [inside_index(operand, order.outer) for order in self.orders]
-            self.rows[operand] = operand_rows(arrays, [order.inner for order in self.orders], inside)
-        self.input_first: Bools = np.array([order.input_first for order in self.orders])[:, None]
+        self.shape = (len(self.inner), len(OUTER), len(self.grid.tiles))
+        self.ports = operand_ports(accelerator, precision)
+        self.rows: dict[Operand, OperandRows] = {operand: self._rows(operand) for operand in OPERANDS}
         passes = [pass_cycles(accelerator, nest, unrolling, part.register) for part in self.grid.parts]
         bubbles = pipeline_cycles(accelerator, unrolling)
         self.cycles: Floats = over_parts(self.grid.parts, passes) + bubbles * self.grid.tiles
-        varying = sum((rows.chip_pj for rows in self.rows.values()), np.zeros((1, 1)))
-        self.chip_pj: Floats = self._constant_pj() + varying
-        self._weight_holds: dict[bool, tuple[Bools, Bools]] = {}
-        self._activation_holds: dict[frozenset[Operand], tuple[Bools, Bools, Bools]] = {}
-        self._picked: dict[tuple[Operand, frozenset[Operand]], Floats] = {}
+        self.chip_pj: Floats = _total([rows.chip_pj for rows in self.rows.values()]) + self._constant_pj()
+        self._sides: dict[Hashable, _Side] = {}
+
+    @property
+    def candidates(self) -> int:
+        """Mappings that each case is the best of: orders within and over buffer tiles, and extents."""
+        return 0 if self.empty else prod(self.shape)
+
+    def _rows(self, operand: Operand) -> OperandRows:
+        energy, ports = self.target.energy, self.ports[operand]
+        window = window_of(self.nest) if operand == "input" else None
+        array = array_side(self.grid, self.unrolling, operand, window, ports, energy, self.inner)
+        blocks = None
+        if ports.min_bits is not None:
+            copies = self.target.accelerator.tile_copies
+            blocks = blocks_of(self.grid, self.unrolling, operand, window, ports, copies)
+        return operand_rows(array, memory_side(array, blocks, operand, ports, energy), INSIDE_OF[operand])
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has: products, hops of partial sums, registers read in each pass."""
         accelerator, energy, precision = self.target.accelerator, self.target.energy, self.target.precision
-        first = self.mapping(0, self.orders[0], dict.fromkeys(OPERANDS, False))
+        first = self.mapping(0, 0, 0, dict.fromkeys(OPERANDS, False))
         counts = price_mapping(self.nest, accelerator, first, precision)
-        varying = sum(float(rows.chip_pj[0, 0]) for rows in self.rows.values())
+        varying = sum(float(rows.chip_pj[0, 0, 0]) for rows in self.rows.values())
         total = counts.macs * energy.mac_pj(precision.weight_bits, precision.activation_bits)
         total += counts.reduction_hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
         for operand, count in counts.operands.items():
@@ -154,40 +171,128 @@ class Search:
                 total += count.collect_accesses * energy.buffer_write_pj[name]
         return total - varying
 
-    def mapping(self, entry: int, order: _Order, holds: ReadOnly[Operand, bool]) -> Mapping:
-        """The mapping of an entry of the grid under an order."""
+    def mapping(self, inner: int, row: int, entry: int, holds: ReadOnly[Operand, bool]) -> Mapping:
+        """The mapping of an entry of the grid under an order within buffer tiles and one over them."""
         part, position = self.grid.locate(entry)
-        return build(self.unrolling, part.register, part.tile(position), self.inner[order.inner], order.outer, holds)
+        return build(self.unrolling, part.register, part.tile(position), self.inner[inner], OUTER[row].groups, holds)
 
-    def _holds(self, kept: frozenset[Operand]) -> tuple[dict[Operand, Bools], Bools]:
-        """What each operand holds beyond a buffer tile, as much as fits, and where the buffers hold everything.
+    def best(self, case: Case) -> Priced | None:
+        """The candidate of least objective; equal ones by latency, energy, fewer tiles, then a fixed order."""
+        if self.empty:
+            return None
+        sides = [self._side(name, case) for name in BUFFERS]
+        fits = sides[0].fits & sides[1].fits
+        if not fits.any():
+            return None
+        latency_s, energy_pj = self._figures(case, *sides)
+        objective = self.target.objective
+        minimised = latency_s if objective == "latency" else energy_pj if objective == "energy" else latency_s * energy_pj
+        figure = np.empty(self.shape)
+        figure[...] = np.where(fits, minimised, np.inf)
+        near = np.flatnonzero(figure <= figure.min() * (1 + 1e-12))
+        if len(near) > 1:
+            for tied in (latency_s, energy_pj):
+                values = np.broadcast_to(tied, self.shape).flat[near]
+                near = near[values <= values.min() * (1 + 1e-12)]
+        entries = near % self.shape[2]
+        first = int(np.argmin(self.grid.tiles[entries]))
+        inner, row = divmod(int(near[first]) // self.shape[2], self.shape[1])
+        winner = inner, row, int(entries[first])
 
-        The two buffers do not see each other, so that eight residencies ask twice about one and four times about the
-        other.
-        """
-        weights, activations = "weight" in kept, kept & ACTIVATIONS
-        if weights not in self._weight_holds:
-            self._weight_holds[weights] = self._parameter_buffer(kept)
-        if activations not in self._activation_holds:
-            self._activation_holds[activations] = self._activation_buffer(kept)
-        weight, weight_fits = self._weight_holds[weights]
-        inputs, outputs, fit = self._activation_holds[activations]
-        return {"weight": weight, "input": inputs, "output": outputs}, weight_fits & fit
+        def at(values: npt.NDArray[Scalar]) -> Scalar:
+            found: Scalar = np.broadcast_to(values, self.shape)[winner]
+            return found
 
-    def _parameter_buffer(self, kept: frozenset[Operand]) -> tuple[Bools, Bools]:
-        """Where weights hold more than a buffer tile, and where they fit."""
+        held = {operand: bool(at(mask)) for side in sides for operand, mask in side.holds.items()}
+        return Priced(
+            mapping=self.mapping(*winner, held),
+            latency_ps=float(at(latency_s)) * PS_PER_S,
+            energy_pj=float(at(energy_pj)),
+        )
+
+    def _figures(self, case: Case, parameter: _Side, activation: _Side) -> tuple[Floats, Floats]:
+        """Latency in seconds and energy, the accelerator's leakage meanwhile included, of every candidate."""
+        accelerator, energy = self.target.accelerator, self.target.energy
+        vector_read, vector_write = case.vector.total("memory")
+        per_bit_s = 1 / (BITS_PER_BYTE * self.target.bandwidth_bytes_per_s)
+        body_s = (parameter.body_bits + activation.body_bits + (vector_read + vector_write)) * per_bit_s
+        on_chip_s = np.maximum(parameter.on_chip_s, activation.on_chip_s)
+        middle_s = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
+        latency_s = middle_s + (parameter.end_bits + activation.end_bits) * per_bit_s
+        vector_pj = vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
+        leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
+        energy_pj = parameter.energy_pj + activation.energy_pj + vector_pj + leakage_pj_per_s * latency_s
+        return latency_s, energy_pj
+
+    def _side(self, name: BufferName, case: Case) -> _Side:
+        """What the operands of a buffer need; the two buffers do not see each other, so that cases share sides."""
+        operands = [operand for operand in OPERANDS if BUFFER_OF[operand] == name]
+        fetches = tuple(case.repeats.fetches[operand] for operand in operands)
+        kept = frozenset(operand for operand in operands if operand in case.kept)
+        port = case.vector.ports.get(name, Port())
+        key = (name, kept, fetches, case.repeats.steps, case.vector_cycles, port.reads, port.writes)
+        if key not in self._sides:
+            self._sides[key] = self._needs(name, kept, case, port)
+        return self._sides[key]
+
+    def _needs(self, name: BufferName, kept: frozenset[Operand], case: Case, port: Port) -> _Side:
+        steps, fetches, energy = case.repeats.steps, case.repeats.fetches, self.target.energy
+        buffer = self.target.accelerator.buffers.get(name)
+        holds, fits = self._parameters(kept) if name == "parameter" else self._activations(kept)
+        body: list[Floats] = []
+        ends: list[Floats] = []
+        energies: list[Floats] = []
+        reads: list[Floats] = [np.full((1, 1, 1), float(port.reads))]
+        writes: list[Floats] = [np.full((1, 1, 1), float(port.writes))]
+        if buffer is not None:
+            vector_pj = port.reads * energy.buffer_read_pj[name] + port.writes * energy.buffer_write_pj[name]
+            energies.append(np.full((1, 1, 1), vector_pj))
+        for operand in holds:
+            rows, times = self.rows[operand], fetches[operand]
+            reads.append(rows.feed_accesses * steps)
+            writes.append(rows.collect_accesses * steps)
+            if not times:
+                continue
+            crossing = self._whole_fetch(operand) if operand in kept else rows.crossing(holds[operand])
+            crossing = crossing if times == 1 else crossing * times
+            body.append(crossing[BODY_BITS])
+            energies.append(crossing[CROSSING_PJ])
+            writes.append(crossing[FILL_ACCESSES])
+            if operand == "output":
+                reads.append(crossing[DRAIN_ACCESSES])
+            ends.append(crossing[END_BITS] if operand == "output" else rows.end_bits * times)
+        if name == "parameter":
+            cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))[None, None, :]
+            energies.append(self.chip_pj * steps)
+        else:
+            cycles = np.zeros((1, 1, 1))
+        if buffer is not None:
+            read_cycles = _total(reads) * (buffer.min_bits / buffer.read_bits)
+            write_cycles = _total(writes) * (buffer.min_bits / buffer.write_bits)
+            cycles = np.maximum(cycles, np.ceil(np.maximum(read_cycles, write_cycles)))
+        return _Side(
+            body_bits=_total(body),
+            end_bits=_total(ends),
+            energy_pj=_total(energies),
+            on_chip_s=cycles / self.target.accelerator.clock_hz,
+            holds=holds,
+            fits=fits,
+        )
+
+    def _parameters(self, kept: frozenset[Operand]) -> tuple[dict[Operand, Bools], Bools]:
+        """Where weights hold more than a buffer tile, as much as fits, and where their buffer holds what it must."""
         weight = self._fits("parameter", self._room("weight", 1, kept))
-        return weight, weight | self._fits("parameter", self._room("weight", 0, kept))
+        return {"weight": weight}, weight | self._fits("parameter", self._room("weight", 0, kept))
 
-    def _activation_buffer(self, kept: frozenset[Operand]) -> tuple[Bools, Bools, Bools]:
-        """Where inputs and where outputs hold more than a buffer tile, and where both fit."""
+    def _activations(self, kept: frozenset[Operand]) -> tuple[dict[Operand, Bools], Bools]:
+        """The same of inputs and outputs, which share a buffer."""
         inputs, outputs = ([self._room(operand, holds, kept) for holds in (0, 1)] for operand in ("input", "output"))
         both, only_input, only_output, neither = (
             self._fits("activation", inputs[i] + outputs[j]) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))
         )
-        input_holds = both | np.where(self.input_first, only_input, only_input & ~only_output)
-        output_holds = both | np.where(self.input_first, only_output & ~only_input, only_output)
-        return input_holds, output_holds, both | only_input | only_output | neither
+        input_holds = both | (only_input & (INPUT_FIRST | ~only_output))
+        output_holds = both | (only_output & ~(INPUT_FIRST & only_input))
+        return {"input": input_holds, "output": output_holds}, both | only_input | only_output | neither
 
     def _room(self, operand: Operand, holds: int, kept: frozenset[Operand]) -> Floats:
         """Bits that an operand takes: a resident one its whole size; sums of a resident output must not leave."""
@@ -197,106 +302,24 @@ class Search:
             return tile
         whole = whole_bits(self.nest, self.target.precision)[operand]
         if operand != "output":
-            return np.full((1, 1), float(whole))
+            return np.full((1, 1, 1), float(whole))
         sums: Floats = np.where(rows.partial, rows.buffer_bits[holds], 0.0)
-        room: Floats = np.where(rows.buffer_visits[holds] > 1, np.inf, whole + sums)
+        room: Floats = np.where(rows.leaves[holds], np.inf, whole + sums)
         return room
 
     def _fits(self, name: BufferName, needed_bits: Floats) -> Bools:
         buffer = self.target.accelerator.buffers.get(name)
-        return np.ones((1, 1), dtype=bool) if buffer is None else needed_bits <= buffer.capacity_bytes * BITS_PER_BYTE
-
-    def _crossing(self, operand: Operand, kept: frozenset[Operand], holds: Bools) -> Floats:
-        """[crossing, row, entry] of an operand; what it holds depends on what is kept beside it in its buffer."""
-        key = (operand, kept & ACTIVATIONS if operand in ACTIVATIONS else frozenset())
-        if key not in self._picked:
-            self._picked[key] = self.rows[operand].crossing(holds)
-        return self._picked[key]
-
-    def best(self, case: Case) -> Priced | None:
-        """The candidate of least objective; equal ones by latency, energy, fewer tiles, then a fixed order."""
-        if self.empty:
-            return None
-        holds, possible = self._holds(case.kept)
-        if not possible.any():
-            return None
-        shape = (len(self.orders), len(self.grid.tiles))
-        latency_s, energy_pj = self._figures(case, holds)
-        energy_pj = energy_pj + leakage_pj(1.0, PS_PER_S) * self.target.energy.leakage_mw * latency_s
-        figures = {"latency": latency_s, "energy": energy_pj, "edp": latency_s * energy_pj}
-        figure = np.empty(shape)
-        figure[...] = np.where(possible, figures[self.target.objective], np.inf)
-        rows, columns = np.divmod(np.flatnonzero(figure <= figure.min() * (1 + 1e-12)), shape[1])
-        for tied in (latency_s, energy_pj):
-            if len(rows) > 1:
-                values = np.broadcast_to(tied, shape)[rows, columns]
-                near = values <= values.min() * (1 + 1e-12)
-                rows, columns = rows[near], columns[near]
-        winner = int(np.argmin(self.grid.tiles[columns]))
-        row, column = int(rows[winner]), int(columns[winner])
-        held = {operand: bool(_at(mask, row, column)) for operand, mask in holds.items()}
-        return Priced(
-            mapping=self.mapping(column, self.orders[row], held),
-            latency_ps=float(_at(latency_s, row, column)) * PS_PER_S,
-            energy_pj=float(_at(energy_pj, row, column)),
-            candidates=int(np.count_nonzero(possible)) * (figure.size // possible.size),
+        return (
+            np.ones((1, 1, 1), dtype=bool) if buffer is None else needed_bits <= buffer.capacity_bytes * BITS_PER_BYTE
         )
 
-    def _figures(self, case: Case, holds: ReadOnly[Operand, Bools]) -> tuple[Floats, Floats]:
-        """Latency in seconds and dynamic energy of every candidate, over all steps."""
-        accelerator, energy = self.target.accelerator, self.target.energy
-        steps, fetches = case.repeats.steps, case.repeats.fetches
-        reads: dict[BufferName, Floats] = {}
-        writes: dict[BufferName, Floats] = {}
-        vector_read, vector_write = case.vector.total("memory")
-        memory_bits: Floats = np.full((1, 1), float(vector_read + vector_write))
-        ends: Floats = np.zeros((1, 1))
-        energy_pj = self.chip_pj * steps
-        energy_pj = (
-            energy_pj + vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
-        )
-        for name, port in case.vector.ports.items():
-            reads[name], writes[name] = np.full((1, 1), float(port.reads)), np.full((1, 1), float(port.writes))
-            energy_pj = (
-                energy_pj + port.reads * energy.buffer_read_pj[name] + port.writes * energy.buffer_write_pj[name]
-            )
-        for operand, rows in self.rows.items():
-            name, times = BUFFER_OF[operand], fetches[operand]
-            if name in reads:
-                reads[name] = reads[name] + steps * rows.feed_accesses
-                if operand == "output":
-                    writes[name] = writes[name] + steps * rows.collect_accesses
-            if not times:
-                continue
-            if operand in case.kept:
-                bits, end, accesses, crossing_pj = self._whole_fetch(operand)
-                memory_bits, ends = memory_bits + times * bits, ends + times * end
-                writes[name] = writes[name] + times * accesses
-                energy_pj = energy_pj + times * crossing_pj
-                continue
-            crossing = times * self._crossing(operand, case.kept, holds[operand])
-            memory_bits = memory_bits + crossing[MEMORY_BITS]
-            ends = ends + crossing[END_BITS]
-            energy_pj = energy_pj + crossing[CROSSING_PJ]
-            if name in reads:
-                reads[name] = reads[name] + crossing[DRAIN_ACCESSES]
-                writes[name] = writes[name] + crossing[FILL_ACCESSES]
-        cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))[None, :]
-        for name, buffer in accelerator.buffers.items():
-            cycles = np.maximum(cycles, reads[name] * (buffer.min_bits / buffer.read_bits))
-            cycles = np.maximum(cycles, writes[name] * (buffer.min_bits / buffer.write_bits))
-        cycles = np.ceil(cycles)
-        per_bit_s = 1 / (BITS_PER_BYTE * self.target.bandwidth_bytes_per_s)
-        on_chip_s, body_s = cycles / accelerator.clock_hz, (memory_bits - ends) * per_bit_s
-        middle = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
-        return ends * per_bit_s + middle, energy_pj
-
-    def _whole_fetch(self, operand: Operand) -> tuple[float, Floats, float, float]:
-        """Bits, first tile, port accesses and energy of parameters that are fetched once and stay over all steps."""
-        port = operand_ports(self.target.accelerator, self.target.precision)[operand]
-        bits = whole_bits(self.nest, self.target.precision)[operand]
-        accesses = -(-bits // port.min_bits) if port.min_bits else 0
-        end = self.rows[operand].crossings[END_BITS, 0]
+    def _whole_fetch(self, operand: Operand) -> Floats:
+        """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
+        bits, min_bits = whole_bits(self.nest, self.target.precision)[operand], self.ports[operand].min_bits
+        accesses = -(-bits // min_bits) if min_bits else 0
         energy = self.target.energy
         crossing_pj = bits * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
-        return bits, end, accesses, crossing_pj
+        whole: Floats = np.empty((3, *self.rows[operand].end_bits.shape))
+        whole[BODY_BITS], whole[CROSSING_PJ] = bits - self.rows[operand].end_bits, crossing_pj
+        whole[FILL_ACCESSES] = accesses
+        return whole
