@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from mensa_sim.cost.mapping import Mapping
-from mensa_sim.cost.unrolling import WINDOW, relevant
+from mensa_sim.cost.unrolling import WINDOW, Unrolling, relevant
 from mensa_sim.cost.window import Histogram, Ints, Window, window_histogram, window_of
 from mensa_sim.hardware.accelerator import BufferName, Operand, Register, split_dims
 from mensa_sim.workload.layer import LoopNest
@@ -136,6 +136,19 @@ class _Walk:
             return prod((self.sizes[dim] - 1) % extents[dim] + 1 for dim in self.mine)
         plain = prod(extents[dim] for dim in self.mine if self.window is None or split_dims(dim)[0] not in WINDOW)
         return plain * (self.seen(inner_loops).first if self.window is not None else 1)
+
+
+def reads_per_element(unrolling: Unrolling, operand: Operand, register: Register) -> int:
+    """Times that the array reads an element from its registers, or adds to it: each lane that has a copy on its own.
+
+    Under any mapping, as every pass of the array reads what it works on.
+    """
+    shared = {member for entry in register.shared_along for member in split_dims(entry)}
+    return prod(
+        unrolling.trips(dim) if set(split_dims(dim)) <= shared else size
+        for dim, size in unrolling.sizes.items()
+        if not relevant(operand, dim)
+    )
 
 
 def _crossing(tiles: tuple[Ints, Ints], times: int, bits: int, min_bits: int | None) -> tuple[int, int]:

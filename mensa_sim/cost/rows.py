@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mensa_sim.cost.grid import Bools
 from mensa_sim.cost.memory_side import MemorySide
 from mensa_sim.cost.operand_arrays import ArraySide
-from mensa_sim.cost.tiles import Floats
+from mensa_sim.cost.tiles import Floats, Indices
 
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 
@@ -39,20 +39,20 @@ class OperandRows:
         return picked
 
 
+def _rows(values: npt.NDArray[Scalar], index: Indices) -> npt.NDArray[Scalar]:
+    return values if values.shape[-2] == 1 else values.take(index, axis=-2)
+
+
 def operand_rows(array: ArraySide, memory: MemorySide, inside: Sequence[int]) -> OperandRows:
     """The rows of an operand; `inside` says which of its own groups each row has inside the free one."""
     index = np.array(inside)
-
-    def rows(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-        return values if values.shape[-2] == 1 else values.take(index, axis=-2)
-
     return OperandRows(
-        feed_accesses=rows(array.feed_accesses),
-        collect_accesses=rows(array.collect_accesses),
-        chip_pj=rows(array.chip_pj),
-        partial=rows(array.partial),
-        crossings=rows(memory.figures),
-        end_bits=rows(memory.end_bits),
-        buffer_bits=rows(memory.buffer_bits),
-        leaves=rows(memory.leaves),
+        feed_accesses=_rows(array.feed_accesses, index),
+        collect_accesses=_rows(array.collect_accesses, index),
+        chip_pj=_rows(array.chip_pj, index),
+        partial=_rows(array.partial, index),
+        crossings=_rows(memory.figures, index),
+        end_bits=_rows(memory.end_bits, index),
+        buffer_bits=_rows(memory.buffer_bits, index),
+        leaves=_rows(memory.leaves, index),
     )

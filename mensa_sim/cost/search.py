@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mensa_sim.cost.candidates import FREE_GROUP, ORDERS, build, inner_orders, register_tiles
 from mensa_sim.cost.capacity import whole_bits
-from mensa_sim.cost.counts import BUFFER_OF
+from mensa_sim.cost.counts import BUFFER_OF, reads_per_element
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import Bools, Grid, grid, over_parts
 from mensa_sim.cost.mapping import Mapping
@@ -25,11 +25,11 @@ from mensa_sim.cost.memory_side import (
     blocks_of,
     memory_side,
 )
-from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles, price_mapping
+from mensa_sim.cost.nest_counts import Precision, operand_ports, pass_cycles, pipeline_cycles
 from mensa_sim.cost.operand_arrays import array_side, inside_index
 from mensa_sim.cost.rows import OperandRows, operand_rows
 from mensa_sim.cost.tally import Port, Repeats, Tally
-from mensa_sim.cost.tiles import Floats
+from mensa_sim.cost.tiles import ELEMENTS, Floats, single_tile
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import window_of
 from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, BufferName, Operand
@@ -156,20 +156,20 @@ class Search:
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has: products, hops of partial sums, registers read in each pass."""
         accelerator, energy, precision = self.target.accelerator, self.target.energy, self.target.precision
-        first = self.mapping(0, 0, 0, dict.fromkeys(OPERANDS, False))
-        counts = price_mapping(self.nest, accelerator, first, precision)
-        varying = sum(float(rows.chip_pj[0, 0, 0]) for rows in self.rows.values())
-        total = counts.macs * energy.mac_pj(precision.weight_bits, precision.activation_bits)
-        total += counts.reduction_hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
-        for operand, count in counts.operands.items():
+        total = self.nest.macs * energy.mac_pj(precision.weight_bits, precision.activation_bits)
+        window = window_of(self.nest)
+        for operand, ports in self.ports.items():
+            if ports.register is None:
+                continue
+            inputs = window if operand == "input" else None
+            elements = single_tile(self.unrolling, operand, inputs, self.unrolling.lanes, ports)[ELEMENTS]
+            reads = elements * reads_per_element(self.unrolling, operand, ports.register)
             rate = energy.register_pj_per_bit.get(operand, 0.0)
-            total += rate * (count.register_read_bits + count.register_write_bits)
-            total += (count.feed_bits + count.collect_bits) * energy.broadcast_pj_per_bit
-            name = BUFFER_OF[operand]
-            if name in accelerator.buffers:
-                total += count.feed_accesses * energy.buffer_read_pj[name]
-                total += count.collect_accesses * energy.buffer_write_pj[name]
-        return total - varying
+            total += rate * reads * ports.partial_bits * (2 if operand == "output" else 1)
+            if operand == "output":
+                hops = self.nest.macs - reads
+                total += hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
+        return total
 
     def mapping(self, inner: int, row: int, entry: int, holds: ReadOnly[Operand, bool]) -> Mapping:
         """The mapping of an entry of the grid under an order within buffer tiles and one over them."""
@@ -186,7 +186,9 @@ class Search:
             return None
         latency_s, energy_pj = self._figures(case, *sides)
         objective = self.target.objective
-        minimised = latency_s if objective == "latency" else energy_pj if objective == "energy" else latency_s * energy_pj
+        minimised = (
+            latency_s if objective == "latency" else energy_pj if objective == "energy" else latency_s * energy_pj
+        )
         figure = np.empty(self.shape)
         figure[...] = np.where(fits, minimised, np.inf)
         near = np.flatnonzero(figure <= figure.min() * (1 + 1e-12))
@@ -199,16 +201,17 @@ class Search:
         inner, row = divmod(int(near[first]) // self.shape[2], self.shape[1])
         winner = inner, row, int(entries[first])
 
-        def at(values: npt.NDArray[Scalar]) -> Scalar:
-            found: Scalar = np.broadcast_to(values, self.shape)[winner]
-            return found
-
-        held = {operand: bool(at(mask)) for side in sides for operand, mask in side.holds.items()}
+        held = {operand: bool(self._at(mask, winner)) for side in sides for operand, mask in side.holds.items()}
         return Priced(
             mapping=self.mapping(*winner, held),
-            latency_ps=float(at(latency_s)) * PS_PER_S,
-            energy_pj=float(at(energy_pj)),
+            latency_ps=float(self._at(latency_s, winner)) * PS_PER_S,
+            energy_pj=float(self._at(energy_pj, winner)),
         )
+
+    def _at(self, values: npt.NDArray[Scalar], candidate: tuple[int, int, int]) -> Scalar:
+        """A value of an array that may be the same in all rows or entries."""
+        found: Scalar = np.broadcast_to(values, self.shape)[candidate]
+        return found
 
     def _figures(self, case: Case, parameter: _Side, activation: _Side) -> tuple[Floats, Floats]:
         """Latency in seconds and energy, the accelerator's leakage meanwhile included, of every candidate."""

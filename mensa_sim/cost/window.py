@@ -8,6 +8,7 @@ from itertools import product as product_of
 import numpy as np
 import numpy.typing as npt
 
+from mensa_sim.cost.flat_outputs import WindowAxis, sizes_of_flat_tiles
 from mensa_sim.hardware.accelerator import split_dims
 from mensa_sim.workload.layer import LoopNest
 
@@ -129,36 +130,20 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
 
 
 def _flat_outputs_histogram(window: Window, product: str, extent: int, tile_taps: tuple[int, int]) -> Histogram:
-    """The histogram where tiles of flattened outputs end inside a row: columns marked row by row, rows laid over.
-
-    A tile spans a few rows; every row's columns are marked once, then shifted copies of them for the taps below.
-    """
+    """The histogram where tiles of flattened outputs end inside a row."""
     slow, fast = (0, 1) if product == "OX*OY" else (1, 0)
-    columns, padding = window.outputs[fast], window.padding
-    output = np.arange(window.outputs[0] * window.outputs[1])
-    tile = output // extent
-    first_row = np.arange(tile[-1] + 1) * extent // columns
-    row, column = output // columns - first_row[tile], output % columns
-    rows = int(row.max()) + 1
-    per_tile = []
-    for start in range(0, window.taps[fast], tile_taps[fast]):
-        marks = np.zeros((len(first_row), rows, window.size[fast]), dtype=bool)
-        for tap in range(start, min(start + tile_taps[fast], window.taps[fast])):
-            position = window.stride[fast] * column + window.dilation[fast] * tap - padding[fast]
-            inside = (position >= 0) & (position < window.size[fast])
-            marks[tile[inside], row[inside], position[inside]] = True
-        for begin in range(0, window.taps[slow], tile_taps[slow]):
-            count = min(tile_taps[slow], window.taps[slow] - begin)
-            span = window.stride[slow] * (rows - 1) + 1
-            shape = (len(first_row), span + window.dilation[slow] * (count - 1), window.size[fast])
-            seen = np.zeros(shape, dtype=bool)
-            for shift in range(0, window.dilation[slow] * count, window.dilation[slow]):
-                seen[:, shift : shift + span : window.stride[slow]] |= marks
-            top = window.stride[slow] * first_row + window.dilation[slow] * begin - padding[slow]
-            position = top[:, None] + np.arange(shape[1])
-            inside = (position >= 0) & (position < window.size[slow])
-            per_tile.append((seen.sum(axis=2) * inside).sum(axis=1))
-    return histogram(np.concatenate(per_tile).astype(np.int64))
+    lines, columns = (
+        WindowAxis(
+            outputs=window.outputs[i],
+            taps=window.taps[i],
+            stride=window.stride[i],
+            dilation=window.dilation[i],
+            size=window.size[i],
+            padding=window.padding[i],
+        )
+        for i in (slow, fast)
+    )
+    return histogram(sizes_of_flat_tiles(lines, columns, extent, (tile_taps[slow], tile_taps[fast])))
 
 
 def _flat_taps_histogram(window: Window, product: str, extent: int, tile_outputs: tuple[int, int]) -> Histogram:

@@ -1,0 +1,111 @@
+"""Distinct input positions of tiles of flattened outputs that end inside a row of the output.
+
+A tile is the end of its first row, whole rows, and the beginning of its last one, or a run inside one row. Every input
+row counts the columns that the widest of these reads; where only the two ends of a tile meet, what either reads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowAxis:
+    """One axis of a window: input position = stride x output + dilation x tap - padding, inside the size."""
+
+    outputs: int
+    taps: int
+    stride: int
+    dilation: int
+    size: int
+    padding: int
+
+    def groups(self, tile_taps: int) -> Iterator[range]:
+        """The taps of each tile."""
+        return (range(start, min(start + tile_taps, self.taps)) for start in range(0, self.taps, tile_taps))
+
+
+def sizes_of_flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int, tile_taps: tuple[int, int]) -> Ints:
+    """Distinct positions of each tile, the first tile first; `tile_taps` along the slow and the fast axis."""
+    total = slow.outputs * fast.outputs
+    begins = np.arange(0, total, extent)
+    lengths = np.minimum(extent, total - begins)
+    first_row, left = np.divmod(begins, fast.outputs)
+    last_row, right = np.divmod(begins + lengths - 1, fast.outputs)
+    rows = last_row - first_row
+    columns, lines = list(fast.groups(tile_taps[1])), list(slow.groups(tile_taps[0]))
+    sizes = np.empty((len(columns), len(lines), len(begins)), dtype=np.int64)
+    read = [_Columns(fast, taps) for taps in columns]
+    kinds = rows * (extent + 1) + lengths
+    for kind in np.unique(kinds):
+        alike = np.flatnonzero(kinds == kind)
+        span, length = divmod(int(kind), extent + 1)
+        widths = [each.widths(left[alike], right[alike], span, length) for each in read]
+        for line, taps in enumerate(lines):
+            heights = _heights(slow, taps, first_row[alike], span)
+            for column, width in enumerate(widths):
+                sizes[column, line, alike] = (heights * width).sum(axis=0)
+    return sizes.ravel()
+
+
+class _Columns:
+    """Distinct input columns that runs of outputs within a row read through some taps."""
+
+    def __init__(self, axis: WindowAxis, taps: range) -> None:
+        self.axis = axis
+        output, tap = np.arange(axis.outputs)[:, None], np.array(taps)[None, :]
+        position = axis.stride * output + axis.dilation * tap - axis.padding
+        inside = (position >= 0) & (position < axis.size)
+        pairs = np.unique((position * axis.outputs + output)[inside])
+        position, self.output = np.divmod(pairs, axis.outputs)
+        starts = np.flatnonzero(np.diff(position, prepend=-1))
+        self.earliest, self.latest = self.output[starts], self.output[np.append(starts[1:], len(pairs)) - 1]
+        self.before = np.append(-1, self.output[:-1])
+        """The last output before each one that reads the same column."""
+        self.before[starts] = -1
+
+    def _running(self, begins: Ints, ends: Ints) -> Ints:
+        """How many intervals, ends left out, hold each output."""
+        outputs = self.axis.outputs
+        starting, ending = np.bincount(begins, minlength=outputs + 1), np.bincount(ends, minlength=outputs + 1)
+        return (starting - ending).cumsum()
+
+    def widths(self, left: Ints, right: Ints, span: int, length: int) -> Ints:
+        """[kind, tile] Columns that whole rows read, the first row, the last one, and first or last together.
+
+        Tiles of `length` outputs begin at column `left` and end at `right`, `span` rows further down.
+        """
+        outputs = self.axis.outputs
+        if span == 0:
+            earliest = np.maximum(self.output - length + 1, self.before + 1)
+            runs = self._running(np.maximum(earliest, 0), self.output + 1)[left]
+            return np.stack([runs] * 4)
+        whole = len(self.earliest)
+        until = np.bincount(self.earliest, minlength=outputs).cumsum()[right]
+        since = whole - np.bincount(self.latest + 1, minlength=outputs + 1).cumsum()[left]
+        gap = span * outputs - length + 1
+        ends = np.minimum(self.latest - gap + 1, outputs)
+        both = ends > self.earliest
+        meet = self._running(self.earliest[both], ends[both])[right]
+        return np.stack([np.full_like(since, whole), since, until, since + until - meet])
+
+
+def _heights(axis: WindowAxis, taps: range, first_row: Ints, span: int) -> Ints:
+    """[kind, tile] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
+    reach = axis.dilation * np.arange(len(taps))
+    height = axis.stride * span + int(reach[-1]) + 1
+    whole, first, last = (np.zeros(height, dtype=bool) for _ in range(3))
+    whole[(axis.stride * np.arange(1, span)[:, None] + reach).ravel()] = True
+    first[reach] = True
+    last[axis.stride * span + reach] = True
+    kinds = np.stack([whole, first & ~last & ~whole, last & ~first & ~whole, first & last & ~whole])
+    sums = np.zeros((len(kinds), height + 1), dtype=np.int64)
+    np.cumsum(kinds, axis=1, out=sums[:, 1:])
+    top = axis.stride * first_row + axis.dilation * taps[0] - axis.padding
+    low, high = np.clip(-top, 0, height), np.clip(axis.size - top, 0, height)
+    counted: Ints = sums[:, high] - sums[:, low]
+    return counted
