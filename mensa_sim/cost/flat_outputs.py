@@ -6,6 +6,7 @@ row counts the columns that the widest of these reads; where only the two ends o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ def sizes_of_flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int, tile_ta
     rows = last_row - first_row
     columns, lines = list(fast.groups(tile_taps[1])), list(slow.groups(tile_taps[0]))
     sizes = np.empty((len(columns), len(lines), len(begins)), dtype=np.int64)
-    read = [_Columns(fast, taps) for taps in columns]
+    read = [_columns(fast, taps) for taps in columns]
     kinds = rows * (extent + 1) + lengths
     for kind in np.unique(kinds):
         alike = np.flatnonzero(kinds == kind)
@@ -92,6 +93,11 @@ class _Columns:
         both = ends > self.earliest
         meet = self._running(self.earliest[both], ends[both])[right]
         return np.stack([np.full_like(since, whole), since, until, since + until - meet])
+
+
+@lru_cache(maxsize=1024)
+def _columns(axis: WindowAxis, taps: range) -> _Columns:
+    return _Columns(axis, taps)
 
 
 def _heights(axis: WindowAxis, taps: range, first_row: Ints, span: int) -> Ints:

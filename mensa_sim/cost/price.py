@@ -14,7 +14,8 @@ from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
 from mensa_sim.cost.price_log import Priced
 from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
-from mensa_sim.cost.search import Case, Objective, Search, Target, limits_of
+from mensa_sim.cost.search import Search, limits_of
+from mensa_sim.cost.sides import Case, Objective, Target
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.cost.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.unrolling import unroll
@@ -180,7 +181,7 @@ class Pricer:
             activation_bits=layer.activation_bits,
         )
         self.search: Search | None = None
-        self.counted: dict[Hashable, NestCounts] = {}
+        self.counted: dict[Hashable, tuple[NestCounts, str]] = {}
         self.spatial_utilization = 0.0
         if steps.nest is not None:
             unrolling = unroll(steps.nest, accelerator)
@@ -210,7 +211,7 @@ class Pricer:
             best = self.search.best(case)
             if best is None:
                 return None
-            counts, described = self._counts(self.steps.nest, best.mapping, kept), best.mapping.describe()
+            counts, described = self._counts(self.steps.nest, best.mapping, kept)
             buffered = buffered_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
         return assemble(
             self.layer,
@@ -225,20 +226,21 @@ class Pricer:
             mapping=described,
         )
 
-    def _counts(self, nest: LoopNest, mapping: Mapping, kept: frozenset[Operand]) -> NestCounts:
-        """Exact counts; weights that stay are filled once and whole, whatever the mapping would fetch again."""
+    def _counts(self, nest: LoopNest, mapping: Mapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
+        """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
         key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
         if key not in self.counted:
-            self.counted[key] = price_mapping(nest, self.accelerator, mapping, self.precision)
-        counts = self.counted[key]
+            counts = price_mapping(nest, self.accelerator, mapping, self.precision)
+            self.counted[key] = counts, mapping.describe()
+        counts, described = self.counted[key]
         buffer = self.accelerator.buffers.get("parameter")
         if "weight" not in kept or buffer is None:
-            return counts
+            return counts, described
         bits = nest.weight_elements * self.precision.weight_bits
         filled = dataclasses.replace(
             counts.operands["weight"], fill_bits=bits, fill_accesses=-(-bits // buffer.min_bits)
         )
-        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled})
+        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled}), described
 
 
 def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:

@@ -35,6 +35,8 @@ class OperandRows:
 
     def crossing(self, holds: Bools) -> Floats:
         """[crossing, inner, row, entry] of candidates where the operand holds more than a buffer tile, or not."""
+        if holds.all():
+            return self.crossings[:, 1]
         picked: Floats = np.where(holds, self.crossings[:, 1], self.crossings[:, 0])
         return picked
 

@@ -14,6 +14,7 @@ import time
 from mensa_sim.cost import search
 from mensa_sim.cost.price import price
 from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.cost.sides import Case
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
@@ -34,9 +35,9 @@ def main(names: list[str]) -> None:
     made = 0
     best = search.Search.best
 
-    def counted_best(self: search.Search, case: search.Case) -> search.Priced | None:
+    def counted_best(self: search.Search, case: Case) -> search.Priced | None:
         nonlocal made
-        made += 0 if self.empty else len(self.orders) * len(self.grid.tiles)
+        made += self.candidates
         return best(self, case)
 
     search.Search.best = counted_best  # type: ignore[method-assign]

@@ -28,7 +28,7 @@ from mensa_sim.cost.mapping import Loop, Mapping
 from mensa_sim.cost.nest_counts import price_mapping
 from mensa_sim.cost.price import Pricer, price
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import Case, Objective
+from mensa_sim.cost.sides import Case, Objective
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tally import new_tally, repeats_of
 from mensa_sim.cost.unrolling import unroll

@@ -11,7 +11,7 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.nest_counts import price_mapping
 from mensa_sim.cost.price import Pricer
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import Objective
+from mensa_sim.cost.sides import Objective
 from mensa_sim.cost.tally import repeats_of
 from mensa_sim.cost.vector import vector_work
 

@@ -19,7 +19,8 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
 from mensa_sim.cost.price import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import LIMITS, Search, Target, limits_of
+from mensa_sim.cost.search import LIMITS, Search, limits_of
+from mensa_sim.cost.sides import Target
 from mensa_sim.cost.tally import repeats_of
 from mensa_sim.cost.unrolling import unroll
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
