@@ -64,8 +64,8 @@ class _Columns:
         pairs = np.unique((position * axis.outputs + output)[inside])
         position, self.output = np.divmod(pairs, axis.outputs)
         starts = np.flatnonzero(np.diff(position, prepend=-1))
-        self.earliest, self.latest = self.output[starts], self.output[np.append(starts[1:], len(pairs)) - 1]
-        self.before = np.append(-1, self.output[:-1])
+        self.earliest, self.latest = self.output[starts], self.output[np.diff(position, append=-1) != 0]
+        self.before = np.roll(self.output, 1)
         """The last output before each one that reads the same column."""
         self.before[starts] = -1
 

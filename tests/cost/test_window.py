@@ -28,3 +28,14 @@ def test_short_cuts_for_flattened_products_see_what_looking_at_every_position_do
     assert short.values.tolist() == looked.values.tolist()
     assert short.counts.tolist() == looked.counts.tolist()
     assert short.first == looked.first
+
+
+def test_a_tap_that_reads_nothing_but_padding_counts_nothing() -> None:
+    nest = LoopNest(OY=2, OX=2, FX=3, stride_x=2, input_height=2, input_width=1)
+    tile = (("OX*OY", 3), ("FY", 1), ("FX", 1))
+    window = window_of(nest)
+    short = window_histogram(window, tile)
+    looked = _ragged_histogram(window, tile, {"OY": 2, "OX": 2, "FY": 1, "FX": 3})
+    assert 0 in short.values
+    assert short.values.tolist() == looked.values.tolist()
+    assert short.counts.tolist() == looked.counts.tolist()
