@@ -31,6 +31,8 @@ class Ports:
     min_bits: int | None
     """The smallest access of its buffer; none without a buffer."""
     register: Register | None
+    word_bits: int = 1
+    """Memory moves whole words of every tile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +40,11 @@ class OperandCounts:
     """Accesses of one operand: bits moved, and port accesses of `min_bits` where a buffer stands in the way.
 
     `fill` and `drain` are the buffer's accesses on the memory side, `feed` and `collect` those on the array's side.
-    Without a buffer, `feed` and `collect` are accesses of the memory.
+    Without a buffer, `feed` and `collect` are accesses of the memory, which moves whole words of every tile.
     """
 
+    memory_read_bits: int = 0
+    memory_write_bits: int = 0
     fill_bits: int = 0
     fill_accesses: int = 0
     drain_bits: int = 0
@@ -56,7 +60,7 @@ class OperandCounts:
     whole: bool = False
     """The buffer's tile is the whole operand, so that it is never swapped."""
     end_bits: int = 0
-    """The first tile of a weight or input, the last tile of an output."""
+    """What memory moves of the first tile of a weight or input, the last tile of an output."""
     accumulations: int = 0
     """Times that a sum is added to a register."""
     visits: int = 1
@@ -158,6 +162,22 @@ def _crossing(tiles: tuple[Ints, Ints], times: int, bits: int, min_bits: int | N
     return int(counts @ values) * bits * times, accesses * times
 
 
+def _moved(tiles: tuple[Ints, Ints], times: int, bits: int, word_bits: int) -> int:
+    """Bits that memory moves of tiles that cross its boundary so many times."""
+    if word_bits == 1:
+        return int(tiles[1] @ tiles[0]) * bits * times
+    return _crossing(tiles, times, bits, word_bits)[1] * word_bits
+
+
+def whole_words(bits: int, word_bits: int) -> int:
+    """Bits of the words that some bits take up.
+
+    >>> whole_words(72, 64)
+    128
+    """
+    return -(-bits // word_bits) * word_bits
+
+
 def count_operand(nest: LoopNest, mapping: Mapping, operand: Operand, ports: Ports) -> OperandCounts:
     """Every access of one operand, in bits and port accesses, over the whole nest."""
     walk = _Walk(nest, mapping, operand)
@@ -179,6 +199,7 @@ def _count_read(walk: _Walk, ports: Ports) -> OperandCounts:
     whole = False
     end = walk.end(held)
     visits = repeats
+    moved = tiles
     if ports.min_bits is not None:
         kept = mapping.buffer.get(operand, mapping.tile)
         blocks = walk.tiles(kept)
@@ -186,7 +207,9 @@ def _count_read(walk: _Walk, ports: Ports) -> OperandCounts:
         fill_bits, fill_accesses = _crossing(blocks, visits, bits, ports.min_bits)
         buffer_bits, whole = int(blocks[0].max()) * bits, int(blocks[1].sum()) == 1
         end = walk.end(mapping.tile)
+        moved = blocks
     return OperandCounts(
+        memory_read_bits=_moved(moved, visits, bits, ports.word_bits),
         fill_bits=fill_bits,
         fill_accesses=fill_accesses,
         feed_bits=feed_bits,
@@ -195,7 +218,7 @@ def _count_read(walk: _Walk, ports: Ports) -> OperandCounts:
         register_write_bits=writes * bits,
         buffer_bits=buffer_bits,
         whole=whole,
-        end_bits=end * bits,
+        end_bits=whole_words(end * bits, ports.word_bits),
         visits=visits,
     )
 
@@ -214,6 +237,7 @@ def _count_output(walk: _Walk, ports: Ports) -> OperandCounts:
     fill_bits = fill_accesses = drain_bits = drain_accesses = buffer_bits = 0
     whole = False
     visits, end_bits = repeats, walk.end(held) * bits
+    moved, moved_bits = tiles, bits
     if ports.min_bits is not None:
         kept = mapping.buffer.get("output", mapping.tile)
         blocks = walk.tiles(kept)
@@ -223,7 +247,10 @@ def _count_output(walk: _Walk, ports: Ports) -> OperandCounts:
         fill_bits, fill_accesses = _crossing(blocks, visits - 1, crossing_bits, ports.min_bits)
         buffer_bits, whole = int(blocks[0].max()) * bits, int(blocks[1].sum()) == 1
         end_bits = walk.end(mapping.tile) * crossing_bits
+        moved, moved_bits = blocks, crossing_bits
     return OperandCounts(
+        memory_read_bits=_moved(moved, visits - 1, moved_bits, ports.word_bits),
+        memory_write_bits=_moved(moved, visits, moved_bits, ports.word_bits),
         fill_bits=fill_bits,
         fill_accesses=fill_accesses,
         drain_bits=drain_bits,
@@ -236,7 +263,7 @@ def _count_output(walk: _Walk, ports: Ports) -> OperandCounts:
         register_write_bits=sums * ports.partial_bits + elements * (repeats - 1) * ports.partial_bits,
         buffer_bits=buffer_bits,
         whole=whole,
-        end_bits=end_bits,
+        end_bits=whole_words(end_bits, ports.word_bits),
         accumulations=sums,
         visits=visits,
     )

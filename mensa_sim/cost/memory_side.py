@@ -12,7 +12,18 @@ from mensa_sim.cost.counts import BUFFER_OF, Ports
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import ALL_GROUPS, Bools, Grid
 from mensa_sim.cost.operand_arrays import INSIDE, ArraySide, all_of, groups_inside, own_groups
-from mensa_sim.cost.tiles import ELEMENTS, END, FIGURES, FINAL_ACCESSES, LARGEST, PARTIAL_ACCESSES, Floats, tile_table
+from mensa_sim.cost.tiles import (
+    ELEMENTS,
+    END,
+    FIGURES,
+    FINAL_ACCESSES,
+    FINAL_WORDS,
+    LARGEST,
+    PARTIAL_ACCESSES,
+    PARTIAL_WORDS,
+    Floats,
+    tile_table,
+)
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import Window
 from mensa_sim.hardware.accelerator import Operand
@@ -40,7 +51,9 @@ class MemorySide:
 class Blocks:
     """What an operand's buffer holds, [inside]: index 0 is the buffer tile, the others hold whole groups with it."""
 
-    elements: Floats
+    final_bits: Floats
+    """What memory moves of final elements; below, of partial sums."""
+    partial_bits: Floats
     final_accesses: Floats
     partial_accesses: Floats
     largest: Floats
@@ -56,7 +69,7 @@ def blocks_of(
     """The blocks of an operand for every entry."""
     own, one = own_groups(operand), grid.one_tile["G"]
     within = [groups_inside(operand, inside) for inside in INSIDE]
-    figures: Floats = np.empty((len(FIGURES), len(INSIDE), len(grid.tiles)))
+    figures: Floats = np.empty((len(FIGURES) if ports.word_bits > 1 else FINAL_WORDS, len(INSIDE), len(grid.tiles)))
     for p, start in zip(grid.parts, grid.starts, strict=True):
         table = tile_table(unrolling, operand, window, p.extents, ports)
         columns = dict.fromkeys(ALL_GROUPS, np.zeros(1, dtype=np.intp))
@@ -69,7 +82,8 @@ def blocks_of(
         [all_of(one, *(grid.one_tile[name] for name in own if name not in within[inside])) for inside in INSIDE]
     )
     return Blocks(
-        elements=figures[ELEMENTS],
+        final_bits=_moved_bits(figures, FINAL_WORDS, ports.final_bits, ports.word_bits),
+        partial_bits=_moved_bits(figures, PARTIAL_WORDS, ports.partial_bits, ports.word_bits),
         final_accesses=figures[FINAL_ACCESSES],
         partial_accesses=figures[PARTIAL_ACCESSES],
         largest=figures[LARGEST],
@@ -78,21 +92,34 @@ def blocks_of(
     )
 
 
+def _moved_bits(figures: Floats, words: int, bits: int, word_bits: int) -> Floats:
+    moved: Floats = figures[ELEMENTS] * bits if word_bits == 1 else figures[words] * word_bits
+    return moved
+
+
+def _whole_words(bits: Floats, word_bits: int) -> Floats:
+    words: Floats = bits if word_bits == 1 else np.ceil(bits / word_bits) * word_bits
+    return words
+
+
 def memory_side(
     array: ArraySide, blocks: Blocks | None, operand: Operand, ports: Ports, energy: EnergyModel
 ) -> MemorySide:
     """What an operand does on the memory's side of its buffer, or at memory itself without one."""
     if blocks is None:
-        return _unbuffered(array, operand, energy)
+        return _unbuffered(array, operand, ports, energy)
     return (
         _stored(array, blocks, ports, energy) if operand == "output" else _filled(array, blocks, operand, ports, energy)
     )
 
 
-def _unbuffered(array: ArraySide, operand: Operand, energy: EnergyModel) -> MemorySide:
-    bits = array.feed_bits + array.collect_bits
-    pj = array.feed_bits * energy.memory_read_pj_per_bit + array.collect_bits * energy.memory_write_pj_per_bit
-    ends = np.broadcast_to(array.end_bits, bits.shape)
+def _unbuffered(array: ArraySide, operand: Operand, ports: Ports, energy: EnergyModel) -> MemorySide:
+    read_bits, write_bits = array.feed_bits, array.collect_bits
+    if ports.word_bits > 1:
+        read_bits, write_bits = array.read_words * ports.word_bits, array.written_words * ports.word_bits
+    bits = read_bits + write_bits
+    pj = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
+    ends = np.broadcast_to(_whole_words(array.end_bits, ports.word_bits), bits.shape)
     nothing = np.zeros_like(bits)
     figures = [bits - ends, pj, nothing, *((nothing, ends) if operand == "output" else ())]
     return MemorySide(
@@ -105,7 +132,7 @@ def _unbuffered(array: ArraySide, operand: Operand, energy: EnergyModel) -> Memo
 
 def _filled(array: ArraySide, blocks: Blocks, operand: Operand, ports: Ports, energy: EnergyModel) -> MemorySide:
     """Each tile of a weight or input is filled once per trip."""
-    bits, ends = blocks.elements * ports.final_bits, blocks.end * ports.final_bits
+    bits, ends = blocks.final_bits, _whole_words(blocks.end * ports.final_bits, ports.word_bits)
     figures = np.empty((3, 2, 1, *bits.shape))
     for figure, values in ((BODY_BITS, bits), (FILL_ACCESSES, blocks.final_accesses)):
         np.multiply(values[0], array.memory_trips, out=figures[figure, 0, 0])
@@ -128,17 +155,17 @@ def _stored(array: ArraySide, blocks: Blocks, ports: Ports, energy: EnergyModel)
     leaves = trips > 1
     bits = np.where(leaves, float(ports.partial_bits), float(ports.final_bits))
     accesses = np.where(leaves, blocks.partial_accesses[0], blocks.final_accesses[0])
-    tile_bits = blocks.elements[0] * bits
+    tile_bits = np.where(leaves, blocks.partial_bits[0], blocks.final_bits[0])
     figures = np.empty((len(CROSSINGS), 2, 1, *trips.shape))
     tiles, groups = figures[:, 0, 0], figures[:, 1, 0]
     np.multiply(accesses, trips, out=tiles[DRAIN_ACCESSES])
     np.multiply(accesses, before, out=tiles[FILL_ACCESSES])
     read_bits, write_bits = tile_bits * before, tile_bits * trips
-    np.multiply(blocks.end[0], bits, out=tiles[END_BITS])
+    tiles[END_BITS] = _whole_words(blocks.end[0] * bits, ports.word_bits)
     np.add(read_bits, write_bits, out=tiles[BODY_BITS])
     groups[DRAIN_ACCESSES], groups[FILL_ACCESSES] = blocks.final_accesses, 0.0
-    np.multiply(blocks.elements, ports.final_bits, out=groups[BODY_BITS])
-    groups[END_BITS] = blocks.end * ports.final_bits
+    groups[BODY_BITS] = blocks.final_bits
+    groups[END_BITS] = _whole_words(blocks.end * ports.final_bits, ports.word_bits)
     tiles[CROSSING_PJ] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
     np.multiply(groups[BODY_BITS], energy.memory_write_pj_per_bit, out=groups[CROSSING_PJ])
     name = BUFFER_OF["output"]

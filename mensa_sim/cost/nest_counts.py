@@ -34,8 +34,11 @@ class NestCounts:
     """Partial sums handed from a PE to the next within a pass."""
 
 
-def operand_ports(accelerator: Accelerator, precision: Precision) -> dict[Operand, Ports]:
-    """The way of each operand; a MAC always has an accumulator, which the array's reduction feeds."""
+def operand_ports(accelerator: Accelerator, precision: Precision, word_bits: int = 1) -> dict[Operand, Ports]:
+    """The way of each operand; a MAC always has an accumulator, which the array's reduction feeds.
+
+    `word_bits` is the memory's.
+    """
     bits: dict[Operand, int] = {
         "weight": precision.weight_bits,
         "input": precision.activation_bits,
@@ -50,6 +53,7 @@ def operand_ports(accelerator: Accelerator, precision: Precision) -> dict[Operan
             final_bits=bits[operand],
             partial_bits=accelerator.accumulator_bits if output else bits[operand],
             min_bits=buffer.min_bits if buffer else None,
+            word_bits=word_bits,
             register=accelerator.registers.get(operand, accumulator if output else None),
         )
     return ports
@@ -83,10 +87,14 @@ def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling, 
 
 
 def price_mapping(
-    nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precision: Precision | None = None
+    nest: LoopNest,
+    accelerator: Accelerator,
+    mapping: Mapping,
+    precision: Precision | None = None,
+    word_bits: int = 1,
 ) -> NestCounts:
-    """The counts of any given mapping, whether it fits the accelerator's buffers or not."""
-    ports = operand_ports(accelerator, precision or Precision())
+    """The counts of any given mapping, whether it fits the buffers or not; `word_bits` is the memory's."""
+    ports = operand_ports(accelerator, precision or Precision(), word_bits)
     operands = {operand: count_operand(nest, mapping, operand, ports[operand]) for operand in OPERANDS}
     tile, register = mapping.extents(mapping.tile), mapping.extents(max(mapping.register.values(), default=0))
     tiles = prod(-(-size // tile[dim]) for dim, size in mapping.unrolling.sizes.items())

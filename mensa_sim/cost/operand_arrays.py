@@ -17,7 +17,16 @@ from mensa_sim.cost.candidates import FREE_GROUP, GROUPS, group
 from mensa_sim.cost.counts import BUFFER_OF, Ports
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import Bools, Grid, over_parts, per_entry
-from mensa_sim.cost.tiles import ELEMENTS, END, FINAL_ACCESSES, PARTIAL_ACCESSES, Floats, single_tile
+from mensa_sim.cost.tiles import (
+    ELEMENTS,
+    END,
+    FINAL_ACCESSES,
+    FINAL_WORDS,
+    PARTIAL_ACCESSES,
+    PARTIAL_WORDS,
+    Floats,
+    single_tile,
+)
 from mensa_sim.cost.unrolling import Unrolling
 from mensa_sim.cost.window import Window
 from mensa_sim.hardware.accelerator import Operand, split_dims
@@ -59,6 +68,9 @@ class ArraySide:
     """The first register tile of a weight or input, the last one of an output."""
     partial: Bools
     """Sums leave the array before they are final."""
+    read_words: Floats
+    """Words of memory read, and written below, by an operand without a buffer; none where a word is a bit."""
+    written_words: Floats
     memory_trips: Floats
     """[inside] Times that a buffer tile is fetched, or its sums leave, where the buffer holds one tile."""
 
@@ -144,14 +156,19 @@ def array_side(
     elements, accesses = constant(ELEMENTS), constant(FINAL_ACCESSES)
     again, nothing = repeats.array > 1, np.zeros((1, 1, 1))
     bits: Floats = np.full((1, 1, 1), float(ports.final_bits))
+    unbuffered_words = ports.min_bits is None and ports.word_bits > 1
     if output:
         bits = np.where(again, float(ports.partial_bits), float(ports.final_bits))
         partial, before = constant(PARTIAL_ACCESSES), repeats.array - 1
+        words = np.where(again, constant(PARTIAL_WORDS), constant(FINAL_WORDS)) if unbuffered_words else nothing
+        read_words, written_words = words * before, words * repeats.array
         collect, feed = np.where(again, partial, accesses) * repeats.array, partial * before
         collect_bits, feed_bits = elements * repeats.array * bits, elements * before * bits
         moved = elements * (repeats.copies + before) * ports.partial_bits
     else:
         collect, feed = nothing, accesses * repeats.array
+        read_words = constant(FINAL_WORDS) * repeats.array if unbuffered_words else nothing
+        written_words = nothing
         collect_bits, feed_bits = nothing, elements * repeats.array * ports.final_bits
         moved = elements * repeats.copies * ports.final_bits
     rate = energy.register_pj_per_bit.get(operand, 0.0) if ports.register else 0.0
@@ -167,5 +184,7 @@ def array_side(
         chip_pj=chip_pj,
         end_bits=constant(END) * bits,
         partial=again,
+        read_words=read_words,
+        written_words=written_words,
         memory_trips=repeats.memory,
     )

@@ -6,6 +6,7 @@ from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.capacity import buffered_bytes
+from mensa_sim.cost.counts import whole_words
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping import Mapping
@@ -180,6 +181,7 @@ class Pricer:
             weight_bits=layer.parameter_bits if layer.parameters else layer.activation_bits,
             activation_bits=layer.activation_bits,
         )
+        self.word_bits = memory.word_bits
         self.search: Search | None = None
         self.counted: dict[Hashable, tuple[NestCounts, str]] = {}
         self.spatial_utilization = 0.0
@@ -193,6 +195,7 @@ class Pricer:
                 bandwidth_bytes_per_s=memory.effective_bytes_per_s,
                 precision=self.precision,
                 objective=objective,
+                word_bits=memory.word_bits,
             )
             self.search = Search(steps.nest, unrolling, target, limits_of(unrolling))
 
@@ -230,7 +233,7 @@ class Pricer:
         """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
         key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
         if key not in self.counted:
-            counts = price_mapping(nest, self.accelerator, mapping, self.precision)
+            counts = price_mapping(nest, self.accelerator, mapping, self.precision, self.word_bits)
             self.counted[key] = counts, mapping.describe()
         counts, described = self.counted[key]
         buffer = self.accelerator.buffers.get("parameter")
@@ -238,7 +241,10 @@ class Pricer:
             return counts, described
         bits = nest.weight_elements * self.precision.weight_bits
         filled = dataclasses.replace(
-            counts.operands["weight"], fill_bits=bits, fill_accesses=-(-bits // buffer.min_bits)
+            counts.operands["weight"],
+            memory_read_bits=whole_words(bits, self.word_bits),
+            fill_bits=bits,
+            fill_accesses=-(-bits // buffer.min_bits),
         )
         return dataclasses.replace(counts, operands={**counts.operands, "weight": filled}), described
 

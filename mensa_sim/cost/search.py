@@ -63,7 +63,7 @@ class Search:
             return
         self.grid: Grid = grid(unrolling, registers, limits)
         self.shape = (len(self.inner), len(OUTER), len(self.grid.tiles))
-        self.ports = operand_ports(accelerator, precision)
+        self.ports = operand_ports(accelerator, precision, target.word_bits)
         self.rows: dict[Operand, OperandRows] = {operand: self._rows(operand) for operand in OPERANDS}
         passes = [pass_cycles(accelerator, nest, unrolling, part.register) for part in self.grid.parts]
         bubbles = pipeline_cycles(accelerator, unrolling)

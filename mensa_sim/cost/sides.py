@@ -10,7 +10,7 @@ import numpy as np
 
 from mensa_sim.cost.candidates import FREE_GROUP, ORDERS
 from mensa_sim.cost.capacity import whole_bits
-from mensa_sim.cost.counts import BUFFER_OF
+from mensa_sim.cost.counts import BUFFER_OF, whole_words
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.grid import Bools
 from mensa_sim.cost.memory_side import BODY_BITS, CROSSING_PJ, DRAIN_ACCESSES, END_BITS, FILL_ACCESSES
@@ -44,6 +44,8 @@ class Target:
     bandwidth_bytes_per_s: float
     precision: Precision
     objective: Objective
+    word_bits: int = 1
+    """The memory's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Sides:
         self._accelerator, self._energy = target.accelerator, target.energy
         self._rows = rows
         self._whole = whole_bits(nest, target.precision)
-        self._ports = operand_ports(target.accelerator, target.precision)
+        self._ports = operand_ports(target.accelerator, target.precision, target.word_bits)
         self._known: dict[Hashable, Side] = {}
 
     def side(self, name: BufferName, case: Case) -> Side:
@@ -181,12 +183,13 @@ class Sides:
 
     def _whole_fetch(self, operand: Operand) -> Floats:
         """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
-        bits, min_bits = self._whole[operand], self._ports[operand].min_bits
-        accesses = -(-bits // min_bits) if min_bits else 0
+        bits, ports = self._whole[operand], self._ports[operand]
+        accesses = -(-bits // ports.min_bits) if ports.min_bits else 0
+        moved = whole_words(bits, ports.word_bits)
         energy = self._energy
-        crossing_pj = bits * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
+        crossing_pj = moved * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
         whole: Floats = np.empty((3, *self._rows[operand].end_bits.shape))
-        whole[BODY_BITS], whole[CROSSING_PJ] = bits - self._rows[operand].end_bits, crossing_pj
+        whole[BODY_BITS], whole[CROSSING_PJ] = moved - self._rows[operand].end_bits, crossing_pj
         whole[FILL_ACCESSES] = accesses
         return whole
 

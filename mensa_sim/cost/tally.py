@@ -70,13 +70,11 @@ def nest_traffic(tally: Tally, counts: NestCounts, repeats: Repeats) -> None:
     for operand, count in counts.operands.items():
         steps, fetches = repeats.steps, repeats.fetches[operand]
         port = tally.ports.get(BUFFER_OF[operand])
-        if port is None:
-            tally.move(operand, "memory", count.feed_bits * fetches, count.collect_bits * fetches)
-        else:
+        tally.move(operand, "memory", count.memory_read_bits * fetches, count.memory_write_bits * fetches)
+        if port is not None:
             level = f"{BUFFER_OF[operand]}_buffer"
             port.reads += count.feed_accesses * steps + count.drain_accesses * fetches
             port.writes += count.collect_accesses * steps + count.fill_accesses * fetches
-            tally.move(operand, "memory", count.fill_bits * fetches, count.drain_bits * fetches)
             read_bits = count.feed_bits * steps + count.drain_bits * fetches
             tally.move(operand, level, read_bits, count.collect_bits * steps + count.fill_bits * fetches)
         tally.move(operand, "register", count.register_read_bits * steps, count.register_write_bits * steps)

@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 
-FIGURES = ELEMENTS, FINAL_ACCESSES, PARTIAL_ACCESSES, LARGEST, END = range(5)
-"""Rows of a table: sums of elements and of port accesses, the largest tile's elements, and those of the first tile,
-or for an output of the last one."""
+FIGURES = ELEMENTS, FINAL_ACCESSES, PARTIAL_ACCESSES, LARGEST, END, FINAL_WORDS, PARTIAL_WORDS = range(7)
+"""Rows of a table: sums of elements and of port accesses, the largest tile's elements, those of the first tile, or for
+an output of the last one, and sums of words of memory; a table has no rows of words where a word is a bit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,14 +94,19 @@ def tile_table(
     if window is not None:
         classes = classes.times(_window(window, inside, tuple(extents[dim] for dim in inside)))
     values, counts = classes.values, classes.counts
-    figures = np.zeros((len(FIGURES), len(values)))
+    figures = np.zeros((len(FIGURES) if ports.word_bits > 1 else FINAL_WORDS, len(values)))
     figures[ELEMENTS] = np.einsum("ij,ij->i", values, counts)
-    if ports.min_bits:
-        accesses = np.einsum("ij,ij->i", np.ceil(values * (ports.final_bits / ports.min_bits)), counts)
-        figures[FINAL_ACCESSES] = figures[PARTIAL_ACCESSES] = accesses
-        if ports.partial_bits != ports.final_bits:
-            accesses = np.einsum("ij,ij->i", np.ceil(values * (ports.partial_bits / ports.min_bits)), counts)
-            figures[PARTIAL_ACCESSES] = accesses
+    pieces = [(FINAL_ACCESSES, PARTIAL_ACCESSES, ports.min_bits or 0)]
+    if ports.word_bits > 1:
+        pieces.append((FINAL_WORDS, PARTIAL_WORDS, ports.word_bits))
+    for final, partial, size_bits in pieces:
+        if not size_bits:
+            continue
+        figures[final] = np.einsum("ij,ij->i", np.ceil(values * ports.final_bits / size_bits), counts)
+        if ports.partial_bits == ports.final_bits:
+            figures[partial] = figures[final]
+        else:
+            figures[partial] = np.einsum("ij,ij->i", np.ceil(values * ports.partial_bits / size_bits), counts)
     figures[LARGEST] = (values * (counts > 0)).max(axis=1)
     figures[END] = classes.end
     strides: dict[str, int] = {}
@@ -137,15 +142,16 @@ def single_tile(
         counts = [count * times for count in counts for times in seen.counts.tolist()]
     tiles = list(zip(values, counts, strict=True))
 
-    def accesses(bits: int) -> int:
-        least = ports.min_bits
-        return sum(-(-value * bits // least) * count for value, count in tiles) if least else 0
+    def pieces(bits: int, size_bits: int | None) -> int:
+        return sum(-(-value * bits // size_bits) * count for value, count in tiles) if size_bits else 0
 
     figures = {
         ELEMENTS: sum(value * count for value, count in tiles),
-        FINAL_ACCESSES: accesses(ports.final_bits),
-        PARTIAL_ACCESSES: accesses(ports.partial_bits),
+        FINAL_ACCESSES: pieces(ports.final_bits, ports.min_bits),
+        PARTIAL_ACCESSES: pieces(ports.partial_bits, ports.min_bits),
         LARGEST: max(values),
         END: end,
+        FINAL_WORDS: pieces(ports.final_bits, ports.word_bits) if ports.word_bits > 1 else 0,
+        PARTIAL_WORDS: pieces(ports.partial_bits, ports.word_bits) if ports.word_bits > 1 else 0,
     }
     return tuple(float(figures[figure]) for figure in FIGURES)

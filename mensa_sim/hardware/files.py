@@ -234,6 +234,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             read_pj_per_bit=energy.read_pj_per_bit.value,
             write_pj_per_bit=energy.write_pj_per_bit.value,
             background_mw=energy.background_mw.value * entry.channels,
+            word_bits=entry.word_bits,
         )
     faults += _reference_faults(file, [placed.name for placed in accelerators])
     if faults:

@@ -25,9 +25,16 @@ class Memory:
     write_pj_per_bit: float
     background_mw: float
     """Power that the memory draws whatever is transferred."""
+    word_bits: int = 1
+    """Every tile moves whole words of so many bits; 1 where tiles lie side by side and no word is read in vain."""
 
     def __post_init__(self) -> None:
-        _positive("memory", bandwidth_bytes_per_s=self.bandwidth_bytes_per_s, efficiency=self.efficiency)
+        _positive(
+            "memory",
+            word_bits=self.word_bits,
+            bandwidth_bytes_per_s=self.bandwidth_bytes_per_s,
+            efficiency=self.efficiency,
+        )
         if self.efficiency > 1:
             raise ValueError(f"memory: efficiency is {self.efficiency}, must be at most 1")
         if self.read_pj_per_bit < 0 or self.write_pj_per_bit < 0 or self.background_mw < 0:
@@ -52,10 +59,12 @@ class MemoryEntry:
     efficiency: float
     channels: int = 1
     """Channels of the kind, each with its own background power; together they have the bandwidth."""
+    word_bits: int = 1
+    """Every tile of a loop nest moves whole words, as `Memory` says."""
 
     def __post_init__(self) -> None:
-        if self.bandwidth_bytes_per_s < 1 or self.channels < 1:
-            raise ValueError("bandwidth_bytes_per_s and channels must be at least 1")
+        if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:
+            raise ValueError("bandwidth_bytes_per_s, channels and word_bits must be at least 1")
         if not 0 < self.efficiency <= 1:
             raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
 

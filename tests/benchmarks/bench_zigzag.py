@@ -129,7 +129,7 @@ def their_cost(layer: Layer, found: dict[str, list[list[list]]], objective: Obje
         )
         for tile in range(min(buffer.values()) + 1)
     ]
-    counted = [price_mapping(layer.nest, SPEC, mapping) for mapping in mappings]
+    counted = [price_mapping(layer.nest, SPEC, mapping, word_bits=MEMORY.word_bits) for mapping in mappings]
     work, repeats = vector_work(layer, SPEC), repeats_of(layer, 1, STREAMED, steps_resident=False)
     costs = [assemble(layer, SPEC, ENERGY, STREAMED, repeats, counts, work) for counts in counted]
     figures = {"latency": cycles, "energy": lambda cost: cost.energy_pj, "edp": lambda c: cycles(c) * c.energy_pj}

@@ -179,8 +179,10 @@ def watch(nest: LoopNest, mapping: Mapping, operand: str, register: Register | N
     return seen
 
 
-def interpret(nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precision: Precision) -> dict[str, dict]:
-    """Every access count of every operand, under the names of `OperandCounts`."""
+def interpret(
+    nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precision: Precision, word_bits: int = 1
+) -> dict[str, dict]:
+    """Every access count of every operand, under the names of `OperandCounts`; memory moves whole words."""
     result = {}
     for operand in RELEVANT:
         output = operand == "output"
@@ -196,7 +198,13 @@ def interpret(nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precis
         def accesses(tiles: list[int], bits: int, port=port) -> int:
             return sum(ceil(tile * bits / port.min_bits) for tile in tiles) if port else 0
 
+        def words(tiles: list[int], bits: int) -> int:
+            return sum(ceil(tile * bits / word_bits) * word_bits for tile in tiles)
+
+        from_memory, to_memory = (seen.fills, seen.drains) if port else (seen.feeds, seen.collects)
         counts = {
+            "memory_read_bits": words(from_memory, memory_bits if port else array_bits),
+            "memory_write_bits": words(to_memory, memory_bits if port else array_bits),
             "feed_bits": sum(seen.feeds) * array_bits,
             "feed_accesses": accesses(seen.feeds, array_bits),
             "collect_bits": sum(seen.collects) * array_bits,
@@ -214,7 +222,7 @@ def interpret(nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precis
                 "buffer_bits": max(seen.tiles) * array_bits,
             }
         if output and port:
-            counts["end_bits"] = seen.last_tile * memory_bits
+            counts["end_bits"] = words([seen.last_tile], memory_bits)
         result[operand] = counts
     return result
 

@@ -25,8 +25,9 @@ def _check(data: st.DataObject, accelerator: Accelerator) -> None:
     nest = data.draw(nests())
     mapping = data.draw(mappings(nest, accelerator))
     precision = Precision(weight_bits=data.draw(st.sampled_from([4, 8])), activation_bits=8)
-    counted = price_mapping(nest, accelerator, mapping, precision)
-    for operand, expected in interpret(nest, accelerator, mapping, precision).items():
+    word_bits = data.draw(st.sampled_from([1, 8, 24, 64, 256]))
+    counted = price_mapping(nest, accelerator, mapping, precision, word_bits)
+    for operand, expected in interpret(nest, accelerator, mapping, precision, word_bits).items():
         got = {name: getattr(counted.operands[operand], name) for name in expected}
         assert got == expected, operand
     assert counted.array_cycles == cycles(nest, accelerator, mapping)

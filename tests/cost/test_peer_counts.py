@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from zigzag_counts import Counts, energy_pj, rounded_counts
-from zigzag_layers import LEVELS, SPEC, PeerLayer, peer_layers
+from zigzag_layers import LEVELS, MEMORY, SPEC, PeerLayer, peer_layers
 
-from mensa_sim.cost.nest_counts import price_mapping
+from mensa_sim.cost.nest_counts import NestCounts, price_mapping
 from mensa_sim.workload.layer import LoopNest
 
 CLOSE = 0.02
@@ -41,8 +41,13 @@ def dividing(layers: tuple[PeerLayer, ...]) -> list[PeerLayer]:
     return [layer for layer in layers if layer.divides]
 
 
+def counts_of(layer: PeerLayer, nest: LoopNest | None = None) -> NestCounts:
+    """The peer's mapping by our counts."""
+    return price_mapping(nest or layer.nest, SPEC, layer.mapping(), word_bits=MEMORY.word_bits)
+
+
 def _own(layer: PeerLayer) -> Counts:
-    return price_mapping(layer.nest, SPEC, layer.mapping()).operands
+    return counts_of(layer).operands
 
 
 def _apart(layer: PeerLayer, counts: Counts) -> set[tuple[str, str]]:
@@ -70,7 +75,7 @@ def test_every_layer_of_both_models_is_there(layers: tuple[PeerLayer, ...], divi
 
 def test_cycles_without_stalls_are_the_product_of_the_temporal_loops(layers: tuple[PeerLayer, ...]) -> None:
     for layer in layers:
-        counted = price_mapping(layer.nest, SPEC, layer.mapping())
+        counted = counts_of(layer)
         assert counted.array_cycles == prod(loop.trips for loop in layer.loops), layer.name
 
 
@@ -95,7 +100,7 @@ def test_inputs_that_hold_their_padding_explain_all_exceptions_of_inputs(dividin
     apart: set[tuple[str, str]] = set()
     for layer in dividing:
         counts = _own(layer)
-        padded = price_mapping(_with_padding(layer.nest), SPEC, layer.mapping()).operands["input"]
+        padded = counts_of(layer, _with_padding(layer.nest)).operands["input"]
         fed = replace(counts["input"], feed_bits=padded.feed_bits, feed_accesses=padded.feed_accesses)
         apart |= _apart(layer, {**counts, "input": fed})
     assert apart == {figure for figure, reason in EXCEPTIONS.items() if reason != PADDING}

@@ -48,7 +48,7 @@ def _theirs(peer: PeerLayer) -> list[LayerCost]:
     """Their mapping by our counts, for every buffer tile that it could be cut into."""
     work, repeats = vector_work(peer.layer, SPEC), repeats_of(peer.layer, 1, STREAMED, steps_resident=False)
     mappings = [peer.mapping(tile) for tile in range(min(peer.buffer.values()) + 1)]
-    counts = [price_mapping(peer.nest, SPEC, mapping) for mapping in mappings]
+    counts = [price_mapping(peer.nest, SPEC, mapping, word_bits=MEMORY.word_bits) for mapping in mappings]
     return [assemble(peer.layer, SPEC, ENERGY, STREAMED, repeats, count, work) for count in counts]
 
 

@@ -84,7 +84,7 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
 
 
 def every_candidate(
-    nest: LoopNest, spec: Accelerator, limits: dict[str, int], residency: Residency
+    nest: LoopNest, spec: Accelerator, limits: dict[str, int], residency: Residency, word_bits: int
 ) -> list[NestCounts]:
     unrolling = unroll(nest, spec)
     space = grid(unrolling, register_tiles(nest, spec, unrolling, PRECISION), limits)
@@ -96,7 +96,7 @@ def every_candidate(
             mapping = build(unrolling, part.register, part.tile(position), inner, outer, held)
             key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
             if key not in seen:
-                counts = price_mapping(nest, spec, mapping, PRECISION)
+                counts = price_mapping(nest, spec, mapping, PRECISION, word_bits)
                 seen[key] = counts if fits(nest, spec, counts, residency) else None
     return [counts for counts in seen.values() if counts is not None]
 
@@ -113,13 +113,15 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
     energy = energy_model(placed(spec), MEMORY)
     steps = Steps(nest=nest, steps=1, resident=False)
     layer = layer_of(nest)
-    pricer = Pricer(layer, spec, MEMORY, energy, steps, objective)
+    memory = replace(MEMORY, word_bits=data.draw(st.sampled_from([1, 1, 64])))
+    pricer = Pricer(layer, spec, memory, energy, steps, objective)
     target = Target(
         accelerator=spec,
         energy=energy,
         bandwidth_bytes_per_s=MEMORY.effective_bytes_per_s,
         precision=PRECISION,
         objective=objective,
+        word_bits=memory.word_bits,
     )
     pricer.search = Search(nest, unroll(nest, spec), target, limits)
     best = pricer.cost(residency)
@@ -130,7 +132,8 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
             layer, spec, energy, residency, repeats, counts, pricer.work, spatial_utilization=1.0, mapping=""
         )
 
-    figures = [figure(cost(counts), energy, objective) for counts in every_candidate(nest, spec, limits, residency)]
+    candidates = every_candidate(nest, spec, limits, residency, memory.word_bits)
+    figures = [figure(cost(counts), energy, objective) for counts in candidates]
     assert (best is None) == (not figures)
     if best is not None:
         assert figure(best, energy, objective) == pytest.approx(min(figures), rel=1e-6)

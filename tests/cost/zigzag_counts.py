@@ -10,7 +10,7 @@ Three more conventions are no roundings of a tile, but belong to the tool:
 
 4. Zeros of the padding are read from the buffer like any input; only the whole tensor leaves them out.
 5. A partial sum is read in the first trip too, when there is none yet.
-6. Accesses of the full width of a port are cut to whole numbers, and memory moves whole words of 64 bits.
+6. Accesses of the full width of a port are cut to whole numbers.
 """
 
 from collections.abc import Mapping as ReadOnly
@@ -19,7 +19,7 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
-from zigzag_layers import ENERGY, SPEC
+from zigzag_layers import ENERGY, MEMORY, SPEC
 
 from mensa_sim.cost.capacity import distinct
 from mensa_sim.cost.counts import BUFFER_OF, OperandCounts, _count_output, _count_read, _Walk
@@ -30,7 +30,6 @@ from mensa_sim.cost.window import Ints
 from mensa_sim.hardware.accelerator import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
-MEMORY_WORD_BITS = 64
 Counts = ReadOnly[Operand, OperandCounts]
 
 
@@ -64,7 +63,7 @@ class _RoundedWalk(_Walk):
 def rounded_counts(nest: LoopNest, mapping: Mapping) -> dict[Operand, OperandCounts]:
     """The counts of a mapping on the peer's core with roundings 1 to 3 and conventions 4 and 5."""
     counts: dict[Operand, OperandCounts] = {}
-    for operand, ports in operand_ports(SPEC, Precision()).items():
+    for operand, ports in operand_ports(SPEC, Precision(), MEMORY.word_bits).items():
         walk = _RoundedWalk(nest, mapping, operand)
         counts[operand] = _count_output(walk, ports) if operand == "output" else _count_read(walk, ports)
     return counts | {"output": _read_at_once(counts["output"])}
@@ -81,7 +80,12 @@ def _read_at_once(sums: OperandCounts) -> OperandCounts:
             register_write_bits=sums.register_write_bits + first_bits,
         )
     if sums.fill_bits:
-        sums = replace(sums, fill_bits=sums.drain_bits, fill_accesses=sums.drain_accesses)
+        sums = replace(
+            sums,
+            fill_bits=sums.drain_bits,
+            fill_accesses=sums.drain_accesses,
+            memory_read_bits=sums.memory_write_bits,
+        )
     return sums
 
 
@@ -106,9 +110,6 @@ def energy_pj(counts: Counts, *, whole_accesses: bool = False) -> dict[str, floa
             port(accesses, buffer.write_bits, ENERGY.buffer_write_pj[name])
             for accesses in (count.collect_accesses, count.fill_accesses)
         )
-        filled, drained = count.fill_bits, count.drain_bits
-        if whole_accesses:
-            assert buffer.min_bits == MEMORY_WORD_BITS
-            filled, drained = count.fill_accesses * MEMORY_WORD_BITS, count.drain_accesses * MEMORY_WORD_BITS
-        energies[f"{operand}_dram"] = filled * ENERGY.memory_read_pj_per_bit + drained * ENERGY.memory_write_pj_per_bit
+        read_pj, write_pj = ENERGY.memory_read_pj_per_bit, ENERGY.memory_write_pj_per_bit
+        energies[f"{operand}_dram"] = count.memory_read_bits * read_pj + count.memory_write_bits * write_pj
     return energies
