@@ -15,7 +15,7 @@ CLOSE = 0.02
 
 PADDING = "our input tiles end where the input does; ZigZag reads the zeros of the padding from the buffer"
 FIRST_READ = "ZigZag reads partial sums in the first of eight trips, when there are none yet"
-CUT_SHORT = "1000 bytes are 3.9 accesses of 2048 bits each way; ZigZag counts 3"
+CUT_SHORT = "1000 bytes are 3.9 accesses of 2048 bits each way; ZigZag counts 3 and drops the rest"
 EXCEPTIONS = {
     ("layer1/layer1.0/conv1", "input_sram"): PADDING,
     ("layer1/layer1.0/conv2", "input_sram"): PADDING,
@@ -90,7 +90,19 @@ def test_own_counts_of_dividing_layers_are_within_2_percent_but_for_the_exceptio
     assert len(apart) <= 0.05 * len(dividing) * len(LEVELS)
 
 
-def test_whole_dividing_layers_are_within_2_percent_by_own_counts(dividing: list[PeerLayer]) -> None:
+def test_19_figures_in_20_are_met_and_2_dividing_layers_in_3_with_all_their_figures(dividing: list[PeerLayer]) -> None:
+    """The goal of 95 % holds of figures. It holds of layers once inputs carry their padding, as the peer's do, but for
+    the two whose figures its other conventions decide: 29 of 31."""
+    apart = set().union(*(_apart(layer, _own(layer)) for layer in dividing))
+    assert 1 - len(apart) / (len(dividing) * len(LEVELS)) == pytest.approx(0.96, abs=0.001)
+    layers = {name for name, _ in apart}
+    assert (len(dividing) - len(layers), len(dividing)) == (21, 31)
+    other = {name for (name, _), reason in EXCEPTIONS.items() if reason != PADDING}
+    assert len(other) == 2
+    assert all(layer.nest.FX > 1 for layer in dividing if layer.name in layers - other)
+
+
+def test_the_sum_over_each_dividing_layer_is_within_2_percent_by_own_counts(dividing: list[PeerLayer]) -> None:
     for layer in dividing:
         ours = sum(energy_pj(_own(layer)).values())
         assert ours == pytest.approx(sum(layer.energy_pj.values()), rel=CLOSE), layer.name
