@@ -10,6 +10,9 @@ from mensa_sim.workload.graph import LayerGraph
 
 Key = tuple[str, str, Residency]
 
+WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
+"""What a reader must know of a measured accelerator beside others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostTable:
@@ -37,10 +40,14 @@ class CostTable:
         for layer, accelerator in assignment.items():
             for text in self.cost(layer, accelerator).caveats:
                 found[accelerator, text] = found.get((accelerator, text), 0) + 1
-        return tuple(
+        texts = [
             f"{accelerator}: {text} ({count} layer{'s' if count > 1 else ''})"
             for (accelerator, text), count in found.items()
-        )
+        ]
+        if len(self.system.accelerators) > 1:
+            measured = (placed.spec for placed in self.system.accelerators if placed.spec.timings is not None)
+            texts += [f"{spec.name}: {WAITS_FREE}" for spec in measured if spec.idle_mw is None]
+        return tuple(texts)
 
     def latency_ps(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> int:
         """Time of a layer that has its accelerator's memory channel to itself."""

@@ -35,6 +35,7 @@ def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
         "cpu_xeon_1_thread: kernels at float32 stand for 8-bit parameters and 8-bit activations (1 layer)",
         "cpu_xeon_1_thread: energy estimated as 6250 mW times the time (taken as one core of an Intel Xeon Platinum "
         "8480+, whose specification says 350 W for 56 cores) (1 layer)",
+        "cpu_xeon_1_thread: its idle power is not stated, so it draws nothing while it waits",
     )
 
 
