@@ -115,11 +115,14 @@ def system_data(name_or_path: str | Path) -> tuple[Path, Raw, dict[str, tuple[Pa
 
 
 def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
-    """Every file that a system is made from: its own, its accelerators', their technologies'."""
+    """Every file that a system is made from: its own, its accelerators', and the technologies and timings of those."""
     path, _, file = _system_mapping(str(name_or_path))
     specs = [where for where, _ in _accelerator_mappings(path, file).values()]
-    technologies = [_beside(where, read_record(where, Accelerator).technology) for where in specs]
-    return tuple(dict.fromkeys((path, *specs, *technologies)))
+    found = [path, *specs]
+    for where in specs:
+        spec = read_record(where, Accelerator)
+        found += [_beside(where, name) for name in (spec.technology, spec.timings) if name is not None]
+    return tuple(dict.fromkeys(found))
 
 
 def _label(path: Path, changes: Sequence[str] | Mapping[str, Setting]) -> str:

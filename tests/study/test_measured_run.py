@@ -107,3 +107,9 @@ def printed(tables: object) -> str:
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(tables, markup=False)
     return console.export_text()
+
+
+@pytest.mark.parametrize(("system", "file"), [("gpu_t4", "gpu_t4.yaml"), ("cpu_plus_mensa", "cpu_xeon_1_thread.csv")])
+def test_the_file_of_timings_is_among_the_inputs(system: str, file: str) -> None:
+    result = api.run("lstm", system=system, scheduler="greedy")
+    assert any(name.endswith(f"measured/{file}") for name in result.inputs)
