@@ -143,8 +143,8 @@ def price_layer(
     costs: dict[Residency, LayerCost] = {}
     for residency in RESIDENCIES:
         cost = pricer.cost(residency) if _room(layer, accelerator, residency) else None
-        if cost is None and residency == STREAMED:
-            raise InfeasibleError("no tile of it fits the buffers and registers")
+        if cost is None and residency == STREAMED and pricer.search is not None:
+            raise InfeasibleError(pricer.search.shortage)
         costs[residency] = cost or costs[_lesser(residency, costs)]
     return costs
 

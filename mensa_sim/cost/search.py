@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.cost.candidates import build, inner_orders, register_tiles
+from mensa_sim.cost.capacity import register_rooms
 from mensa_sim.cost.counts import reads_per_element
 from mensa_sim.cost.grid import Grid, grid, over_parts
 from mensa_sim.cost.mapping import Mapping
@@ -76,6 +77,15 @@ class Search:
     def candidates(self) -> int:
         """Mappings that each case is the best of: orders within and over buffer tiles, and extents."""
         return 0 if self.empty else prod(self.shape)
+
+    @property
+    def shortage(self) -> str:
+        """Why no candidate fits, for people."""
+        if not self.empty:
+            return f"no tile of it fits: {self._sides.shortage()}"
+        rooms = register_rooms(self.nest, self.target.accelerator, self.unrolling, self.target.precision)
+        short = [room.operand for room in rooms if not room.holds(self.unrolling.lanes)]
+        return f"one pass of the array needs more than the registers of its {' and '.join(short)} hold"
 
     def _rows(self, operand: Operand) -> OperandRows:
         energy, ports = self.target.energy, self.ports[operand]

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from mensa_sim.cost.rows import OperandRows
 from mensa_sim.cost.tally import Port, Repeats, Tally
 from mensa_sim.cost.tiles import Floats
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator, BufferName, Operand
-from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import LoopNest
 
 Objective = Literal["latency", "energy", "edp"]
@@ -161,6 +162,24 @@ class Sides:
         input_holds = both | (only_input & (INPUT_FIRST | ~only_output))
         output_holds = both | (only_output & ~(INPUT_FIRST & only_input))
         return {"input": input_holds, "output": output_holds}, both | only_input | only_output | neither
+
+    def shortage(self) -> str:
+        """Which buffer has no room for any tile, for people."""
+        least = {
+            "parameter": self._rows["weight"].buffer_bits.min(),
+            "activation": min(
+                (self._rows["input"].buffer_bits[i] + self._rows["output"].buffer_bits[j]).min()
+                for i, j in product((0, 1), repeat=2)
+            ),
+        }
+        short = []
+        for name, buffer in self._accelerator.buffers.items():
+            least_bytes = bits_to_bytes(int(least[name]))
+            if least_bytes > buffer.capacity_bytes:
+                short.append(
+                    f"its smallest takes {least_bytes:,} of {buffer.capacity_bytes:,} bytes in the {name} buffer"
+                )
+        return " and ".join(short) or "none suits both buffers at once"
 
     def _room(self, operand: Operand, holds: int, kept: frozenset[Operand]) -> Floats:
         """Bits that an operand takes: a resident one its whole size; sums of a resident output must not leave."""

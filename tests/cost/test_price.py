@@ -1,14 +1,20 @@
 """Every layer of a graph priced on every accelerator of a system, in every residency."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.price import RESIDENCIES, price
 from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.accelerator import BufferName, Register
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
 from mensa_sim.shipped import shipped_files
+from mensa_sim.units import leakage_pj
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
@@ -71,6 +77,60 @@ def test_every_layer_has_a_cost_in_every_residency(table: CostTable) -> None:
             cost = table.cost(layer.name, _name(table), residency)
             assert cost.layer == layer.name
             assert cost.macs == layer.macs
+
+
+def _small(system: System, **changes: object) -> System:
+    """A system of one accelerator with another spec."""
+    (placed,) = system.accelerators
+    return replace(system, accelerators=(replace(placed, spec=replace(placed.spec, **changes)),))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "least_bytes"),
+    [("parameter", "hidden_gate_0", 2 * 64 * 64), ("activation", "first", 2 * 64 * (1 + 32))],
+)
+def test_a_layer_whose_smallest_tile_fits_no_buffer_is_refused_with_what_it_would_take(
+    name: BufferName, layer: str, least_bytes: int
+) -> None:
+    """Two copies of what the array takes at once: 64 rows of 64, or one channel in and 32 out of 64 pixels."""
+    system = load_system("edge_tpu")
+    buffers = system.accelerators[0].spec.buffers
+    smaller = replace(buffers[name], capacity_bytes=1024)
+    refused = price(GRAPH, _small(system, buffers={**buffers, name: smaller}))
+    assert not refused.runs(layer, "edge_tpu")
+    assert refused.runs("softmax", "edge_tpu")
+    needs = f"no tile of it fits: its smallest takes {least_bytes:,} of 1,024 bytes in the {name} buffer"
+    with pytest.raises(InfeasibleError, match=f"edge_tpu cannot run {layer}: {needs}"):
+        refused.cost(layer, "edge_tpu")
+
+
+def test_a_layer_that_one_pass_of_the_array_cannot_hold_in_registers_is_refused() -> None:
+    system = load_system("edge_tpu")
+    refused = price(GRAPH, _small(system, registers={"output": Register(bytes=1)}))
+    with pytest.raises(InfeasibleError, match="one pass of the array needs more than the registers of its output hold"):
+        refused.cost("first", "edge_tpu")
+
+
+def test_an_operator_that_the_accelerator_does_not_map_is_refused_by_name() -> None:
+    refused = price(GRAPH, _small(load_system("pascal"), refuses=("softmax",)))
+    with pytest.raises(InfeasibleError, match="pascal cannot run softmax: it does not run softmax"):
+        refused.cost("softmax", "pascal")
+    assert refused.runs("first", "pascal")
+
+
+@pytest.mark.parametrize("name", ["edge_tpu", "pavlov", "eyeriss_v2"])
+def test_each_objective_is_met_best_by_the_mapping_chosen_for_it(name: str) -> None:
+    system = load_system(name)
+    leakage_mw = sum(component_leakage_mw(system.accelerators[0]).values())
+    figures: dict[str, dict[str, float]] = {}
+    for chosen in ("latency", "energy", "edp"):
+        found = price(GRAPH, system, chosen)
+        latency_ps = found.latency_ps("first", name)
+        energy_pj = found.cost("first", name).energy_pj + leakage_pj(leakage_mw, latency_ps)
+        figures[chosen] = {"latency": latency_ps, "energy": energy_pj, "edp": latency_ps * energy_pj}
+    for objective, own in figures.items():
+        for other in figures.values():
+            assert own[objective] <= other[objective] * (1 + 1e-6)
 
 
 def test_equal_layers_cost_the_same(table: CostTable) -> None:

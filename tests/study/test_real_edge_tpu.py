@@ -4,25 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.study.measurement_file import Measurement
+from mensa_sim.hardware.files import load_system
+from mensa_sim.shipped import shipped_files
+from mensa_sim.study.fitted_constants import FittedConstant, fitted_constants
 from mensa_sim.study.reference_rows import reference_measurements
 from mensa_sim.study.validate import Validation, ValidationRow, shipped_measurements, validate
 
 Rows = list[ValidationRow]
+CONSTANTS = fitted_constants(load_system)
 
 
 @pytest.fixture(scope="module")
 def result(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Validation:
     measured = reference_measurements(reference, tmp_path_factory.mktemp("workloads"))
-    quick = [each for each in (*shipped_measurements(), *measured) if not _slow(each)]
-    found = validate(quick)
+    found = validate([*shipped_measurements(), *measured])
     assert not found.failures
     return found
-
-
-def _slow(each: Measurement) -> bool:
-    """The longest stacks repeat what shorter ones show."""
-    return each.workload.endswith(("_L150", "_L200", "_L250", "_L500", "_L600", "_L700", "_L800"))
 
 
 def mean(rows: Rows) -> float:
@@ -36,6 +33,35 @@ def chosen(result: Validation, system: str, metric: str = "latency_ms", source: 
         for row in result.rows
         if (row.measurement.system, row.measurement.metric) == (system, metric) and source in row.measurement.source
     ]
+
+
+KINDS = {"stacks": ("conv_", "dense_"), "input and output models": ("in_",), "grid": ("mobilenet_grid",)}
+
+
+def kind(row: ValidationRow) -> str:
+    """What was measured: one of the synthetic kinds by its name, else a model."""
+    return next((kind for kind, names in KINDS.items() if row.measurement.workload.startswith(names)), "")
+
+
+@pytest.mark.parametrize("fit", {(each.system, each.rows, each.others): each for each in CONSTANTS}.values())
+def test_a_fit_states_its_rows_and_its_error_on_the_others_as_they_are(result: Validation, fit: FittedConstant) -> None:
+    metric = "energy_mj" if "energies" in fit.rows else "latency_ms"
+    wanted = next((kind for kind in KINDS if kind in fit.rows), "")
+    rows = [row for row in chosen(result, fit.system, metric) if kind(row) == wanted]
+    others = unseen(rows)
+    error = f"{mean(others):.1f} %"
+    assert fit.rows.split()[0] == str(len(rows) - len(others))
+    assert fit.others == f"{len(others)} rows, {error}"
+    spec = "accelerators" if fit.name.startswith("parameter_store") else "systems"
+    assert error in shipped_files(spec)["coral" if spec == "accelerators" else fit.system].read_text()
+
+
+def test_the_readme_states_the_errors_as_they_are(result: Validation) -> None:
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    for system, metric in result.groups:
+        rows = chosen(result, system, metric)
+        if metric != "cached_parameter_bytes":
+            assert f"{mean(rows):.1f} %" in readme, (system, metric, len(rows))
 
 
 def unseen(rows: Rows) -> Rows:

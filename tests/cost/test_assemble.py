@@ -1,0 +1,138 @@
+"""Energy by component, traffic and port cycles, written out by hand from what the interpreter sees."""
+
+from dataclasses import replace
+from math import ceil, sqrt
+
+import pytest
+from drawn import accelerators, mappings, nests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interpreter import BUFFER, cycles, interpret
+
+from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost
+from mensa_sim.cost.nest_counts import Precision, price_mapping
+from mensa_sim.cost.tally import repeats_of
+from mensa_sim.cost.vector import vector_work
+from mensa_sim.hardware.accelerator import Accelerator, VectorUnit
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.sram import buffer_figures
+from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+EDGE_TPU = load_system("edge_tpu")
+TECHNOLOGY = EDGE_TPU.accelerators[0].technology
+MEMORY = EDGE_TPU.memory_of("edge_tpu")
+BITS = 8
+
+
+def layer_of(nest: LoopNest, steps: int) -> Layer:
+    return Layer(
+        name="layer",
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=nest.input_elements * steps,
+        output_bytes=nest.output_elements * steps,
+        steps=steps,
+    )
+
+
+def by_hand(nest: LoopNest, spec: Accelerator, seen: dict[str, dict], steps: int) -> dict[str, float]:
+    """Counts times what each access costs; a step is like the others."""
+    placed = PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4")
+    model = energy_model(placed, MEMORY)
+    pj = dict.fromkeys(("mac", "register", "network", "parameter_buffer", "activation_buffer", "memory"), 0.0)
+    pj["mac"] = nest.macs * TECHNOLOGY.mac_pj_8_bit.value
+    hops = nest.macs - seen["output"]["accumulations"]
+    pj["network"] = hops * spec.accumulator_bits * model.hop_pj_per_bit
+    for operand, counts in seen.items():
+        file = spec.registers.get(operand)
+        if file is not None or operand == "output":
+            size_bytes = file.bytes if file else ceil(spec.accumulator_bits / BITS)
+            moved = counts["register_read_bits"] + counts["register_write_bits"]
+            pj["register"] += moved * TECHNOLOGY.register_pj(1, size_bytes)
+        pj["network"] += (counts["feed_bits"] + counts["collect_bits"]) * model.broadcast_pj_per_bit
+        pj["memory"] += counts["memory_read_bits"] * MEMORY.read_pj_per_bit
+        pj["memory"] += counts["memory_write_bits"] * MEMORY.write_pj_per_bit
+        buffer = spec.buffers.get(BUFFER[operand])
+        if buffer is not None:
+            figures = buffer_figures(TECHNOLOGY, buffer)
+            reads = counts["feed_accesses"] + counts["drain_accesses"]
+            writes = counts["collect_accesses"] + counts["fill_accesses"]
+            pj[f"{BUFFER[operand]}_buffer"] += reads * figures.read_pj * buffer.min_bits / buffer.read_bits
+            pj[f"{BUFFER[operand]}_buffer"] += writes * figures.write_pj * buffer.min_bits / buffer.write_bits
+    return {component: value * steps for component, value in pj.items() if value}
+
+
+def port_cycles(spec: Accelerator, seen: dict[str, dict], steps: int) -> int:
+    """Cycles of the busiest port."""
+    busiest = 0
+    for name, buffer in spec.buffers.items():
+        mine = [counts for operand, counts in seen.items() if BUFFER[operand] == name]
+        reads = steps * sum(counts["feed_accesses"] + counts["drain_accesses"] for counts in mine)
+        writes = steps * sum(counts["collect_accesses"] + counts["fill_accesses"] for counts in mine)
+        busiest = max(
+            busiest,
+            ceil(reads * buffer.min_bits / buffer.read_bits),
+            ceil(writes * buffer.min_bits / buffer.write_bits),
+        )
+    return busiest
+
+
+@given(data=st.data(), nest=nests(largest=3), steps=st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
+    data: st.DataObject, nest: LoopNest, steps: int
+) -> None:
+    spec = data.draw(accelerators())
+    mapping = data.draw(mappings(nest, spec))
+    energy = energy_model(PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4"), MEMORY)
+    layer = layer_of(nest, steps)
+    counts = price_mapping(nest, spec, mapping)
+    repeats = repeats_of(layer, steps, STREAMED, steps_resident=False)
+    cost = assemble(layer, spec, energy, STREAMED, repeats, counts, vector_work(layer, spec))
+    seen = interpret(nest, spec, mapping, Precision())
+    assert dict(cost.dynamic_pj) == pytest.approx(by_hand(nest, spec, seen, steps), rel=1e-9)
+    assert cost.compute_cycles == steps * cycles(nest, spec, mapping)
+    assert cost.buffer_cycles == port_cycles(spec, seen, steps)
+
+
+def elementwise(spec: Accelerator) -> LayerCost:
+    """1000 operations on 600 bytes in and 400 out."""
+    layer = Layer(name="add", operator="add", vector_ops=1000, input_bytes=600, output_bytes=400)
+    energy = energy_model(PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4"), MEMORY)
+    repeats = repeats_of(layer, 1, STREAMED, steps_resident=False)
+    return assemble(layer, spec, energy, STREAMED, repeats, None, vector_work(layer, spec))
+
+
+def test_vector_work_takes_a_lane_and_a_cycle_per_operation_and_its_tensors_cross_the_buffer_once() -> None:
+    spec = replace(EDGE_TPU.accelerators[0].spec, vector_unit=VectorUnit(lanes=3))
+    cost = elementwise(spec)
+    assert cost.compute_cycles == ceil(1000 / 3)
+    assert cost.dynamic_pj["vector"] == pytest.approx(1000 * TECHNOLOGY.vector_op_pj.value)
+    assert (cost.memory_read_bytes, cost.memory_write_bytes) == (600, 400)
+    buffer = spec.buffers["activation"]
+    figures = buffer_figures(TECHNOLOGY, buffer)
+    accesses = ceil(600 * BITS / buffer.min_bits) + ceil(400 * BITS / buffer.min_bits)
+    each_pj = (figures.read_pj / buffer.read_bits + figures.write_pj / buffer.write_bits) * buffer.min_bits
+    assert cost.dynamic_pj["activation_buffer"] == pytest.approx(accesses * each_pj, rel=0.02)
+
+
+def test_without_a_vector_unit_the_buffer_alone_sets_the_pace() -> None:
+    cost = elementwise(replace(EDGE_TPU.accelerators[0].spec, vector_unit=None))
+    assert cost.compute_cycles == 0
+    assert cost.buffer_cycles > 0
+    assert cost.dynamic_pj["vector"] > 0
+
+
+def test_operands_of_sixteen_bits_cost_more_than_twice_those_of_eight() -> None:
+    nest = LoopNest(K=4, C=4)
+    spec = EDGE_TPU.accelerators[0].spec
+    energy = energy_model(EDGE_TPU.accelerators[0], MEMORY)
+    narrow, wide = energy.mac_pj(8, 8), energy.mac_pj(16, 16)
+    assert wide > 2 * narrow
+    assert energy.mac_pj(8, 16) == pytest.approx(sqrt(narrow * wide))
+    assert nest.macs * narrow == 16 * TECHNOLOGY.mac_pj_8_bit.value
+    assert spec.operand_bits == 8
