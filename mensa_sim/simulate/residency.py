@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.registry import lookup
+from mensa_sim.simulate.best_value import Item, most_valuable
 from mensa_sim.simulate.plan import Plan, Unit
 
 UnitKey = tuple[str, int]
@@ -18,50 +19,83 @@ class Pinned:
     size_bytes: int
 
 
-Candidate = tuple[UnitKey, Unit]
-Order = Callable[[Sequence[Candidate]], list[Candidate]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A parameter buffer and the units that run beside it, in order."""
+
+    own: Mapping[UnitKey, Unit]
+    able: Mapping[UnitKey, Unit]
+    """Those of them that save something by staying."""
+    capacity_bytes: int
+
+    def tensors(self, kept: Iterable[UnitKey]) -> dict[tuple[str, str], int]:
+        """Bytes by plan and tensor; one that several units use takes its room once."""
+        return {(key[0], tensor.name): tensor.size_bytes for key in kept for tensor in self.own[key].parameters}
+
+    def fits(self, kept: Sequence[UnitKey]) -> bool:
+        """Whether these may stay: beside them the largest tile that is streamed must still fit."""
+        tensors, stays = self.tensors(kept), set(kept)
+        streamed = (
+            unit.variants.streamed.parameter_bytes
+            for key, unit in self.own.items()
+            if key not in stays and not (key in self.able and self._lies_in(tensors, key, unit))
+        )
+        return sum(tensors.values()) + max(streamed, default=0) <= self.capacity_bytes
+
+    def _lies_in(self, tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: Unit) -> bool:
+        return all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+
+    def fill(self, order: Iterable[UnitKey]) -> list[UnitKey]:
+        """Each takes room if it fits beside those before it."""
+        kept: list[UnitKey] = []
+        for key in order:
+            if self.fits([*kept, key]):
+                kept.append(key)
+        return kept
 
 
-def _nobody(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _none(offer: Offer) -> list[UnitKey]:
     return []
 
 
-def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return list(candidates)
+def _first_fit(offer: Offer) -> list[UnitKey]:
+    return offer.fill(offer.able)
 
 
-def _by_value(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The memory reads that a byte of the buffer saves, best first; equal ones in order."""
-    return sorted(candidates, key=lambda each: -each[1].variants.saved_bytes / each[1].parameter_bytes)
+def _best_value(offer: Offer) -> list[UnitKey]:
+    """Start from the greedy choice, by the memory reads that a byte of the buffer saves, and look for better ones."""
+    able = offer.able
+    greedy = offer.fill(sorted(able, key=lambda key: -able[key].variants.saved_bytes / able[key].parameter_bytes))
+    if len(greedy) == len(able):
+        return greedy
+    keys = list(able)
+    items = [
+        Item(
+            value=unit.variants.saved_bytes,
+            tensors={f"{key[0]}/{tensor.name}": tensor.size_bytes for tensor in unit.parameters},
+            tile_bytes=unit.variants.streamed.parameter_bytes,
+        )
+        for key, unit in able.items()
+    ]
+    others = (unit.variants.streamed.parameter_bytes for key, unit in offer.own.items() if key not in able)
+    start = [keys.index(key) for key in greedy]
+    return [keys[place] for place in most_valuable(items, offer.capacity_bytes, max(others, default=0), start)]
 
 
-POLICIES: Mapping[str, Order] = {"none": _nobody, "first-fit": _in_order, "best-value": _by_value}
-"""The order in which units are offered the buffer; each takes it if it fits. `first-fit` is what the Edge TPU compiler
-does (Coral, "Edge TPU Compiler": parameter data caching goes in the order of the model's layers and of the models)."""
+POLICIES: Mapping[str, Callable[[Offer], list[UnitKey]]] = {
+    "none": _none,
+    "first-fit": _first_fit,
+    "best-value": _best_value,
+}
+"""Which units keep their parameters. `first-fit` is what the Edge TPU compiler does (Coral, "Edge TPU Compiler":
+parameter data caching goes in the order of the model's layers and of the models); `best-value` saves the most memory
+reads that any choice could, unless that takes more than `best_value.MAX_NODES` steps to prove."""
 
 
 def pin(plans: Iterable[Plan], accelerator: str, capacity_bytes: int, policy: str) -> Pinned:
-    """Fill a parameter buffer; beside what stays, the largest tile that is streamed must still fit.
-
-    A tensor that several units use takes its room once.
-    """
-    own = [((plan.name, unit.index), unit) for plan in plans for unit in plan.units if unit.accelerator == accelerator]
-    worth = [each for each in own if each[1].parameter_bytes and each[1].variants.saved_bytes > 0]
-    able = {key for key, _ in worth}
-    pinned: dict[UnitKey, None] = {}
-    tensors: dict[tuple[str, str], int] = {}
-    for key, unit in lookup(POLICIES, policy, "policy of resident parameters")(worth):
-        wanted = tensors | {(key[0], tensor.name): tensor.size_bytes for tensor in unit.parameters}
-        streamed = (
-            other.variants.streamed.parameter_bytes
-            for name, other in own
-            if name != key and name not in pinned and not (name in able and _lies_in(wanted, name, other))
-        )
-        if sum(wanted.values()) + max(streamed, default=0) <= capacity_bytes:
-            pinned[key] = None
-            tensors = wanted
-    return Pinned(units=frozenset(pinned), size_bytes=sum(tensors.values()))
-
-
-def _lies_in(tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: Unit) -> bool:
-    return all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+    """Fill a parameter buffer; beside what stays, the largest tile that is streamed still fits."""
+    own = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == accelerator}
+    able = {key: unit for key, unit in own.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0}
+    offer = Offer(own=own, able=able, capacity_bytes=capacity_bytes)
+    kept = lookup(POLICIES, policy, "policy of resident parameters")(offer)
+    return Pinned(units=frozenset(kept), size_bytes=sum(offer.tensors(kept).values()))

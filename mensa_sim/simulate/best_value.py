@@ -1,0 +1,106 @@
+"""The units whose resident parameters save the most memory reads: a knapsack, solved by branch and bound."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+MAX_NODES = 10_000
+"""Some 20 ms. Where many sizes could fill a buffer almost exactly, a proof would take longer than it is worth:
+then the best choice found so far stands, which is never worse than the greedy one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A unit that may stay."""
+
+    value: int
+    """Memory reads that it saves, positive."""
+    tensors: Mapping[str, int]
+    """Bytes by name; a tensor that several items hold takes its room once."""
+    tile_bytes: int
+    """What it needs beside those that stay when it streams."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """Items up to a depth are decided."""
+
+    depth: int = 0
+    value: int = 0
+    size_bytes: int = 0
+    tile_bytes: int
+    """The largest of the items left out that hold a tensor of their own, and of what streams in any case."""
+    held: frozenset[str] = frozenset()
+    """Tensors in, of those that several items hold."""
+    chosen: tuple[int, ...] = ()
+
+
+def most_valuable(items: Sequence[Item], capacity_bytes: int, least_tile_bytes: int, start: Sequence[int]) -> list[int]:
+    """The places of the items to keep: the most value whose tensors fit beside the largest tile that streams.
+
+    `least_tile_bytes` streams in any case; `start` is a choice that fits, kept unless a better one is found. Raises
+    nothing: what does not fit is not chosen. The bound is Dantzig's (1957): the items still open, the densest first,
+    the last of them in part; a shared tensor weighs nothing in it.
+    """
+    holders = Counter(name for item in items for name in item.tensors)
+    own = [sum(size for name, size in item.tensors.items() if holders[name] == 1) for item in items]
+    order = sorted(range(len(items)), key=lambda place: -items[place].value / own[place] if own[place] else -1e300)
+    weights = list(accumulate((own[place] for place in order), initial=0))
+    values = list(accumulate((items[place].value for place in order), initial=0))
+    best, best_value = list(start), sum(items[place].value for place in start)
+    stack = [_Node(tile_bytes=least_tile_bytes)]
+    for _ in range(MAX_NODES):
+        if not stack:
+            break
+        node = stack.pop()
+        room = capacity_bytes - node.size_bytes - node.tile_bytes
+        if room < 0 or node.value + _at_most(weights, values, node.depth, room) <= best_value:
+            continue
+        if node.depth == len(order):
+            if node.size_bytes + _tile_bytes(items, node, holders) <= capacity_bytes:
+                best, best_value = sorted(node.chosen), node.value
+            continue
+        stack += _children(node, order[node.depth], items[order[node.depth]], holders)
+    return best
+
+
+def _at_most(weights: list[int], values: list[int], depth: int, room: int) -> int:
+    """The value of the items from a depth on that fit in the room, the last of them in part, rounded down."""
+    whole = bisect_right(weights, weights[depth] + room) - 1
+    value = values[whole] - values[depth]
+    if whole + 1 < len(weights):
+        left = weights[depth] + room - weights[whole]
+        value += (values[whole + 1] - values[whole]) * left // (weights[whole + 1] - weights[whole])
+    return value
+
+
+def _children(node: _Node, place: int, item: Item, holders: Counter[str]) -> list[_Node]:
+    """Without the item, then with it: the last is looked at first."""
+    shared = frozenset(name for name in item.tensors if holders[name] > 1)
+    added = sum(size for name, size in item.tensors.items() if name not in node.held)
+    without = _Node(
+        depth=node.depth + 1,
+        value=node.value,
+        size_bytes=node.size_bytes,
+        tile_bytes=max(node.tile_bytes, item.tile_bytes) if len(shared) < len(item.tensors) else node.tile_bytes,
+        held=node.held,
+        chosen=node.chosen,
+    )
+    kept = _Node(
+        depth=node.depth + 1,
+        value=node.value + item.value,
+        size_bytes=node.size_bytes + added,
+        tile_bytes=node.tile_bytes,
+        held=node.held | shared,
+        chosen=(*node.chosen, place),
+    )
+    return [without, kept]
+
+
+def _tile_bytes(items: Sequence[Item], node: _Node, holders: Counter[str]) -> int:
+    """The largest tile of all that streams: an item left out all of whose tensors lie there anyway does not."""
+    out = (item for place, item in enumerate(items) if place not in node.chosen)
+    streamed = (item.tile_bytes for item in out if not all(name in node.held for name in item.tensors))
+    return max(node.tile_bytes, max(streamed, default=0))
