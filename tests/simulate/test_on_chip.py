@@ -158,10 +158,11 @@ def test_policies_fill_the_buffer_beside_the_largest_tile_that_still_streams(pol
     assert pinned(costs, policy, buffer) == expected
 
 
-def test_the_best_value_is_what_a_byte_of_the_buffer_saves():
-    """b saves more than a, but four times the bytes for twice the room; c streams 40 beside either."""
+def test_the_best_value_is_what_all_of_the_buffer_saves():
+    """A byte of a saves twice what a byte of b does, but b saves twice as much as a; c streams 40 beside either."""
     costs = resident_table({"a": 10, "b": 40, "c": 40}, {"a": 20, "b": 40, "c": 0}, buffer=85)
-    assert pinned(costs, "best-value", 85) == ["a"]
+    assert pinned(costs, "best-value", 85) == ["b"]
+    assert pinned(costs, "best-value", 90) == ["a", "b"]
 
 
 def test_the_first_inference_fetches_what_later_ones_find():
