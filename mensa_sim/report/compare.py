@@ -123,7 +123,7 @@ def compare_html(result: CompareResult) -> str:
             ),
             heading("Where the layers run"),
             _placements(result),
-            provenance_block(result.versions, result.inputs),
+            provenance_block(result.versions, result.inputs, result.command),
         ),
     )
 

@@ -67,7 +67,7 @@ def explore_html(result: ExploreResult) -> str:
         heading("The front"),
         _front_table(result),
         *_failures(result),
-        provenance_block(result.versions, result.inputs),
+        provenance_block(result.versions, result.inputs, result.command),
     ]
     return page(f"Exploration of {result.space.file.name}", blocks)
 

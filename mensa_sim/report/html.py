@@ -85,10 +85,10 @@ def _cards(result: RunResult) -> list[Card]:
             beside=f"{against}: {engineering(baseline.edp_j_s, 'Js')}",
         ),
         Card(
-            label="throughput (1 / latency)",
-            value=engineering(rates[0], "inf/s"),
+            label="inferences per second",
+            value=_rate_text(rates[0]),
             ratio=ratios.throughput,
-            beside=f"{against}: {engineering(rates[1], 'inf/s')}",
+            beside=f"{against}: {_rate_text(rates[1])}; 1 / latency",
         ),
         Card(
             label="utilization while busy",
@@ -107,6 +107,10 @@ def _cards(result: RunResult) -> list[Card]:
         ),
         *([Card(label="area", value=f"{main.area_mm2:.3g} mm²", beside=_area(baseline))] if main.area_mm2 else ()),
     ]
+
+
+def _rate_text(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"
 
 
 def _area(baseline: SystemResult) -> str:

@@ -2,6 +2,7 @@
 
 import html
 import math
+import shlex
 
 import plotly.graph_objects as go
 
@@ -36,6 +37,7 @@ from mensa_sim.study.reproduce import ReproduceResult
 from mensa_sim.study.reproduce_experiment import SYSTEMS
 from mensa_sim.study.reproduce_quantities import DEFINITIONS
 from mensa_sim.study.reproduce_table import Runs
+from mensa_sim.workload.model_kinds import MODELS
 
 
 def reproduce_html(result: ReproduceResult) -> str:
@@ -74,9 +76,14 @@ def reproduce_html(result: ReproduceResult) -> str:
             figures_block([figure_block(name, figure) for name, figure in figures]),
             heading("Definitions"),
             table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
-            provenance_block(result.versions, result.inputs),
+            provenance_block(result.versions, result.inputs, _command(runs)),
         ),
     )
+
+
+def _command(runs: Runs) -> str:
+    ran = tuple(each.model for each in runs.models)
+    return shlex.join(("mensa-sim", "reproduce", *(() if ran == MODELS else ("--models", ",".join(ran)))))
 
 
 def _figures_table(result: ReproduceResult) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from mensa_sim.hardware.system import System
-from mensa_sim.report.colours import looks
+from mensa_sim.report.colours import GREY, looks
 from mensa_sim.report.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, shown
 from mensa_sim.report.quantities import bytes_text, engineering, percent_text, time_text
 from mensa_sim.study.result import LayerResult, SystemResult
@@ -100,7 +100,7 @@ def _points(main: SystemResult, name: str, colour: str, layers: Sequence[LayerRe
             "opacity": 0.75,
             "symbol": [SYMBOLS[layer.bound] for layer in layers],
             "size": [max(SMALLEST_PX, LARGEST_PX * math.sqrt(time_ps / main.latency_ps)) for time_ps in times],
-            "line": {"width": 0.5, "color": "#000000"},
+            "line": {"width": 0.5, "color": GREY},
         },
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.report.colours import GREY, looks
+from mensa_sim.report.colours import GREY, looks, pattern
 from mensa_sim.report.drawn import Drawn, drawn
 from mensa_sim.report.energy_figure import energy_figure, largest_component
 from mensa_sim.report.figure import Figure, Trace, categories, figure, shown
@@ -86,7 +86,7 @@ def load_figure(result: ScenarioResult) -> Figure:
         "cliponaxis": False,
         "marker": {
             "color": [colours[name].colour if name in colours else GREY for name in loads],
-            "pattern": {"shape": [colours[name].pattern if name in colours else "/" for name in loads]},
+            "pattern": pattern([colours[name].pattern if name in colours else "/" for name in loads]),
         },
         "hovertemplate": "%{x}: %{y:.3g} %<extra></extra>",
     }

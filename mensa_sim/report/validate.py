@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.report.colours import GREY, looks
-from mensa_sim.report.page import figure_block, figures_block, heading, page, paragraph, table_block
+from mensa_sim.report.page import figure_block, figures_block, heading, page, paragraph, provenance_block, table_block
 from mensa_sim.study.fitted_constants import FittedConstant
+from mensa_sim.study.provenance import versions
 from mensa_sim.study.validate import Failure, Validation, ValidationRow
 from mensa_sim.study.validate_score import Score
 
@@ -159,6 +160,7 @@ def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> 
             (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
         ]
         parts += [heading("Without prediction"), table_block((*COLUMNS[:3], "reason"), failed)]
+    parts.append(provenance_block(versions(), {}))
     return page("Predicted against measured", parts)
 
 

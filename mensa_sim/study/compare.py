@@ -1,5 +1,6 @@
 """One workload on several systems side by side, the first of them the baseline."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from mensa_sim.study.placement import baseline_goal, timings_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run import evaluate
+from mensa_sim.study.run_request import named
 from mensa_sim.study.scheduling import goal_on
 from mensa_sim.workload.graph import LayerGraph
 
@@ -48,6 +50,8 @@ class CompareResult:
     """By the system's name, or as it was asked for where two share a name."""
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
 
     @property
     def baseline(self) -> str:
@@ -82,7 +86,24 @@ def compare(request: CompareRequest) -> CompareResult:
         systems=found,
         versions=versions(),
         inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),
+        command=_command(request),
     )
+
+
+def _command(request: CompareRequest) -> str:
+    given = (request.workload, *request.systems, request.scheduler or "")
+    if not all(isinstance(each, str) for each in given):
+        return ""
+    words = ["mensa-sim", "compare", named(str(request.workload))]
+    words += ["--systems", ",".join(named(str(system)) for system in request.systems)]
+    for option, value in (("--scheduler", request.scheduler), ("--objective", request.objective)):
+        words += [] if value is None else [option, str(value)]
+    words += [] if request.timings == "fit" else ["--timings", request.timings]
+    words += ["--seed", str(request.seed)] if request.seed else []
+    for override in request.overrides:
+        words += ["--set", override]
+    flags = (("--strict", request.strict), ("--allow-code", request.allow_code))
+    return shlex.join([*words, *(flag for flag, wanted in flags if wanted)])
 
 
 def _labels(asked: tuple[str | System, ...], systems: list[System]) -> list[str]:

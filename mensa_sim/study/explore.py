@@ -1,10 +1,11 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
 import hashlib
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import MensaError, UsageError
@@ -25,6 +26,7 @@ from mensa_sim.study.explore_setup import files_of, identity_of, setup_of
 from mensa_sim.study.explore_store import Outcome, Store, open_store
 from mensa_sim.study.explore_workers import Inline, Processes, Workers
 from mensa_sim.study.provenance import input_hashes, versions
+from mensa_sim.study.run_request import named
 from mensa_sim.study.space import Point, load_space
 from mensa_sim.study.space_check import CheckedSpace, check_space
 
@@ -86,10 +88,19 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
             _search(checked, store, workers, request, progress)
         finally:
             workers.close()
-        return _result(checked, store)
+        return replace(_result(checked, store), command=_command(request))
     finally:
         shutil.rmtree(prices, ignore_errors=True)
         store.close()
+
+
+def _command(request: ExploreRequest) -> str:
+    words = ["mensa-sim", "explore", named(request.space)]
+    for option, value in (("--trials", request.trials), ("--timeout", request.timeout_s)):
+        words += [] if value is None else [option, str(value)]
+    for override in request.overrides:
+        words += ["--set", override]
+    return shlex.join([*words, *(["--allow-code"] if request.allow_code else [])])
 
 
 def _workers(setup: Setup, request: ExploreRequest) -> Workers:

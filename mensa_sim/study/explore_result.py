@@ -55,6 +55,8 @@ class ExploreResult:
     reference_failures: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    """What to type for the same result."""
 
     @property
     def trials(self) -> int:

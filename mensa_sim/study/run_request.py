@@ -87,16 +87,16 @@ def command_of(request: RunRequest, *, seed: int | None = None) -> str:
     given = (request.workload, request.system, request.scheduler, request.baseline)
     if not all(isinstance(each, str | None) for each in given):
         return ""
-    words = ["mensa-sim", "run", _named(str(request.workload))]
+    words = ["mensa-sim", "run", named(str(request.workload))]
     defaults = RunRequest(workload="")
     for name in ("system", "scheduler", "objective", "baseline", "deadline_ms", "timings"):
         value = getattr(request, name)
         if value != getattr(defaults, name):
-            words += [f"--{name.replace('_', '-')}", _named(str(value))]
+            words += [f"--{name.replace('_', '-')}", named(str(value))]
     seed = seed if seed is not None else request.seed or None
     words += [] if seed is None else ["--seed", str(seed)]
     for option, file in (("--schedule", request.schedule_file), ("--families", request.families_file)):
-        words += [] if file is None else [option, _named(file)]
+        words += [] if file is None else [option, named(file)]
     for override in request.overrides:
         words += ["--set", override]
     for option, pairs in (("--option", request.options), ("--pin", request.pins)):
@@ -111,7 +111,7 @@ def command_of(request: RunRequest, *, seed: int | None = None) -> str:
     return shlex.join([*words, *(flag for flag, given in flags if given)])
 
 
-def _named(name_or_path: str) -> str:
-    """A path without the folders that only one machine has."""
+def named(name_or_path: str) -> str:
+    """A path without the folders that only one machine has; a bare name is left alone."""
     path = Path(name_or_path)
     return portable_name(path) if path.is_absolute() else name_or_path

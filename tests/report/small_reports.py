@@ -16,6 +16,7 @@ from mensa_sim.report.sensitivity_html import sensitivity_html
 from mensa_sim.report.validate import validation_html
 from mensa_sim.study.compare import CompareRequest, compare
 from mensa_sim.study.reproduce import ReproduceRequest, reproduce
+from mensa_sim.study.scenario import ScenarioResult
 from mensa_sim.study.sensitivity import HEADLINES, SensitivityResult, Swing
 from mensa_sim.study.sensitivity_joint import Interval
 
@@ -43,7 +44,7 @@ def run_page(folder: Path) -> str:
     return report_html(api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"}))
 
 
-def scenario_page(folder: Path) -> str:
+def scenario_result(folder: Path) -> ScenarioResult:
     """Two streams, one of which waits for the other."""
     workload = tiny_workload(folder)
     scenario = {
@@ -61,7 +62,12 @@ def scenario_page(folder: Path) -> str:
     }
     path = folder / "pair.yaml"
     path.write_text(write_yaml(scenario))
-    return scenario_html(api.run_scenario(path))
+    return api.run_scenario(path)
+
+
+def scenario_page(folder: Path) -> str:
+    """The two streams."""
+    return scenario_html(scenario_result(folder))
 
 
 def compare_page(folder: Path) -> str:
@@ -115,6 +121,7 @@ def sensitivity_page(folder: Path) -> str:
         searched={},
         seed=0,
         versions={"mensa-sim": "0"},
+        inputs={"workloads/lstm.yaml": "0"},
     )
     return sensitivity_html(result)
 

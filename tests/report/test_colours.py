@@ -1,0 +1,67 @@
+"""The same accelerator has the same colour wherever it stands, and no two of one figure look alike."""
+
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from small_reports import HOSTILE, PAGES, tiny_workload
+
+from mensa_sim import api
+from mensa_sim.hardware.files import load_system
+from mensa_sim.report.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OWN, PATTERNS, looks
+from mensa_sim.report.drawn import Drawn
+from mensa_sim.report.run_figures import run_figures
+from mensa_sim.shipped import shipped_files
+
+NAMES = st.lists(st.one_of(st.sampled_from(sorted(OWN)), st.text(min_size=1)), max_size=len(COLOURS) * len(PATTERNS))
+
+
+@given(NAMES)
+def test_no_two_accelerators_of_a_figure_look_alike(names: list[str]) -> None:
+    found = looks(names)
+    assert list(found) == list(dict.fromkeys(names))
+    assert len({(look.colour, look.pattern) for look in found.values()}) == len(found)
+
+
+@given(st.text(min_size=1))
+def test_a_name_alone_has_the_colour_that_it_has_beside_any_shipped_mensa(name: str) -> None:
+    mensa = ("pascal", "pavlov", "jacquard")
+    assert {each: look.colour for each, look in looks((*mensa, name)).items() if each in mensa} == {
+        each: looks([each])[each].colour for each in mensa
+    }
+
+
+def test_every_accelerator_keeps_its_colour_in_every_shipped_system() -> None:
+    for name in shipped_files("systems"):
+        for accelerator, look in looks(placed.name for placed in load_system(name).accelerators).items():
+            assert look.colour == OWN.get(accelerator, look.colour)
+
+
+def test_every_component_of_the_energy_has_a_look_and_a_name_of_its_own() -> None:
+    assert len({(look.colour, look.pattern) for look in COMPONENT_LOOKS.values()}) == len(COMPONENT_LOOKS)
+    assert set(COMPONENT_NAMES) == set(COMPONENT_LOOKS)
+
+
+def colours_of(drawn: Drawn) -> set[str]:
+    return set(re.findall(r"#[0-9A-F]{6}", str(drawn.figure["data"])))
+
+
+def test_one_accelerator_has_one_colour_in_all_figures_of_a_run(tmp_path: Path) -> None:
+    result = api.run(tiny_workload(tmp_path), pins={HOSTILE: "pascal", "head": "pascal"})
+    figures = run_figures(result)
+    pascal, pavlov = (looks(result.main.accelerators)[name].colour for name in ("pascal", "pavlov"))
+    for name in ("families", "timeline", "bandwidth", "buffers"):
+        assert pascal in colours_of(figures[name])
+        assert pavlov not in colours_of(figures[name])
+
+
+def test_no_name_from_a_file_becomes_markup_in_any_report(tmp_path: Path) -> None:
+    for kind, page in PAGES.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        text = page(folder)
+        assert HOSTILE not in text, kind
+        assert "<img" not in text.partition("<body>")[2], kind
+        body = text.partition("<body>")[2]
+        assert body.count("<script>") == body.count("</script>"), kind

@@ -1,0 +1,150 @@
+"""Figures of a run and of a scenario: what they draw adds up, and their titles say what the data say."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_reports import HOSTILE, scenario_result, tiny_workload
+
+from mensa_sim import api
+from mensa_sim.report.over_time import STEPS, maxima, sums
+from mensa_sim.report.page import script_json
+from mensa_sim.report.run_figures import run_figures
+from mensa_sim.report.scenario_figures import scenario_figures
+from mensa_sim.report.time_use import time_use
+from mensa_sim.simulate.timeline import BufferLevel, Span
+from mensa_sim.study.result import RunResult
+from mensa_sim.study.scenario import ScenarioResult
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    folder = tmp_path_factory.mktemp("run")
+    return api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"})
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> ScenarioResult:
+    return scenario_result(tmp_path_factory.mktemp("scenario"))
+
+
+def title(figure: dict[str, Any]) -> str:
+    text: str = figure["layout"]["title"]["text"]
+    return text
+
+
+def test_the_uses_of_an_accelerators_time_add_up_to_the_latency(result: RunResult) -> None:
+    for system in (result.main, result.baseline):
+        for uses in time_use(system).values():
+            assert min(uses.values()) >= 0
+            assert sum(uses.values()) == pytest.approx(system.latency_ps)
+
+
+def test_time_at_the_peak_rate_is_utilization_times_busy_time(result: RunResult) -> None:
+    for system in (result.main, result.baseline):
+        for name, uses in time_use(system).items():
+            worked = system.accelerators[name]
+            assert uses["MACs at the peak rate"] == pytest.approx(worked.utilization * worked.busy_ps, rel=1e-3, abs=2)
+
+
+def test_the_bars_of_the_energy_figure_add_up_to_the_energy(result: RunResult) -> None:
+    traces = run_figures(result)["energy"].figure["data"]
+    for place, system in enumerate((result.main, result.baseline)):
+        assert sum(trace["x"][place] for trace in traces) * 1e3 == pytest.approx(system.energy_pj / 1e3, rel=1e-6)
+
+
+def test_no_layer_lies_above_its_roof(result: RunResult) -> None:
+    for layer in result.main.layers:
+        placed = result.main.hardware.accelerator(layer.accelerator)
+        bandwidth = result.main.hardware.memories[placed.memory].effective_bytes_per_s
+        seconds = (layer.end_ps - layer.start_ps) / 1e12
+        roof = min(placed.spec.peak_macs_per_s, bandwidth * layer.macs / layer.memory_bytes)
+        assert layer.macs / seconds <= roof * 1.001
+
+
+def test_titles_are_computed(result: RunResult, tmp_path: Path) -> None:
+    elsewhere = api.run(tiny_workload(tmp_path), pins={HOSTILE: "jacquard", "head": "jacquard"})
+    assert "jacquard carries all of the parameter bytes" in title(run_figures(elsewhere)["families"].figure)
+    parameters = {layer.name: layer.parameter_bytes for layer in result.main.layers}
+    share = 100 * parameters["head"] / sum(parameters.values())
+    assert title(run_figures(result)["families"].figure).startswith(f"pavlov carries {share:.1f} % of the parameter")
+
+
+def test_every_span_of_a_short_run_is_a_bar(result: RunResult) -> None:
+    traces = run_figures(result)["timeline"].figure["data"]
+    assert sum(len(trace["x"]) for trace in traces) == len(result.main.timeline.spans)
+
+
+def test_the_bandwidth_drawn_is_the_bytes_moved(result: RunResult) -> None:
+    figure = run_figures(result)["bandwidth"].figure
+    step_s = result.main.timeline.end_ps / STEPS / 1e12
+    drawn = sum(sum(trace["y"]) for trace in figure["data"] if "stackgroup" in trace) * 1e9 * step_s
+    moved = sum(span.size_bytes for span in result.main.timeline.spans)
+    assert drawn == pytest.approx(moved)
+
+
+def test_power_over_time_is_the_energy_of_the_scenario(scenario: ScenarioResult) -> None:
+    main = scenario.main
+    traces = scenario_figures(scenario)["power"].figure["data"]
+    drawn_pj = sum(sum(trace["y"]) for trace in traces) * main.timeline.end_ps / STEPS / 1000
+    assert drawn_pj == pytest.approx(main.metrics.energy_pj, rel=0.02)
+
+
+def test_a_latency_curve_ends_at_all_requests_and_never_falls(scenario: ScenarioResult) -> None:
+    for trace in scenario_figures(scenario)["latency"].figure["data"]:
+        if trace["name"].startswith("deadline"):
+            continue
+        assert trace["y"][-1] == 100
+        assert all(before <= after for before, after in itertools.pairwise(trace["x"]))
+        assert all(before < after for before, after in itertools.pairwise(trace["y"]))
+
+
+def test_the_slowest_request_is_framed_from_arrival_to_end(scenario: ScenarioResult) -> None:
+    figure = scenario_figures(scenario)["timeline"].figure
+    frame = figure["layout"]["shapes"][0]
+    name = frame["label"]["text"]
+    ended = {request.name: request for request in scenario.main.timeline.requests if request.end_ps is not None}
+    request = next(each for key, each in ended.items() if key.replace("<", "&lt;").replace(">", "&gt;") == name)
+    assert frame["x1"] / frame["x0"] == pytest.approx((request.end_ps or 0) / request.arrival_ps)
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6)), min_size=1, max_size=20
+)
+
+
+@given(SPANS)
+def test_steps_lose_no_byte(drawn: list[tuple[int, int, int]]) -> None:
+    spans = [
+        Span(resource="m", kind="body", request="r", layer="l", start_ps=a, end_ps=a + length, size_bytes=size)
+        for a, length, size in drawn
+    ]
+    end_ps = max(1, *(span.end_ps for span in spans))
+    found = sums(spans, lambda span: span.size_bytes, end_ps)
+    assert len(found) == STEPS
+    assert min(found) >= -1e-6
+    assert sum(found) == pytest.approx(sum(span.size_bytes for span in spans))
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 100)), min_size=1, max_size=20))
+def test_the_fullest_moment_of_a_buffer_is_never_thinned_out(drawn: list[tuple[int, int]]) -> None:
+    levels = [
+        BufferLevel(accelerator="a", buffer="parameter", time_ps=time_ps, size_bytes=size)
+        for time_ps, size in sorted(drawn, key=lambda each: each[0])
+    ]
+    found = maxima(levels, 10**6)
+    assert max(found) == max(level.size_bytes for level in levels)
+    assert found[-1] >= levels[-1].size_bytes
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--", "\u2028", "a\\b"])
+def test_texts_in_a_script_stay_texts(text: str) -> None:
+    assert "<" not in script_json([text])
+    assert "\u2028" not in script_json([text])
+
+
+def test_a_number_that_is_none_is_null_in_a_script() -> None:
+    assert script_json([float("nan"), float("inf"), 1 / 3]) == "[null,null,0.3333333]"
