@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.report.colours import GREY, looks, pattern
+from mensa_sim.report.colours import GREY, Look, looks
 from mensa_sim.report.drawn import Drawn, drawn
 from mensa_sim.report.energy_figure import energy_figure, largest_component
 from mensa_sim.report.figure import Figure, Trace, categories, figure, shown
@@ -75,24 +75,24 @@ def load_figure(result: ScenarioResult) -> Figure:
     loads |= {name: channel.utilization for name, channel in metrics.channels.items()}
     busiest = max(loads, key=loads.__getitem__)
     colours = looks(metrics.accelerators)
-    trace: Trace = {
-        "type": "bar",
-        "name": "load",
-        "showlegend": False,
-        "x": [shown(name) for name in loads],
-        "y": [100 * share for share in loads.values()],
-        "text": [percent_text(share) for share in loads.values()],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "marker": {
-            "color": [colours[name].colour if name in colours else GREY for name in loads],
-            "pattern": pattern([colours[name].pattern if name in colours else "/" for name in loads]),
-        },
-        "hovertemplate": "%{x}: %{y:.3g} %<extra></extra>",
-    }
+    traces: list[Trace] = [
+        {
+            "type": "bar",
+            "name": shown(name),
+            "showlegend": False,
+            "x": [shown(name)],
+            "y": [100 * share],
+            "text": [percent_text(share)],
+            "textposition": "outside",
+            "cliponaxis": False,
+            "marker": colours.get(name, Look(colour=GREY, pattern="/")).bar,
+            "hovertemplate": "%{x}: %{y:.3g} %<extra></extra>",
+        }
+        for name, share in loads.items()
+    ]
     title = f"{busiest} is the busiest resource, at {percent_text(loads[busiest])}"
     y = {"title": "busy time, or used bandwidth (%)", "rangemode": "tozero"}
-    return figure(title, categories("accelerator, then memory or link (striped)"), y, [trace], bargap=0.4)
+    return figure(title, categories("accelerator, then memory or link (striped)"), y, traces, bargap=0.4)
 
 
 def _timeline(main: ScenarioSystemResult, owners: Owners) -> Drawn | None:
