@@ -224,6 +224,8 @@ class Accelerator:
             faults.append("needs either dataflow (a PE array) or timings (a measured device)")
         if (self.timings is None) != (self.macs_per_s is None):
             faults.append("timings and macs_per_s go together")
+        if self.power_mw is not None and not self.power_mw.value > (self.idle_mw.value if self.idle_mw else 0):
+            faults.append("power_mw must be above 0, and above idle_mw")
         if faults:
             raise ValueError(f"{self.name}: {'; '.join(faults)}")
 

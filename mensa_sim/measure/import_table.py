@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import math
 import statistics
 import zlib
 from collections.abc import Iterable, Mapping
@@ -120,8 +121,8 @@ def _read(row: Mapping[str, str], request: ImportRequest) -> tuple[Kernel, float
     median_us = _float(row[request.columns[time_name]], request.columns[time_name]) * _TIMES[time_name]
     counts = {name: _whole(row, text) for name, text in request.columns.items() if name not in _TIMES}
     padding, steps = counts.pop("padding", 0), counts.pop("steps", 1)
-    if median_us <= 0 or median_us != median_us:
-        raise ValueError(f"{request.columns[time_name]} is not positive")
+    if not (math.isfinite(median_us) and median_us > 0):
+        raise ValueError(f"{request.columns[time_name]} is not positive and finite")
     if any(name in COUNT_COLUMNS for name in counts):
         if set(counts) - set(COUNT_COLUMNS):
             raise ValueError("a kernel has either a loop nest or counts, not both")

@@ -246,9 +246,13 @@ def test_a_measured_accelerator_has_a_table_and_no_array(tmp_path: Path) -> None
         ("timings: table.csv\nmacs_per_s: 4000000000000\n", "", "needs either dataflow"),
         ("macs_per_s: 4000000000000\n", "", "timings and macs_per_s go together"),
         ("clock_hz", "dataflow: {{axes: [{{size: 2, dims: [K]}}], stationary: weight}}\nclock_hz", "needs either"),
+        ("70000.0", "0.0", "power_mw must be above 0"),
+        ("70000.0", "9000.0", "above idle_mw"),
     ],
 )
-def test_an_array_and_a_table_exclude_each_other(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_contradictions_in_a_measured_accelerator_are_refused(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
     path = tmp_path / "my_gpu.yaml"
     assert old in MEASURED
     path.write_text(MEASURED.replace(old, new, 1).format(technology=shipped_files("technologies")["cmos_22nm"]))

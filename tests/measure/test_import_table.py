@@ -60,10 +60,12 @@ def test_only_chosen_rows_are_taken_and_repeated_kernels_joined(tmp_path: Path) 
 
 
 def test_every_fault_is_named_with_its_line(tmp_path: Path) -> None:
-    path = write(tmp_path, "t,m,n,k\n0.5,3,4,5\nfast,3,4,5\n0.5,3.5,4,5\nnan,1,1,1\n0.5,0,4,5\n")
+    path = write(
+        tmp_path, "t,m,n,k\n0.5,3,4,5\nfast,3,4,5\n0.5,3.5,4,5\nnan,1,1,1\n0.5,0,4,5\ninf,1,1,1\n0,1,1,1\n-1,1,1,1\n"
+    )
     with pytest.raises(FileError) as caught:
         import_table(path, PRODUCT, CONDITIONS)
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["line 3", "line 4", "line 5", "line 6"]
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [f"line {number}" for number in range(3, 10)]
 
 
 def test_missing_columns_and_no_rows_are_errors(tmp_path: Path) -> None:
