@@ -1,7 +1,5 @@
 """What a prefetch brings, for whom, and how much of it fits."""
 
-from dataclasses import replace
-
 import pytest
 from simulation_problems import accelerator, chain, cost, everything_on, layer, system, table
 
@@ -11,6 +9,7 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.options import Options
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.workload.graph import Edge, LayerGraph
 
 
 @pytest.mark.parametrize(("early", "end_ns"), [(8, 21), (10, 21), (12, 23)])
@@ -68,14 +67,14 @@ def test_what_comes_early_is_for_the_unit_that_goes_next(priority: int, next_lay
 
 
 def test_a_request_is_served_while_anything_works_on_it() -> None:
-    """Two layers side by side, of 10 and 4 cycles, and one behind them of 3: 13 cycles of service, none of waiting."""
-    joined = chain(layer("a"), layer("c"))
-    graph = replace(joined, layers=(layer("a"), layer("b"), layer("c")))
-    costs = [cost("a", "one", compute=10), cost("b", "two", compute=4), cost("c", "one", compute=3)]
+    """a takes 10 cycles and c behind it 3; beside them b takes 4 and d behind it 8: 13 of service, none of waiting."""
+    times = {"a": 10, "b": 4, "c": 3, "d": 8}
+    places = {"a": "one", "b": "two", "c": "one", "d": "two"}
+    edges = (Edge(producer="a", consumer="c", size_bytes=0), Edge(producer="b", consumer="d", size_bytes=0))
+    graph = LayerGraph(name="net", layers=tuple(layer(name) for name in times), edges=edges)
+    costs = [cost(name, places[name], compute=cycles) for name, cycles in times.items()]
     platform = system([accelerator("one"), accelerator("two")])
-    workload = Scheduled(
-        graph=graph, costs=table(graph, platform, costs), assignment={"a": "one", "b": "two", "c": "one"}
-    )
+    workload = Scheduled(graph=graph, costs=table(graph, platform, costs), assignment=places)
     stream = Stream(name="s", workload="net", arrivals=Trace(times_ps=(0,)))
     found = simulate_scenario(
         Scenario(name="s", streams=(stream,)), {"net": workload}, leakage_mw={"one": {}, "two": {}}
