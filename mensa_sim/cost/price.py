@@ -210,7 +210,8 @@ class Pricer:
             if self.steps.resident:
                 kept |= {"weight"}
             cycles = vector_cycles(self.work, self.accelerator)
-            case = Case(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles)
+            vector_pj = self.work.ops * self.energy.vector_pj
+            case = Case(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles, vector_pj=vector_pj)
             best = self.search.best(case)
             if best is None:
                 return None

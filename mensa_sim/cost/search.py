@@ -167,6 +167,7 @@ class Search:
         middle_s = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
         latency_s = middle_s + (parameter.end_bits + activation.end_bits) * per_bit_s
         vector_pj = vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
+        vector_pj += case.vector_pj
         chip_pj = self.chip_pj if steps == 1 else self.chip_pj * steps
         leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
         energy_pj = chip_pj + (parameter.energy_pj + vector_pj) + activation.energy_pj + leakage_pj_per_s * latency_s

@@ -34,6 +34,8 @@ class Case:
     repeats: Repeats
     vector: Tally
     vector_cycles: int
+    vector_pj: float
+    """Of the operations beside the nest: the same for every mapping, but a product of energy and time feels it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
