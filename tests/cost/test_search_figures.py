@@ -7,16 +7,20 @@ from drawn import accelerators, nests
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mensa_sim.cost.candidates import build
+from mensa_sim.cost.capacity import buffered_bytes
 from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.nest_counts import Precision, price_mapping
 from mensa_sim.cost.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.search import Priced, Search
 from mensa_sim.cost.sides import Case
-from mensa_sim.hardware.accelerator import VectorUnit
+from mensa_sim.cost.unrolling import unroll
+from mensa_sim.hardware.accelerator import OPERANDS, Axis, Operand, VectorUnit
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import PS_PER_S, leakage_pj
-from mensa_sim.workload.layer import Layer, Parameter
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
 MEMORY = EDGE_TPU.memory_of("edge_tpu")
@@ -70,6 +74,8 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.Data
     (found,) = watched.found
     assert found is not None
     assert cost is not None
+    for name, size_bytes in cost.buffered_bytes.items():
+        assert size_bytes <= spec.buffers[name].capacity_bytes
     ps_per_byte = PS_PER_S / memory.effective_bytes_per_s
     on_chip_ps = max(cost.compute_cycles, cost.buffer_cycles) * PS_PER_S / cost.clock_hz
     body_ps = cost.body_bytes * ps_per_byte
@@ -78,3 +84,31 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.Data
     assert found.latency_ps == pytest.approx(latency_ps, rel=1e-9)
     leaked_pj = leakage_pj(energy.leakage_mw, latency_ps)
     assert found.energy_pj == pytest.approx(cost.energy_pj + leaked_pj, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept", "parameter", "activation"),
+    [
+        (16, frozenset(), 64, 8 + 32),
+        (8, frozenset(), 64, 8 + 2 * 16),
+        (4, frozenset(), 2 * 16, 8 + 2 * 8),
+        (4, frozenset({"weight"}), 64, 8 + 2 * 8),
+        (4, frozenset({"output"}), 2 * 16, 8 + 32),
+    ],
+)
+def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
+    rows: int, kept: frozenset[Operand], parameter: int, activation: int
+) -> None:
+    """A product of 16 x 4 weights and 4 x 2 inputs, in tiles of so many rows of weights, under double buffering."""
+    spec = EDGE_TPU.accelerators[0].spec
+    assert spec.tile_copies == 2
+    nest = LoopNest(K=16, C=4, OX=2, input_width=2)
+    array = replace(spec.array, axes=(Axis(size=1, dims=("K",)),))
+    spec = replace(spec, dataflow=array, macs_per_pe=1)
+    unrolling = unroll(nest, spec)
+    tile = {**unrolling.sizes, "K": rows}
+    holds = dict.fromkeys(OPERANDS, False)
+    mapping = build(unrolling, unrolling.lanes, tile, ("R", "S", "K"), ("R", "S", "K"), holds)
+    counts = price_mapping(nest, spec, mapping, Precision())
+    held = buffered_bytes(nest, spec, Precision(), counts, kept)
+    assert held == {"parameter": parameter, "activation": activation}
