@@ -192,3 +192,19 @@ def test_independent_steps_share_a_fetch_where_the_dataflow_batches_them() -> No
     table = price(GRAPH, load_system("mensa_g"))
     assert table.cost("input_gate", "pavlov").memory_read_bytes < 2 * 256 * 256
     assert table.cost("hidden_gate_0", "pavlov").memory_read_bytes >= 8 * 256 * 256
+
+
+def test_a_residency_that_does_not_fit_costs_what_the_largest_one_within_it_does() -> None:
+    """Input or output would fit the activation buffer, but not both; of as many, parameters and then inputs stay."""
+    system = load_system("edge_tpu")
+    size = system.accelerators[0].spec.buffers["activation"].capacity_bytes * 3 // 5
+    parameters = (Parameter(name="scale", size_bytes=8),)
+    layer = Layer(name="l", operator="mul", vector_ops=100, parameters=parameters, input_bytes=size, output_bytes=size)
+    table = price(LayerGraph(name="g", layers=(layer,), edges=()), system)
+
+    def granted(residency: Residency) -> Residency:
+        return table.cost("l", "edge_tpu", residency).residency
+
+    assert granted(Residency(parameters=True, input=True, output=True)) == Residency(parameters=True, input=True)
+    assert granted(Residency(input=True, output=True)) == Residency(input=True)
+    assert granted(Residency(parameters=True, output=True)) == Residency(parameters=True, output=True)
