@@ -19,6 +19,7 @@ from mensa_sim.simulate.scenario_metrics import Backlog, ScenarioMetrics, scenar
 from mensa_sim.simulate.span_recorder import DEFAULT_MAX_SPANS, SpanRecorder
 from mensa_sim.simulate.tally import Tally
 from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
 
 
@@ -102,6 +103,10 @@ def _system(scenario: Scenario, workloads: Mapping[str, Scheduled]) -> System:
     return systems[0]
 
 
+MAX_WAITING = 200_000
+"""Requests of one stream on their way at once: a rate that piles up more is taken for a mistake."""
+
+
 class _Source:
     """Lets the requests of one stream arrive and counts them."""
 
@@ -177,4 +182,9 @@ class _Source:
         if duration_ps is not None and now_ps <= duration_ps // 2:
             self._early += 1
         self.live[number] = request
+        if len(self.live) > MAX_WAITING:
+            raise UsageError(
+                f"stream {stream.name}: {MAX_WAITING} requests wait after {now_ps / PS_PER_S:.3g} s; "
+                "lower its rate or the scenario's duration"
+            )
         self._engine.start(request)

@@ -1,6 +1,7 @@
 """Scenarios: closed forms of queueing, policies worked by hand, and odd cases."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from simulation_problems import (
 )
 
 from mensa_sim.errors import UnknownNameError, UsageError
+from mensa_sim.simulate import run_scenario
 from mensa_sim.simulate.arrivals import ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.options import PLAIN
@@ -97,6 +99,35 @@ def test_equal_streams_of_memory_bound_layers_take_exactly_twice_as_long_togethe
     assert together.end_ps == 2 * alone.end_ps
     assert together.streams["one"].p50_ps == 2 * alone.streams["one"].p50_ps
     assert together.channels["ram"].utilization == 1.0
+
+
+def test_a_transfer_that_joins_midway_slows_down_one_that_has_begun():
+    """10 bytes alone from 0; 10 more from 5000 ps: half each until 15000, then the second one alone until 20000."""
+    graphs = {name: chain(layer("l"), name=name) for name in ("one", "two")}
+    platform = system([accelerator("one"), accelerator("two")])
+    workloads = {
+        name: Scheduled(graph=graph, costs=table(graph, platform, [cost("l", name, body=10)]), assignment={"l": name})
+        for name, graph in graphs.items()
+    }
+    streams = [
+        Stream(name=name, workload=name, arrivals=Trace(times_ps=(start,)))
+        for name, start in (("one", 0), ("two", 5000))
+    ]
+    result = run(*streams, workloads=workloads)
+    assert {r.name: r.end_ps for r in result.timeline.requests} == {"one#0": 15_000, "two#0": 20_000}
+
+
+def test_two_streams_of_one_workload_are_told_apart_and_share_its_resident_parameters():
+    one, two = (Stream(name=name, workload="net", arrivals=Trace(times_ps=(0, 3 * MS))) for name in ("a", "b"))
+    found = run(one, two).metrics.streams
+    assert [(found[name].finished, found[name].max_ps) for name in "ab"] == [(2, MS), (2, 2 * MS)]
+
+
+def test_a_stream_that_piles_up_without_end_is_refused_with_its_name(monkeypatch):
+    monkeypatch.setattr(run_scenario, "MAX_WAITING", 50)
+    hopeless = Stream(name="hopeless", workload="net", arrivals=Periodic(fps=1e15))
+    with pytest.raises(UsageError, match="stream hopeless: 50 requests wait after .* lower its rate"):
+        run(hopeless, duration_ps=PS_PER_S)
 
 
 def urgent_and_slow(policy: str, **urgent) -> list[str]:
@@ -230,3 +261,30 @@ def test_the_metrics_of_a_run_follow_from_its_kept_timeline():
     tally = tally_of(result.timeline, each.costs.system, ("s",))
     again = scenario_metrics(tally, each.costs.system, 4 * MS, {"s": Backlog(arrived=4)}, {"acc": {}})
     assert again == result.metrics
+
+
+def test_one_request_longer_than_the_sample_is_kept_whole():
+    """It cannot be thinned out; requests beside it are, and the sample says how many."""
+    result = simulate_scenario(
+        Scenario(
+            name="long", streams=(Stream(name="s", workload="net", arrivals=ClosedLoop(requests=9)),), options=PLAIN
+        ),
+        {"net": fixed(layers=20)},
+        max_spans=10,
+        leakage_mw={"acc": {}},
+    )
+    assert result.timeline.every == 16
+    assert [s.request for s in result.timeline.spans] == ["s#0"] * 20
+
+
+def test_memory_does_not_grow_with_time_when_no_span_is_kept():
+    def peak_bytes(requests: int) -> int:
+        stream = Stream(name="s", workload="net", arrivals=Periodic(fps=900, requests=requests))
+        scenario = Scenario(name="long", streams=(stream,), options=PLAIN)
+        tracemalloc.start()
+        simulate_scenario(scenario, {"net": fixed()}, max_spans=0, leakage_mw={"acc": {}})
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak_bytes(4000) < 1.2 * peak_bytes(400)
