@@ -109,15 +109,13 @@ def test_a_transfer_that_joins_midway_slows_down_one_that_has_begun():
         name: Scheduled(graph=graph, costs=table(graph, platform, [cost("l", name, body=10)]), assignment={"l": name})
         for name, graph in graphs.items()
     }
-    streams = [
-        Stream(name=name, workload=name, arrivals=Trace(times_ps=(start,)))
-        for name, start in (("one", 0), ("two", 5000))
-    ]
+    starts = {"one": 0, "two": 5000}
+    streams = [Stream(name=name, workload=name, arrivals=Trace(times_ps=(time,))) for name, time in starts.items()]
     result = run(*streams, workloads=workloads)
     assert {r.name: r.end_ps for r in result.timeline.requests} == {"one#0": 15_000, "two#0": 20_000}
 
 
-def test_two_streams_of_one_workload_are_told_apart_and_share_its_resident_parameters():
+def test_two_streams_of_one_workload_are_told_apart():
     one, two = (Stream(name=name, workload="net", arrivals=Trace(times_ps=(0, 3 * MS))) for name in ("a", "b"))
     found = run(one, two).metrics.streams
     assert [(found[name].finished, found[name].max_ps) for name in "ab"] == [(2, MS), (2, 2 * MS)]
@@ -126,7 +124,7 @@ def test_two_streams_of_one_workload_are_told_apart_and_share_its_resident_param
 def test_a_stream_that_piles_up_without_end_is_refused_with_its_name(monkeypatch):
     monkeypatch.setattr(run_scenario, "MAX_WAITING", 50)
     hopeless = Stream(name="hopeless", workload="net", arrivals=Periodic(fps=1e15))
-    with pytest.raises(UsageError, match="stream hopeless: 50 requests wait after .* lower its rate"):
+    with pytest.raises(UsageError, match=r"stream hopeless: 50 requests wait after .* lower its rate"):
         run(hopeless, duration_ps=PS_PER_S)
 
 
@@ -265,14 +263,9 @@ def test_the_metrics_of_a_run_follow_from_its_kept_timeline():
 
 def test_one_request_longer_than_the_sample_is_kept_whole():
     """It cannot be thinned out; requests beside it are, and the sample says how many."""
-    result = simulate_scenario(
-        Scenario(
-            name="long", streams=(Stream(name="s", workload="net", arrivals=ClosedLoop(requests=9)),), options=PLAIN
-        ),
-        {"net": fixed(layers=20)},
-        max_spans=10,
-        leakage_mw={"acc": {}},
-    )
+    stream = Stream(name="s", workload="net", arrivals=ClosedLoop(requests=9))
+    scenario = Scenario(name="long", streams=(stream,), options=PLAIN)
+    result = simulate_scenario(scenario, {"net": fixed(layers=20)}, max_spans=10, leakage_mw={"acc": {}})
     assert result.timeline.every == 16
     assert [s.request for s in result.timeline.spans] == ["s#0"] * 20
 
