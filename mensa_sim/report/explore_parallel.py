@@ -19,6 +19,9 @@ TICKS = 8
 OTHERS = 2000
 """Lines of designs behind the front; of more, the first."""
 
+NAMED = 12
+"""Designs of the front that a legend names; of more, the pointer does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
@@ -57,6 +60,7 @@ def parallel_figure(result: ExploreResult) -> go.Figure:
         margin={"t": 110, "l": 20, "r": 60, "b": 20},
         title={"text": html.escape(_finding(result))},
         legend={"title": {"text": "click hides, double click shows alone"}},
+        showlegend=len(result.front) <= NAMED,
     )
     return figure
 

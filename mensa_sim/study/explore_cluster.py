@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import replace
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any, cast
 
 import mensa_sim
@@ -59,13 +61,29 @@ class Cluster:
 def _connected(client: Any, address: str) -> Any:
     """A client of the cluster at an address; `UsageError` where none answers."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    answers: Queue[Any] = Queue()
+    # A server that takes connections and never speaks keeps the client's constructor for ever, whatever its timeout.
+    Thread(target=_connect, args=(client, address, answers), daemon=True).start()
     try:
-        return client(address, timeout=SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        raise UsageError(
-            f"--cluster {address}: no Dask scheduler answers there ({type(error).__name__}); "
-            "give the address that `dask scheduler` prints, as in tcp://10.0.0.1:8786"
-        ) from error
+        answer = answers.get(timeout=2 * SECONDS)
+    except Empty:
+        answer = TimeoutError()
+    if not isinstance(answer, Exception):
+        return answer
+    if not isinstance(answer, OSError | ValueError | TypeError | ImportError):
+        raise answer
+    raise UsageError(
+        f"--cluster {address}: no Dask scheduler answers there ({type(answer).__name__}); "
+        "give the address that `dask scheduler` prints, as in tcp://10.0.0.1:8786"
+    ) from answer
+
+
+def _connect(client: Any, address: str, answers: "Queue[Any]") -> None:
+    """Puts a client of an address, or what keeps it from being one."""
+    try:
+        answers.put(client(address, timeout=SECONDS, set_as_default=False))
+    except Exception as error:  # raised again by the thread that waits
+        answers.put(error)
 
 
 def _threads(client: Any, address: str) -> int:

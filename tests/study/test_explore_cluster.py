@@ -1,5 +1,6 @@
 """A real Dask cluster on loopback gives what this process gives, also when a worker is killed in the middle."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from space_files import write_space
 
 from mensa_sim.api_explore import explore
+from mensa_sim.errors import UsageError
+from mensa_sim.study import explore_cluster
 from mensa_sim.study.explore_result import ExploreResult
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
@@ -40,6 +43,18 @@ def test_a_cluster_finds_what_one_process_finds(cluster: Any, local: ExploreResu
     result = explore(write_space(tmp_path), folder=tmp_path / "out", cluster=cluster.scheduler_address)
     assert measured(result) == measured(local)
     assert [design.number for design in result.front] == [design.number for design in local.front]
+
+
+def test_a_server_that_never_speaks_is_told_before_any_design_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore_cluster, "SECONDS", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(UsageError, match="no Dask scheduler answers"):
+            explore(write_space(tmp_path), folder=tmp_path / "out", cluster=address)
 
 
 def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
