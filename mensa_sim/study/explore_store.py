@@ -83,15 +83,17 @@ class Store:
 def open_store(path: Path, about: Mapping[str, str], *, resume: bool, fresh: bool) -> Store:
     """The study in a file, new or, with `resume`, as it was; `fresh` replaces what is there.
 
-    `about` says what the designs' numbers and metrics depend on; a study of anything else is refused. `UsageError`
-    for a file that cannot be written, is no study, is in use, or needs a decision.
+    `about` says what the designs' numbers and metrics depend on; a study of anything else is refused. A study without
+    any finished design is as good as none. `UsageError` for a file that cannot be written, is no study, is in use, or
+    needs a decision.
     """
-    exists = path.exists()
-    if exists and not resume and not fresh:
-        raise UsageError(f"{path}: holds an exploration; add --resume to go on with it, or --force to start anew")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if exists and not resume:
+        if path.exists() and not resume:
+            if not fresh and not _is_barren(path):
+                raise UsageError(
+                    f"{path}: holds an exploration; add --resume to go on with it, or --force to start anew"
+                )
             _held(path).close()
             path.unlink()
         connection = _held(path)
@@ -106,6 +108,17 @@ def open_store(path: Path, about: Mapping[str, str], *, resume: bool, fresh: boo
         raise UsageError(f"{path}: cannot be written: {error}; choose another folder with --output") from error
     except (sqlite3.DatabaseError, ValueError) as error:
         raise UsageError(f"{path}: is no study that can be used ({error}); choose another with --output") from error
+
+
+def _is_barren(path: Path) -> bool:
+    """Whether a file is a study in which no design was finished, as a cluster that did not answer leaves it."""
+    connection = _held(path)
+    try:
+        return not connection.execute("SELECT count(*) FROM designs").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
 
 
 def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> Store:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from explorations import outcomes, searched
-from space_files import GRID, TINY, write_space
+from space_files import TINY, write_space
 
 from mensa_sim import api
 from mensa_sim.api_explore import explore
@@ -250,4 +250,3 @@ def test_a_study_of_another_space_or_in_use_or_damaged_is_refused(
 def test_a_space_that_is_not_there_is_a_fault_of_the_call(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such file"):
         explore(tmp_path / "nothing.yaml", folder=tmp_path / "out")
-    assert GRID["name"] == "small_grid"

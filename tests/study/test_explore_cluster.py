@@ -55,6 +55,7 @@ def test_a_server_that_never_speaks_is_told_before_any_design_is_run(
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(UsageError, match="no Dask scheduler answers"):
             explore(write_space(tmp_path), folder=tmp_path / "out", cluster=address)
+    assert explore(write_space(tmp_path), folder=tmp_path / "out", trials=1).trials == 1
 
 
 def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
