@@ -107,7 +107,9 @@ def test_a_device_needs_a_table_with_enough_rows(tmp_path: Path) -> None:
 def test_a_table_whose_kernels_the_accelerator_cannot_run_is_refused_and_says_why(tmp_path: Path) -> None:
     text = table(tmp_path, 700_000_000).read_text().replace(",int8,", ",float32,").replace(".int8", ".float32")
     (tmp_path / "wide.csv").write_text(text)
-    with pytest.raises(UsageError, match=r"0 of 14 kernels at float32 run on edge_tpu, too few \(linear .*cannot run .*weight"):
+    with pytest.raises(
+        UsageError, match=r"0 of 14 kernels at float32 run on edge_tpu, too few \(linear .*cannot run .*weight"
+    ):
         calibrate_spec("edge_tpu", tmp_path / "wide.csv", fields=["accelerators.edge_tpu.clock_hz"])
 
 
