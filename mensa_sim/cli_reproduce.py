@@ -56,7 +56,7 @@ def reproduce(
 
 def sensitivity(
     models: Models = [],  # noqa: B006
-    runs: Annotated[int, typer.Option(min=1, help="Joint draws of the choices that need a run.")] = 6,
+    runs: Annotated[int, typer.Option(min=1, help="Joint draws of the choices that need a run.")] = 12,
     prices: Annotated[int, typer.Option(min=1, help="Draws of all prices for each of them.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the joint draws.")] = 0,
     jobs: Jobs = None,

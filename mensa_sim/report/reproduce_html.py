@@ -166,7 +166,7 @@ def energy_figure(runs: Runs) -> go.Figure:
                 }
     keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
     figure = go.Figure()
-    for component in components:
+    for component in (name for name in components if any(parts[name] for parts in totals.values())):
         figure.add_trace(
             go.Bar(
                 name=COMPONENT_NAMES[component],

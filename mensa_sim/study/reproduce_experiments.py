@@ -56,11 +56,9 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
     ),
     Experiment(
         name="narrow_parameter_ports",
-        change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU",
+        change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU designs",
         mechanism="the paper states no port widths, and 8 B a cycle are 3.8 GB/s: less than its memory gives",
-        overrides={
-            "edge_tpu": tuple(f"accelerators.edge_tpu.buffers.parameter.{side}_bits=64" for side in ("read", "write"))
-        },
+        overrides=_edge_tpus("buffers.parameter.read_bits=64", "buffers.parameter.write_bits=64"),
         kinds=(*RECURRENT, "rcnn"),
     ),
     Experiment(
@@ -71,9 +69,9 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
     ),
     Experiment(
         name="single_buffered",
-        change="single instead of double buffers in Edge TPU and Base+HB, so that the array waits for each fetch",
+        change="single instead of double buffers in the Edge TPU designs, so that the array waits for each fetch",
         mechanism="the paper states no double buffering, and an array that waits for each fetch takes longer",
-        overrides=dict.fromkeys(("edge_tpu", "base_hb"), ("accelerators.edge_tpu.dataflow.overlap=false",)),
+        overrides=_edge_tpus("dataflow.overlap=false"),
     ),
     Experiment(
         name="no_gates_kept",

@@ -39,7 +39,7 @@ class SensitivityRequest:
 
     models: tuple[str, ...] = ()
     jobs: int = 1
-    runs: int = 6
+    runs: int = 12
     prices: int = 500
     seed: int = 0
 
