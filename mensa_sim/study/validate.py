@@ -56,25 +56,12 @@ class Validation:
 
     @property
     def overall(self) -> Score | None:
-        """All rows together; the rank correlation is the mean of those within each metric, weighted by their rows."""
-        if not self.rows:
-            return None
-        whole = _score(self.rows)
-        metrics = dict.fromkeys(row.measurement.metric for row in self.rows)
-        each = [_score(row for row in self.rows if row.measurement.metric == metric) for metric in metrics]
-        ranked = [(part.rows, part.spearman) for part in each if part.spearman is not None]
-        rows = sum(count for count, _ in ranked)
-        return Score(
-            rows=whole.rows,
-            mean_percent=whole.mean_percent,
-            max_percent=whole.max_percent,
-            spearman=sum(count * value for count, value in ranked) / rows if rows else None,
-        )
+        """All rows together, as `_pooled` scores rows of several metrics."""
+        return _pooled(self.rows)
 
     def split(self, *, fitted: bool) -> Score | None:
         """The rows that constants may have been fitted on, or the others."""
-        chosen = [row for row in self.rows if row.may_be_fitted == fitted]
-        return _score(chosen) if chosen else None
+        return _pooled([row for row in self.rows if row.may_be_fitted == fitted])
 
 
 def _group(row: ValidationRow) -> tuple[str, str]:
@@ -83,6 +70,23 @@ def _group(row: ValidationRow) -> tuple[str, str]:
 
 def _score(rows: Iterable[ValidationRow]) -> Score:
     return score([(row.predicted, row.measurement.measured) for row in rows])
+
+
+def _pooled(rows: Sequence[ValidationRow]) -> Score | None:
+    """Rows of any metrics; the rank correlation is the mean of those within each metric, weighted by their rows."""
+    if not rows:
+        return None
+    whole = _score(rows)
+    metrics = dict.fromkeys(row.measurement.metric for row in rows)
+    each = [_score(row for row in rows if row.measurement.metric == metric) for metric in metrics]
+    ranked = [(part.rows, part.spearman) for part in each if part.spearman is not None]
+    counted = sum(count for count, _ in ranked)
+    return Score(
+        rows=whole.rows,
+        mean_percent=whole.mean_percent,
+        max_percent=whole.max_percent,
+        spearman=sum(count * value for count, value in ranked) / counted if counted else None,
+    )
 
 
 def validate(

@@ -89,6 +89,24 @@ def test_the_rank_correlation_is_scipys(pairs: Sequence[tuple[int, int]]) -> Non
         assert found == pytest.approx(float(spearmanr(np.array(first), np.array(second)).statistic))
 
 
+def test_ranks_are_compared_within_a_metric_in_every_score(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    rows = "one.yaml,coral_usb3,latency_ms,1,\none.yaml,coral_usb2,latency_ms,2,\n"
+    rows += "one.yaml,coral_usb3,cached_parameter_bytes,4,\none.yaml,coral_usb3,cached_parameter_bytes,5,\n"
+    result = validate(read_measurements(written(tmp_path, rows)))
+    assert result.overall is not None
+    assert result.overall.spearman == 1  # among all four, bytes would rank above milliseconds whatever the model says
+    split = [result.split(fitted=fitted) for fitted in (True, False)]
+    assert sum(part.rows for part in split if part) == 4
+    assert {part.spearman for part in split if part} <= {None, 1.0}
+
+
+@pytest.mark.parametrize("column", ["workload", "measured"])
+def test_a_column_named_twice_is_refused(tmp_path: Path, column: str) -> None:
+    with pytest.raises(FileError, match=f"two columns {column}"):
+        read_measurements(written(tmp_path, "a,b,c,1,d,e\n", header=f"{HEADER.strip()},{column}\n"))
+
+
 def test_errors_are_percent_of_the_measured_value() -> None:
     result = score([(12.0, 10.0), (15.0, 20.0)])
     assert (result.mean_percent, result.max_percent) == pytest.approx((22.5, 25.0))
