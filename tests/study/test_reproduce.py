@@ -282,3 +282,20 @@ def test_progress_counts_models() -> None:
 def test_the_shipped_figures_are_the_reference_ones(reference: Path) -> None:
     shipped = Path(__file__).parents[2] / "mensa_sim" / "study" / "paper_figures.csv"
     assert shipped.read_text() == (reference / "paper" / "figures.csv").read_text()
+
+
+def test_the_sentence_on_eyeriss_says_what_the_table_says(few: ReproduceResult) -> None:
+    (text,) = [each for each in few.statements if each.startswith("On CNNs Eyeriss v2")]
+    row = next(r for r in few.rows if (r.figure.quantity, r.figure.models) == ("total_energy", "cnn"))
+    assert row.ours is not None
+    assert f"takes {row.ours.arithmetic:.2f} times" in text
+    assert f"{row.plain:.2f} with every activation through memory" in text
+
+
+def test_agreement_is_counted_under_every_experiment(few: ReproduceResult) -> None:
+    agreeing = {row.figure.name for row in few.rows if row.agrees}
+    assert [each.name for each in few.agreements] == [experiment.name for experiment in EXPERIMENTS]
+    for each in few.agreements:
+        assert each.agreeing == len(agreeing) + len(each.gained) - len(each.lost)
+        assert set(each.lost) <= agreeing
+        assert not set(each.gained) & agreeing
