@@ -12,6 +12,8 @@ from collections.abc import Mapping as ReadOnly
 from functools import cache
 from itertools import permutations, product
 
+import numpy as np
+
 from mensa_sim.cost.capacity import register_rooms
 from mensa_sim.cost.mapping import Loop, Mapping
 from mensa_sim.cost.nest_counts import Precision
@@ -85,11 +87,11 @@ def register_tiles(
         for extents in product(*(options[dim] for dim in several))
         if hold(tile := {**single, **dict(zip(several, extents, strict=True))})
     ]
-    largest = [
-        tile
-        for tile in tiles
-        if not any(other is not tile and all(other[dim] >= tile[dim] for dim in several) for other in tiles)
-    ]
+    inside = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
+    for dim in several:
+        along = np.array([tile[dim] for tile in tiles])
+        inside &= along[:, None] <= along
+    largest = [tile for tile, others in zip(tiles, inside.sum(axis=1).tolist(), strict=True) if others == 1]
     return [single, *(tile for tile in largest if tile != single)]
 
 

@@ -9,12 +9,11 @@ the first. Without them it is final and written once.
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
 from math import prod
-
-import numpy as np
+from operator import mul
 
 from mensa_sim.cost.mapping import Mapping
 from mensa_sim.cost.unrolling import WINDOW, Unrolling, relevant
-from mensa_sim.cost.window import Histogram, Ints, Window, window_histogram, window_of
+from mensa_sim.cost.window import Histogram, Window, window_histogram, window_of
 from mensa_sim.hardware.accelerator import BufferName, Operand, Register, split_dims
 from mensa_sim.workload.layer import LoopNest
 
@@ -67,6 +66,10 @@ class OperandCounts:
     """Times that each element of the buffer's tile (the registers' without a buffer) crosses to or from memory."""
 
 
+Tiles = tuple[list[int], list[int]]
+"""Element counts of tiles, and how many tiles have each."""
+
+
 class _Walk:
     """Tiles and trips of one operand under a mapping."""
 
@@ -77,16 +80,16 @@ class _Walk:
         self.mine = [dim for dim in self.sizes if relevant(operand, dim)]
         self.others = [dim for dim in self.sizes if not relevant(operand, dim)]
         self.window: Window | None = window_of(nest) if operand == "input" else None
-        self._tiles: dict[int, tuple[Ints, Ints]] = {}
+        self._tiles: dict[int, Tiles] = {}
         self._seen: dict[int, Histogram] = {}
 
-    def tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
+    def tiles(self, inner_loops: int) -> Tiles:
         """The element counts of the tiles of so many innermost loops, and how many tiles have each."""
         if inner_loops not in self._tiles:
             self._tiles[inner_loops] = self._count_tiles(inner_loops)
         return self._tiles[inner_loops]
 
-    def _count_tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
+    def _count_tiles(self, inner_loops: int) -> Tiles:
         extents = self.mapping.extents(inner_loops)
         values, counts = [1], [1]
         for dim in self.mine:
@@ -96,11 +99,13 @@ class _Walk:
             sizes, times = ((extents[dim], rest), (full, 1)) if rest else ((extents[dim],), (full,))
             values = [value * size for value in values for size in sizes]
             counts = [count * time for count in counts for time in times]
-        plain = np.array(values, dtype=np.int64), np.array(counts, dtype=np.int64)
         if self.window is None:
-            return plain
+            return values, counts
         seen = self.seen(inner_loops)
-        return np.multiply.outer(plain[0], seen.values).ravel(), np.multiply.outer(plain[1], seen.counts).ravel()
+        return (
+            [value * size for value in values for size in seen.values.tolist()],
+            [count * time for count in counts for time in seen.counts.tolist()],
+        )
 
     def seen(self, inner_loops: int) -> Histogram:
         """Distinct input positions of the tiles."""
@@ -155,17 +160,22 @@ def reads_per_element(unrolling: Unrolling, operand: Operand, register: Register
     )
 
 
-def _crossing(tiles: tuple[Ints, Ints], times: int, bits: int, min_bits: int | None) -> tuple[int, int]:
+def _elements(tiles: Tiles) -> int:
+    return sum(map(mul, *tiles))
+
+
+def _crossing(tiles: Tiles, times: int, bits: int, min_bits: int | None) -> tuple[int, int]:
     """Bits, and port accesses where there is a port, of tiles that cross a boundary so many times."""
-    values, counts = tiles
-    accesses = 0 if min_bits is None else int(counts @ -(-values * bits // min_bits))
-    return int(counts @ values) * bits * times, accesses * times
+    moved_bits = _elements(tiles) * bits * times
+    if min_bits is None:
+        return moved_bits, 0
+    return moved_bits, times * sum(count * -(-value * bits // min_bits) for value, count in zip(*tiles, strict=True))
 
 
-def _moved(tiles: tuple[Ints, Ints], times: int, bits: int, word_bits: int) -> int:
+def _moved(tiles: Tiles, times: int, bits: int, word_bits: int) -> int:
     """Bits that memory moves of tiles that cross its boundary so many times."""
     if word_bits == 1:
-        return int(tiles[1] @ tiles[0]) * bits * times
+        return _elements(tiles) * bits * times
     return _crossing(tiles, times, bits, word_bits)[1] * word_bits
 
 
@@ -191,10 +201,9 @@ def _count_read(walk: _Walk, ports: Ports) -> OperandCounts:
     feed_bits, feed_accesses = _crossing(tiles, repeats, bits, ports.min_bits)
     reads = writes = 0
     if ports.register:
-        elements = int(tiles[0] @ tiles[1])
+        elements = _elements(tiles)
         writes = elements * walk.repeats(held, register=ports.register)
-        every_cycle = walk.tiles(0)
-        reads = int(every_cycle[0] @ every_cycle[1]) * walk.repeats(0, keeps=False, register=ports.register)
+        reads = _elements(walk.tiles(0)) * walk.repeats(0, keeps=False, register=ports.register)
     fill_bits = fill_accesses = buffer_bits = 0
     whole = False
     end = walk.end(held)
@@ -205,7 +214,7 @@ def _count_read(walk: _Walk, ports: Ports) -> OperandCounts:
         blocks = walk.tiles(kept)
         visits = walk.repeats(kept)
         fill_bits, fill_accesses = _crossing(blocks, visits, bits, ports.min_bits)
-        buffer_bits, whole = int(blocks[0].max()) * bits, int(blocks[1].sum()) == 1
+        buffer_bits, whole = max(blocks[0]) * bits, sum(blocks[1]) == 1
         end = walk.end(mapping.tile)
         moved = blocks
     return OperandCounts(
@@ -231,7 +240,7 @@ def _count_output(walk: _Walk, ports: Ports) -> OperandCounts:
     bits = ports.partial_bits if repeats > 1 else ports.final_bits
     collect_bits, collect_accesses = _crossing(tiles, repeats, bits, ports.min_bits)
     feed_bits, feed_accesses = _crossing(tiles, repeats - 1, bits, ports.min_bits)
-    elements = int(tiles[0] @ tiles[1])
+    elements = _elements(tiles)
     sums = elements * walk.repeats(0, keeps=False, register=ports.register)
     drains = elements * walk.repeats(held, register=ports.register)
     fill_bits = fill_accesses = drain_bits = drain_accesses = buffer_bits = 0
@@ -245,7 +254,7 @@ def _count_output(walk: _Walk, ports: Ports) -> OperandCounts:
         crossing_bits = ports.partial_bits if visits > 1 else ports.final_bits
         drain_bits, drain_accesses = _crossing(blocks, visits, crossing_bits, ports.min_bits)
         fill_bits, fill_accesses = _crossing(blocks, visits - 1, crossing_bits, ports.min_bits)
-        buffer_bits, whole = int(blocks[0].max()) * bits, int(blocks[1].sum()) == 1
+        buffer_bits, whole = max(blocks[0]) * bits, sum(blocks[1]) == 1
         end_bits = walk.end(mapping.tile) * crossing_bits
         moved, moved_bits = blocks, crossing_bits
     return OperandCounts(

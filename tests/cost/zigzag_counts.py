@@ -18,15 +18,13 @@ from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
-import numpy as np
 from zigzag_layers import ENERGY, MEMORY, SPEC
 
 from mensa_sim.cost.capacity import distinct
-from mensa_sim.cost.counts import BUFFER_OF, OperandCounts, _count_output, _count_read, _Walk
+from mensa_sim.cost.counts import BUFFER_OF, OperandCounts, Tiles, _count_output, _count_read, _Walk
 from mensa_sim.cost.mapping import Mapping
 from mensa_sim.cost.nest_counts import Precision, operand_ports
 from mensa_sim.cost.unrolling import WINDOW
-from mensa_sim.cost.window import Ints
 from mensa_sim.hardware.accelerator import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
@@ -42,12 +40,12 @@ class _RoundedWalk(_Walk):
         super().__init__(nest, fractional, operand)
         self.nest = nest
 
-    def tiles(self, inner_loops: int) -> tuple[Ints, Ints]:
+    def tiles(self, inner_loops: int) -> Tiles:
         extents = self.mapping.extents(inner_loops)
         count = prod(self.sizes[dim] / extents[dim] for dim in self.mine)
         plain = prod(extents[dim] for dim in self.mine if self.window is None or dim not in WINDOW)
         size = plain * (self._positions(extents) if self.window is not None else 1)
-        return np.array([round(size)]), np.array([int(count)])
+        return [round(size)], [int(count)]
 
     def _positions(self, extents: ReadOnly[str, int]) -> int:
         """Rows times columns of an input tile, clipped to the whole tensor alone."""
