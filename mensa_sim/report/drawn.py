@@ -21,8 +21,7 @@ def drawn(figure: Figure | None, note: str = "") -> Drawn | None:
 
 
 def drawn_block(figures: dict[str, Drawn], *names: str) -> str:
-    """The figures of those names that there are, side by side."""
+    """The figures of those names that there are, side by side; empty where there is none."""
     chosen = {name: figures[name] for name in names if name in figures}
-    return figures_block(
-        [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
-    )
+    blocks = [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
+    return figures_block(blocks) if blocks else ""

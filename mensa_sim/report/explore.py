@@ -24,6 +24,9 @@ from mensa_sim.report.page import (
 from mensa_sim.report.quantities import percent_text
 from mensa_sim.study.explore_result import DesignResult, ExploreResult
 
+MAX_OTHERS = 300
+"""Points off the front, each with what a click on it shows."""
+
 CLICK = """
 for (const name of %s) {
   document.getElementById(name).on("plotly_click", (event) => {
@@ -51,7 +54,7 @@ def explore_html(result: ExploreResult) -> str:
         paragraph(_reading(result)),
     ]
     blocks += [
-        figures_block([figure_block(name, figure) for name, figure in figures.items()]),
+        figures_block([figure_block(name, figure, note=_thinned(result)) for name, figure in figures.items()]),
         heading("The design that was clicked"),
         '<table id="design"><tbody><tr><td>Click a point in a figure above.</td></tr></tbody></table>',
         _script(result, list(figures)),
@@ -98,15 +101,32 @@ def _fronts(result: ExploreResult) -> list[tuple[str, go.Figure]]:
     return [(f"front{place}", front_figure(result, names[0], other)) for place, other in enumerate(others or names)]
 
 
-def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
-    """Every design, the front marked, and the references."""
+def drawn_designs(result: ExploreResult) -> list[DesignResult]:
+    """The designs that are points of the figures: the front, and of the others up to `MAX_OTHERS`, evenly chosen."""
     on_front = {design.number for design in result.front}
+    others = [design.number for design in result.designs if design.number not in on_front]
+    step = max(1, -(-len(others) // MAX_OTHERS))
+    chosen = on_front | set(others[::step])
+    return [design for design in result.designs if design.number in chosen]
+
+
+def _thinned(result: ExploreResult) -> str:
+    drawn = len(drawn_designs(result))
+    if drawn == len(result.designs):
+        return ""
+    return f"Thinned out: the front and others, {drawn} of {len(result.designs)} designs; designs.csv holds them all."
+
+
+def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
+    """The designs, the front marked, and the references."""
+    on_front = {design.number for design in result.front}
+    drawn = drawn_designs(result)
     figure = go.Figure()
     groups = (
-        ("designs", [d for d in result.designs if d.number not in on_front], GREY, "circle", 6),
+        ("designs", [d for d in drawn if d.number not in on_front], GREY, "circle", 6),
         ("front", list(result.front), BLUE, "diamond", 10),
     )
-    places = {design.number: place for place, design in enumerate(result.designs)}
+    places = {design.number: place for place, design in enumerate(drawn)}
     for name, designs, colour, symbol, size in groups:
         figure.add_trace(
             go.Scatter(
@@ -130,7 +150,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
                     mode="markers+text",
                     x=_values([values], x),
                     y=_values([values], y),
-                    customdata=[len(result.designs) + place],
+                    customdata=[len(drawn) + place],
                     text=[html.escape(reference.name)],
                     textposition="top center",
                     marker={"color": colours[reference.name].colour, "symbol": "star", "size": 14},
@@ -182,7 +202,7 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
             *([name, str(value)] for name, value in design.parameters.items()),
             *([name, metric_text(name, value)] for name, value in {**design.metrics, **design.objectives}.items()),
         ]
-        for design in result.designs
+        for design in drawn_designs(result)
     ]
     for reference in result.references:
         values = {**reference.metrics, **reference.objectives}

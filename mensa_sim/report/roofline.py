@@ -48,9 +48,9 @@ def roofline_note(main: SystemResult) -> str:
     inside = sum(1 for layer in main.layers if layer.macs and not layer.memory_bytes)
     parts = ["Area: share of the time. Circle: bound by compute, square: by a buffer's port, diamond: by memory."]
     if without:
-        parts.append(f"{without} layers without MACs have no place here.")
+        parts.append(f"Layers without MACs have no place here: {without}.")
     if inside:
-        parts.append(f"{inside} layers moved nothing over the memory and have none either.")
+        parts.append(f"Nor have those that moved nothing over the memory: {inside}.")
     if (count := len(_placed(main))) > MAX_POINTS:
         parts.append(f"Thinned out: of {count} layers the {MAX_POINTS} that take most time are drawn.")
     return " ".join(parts)

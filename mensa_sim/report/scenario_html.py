@@ -20,13 +20,16 @@ def scenario_html(result: ScenarioResult) -> str:
             paragraph(_lead(result), kind="lead"),
             cards_block(_cards(result)),
             heading("Deadlines and waiting"),
-            drawn_block(figures, "latency", "waiting"),
+            drawn_block(figures, "latency", "waiting") or paragraph("No request ended."),
             heading("Streams"),
             _stream_table(result),
             heading("Load and energy"),
             drawn_block(figures, "load", "energy"),
-            heading("Around the slowest request"),
-            drawn_block(figures, "timeline"),
+            *(
+                (heading("Around the slowest request"), drawn_block(figures, "timeline"))
+                if "timeline" in figures
+                else ()
+            ),
             heading("The whole run over time"),
             drawn_block(figures, "power", "bandwidth", "buffers"),
             heading("What is assumed"),
@@ -41,7 +44,7 @@ def _lead(result: ScenarioResult) -> str:
     requests = sum(stream.requests for stream in main.metrics.streams.values())
     text = (
         f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
-        f"{_misses(main)} deadlines are missed ({baseline.system}: {_misses(baseline)}), at a mean power of "
+        f"deadlines missed: {_misses(main)} ({baseline.system}: {_misses(baseline)}), mean power "
         f"{engineering(main.metrics.mean_power_mw / 1000, 'W')}."
     )
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]

@@ -80,6 +80,6 @@ def _finding(main: SystemResult) -> str:
         MEASURED: "its times are measured as a whole",
     }
     text = f"{busiest} is busy {percent_text(busy_ps / main.latency_ps)} of the time"
-    if not busy_ps:
-        return text
+    if not busy_ps or not main.macs:
+        return text if main.macs else f"{text}; nothing is multiplied"
     return f"{text} and multiplies at peak rate in {percent_text(uses[MACS] / busy_ps)} of that; {words[lost]}"

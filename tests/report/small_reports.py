@@ -15,6 +15,7 @@ from mensa_sim.report.scenario_html import scenario_html
 from mensa_sim.report.sensitivity_html import sensitivity_html
 from mensa_sim.report.validate import validation_html
 from mensa_sim.study.compare import CompareRequest, compare
+from mensa_sim.study.explore_result import ExploreResult
 from mensa_sim.study.reproduce import ReproduceRequest, reproduce
 from mensa_sim.study.scenario import ScenarioResult
 from mensa_sim.study.sensitivity import HEADLINES, SensitivityResult, Swing
@@ -126,7 +127,7 @@ def sensitivity_page(folder: Path) -> str:
     return sensitivity_html(result)
 
 
-def explore_page(folder: Path) -> str:
+def explore_result(folder: Path) -> ExploreResult:
     """Four designs, one parameter with a name that tries to be markup."""
     tiny_workload(folder)
     space = {
@@ -144,7 +145,12 @@ def explore_page(folder: Path) -> str:
     }
     path = folder / "small.yaml"
     path.write_text(write_yaml(space))
-    return explore_html(explore(path, folder=folder / "explored"))
+    return explore(path, folder=folder / "explored")
+
+
+def explore_page(folder: Path) -> str:
+    """The four designs."""
+    return explore_html(explore_result(folder))
 
 
 PAGES = {

@@ -1,12 +1,14 @@
 """What a report holds beside plotly's script stays under 1 MB, whatever was run, and says what it left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
-from small_reports import tiny_workload
+from small_reports import explore_result, tiny_workload
 
 from mensa_sim import api
 from mensa_sim.files import write_yaml
+from mensa_sim.report.explore import MAX_OTHERS, drawn_designs
 from mensa_sim.report.gantt import MAX_BARS, around, merged
 from mensa_sim.report.html import report_html
 from mensa_sim.report.scenario_html import scenario_html
@@ -85,3 +87,15 @@ def test_an_excerpt_holds_all_that_happens_in_its_time() -> None:
     inside = [span for span in before if span.start_ps >= 50_000 and span.end_ps <= 55_000]
     assert all(span in found.spans for span in inside)
     assert f"of {len(before)} intervals" in found.note
+
+
+def test_an_exploration_draws_its_whole_front_and_some_of_the_others(tmp_path: Path) -> None:
+    result = explore_result(tmp_path)
+    copies = [replace(design, number=design.number + 100 * copy) for copy in range(200) for design in result.designs]
+    front = tuple(copies[:3])
+    many = replace(result, designs=tuple(copies), front=front)
+    found = drawn_designs(many)
+    assert set(map(id, front)) <= set(map(id, found))
+    assert len(found) <= MAX_OTHERS + len(front)
+    assert len(found) > MAX_OTHERS / 2
+    assert drawn_designs(result) == list(result.designs)
