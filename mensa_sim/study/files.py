@@ -72,12 +72,17 @@ class ParameterEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveEntry:
-    """What the search makes small or large: a metric over all workloads, of the hardware, or over all scenarios."""
+    """What the search makes small or large: a metric over all workloads, of the hardware, or over all scenarios.
+
+    Of workloads: a figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `utilization`,
+    `steady_state.energy_pj`, `traffic_bytes.MEMORY`, `accelerators.NAME.busy_ps`, ...), `tops_per_w`, `mean_power_mw`.
+    Of the hardware: `area_mm2`, `peak_tops`, `buffer_bytes`, `leakage_mw`, ... Of scenarios: `scenario.p99_ps` (also
+    `p50_ps`, `p95_ps`, `max_ps`) of the slowest stream, `scenario.deadline_misses`, `scenario.overloaded_streams`,
+    `scenario.throughput_per_s`, `scenario.energy_per_inference_pj`, `scenario.mean_power_mw`, and of one stream
+    `scenario.streams.NAME.p99_ps` and what else the summary of a scenario has of it.
+    """
 
     metric: str
-    """A figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `steady_state.energy_pj`, ...), of the
-    hardware (`area_mm2`, ...), or of a scenario: `scenario.p99_ps` (of the slowest stream), `scenario.deadline_misses`,
-    `scenario.mean_power_mw`, `scenario.energy_per_inference_pj`, `scenario.streams.NAME.p99_ps`, ..."""
     direction: Direction | None = None
     """None: rates, utilizations and TOPS/W are maximised, anything else is minimised."""
     over: Over | None = None
