@@ -22,6 +22,11 @@ MADE_FROM = (
     "system",
     "scheduler",
     "objective",
+    "policy",
+    "over",
+    "sampler",
+    "points",
+    "objectives",
 )
 """The top-level keys of a summary that say what a result was made from."""
 NAMES = ("name", "system", "design", "quantity")
