@@ -25,11 +25,8 @@ def scenario_html(result: ScenarioResult) -> str:
             _stream_table(result),
             heading("Load and energy"),
             drawn_block(figures, "load", "energy"),
-            *(
-                (heading("Around the slowest request"), drawn_block(figures, "timeline"))
-                if "timeline" in figures
-                else ()
-            ),
+            heading("Around the slowest request"),
+            drawn_block(figures, "timeline") or paragraph("No request ended."),
             heading("The whole run over time"),
             drawn_block(figures, "power", "bandwidth", "buffers"),
             heading("What is assumed"),
