@@ -90,7 +90,8 @@ def _points(main: SystemResult, name: str, colour: str, layers: Sequence[LayerRe
                 f"on {name}, bound by {layer.bound}",
                 f"{time_text(time_ps)}, {percent_text(time_ps / main.latency_ps)} of the latency",
                 f"{bytes_text(layer.memory_bytes)} over the memory",
-                f"{layer.macs / layer.memory_bytes:,.3g} MAC/B, {engineering(layer.macs * PS_PER_S / time_ps, 'MAC/s')}, "
+                f"{layer.macs / layer.memory_bytes:.4g} MAC/B",
+                f"{engineering(layer.macs * PS_PER_S / time_ps, 'MAC/s')}, "
                 f"{percent_text(layer.utilization)} of the peak",
             )
             for layer, time_ps in zip(layers, times, strict=True)
