@@ -74,6 +74,9 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.Data
     (found,) = watched.found
     assert found is not None
     assert cost is not None
+    assert (cost.tail_bytes > 0) == (not residency.output)
+    if residency.input or not residency.parameters:  # a first tile of inputs alone may be padding and nothing else
+        assert (cost.head_bytes > 0) == (not residency.parameters)
     for name, size_bytes in cost.buffered_bytes.items():
         assert size_bytes <= spec.buffers[name].capacity_bytes
     ps_per_byte = PS_PER_S / memory.effective_bytes_per_s

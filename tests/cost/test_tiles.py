@@ -1,0 +1,48 @@
+"""The tables of tiles that the search reads: each column is what the same tile says when it is counted alone."""
+
+from itertools import product
+
+import pytest
+from drawn import accelerators, nests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.nest_counts import Precision, operand_ports
+from mensa_sim.cost.tiles import ELEMENTS, END, FINAL_WORDS, LARGEST, single_tile, tile_table
+from mensa_sim.cost.unrolling import relevant, unroll
+from mensa_sim.cost.window import window_of
+from mensa_sim.hardware.accelerator import OPERANDS
+from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.workload.layer import LoopNest
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_column_of_a_table_is_its_tile_alone(data: st.DataObject) -> None:
+    spec, nest = data.draw(accelerators()), data.draw(nests(largest=5))
+    unrolling = unroll(nest, spec)
+    operand = data.draw(st.sampled_from(OPERANDS))
+    ports = operand_ports(spec, Precision(), data.draw(st.sampled_from([1, 64])))[operand]
+    window = window_of(nest) if operand == "input" else None
+    cuts = {dim: data.draw(st.integers(1, size)) for dim, size in unrolling.sizes.items()}
+    extents = {dim: tuple(dict.fromkeys((size, cuts[dim]))) for dim, size in unrolling.sizes.items()}
+    table = tile_table(unrolling, operand, window, extents, ports)
+    mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
+    for chosen in product(*(range(len(extents[dim])) for dim in mine)):
+        column = sum(position * table.strides.get(dim, 0) for dim, position in zip(mine, chosen, strict=True))
+        tile = {**unrolling.sizes, **{d: extents[d][p] for d, p in zip(mine, chosen, strict=True)}}
+        alone = single_tile(unrolling, operand, window, tile, ports)
+        count = FINAL_WORDS if ports.word_bits == 1 else len(alone)
+        assert table.figures[:count, column].tolist() == pytest.approx(list(alone[:count]))
+
+
+@pytest.mark.parametrize(("operand", "end"), [("output", 2), ("weight", 4 * 3)])
+def test_the_last_tile_of_an_output_is_short_and_the_first_one_of_weights_is_full(operand: str, end: int) -> None:
+    """Ten output channels of three inputs in tiles of four: 4 + 4 + 2 outputs, the first four rows of weights."""
+    spec = load_accelerator("pavlov")
+    unrolling = unroll(LoopNest(K=10, C=3), spec)
+    (name,) = [each for each in OPERANDS if each == operand]
+    found = single_tile(unrolling, name, None, {**unrolling.sizes, "K": 4}, operand_ports(spec, Precision())[name])
+    assert found[END] == end
+    assert found[LARGEST] == (4 if operand == "output" else 12)
+    assert found[ELEMENTS] == (10 if operand == "output" else 30)
