@@ -39,10 +39,16 @@ class Watched:
 
 
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators()), data.draw(nests(largest=4))
     spec = replace(spec, vector_unit=data.draw(st.sampled_from([None, VectorUnit(lanes=2)])))
+    needed = {"parameter": nest.weight_elements, "activation": nest.input_elements + nest.output_elements}
+    tight = {
+        name: replace(buffer, capacity_bytes=data.draw(st.integers(1, 3 * needed[name])))
+        for name, buffer in spec.buffers.items()
+    }
+    spec = replace(spec, buffers=tight)
     residency = data.draw(st.sampled_from(RESIDENCIES))
     assume("activation" in spec.buffers or not (residency.input or residency.output))
     assume("parameter" in spec.buffers or not residency.parameters)
