@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from mensa_sim.cost.candidates import build
 from mensa_sim.cost.capacity import buffered_bytes
 from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.nest_counts import Precision, price_mapping
 from mensa_sim.cost.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.search import Priced, Search
-from mensa_sim.cost.sides import Case
+from mensa_sim.cost.sides import Case, Objective
 from mensa_sim.cost.unrolling import unroll
-from mensa_sim.hardware.accelerator import OPERANDS, Axis, Operand, VectorUnit
+from mensa_sim.hardware.accelerator import OPERANDS, Axis, Buffer, Operand, Register, VectorUnit
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import PS_PER_S, leakage_pj
@@ -39,7 +40,7 @@ class Watched:
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators()), data.draw(nests(largest=4))
     spec = replace(spec, vector_unit=data.draw(st.sampled_from([None, VectorUnit(lanes=2)])))
@@ -121,3 +122,42 @@ def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
     counts = price_mapping(nest, spec, mapping, Precision())
     held = buffered_bytes(nest, spec, Precision(), counts, kept)
     assert held == {"parameter": parameter, "activation": activation}
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+def test_inputs_and_outputs_that_do_not_fit_side_by_side_never_hold_more_both(objective: Objective) -> None:
+    """A product of two images on one lane, in activation buffers from the smallest that holds a tile to a roomy one."""
+    system = load_system("edge_tpu")
+    array = replace(
+        system.accelerators[0].spec.array,
+        axes=(Axis(size=1, dims=("OY*OX",)),),
+        stationary="weight",
+        overlap=False,
+        pipeline_cycles=None,
+    )
+    registers = {
+        operand: Register(bytes=64, shared_along=("FX",) if operand == "weight" else ()) for operand in OPERANDS
+    }
+    spec = replace(system.accelerators[0].spec, dataflow=array, macs_per_pe=1, registers=registers, accumulator_bits=16)
+    nest = LoopNest(
+        B=2, K=2, C=2, OY=2, OX=6, FY=2, FX=2, stride_y=2, stride_x=2, dilation_x=2, input_height=4, input_width=10
+    )
+    layer = Layer(
+        name="layer",
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+    )
+    fitted = 0
+    for room_bytes in range(16, 241, 4):
+        buffer = Buffer(capacity_bytes=room_bytes, read_bits=64, write_bits=128, min_bits=8)
+        tight = replace(spec, buffers={**spec.buffers, "activation": buffer})
+        energy = energy_model(replace(system.accelerators[0], spec=tight), MEMORY)
+        pricer = Pricer(layer, tight, MEMORY, energy, Steps(nest=nest, steps=1, resident=False), objective)
+        cost = pricer.cost(STREAMED)
+        if cost is not None:
+            fitted += 1
+            assert cost.buffered_bytes["activation"] <= room_bytes
+    assert fitted > 20
