@@ -127,7 +127,7 @@ def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
 @pytest.mark.parametrize("residency", [STREAMED, Residency(output=True)])
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
 def test_what_is_held_never_exceeds_a_tight_buffer(objective: Objective, residency: Residency) -> None:
-    """A product of two images on one lane, in activation buffers from the smallest that holds a tile to a roomy one."""
+    """A convolution on one lane, two weights at a time, in activation buffers from tight to roomy."""
     system = load_system("edge_tpu")
     array = replace(
         system.accelerators[0].spec.array,
@@ -154,7 +154,8 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: Objective, residen
     fitted = 0
     for room_bytes in range(17, 241, 8):
         buffer = Buffer(capacity_bytes=room_bytes, read_bits=64, write_bits=128, min_bits=8)
-        tight = replace(spec, buffers={**spec.buffers, "activation": buffer})
+        weights = replace(buffer, capacity_bytes=2)
+        tight = replace(spec, buffers={"parameter": weights, "activation": buffer})
         energy = energy_model(replace(system.accelerators[0], spec=tight), MEMORY)
         pricer = Pricer(layer, tight, MEMORY, energy, Steps(nest=nest, steps=1, resident=False), objective)
         cost = pricer.cost(residency)
