@@ -1,5 +1,6 @@
 """The command line: parses, calls the api, prints or writes what comes back, turns errors into a line."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -8,8 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from mensa_sim import cli_explain, cli_explore, cli_measure, cli_reproduce, cli_validate
-from mensa_sim.cli_options import Timings, numbers, pairs, show
+from mensa_sim import cli_explain, cli_explore, cli_files, cli_measure, cli_reproduce, cli_validate
+from mensa_sim.cli_options import (
+    AsJson,
+    Objective,
+    Quiet,
+    Scheduler,
+    SystemName,
+    Timings,
+    Workload,
+    add,
+    names_of,
+    numbers,
+    pairs,
+    show,
+    show_results,
+    write,
+)
+from mensa_sim.cli_spelling import SPELLED
 from mensa_sim.errors import MensaError, UsageError
 
 app = typer.Typer(
@@ -19,11 +36,9 @@ app = typer.Typer(
     help="Simulator of heterogeneous edge accelerators and their scheduler.",
 )
 
-Workload = Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")]
-SystemName = Annotated[str, typer.Option("--system", help="System or accelerator: file or bare name.")]
-Scheduler = Annotated[str | None, typer.Option(help="Scheduler: greedy, ...; mensa unless the system says.")]
-Objective = Annotated[str | None, typer.Option(help="What it minimises: latency, energy; edp unless the system says.")]
-Baseline = Annotated[str, typer.Option(help="System that the ratios are taken against.")]
+Baseline = Annotated[
+    str, typer.Option(help="System that the ratios are taken against.", autocompletion=names_of("systems"))
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]
 Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
@@ -37,8 +52,6 @@ Plain = Annotated[bool, typer.Option("--plain", help="No prefetch, nothing stays
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
 
@@ -47,7 +60,6 @@ def options() -> None:
     """Options of every command."""
 
 
-@app.command()
 def run(
     workload: Workload,
     system: SystemName = "mensa_g",
@@ -116,10 +128,10 @@ def run(
     files = result.files()
     write_folder(folder, files, force=force)
     if as_json:
-        sys.stdout.write(files["summary.json"])
+        write(files["summary.json"])
     elif not quiet:
         show(result.table())
-        show(f"\nresults in {folder}: {', '.join(sorted(files))}")
+        show_results(folder, files)
 
 
 def _refuse_for_scenarios(given: dict[str, object]) -> None:
@@ -128,7 +140,6 @@ def _refuse_for_scenarios(given: dict[str, object]) -> None:
             raise UsageError(f"{option} is for one workload; a scenario says its own in its file")
 
 
-@app.command()
 def trace(
     workload: Workload,
     allow_code: AllowCode = False,
@@ -143,64 +154,16 @@ def trace(
 
     graph = api.trace(workload, allow_code=allow_code, strict=strict, cache=not no_cache)
     if as_json:
-        sys.stdout.write(layers.trace_json(graph))
+        write(layers.trace_json(graph))
     elif as_csv:
-        sys.stdout.write(layers.trace_csv(graph))
+        write(layers.trace_csv(graph))
     else:
         show(layers.trace_tables(graph))
 
 
-@app.command("list")
-def list_kind(
-    kind: Annotated[str, typer.Argument(help="workloads, systems, accelerators, technologies, schedulers, ...")],
-    as_json: AsJson = False,
-) -> None:
-    """List what ships."""
-    import json
-
-    from mensa_sim import api
-
-    entries = api.list_kind(kind)
-    if as_json:
-        sys.stdout.write(json.dumps(entries, indent=2) + "\n")
-    else:
-        for entry in entries:
-            sys.stdout.write(f"{entry['name']}\n")
-
-
-@app.command("show")
-def show_file(
-    kind: Annotated[str, typer.Argument(help="workloads, systems, accelerators, technologies, ...")],
-    name: Annotated[str, typer.Argument(help="The bare name.")],
-) -> None:
-    """Print a shipped file, to copy and change."""
-    from mensa_sim import api
-
-    sys.stdout.write(api.show(kind, name))
-
-
-@app.command()
-def check(files: Annotated[list[Path], typer.Argument(help="YAML files of any kind.")]) -> None:
-    """Validate YAML files; every fault of every file is listed."""
-    from mensa_sim import api
-
-    faults = api.check(files)
-    if faults:
-        raise UsageError("\n".join(faults))
-    for file in files:
-        show(f"{file}: ok")
-
-
-@app.command()
-def schema(
-    kind: Annotated[str, typer.Argument(help="workload, scenario, system, accelerator, technology, space or fit.")],
-) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    from mensa_sim import api
-
-    sys.stdout.write(api.schema(kind))
-
-
+add(app, run)
+add(app, trace)
+cli_files.register(app)
 cli_explain.register(app)
 cli_explore.register(app)
 cli_validate.register(app)
@@ -211,6 +174,7 @@ cli_reproduce.register(app)
 def _exit_code(call: Callable[[], object]) -> int:
     try:
         call()
+        sys.stdout.flush()
     except MensaError as error:
         sys.stderr.write(f"mensa-sim: {error}\n")
         return error.exit_code
@@ -225,4 +189,7 @@ def _exit_code(call: Callable[[], object]) -> int:
 
 def main() -> None:
     """Entry point of the `mensa-sim` script; exit codes 0, 1 (the run failed), 2 (bad usage or input)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=SPELLED)
     sys.exit(_exit_code(lambda: app(prog_name="mensa-sim")))

@@ -1,33 +1,47 @@
 """The commands that say why: `explain` and `families`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mensa_sim.cli_options import Timings, numbers, pairs, show
+from mensa_sim.cli_options import (
+    AsJson,
+    Objective,
+    Scheduler,
+    SystemName,
+    Timings,
+    Workload,
+    add,
+    numbers,
+    one_of,
+    pairs,
+    show,
+    write,
+)
+
+OBJECTIVES = one_of("edp", "latency", "energy")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command()(explain)
-    app.command()(families)
+    add(app, explain)
+    add(app, families)
 
 
 def explain(
-    workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
+    workload: Workload,
     layer: Annotated[str | None, typer.Option(help="The layer to explain; without it, the moves.")] = None,
-    system: Annotated[str, typer.Option(help="System or accelerator: file or bare name.")] = "mensa_g",
-    scheduler: Annotated[str | None, typer.Option(help="Whose schedule; mensa unless the system says.")] = None,
-    objective: Annotated[str | None, typer.Option(help="latency, energy; edp unless the system says.")] = None,
+    system: SystemName = "mensa_g",
+    scheduler: Scheduler = None,
+    objective: Objective = None,
     overrides: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system.")] = [],  # noqa: B006
     options: Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler.")] = [],  # noqa: B006
     pins: Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")] = [],  # noqa: B006
     timings: Timings = "fit",
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workload name code of its own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say why a layer runs where it does and what would change it, or list the moves of a schedule."""
     from mensa_sim import api
@@ -55,13 +69,13 @@ def explain(
 
 def families(
     workloads: Annotated[list[str] | None, typer.Argument(help="Workloads; without any, the 24 models.")] = None,
-    system: Annotated[str, typer.Option(help="System whose accelerators the families are priced on.")] = "mensa_g",
-    objective: Annotated[str, typer.Option(help="edp, latency or energy.")] = "edp",
+    system: SystemName = "mensa_g",
+    objective: Annotated[str, typer.Option(help="edp, latency or energy.", autocompletion=OBJECTIVES)] = "edp",
     count: Annotated[int | None, typer.Option(min=2, help="Clusters; without it, as many as part best.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the clusters here, for run --families.")] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workloads name code of their own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Families of layers: the paper's, clusters found in the data, and which accelerator suits which."""
     from mensa_sim import api
@@ -81,6 +95,6 @@ def families(
 
 def _print(as_json: bool, text: str, tables: object) -> None:
     if as_json:
-        sys.stdout.write(text)
+        write(text)
     else:
         show(tables)

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mensa_sim.cli_options import Timings, show
+from mensa_sim.cli_options import (
+    AsJson,
+    Objective,
+    Quiet,
+    Scheduler,
+    Timings,
+    Workload,
+    add,
+    names_of,
+    show,
+    show_results,
+    write,
+)
 
 if TYPE_CHECKING:
     from mensa_sim.study.explore import Progress
@@ -16,12 +28,13 @@ Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let workloads name code outside the shipped models.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
 def explore(
-    space: Annotated[str, typer.Argument(help="Space file, or the bare name of a shipped one.")],
+    space: Annotated[
+        str,
+        typer.Argument(help="Space file, or the bare name of a shipped one.", autocompletion=names_of("spaces")),
+    ],
     trials: Annotated[int | None, typer.Option(min=1, help="Designs to run in all.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Begin no design after so many seconds.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
@@ -55,17 +68,17 @@ def explore(
         progress=_progress(quiet=quiet or as_json),
     )
     if as_json:
-        sys.stdout.write(explore_json(result))
+        write(explore_json(result))
     elif not quiet:
         show(result.table())
-        show(f"\nresults in {folder}: designs.csv, front/, report.html, study.db, summary.json")
+        show_results(folder, ("designs.csv", "front/", "report.html", "study.db", "summary.json"))
 
 
 def compare(
-    workload: Annotated[str, typer.Argument(help="Workload file, or the bare name of a shipped one.")],
+    workload: Workload,
     systems: Annotated[str, typer.Option(help="Systems side by side, the first is the baseline: edge_tpu,mensa_g.")],
-    scheduler: Annotated[str | None, typer.Option(help="For all systems; else as each says, or mensa.")] = None,
-    objective: Annotated[str | None, typer.Option(help="What it minimises: edp, latency or energy.")] = None,
+    scheduler: Scheduler = None,
+    objective: Objective = None,
     timings: Timings = "fit",
     seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
     output: Output = None,
@@ -97,10 +110,10 @@ def compare(
     files = result.files()
     write_folder(folder, files, force=force)
     if as_json:
-        sys.stdout.write(files["summary.json"])
+        write(files["summary.json"])
     elif not quiet:
         show(result.table())
-        show(f"\nresults in {folder}: report.html, summary.json")
+        show_results(folder, files)
 
 
 def diff(
@@ -114,15 +127,16 @@ def diff(
 
     difference = api_explore.diff(before, after)
     if as_json:
-        sys.stdout.write(diff_json(difference))
+        write(diff_json(difference))
     else:
         show(diff_tables(difference))
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    for command in (explore, compare, diff):
-        app.command()(command)
+    add(app, explore, counts=True)
+    add(app, compare)
+    add(app, diff)
 
 
 def _progress(*, quiet: bool) -> "Progress":

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli_options import pairs
+from mensa_sim.cli_options import Quiet, add, pairs, write
 from mensa_sim.errors import UsageError
 
 OutputFile = Annotated[Path | None, typer.Option("--output", help="File to write.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let the workload name code outside the shipped models.")]
 
 
@@ -142,9 +141,9 @@ def calibrate(
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    app.command()(measure)
-    app.command("import-timings")(import_timings)
-    app.command()(calibrate)
+    add(app, measure, counts=True)
+    add(app, import_timings, "import-timings")
+    add(app, calibrate)
 
 
 def _command(workloads: list[str], device: str, dtypes: str, threads: int | None) -> str:
@@ -159,4 +158,4 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    write(f"{text}\n")

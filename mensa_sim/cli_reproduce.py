@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mensa_sim.cli_options import show
+from mensa_sim.cli_options import AsJson, Quiet, add, show, show_results, write
 
 if TYPE_CHECKING:
     from mensa_sim.study.reproduce_workers import Progress
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 Models = Annotated[list[str], typer.Option("--models", help="Models or kinds (cnn, lstm, ...); repeatable. All 24.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")]
 Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
 
@@ -48,10 +46,10 @@ def reproduce(
     write_folder(folder, contents, force=True)
     study.forget_finished(folder)
     if as_json:
-        sys.stdout.write(summary)
+        write(summary)
     elif not quiet:
         show(reproduce_tables(result))
-        show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
+        show_results(folder, contents)
 
 
 def sensitivity(
@@ -87,16 +85,16 @@ def sensitivity(
     write_folder(folder, contents, force=True)
     forget_finished(folder)
     if as_json:
-        sys.stdout.write(summary)
+        write(summary)
     elif not quiet:
         show(sensitivity_tables(result))
-        show(f"\nresults in {folder}: {', '.join(sorted(contents))}")
+        show_results(folder, contents)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
     for command in (reproduce, sensitivity):
-        app.command()(command)
+        add(app, command, counts=True)
 
 
 def _names(models: list[str]) -> tuple[str, ...]:

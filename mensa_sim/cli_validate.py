@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli_options import show
+from mensa_sim.cli_options import AsJson, Quiet, add, show, show_results, write
 from mensa_sim.errors import MensaError
 
 DataFile = Annotated[
@@ -23,8 +23,8 @@ def validate(
     output: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let workloads name code of their own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")] = False,
 ) -> None:
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
@@ -39,17 +39,17 @@ def validate(
     api_validate.write_validation(result, folder, force=force)
     constants = api_validate.fitted_constants()
     if as_json:
-        sys.stdout.write(validation_json(result, constants))
+        write(validation_json(result, constants))
     elif not quiet:
         show(validation_tables(result, constants))
-        show(f"\nresults in {folder}: report.html, summary.json")
+        show_results(folder, ("report.html", "summary.json"))
     if result.failures:
         raise MensaError(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(validate)
+    add(app, validate, counts=True)
 
 
 def _progress(*, quiet: bool) -> Callable[[int, int], None]:

@@ -1,13 +1,14 @@
 """What is wrong with a field, in words that say what to write instead."""
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mensa_sim.registry import nearest
 
 Location = tuple[str | int, ...]
 
@@ -108,8 +109,8 @@ def _message(error: Any, location: Location, kind: type[Any]) -> str:
 
 
 def _unknown_key(key: str, keys: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, keys, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(key, keys)
+    hint = "" if near is None else f"did you mean {near}? "
     return f"unknown key; {hint}the keys are {', '.join(keys) or 'none'}"
 
 

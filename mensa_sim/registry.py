@@ -1,7 +1,7 @@
 """Looking a name up in a visible dictionary; a miss lists the choices."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from mensa_sim.errors import UnknownNameError
@@ -9,11 +9,22 @@ from mensa_sim.errors import UnknownNameError
 T = TypeVar("T")
 
 
+def nearest(name: str, choices: Sequence[str]) -> str | None:
+    """The choice that was probably meant, whatever its case and whether parted by `-` or `_`; none that is near.
+
+    >>> nearest("Mensa-G", ["edge_tpu", "mensa_g"])
+    'mensa_g'
+    """
+    plain = {choice.casefold().replace("-", "_"): choice for choice in choices}
+    found = difflib.get_close_matches(name.casefold().replace("-", "_"), list(plain), n=1)
+    return plain[found[0]] if found else None
+
+
 def unknown_name(name: str, choices: Iterable[str], kind: str) -> UnknownNameError:
     """The error for a name that is not among the choices, with the nearest one first."""
     names = sorted(choices)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, names)
+    hint = "" if near is None else f"did you mean {near!r}? "
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}choose from {', '.join(names) or 'nothing'}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mensa_sim.errors import UsageError
-from mensa_sim.registry import unknown_name
+from mensa_sim.registry import nearest, unknown_name
 
 Raw = dict[str, Any]
 
@@ -95,6 +95,10 @@ def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: 
                 system["accelerators"][list(accelerators).index(name)]["memory"] = value
             case ("accelerators", name, first, *rest):
                 set_field(_named(accelerators, name, shown), (first, *rest), value, shown)
+            case ("memories", name, _, *_) if name not in system["memories"] and nearest(
+                name, list(system["memories"])
+            ):
+                raise UsageError(f"{shown}: {unknown_name(name, system['memories'], 'memory')}")
             case ("accelerators", *_) | ("technology",):
                 raise UsageError(f"{shown}: name one field, as in accelerators.pascal.clock_hz=1000000000")
             case _:
@@ -121,3 +125,8 @@ def _named(table: Mapping[str, Raw], name: str, shown: str) -> Raw:
     if name not in table:
         raise UsageError(f"{shown}: {unknown_name(name, table, 'accelerator')}")
     return table[name]
+
+
+def _misspelled(name: str, table: Mapping[str, Any]) -> bool:
+    """Whether a name is not there while one like it is; one unlike all others is a new entry."""
+    return name not in table and nearest(name, list(table)) is not None

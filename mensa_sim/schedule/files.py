@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError
 from mensa_sim.files import read_record, write_yaml
+from mensa_sim.registry import nearest, unknown_name
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -86,13 +87,15 @@ def _unknown_names(content: ScheduleFile, problem: Problem, unit_of: dict[str, i
     times = Counter(row.layer for row in content.layers)
     for layer, count in times.items():
         if layer not in unit_of:
-            faults.append(f"layers: {problem.name} has no layer {layer!r}")
+            near = nearest(layer, list(unit_of))
+            hint = "" if near is None else f"; did you mean {near!r}?"
+            faults.append(f"layers: {problem.name} has no layer {layer!r}{hint}")
         elif count > 1:
             faults.append(f"layers: {layer} stands {count} times")
     for row in content.layers:
         if row.accelerator not in problem.accelerators:
-            known = ", ".join(problem.accelerators)
-            faults.append(f"layers: {row.layer} is on the unknown accelerator {row.accelerator!r}; choose from {known}")
+            error = unknown_name(row.accelerator, problem.accelerators, "accelerator")
+            faults.append(f"layers: {row.layer}: {error}")
     missing = [layer for layer in unit_of if layer not in times]
     return [*faults, *(f"layers: {layer} is missing" for layer in missing)]
 

@@ -1,5 +1,6 @@
 """Placing a graph on a system: priced, turned into a problem, scheduled."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.workload.families import families_of
 from mensa_sim.workload.families_saved import read_families
 from mensa_sim.workload.graph import LayerGraph
+
+LOGGER = logging.getLogger(__name__)
 
 OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
 
@@ -71,6 +74,7 @@ def timings_named(name: str) -> TimingsMode:
 def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
     """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
     costs, problem = price_problem(graph, system, goal, memo)
+    LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
     if goal.schedule_file is not None:
         found = read_schedule(goal.schedule_file, problem)
     else:
@@ -90,6 +94,7 @@ def price_problem(
     graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None
 ) -> tuple[CostTable, Problem]:
     """The costs of every layer on every accelerator, and the problem of placing them."""
+    LOGGER.info("%s: pricing %d layers on %s", graph.name, len(graph.layers), system.name)
     costs = price(graph, system, goal.objective, memo, goal.timings)
     problem = problem_of(
         graph,

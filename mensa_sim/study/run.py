@@ -1,5 +1,6 @@
 """Running one workload on one system beside its baseline: trace, price, schedule, simulate, measure."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from mensa_sim.study.run_request import RunRequest, command_of, goals_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+
+LOGGER = logging.getLogger(__name__)
 
 
 def run(request: RunRequest) -> RunResult:
@@ -78,6 +81,7 @@ def evaluate(
     """Place a graph on a system and simulate a first inference, and a second for the steady state."""
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
+    LOGGER.info("%s: simulating on %s", graph.name, system.name)
     leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     if is_host_fed(system):
         timeline, second = host_fed_in_turn(graph, costs, inferences=2)

@@ -1,5 +1,6 @@
 """From a workload's name or path to its layer graph; torch is imported only where a model must be traced."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mensa_sim.workload.listed_graph import listed_graph
 from mensa_sim.workload.model_reference import Source, require_permission
 from mensa_sim.workload.modules import places
 
+LOGGER = logging.getLogger(__name__)
+
 
 def load_workload(
     name_or_path: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True
@@ -24,6 +27,7 @@ def load_workload(
     """
     path = find("workloads", str(name_or_path))
     workload = _workload_at(path)
+    LOGGER.info("%s: reading the layers of %s", workload.name, path)
     graph = _graph(workload, path, allow_code=allow_code, cache=cache)
     if strict:
         refuse_unsupported(graph, str(path))
@@ -74,6 +78,7 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
             raise FileError(str(path), [f"model: {inputs[-1]}: no such file"])
 
     def build() -> tuple[LayerGraph, Iterable[Path]]:
+        LOGGER.info("%s: tracing %s", workload.name, workload.model)
         if reference.source is Source.ONNX:
             from mensa_sim.workload.onnx_import import graph_of_onnx
 
