@@ -20,6 +20,18 @@ _SINGULAR = {kind: kind[:-1] for kind in FOLDERS} | {"technologies": "technology
 _PACKAGE = Path(__file__).resolve().parent
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; a name that no file can have (too long, a loop of links) is none.
+
+    >>> is_file(Path("x" * 5000))
+    False
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def shipped_root() -> Path:
     """The folder that holds `accelerator_specs` and `workloads`."""
     inside = _PACKAGE / "shipped_files"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from test_fuzz import outcome
 
+from mensa_sim import api
+
 SIZE = 100 * 1024 * 1024
 LAYERS = "name: {name}\nlayers:\n  - {{name: {layer}, operator: linear, dims: {{K: 8, C: 8}}}}\n"
 MARKUP = "<img src=x onerror=alert(1)>&"
@@ -142,3 +144,59 @@ def test_no_file_runs_code_without_allow_code(model: str, folder: Path, monkeypa
     assert code == 2
     assert "--allow-code" in err
     assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("duration_s: 65536", "at most 1,000,000 are simulated"),
+        ("duration_s: 0.001", ""),
+        ("duration_s: 0.001\nseed: 99999999999999999999", ""),
+    ],
+)
+def test_a_scenario_that_would_never_end_is_refused(
+    change: str, fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = "{name: a, workload: ./tiny.yaml, arrivals: {kind: periodic, fps: 5000}}"
+    (folder / "case.yaml").write_text(f"name: s\n{change}\nstreams: [{stream}]\n")
+    code, _, err = outcome("run case.yaml -q", monkeypatch)
+    assert (code == 2) == bool(fault)
+    assert fault in err
+
+
+def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mensa_sim.simulate.scenario.MAX_REQUESTS", 100)
+    loop = "{name: a, workload: ./tiny.yaml, arrivals: {kind: closed_loop, in_flight: 2}}"
+    (folder / "case.yaml").write_text(f"name: s\nduration_s: 1000\nstreams: [{loop}]\n")
+    code, _, err = outcome("run case.yaml -q", monkeypatch)
+    assert code == 2
+    assert "more than 100 requests" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        (
+            "workload",
+            LAYERS.format(name="t", layer="a").replace("K: 8", "FY: 3000000"),
+            "FY is 3000000, must be at",
+        ),
+        ("long", "name: x\nmodel: " + "y" * 5000 + ".py:f\ninputs: [{shape: [1]}]\n", "case.yaml"),
+        ("accelerator", "{technology}", "vdd_v is 0, must be finite and positive"),
+    ],
+)
+def test_a_size_that_no_machine_has_is_a_fault_of_its_field(
+    name: str, text: str, fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    technology = api.show("technologies", "cmos_22nm").replace("vdd_v: 0.9", "vdd_v: 0", 1)
+    (folder / "case.yaml").write_text(technology if "{technology}" in text else text)
+    code, _, err = outcome("check case.yaml" if "{" in text else "run case.yaml", monkeypatch)
+    assert code == 2
+    assert fault in err
+
+
+def test_a_name_too_long_for_a_path_is_a_fault_of_its_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "m.csv").write_text(f"workload,system,metric,measured\n{'9' * 5000},edge_tpu,latency_ms,1\n")
+    code, _, err = outcome("validate --data m.csv", monkeypatch)
+    assert code == 2
+    assert "line 2" in err

@@ -16,6 +16,7 @@ from mensa_sim.atomic_write import write_atomically
 from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.files import read_text
+from mensa_sim.shipped import is_file
 from mensa_sim.workload.layer import LoopNest
 
 FORMAT = "mensa-sim timing table 1"
@@ -127,7 +128,7 @@ class _Parsed:
 
 
 def _text(path: Path) -> str:
-    if not path.exists():
+    if not is_file(path) and not path.is_dir():
         raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
     return read_text(path)
 

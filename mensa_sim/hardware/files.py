@@ -19,7 +19,7 @@ from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology import Technology
 from mensa_sim.names import check_folder_name
 from mensa_sim.registry import lookup, unknown_name
-from mensa_sim.shipped import find, shipped_files
+from mensa_sim.shipped import find, is_file, shipped_files
 
 Setting = int | float | bool | str
 
@@ -165,7 +165,7 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
     faults: list[str] = []
     for index, entry in enumerate(file.accelerators):
         where = _beside(path, entry.spec)
-        if not where.is_file():
+        if not is_file(where):
             faults.append(f"accelerators[{index}].spec: no such file: {where}")
             continue
         name, data = read_record(where, Accelerator).name, read_mapping(where)
@@ -190,7 +190,7 @@ def _resolved(spec: Accelerator, path: Path) -> Accelerator:
     """The accelerator with the paths it names made relative to the working directory, or absolute."""
     named = {"technology": spec.technology, **({"timings": spec.timings} if spec.timings else {})}
     found = {name: _beside(path, target) for name, target in named.items()}
-    missing = [f"{name}: no such file: {target}" for name, target in found.items() if not target.is_file()]
+    missing = [f"{name}: no such file: {target}" for name, target in found.items() if not is_file(target)]
     if missing:
         raise FileError(str(path), missing)
     changes: dict[str, Any] = {name: str(target) for name, target in found.items()}

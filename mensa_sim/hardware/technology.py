@@ -59,6 +59,10 @@ class Constant:
             raise ValueError("source is empty")
         if (self.node_nm is None) != (self.vdd_v is None):
             raise ValueError("node_nm and vdd_v go together: give both or neither")
+        for name in ("node_nm", "vdd_v"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}, must be finite and positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

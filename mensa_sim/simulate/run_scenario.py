@@ -1,5 +1,6 @@
 """Running a scenario: streams of requests of several workloads on one system."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup
+from mensa_sim.simulate import scenario as limits
 from mensa_sim.simulate.arrivals import ClosedLoop, arrival_times
 from mensa_sim.simulate.clock import Process
 from mensa_sim.simulate.engine import Engine
@@ -19,8 +21,11 @@ from mensa_sim.simulate.scenario_metrics import Backlog, ScenarioMetrics, scenar
 from mensa_sim.simulate.span_recorder import DEFAULT_MAX_SPANS, SpanRecorder
 from mensa_sim.simulate.tally import Tally
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.units import PS_PER_S
+from mensa_sim.units import PS_PER_S, ps_to_seconds
 from mensa_sim.workload.graph import LayerGraph
+
+LOGGER = logging.getLogger(__name__)
+TOLD_EVERY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +174,12 @@ class _Source:
     def _arrive(self) -> None:
         now_ps = self._engine.clock.now_ps
         stream, number = self._stream, self.arrived
+        if number >= limits.MAX_REQUESTS:
+            raise UsageError(limits.too_many(stream.name, f"more than {number}"))
+        if number and not number % TOLD_EVERY:
+            LOGGER.info(
+                "%s: %d requests of %s in %.4g s", self._scenario.name, number, stream.name, ps_to_seconds(now_ps)
+            )
         request = Request(
             self._plan,
             stream=stream.name,

@@ -1,14 +1,18 @@
 """A scenario: several workloads at once, when their requests arrive, and who goes first."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mensa_sim.simulate.arrivals import Arrivals, is_finite
+from mensa_sim.simulate.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, is_finite
 from mensa_sim.simulate.options import FULL, Options
 from mensa_sim.simulate.request import Rank
+from mensa_sim.units import ps_to_seconds
 
 Policy = Literal["fcfs", "priority", "edf"]
+MAX_REQUESTS = 1_000_000
+"""Requests of one stream: nine hours of a camera at 30 images per second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,35 @@ class Scenario:
             raise ValueError(f"scenario: the duration is {self.duration_ps} ps, must be positive")
         if self.policy not in RANKS:
             raise ValueError(f"scenario: unknown policy {self.policy!r}; choose from {', '.join(RANKS)}")
+        for stream in self.streams:
+            self._check_requests(stream)
         if self.duration_ps is None:
             endless = [stream.name for stream in self.streams if not is_finite(stream.arrivals)]
             if endless:
                 raise ValueError(
                     f"scenario: stream {endless[0]} never ends; give the scenario a duration or its arrivals `requests`"
                 )
+
+    def _check_requests(self, stream: Stream) -> None:
+        """Refuses what could not be simulated in a lifetime."""
+        seconds = math.inf if self.duration_ps is None else ps_to_seconds(self.duration_ps)
+        match stream.arrivals:
+            case Trace(times_ps=times_ps):
+                expected: float = len(times_ps)
+            case Periodic(fps=rate, requests=requests) | Poisson(rate_per_s=rate, requests=requests):
+                expected = min(rate * seconds, math.inf if requests is None else requests)
+            case ClosedLoop(in_flight=in_flight, requests=requests):
+                expected = in_flight if requests is None else requests
+        if MAX_REQUESTS < expected < math.inf:
+            raise ValueError(too_many(stream.name, f"{expected:.4g}"))
+
+
+def too_many(stream: str, requests: str) -> str:
+    """What to say of a stream that is too long."""
+    return (
+        f"scenario: stream {stream} has {requests} requests, at most {MAX_REQUESTS:,} are simulated; "
+        "shorten duration_s, or give its arrivals fewer `requests`"
+    )
 
 
 NO_DEADLINE = (1, 0)

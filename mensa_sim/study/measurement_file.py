@@ -10,7 +10,7 @@ from pathlib import Path
 from mensa_sim.errors import FileError
 from mensa_sim.files import read_text
 from mensa_sim.registry import unknown_name
-from mensa_sim.shipped import shipped_files
+from mensa_sim.shipped import is_file, shipped_files
 
 COLUMNS = ("workload", "system", "metric", "measured", "source")
 METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
@@ -102,10 +102,10 @@ def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:
             return name
         return str(beside)
     found = path if path.is_absolute() else folder / path
-    if not found.is_file():
+    if not is_file(found):
         raise ValueError(f"{name}: no such file beside the measurement file")
     return str(found)
 
 
 def _beside(folder: Path, name: str) -> Iterator[Path]:
-    return (folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file())
+    return (folder / f"{name}{suffix}" for suffix in SUFFIXES if is_file(folder / f"{name}{suffix}"))

@@ -10,7 +10,7 @@ from mensa_sim.files import keys_of
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import name_of
-from mensa_sim.shipped import find, shipped_files
+from mensa_sim.shipped import find, is_file, shipped_files
 from mensa_sim.simulate.files import read_scenario
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario
@@ -108,7 +108,7 @@ def is_scenario(name_or_path: str) -> bool:
     if name_or_path in shipped_files("scenarios"):
         return True
     path = Path(name_or_path)
-    return path.suffix in (".yaml", ".yml") and path.is_file() and "streams" in keys_of(path)
+    return path.suffix in (".yaml", ".yml") and is_file(path) and "streams" in keys_of(path)
 
 
 def scenario_on(

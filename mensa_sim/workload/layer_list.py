@@ -26,6 +26,8 @@ COUNTED = (
 
 MAX_MACS = 2**48
 """Sizes are counted in 64-bit integers, of bits and of repeated fetches; no real layer comes near."""
+MAX_TAPS = 1024
+"""The longest filter along an axis: every pair of taps is looked at when what it reads is counted."""
 MAX_STEPS = 2**24
 """The longest loop or sequence; the positions along an axis are enumerated when it is priced."""
 
@@ -48,8 +50,9 @@ class Dims:
     def __post_init__(self) -> None:
         for dim in self.__slots__:
             size = getattr(self, dim)
-            if not 1 <= size <= MAX_STEPS:
-                raise ValueError(f"{dim} is {size}, must be at {'least 1' if size < 1 else f'most {MAX_STEPS}'}")
+            most = MAX_TAPS if dim in ("FY", "FX") else MAX_STEPS
+            if not 1 <= size <= most:
+                raise ValueError(f"{dim} is {size}, must be at {'least 1' if size < 1 else f'most {most}'}")
         macs = math.prod(getattr(self, dim) for dim in self.__slots__)
         if macs > MAX_MACS:
             raise ValueError(f"{macs} MACs in one step, at most {MAX_MACS} can be counted exactly")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.files import validate
-from mensa_sim.shipped import find
+from mensa_sim.shipped import find, is_file
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.graph import LayerGraph
@@ -74,7 +74,7 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
     inputs = [path]
     if reference.is_file:
         inputs.append(reference.path_beside(path))
-        if not inputs[-1].is_file():
+        if not is_file(inputs[-1]):
             raise FileError(str(path), [f"model: {inputs[-1]}: no such file"])
 
     def build() -> tuple[LayerGraph, Iterable[Path]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from mensa_sim.shipped import is_file
 from mensa_sim.workload.model_reference import ModelReference, Source
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def _file_of(module: ModuleType | None) -> Path | None:
     if not isinstance(file, str):
         return None
     path = Path(file).resolve()
-    return path if path.is_file() else None
+    return path if is_file(path) else None
 
 
 def _installed_folders() -> list[Path]:

@@ -1,0 +1,240 @@
+"""The command line on terminals and in pipes: widths, colours, steps, encodings, Ctrl-C, a reader that leaves."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from mensa_sim.cli import app
+from mensa_sim.errors import MensaError
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+LONG = "a_layer_with_a_name_longer_than_any_column_of_a_table_could_ever_hold"
+TINY = f"""\
+name: tiny
+layers:
+  - {{name: {LONG}, operator: linear, dims: {{K: 16, C: 8}}}}
+  - {{name: b, operator: linear, dims: {{K: 4, C: 16}}, inputs: [{LONG}]}}
+"""
+SCENARIO = """\
+name: two
+duration_s: 0.0001
+streams: [{name: a_stream_with_a_rather_long_name, workload: ./tiny.yaml, arrivals: {kind: periodic, fps: 50000}}]
+"""
+TABLES = (
+    "run tiny.yaml",
+    "run two.yaml",
+    "run tiny.yaml --system base_hb --baseline coral_dev_board_micro",
+    "trace tiny.yaml",
+    "explain tiny.yaml",
+    "explain tiny.yaml --layer b",
+    "families tiny.yaml more.yaml --count 2",
+    "compare tiny.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2",
+    "diff before after",
+    "list",
+)
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "two.yaml").write_text(SCENARIO)
+    (tmp_path / "more.yaml").write_text(TINY.replace("K: 4", "K: 4000"))
+    return tmp_path
+
+
+def called(command: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, command.split(), env={"COLUMNS": "80", **environment})
+
+
+def started(arguments: str, folder: Path, **options: object) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **options.pop("env", {})}  # type: ignore[dict-item]
+    return subprocess.Popen(
+        [sys.executable, "-m", "mensa_sim", *arguments.split()],
+        cwd=folder,
+        env=environment,
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore[call-overload]
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_fits_80_columns_and_the_options_of_all(command: str) -> None:
+    short, long = called(f"{command} -h"), called(f"{command} --help")
+    assert short.exit_code == long.exit_code == 0
+    assert short.output == long.output
+    assert max(map(len, short.output.splitlines())) <= 80
+    assert {"--verbose", "-v"} <= set(short.output.split())
+    writes = {"measure", "import-timings", "calibrate", "show", "schema"}
+    assert ("--json" in short.output) == (command not in writes)
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_tables_fit_80_columns_lose_nothing_on_a_narrow_terminal_and_have_no_colours_in_a_pipe(
+    command: str, folder: Path
+) -> None:
+    if command.startswith("diff"):
+        called("run tiny.yaml -q --output before")
+        called("run tiny.yaml -q --output after --system edge_tpu")
+    wide, narrow = called(command), called(command, COLUMNS="40")
+    assert wide.exit_code == 0, wide.output
+    assert max(map(len, wide.stdout.splitlines())) <= 80
+    assert narrow.stdout == wide.stdout
+    assert "\x1b" not in wide.stdout
+    assert not wide.stderr
+
+
+def test_verbose_tells_the_steps_on_standard_error_and_changes_nothing_else(folder: Path) -> None:
+    plain, told = called("run tiny.yaml"), called("run tiny.yaml -v")
+    assert told.stdout == plain.stdout
+    assert not plain.stderr
+    steps = told.stderr.splitlines()
+    assert [line for line in steps if "pricing 2 layers on mensa_g" in line]
+    assert all(re.match(r"\[ *\d+\.\d\d s\] ", line) for line in steps)
+
+
+def on_a_terminal(arguments: str, folder: Path, **environment: str) -> str:
+    """What a terminal gets."""
+    parent, child = pty.openpty()
+    process = started(arguments, folder, stdout=child, stderr=child, env={"TERM": "xterm", **environment})
+    os.close(child)
+    shown = b""
+    while select.select([parent], [], [], 60)[0]:
+        try:
+            shown += os.read(parent, 4096)
+        except OSError:
+            break
+    assert process.wait(60) == 0, shown
+    os.close(parent)
+    return shown.decode()
+
+
+def test_a_terminal_sees_the_present_step_which_leaves_nothing_behind(folder: Path) -> None:
+    shown = on_a_terminal("run tiny.yaml", folder)
+    assert "tiny: simulating on mensa_g" in shown
+    last_step = shown.rindex("tiny: simulating on edge_tpu")
+    assert shown[last_step:].startswith("tiny: simulating on edge_tpu\r\x1b[K")
+    assert "simulating" not in on_a_terminal("run tiny.yaml --json", folder)
+
+
+def test_no_color_is_heeded(folder: Path) -> None:
+    coloured, plain = (on_a_terminal("list systems", folder, **env) for env in ({}, {"NO_COLOR": "1"}))
+    assert "The Coral Dev Board" in plain
+    colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    assert not colours.search(plain)
+    assert ESCAPE.sub("", plain) == ESCAPE.sub("", coloured)
+
+
+def test_a_list_is_names_alone_in_a_pipe_and_says_what_they_are_in_json(folder: Path) -> None:
+    names = called("list models").stdout.split()
+    entries = json.loads(called("list models --json").stdout)
+    assert names == [entry["name"] for entry in entries]
+    assert len(names) == 24
+    assert {entry["kind"] for entry in entries} == {"cnn", "lstm", "transducer", "rcnn"}
+    everything = json.loads(called("list --json").stdout)
+    assert {"workloads", "systems", "schedulers", "models", "accelerators", "spaces", "scenarios"} <= set(everything)
+    assert all(entry["about"] for entry in (*everything["systems"], *everything["schedulers"]))
+
+
+def test_check_tells_scripts_the_faults_of_each_file(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("name: x\nlayers: 3\n")
+    found = called("check tiny.yaml bad.yaml --json")
+    assert isinstance(found.exception, MensaError)
+    (good, bad) = json.loads(found.stdout)
+    assert good == {"file": "tiny.yaml", "faults": []}
+    assert "layers" in bad["faults"][0]
+    assert not called("check tiny.yaml --quiet").output
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_encoding_of_the_terminal_will_do(encoding: str, folder: Path) -> None:
+    process = started("run tiny.yaml", folder, env={"PYTHONIOENCODING": encoding}, encoding=encoding)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert re.search(r"\d (ns|us|µs)\b", out)
+    assert not err
+
+
+def test_a_reader_that_leaves_early_is_no_error_to_tell_of(folder: Path) -> None:
+    for arguments in ("list workloads", "--help"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = started(arguments, folder, stdout=writer)
+        os.close(writer)
+        assert not process.communicate(timeout=60)[1], arguments
+        assert process.returncode in (0, 1)
+
+
+@pytest.mark.parametrize("arguments", ["reproduce --models lstm --jobs 2", "run resnet50 --no-cache"])
+def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, folder: Path) -> None:
+    process = started(arguments, folder, start_new_session=True)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("mensa-sim run mobilenet_v1_", "mobilenet_v1_025_128"),
+        ("mensa-sim run lstm --system base", "base_hb"),
+        ("mensa-sim run lstm --scheduler opt", "optimal"),
+        ("mensa-sim run lstm --objective lat", "latency"),
+        ("mensa-sim explore near", "near_data"),
+        ("mensa-sim list mod", "models"),
+        ("mensa-sim sens", "sensitivity"),
+    ],
+)
+def test_the_shell_completes_names_of_what_ships(words: str, completed: str, folder: Path) -> None:
+    given = {"_MENSA_SIM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = CliRunner().invoke(app, [], env=given, prog_name="mensa-sim")
+    assert completed in done.stdout.split()
+
+
+def test_the_completion_of_a_shell_can_be_shown(folder: Path) -> None:
+    out, _ = started("--show-completion bash", folder).communicate(timeout=60)
+    assert "_MENSA_SIM_COMPLETE" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("run LSTM", "did you mean 'lstm'"),
+        ("run lstm --system Mensa-G", "did you mean 'mensa_g'"),
+        ("run tiny.yaml --pin bb=pascal", "did you mean 'b'"),
+        ("run tiny.yaml --pin b=paskal", "did you mean 'pascal'"),
+        ("run tiny.yaml --option mac_rati=3", "did you mean 'mac_ratio'"),
+        ("run tiny.yaml --scheduler optimum", "did you mean 'optimal'"),
+        ("run tiny.yaml --objective energie", "did you mean 'energy'"),
+        ("run tiny.yaml --set memories.staked.efficiency=0.5", "did you mean 'stacked'"),
+        ("run tiny.yaml --set accelerators.pavlo.clock_hz=1", "did you mean 'pavlov'"),
+        ("run tiny.yaml --set accelerators.pavlov.clock=1", "did you mean clock_hz"),
+        ("run tiny.yaml --set technology.mac_pj=1", "did you mean mac_pj_8_bit"),
+        ("explain tiny.yaml --layer bb", "did you mean 'b'"),
+        ("reproduce --models lstmm", "did you mean 'lstm'"),
+        ("list model", "did you mean 'models'"),
+        ("show workload lstm", "did you mean 'workloads'"),
+        ("schema workloads", "did you mean 'workload'"),
+        ("explore mensag", "did you mean 'mensa_g'"),
+    ],
+)
+def test_a_misspelled_name_is_answered_with_the_nearest_one(arguments: str, hint: str, folder: Path) -> None:
+    error = called(arguments).exception
+    assert isinstance(error, MensaError)
+    assert error.exit_code == 2
+    assert hint in str(error)
