@@ -181,6 +181,13 @@ def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pyt
             LAYERS.format(name="t", layer="a").replace("K: 8", "FY: 3000000"),
             "FY is 3000000, must be at",
         ),
+        (
+            "window",
+            LAYERS.format(name="t", layer="a").replace(
+                "linear, dims: {K: 8", "conv2d, stride: 9999, dims: {OY: 9, OX: 9"
+            ),
+            "its window reaches over 79993 x 79993",
+        ),
         ("long", "name: x\nmodel: " + "y" * 5000 + ".py:f\ninputs: [{shape: [1]}]\n", "case.yaml"),
         ("accelerator", "{technology}", "vdd_v is 0.0, must be finite and positive"),
     ],

@@ -28,6 +28,8 @@ MAX_MACS = 2**48
 """Sizes are counted in 64-bit integers, of bits and of repeated fetches; no real layer comes near."""
 MAX_TAPS = 1024
 """The longest filter along an axis: every pair of taps is looked at when what it reads is counted."""
+MAX_POSITIONS = 2**26
+"""The largest plane of input positions: an image of 8192 x 8192."""
 MAX_STEPS = 2**24
 """The longest loop or sequence; the positions along an axis are enumerated when it is priced."""
 
@@ -110,6 +112,19 @@ class LayerEntry:
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
             elif value is not None and max(pair(value)) > (MAX_MACS if key == "elements" else MAX_STEPS):
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, more than can be counted exactly"
+        if self.dims is not None:
+            reach = [
+                step * (outputs - 1) + spread * (taps - 1) + 1
+                for step, spread, outputs, taps in zip(
+                    pair(self.stride),
+                    pair(self.dilation),
+                    (self.dims.OY, self.dims.OX),
+                    (self.dims.FY, self.dims.FX),
+                    strict=True,
+                )
+            ]
+            if min(reach) > 1 and math.prod(reach) > MAX_POSITIONS:
+                yield f"its window reaches over {reach[0]} x {reach[1]} positions, at most {MAX_POSITIONS} are counted"
         if self.recurrent and self.group is None:
             yield "a recurrent layer needs a group"
         if len(set(self.inputs)) != len(self.inputs):
