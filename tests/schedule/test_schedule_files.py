@@ -69,7 +69,7 @@ layers:
         "the file is for 'toy on three', not for 'toy on two'",
         "toy on two has no layer 'pool'",
         "conv stands 2 times",
-        "pool is on the unknown accelerator 'nowhere'; choose from near, far",
+        "pool: unknown accelerator 'nowhere'; choose from far, near",
         "input is missing",
         "group lstm runs on one accelerator, the file says hidden on near, cell on far",
         "far cannot run head: no buffer holds one tile",
