@@ -123,7 +123,7 @@ def test_two_streams_of_one_workload_are_told_apart():
 
 def test_a_stream_that_piles_up_without_end_is_refused_with_its_name(monkeypatch):
     monkeypatch.setattr(run_scenario, "MAX_WAITING", 50)
-    hopeless = Stream(name="hopeless", workload="net", arrivals=Periodic(fps=1e15))
+    hopeless = Stream(name="hopeless", workload="net", arrivals=Periodic(fps=1e6))
     with pytest.raises(UsageError, match=r"stream hopeless: 50 requests wait after .* lower its rate"):
         run(hopeless, duration_ps=PS_PER_S)
 
