@@ -1,7 +1,7 @@
 """Fits to timing tables, kept beside traced graphs: a table's fit takes seconds, and only the table decides it.
 
-An entry's name is a digest of the table's text, the element type, our fitting code and its libraries. A damaged entry
-is as good as none, and a folder that cannot be written costs time only.
+An entry's name is a digest of the table's name and text, the element type, our fitting code and its libraries. A
+damaged entry is as good as none, and a folder that cannot be written costs time only.
 """
 
 import dataclasses
@@ -19,7 +19,14 @@ from mensa_sim.files import validate
 from mensa_sim.workload.cache import cache_folder
 
 FORMAT = 1
-_SOURCES = ("fit.py", "fit_model.py", "timing_table.py", "timing_table_file.py")
+_SOURCES = (
+    "fit.py",
+    "fit_model.py",
+    "measured_timings.py",
+    "timing_table.py",
+    "timing_table_file.py",
+    "../workload/layer.py",
+)
 _DISTRIBUTIONS = ("numpy", "scipy")
 
 
@@ -38,10 +45,10 @@ def kept_fit(table: Path, dtype: str, fit: Callable[[], DeviceFit | None]) -> De
 
 
 def _digest(table: Path, dtype: str) -> str:
-    digest = hashlib.sha256(f"format {FORMAT} {dtype}\n".encode())
+    digest = hashlib.sha256(f"format {FORMAT} {dtype} {table.name}\n".encode())
     for name in _DISTRIBUTIONS:
         digest.update(f"{name} {metadata.version(name)}\n".encode())
-    for path in (table, *(Path(__file__).with_name(name) for name in _SOURCES)):
+    for path in (table, *(Path(__file__).parent / name for name in _SOURCES)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -2,8 +2,7 @@
 
 An operand has one free group of loops that does not index it. Which groups stand inside its free group decides what
 is fetched again. Its two other groups are A and B: axis `inside` of the arrays below is 0 for none of them inside the
-free group, 1 for A, 2 for B, 3 for both. Axis `inner` counts the orders within a buffer tile, axis `holds` is 0 for an
-operand that holds one buffer tile, 1 for one that holds all loops inside its free group.
+free group, 1 for A, 2 for B, 3 for both. Axis `inner` counts the orders within a buffer tile.
 """
 
 from collections.abc import Sequence

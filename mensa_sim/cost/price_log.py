@@ -1,5 +1,6 @@
 """Prices that processes on one machine share: each appends to a log of its own and reads what the others have added."""
 
+import hashlib
 import os
 import pickle
 import secrets
@@ -18,7 +19,7 @@ _HEADER_BYTES = _DIGEST_BYTES + _SIZE_BYTES
 
 
 class _Place(NamedTuple):
-    """Where a price lies: an open log, and a range of bytes in it."""
+    """Where a price and its checksum lie: an open log, and a range of bytes in it."""
 
     log: int
     start: int
@@ -26,10 +27,11 @@ class _Place(NamedTuple):
 
 
 class PriceLog:
-    """The logs in a folder: a record is a digest, a size and a pickle, written at once.
+    """The logs in a folder: a record is a digest, a size, a checksum and a pickle, written at once.
 
     The folder must be private to the processes that share it: anyone who can write there can run code. A record that
-    its writer has not finished, because it is still at it or because it died, is passed over until it is whole.
+    its writer has not finished, because it is still at it or because it died, is passed over until it is whole; a
+    damaged one is as good as none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,13 +51,18 @@ class PriceLog:
         place = self._places.get(digest)
         if place is None:
             return None
-        priced: Priced = pickle.loads(os.pread(place.log, place.size, place.start))
+        checked = os.pread(place.log, place.size, place.start)
+        content = checked[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != checked[:_DIGEST_BYTES]:
+            return None
+        priced: Priced = pickle.loads(content)
         return priced
 
     def put(self, digest: bytes, priced: Priced) -> None:
         """Write a price; `OSError` where there is no room for it."""
         content = pickle.dumps(priced)
-        record = digest + len(content).to_bytes(_SIZE_BYTES, "big") + content
+        checked = hashlib.sha256(content).digest() + content
+        record = digest + len(checked).to_bytes(_SIZE_BYTES, "big") + checked
         if os.write(self._own, record) != len(record):
             raise OSError("a log took only part of a price")
 

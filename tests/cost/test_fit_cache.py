@@ -50,6 +50,14 @@ def test_a_fit_is_made_once_and_comes_back_equal(table: Path, answer: DeviceFit 
     assert fitting.asked == 1
 
 
+def test_the_same_table_under_another_name_is_fitted_anew_for_its_fit_says_the_name(table: Path) -> None:
+    fitting = Fitting(fit_of_slope(0.01))
+    for path in (table, table.with_name("u.csv")):
+        path.write_text("the table\n")
+        kept_fit(path, "int8", fitting)
+    assert fitting.asked == 2
+
+
 def test_another_table_type_or_version_is_fitted_anew(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitting = Fitting(fit_of_slope(0.01))
     kept_fit(table, "int8", fitting)

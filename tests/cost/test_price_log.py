@@ -1,5 +1,6 @@
 """Processes that share a log of prices see what others wrote, whole, whenever it was written."""
 
+import os
 from pathlib import Path
 
 from mensa_sim.cost.price_log import PriceLog
@@ -36,3 +37,28 @@ def test_a_record_cut_short_is_passed_over_until_it_is_whole(tmp_path: Path) -> 
         assert reader.get(DIGESTS[1]) is None
     torn.write_bytes(content)
     assert reader.get(DIGESTS[1]) == "reason"
+
+
+def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:
+    writer = PriceLog(tmp_path / "written")
+    for digest in DIGESTS:
+        writer.put(digest, "reason")
+    content = only_log(tmp_path / "written").read_bytes()
+    whole = len(content) // len(DIGESTS)
+    for place in range(whole, 2 * whole, 5):
+        damaged = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        reader = PriceLog(tmp_path / f"{place}")
+        (tmp_path / f"{place}" / "1-damaged").write_bytes(damaged)
+        found = [reader.get(digest) for digest in DIGESTS]
+        assert None in found
+        assert set(found) <= {None, "reason"}
+
+
+def test_a_log_cut_short_after_it_was_read_is_as_good_as_none(tmp_path: Path) -> None:
+    writer, reader = PriceLog(tmp_path), PriceLog(tmp_path)
+    for digest in DIGESTS[:2]:
+        writer.put(digest, "reason")
+    assert reader.get(DIGESTS[0]) == "reason"
+    (written,) = (log for log in tmp_path.iterdir() if log.stat().st_size)
+    os.truncate(written, written.stat().st_size - 1)
+    assert [reader.get(digest) for digest in DIGESTS[:2]] == ["reason", None]
