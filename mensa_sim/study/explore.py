@@ -1,6 +1,7 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
 import hashlib
+import os
 import shlex
 import shutil
 import time
@@ -83,6 +84,8 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
     )
     try:
         shutil.rmtree(prices, ignore_errors=True)  # never trusted: what a killed exploration has left
+        if os.path.lexists(prices):  # a link, or not ours to remove
+            setup = replace(setup, prices=None)
         workers = _workers(setup, request)
         try:
             _search(checked, store, workers, request, progress)
