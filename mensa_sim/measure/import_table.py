@@ -79,8 +79,8 @@ def joined(first: TimingTable, more: TimingTable) -> TimingTable:
     for name in ("device", "processors", "cache_bytes", "copy_bytes_per_s"):
         if getattr(one, name) != getattr(other, name):
             raise UsageError(f"{first.label} has {name} {getattr(one, name)!r}, {more.label} {getattr(other, name)!r}")
-    for dtype in set(one.peak_macs_per_s) & set(other.peak_macs_per_s):
-        if one.peak_macs_per_s[dtype] != other.peak_macs_per_s[dtype]:
+    for dtype, peak in one.peak_macs_per_s.items():
+        if other.peak_macs_per_s.get(dtype, peak) != peak:
             raise UsageError(f"{first.label} and {more.label} differ in peak_macs_per_s.{dtype}")
     twice = next((timing.kernel for timing in more.timings if first.find(timing.kernel)), None)
     if twice is not None:

@@ -1,13 +1,14 @@
 """Tables that others measured: columns by name, sizes that follow from each other, every fault at once."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.timing_table import Conditions, Kernel
+from mensa_sim.cost.timing_table import DTYPE_BYTES, Conditions, Kernel
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.measure.import_table import ImportRequest, import_table
+from mensa_sim.measure.import_table import ImportRequest, import_table, joined
 from mensa_sim.workload.layer import LoopNest
 
 TEXTS = dict.fromkeys(
@@ -57,6 +58,16 @@ def test_only_chosen_rows_are_taken_and_repeated_kernels_joined(tmp_path: Path) 
     request = ImportRequest(operator="linear", dtype="float32", columns=PRODUCT.columns, where={"device": "ours"})
     (timing,) = import_table(path, request, CONDITIONS).timings
     assert (timing.median_us, timing.repetitions) == (2000.0, 3)
+
+
+def test_tables_whose_peaks_differ_are_not_joined_and_the_first_such_type_is_named(tmp_path: Path) -> None:
+    table = import_table(write(tmp_path, "t,m,n,k\n0.5,3,4,5\n"), PRODUCT, CONDITIONS)
+    first, more = (
+        replace(table, conditions=replace(CONDITIONS, peak_macs_per_s=dict.fromkeys(DTYPE_BYTES, peak)))
+        for peak in (1.0, 2.0)
+    )
+    with pytest.raises(UsageError, match=f"differ in peak_macs_per_s.{next(iter(DTYPE_BYTES))}"):
+        joined(first, more)
 
 
 def test_every_fault_is_named_with_its_line(tmp_path: Path) -> None:
