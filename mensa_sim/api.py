@@ -176,6 +176,8 @@ def compare(
     >>> ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
     <Comparison: small_cnn on edge_tpu, mensa_g>
     """
+    if isinstance(systems, str):
+        raise UsageError(f"systems: {systems!r} is a text; give a list of at least two")
     request = CompareRequest(
         workload=_workload(workload, inputs),
         systems=tuple(_name_or(system) for system in systems),
@@ -197,7 +199,9 @@ def _workload(workload: object, inputs: object) -> str | LayerGraph:
         if inputs is not None:
             raise UsageError("inputs belong to a module at hand; a workload file says its own")
         if is_scenario(str(workload)):
-            raise UsageError(f"{workload} is a scenario of several workloads: give it to run_scenario")
+            raise UsageError(
+                f"{workload} is a scenario of several workloads; `run` on the command line and `run_scenario` take it"
+            )
         return str(workload)
     return workload if isinstance(workload, LayerGraph) else trace(workload, inputs)
 
@@ -211,8 +215,15 @@ def _texts(overrides: Overrides) -> tuple[str, ...]:
     if isinstance(overrides, str):
         raise UsageError(f"overrides: {overrides!r} is a text; give a list of them, or a mapping of field to value")
     if isinstance(overrides, Mapping):
-        return tuple(f"{field}={json.dumps(value)}" for field, value in overrides.items())
+        return tuple(f"{field}={_json(field, value)}" for field, value in overrides.items())
     return tuple(overrides)
+
+
+def _json(field: str, value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"overrides: {field}: {error}; give plain data, as a file has it") from error
 
 
 def place(
@@ -270,6 +281,8 @@ def families(
     cache: bool = True,
 ) -> FamilyStudy:
     """Families of the layers of workloads, by default the 24 models; `save` writes the clusters as YAML."""
+    if isinstance(workloads, str):
+        raise UsageError(f"workloads: {workloads!r} is a text; give a list of them")
     study = study_families(
         MODELS if workloads is None else workloads,
         system=system,

@@ -104,7 +104,7 @@ def run(
         _refuse_for_scenarios(
             {
                 "--pin": pins,
-                "--deadline-ms": deadline_ms,
+                "--deadline-ms": deadline_ms is not None,
                 "--schedule": schedule,
                 "--families": families,
                 "--parallel": parallel,
@@ -152,6 +152,8 @@ def trace(
     from mensa_sim import api
     from mensa_sim.report import layers
 
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: give one of the two")
     graph = api.trace(workload, allow_code=allow_code, strict=strict, cache=not no_cache)
     if as_json:
         write(layers.trace_json(graph))

@@ -29,13 +29,19 @@ def transfer_ps(size_bytes: int, bandwidth_bytes_per_s: float) -> int:
 
 
 def seconds_to_ps(seconds: float) -> int:
-    """Seconds as integer picoseconds, to the nearest."""
-    return round(seconds * PS_PER_S)
+    """Seconds as integer picoseconds, to the nearest; `ValueError` for what is not finite there."""
+    return _whole(seconds * PS_PER_S, f"{seconds} s")
 
 
 def ms_to_ps(milliseconds: float) -> int:
-    """Milliseconds as integer picoseconds, to the nearest."""
-    return round(milliseconds * PS_PER_MS)
+    """Milliseconds as integer picoseconds, to the nearest; `ValueError` for what is not finite there."""
+    return _whole(milliseconds * PS_PER_MS, f"{milliseconds} ms")
+
+
+def _whole(time_ps: float, given: str) -> int:
+    if not math.isfinite(time_ps):
+        raise ValueError(f"{given} is no time that can be counted in picoseconds")
+    return round(time_ps)
 
 
 def ps_to_seconds(time_ps: int) -> float:

@@ -270,3 +270,23 @@ def test_a_scheduler_tears_no_group_apart() -> None:
 
     with pytest.raises(ms.UsageError, match="group"):
         ms.run("lstm", scheduler=torn)
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda graph: ms.run(graph, seed=-1), "the seed is -1"),
+        (lambda graph: ms.run(graph, seed="x"), "the seed is 'x'"),
+        (lambda graph: ms.compare(graph, ["edge_tpu", "mensa_g"], seed=-1), "the seed is -1"),
+        (lambda graph: ms.run_scenario("voice_assistant", seed=-1), "the seed is -1"),
+        (lambda graph: ms.run(graph, deadline_ms=float("inf")), "the deadline: inf ms"),
+        (lambda graph: ms.run(graph, deadline_ms=1e300), "the deadline: 1e[+]300 ms"),
+        (lambda graph: ms.run(graph, deadline_ms=0), "must be positive"),
+        (lambda graph: ms.run(graph, overrides={"name": Path("x")}), "overrides: name: .*plain data"),
+        (lambda graph: ms.compare(graph, "edge_tpu"), "'edge_tpu' is a text"),
+        (lambda graph: ms.families("small_cnn"), "'small_cnn' is a text"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused_by_name(graph: ms.LayerGraph, call: Any, hint: str) -> None:
+    with pytest.raises(ms.UsageError, match=hint):
+        call(graph)

@@ -259,10 +259,17 @@ def test_a_scenario_runs_like_a_workload_and_gives_the_same_bytes_for_the_same_s
     mensa_sim(home, "check", "two.yaml")
 
 
-def test_options_of_one_workload_are_refused_for_a_scenario(home: Path) -> None:
-    done = mensa_sim(home, "run", "camera_phone", "--plain", check=False)
+@pytest.mark.parametrize("option", [("--plain",), ("--deadline-ms", "0")])
+def test_options_of_one_workload_are_refused_for_a_scenario(option: tuple[str, ...], home: Path) -> None:
+    done = mensa_sim(home, "run", "camera_phone", *option, check=False)
     assert done.returncode == 2
-    assert "--plain" in done.stderr
+    assert option[0] in done.stderr
+
+
+def test_two_forms_of_a_trace_at_once_are_refused(home: Path) -> None:
+    done = mensa_sim(home, "trace", "small_cnn", "--json", "--csv", check=False)
+    assert done.returncode == 2
+    assert "--csv" in done.stderr
 
 
 def test_a_schedule_written_is_read_back_edited_and_checked(home: Path) -> None:

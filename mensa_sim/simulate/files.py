@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -179,7 +178,7 @@ def read_trace(path: Path) -> tuple[int, ...]:
 
 def _trace_time_ps(text: str) -> int | None:
     try:
-        time_ms = float(text)
+        time_ps = ms_to_ps(float(text))
     except ValueError:
         return None
-    return ms_to_ps(time_ms) if math.isfinite(time_ms) and time_ms >= 0 else None
+    return time_ps if time_ps >= 0 else None

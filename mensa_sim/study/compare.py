@@ -8,7 +8,7 @@ from mensa_sim.cost.price_memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.own import OwnScheduler, name_of
-from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.placement import baseline_goal, timings_named
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.result import Ratios, SystemResult, ratios
@@ -69,6 +69,7 @@ def compare(request: CompareRequest) -> CompareResult:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
     if any(system in request.systems[:index] for index, system in enumerate(request.systems)):
         raise UsageError("--systems: one stands there twice")
+    check_seed(request.seed)
     timings = timings_named(request.timings)
     systems = [system_given(system, request.overrides) for system in request.systems]
     goals = [goal_on(each, scheduler=request.scheduler, objective=request.objective) for each in systems]

@@ -10,6 +10,12 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, refuse_unsupported, workload_files
 
 
+def check_seed(seed: int) -> None:
+    """`UsageError` for a seed that is no whole number of at least 0."""
+    if not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"the seed is {seed!r}, must be a whole number of at least 0")
+
+
 def graph_given(workload: str | LayerGraph, *, allow_code: bool, strict: bool, cache: bool) -> LayerGraph:
     """The layer graph of a workload by name or path, or the graph itself."""
     if isinstance(workload, str):

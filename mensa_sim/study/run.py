@@ -15,7 +15,7 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.options import FULL, PLAIN, Options
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.study.given import graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.placement import Goal, Placement, place
 from mensa_sim.study.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.provenance import input_hashes, versions
@@ -30,6 +30,7 @@ LOGGER = logging.getLogger(__name__)
 
 def run(request: RunRequest) -> RunResult:
     """One inference of a workload on a system and on the baseline."""
+    check_seed(request.seed)
     system = system_given(request.system, request.overrides)
     baseline = system_given(request.baseline)
     graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)

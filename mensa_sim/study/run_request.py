@@ -62,18 +62,27 @@ def goals_of(request: RunRequest, system: System, baseline: System) -> tuple[Goa
 
 
 def _goal_on(request: RunRequest, system: System) -> Goal:
-    """The goal on one system; an unknown objective or a deadline that is not positive is an error."""
-    if request.deadline_ms is not None and not request.deadline_ms > 0:
-        raise UsageError(f"the deadline is {request.deadline_ms} ms, must be positive")
+    """The goal on one system; an unknown objective is an error."""
     return replace(
         goal_on(system, scheduler=request.scheduler, objective=request.objective, options=request.options),
-        deadline_ps=None if request.deadline_ms is None else ms_to_ps(request.deadline_ms),
+        deadline_ps=None if request.deadline_ms is None else _deadline_ps(request.deadline_ms),
         pins=request.pins,
         schedule_file=None if request.schedule_file is None else Path(request.schedule_file),
         families_file=None if request.families_file is None else Path(request.families_file),
         execution="parallel" if request.parallel else "serial",
         timings=timings_named(request.timings),
     )
+
+
+def _deadline_ps(deadline_ms: float) -> int:
+    """The deadline in ps; `UsageError` for one that is below one or not finite."""
+    try:
+        deadline_ps = ms_to_ps(deadline_ms)
+    except ValueError as error:
+        raise UsageError(f"the deadline: {error}") from error
+    if deadline_ps < 1:
+        raise UsageError(f"the deadline is {deadline_ms} ms, must be positive and at least a picosecond")
+    return deadline_ps
 
 
 def command_of(request: RunRequest, *, seed: int | None = None) -> str:

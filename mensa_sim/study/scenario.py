@@ -17,7 +17,7 @@ from mensa_sim.simulate.scenario import Scenario
 from mensa_sim.simulate.scenario_metrics import ScenarioMetrics
 from mensa_sim.simulate.span_recorder import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.timeline import Timeline
-from mensa_sim.study.given import system_files_given, system_given
+from mensa_sim.study.given import check_seed, system_files_given, system_given
 from mensa_sim.study.placement import Goal, place
 from mensa_sim.study.provenance import input_hashes, versions
 from mensa_sim.study.run_request import RunRequest, command_of, goals_of
@@ -86,7 +86,9 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
         )
         for stream in scenario.streams
     }
-    scenario = scenario if seed is None else replace(scenario, seed=seed)
+    if seed is not None:
+        check_seed(seed)
+        scenario = replace(scenario, seed=seed)
     goal, beside = goals_of(request, system, baseline)
     return ScenarioResult(
         main=scenario_on(scenario, graphs, system, goal),

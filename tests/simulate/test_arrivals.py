@@ -106,6 +106,14 @@ def test_a_scenario_that_would_never_end_is_refused(tmp_path):
         read_scenario(write(tmp_path, "s.yaml", text))
 
 
+@pytest.mark.parametrize("place", ["duration_s: 2", "deadline_ms: 33.3", "offset_ms: 1.5"])
+def test_a_time_that_cannot_be_counted_in_picoseconds_is_a_fault_of_the_file(tmp_path, place):
+    write(tmp_path, "keys.csv", "arrival_ms\n0\n")
+    huge = SCENARIO.replace(place, f"{place.split(':')[0]}: 1.0e+300")
+    with pytest.raises(FileError, match="is no time that can be counted in picoseconds"):
+        read_scenario(write(tmp_path, "s.yaml", huge))
+
+
 def test_two_streams_of_one_name_are_refused(tmp_path):
     stream = "  - {name: a, workload: lstm, arrivals: {kind: one}}\n"
     with pytest.raises(FileError, match="two streams are called 'a'"):
@@ -113,10 +121,10 @@ def test_two_streams_of_one_name_are_refused(tmp_path):
 
 
 def test_a_trace_out_of_order_or_without_numbers_names_the_lines(tmp_path):
-    path = write(tmp_path, "t.csv", "arrival_ms\n1\n0.5\nsoon\n-3\nnan\n2\n")
+    path = write(tmp_path, "t.csv", "arrival_ms\n1\n0.5\nsoon\n-3\nnan\n1e300\n2\n")
     with pytest.raises(FileError) as caught:
         read_trace(path)
-    assert [fault.split(":")[0] for fault in caught.value.faults] == ["line 3", "line 4", "line 5", "line 6"]
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["line 3", "line 4", "line 5", "line 6", "line 7"]
     assert "sort the arrivals" in caught.value.faults[0]
 
 
