@@ -95,9 +95,7 @@ def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: 
                 system["accelerators"][list(accelerators).index(name)]["memory"] = value
             case ("accelerators", name, first, *rest):
                 set_field(_named(accelerators, name, shown), (first, *rest), value, shown)
-            case ("memories", name, _, *_) if name not in system["memories"] and nearest(
-                name, list(system["memories"])
-            ):
+            case ("memories", name, _, *_) if _misspelled(name, system["memories"]):
                 raise UsageError(f"{shown}: {unknown_name(name, system['memories'], 'memory')}")
             case ("accelerators", *_) | ("technology",):
                 raise UsageError(f"{shown}: name one field, as in accelerators.pascal.clock_hz=1000000000")
@@ -127,6 +125,6 @@ def _named(table: Mapping[str, Raw], name: str, shown: str) -> Raw:
     return table[name]
 
 
-def _misspelled(name: str, table: Mapping[str, Any]) -> bool:
-    """Whether a name is not there while one like it is; one unlike all others is a new entry."""
-    return name not in table and nearest(name, list(table)) is not None
+def _misspelled(name: str, table: Any) -> bool:
+    """Whether a name is not in a mapping while one like it is; one unlike all others is a new entry."""
+    return isinstance(table, dict) and name not in table and nearest(name, list(table)) is not None

@@ -170,6 +170,11 @@ def test_a_wrong_override_says_what_is_wrong(override: str, expected: str) -> No
     assert expected in str(caught.value)
 
 
+def test_an_override_within_what_another_one_replaced_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"memories.lpddr4.efficiency=1: memories has no fields"):
+        load_system(MENSA_G, ["memories=3", "memories.lpddr4.efficiency=1"])
+
+
 def test_the_smallest_files_that_a_user_would_write_are_enough(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         f"""
