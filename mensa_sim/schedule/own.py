@@ -1,6 +1,7 @@
 """A scheduler of the user's own: a Python function that gets what a registered one gets, its answer checked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from mensa_sim.errors import UsageError
@@ -67,11 +68,11 @@ def _index(problem: Problem, entry: Any, name: str) -> int:
             raise UsageError(f"scheduler {name}: {unknown_name(entry, problem.accelerators, 'accelerator')}")
         return problem.accelerators.index(entry)
     count = len(problem.accelerators)
-    if not isinstance(entry, int) or isinstance(entry, bool) or not 0 <= entry < count:
+    if not isinstance(entry, Integral) or isinstance(entry, bool) or not 0 <= int(entry) < count:
         raise UsageError(
             f"scheduler {name}: {entry!r} is no accelerator; give a name, or an index from 0 to {count - 1}"
         )
-    return entry
+    return int(entry)
 
 
 def _check(problem: Problem, assignment: Sequence[int], name: str) -> None:
