@@ -276,7 +276,7 @@ def families(
     system: str = "mensa_g",
     objective: str = "edp",
     count: int | None = None,
-    save: Path | None = None,
+    save: str | Path | None = None,
     allow_code: bool = False,
     cache: bool = True,
 ) -> FamilyStudy:
@@ -292,7 +292,7 @@ def families(
         cache=cache,
     )
     if save is not None:
-        write_atomically(save, families_yaml(study.clustering.clusters))
+        write_atomically(Path(save), families_yaml(study.clustering.clusters))
     return study
 
 

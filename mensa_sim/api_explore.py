@@ -16,7 +16,7 @@ from mensa_sim.study.files import read_space
 def explore(
     space: str | Path,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     trials: int | None = None,
     timeout_s: float | None = None,
     jobs: int = 1,
@@ -34,7 +34,7 @@ def explore(
     own start (`if __name__ == "__main__":`), as worker processes import it. Raises `UsageError` before any
     design is run for whatever can be known to be wrong.
     """
-    folder = folder or explore_folder(space)
+    folder = explore_folder(space) if folder is None else Path(folder)
     _refuse_foreign(folder, force=force)
     result = explore_request(
         ExploreRequest(

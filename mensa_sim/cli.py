@@ -86,8 +86,10 @@ def run(
 ) -> None:
     """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim import api
-    from mensa_sim.report.output_folder import write_folder
+    from mensa_sim.report.output_folder import refuse_foreign, write_folder
 
+    if output is not None:
+        refuse_foreign(output, force=force)
     common: dict[str, Any] = {
         "system": system,
         "scheduler": scheduler,

@@ -92,8 +92,10 @@ def compare(
 ) -> None:
     """Run one workload on several systems, side by side."""
     from mensa_sim import api
-    from mensa_sim.report.output_folder import write_folder
+    from mensa_sim.report.output_folder import refuse_foreign, write_folder
 
+    if output is not None:
+        refuse_foreign(output, force=force)
     result = api.compare(
         workload,
         [name.strip() for name in systems.split(",") if name.strip()],

@@ -13,6 +13,7 @@ from torch import nn
 
 import mensa_sim as ms
 from mensa_sim import api, api_explore, api_files, api_result, api_validate
+from mensa_sim.study.explore_metrics import check_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
@@ -290,3 +291,17 @@ def test_a_scheduler_tears_no_group_apart() -> None:
 def test_a_value_that_means_nothing_is_refused_by_name(graph: ms.LayerGraph, call: Any, hint: str) -> None:
     with pytest.raises(ms.UsageError, match=hint):
         call(graph)
+
+
+def test_what_is_written_may_be_named_by_a_text(tmp_path: Path) -> None:
+    ms.families(["small_cnn", "lstm"], save=str(tmp_path / "families.yaml"))
+    assert (tmp_path / "families.yaml").read_text().count("number:") >= 2
+    with pytest.raises(ms.UsageError, match="is not a folder"):
+        ms.explore("near_data", folder=str(tmp_path / "families.yaml"))
+
+
+def test_every_component_of_the_energy_may_be_an_objective() -> None:
+    components = ms.run("small_cnn", system="coral_dev_board_micro").main.energy_by_component_pj
+    assert "board" in components
+    for component in components:
+        check_metric(f"energy_by_component_pj.{component}")

@@ -266,6 +266,15 @@ def test_options_of_one_workload_are_refused_for_a_scenario(option: tuple[str, .
     assert option[0] in done.stderr
 
 
+@pytest.mark.parametrize("command", [("run", "no_such"), ("compare", "no_such", "--systems", "edge_tpu,mensa_g")])
+def test_a_folder_of_others_is_refused_before_any_work(command: tuple[str, ...], home: Path) -> None:
+    (home / "theirs").mkdir(exist_ok=True)
+    (home / "theirs" / "thesis.tex").write_text("mine")
+    done = mensa_sim(home, *command, "--output", "theirs", check=False)
+    assert done.returncode == 2
+    assert "thesis.tex" in done.stderr
+
+
 def test_two_forms_of_a_trace_at_once_are_refused(home: Path) -> None:
     done = mensa_sim(home, "trace", "small_cnn", "--json", "--csv", check=False)
     assert done.returncode == 2

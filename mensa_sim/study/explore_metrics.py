@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.leakage import component_leakage_mw
@@ -12,7 +11,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.registry import lookup, unknown_name
 from mensa_sim.study.explore_scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.files import Direction, ObjectiveEntry, Over, SpaceFile
-from mensa_sim.study.result import SystemResult
+from mensa_sim.study.result import ENERGY_COMPONENTS, SystemResult
 from mensa_sim.units import PJ_PER_J, ps_to_seconds
 
 Values = Mapping[str, float]
@@ -52,7 +51,6 @@ MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queuei
 ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
 STEADY = ("latency_ps", "energy_pj")
 """Of an inference that finds the parameters that the one before it left on chip."""
-ENERGY_COMPONENTS = (*COMPONENTS, "leakage", "background")
 
 
 def hardware_metrics(system: System) -> dict[str, float]:

@@ -13,6 +13,9 @@ from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
+ENERGY_COMPONENTS = (*COMPONENTS, LEAKAGE, BACKGROUND, BOARD)
+"""As the cost model lists them, then what time costs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerResult:
@@ -139,7 +142,7 @@ class SystemResult:
 def energy_components(*results: SystemResult) -> tuple[str, ...]:
     """The components that any of the results has: as the cost model lists them, then what time costs."""
     found = {name for result in results for name in result.energy_by_component_pj}
-    return tuple(name for name in (*COMPONENTS, LEAKAGE, BACKGROUND, BOARD) if name in found)
+    return tuple(name for name in ENERGY_COMPONENTS if name in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
