@@ -68,7 +68,7 @@ def _index(problem: Problem, entry: Any, name: str) -> int:
             raise UsageError(f"scheduler {name}: {unknown_name(entry, problem.accelerators, 'accelerator')}")
         return problem.accelerators.index(entry)
     count = len(problem.accelerators)
-    if not isinstance(entry, Integral) or isinstance(entry, bool) or not 0 <= int(entry) < count:
+    if isinstance(entry, bool) or not isinstance(entry, Integral) or not 0 <= int(entry) < count:
         raise UsageError(
             f"scheduler {name}: {entry!r} is no accelerator; give a name, or an index from 0 to {count - 1}"
         )
