@@ -16,6 +16,7 @@ from simulation_problems import (
     system,
     table,
 )
+from tallied import tally_of
 
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.simulate import run_scenario
@@ -25,7 +26,6 @@ from mensa_sim.simulate.options import PLAIN
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario, Stream
 from mensa_sim.simulate.scenario_metrics import Backlog, scenario_metrics
-from mensa_sim.simulate.tally import tally_of
 from mensa_sim.units import PS_PER_S
 
 MS = 10**9

@@ -7,6 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation_problems import assignments, costs_of, graphs, systems
+from tallied import tally_of
 
 from mensa_sim.errors import UsageError
 from mensa_sim.simulate.arrivals import Periodic, Poisson, Trace
@@ -14,7 +15,6 @@ from mensa_sim.simulate.metrics import energy_by_component
 from mensa_sim.simulate.options import Options
 from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario import Scenario, Stream
-from mensa_sim.simulate.tally import tally_of
 
 
 @st.composite
