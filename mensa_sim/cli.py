@@ -13,8 +13,12 @@ from mensa_sim import cli_explain, cli_explore, cli_files, cli_measure, cli_repr
 from mensa_sim.cli_options import (
     AsJson,
     Objective,
+    Output,
+    Overrides,
+    Pins,
     Quiet,
     Scheduler,
+    SchedulerOptions,
     SystemName,
     Timings,
     Workload,
@@ -40,10 +44,6 @@ Baseline = Annotated[
     str, typer.Option(help="System that the ratios are taken against.", autocompletion=names_of("systems"))
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of whatever is random; default 0, or the scenario's.")]
-Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
-Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
-SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler; repeatable.")]
-Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
 DeadlineMs = Annotated[float | None, typer.Option(help="Latency that the schedule must not exceed.")]
 ScheduleFile = Annotated[Path | None, typer.Option("--schedule", help="Take this schedule.yaml as it stands.")]
 FamiliesFile = Annotated[Path | None, typer.Option("--families", help="Judge layers by these families.")]

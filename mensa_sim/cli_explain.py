@@ -8,7 +8,10 @@ import typer
 from mensa_sim.cli_options import (
     AsJson,
     Objective,
+    Overrides,
+    Pins,
     Scheduler,
+    SchedulerOptions,
     SystemName,
     Timings,
     Workload,
@@ -35,9 +38,9 @@ def explain(
     system: SystemName = "mensa_g",
     scheduler: Scheduler = None,
     objective: Objective = None,
-    overrides: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system.")] = [],  # noqa: B006
-    options: Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler.")] = [],  # noqa: B006
-    pins: Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")] = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
+    options: SchedulerOptions = [],  # noqa: B006
+    pins: Pins = [],  # noqa: B006
     timings: Timings = "fit",
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let the workload name code of its own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,

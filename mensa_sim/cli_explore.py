@@ -10,6 +10,8 @@ import typer
 from mensa_sim.cli_options import (
     AsJson,
     Objective,
+    Output,
+    Overrides,
     Quiet,
     Scheduler,
     Timings,
@@ -24,8 +26,6 @@ from mensa_sim.cli_options import (
 if TYPE_CHECKING:
     from mensa_sim.study.explore import Progress
 
-Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
-Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let workloads name code outside the shipped models.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
 

@@ -59,6 +59,10 @@ Objective = Annotated[
         autocompletion=one_of("edp", "latency", "energy"),
     ),
 ]
+Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
+SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler; repeatable.")]
+Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
+Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step and how long it took.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mensa_sim.cli_options import AsJson, Quiet, add, show, show_results, write
+from mensa_sim.cli_options import AsJson, Output, Quiet, add, show, show_results, write
 
 if TYPE_CHECKING:
     from mensa_sim.study.reproduce_workers import Progress
 
 Models = Annotated[list[str], typer.Option("--models", help="Models or kinds (cnn, lstm, ...); repeatable. All 24.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")]
-Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli_options import AsJson, Quiet, add, show, show_results, write
+from mensa_sim.cli_options import AsJson, Output, Quiet, add, show, show_results, write
 from mensa_sim.errors import MensaError
 
 DataFile = Annotated[
@@ -20,7 +20,7 @@ Reference = Annotated[Path | None, typer.Option(help="Folder of reference data, 
 def validate(
     data: DataFile = None,
     reference: Reference = None,
-    output: Annotated[Path | None, typer.Option(help="Folder for the results.")] = None,
+    output: Output = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help="Let workloads name code of their own.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")] = False,
     as_json: AsJson = False,
