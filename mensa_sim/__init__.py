@@ -50,33 +50,35 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("compare", "explain", "families", "moves", "place", "run", "run_scenario", "trace"), "api"),
-    **dict.fromkeys(("check", "list_kind", "schema", "show"), "api_files"),
-    **dict.fromkeys(("diff", "explore"), "api_explore"),
-    **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api_result"),
-    "validate": "api_validate",
+    **dict.fromkeys(
+        ("compare", "explain", "families", "moves", "place", "run", "run_scenario", "trace"), "api.session"
+    ),
+    **dict.fromkeys(("check", "list_kind", "schema", "show"), "api.files"),
+    **dict.fromkeys(("diff", "explore"), "api.explore"),
+    **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api.result"),
+    "validate": "api.validate",
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
     "load_system": "hardware.files",
     "System": "hardware.system",
     "LayerGraph": "workload.graph",
     "Problem": "schedule.problem",
     **dict.fromkeys(("Schedule", "schedule_of"), "schedule.schedule"),
-    **dict.fromkeys(("FULL", "PLAIN", "Options"), "simulate.options"),
+    **dict.fromkeys(("FULL", "PLAIN", "Options"), "simulate.plan.options"),
 }
 """The module of each name, imported when the name is first used, so that importing the package costs nothing."""
 
 if TYPE_CHECKING:
-    from mensa_sim.api import compare, explain, families, moves, place, run, run_scenario, trace
-    from mensa_sim.api_explore import diff, explore
-    from mensa_sim.api_files import check, list_kind, schema, show
-    from mensa_sim.api_result import Comparison, Exploration, Run, ScenarioRun
-    from mensa_sim.api_validate import validate
+    from mensa_sim.api.explore import diff, explore
+    from mensa_sim.api.files import check, list_kind, schema, show
+    from mensa_sim.api.result import Comparison, Exploration, Run, ScenarioRun
+    from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace
+    from mensa_sim.api.validate import validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system
     from mensa_sim.hardware.system import System
     from mensa_sim.schedule.problem import Problem
     from mensa_sim.schedule.schedule import Schedule, schedule_of
-    from mensa_sim.simulate.options import FULL, PLAIN, Options
+    from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
     from mensa_sim.workload.graph import LayerGraph
 
 

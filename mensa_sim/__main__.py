@@ -1,5 +1,5 @@
 """`python -m mensa_sim` is the `mensa-sim` script."""
 
-from mensa_sim.cli import main
+from mensa_sim.cli.main import main
 
 main()

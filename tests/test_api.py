@@ -12,12 +12,16 @@ import torch
 from torch import nn
 
 import mensa_sim as ms
-from mensa_sim import api, api_explore, api_files, api_result, api_validate
-from mensa_sim.study.explore_metrics import check_metric
+from mensa_sim.api import explore as api_explore
+from mensa_sim.api import files as api_files
+from mensa_sim.api import result as api_result
+from mensa_sim.api import session as api
+from mensa_sim.api import validate as api_validate
+from mensa_sim.study.explore.metrics import check_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
-    "Drawn",
+    "DrawnResult",
     "explore_folder",
     "fitted_constants",
     "is_scenario",

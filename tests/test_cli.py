@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mensa_sim import api
-from mensa_sim.cli import main
-from mensa_sim.study.check import RECORDS
+from mensa_sim.api import session as api
+from mensa_sim.cli.main import main
+from mensa_sim.study.check.check import RECORDS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {"summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json"}
@@ -81,7 +81,7 @@ def test_a_second_run_gives_the_same_bytes(home: Path) -> None:
 def test_a_run_from_the_cached_graph_imports_no_torch(home: Path) -> None:
     script = (
         "import sys\n"
-        "from mensa_sim import api\n"
+        "from mensa_sim.api import session as api\n"
         "result = api.run('lstm')\n"
         "assert result.main.macs\n"
         "assert 'torch' not in sys.modules\n"
@@ -91,7 +91,7 @@ def test_a_run_from_the_cached_graph_imports_no_torch(home: Path) -> None:
 
 def test_help_imports_none_of_the_heavy_libraries(home: Path) -> None:
     script = (
-        "import sys\nsys.argv = ['mensa-sim', '--help']\nfrom mensa_sim.cli import app\n"
+        "import sys\nsys.argv = ['mensa-sim', '--help']\nfrom mensa_sim.cli.main import app\n"
         "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "assert not {'torch', 'numpy', 'plotly', 'scipy', 'simpy', 'networkx'} & set(sys.modules)\n"
     )

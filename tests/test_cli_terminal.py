@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from mensa_sim.cli import app
+from mensa_sim.cli.main import app
 from mensa_sim.errors import MensaError
 
 ROOT = Path(__file__).resolve().parents[1]

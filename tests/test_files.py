@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim import files
 from mensa_sim.errors import FileError
-from mensa_sim.files import json_schema, read_mapping, read_record, validate, write_yaml
+from mensa_sim.io import files
+from mensa_sim.io.files import json_schema, read_mapping, read_record, validate, write_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

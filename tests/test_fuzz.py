@@ -18,7 +18,8 @@ import pytest
 import typer
 from fuzz_mutations import mutated
 
-from mensa_sim import api, cli
+from mensa_sim.api import session as api
+from mensa_sim.cli import main as cli
 
 CPU_SECONDS = 5
 COMMAND = typer.main.get_command(cli.app)
@@ -107,7 +108,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Target
     (folder / "traced.yaml").write_text(TRACED)
     (folder / "link.yaml").symlink_to("/etc/passwd")
     (folder / "loop").symlink_to("loop")
-    measured = Path(api.__file__).parents[1] / "accelerator_specs" / "measured"
+    measured = Path(api.__file__).parents[2] / "accelerator_specs" / "measured"
     lines = (measured / "cpu_xeon_1_thread.csv").read_bytes().splitlines(keepends=True)
     table = [line for line in lines if line.startswith((b"#", b"operator", b"linear,", b"conv2d,"))][:60]
     placement = api.run(folder / "tiny.yaml", cache=False)
@@ -227,7 +228,7 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "tempdir", str(folder.parent / "tmp"))
     (folder.parent / "tmp").mkdir(exist_ok=True)
     # A long scenario is work that was asked for and no hang; here what takes seconds counts as too long.
-    monkeypatch.setattr("mensa_sim.simulate.scenario.MAX_REQUESTS", 1000)
+    monkeypatch.setattr("mensa_sim.simulate.scenario.scenario.MAX_REQUESTS", 1000)
     monkeypatch.setenv("MENSA_SIM_CACHE", str(folder.parent / "cache"))
     ends: Counter[str] = Counter()
     bad: list[str] = []

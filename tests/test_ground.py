@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim import units
-from mensa_sim.atomic_write import write_atomically
 from mensa_sim.errors import FileError, MensaError, UnknownNameError, UsageError
-from mensa_sim.registry import lookup
+from mensa_sim.io.atomic import write_atomically
+from mensa_sim.lookup import lookup
 
 
 @given(st.integers(0, 10**12), st.integers(1, 5 * 10**9))

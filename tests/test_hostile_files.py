@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_fuzz import outcome
 
-from mensa_sim import api
+from mensa_sim.api import session as api
 
 SIZE = 100 * 1024 * 1024
 LAYERS = "name: {name}\nlayers:\n  - {{name: {layer}, operator: linear, dims: {{K: 8, C: 8}}}}\n"
@@ -165,7 +165,7 @@ def test_a_scenario_that_would_never_end_is_refused(
 
 
 def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mensa_sim.simulate.scenario.MAX_REQUESTS", 100)
+    monkeypatch.setattr("mensa_sim.simulate.scenario.scenario.MAX_REQUESTS", 100)
     loop = "{name: a, workload: ./tiny.yaml, arrivals: {kind: closed_loop, in_flight: 2}}"
     (folder / "case.yaml").write_text(f"name: s\nduration_s: 1000\nstreams: [{loop}]\n")
     code, _, err = outcome("run case.yaml -q", monkeypatch)

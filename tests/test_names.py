@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim import api
+from mensa_sim.api import session as api
 from mensa_sim.errors import FileError
 from mensa_sim.names import check_folder_name
-from mensa_sim.report.output_folder import write_folder
-from mensa_sim.study.check import RECORDS
+from mensa_sim.report.page.output_folder import write_folder
+from mensa_sim.study.check.check import RECORDS
 
 BAD = ("../../x", "a/b", "a\\b", "..", "", "  ", "a\nb", "\x1b[31m", "<img>", "x" * 101)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from mensa_sim.cli import app
-from mensa_sim.shipped import FOLDERS, shipped_files
+from mensa_sim.cli.main import app
+from mensa_sim.io.shipped import FOLDERS, shipped_files
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

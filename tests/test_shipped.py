@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim import shipped
 from mensa_sim.errors import FileError, MensaError, UnknownNameError
-from mensa_sim.shipped import FOLDERS, find, shipped_files
+from mensa_sim.io import shipped
+from mensa_sim.io.shipped import FOLDERS, find, shipped_files
 
 
 @pytest.fixture(params=["checkout", "wheel"])

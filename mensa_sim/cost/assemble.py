@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping as ReadOnly
 
+from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.tally import Repeats, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Residency, Traffic
-from mensa_sim.cost.nest_counts import NestCounts
-from mensa_sim.cost.tally import Repeats, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes

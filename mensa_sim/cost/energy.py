@@ -8,9 +8,9 @@ from mensa_sim.hardware.accelerator import BufferName, Operand
 from mensa_sim.hardware.area import array_wires
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.hardware.sram import buffer_figures
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology import Technology
+from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import bits_to_bytes
 
 

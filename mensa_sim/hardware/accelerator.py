@@ -8,7 +8,7 @@ from typing import Literal
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.memory import MemoryEntry
 from mensa_sim.hardware.parameter_store import ParameterStore
-from mensa_sim.hardware.technology import Constant
+from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import check_folder_name
 
 Operand = Literal["weight", "input", "output"]

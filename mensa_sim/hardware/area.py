@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, Register, split_dims
-from mensa_sim.hardware.sram import buffer_figures
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology import Technology
+from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import BITS_PER_BYTE
 
 

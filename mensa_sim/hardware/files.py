@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.files import read_mapping, read_record, validate
 from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, set_field
 from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
-from mensa_sim.hardware.node_scaling import at_own_node
-from mensa_sim.hardware.overrides import Raw, override_structure, override_technologies, set_field
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
-from mensa_sim.hardware.technology import Technology
+from mensa_sim.hardware.technology.node_scaling import at_own_node
+from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.io.files import read_mapping, read_record, validate
+from mensa_sim.io.shipped import find, is_file, shipped_files
+from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.names import check_folder_name
-from mensa_sim.registry import lookup, unknown_name
-from mensa_sim.shipped import find, is_file, shipped_files
 
 Setting = int | float | bool | str
 

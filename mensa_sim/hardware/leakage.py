@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.area import macs_8_bit, register_bits
-from mensa_sim.hardware.sram import buffer_figures
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.hardware.technology.sram import buffer_figures
 
 
 def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink, Link, Memory
 from mensa_sim.hardware.scheduling import Scheduling
-from mensa_sim.hardware.technology import Technology
+from mensa_sim.hardware.technology.technology import Technology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

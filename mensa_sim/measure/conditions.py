@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from mensa_sim.cost.timing_table import DTYPE_BYTES, Conditions
+from mensa_sim.cost.measured.table import DTYPE_BYTES, Conditions
 from mensa_sim.errors import UsageError
 from mensa_sim.measure.energy import nvidia_driver
-from mensa_sim.measure.kernels import first_line, raise_if_lost
+from mensa_sim.measure.kernels.kernels import first_line, raise_if_lost
 from mensa_sim.measure.random_tensors import TORCH_DTYPES, RandomTensors
 from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mensa_sim.cost.timing_table import Conditions, Form, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import COUNT_COLUMNS, NEST_COLUMNS
+from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS
+from mensa_sim.cost.measured.table import Conditions, Form, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.workload.layer import LoopNest
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import torch
 
-from mensa_sim.cost.timing_table import DTYPE_BYTES, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import TimingTableWriter
-from mensa_sim.cost.timing_table_kernels import kernels_of
+from mensa_sim.cost.measured.file import TimingTableWriter
+from mensa_sim.cost.measured.kernels import kernels_of
+from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing, TimingTable
 from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.lookup import lookup
 from mensa_sim.measure.conditions import cache_bytes, clocks, conditions_of
 from mensa_sim.measure.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
-from mensa_sim.measure.kernels import NoKernelError, first_line, prepare, raise_if_lost
+from mensa_sim.measure.kernels.kernels import NoKernelError, first_line, prepare, raise_if_lost
 from mensa_sim.measure.random_tensors import device_of
 from mensa_sim.measure.stopwatch import Limits, Timer, read, warmed
 from mensa_sim.measure.timers import timer_of
-from mensa_sim.registry import lookup
 from mensa_sim.workload.graph import LayerGraph
 
 _US_PER_S = 1_000_000
@@ -37,7 +37,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class KernelMeasurement:
     """What a measurement gave."""
 
     table: TimingTable
@@ -58,7 +58,7 @@ def measure(
     command: str,
     date: str,
     progress: Callable[[Progress], None] = lambda step: None,
-) -> Measurement:
+) -> KernelMeasurement:
     """Times the kernels of the workloads' layers on `device` (`cpu`, `cuda`, `cuda:N`) into the table `output`.
 
     A table that is there already is continued. `threads` is for a CPU. Raises `UsageError` for a device or element
@@ -86,7 +86,7 @@ def measure(
                 f"{device} was lost: {first_line(error)}; what was measured is in {output}, "
                 "run the same command again to go on"
             ) from error
-    return Measurement(table=table, measured=len(table.timings) - before, skipped=skipped)
+    return KernelMeasurement(table=table, measured=len(table.timings) - before, skipped=skipped)
 
 
 def _time_all(

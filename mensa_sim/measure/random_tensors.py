@@ -3,7 +3,7 @@
 import torch
 
 from mensa_sim.errors import UsageError
-from mensa_sim.registry import lookup
+from mensa_sim.lookup import lookup
 
 TORCH_DTYPES = {
     "float32": torch.float32,

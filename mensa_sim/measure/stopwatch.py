@@ -54,7 +54,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ClockReading:
     """What the stopwatch says of one kernel."""
 
     median_s: float
@@ -73,7 +73,7 @@ class Sampling:
     loops: int
 
 
-def time_kernel(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: int = 1) -> Reading:
+def time_kernel(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: int = 1) -> ClockReading:
     """Warms a kernel up and times it; see `warmed` and `read`."""
     return read(warmed(run, timer, limits, clock, rotation=rotation), limits, clock)
 
@@ -93,7 +93,7 @@ def warmed(run: Run, timer: Timer, limits: Limits, clock: Clock, *, rotation: in
     return Sampling(sample=once if loops == 1 else timer.sampler(run, loops), loops=loops)
 
 
-def read(sampling: Sampling, limits: Limits, clock: Clock) -> Reading:
+def read(sampling: Sampling, limits: Limits, clock: Clock) -> ClockReading:
     """Samples a kernel until the limits say stop; `clock` gives seconds for the budget.
 
     A kernel slower than the whole budget still gets `min_repetitions`.
@@ -106,7 +106,7 @@ def read(sampling: Sampling, limits: Limits, clock: Clock) -> Reading:
             continue
         if clock() - start >= limits.budget_s or relative_error(samples) <= limits.relative_error:
             break
-    return Reading(
+    return ClockReading(
         median_s=statistics.median(samples),
         iqr_s=interquartile_range(samples),
         repetitions=len(samples),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.files import read_record, write_yaml
-from mensa_sim.registry import nearest, unknown_name
+from mensa_sim.io.files import read_record, write_yaml
+from mensa_sim.lookup import nearest, unknown_name
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.system import System
-from mensa_sim.registry import lookup, unknown_name
+from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.schedule.problem import Execution, Objective, Problem, require_runnable
 from mensa_sim.schedule.transfer import routes_of
-from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
+from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 from mensa_sim.units import transfer_ps
-from mensa_sim.workload.families import families_of, features_of
+from mensa_sim.workload.families.paper import families_of, features_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.unit_order import units_in_order
@@ -58,9 +58,9 @@ def problem_of(
     return problem
 
 
-def _tensors(graph: LayerGraph, unit_of: Mapping[str, int]) -> tuple[Tensor, ...]:
+def _tensors(graph: LayerGraph, unit_of: Mapping[str, int]) -> tuple[UnitTensor, ...]:
     """What flows between units: an output that several read whole is one tensor, a slice of it one for each reader."""
-    found: list[Tensor] = []
+    found: list[UnitTensor] = []
     for layer in graph.layers:
         producer = unit_of[layer.name]
         whole: dict[int, set[int]] = {}
@@ -71,9 +71,9 @@ def _tensors(graph: LayerGraph, unit_of: Mapping[str, int]) -> tuple[Tensor, ...
             if size_bytes >= layer.output_bytes or not size_bytes:
                 whole.setdefault(size_bytes, set()).add(reader)
             else:
-                found.append(Tensor(producer=producer, readers=(reader,), size_bytes=size_bytes))
+                found.append(UnitTensor(producer=producer, readers=(reader,), size_bytes=size_bytes))
         for size_bytes, readers in whole.items():
-            found.append(Tensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
+            found.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mensa_sim.schedule.evaluate import Prediction
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Tensor
+from mensa_sim.schedule.unit import UnitTensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def with_copies(problem: Problem, assignment: Sequence[int], unit: int, accelera
 
 
 def _copies(
-    problem: Problem, assignment: Sequence[int], tensor: Tensor, unit: int, accelerator: int
+    problem: Problem, assignment: Sequence[int], tensor: UnitTensor, unit: int, accelerator: int
 ) -> list[tuple[int, float]]:
     def memory_of(other: int) -> str:
         return problem.memories[accelerator if other == unit else assignment[other]]

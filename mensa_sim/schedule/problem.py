@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.schedule.transfer import Route
-from mensa_sim.schedule.unit import Refusal, Tensor, Unit
+from mensa_sim.schedule.unit import Refusal, Unit, UnitTensor
 from mensa_sim.units import leakage_pj
 
 Objective = Literal["edp", "latency", "energy"]
@@ -31,7 +31,7 @@ class Problem:
     memories: tuple[str, ...]
     """The memory of each accelerator."""
     units: tuple[Unit, ...]
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[UnitTensor, ...]
     routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
     """From memory to memory, for every pair that differs."""
     leakage_mw: tuple[float, ...]
@@ -80,18 +80,18 @@ class Problem:
         return leakage_pj(self.static_mw, 1)
 
     @cached_property
-    def incoming(self) -> tuple[tuple[Tensor, ...], ...]:
+    def incoming(self) -> tuple[tuple[UnitTensor, ...], ...]:
         """The tensors that each unit reads, in the order given."""
-        found: list[list[Tensor]] = [[] for _ in self.units]
+        found: list[list[UnitTensor]] = [[] for _ in self.units]
         for tensor in self.tensors:
             for reader in tensor.readers:
                 found[reader].append(tensor)
         return tuple(tuple(tensors) for tensors in found)
 
     @cached_property
-    def outgoing(self) -> tuple[tuple[Tensor, ...], ...]:
+    def outgoing(self) -> tuple[tuple[UnitTensor, ...], ...]:
         """The tensors that each unit makes, in the order given."""
-        found: list[list[Tensor]] = [[] for _ in self.units]
+        found: list[list[UnitTensor]] = [[] for _ in self.units]
         for tensor in self.tensors:
             found[tensor.producer].append(tensor)
         return tuple(tuple(tensors) for tensors in found)

@@ -8,7 +8,7 @@ from mensa_sim.units import transfer_ps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class TransferStage:
     """One resource that a transfer occupies, for `latency_ps` and then at its bandwidth."""
 
     resource: str
@@ -32,7 +32,7 @@ class Stage:
 class Route:
     """The stages of a transfer between two memories, one after the other."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[TransferStage, ...]
 
     def time_ps(self, size_bytes: int) -> int:
         """Time without contention: the sum over the stages; 0 for 0 bytes."""
@@ -67,18 +67,18 @@ def _route(system: System, source: str, target: str) -> Route:
     read, write = system.memories[source], system.memories[target]
     return Route(
         stages=(
-            Stage(
+            TransferStage(
                 resource=source,
                 bandwidth_bytes_per_s=read.effective_bytes_per_s,
                 pj_per_byte=read.transfer_pj(read_bytes=1),
             ),
-            Stage(
+            TransferStage(
                 resource="-".join(link.between),
                 bandwidth_bytes_per_s=link.bandwidth_bytes_per_s,
                 pj_per_byte=link.transfer_pj(1),
                 latency_ps=link.latency_ps,
             ),
-            Stage(
+            TransferStage(
                 resource=target,
                 bandwidth_bytes_per_s=write.effective_bytes_per_s,
                 pj_per_byte=write.transfer_pj(write_bytes=1),

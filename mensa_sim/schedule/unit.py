@@ -60,7 +60,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tensor:
+class UnitTensor:
     """Activations that one unit makes and later ones read, by index.
 
     It lies in its producer's memory and is copied once to each other memory where a reader runs. Without bytes it is

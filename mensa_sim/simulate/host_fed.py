@@ -15,8 +15,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.parameter_cache import CachedParameters, cached_parameters, has_one_pixel, is_depthwise
-from mensa_sim.simulate.timeline import Kind, RequestRecord, Span, Timeline
+from mensa_sim.simulate.plan.parameter_cache import CachedParameters, cached_parameters, has_one_pixel, is_depthwise
+from mensa_sim.simulate.record.timeline import Kind, RequestRecord, Span, Timeline
 from mensa_sim.units import cycles_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer

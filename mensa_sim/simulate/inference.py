@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
-from mensa_sim.simulate.engine import Engine
-from mensa_sim.simulate.options import PLAIN, Options
-from mensa_sim.simulate.plan import make_plan
-from mensa_sim.simulate.request import Request
-from mensa_sim.simulate.span_recorder import SpanRecorder
-from mensa_sim.simulate.timeline import Timeline
+from mensa_sim.simulate.engine.engine import Engine
+from mensa_sim.simulate.engine.request import Request
+from mensa_sim.simulate.plan.options import PLAIN, Options
+from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.record.spans import SpanRecorder
+from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
 
 

@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mensa_sim.atomic_write import write_atomically
 from mensa_sim.errors import MensaError
+from mensa_sim.io.atomic import write_atomically
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_from_data, graph_to_data
 

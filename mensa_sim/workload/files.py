@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mensa_sim.field_faults import Fault
-from mensa_sim.files import read_record
+from mensa_sim.io.faults import Fault
+from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
-from mensa_sim.workload.layer_list import LayerEntry, reference_faults
-from mensa_sim.workload.model_reference import ModelReference, Source, parse_reference
+from mensa_sim.workload.importers.layer_list.entries import LayerEntry, reference_faults
+from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
 
 DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"]
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
-from mensa_sim.files import validate
-from mensa_sim.shipped import find, is_file
+from mensa_sim.io.files import validate
+from mensa_sim.io.shipped import find, is_file
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.listed_graph import listed_graph
-from mensa_sim.workload.model_reference import Source, require_permission
-from mensa_sim.workload.modules import places
+from mensa_sim.workload.importers.layer_list.importer import listed_graph
+from mensa_sim.workload.importers.modules import places
+from mensa_sim.workload.importers.reference import Source, require_permission
 
 LOGGER = logging.getLogger(__name__)
 
@@ -80,10 +80,10 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
     def build() -> tuple[LayerGraph, Iterable[Path]]:
         LOGGER.info("%s: tracing %s", workload.name, workload.model)
         if reference.source is Source.ONNX:
-            from mensa_sim.workload.onnx_import import graph_of_onnx
+            from mensa_sim.workload.importers.onnx.importer import graph_of_onnx
 
             return graph_of_onnx(workload, path), ()
-        from mensa_sim.workload.build_model import graph_of_model
+        from mensa_sim.workload.importers.torch.model import graph_of_model
 
         return graph_of_model(workload, path)
 

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mensa_sim.files import write_yaml
-from mensa_sim.study.explore import ExploreRequest, explore
+from mensa_sim.io.files import write_yaml
+from mensa_sim.study.explore.explore import ExploreRequest, explore
 from mensa_sim.workload.load import load_workload
 
 SYSTEM_LEVEL: dict[str, Any] = {

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 
 from mensa_sim.hardware.files import load_system
-from mensa_sim.schedule.optimal import beside
+from mensa_sim.schedule.policies.optimal import beside
+from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.registry import schedule
-from mensa_sim.study.placement import Goal, objective_named, price_problem
+from mensa_sim.study.run.placement import Goal, objective_named, price_problem
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 

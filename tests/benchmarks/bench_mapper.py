@@ -11,10 +11,10 @@ import resource
 import sys
 import time
 
-from mensa_sim.cost import search
-from mensa_sim.cost.price import price
-from mensa_sim.cost.price_memo import PriceMemo
-from mensa_sim.cost.sides import Case
+from mensa_sim.cost.mapping import search
+from mensa_sim.cost.mapping.sides import BufferCase
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
@@ -35,7 +35,7 @@ def main(names: list[str]) -> None:
     made = 0
     best = search.Search.best
 
-    def counted_best(self: search.Search, case: Case) -> search.Priced | None:
+    def counted_best(self: search.Search, case: BufferCase) -> search.Priced | None:
         nonlocal made
         made += self.candidates
         return best(self, case)

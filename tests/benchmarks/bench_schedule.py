@@ -5,10 +5,10 @@ import random
 import time
 from dataclasses import replace
 
+from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.registry import SCHEDULERS, schedule
-from mensa_sim.schedule.transfer import Route, Stage
-from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
+from mensa_sim.schedule.transfer import Route, TransferStage
+from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 
 def large_problem(layers: int, accelerators: int, memories: int, seed: int = 0) -> Problem:
@@ -19,13 +19,15 @@ def large_problem(layers: int, accelerators: int, memories: int, seed: int = 0) 
     for start in range(0, layers - 6, 5):
         size = draw.randint(1_000, 500_000)
         branches = tuple(range(start + 1, start + 5))
-        tensors.append(Tensor(producer=start, readers=(*branches, start + 5), size_bytes=size))
-        tensors += [Tensor(producer=b, readers=(start + 5,), size_bytes=draw.randint(1_000, 500_000)) for b in branches]
+        tensors.append(UnitTensor(producer=start, readers=(*branches, start + 5), size_bytes=size))
+        tensors += [
+            UnitTensor(producer=b, readers=(start + 5,), size_bytes=draw.randint(1_000, 500_000)) for b in branches
+        ]
     names = [f"m{index}" for index in range(memories)]
     stages = [
-        Stage(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte=32.0),
-        Stage(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte=16.0, latency_ps=100_000),
-        Stage(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte=16.0),
+        TransferStage(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte=32.0),
+        TransferStage(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte=16.0, latency_ps=100_000),
+        TransferStage(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte=16.0),
     ]
     route = Route(stages=tuple(stages))
     return Problem(

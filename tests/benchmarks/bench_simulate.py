@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "simulate"))
 
 from simulation_problems import accelerator, chain, cost, layer, system, table
 
-from mensa_sim.simulate.arrivals import ClosedLoop, Poisson
-from mensa_sim.simulate.options import FULL, PLAIN, Options
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Poisson
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
 LAYERS = 50
 REPEATS = 7

@@ -22,18 +22,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.tally import new_tally, repeats_of
+from mensa_sim.cost.counts.window import axis_histogram, window_histogram
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.mapping import Loop, Mapping
-from mensa_sim.cost.nest_counts import price_mapping
-from mensa_sim.cost.price import Pricer, price
+from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.sides import BufferCase, Objective
+from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.prices.price import Pricer, price
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.sides import Case, Objective
 from mensa_sim.cost.table import CostTable
-from mensa_sim.cost.tally import new_tally, repeats_of
-from mensa_sim.cost.unrolling import unroll
 from mensa_sim.cost.vector import vector_work
-from mensa_sim.cost.window import axis_histogram, window_histogram
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.cache import cache_folder
 from mensa_sim.workload.graph import LayerGraph
@@ -88,7 +88,7 @@ def our_mapping(layer: Layer, objective: Objective) -> Mapping:
     """Our best mapping of a layer whose tensors all come from and go to memory."""
     assert layer.nest is not None
     pricer = Pricer(layer, SPEC, MEMORY, ENERGY, Steps(nest=layer.nest, steps=1, resident=False), objective)
-    case = Case(
+    case = BufferCase(
         kept=frozenset(),
         repeats=repeats_of(layer, 1, STREAMED, steps_resident=False),
         vector=new_tally(SPEC),

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cost"))
 
 from gpu_rows import GPUS, carried, error_percent, gpu_rows, of_family
 
-from mensa_sim.cost.fit import VECTOR_FAMILY, DeviceFit, fit_device
-from mensa_sim.cost.fit_text import fit_yaml
-from mensa_sim.shipped import shipped_root
+from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, fit_device
+from mensa_sim.cost.measured.fits.text import fit_yaml
+from mensa_sim.io.shipped import shipped_root
 
 
 def main() -> None:

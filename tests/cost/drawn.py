@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from mensa_sim.cost.mapping import Loop, Mapping
-from mensa_sim.cost.unrolling import Unrolling, unroll
+from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
 from mensa_sim.hardware.accelerator import (
     DIMS,
     OPERANDS,

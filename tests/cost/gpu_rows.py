@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mensa_sim.cost.fit import OperatorFit, family_of, predicted
-from mensa_sim.cost.fit_model import roofline_s, shapes_of
-from mensa_sim.cost.timing_table import Conditions, DeviceFigures, Timing
+from mensa_sim.cost.measured.fits.fit import OperatorFit, family_of, predicted
+from mensa_sim.cost.measured.fits.model import roofline_s, shapes_of
+from mensa_sim.cost.measured.table import Conditions, DeviceFigures, Timing
 from mensa_sim.measure.import_table import ImportRequest, import_table
 
 

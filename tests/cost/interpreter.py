@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import ceil, prod
 
-from mensa_sim.cost.mapping import Mapping
-from mensa_sim.cost.nest_counts import Precision
+from mensa_sim.cost.counts.nest import Precision
+from mensa_sim.cost.mapping.mapping import Mapping
 from mensa_sim.hardware.accelerator import DIMS, Accelerator, Register
 from mensa_sim.workload.layer import LoopNest
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from interpreter import BUFFER, cycles, interpret
 
 from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.nest_counts import Precision, price_mapping
-from mensa_sim.cost.tally import repeats_of
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.accelerator import Accelerator, VectorUnit
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.sram import buffer_figures
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.hardware.technology.sram import buffer_figures
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import cycles, interpret
 
-from mensa_sim.cost.nest_counts import Precision, price_mapping
+from mensa_sim.cost.counts.nest import Precision, price_mapping
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.shipped import shipped_files
+from mensa_sim.io.shipped import shipped_files
 
 SPECS = sorted(name for name in shipped_files("accelerators") if load_accelerator(name).timings is None)
 

@@ -4,9 +4,9 @@ import pytest
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.sram import buffer_figures
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.shipped import shipped_files
+from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.io.shipped import shipped_files
 
 PLACED = [
     (placed, system.memory_of(placed.name))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.fit import (
+from mensa_sim.cost.measured.fits.fit import (
     MIN_ROWS,
     DeviceFit,
     fit_device,
@@ -17,11 +17,11 @@ from mensa_sim.cost.fit import (
     halves,
     predicted,
 )
-from mensa_sim.cost.fit_model import CONSTANTS, TILES, Form, predict_s, roofline_s, shapes_of
-from mensa_sim.cost.fit_text import fit_yaml
-from mensa_sim.cost.timing_table import DeviceFigures, Kernel, Timing
+from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, Form, predict_s, roofline_s, shapes_of
+from mensa_sim.cost.measured.fits.text import fit_yaml
+from mensa_sim.cost.measured.table import DeviceFigures, Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.files import read_record
+from mensa_sim.io.files import read_record
 from mensa_sim.workload.layer import LoopNest
 
 FIGURES = DeviceFigures(processors=40, cache_bytes=4_000_000, bytes_per_s=320e9, peak_macs_per_s=4e12)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost import fit_cache
-from mensa_sim.cost.fit import DeviceFit, fit_device
-from mensa_sim.cost.fit_cache import kept_fit
-from mensa_sim.cost.timing_table import DeviceFigures, Kernel, Timing
+from mensa_sim.cost.measured.fits import cache as fit_cache
+from mensa_sim.cost.measured.fits.cache import kept_fit
+from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device
+from mensa_sim.cost.measured.table import DeviceFigures, Kernel, Timing
 
 FIGURES = DeviceFigures(processors=4, cache_bytes=1000, bytes_per_s=1e9, peak_macs_per_s=1e9)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from gpu_rows import GPUS, TABLES, carried, error_percent, gpu_rows, of_family
 
-from mensa_sim.cost.fit import DeviceFit, fit_device, predicted
-from mensa_sim.cost.fit_model import shapes_of
-from mensa_sim.cost.timing_table import Timing
-from mensa_sim.files import read_record
-from mensa_sim.shipped import shipped_root
+from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device, predicted
+from mensa_sim.cost.measured.fits.model import shapes_of
+from mensa_sim.cost.measured.table import Timing
+from mensa_sim.io.files import read_record
+from mensa_sim.io.shipped import shipped_root
 
 FAMILIES = ("add", "convolution", "layer_norm", "linear", "matmul", "relu", "softmax")
 GOALS_PERCENT = {"linear": 15.0, "matmul": 15.0, "convolution": 25.0}

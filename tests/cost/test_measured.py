@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.cost.layer_cost import STREAMED
-from mensa_sim.cost.measured import STEP_BY_STEP
-from mensa_sim.cost.measured_timings import load_timings
-from mensa_sim.cost.price import RESIDENCIES, price
-from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import table_text
-from mensa_sim.cost.timing_table_kernels import kernel_runs, sequence_kernel
+from mensa_sim.cost.measured.cost import STEP_BY_STEP
+from mensa_sim.cost.measured.file import table_text
+from mensa_sim.cost.measured.kernels import kernel_runs, sequence_kernel
+from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
+from mensa_sim.cost.measured.timings import load_timings
+from mensa_sim.cost.prices.price import RESIDENCIES, price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
-from mensa_sim.hardware.technology import Constant
+from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 

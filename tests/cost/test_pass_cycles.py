@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.cost.nest_counts import pass_cycles, pipeline_cycles
-from mensa_sim.cost.unrolling import unroll
+from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
+from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.accelerator import Accelerator, Hop
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.workload.layer import LoopNest

@@ -8,7 +8,7 @@ import pytest
 from zigzag_counts import Counts, energy_pj, rounded_counts
 from zigzag_layers import LEVELS, MEMORY, SPEC, PeerLayer, peer_layers
 
-from mensa_sim.cost.nest_counts import NestCounts, price_mapping
+from mensa_sim.cost.counts.nest import NestCounts, price_mapping
 from mensa_sim.workload.layer import LoopNest
 
 CLOSE = 0.02

@@ -7,12 +7,12 @@ from zigzag_layers import ENERGY, MEMORY, SPEC, PeerLayer, peer_layers
 from zigzag_space import HALF_BUFFER, ORDER, SIZES, SPLIT, limits_that_exclude
 
 from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.nest_counts import price_mapping
-from mensa_sim.cost.price import Pricer
+from mensa_sim.cost.mapping.sides import Objective
+from mensa_sim.cost.prices.price import Pricer
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.sides import Objective
-from mensa_sim.cost.tally import repeats_of
 from mensa_sim.cost.vector import vector_work
 
 OUTSIDE = {

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from mensa_sim.cost.layer_cost import Residency
-from mensa_sim.cost.price import RESIDENCIES, price
+from mensa_sim.cost.prices.price import RESIDENCIES, price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import BufferName, Register
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
-from mensa_sim.shipped import shipped_files
+from mensa_sim.io.shipped import shipped_files
 from mensa_sim.units import leakage_pj
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mensa_sim.cost.price_log import PriceLog
+from mensa_sim.cost.prices.log import PriceLog
 
 DIGESTS = [bytes([number]) * 32 for number in range(4)]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.price import price
-from mensa_sim.cost.price_memo import PriceMemo
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter

@@ -10,19 +10,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.candidates import ORDERS, build, inner_orders, register_tiles
-from mensa_sim.cost.capacity import whole_bits
-from mensa_sim.cost.counts import BUFFER_OF
+from mensa_sim.cost.counts.counts import BUFFER_OF
+from mensa_sim.cost.counts.nest import NestCounts, Precision, price_mapping
+from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.energy import EnergyModel, energy_model
-from mensa_sim.cost.grid import grid
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
-from mensa_sim.cost.nest_counts import NestCounts, Precision, price_mapping
-from mensa_sim.cost.price import Pricer, resident_operands
+from mensa_sim.cost.mapping.candidates import ORDERS, build, inner_orders, register_tiles
+from mensa_sim.cost.mapping.capacity import whole_bits
+from mensa_sim.cost.mapping.grid import grid
+from mensa_sim.cost.mapping.search import LIMITS, Search, limits_of
+from mensa_sim.cost.mapping.sides import Target
+from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.prices.price import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import LIMITS, Search, limits_of
-from mensa_sim.cost.sides import Target
-from mensa_sim.cost.tally import repeats_of
-from mensa_sim.cost.unrolling import unroll
 from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator

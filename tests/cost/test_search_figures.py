@@ -7,16 +7,16 @@ from drawn import accelerators, nests
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.candidates import build
-from mensa_sim.cost.capacity import buffered_bytes
+from mensa_sim.cost.counts.nest import Precision, price_mapping
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, Residency
-from mensa_sim.cost.nest_counts import Precision, price_mapping
-from mensa_sim.cost.price import RESIDENCIES, Pricer
+from mensa_sim.cost.mapping.candidates import build
+from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.search import Priced, Search
+from mensa_sim.cost.mapping.sides import BufferCase, Objective
+from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.prices.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.search import Priced, Search
-from mensa_sim.cost.sides import Case, Objective
-from mensa_sim.cost.unrolling import unroll
 from mensa_sim.hardware.accelerator import OPERANDS, Axis, Buffer, Operand, Register, VectorUnit
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -34,7 +34,7 @@ class Watched:
         self._search = search
         self.found: list[Priced | None] = []
 
-    def best(self, case: Case) -> Priced | None:
+    def best(self, case: BufferCase) -> Priced | None:
         self.found.append(self._search.best(case))
         return self.found[-1]
 

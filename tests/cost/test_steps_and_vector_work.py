@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.recurrent import Steps, batched, steps_of
-from mensa_sim.cost.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.vector import vector_cycles, vector_work
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter

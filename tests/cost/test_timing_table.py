@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import COLUMNS, TimingTableWriter, read_timing_table, table_text
+from mensa_sim.cost.measured.file import COLUMNS, TimingTableWriter, read_timing_table, table_text
+from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
 from mensa_sim.workload.layer import LoopNest
 

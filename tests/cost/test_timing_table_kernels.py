@@ -1,6 +1,6 @@
 """Which kernels a layer stands for."""
 
-from mensa_sim.cost.timing_table_kernels import kernel_runs, kernels_of, sequence_kernel
+from mensa_sim.cost.measured.kernels import kernel_runs, kernels_of, sequence_kernel
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 

@@ -5,7 +5,7 @@ from math import prod
 from drawn import accelerators, nests
 from hypothesis import given
 
-from mensa_sim.cost.unrolling import unroll
+from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.workload.layer import LoopNest

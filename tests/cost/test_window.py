@@ -4,7 +4,7 @@ from drawn import nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.window import _ragged_histogram, window_histogram, window_of
+from mensa_sim.cost.counts.window import _ragged_histogram, window_histogram, window_of
 from mensa_sim.workload.layer import LoopNest
 
 

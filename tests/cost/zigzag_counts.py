@@ -20,11 +20,11 @@ from math import prod
 
 from zigzag_layers import ENERGY, MEMORY, SPEC
 
-from mensa_sim.cost.capacity import distinct
-from mensa_sim.cost.counts import BUFFER_OF, OperandCounts, Tiles, _count_output, _count_read, _Walk
-from mensa_sim.cost.mapping import Mapping
-from mensa_sim.cost.nest_counts import Precision, operand_ports
-from mensa_sim.cost.unrolling import WINDOW
+from mensa_sim.cost.counts.counts import BUFFER_OF, OperandCounts, Tiles, _count_output, _count_read, _Walk
+from mensa_sim.cost.counts.nest import Precision, operand_ports
+from mensa_sim.cost.mapping.capacity import distinct
+from mensa_sim.cost.mapping.mapping import Mapping
+from mensa_sim.cost.mapping.unrolling import WINDOW
 from mensa_sim.hardware.accelerator import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 

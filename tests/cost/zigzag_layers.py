@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
-from mensa_sim.cost.mapping import Loop, Mapping
-from mensa_sim.cost.unrolling import unroll
+from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.layer import DIMS, Layer, LoopNest, Parameter

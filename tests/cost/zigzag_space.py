@@ -9,12 +9,12 @@ from itertools import groupby
 
 from zigzag_layers import SPEC
 
-from mensa_sim.cost.candidates import FREE_GROUP, group, inner_orders, splits
-from mensa_sim.cost.capacity import buffered_bytes
-from mensa_sim.cost.mapping import Loop, Mapping
-from mensa_sim.cost.nest_counts import Precision, price_mapping
-from mensa_sim.cost.search import LIMITS, limits_of
-from mensa_sim.cost.unrolling import relevant
+from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.mapping.candidates import FREE_GROUP, group, inner_orders, splits
+from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.search import LIMITS, limits_of
+from mensa_sim.cost.mapping.unrolling import relevant
 from mensa_sim.hardware.accelerator import OPERANDS
 from mensa_sim.workload.layer import LoopNest
 

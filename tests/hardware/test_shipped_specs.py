@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.errors import FileError
-from mensa_sim.files import json_schema, read_mapping
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.files import (
     FILE_KINDS,
@@ -16,8 +15,9 @@ from mensa_sim.hardware.files import (
     load_technology,
 )
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.sram import buffer_figures
-from mensa_sim.shipped import shipped_files
+from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.io.files import json_schema, read_mapping
+from mensa_sim.io.shipped import shipped_files
 
 ACCELERATORS = tuple(shipped_files("accelerators"))
 SYSTEMS = tuple(shipped_files("systems"))

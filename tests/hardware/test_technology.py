@@ -14,7 +14,7 @@ from mensa_sim.hardware.accelerator import Buffer
 from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.node_scaling import (
+from mensa_sim.hardware.technology.node_scaling import (
     AREA_FACTOR,
     ENERGY_POLYNOMIAL,
     NODES_NM,
@@ -22,8 +22,8 @@ from mensa_sim.hardware.node_scaling import (
     energy_factor,
     leakage_factor,
 )
-from mensa_sim.hardware.sram import buffer_figures, sram_figures
-from mensa_sim.shipped import shipped_files
+from mensa_sim.hardware.technology.sram import buffer_figures, sram_figures
+from mensa_sim.io.shipped import shipped_files
 
 TECHNOLOGY = load_technology("cmos_22nm")
 CELLS = ("itrs-hp", "itrs-lop", "itrs-lstp")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mensa_sim import cli
-from mensa_sim.cost.timing_table_file import read_timing_table
+from mensa_sim.cli import main as cli
+from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.measure import conditions
 from mensa_sim.measure import measure as measuring

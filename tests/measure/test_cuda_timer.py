@@ -7,14 +7,14 @@ import pytest
 import torch
 from fake_cuda import LAUNCH_S, FakeCuda
 
-from mensa_sim.cost.timing_table import Conditions
-from mensa_sim.cost.timing_table_file import read_timing_table
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.table import Conditions
 from mensa_sim.errors import MensaError
 from mensa_sim.measure import energy
 from mensa_sim.measure import measure as measuring
 from mensa_sim.measure.energy import CounterError, NvmlMeter, nvml_meter
-from mensa_sim.measure.kernels import PreparedKernel
-from mensa_sim.measure.measure import Measurement, Progress, measure
+from mensa_sim.measure.kernels.kernels import PreparedKernel
+from mensa_sim.measure.measure import KernelMeasurement, Progress, measure
 from mensa_sim.measure.stopwatch import Limits, time_kernel
 from mensa_sim.measure.timers import CudaTimer
 from mensa_sim.workload.graph import LayerGraph
@@ -91,7 +91,7 @@ class Gpu:
             raise CounterError("GPU is lost")
         return round(self.cuda.now_s // 0.02 * 20) * WATTS
 
-    def measure(self, folder: Path, *rows: int, **options: object) -> Measurement:
+    def measure(self, folder: Path, *rows: int, **options: object) -> KernelMeasurement:
         layers = tuple(
             Layer(name=f"l{count}", operator="linear", nest=LoopNest(OX=count, input_width=count)) for count in rows
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.timing_table import DTYPE_BYTES, Conditions, Kernel
+from mensa_sim.cost.measured.table import DTYPE_BYTES, Conditions, Kernel
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.measure.import_table import ImportRequest, import_table, joined
 from mensa_sim.workload.layer import LoopNest

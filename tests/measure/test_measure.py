@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from mensa_sim.cost.timing_table import Kernel, Timing
-from mensa_sim.cost.timing_table_file import read_timing_table
-from mensa_sim.cost.timing_table_kernels import kernels_of
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.kernels import kernels_of
+from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.measure import conditions
 from mensa_sim.measure import measure as measuring
-from mensa_sim.measure.measure import Measurement, Progress, measure
+from mensa_sim.measure.measure import KernelMeasurement, Progress, measure
 from mensa_sim.measure.stopwatch import Limits
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.layer import Layer, LoopNest
-from mensa_sim.workload.trace import trace
 
 QUICK = Limits(relative_error=0.5, budget_s=0.01, warm_up_s=0.0, min_repetitions=2, max_repetitions=5)
 
@@ -41,7 +41,7 @@ def linears(*rows: int) -> LayerGraph:
     return LayerGraph(name="linears", layers=layers, edges=())
 
 
-def run(graph: LayerGraph, output: Path, **options: object) -> Measurement:
+def run(graph: LayerGraph, output: Path, **options: object) -> KernelMeasurement:
     settings = {"device": "cpu", "limits": QUICK, "command": "a test", "date": "2026-01-01", **options}
     return measure([graph], output=output, **settings)  # type: ignore[arg-type]
 

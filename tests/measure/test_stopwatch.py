@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mensa_sim.measure.stopwatch import Limits, Reading, interquartile_range, relative_error, time_kernel
+from mensa_sim.measure.stopwatch import ClockReading, Limits, interquartile_range, relative_error, time_kernel
 from mensa_sim.measure.timers import HostTimer
 
 
@@ -39,7 +39,7 @@ def jittered(duration_s: float, spread: float, seed: int) -> Iterator[float]:
         yield duration_s * source.gauss(1.0, spread)
 
 
-def timed(durations: Iterator[float], limits: Limits) -> tuple[Reading, FakeClock]:
+def timed(durations: Iterator[float], limits: Limits) -> tuple[ClockReading, FakeClock]:
     clock = FakeClock()
     return time_kernel(clock.kernel(durations), HostTimer(clock), limits, clock), clock
 

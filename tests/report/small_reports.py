@@ -3,23 +3,23 @@
 from pathlib import Path
 from typing import Any
 
-from mensa_sim import api
-from mensa_sim.api_explore import explore
-from mensa_sim.api_validate import fitted_constants, validate
-from mensa_sim.files import write_yaml
-from mensa_sim.report.compare import compare_html
-from mensa_sim.report.explore import explore_html
-from mensa_sim.report.html import report_html
-from mensa_sim.report.reproduce_html import reproduce_html
-from mensa_sim.report.scenario_html import scenario_html
-from mensa_sim.report.sensitivity_html import sensitivity_html
-from mensa_sim.report.validate import validation_html
-from mensa_sim.study.compare import CompareRequest, compare
-from mensa_sim.study.explore_result import ExploreResult
-from mensa_sim.study.reproduce import ReproduceRequest, reproduce
-from mensa_sim.study.scenario import ScenarioResult
-from mensa_sim.study.sensitivity import HEADLINES, SensitivityResult, Swing
-from mensa_sim.study.sensitivity_joint import Interval
+from mensa_sim.api import session as api
+from mensa_sim.api.explore import explore
+from mensa_sim.api.validate import fitted_constants, validate
+from mensa_sim.io.files import write_yaml
+from mensa_sim.report.compare.compare import compare_html
+from mensa_sim.report.explore.page import explore_html
+from mensa_sim.report.reproduce.page import reproduce_html
+from mensa_sim.report.run.page import report_html
+from mensa_sim.report.scenario.page import scenario_html
+from mensa_sim.report.sensitivity.page import sensitivity_html
+from mensa_sim.report.validate.validate import validation_html
+from mensa_sim.study.compare.compare import CompareRequest, compare
+from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.reproduce.reproduce import ReproduceRequest, reproduce
+from mensa_sim.study.scenario.scenario import ScenarioResult
+from mensa_sim.study.sensitivity.joint import Interval
+from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityResult, Swing
 
 HOSTILE = "<img src=x onerror='window.hacked=1'></script><script>window.hacked=1</script>"
 """Whatever file it comes from, it is text."""

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_reports import HOSTILE, PAGES, tiny_workload
 
-from mensa_sim import api
+from mensa_sim.api import session as api
 from mensa_sim.hardware.files import load_system
-from mensa_sim.report.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OWN, PATTERNS, looks
-from mensa_sim.report.drawn import Drawn
-from mensa_sim.report.run_figures import run_figures
-from mensa_sim.shipped import shipped_files
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.report.page.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OWN, PATTERNS, looks
+from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.run.figures import run_figures
 
 NAMES = st.lists(st.one_of(st.sampled_from(sorted(OWN)), st.text(min_size=1)), max_size=len(COLOURS) * len(PATTERNS))
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mensa_sim import atomic_write
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.report.output_folder import MARKER, write_folder
+from mensa_sim.io import atomic as atomic_write
+from mensa_sim.report.page.output_folder import MARKER, write_folder
 
 OLD = {"layers.csv": "old layers", "report.html": "old report", MARKER: json.dumps({"versions": {"mensa-sim": "0"}})}
 NEW = {"layers.csv": "new layers", "report.html": "n" * 100_000, MARKER: json.dumps({"versions": {"mensa-sim": "1"}})}
@@ -111,7 +111,7 @@ import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 sys.argv = ["mensa-sim", "run", "tiny.yaml", "-q", "--output", "out"]
-from mensa_sim.cli import main
+from mensa_sim.cli.main import main
 main()
 """
 

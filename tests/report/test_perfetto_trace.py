@@ -4,8 +4,8 @@ import itertools
 import json
 from typing import Any
 
-from mensa_sim.report.perfetto import perfetto_json
-from mensa_sim.simulate.timeline import BufferLevel, Span, Timeline
+from mensa_sim.report.viewer.perfetto import perfetto_json
+from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer
 

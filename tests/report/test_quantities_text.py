@@ -2,7 +2,7 @@
 
 import pytest
 
-from mensa_sim.report.quantities import engineering, percent_text
+from mensa_sim.report.page.quantities import engineering, percent_text
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 from small_reports import explore_result, tiny_workload
 
-from mensa_sim import api
-from mensa_sim.files import write_yaml
-from mensa_sim.report.explore import MAX_OTHERS, drawn_designs
-from mensa_sim.report.gantt import MAX_BARS, around, merged
-from mensa_sim.report.html import report_html
-from mensa_sim.report.scenario_html import scenario_html
-from mensa_sim.simulate.timeline import Span
+from mensa_sim.api import session as api
+from mensa_sim.io.files import write_yaml
+from mensa_sim.report.explore.page import MAX_OTHERS, drawn_designs
+from mensa_sim.report.run.gantt import MAX_BARS, around, merged
+from mensa_sim.report.run.page import report_html
+from mensa_sim.report.scenario.page import scenario_html
+from mensa_sim.simulate.record.timeline import Span
 
 MEGABYTE = 1_000_000
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_reports import HOSTILE, scenario_result, tiny_workload
 
-from mensa_sim import api
-from mensa_sim.report.over_time import STEPS, maxima, sums
-from mensa_sim.report.page import script_json
-from mensa_sim.report.run_figures import run_figures
-from mensa_sim.report.scenario_figures import scenario_figures
-from mensa_sim.report.time_use import time_use
-from mensa_sim.simulate.timeline import BufferLevel, Span
-from mensa_sim.study.result import RunResult
-from mensa_sim.study.scenario import ScenarioResult
+from mensa_sim.api import session as api
+from mensa_sim.report.page.page import script_json
+from mensa_sim.report.run.figures import run_figures
+from mensa_sim.report.run.over_time import STEPS, maxima, sums
+from mensa_sim.report.run.time_use import time_use
+from mensa_sim.report.scenario.figures import scenario_figures
+from mensa_sim.simulate.record.timeline import BufferLevel, Span
+from mensa_sim.study.run.result import RunResult
+from mensa_sim.study.scenario.scenario import ScenarioResult
 
 
 @pytest.fixture(scope="module")

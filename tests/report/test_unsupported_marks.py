@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mensa_sim import api
-from mensa_sim.report.html import report_html
-from mensa_sim.report.layers import trace_json
-from mensa_sim.report.summary import layers_csv, summary
-from mensa_sim.report.tables import run_tables
+from mensa_sim.api import session as api
+from mensa_sim.report.page.tables import run_tables
+from mensa_sim.report.run.page import report_html
+from mensa_sim.report.run.summary import layers_csv, summary
+from mensa_sim.report.trace.layers import trace_json
 
 MODEL = """
 from torch import fft, nn

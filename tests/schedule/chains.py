@@ -1,10 +1,10 @@
 """Hand-made problems: a chain of units on two accelerators, the second beside another memory."""
 
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.transfer import Route, Stage
-from mensa_sim.schedule.unit import Option, Tensor, Unit
+from mensa_sim.schedule.transfer import Route, TransferStage
+from mensa_sim.schedule.unit import Option, Unit, UnitTensor
 
-LINK = Route(stages=(Stage(resource="link", bandwidth_bytes_per_s=1e12, pj_per_byte=2.0, latency_ps=10),))
+LINK = Route(stages=(TransferStage(resource="link", bandwidth_bytes_per_s=1e12, pj_per_byte=2.0, latency_ps=10),))
 """10 ps, then 1 ps a byte; 2 pJ a byte."""
 
 
@@ -17,7 +17,7 @@ def unit(name: str, *latencies_ps: int, **fields: object) -> Unit:
 def chain(*units: Unit, sizes_bytes: tuple[int, ...] = (), **fields: object) -> Problem:
     """Units one after another; `sizes_bytes` flow between them, 100 each if not given."""
     sizes = sizes_bytes or (100,) * (len(units) - 1)
-    tensors = tuple(Tensor(producer=i, readers=(i + 1,), size_bytes=size) for i, size in enumerate(sizes))
+    tensors = tuple(UnitTensor(producer=i, readers=(i + 1,), size_bytes=size) for i, size in enumerate(sizes))
     settings: dict[str, object] = {
         "name": "chain",
         "accelerators": ("near", "far"),

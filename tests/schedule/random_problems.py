@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.transfer import Route, Stage
-from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
+from mensa_sim.schedule.transfer import Route, TransferStage
+from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
 ENERGIES = st.floats(0, 1000, width=32) | st.integers(0, 20).map(float)
@@ -52,11 +52,11 @@ def problems(
         later = st.sets(st.integers(producer + 1, min(count - 1, producer + 4)), min_size=1, max_size=3)
         for readers in draw(st.lists(later, max_size=2)):
             size_bytes = draw(st.integers(0, 500))
-            tensors.append(Tensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
+            tensors.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     route = Route(
         stages=(
-            Stage(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
-            Stage(
+            TransferStage(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
+            TransferStage(
                 resource="link",
                 bandwidth_bytes_per_s=1e12,
                 pj_per_byte=draw(st.floats(0, 4, width=32)),

@@ -7,13 +7,13 @@ from chains import chain, unit
 
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Tensor
+from mensa_sim.schedule.unit import UnitTensor
 
 
 def diamond(**fields: object) -> Problem:
     """a feeds b and c, which feed d; 100 bytes each: 110 ps and 200 pJ to copy."""
     units = (unit("a", 10, 10), unit("b", 500, 300), unit("c", 400, 700), unit("d", 20, 20))
-    tensors = tuple(Tensor(producer=p, readers=r, size_bytes=100) for p, r in ((0, (1, 2)), (1, (3,)), (2, (3,))))
+    tensors = tuple(UnitTensor(producer=p, readers=r, size_bytes=100) for p, r in ((0, (1, 2)), (1, (3,)), (2, (3,))))
     return chain(*units, tensors=tensors, **fields)
 
 

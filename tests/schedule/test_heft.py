@@ -4,18 +4,18 @@ from chains import chain, unit
 from hypothesis import HealthCheck, given, settings
 from random_problems import problems
 
-from mensa_sim.schedule.heft import heft, upward_ranks
+from mensa_sim.schedule.policies.heft import heft, upward_ranks
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Tensor
+from mensa_sim.schedule.unit import UnitTensor
 
 
 def fork() -> Problem:
     """Two branches of equal work between a source and a join."""
     units = (unit("a", 10, 30), unit("b", 500, 500), unit("c", 500, 500), unit("d", 20, 20))
     tensors = (
-        Tensor(producer=0, readers=(1, 2), size_bytes=100),
-        Tensor(producer=1, readers=(3,), size_bytes=100),
-        Tensor(producer=2, readers=(3,), size_bytes=100),
+        UnitTensor(producer=0, readers=(1, 2), size_bytes=100),
+        UnitTensor(producer=1, readers=(3,), size_bytes=100),
+        UnitTensor(producer=2, readers=(3,), size_bytes=100),
     )
     return chain(*units, tensors=tensors, execution="parallel")
 
@@ -33,7 +33,7 @@ def test_branches_go_to_different_accelerators_where_copies_are_cheap() -> None:
 
 def test_a_short_unit_takes_the_idle_gap_before_a_placed_one() -> None:
     units = (unit("a", 100, 1000), unit("b", 1000, 100), unit("short", 40, 900))
-    tensors = (Tensor(producer=0, readers=(1,), size_bytes=100),)
+    tensors = (UnitTensor(producer=0, readers=(1,), size_bytes=100),)
     found = heft(chain(*units, tensors=tensors, execution="parallel", accelerators=("near", "far")))
     assert found.assignment == {"a": "near", "short": "near", "b": "far"}
     back = (unit("a", 1000, 10), unit("b", 300, 3000), unit("short", 40, 900))
@@ -43,7 +43,7 @@ def test_a_short_unit_takes_the_idle_gap_before_a_placed_one() -> None:
 
 
 def test_a_unit_that_fits_an_idle_gap_exactly_takes_it() -> None:
-    tensors = (Tensor(producer=0, readers=(1,), size_bytes=100),)
+    tensors = (UnitTensor(producer=0, readers=(1,), size_bytes=100),)
     units = (unit("a", 1000, 10), unit("b", 300, 3000), unit("exact", 120, 900))
     found = heft(chain(*units, tensors=tensors, execution="parallel"))
     assert found.prediction.starts_ps == (0, 120, 0)

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from mensa_sim.schedule.linear_program import LinearProgram
+from mensa_sim.schedule.exact.linear_program import LinearProgram
 
 
 def knapsack(scale: float = 1.0) -> LinearProgram:

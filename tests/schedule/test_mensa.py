@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim.errors import UsageError
-from mensa_sim.schedule.mensa import family_accelerators, mensa
+from mensa_sim.schedule.policies.mensa import family_accelerators, mensa
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Option, Refusal, Tensor, Unit
+from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 FAMILIES = {1: 0, 3: 1}
 FIRST = unit("first", 100, 200, family=1)
@@ -64,14 +64,14 @@ def test_a_layer_that_stayed_is_the_predecessor_that_the_next_one_is_compared_wi
 
 def test_the_predecessor_is_the_producer_that_sends_most_bytes() -> None:
     other = unit("other", 100, 100, family=3)
-    tensors = tuple(Tensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5), (1, 5)))
+    tensors = tuple(UnitTensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5), (1, 5)))
     problem = chain(FIRST, other, unit("join", 100, 100, family=1), tensors=tensors, families=FAMILIES)
     assert mensa(problem).assignment["join"] == "far"
 
 
 def test_of_producers_that_send_as_much_the_earliest_is_the_predecessor() -> None:
     other = unit("other", 100, 100, family=3)
-    tensors = tuple(Tensor(producer=producer, readers=(2,), size_bytes=5) for producer in (0, 1))
+    tensors = tuple(UnitTensor(producer=producer, readers=(2,), size_bytes=5) for producer in (0, 1))
     join = unit("join", 100, 100, family=3, parameter_bytes=4, macs_per_step=400)
     found = mensa(chain(FIRST, other, join, tensors=tensors, families=FAMILIES))
     assert found.assignment == {"first": "near", "other": "far", "join": "near"}
@@ -80,7 +80,7 @@ def test_of_producers_that_send_as_much_the_earliest_is_the_predecessor() -> Non
 @pytest.mark.parametrize(("parameter_bytes", "place"), [(7, "near"), (8, "far")])
 def test_activations_that_lie_where_the_layer_is_ideal_need_not_be_sent(parameter_bytes: int, place: str) -> None:
     other = unit("other", 100, 100, family=3)
-    tensors = tuple(Tensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5)))
+    tensors = tuple(UnitTensor(producer=p, readers=(2,), size_bytes=size) for p, size in ((0, 7), (1, 5)))
     join = unit("join", 100, 100, family=3, parameter_bytes=parameter_bytes, macs_per_step=parameter_bytes)
     found = mensa(chain(FIRST, other, join, tensors=tensors, families=FAMILIES))
     assert found.assignment == {"first": "near", "other": "far", "join": place}

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from random_problems import problems
 
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.schedule import elimination
-from mensa_sim.schedule.arrays import Arrays
 from mensa_sim.schedule.evaluate import evaluate
-from mensa_sim.schedule.makespan_program import consistent_order
-from mensa_sim.schedule.optimal import beside, optimal
+from mensa_sim.schedule.exact import elimination
+from mensa_sim.schedule.exact.arrays import Arrays
+from mensa_sim.schedule.exact.makespan_program import consistent_order
+from mensa_sim.schedule.policies.optimal import beside, optimal
+from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Objective, Problem
-from mensa_sim.schedule.registry import SCHEDULERS, schedule
-from mensa_sim.schedule.unit import Tensor
+from mensa_sim.schedule.unit import UnitTensor
 
 THOROUGH = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -114,8 +114,8 @@ def ladder(rungs: int, **fields: object) -> Problem:
     for rung in range(rungs):
         base = 3 * rung
         units += [unit(f"l{rung}", 50 + rung, 40), unit(f"r{rung}", 45, 60 - rung), unit(f"j{rung}", 9, 11)]
-        tensors.append(Tensor(producer=base, readers=(base + 1, base + 2), size_bytes=20))
-        tensors += [Tensor(producer=base + side, readers=(base + 3,), size_bytes=20) for side in (1, 2)]
+        tensors.append(UnitTensor(producer=base, readers=(base + 1, base + 2), size_bytes=20))
+        tensors += [UnitTensor(producer=base + side, readers=(base + 3,), size_bytes=20) for side in (1, 2)]
     return chain(*units, tensors=tuple(tensors), **fields)
 
 
@@ -135,7 +135,7 @@ def test_joining_two_branches_late_pays_where_copies_are_cheap() -> None:
 def test_a_unit_that_takes_no_time_goes_before_one_that_starts_with_it() -> None:
     """On `far`, `instant` and `slow` may both start at once: were `slow` first, `last` on `near` would wait for it."""
     units = (unit("slow", 900, 100), unit("instant", 900, 0), unit("last", 50, 900))
-    tensors = (Tensor(producer=1, readers=(2,), size_bytes=0),)
+    tensors = (UnitTensor(producer=1, readers=(2,), size_bytes=0),)
     problem = chain(*units, tensors=tensors, execution="parallel", objective="latency")
     order = consistent_order(Arrays(problem), assignment=[1, 1, 0], starts_ps=[0, 0, 0])
     assert order == [1, 2, 0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from chains import chain, unit
 
-from mensa_sim.schedule.registry import schedule
+from mensa_sim.schedule.policies.registry import schedule
 
 
 @pytest.mark.parametrize("index", [int, np.int64, np.uint8])

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from random_problems import problems
 
 from mensa_sim.errors import UsageError
-from mensa_sim.schedule.optimal import optimal
-from mensa_sim.schedule.pareto import pareto, pareto_front
+from mensa_sim.schedule.policies.optimal import optimal
+from mensa_sim.schedule.policies.pareto import pareto, pareto_front
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import Option, Unit
 

@@ -10,8 +10,8 @@ from systems import LEAKAGE_MW, a_cost_table, a_graph, a_system
 from mensa_sim.errors import FileError
 from mensa_sim.schedule.files import read_schedule, schedule_yaml
 from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.registry import schedule
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from random_problems import problems
 
 from mensa_sim.errors import InfeasibleError, UnknownNameError
 from mensa_sim.schedule.evaluate import evaluate
+from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.schedule.unit import Option, Refusal
 

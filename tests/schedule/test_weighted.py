@@ -3,8 +3,8 @@
 import pytest
 from chains import chain, unit
 
-from mensa_sim.schedule.linear_program import SOLVED, STOPPED
-from mensa_sim.schedule.weighted import best_of, evaluated
+from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED
+from mensa_sim.schedule.exact.weighted import best_of, evaluated
 
 VALUE = 300.0
 """Latency of the better of the two candidates."""

@@ -11,7 +11,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.accelerator import Accelerator, Axis, Buffer, Dataflow
 from mensa_sim.hardware.memory import Link, Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
-from mensa_sim.hardware.technology import Technology
+from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.tally import Tally
-from mensa_sim.simulate.timeline import RequestRecord, Timeline
+from mensa_sim.simulate.record.tally import Tally
+from mensa_sim.simulate.record.timeline import RequestRecord, Timeline
 
 
 def tally_of(timeline: Timeline, system: System, streams: tuple[str, ...], middle_ps: int | None = None) -> Tally:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.errors import FileError
-from mensa_sim.shipped import shipped_files
-from mensa_sim.simulate.arrivals import ClosedLoop, Periodic, Poisson, Trace, arrival_times
-from mensa_sim.simulate.files import read_scenario, read_trace
-from mensa_sim.simulate.options import Options
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Periodic, Poisson, Trace, arrival_times
+from mensa_sim.simulate.scenario.files import read_scenario, read_trace
 from mensa_sim.units import PS_PER_MS, PS_PER_S
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.simulate.best_value import Item, most_valuable
+from mensa_sim.simulate.plan.best_value import Item, most_valuable
 
 
 def value(items: list[Item], places: list[int]) -> int:

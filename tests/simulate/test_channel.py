@@ -6,8 +6,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.simulate.channel import Channel, Transfer
-from mensa_sim.simulate.clock import Clock
+from mensa_sim.simulate.engine.channel import Channel, Transfer
+from mensa_sim.simulate.engine.clock import Clock
 from mensa_sim.units import PS_PER_S, transfer_ps
 
 GB_PER_S = 10**9

@@ -12,7 +12,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.memory import HostLink
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.simulate.host_fed import ON_CHIP, host_bytes, host_fed_in_turn, is_host_fed
-from mensa_sim.simulate.parameter_cache import cached_parameters, copies, first_tile_bytes, stored_bytes
+from mensa_sim.simulate.plan.parameter_cache import cached_parameters, copies, first_tile_bytes, stored_bytes
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 HOST = HostLink(overhead_ps=1000, in_bytes_per_s=10**9, out_bytes_per_s=2 * 10**9, output_channel_multiple=16)

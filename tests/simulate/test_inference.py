@@ -20,8 +20,8 @@ from simulation_problems import (
 
 from mensa_sim.errors import InfeasibleError, UnknownNameError, UsageError
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.metrics import energy_by_component
-from mensa_sim.simulate.plan import copied_bytes
+from mensa_sim.simulate.metrics.inference import energy_by_component
+from mensa_sim.simulate.plan.plan import copied_bytes
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.graph import Edge, LayerGraph
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from simulation_problems import accelerator, cost, layer, link, memory, problems, system, table
 
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.metrics import metrics, union_ps
-from mensa_sim.simulate.timeline import Span
+from mensa_sim.simulate.metrics.inference import metrics, union_ps
+from mensa_sim.simulate.record.timeline import Span
 from mensa_sim.workload.graph import Edge, LayerGraph
 
 

@@ -10,14 +10,14 @@ from simulation_problems import accelerator, chain, cost, everything_on, graphs,
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.accelerator import PowerGating
-from mensa_sim.simulate.arrivals import Periodic, Trace
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.metrics import energy_by_component, metrics
-from mensa_sim.simulate.options import Options
-from mensa_sim.simulate.plan import make_plan
-from mensa_sim.simulate.residency import pin
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.metrics.inference import energy_by_component, metrics
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.plan.residency import pin
+from mensa_sim.simulate.scenario.arrivals import Periodic, Trace
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
 PREFETCH = Options(prefetch=True)
 ACTIVATIONS = Options(activations=True)

@@ -4,11 +4,11 @@ import pytest
 from simulation_problems import accelerator, chain, cost, everything_on, layer, system, table
 
 from mensa_sim.cost.layer_cost import Residency
-from mensa_sim.simulate.arrivals import Trace
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.options import Options
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.scenario.arrivals import Trace
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.workload.graph import Edge, LayerGraph
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.simulate.quantiles import EXACT_VALUES, Distribution
+from mensa_sim.simulate.record.quantiles import EXACT_VALUES, Distribution
 
 
 @given(st.lists(st.integers(0, 10**15), min_size=1, max_size=50), st.floats(0.01, 1))

@@ -19,13 +19,13 @@ from simulation_problems import (
 from tallied import tally_of
 
 from mensa_sim.errors import UnknownNameError, UsageError
-from mensa_sim.simulate import run_scenario
-from mensa_sim.simulate.arrivals import ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.options import PLAIN
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
-from mensa_sim.simulate.scenario_metrics import Backlog, scenario_metrics
+from mensa_sim.simulate.metrics.scenario import Backlog, scenario_metrics
+from mensa_sim.simulate.plan.options import PLAIN
+from mensa_sim.simulate.scenario import run as run_scenario
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Periodic, Poisson, Trace
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.units import PS_PER_S
 
 MS = 10**9

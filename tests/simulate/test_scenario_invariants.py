@@ -10,11 +10,11 @@ from simulation_problems import assignments, costs_of, graphs, systems
 from tallied import tally_of
 
 from mensa_sim.errors import UsageError
-from mensa_sim.simulate.arrivals import Periodic, Poisson, Trace
-from mensa_sim.simulate.metrics import energy_by_component
-from mensa_sim.simulate.options import Options
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.metrics.inference import energy_by_component
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson, Trace
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
 
 @st.composite

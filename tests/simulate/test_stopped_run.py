@@ -23,11 +23,11 @@ from simulation_problems import (
 
 from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.errors import UsageError
-from mensa_sim.simulate.arrivals import ClosedLoop, Trace
-from mensa_sim.simulate.metrics import energy_by_component
-from mensa_sim.simulate.options import FULL, PLAIN, Options
-from mensa_sim.simulate.run_scenario import Scheduled, simulate_scenario
-from mensa_sim.simulate.scenario import Scenario, Stream
+from mensa_sim.simulate.metrics.inference import energy_by_component
+from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Trace
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
 READ_PJ, WRITE_PJ, LINK_PJ = 8.0, 16.0, 4.0
 """Of a byte, in `simulation_problems`."""

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from simulation_problems import accelerator, cost, layer, problems, system, table
 
 from mensa_sim.simulate.inference import simulate
-from mensa_sim.simulate.options import Options
-from mensa_sim.simulate.tracks import arrows, tracks
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.record.tracks import arrows, tracks
 from mensa_sim.workload.graph import Edge, LayerGraph
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from mensa_sim.study import explore as explore_module
-from mensa_sim.study.explore import ExploreRequest
-from mensa_sim.study.explore_result import ExploreResult
+from mensa_sim.study.explore import explore as explore_module
+from mensa_sim.study.explore.explore import ExploreRequest
+from mensa_sim.study.explore.result import ExploreResult
 
 
 def searched(space: Path, folder: Path, **changes: Any) -> ExploreResult:

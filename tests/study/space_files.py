@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mensa_sim.files import write_yaml
+from mensa_sim.io.files import write_yaml
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.price import price
-from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import table_text
+from mensa_sim.cost.measured.file import table_text
+from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
+from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.shipped import shipped_root
-from mensa_sim.study.calibrate import _layer, calibrate_device, calibrate_spec
+from mensa_sim.io.shipped import shipped_root
+from mensa_sim.study.calibrate.calibrate import _layer, calibrate_device, calibrate_spec
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from space_files import TINY
 
-from mensa_sim import api
-from mensa_sim.api import compare
+from mensa_sim.api import session as api
+from mensa_sim.api.session import compare
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.files import write_yaml
-from mensa_sim.report.compare import compare_summary
-from mensa_sim.shipped import shipped_root
+from mensa_sim.io.files import write_yaml
+from mensa_sim.io.shipped import shipped_root
+from mensa_sim.report.compare.compare import compare_summary
 
 SYSTEMS = ["edge_tpu", "mensa_g", "base_hb"]
 

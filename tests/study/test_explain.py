@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.cost.price import price
+from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.registry import schedule
 from mensa_sim.schedule.schedule import unit_assignment
-from mensa_sim.study.explain import explain, moves
+from mensa_sim.study.explain.explain import explain, moves
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 

@@ -12,13 +12,13 @@ import pytest
 from explorations import outcomes, searched
 from space_files import TINY, write_space
 
-from mensa_sim import api
-from mensa_sim.api_explore import explore
+from mensa_sim.api import session as api
+from mensa_sim.api.explore import explore
 from mensa_sim.errors import FileError, MensaError, UsageError
-from mensa_sim.files import write_yaml
-from mensa_sim.study import explore as explore_module
-from mensa_sim.study.explore_result import ExploreResult, dominates
-from mensa_sim.study.explore_workers import Inline
+from mensa_sim.io.files import write_yaml
+from mensa_sim.study.explore import explore as explore_module
+from mensa_sim.study.explore.result import ExploreResult, dominates
+from mensa_sim.study.explore.workers import Inline
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTIVE = {"trials": 10, "references": []}
@@ -218,7 +218,7 @@ ERRORS: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 
 @pytest.mark.parametrize("error", sorted(ERRORS))
 def test_an_error_is_told_before_any_design_is_run(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mensa_sim.study.explore_cluster.SECONDS", 0.3)
+    monkeypatch.setattr("mensa_sim.study.explore.cluster.SECONDS", 0.3)
     monkeypatch.setattr(Inline, "wait", never)
     (tmp_path / "file").write_text("")
     (tmp_path / "theirs").mkdir()

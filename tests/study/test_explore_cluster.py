@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from space_files import write_space
 
-from mensa_sim.api_explore import explore
+from mensa_sim.api.explore import explore
 from mensa_sim.errors import UsageError
-from mensa_sim.study import explore_cluster
-from mensa_sim.study.explore_result import ExploreResult
+from mensa_sim.study.explore import cluster as explore_cluster
+from mensa_sim.study.explore.result import ExploreResult
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from space_files import GRID, write_space
 
-from mensa_sim.api_explore import explore
-from mensa_sim.report.explore import explore_html, front_figure
-from mensa_sim.report.explore_files import explore_summary
-from mensa_sim.report.explore_parallel import parallel_figure
-from mensa_sim.study.explore_result import ExploreResult
+from mensa_sim.api.explore import explore
+from mensa_sim.report.explore.files import explore_summary
+from mensa_sim.report.explore.page import explore_html, front_figure
+from mensa_sim.report.explore.parallel import parallel_figure
+from mensa_sim.study.explore.result import ExploreResult
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>"

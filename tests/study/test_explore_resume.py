@@ -13,13 +13,13 @@ import pytest
 from explorations import front, outcomes, searched
 from space_files import GRID, write_space
 
-from mensa_sim.api_explore import explore
+from mensa_sim.api.explore import explore
 from mensa_sim.errors import UsageError
-from mensa_sim.study import explore as explore_module
-from mensa_sim.study.explore_evaluate import Task
-from mensa_sim.study.explore_result import ExploreResult
-from mensa_sim.study.explore_store import Outcome
-from mensa_sim.study.explore_workers import Inline
+from mensa_sim.study.explore import explore as explore_module
+from mensa_sim.study.explore.evaluate import Task
+from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.workers import Inline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +40,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     given = 0
 
     class Dying(Inline):
-        def wait(self) -> Outcome:
+        def wait(self) -> DesignOutcome:
             nonlocal given
             if given == after:
                 raise Killed

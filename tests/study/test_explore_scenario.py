@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from space_files import write_space
 
-from mensa_sim import api
-from mensa_sim.api_explore import explore
+from mensa_sim.api import session as api
+from mensa_sim.api.explore import explore
 from mensa_sim.errors import FileError, MensaError
-from mensa_sim.files import write_yaml
-from mensa_sim.study.explore_result import ExploreResult
-from mensa_sim.study.space import load_space
-from mensa_sim.study.space_check import check_space
+from mensa_sim.io.files import write_yaml
+from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.space.check import check_space
+from mensa_sim.study.space.space import load_space
 
 BUSY: dict[str, Any] = {
     "name": "busy",

@@ -8,15 +8,15 @@ import pytest
 from explorations import searched
 from space_files import write_space
 
-from mensa_sim.api_explore import explore
-from mensa_sim.study import explore as explore_module
-from mensa_sim.study import explore_workers
-from mensa_sim.study.explore_evaluate import Setup, Task
-from mensa_sim.study.explore_result import ExploreResult
-from mensa_sim.study.explore_store import Outcome
-from mensa_sim.study.explore_workers import Inline, Processes, Workers
-from mensa_sim.study.space import load_space
-from mensa_sim.study.space_check import check_space
+from mensa_sim.api.explore import explore
+from mensa_sim.study.explore import explore as explore_module
+from mensa_sim.study.explore import workers as explore_workers
+from mensa_sim.study.explore.evaluate import Setup, Task
+from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.workers import Inline, Processes, Workers
+from mensa_sim.study.space.check import check_space
+from mensa_sim.study.space.space import load_space
 
 
 def measured(result: ExploreResult) -> list[tuple[object, ...]]:
@@ -60,11 +60,11 @@ def test_prices_that_cannot_be_removed_are_not_trusted(
     assert not list(elsewhere.iterdir())
 
 
-def dies_on_two(task: Task) -> Outcome:
+def dies_on_two(task: Task) -> DesignOutcome:
     """An evaluation that takes its process with it."""
     if task.number == 2:
         os._exit(9)
-    return Outcome(number=task.number, point=task.point, state="done")
+    return DesignOutcome(number=task.number, point=task.point, state="done")
 
 
 def test_a_design_that_kills_every_process_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mensa_sim import api
-from mensa_sim.cost.timing_table_file import read_timing_table
-from mensa_sim.cost.timing_table_kernels import kernels_of
+from mensa_sim.api import session as api
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.kernels import kernels_of
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.files import write_yaml
-from mensa_sim.report.compare import compare_html, compare_json, compare_tables
-from mensa_sim.report.explain import explanation_json, explanation_tables
-from mensa_sim.report.html import report_html
-from mensa_sim.report.scenario import scenario_json, scenario_tables
-from mensa_sim.report.scenario_html import scenario_html
-from mensa_sim.report.summary import summary_json
-from mensa_sim.report.tables import run_tables
-from mensa_sim.shipped import shipped_root
+from mensa_sim.io.files import write_yaml
+from mensa_sim.io.shipped import shipped_root
+from mensa_sim.report.compare.compare import compare_html, compare_json, compare_tables
+from mensa_sim.report.explain.explain import explanation_json, explanation_tables
+from mensa_sim.report.page.tables import run_tables
+from mensa_sim.report.run.page import report_html
+from mensa_sim.report.run.summary import summary_json
+from mensa_sim.report.scenario.files import scenario_json, scenario_tables
+from mensa_sim.report.scenario.page import scenario_html
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.simulate.metrics import Metrics
-from mensa_sim.study.prediction import reasons_to_differ, simulated_value
+from mensa_sim.simulate.metrics.inference import Metrics
+from mensa_sim.study.run.prediction import reasons_to_differ, simulated_value
 
 
 def schedule(objective: str, value: float) -> Schedule:

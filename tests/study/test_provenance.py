@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.shipped import find
-from mensa_sim.study.provenance import input_hashes
-from mensa_sim.study.reproduce import study_files
+from mensa_sim.io.shipped import find
+from mensa_sim.study.reproduce.reproduce import study_files
+from mensa_sim.study.run.provenance import input_hashes
 
 
 def digest(text: str) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.hardware.files import load_system
-from mensa_sim.shipped import shipped_files
-from mensa_sim.study.fitted_constants import FittedConstant, fitted_constants
-from mensa_sim.study.reference_rows import reference_measurements
-from mensa_sim.study.validate import Validation, ValidationRow, shipped_measurements, validate
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
+from mensa_sim.study.validate.reference_rows import reference_measurements
+from mensa_sim.study.validate.validate import Validation, ValidationRow, shipped_measurements, validate
 
 Rows = list[ValidationRow]
 CONSTANTS = fitted_constants(load_system)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.price import price
+from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.predict import Predictor
+from mensa_sim.study.validate.predict import Predictor
 from mensa_sim.workload.load import load_workload
 
 

@@ -9,18 +9,18 @@ import pytest
 
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.report.reproduce_files import models_csv, reproduce_data, reproduce_json
-from mensa_sim.report.reproduce_html import reproduce_html
-from mensa_sim.study.paper import PaperFigure, chosen_models, family_meant, kinds_meant, paper_figures
-from mensa_sim.study.placement import Goal
-from mensa_sim.study.reproduce import ReproduceRequest, ReproduceResult, reproduce
-from mensa_sim.study.reproduce_experiments import EXPERIMENTS
-from mensa_sim.study.reproduce_outcome import Case, FamilyWork, Outcome
-from mensa_sim.study.reproduce_quantities import DEFINITIONS, means_of, paired_means
-from mensa_sim.study.reproduce_scaling import at_prices, price_factors
-from mensa_sim.study.reproduce_table import Row, Runs, row_of
-from mensa_sim.study.reproduce_workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of
-from mensa_sim.study.run import evaluate_system
+from mensa_sim.report.reproduce.files import models_csv, reproduce_data, reproduce_json
+from mensa_sim.report.reproduce.page import reproduce_html
+from mensa_sim.study.reproduce.experiments import EXPERIMENTS
+from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
+from mensa_sim.study.reproduce.paper import PaperFigure, chosen_models, family_meant, kinds_meant, paper_figures
+from mensa_sim.study.reproduce.quantities import DEFINITIONS, means_of, paired_means
+from mensa_sim.study.reproduce.reproduce import ReproduceRequest, ReproduceResult, reproduce
+from mensa_sim.study.reproduce.scaling import at_prices, price_factors
+from mensa_sim.study.reproduce.table import Row, Runs, row_of
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate_system
 from mensa_sim.workload.graph import Coverage
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
@@ -280,7 +280,7 @@ def test_progress_counts_models() -> None:
 
 
 def test_the_shipped_figures_are_the_reference_ones(reference: Path) -> None:
-    shipped = Path(__file__).parents[2] / "mensa_sim" / "study" / "paper_figures.csv"
+    shipped = Path(__file__).parents[2] / "mensa_sim" / "study" / "reproduce" / "paper_figures.csv"
     assert shipped.read_text() == (reference / "paper" / "figures.csv").read_text()
 
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.study.paper import PaperFigure
-from mensa_sim.study.reproduce_experiment import LARGE_BUFFER, SYSTEMS, together
-from mensa_sim.study.reproduce_experiments import (
+from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, SYSTEMS, together
+from mensa_sim.study.reproduce.experiments import (
     EXPERIMENT_NAMED,
     EXPERIMENTS,
     PLAIN_READING,
@@ -14,12 +13,13 @@ from mensa_sim.study.reproduce_experiments import (
     main_cases,
     with_prices,
 )
-from mensa_sim.study.reproduce_outcome import Outcome
-from mensa_sim.study.reproduce_quantities import Means
-from mensa_sim.study.reproduce_readings import readings
-from mensa_sim.study.reproduce_table import MAIN, Row, Runs
-from mensa_sim.study.reproduce_workers import ModelOutcomes, ModelTask, run_model, system_of
-from mensa_sim.workload.families import Features, Membership, nearest_family
+from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.reproduce.paper import PaperFigure
+from mensa_sim.study.reproduce.quantities import Means
+from mensa_sim.study.reproduce.readings import readings
+from mensa_sim.study.reproduce.table import MAIN, Row, Runs
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, system_of
+from mensa_sim.workload.families.paper import Features, Membership, nearest_family
 from mensa_sim.workload.graph import Coverage
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.study.reproduce_outcome import Case
-from mensa_sim.study.reproduce_store import FOLDER, FinishedModels
-from mensa_sim.study.reproduce_workers import ModelTask, run_model, run_models
+from mensa_sim.study.reproduce.outcome import Case
+from mensa_sim.study.reproduce.store import FOLDER, FinishedModels
+from mensa_sim.study.reproduce.workers import ModelTask, run_model, run_models
 
 TASK = ModelTask(model="keyboard_cifg", cases=(Case(label="main", system="edge_tpu", closed_loop=True),))
 MODELS = "mobilenet_v1,keyboard_cifg"
@@ -49,7 +49,7 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, damage: bytes) -> Non
 def test_what_is_known_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FinishedModels(tmp_path, ())
     first = run_models([TASK], 1, finished=store)
-    monkeypatch.setattr("mensa_sim.study.reproduce_workers.run_model", lambda task: pytest.fail("ran again"))
+    monkeypatch.setattr("mensa_sim.study.reproduce.workers.run_model", lambda task: pytest.fail("ran again"))
     seen: list[tuple[int, int, str]] = []
     again = run_models([TASK], 1, lambda *progress: seen.append(progress), finished=store)
     assert again == first

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from space_files import TINY
 
-from mensa_sim import api
-from mensa_sim.files import write_yaml
+from mensa_sim.api import session as api
 from mensa_sim.hardware.files import load_system
-from mensa_sim.shipped import shipped_files
-from mensa_sim.study.scheduling import goal_on
+from mensa_sim.io.files import write_yaml
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.study.run.scheduling import goal_on
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
-from mensa_sim.report.sensitivity_files import sensitivity_json, swings_csv
-from mensa_sim.report.sensitivity_html import sensitivity_html
-from mensa_sim.study.reproduce_experiment import SYSTEMS
-from mensa_sim.study.sensitivity import HEADLINES, SensitivityRequest, SensitivityResult, Swing, sensitivity
-from mensa_sim.study.sensitivity_choices import PRICE_CHOICES, RUN_CHOICES
-from mensa_sim.study.sensitivity_joint import draws_of
+from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
+from mensa_sim.report.sensitivity.page import sensitivity_html
+from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
+from mensa_sim.study.sensitivity.joint import draws_of
+from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityRequest, SensitivityResult, Swing, sensitivity
 
 REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
 WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")

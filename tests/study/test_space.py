@@ -11,12 +11,12 @@ from space_files import GRID, write_space
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.shipped import shipped_files
-from mensa_sim.study.explore_metrics import hardware_metrics
-from mensa_sim.study.files import LinearRange, PowerRange
-from mensa_sim.study.space import Space, linear, load_space, point_at, powers_of_two
-from mensa_sim.study.space_check import CheckedSpace, check_space, scattered
-from mensa_sim.study.space_design import Builder
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.study.explore.metrics import hardware_metrics
+from mensa_sim.study.space.check import CheckedSpace, check_space, scattered
+from mensa_sim.study.space.design import Builder
+from mensa_sim.study.space.files import LinearRange, PowerRange
+from mensa_sim.study.space.space import Space, linear, load_space, point_at, powers_of_two
 
 
 def checked(folder: Path, **changes: Any) -> CheckedSpace:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim.errors import UsageError
-from mensa_sim.study.space_conditions import Value, parse_condition
+from mensa_sim.study.space.conditions import Value, parse_condition
 
 VALUES: Mapping[str, Value] = {
     "area_mm2": 12.5,

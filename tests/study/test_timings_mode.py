@@ -7,13 +7,14 @@ import pytest
 from space_files import write_space
 from typer.testing import CliRunner
 
-from mensa_sim import api, api_explore
-from mensa_sim.cli import app
-from mensa_sim.cost.timing_table import Conditions, Kernel, Timing, TimingTable
-from mensa_sim.cost.timing_table_file import table_text
+from mensa_sim.api import explore as api_explore
+from mensa_sim.api import session as api
+from mensa_sim.cli.main import app
+from mensa_sim.cost.measured.file import table_text
+from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
-from mensa_sim.files import write_yaml
-from mensa_sim.shipped import shipped_root
+from mensa_sim.io.files import write_yaml
+from mensa_sim.io.shipped import shipped_root
 from mensa_sim.workload.layer import LoopNest
 
 TEXTS = dict.fromkeys(

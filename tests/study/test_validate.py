@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
-from mensa_sim.cli import app
+from mensa_sim.cli.main import app
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.fitted_constants import READERS, fitted_constants
-from mensa_sim.study.measurement_file import METRICS, read_measurements
-from mensa_sim.study.validate import shipped_measurements, validate
-from mensa_sim.study.validate_score import score, spearman
+from mensa_sim.study.validate.file import METRICS, read_measurements
+from mensa_sim.study.validate.fitted_constants import READERS, fitted_constants
+from mensa_sim.study.validate.score import score, spearman
+from mensa_sim.study.validate.validate import shipped_measurements, validate
 
 HEADER = "workload,system,metric,measured,source\n"
 LAYERS = """

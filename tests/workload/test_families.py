@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.workload.families import (
+from mensa_sim.workload.families.paper import (
     FAMILIES,
     Features,
     families_of,

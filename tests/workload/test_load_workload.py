@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mensa_sim.errors import FileError, TraceError, UnknownNameError, UsageError
-from mensa_sim.workload import build_model
+from mensa_sim.workload.importers.torch import model as build_model
 from mensa_sim.workload.load import load_workload, workload_files
 
 HELPED = """

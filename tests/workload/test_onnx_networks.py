@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.load import load_workload
-from mensa_sim.workload.trace import trace
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 

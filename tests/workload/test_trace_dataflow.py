@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.trace import graph_of, trace
-from mensa_sim.workload.trace_export import export, readable
+from mensa_sim.workload.importers.torch.export import export, readable
+from mensa_sim.workload.importers.torch.trace import graph_of, trace
 
 F = torch.nn.functional
 

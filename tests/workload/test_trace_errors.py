@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.trace import trace
+from mensa_sim.workload.importers.torch.trace import trace
 
 
 class Branching(torch.nn.Module):

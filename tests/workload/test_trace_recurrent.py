@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.trace import trace
+from mensa_sim.workload.importers.torch.trace import trace
 
 KINDS = {"lstm": (torch.nn.LSTM, 4), "gru": (torch.nn.GRU, 3), "rnn": (torch.nn.RNN, 1)}
 SIZES = st.integers(1, 6)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.trace import trace
+from mensa_sim.workload.importers.torch.trace import trace
 
 
 class CellLoop(torch.nn.Module):

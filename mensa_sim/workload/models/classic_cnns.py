@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from mensa_sim.registry import lookup
+from mensa_sim.lookup import lookup
 from mensa_sim.workload.models.blocks import Concatenated
 
 

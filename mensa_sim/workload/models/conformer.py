@@ -94,7 +94,7 @@ def feed_forward(width: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
 
 
-class Block(nn.Module):
+class ConformerBlock(nn.Module):
     """Half a feed-forward step, attention, convolution, the other half, layer norm."""
 
     def __init__(self, width: int, heads: int, kernel: int) -> None:
@@ -128,7 +128,7 @@ class ConformerEncoder(nn.Module):
         super().__init__()
         self.longest = longest
         self.subsampling = Subsampling(features, width)
-        self.blocks = nn.ModuleList(Block(width, heads, kernel) for _ in range(blocks))
+        self.blocks = nn.ModuleList(ConformerBlock(width, heads, kernel) for _ in range(blocks))
         self.register_buffer("positions", sinusoids(longest, width), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from torch import nn
 
-from mensa_sim.registry import lookup
+from mensa_sim.lookup import lookup
 from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channels
 from mensa_sim.workload.models.inverted_residual import inverted_residual
 
 
-class Stage(NamedTuple):
+class StageShape(NamedTuple):
     """Equal blocks; the first of them has the stride and expands as if `inputs` channels entered."""
 
     repeats: int
@@ -31,21 +31,21 @@ class Stage(NamedTuple):
 
 
 LITE = (
-    Stage(1, 3, 1, 1, 32, 16),
-    Stage(2, 3, 2, 6, 16, 24),
-    Stage(2, 5, 2, 6, 24, 40),
-    Stage(3, 3, 2, 6, 40, 80),
-    Stage(3, 5, 1, 6, 80, 112),
-    Stage(4, 5, 2, 6, 112, 192),
-    Stage(1, 3, 1, 6, 192, 320),
+    StageShape(1, 3, 1, 1, 32, 16),
+    StageShape(2, 3, 2, 6, 16, 24),
+    StageShape(2, 5, 2, 6, 24, 40),
+    StageShape(3, 3, 2, 6, 40, 80),
+    StageShape(3, 5, 1, 6, 80, 112),
+    StageShape(4, 5, 2, 6, 112, 192),
+    StageShape(1, 3, 1, 6, 192, 320),
 )
 EDGETPU = (
-    Stage(1, 3, 1, 4, 24, 24, fused=True, skip=False),
-    Stage(2, 3, 2, 8, 24, 32, fused=True),
-    Stage(4, 3, 2, 8, 32, 48, fused=True),
-    Stage(5, 5, 2, 8, 48, 96),
-    Stage(4, 5, 1, 8, 96, 144),
-    Stage(2, 5, 2, 8, 144, 192),
+    StageShape(1, 3, 1, 4, 24, 24, fused=True, skip=False),
+    StageShape(2, 3, 2, 8, 24, 32, fused=True),
+    StageShape(4, 3, 2, 8, 32, 48, fused=True),
+    StageShape(5, 5, 2, 8, 48, 96),
+    StageShape(4, 5, 1, 8, 96, 144),
+    StageShape(2, 5, 2, 8, 144, 192),
 )
 # Width and depth multipliers; published at 224, 240, 260, 280 and 300 pixels.
 LITE_SCALES = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2), "3": (1.2, 1.4), "4": (1.4, 1.8)}
@@ -53,7 +53,7 @@ LITE_SCALES = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2), "3": (1.2, 1.4
 EDGETPU_SCALES = {"s": (1.0, 1.0), "m": (1.0, 1.1), "l": (1.2, 1.4)}
 
 
-def stages(inputs: int, plan: Sequence[Stage], width: float, activation: type[nn.Module]) -> nn.Sequential:
+def stages(inputs: int, plan: Sequence[StageShape], width: float, activation: type[nn.Module]) -> nn.Sequential:
     """The blocks of a plan whose repeats are final, under a width multiplier."""
     made: list[nn.Module] = []
     for stage in plan:
@@ -80,7 +80,7 @@ def stages(inputs: int, plan: Sequence[Stage], width: float, activation: type[nn
 
 def efficientnet(
     stem: int,
-    plan: Sequence[Stage],
+    plan: Sequence[StageShape],
     width: float,
     last: int,
     activation: type[nn.Module],

@@ -72,7 +72,7 @@ class FeedForward(nn.Module):
         return y
 
 
-class Block(nn.Module):
+class MobileBertBlock(nn.Module):
     """Figure 1 (c): bottleneck, attention, four feed-forward networks, and back to 512.
 
     Queries and keys share a second bottleneck; values read the full width.
@@ -110,7 +110,7 @@ class MobileBERT(nn.Module):
     def __init__(self, vocabulary: int = 30_522, longest: int = 512, blocks: int = 24) -> None:
         super().__init__()
         self.embedding = Embedding(vocabulary, longest)
-        self.blocks = nn.Sequential(*[Block() for _ in range(blocks)])
+        self.blocks = nn.Sequential(*[MobileBertBlock() for _ in range(blocks)])
 
     def forward(self, words: Tensor, segments: Tensor) -> Tensor:
         """Word and segment numbers (batch, steps) to hidden states (batch, steps, 512)."""

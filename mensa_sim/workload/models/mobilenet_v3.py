@@ -14,7 +14,7 @@ from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channel
 from mensa_sim.workload.models.inverted_residual import inverted_residual
 
 
-class Block(NamedTuple):
+class BlockShape(NamedTuple):
     """One inverted residual block; `swish` chooses the activation, the other fields are `inverted_residual`'s."""
 
     expansion: float
@@ -28,52 +28,52 @@ class Block(NamedTuple):
 
 
 LARGE = (
-    Block(1, 16),
-    Block(4, 24, stride=2),
-    Block(3, 24),
-    Block(3, 40, 5, 2, squeeze=True),
-    Block(3, 40, 5, squeeze=True),
-    Block(3, 40, 5, squeeze=True),
-    Block(6, 80, stride=2, swish=True),
-    Block(2.5, 80, swish=True),
-    Block(184 / 80, 80, swish=True),
-    Block(184 / 80, 80, swish=True),
-    Block(6, 112, squeeze=True, swish=True),
-    Block(6, 112, squeeze=True, swish=True),
-    Block(6, 160, 5, 2, squeeze=True, swish=True),
-    Block(6, 160, 5, squeeze=True, swish=True),
-    Block(6, 160, 5, squeeze=True, swish=True),
+    BlockShape(1, 16),
+    BlockShape(4, 24, stride=2),
+    BlockShape(3, 24),
+    BlockShape(3, 40, 5, 2, squeeze=True),
+    BlockShape(3, 40, 5, squeeze=True),
+    BlockShape(3, 40, 5, squeeze=True),
+    BlockShape(6, 80, stride=2, swish=True),
+    BlockShape(2.5, 80, swish=True),
+    BlockShape(184 / 80, 80, swish=True),
+    BlockShape(184 / 80, 80, swish=True),
+    BlockShape(6, 112, squeeze=True, swish=True),
+    BlockShape(6, 112, squeeze=True, swish=True),
+    BlockShape(6, 160, 5, 2, squeeze=True, swish=True),
+    BlockShape(6, 160, 5, squeeze=True, swish=True),
+    BlockShape(6, 160, 5, squeeze=True, swish=True),
 )
 SMALL = (
-    Block(1, 16, stride=2, squeeze=True),
-    Block(72 / 16, 24, stride=2),
-    Block(88 / 24, 24),
-    Block(4, 40, 5, 2, squeeze=True, swish=True),
-    Block(6, 40, 5, squeeze=True, swish=True),
-    Block(6, 40, 5, squeeze=True, swish=True),
-    Block(3, 48, 5, squeeze=True, swish=True),
-    Block(3, 48, 5, squeeze=True, swish=True),
-    Block(6, 96, 5, 2, squeeze=True, swish=True),
-    Block(6, 96, 5, squeeze=True, swish=True),
-    Block(6, 96, 5, squeeze=True, swish=True),
+    BlockShape(1, 16, stride=2, squeeze=True),
+    BlockShape(72 / 16, 24, stride=2),
+    BlockShape(88 / 24, 24),
+    BlockShape(4, 40, 5, 2, squeeze=True, swish=True),
+    BlockShape(6, 40, 5, squeeze=True, swish=True),
+    BlockShape(6, 40, 5, squeeze=True, swish=True),
+    BlockShape(3, 48, 5, squeeze=True, swish=True),
+    BlockShape(3, 48, 5, squeeze=True, swish=True),
+    BlockShape(6, 96, 5, 2, squeeze=True, swish=True),
+    BlockShape(6, 96, 5, squeeze=True, swish=True),
+    BlockShape(6, 96, 5, squeeze=True, swish=True),
 )
 EDGETPU = (
-    Block(1, 16, fused=True),
-    Block(8, 32, stride=2, fused=True),
-    *[Block(4, 32, fused=True)] * 3,
-    Block(8, 48, stride=2, fused=True),
-    *[Block(4, 48, fused=True)] * 3,
-    Block(8, 96, stride=2),
-    *[Block(4, 96)] * 3,
-    Block(8, 96, skip=False),
-    *[Block(4, 96)] * 3,
-    Block(8, 160, 5, 2),
-    *[Block(4, 160, 5)] * 3,
-    Block(8, 192),
+    BlockShape(1, 16, fused=True),
+    BlockShape(8, 32, stride=2, fused=True),
+    *[BlockShape(4, 32, fused=True)] * 3,
+    BlockShape(8, 48, stride=2, fused=True),
+    *[BlockShape(4, 48, fused=True)] * 3,
+    BlockShape(8, 96, stride=2),
+    *[BlockShape(4, 96)] * 3,
+    BlockShape(8, 96, skip=False),
+    *[BlockShape(4, 96)] * 3,
+    BlockShape(8, 160, 5, 2),
+    *[BlockShape(4, 160, 5)] * 3,
+    BlockShape(8, 192),
 )
 
 
-def blocks(inputs: int, plan: Sequence[Block], alpha: float) -> tuple[list[nn.Module], int]:
+def blocks(inputs: int, plan: Sequence[BlockShape], alpha: float) -> tuple[list[nn.Module], int]:
     """The blocks of a plan under a width multiplier, and the channels that leave the last one."""
     made = []
     for block in plan:
@@ -95,7 +95,9 @@ def blocks(inputs: int, plan: Sequence[Block], alpha: float) -> tuple[list[nn.Mo
     return made, inputs
 
 
-def mobilenet_v3(plan: Sequence[Block], last: int, alpha: float, classes: int, minimalistic: bool) -> nn.Sequential:
+def mobilenet_v3(
+    plan: Sequence[BlockShape], last: int, alpha: float, classes: int, minimalistic: bool
+) -> nn.Sequential:
     """Stem, blocks, a 1x1 convolution to six times their channels, a dense layer of `last` units, the classes.
 
     The dense layer keeps its width under multipliers below 1. `minimalistic` is slim's variant without

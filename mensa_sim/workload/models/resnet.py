@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mensa_sim.registry import lookup
+from mensa_sim.lookup import lookup
 from mensa_sim.workload.models.blocks import ConvNorm, classifier
 
 # Blocks per stage, and whether they are bottlenecks: table 1 of the publication.

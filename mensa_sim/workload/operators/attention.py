@@ -7,9 +7,9 @@ query attention) are rows of its group. A causal mask saves nothing: every score
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.layer import LoopNest
-from mensa_sim.workload.operation import Operation, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
 from mensa_sim.workload.operators.softmax import softmax_operations

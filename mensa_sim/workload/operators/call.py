@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ input positions x K x C x FY x FX.
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.layer import LoopNest
-from mensa_sim.workload.operation import Operation, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 

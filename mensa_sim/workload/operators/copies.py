@@ -6,11 +6,11 @@ Zeros around rows and columns may become a convolution's own padding (see `reind
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.reindexing import COPY
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.views import view
-from mensa_sim.workload.reindexing import COPY
 
 
 def copy(

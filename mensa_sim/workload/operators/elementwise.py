@@ -5,8 +5,8 @@ An activation function is one operation however many adds and products it is wri
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 _ONE_OPERATION = """

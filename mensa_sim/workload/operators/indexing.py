@@ -5,10 +5,10 @@ Indices that are constants are addresses known beforehand, so they are no parame
 
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.reindexing import COPY
 from mensa_sim.workload.operators.call import Call, Handler
-from mensa_sim.workload.reindexing import COPY
 
 
 def embedding(

@@ -8,9 +8,9 @@ parameters or activations (attention), batches are groups.
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.builder import GraphBuilder
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.layer import LoopNest
-from mensa_sim.workload.operation import Operation, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 

@@ -6,8 +6,8 @@ Batch norm with running statistics is one scale and one shift per channel, which
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 _CENTRED = 5

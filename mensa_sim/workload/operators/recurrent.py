@@ -9,8 +9,8 @@ projection form a recurrent group.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.operators.matrix import matrix_nest
 
 

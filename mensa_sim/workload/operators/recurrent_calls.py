@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.views import part

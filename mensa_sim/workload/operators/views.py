@@ -9,8 +9,8 @@ precision comes from the workload, not from the model.
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.builder import GraphBuilder
-from mensa_sim.workload.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 

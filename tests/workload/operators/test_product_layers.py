@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.operators.einsum import is_product
-from mensa_sim.workload.trace import trace
 
 SIZES = st.integers(1, 5)
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.trace import trace
+from mensa_sim.workload.importers.torch.trace import trace
 
 
 class Of(nn.Module):

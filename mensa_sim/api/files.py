@@ -1,0 +1,76 @@
+"""What a notebook asks about files: which ship, what one says, whether one is good, what its schema is."""
+
+import inspect
+import itertools
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mensa_sim.io.files import json_schema
+from mensa_sim.io.shipped import FOLDERS, find, shipped_files, shipped_root
+from mensa_sim.lookup import lookup
+from mensa_sim.schedule.policies.registry import SCHEDULERS
+from mensa_sim.schedule.policies.simple import single
+from mensa_sim.study.check.check import RECORDS, check_files
+from mensa_sim.workload.model_kinds import MODEL_KINDS
+
+
+def list_kind(kind: str) -> list[dict[str, str]]:
+    """Name, path and a word about everything of a kind that ships; schedulers have no path.
+
+    Kinds: workloads, scenarios, systems, accelerators, technologies, spaces, models (the 24 that stand for the
+    paper's), schedulers. An accelerator is also a system of its name.
+
+    >>> import mensa_sim as ms
+    >>> ms.list_kind("models")[0]["name"]
+    'mobilenet_v1'
+    """
+    if kind == "schedulers":
+        return _schedulers()
+    lookup({**FOLDERS, "models": "", "schedulers": ""}, kind, "kind")
+    files = dict(shipped_files("workloads" if kind == "models" else kind))
+    if kind == "systems":
+        files = {**shipped_files("accelerators"), **files}
+    if kind == "models":
+        return [_entry(name, files[name], kind=of) for of, names in MODEL_KINDS.items() for name in names]
+    return [_entry(name, files[name]) for name in sorted(files)]
+
+
+def _schedulers() -> list[dict[str, str]]:
+    table = {"single:NAME": single, **SCHEDULERS}
+    return [{"name": name, "about": _sentence(inspect.getdoc(function) or "")} for name, function in table.items()]
+
+
+def _entry(name: str, path: Path, **more: str) -> dict[str, str]:
+    """Where a shipped file lies, and the first sentence of the comment on top of it."""
+    top = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    about = _sentence(" ".join(line.lstrip("# ") for line in top))
+    entry = {"name": name, **more, "path": path.relative_to(shipped_root()).as_posix()}
+    return {**entry, "about": about} if about else entry
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a text, without its end.
+
+    >>> _sentence("A tiny network. For tests.")
+    'A tiny network'
+    """
+    return re.split(r"(?<!et al)(?<!no)\.(?:\s|$)|;|: (?=[a-z])", " ".join(text.split()), maxsplit=1)[0]
+
+
+def show(kind: str, name: str) -> str:
+    """The text of a shipped file, comments included; an accelerator stands for the system of its name."""
+    lookup(FOLDERS, kind, "kind of file")
+    alone = kind == "systems" and name not in shipped_files(kind) and name in shipped_files("accelerators")
+    return find("accelerators" if alone else kind, name).read_text(encoding="utf-8")
+
+
+def check(files: Iterable[str | Path]) -> list[str]:
+    """Every fault of YAML files of any kind; empty where all are good."""
+    return check_files([Path(file) for file in files])
+
+
+def schema(kind: str) -> str:
+    """The JSON Schema of a kind of file as JSON text: workload, scenario, system, accelerator, technology, ..."""
+    return json.dumps(json_schema(lookup(RECORDS, kind, "kind of file")), indent=2) + "\n"

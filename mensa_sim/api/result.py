@@ -1,0 +1,263 @@
+"""What a notebook does with a result: tables, figures, data frames, files."""
+
+import csv
+import dataclasses
+import html
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mensa_sim.errors import UsageError
+from mensa_sim.lookup import lookup
+from mensa_sim.report.page.output_folder import MARKER, write_folder
+from mensa_sim.study.compare.compare import CompareResult
+from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.run.result import RunResult
+from mensa_sim.study.scenario.scenario import ScenarioResult
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import RenderableType
+
+T = TypeVar("T")
+COLUMNS = 100
+"""Width of the tables in a notebook, and of a result as text."""
+
+
+class Shown(ABC):
+    """What every result can do besides holding its figures."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def _title(self) -> str:
+        """What was run on what."""
+
+    @abstractmethod
+    def table(self) -> "RenderableType":
+        """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""
+
+    @abstractmethod
+    def files(self) -> Mapping[str, str]:
+        """The files that the command writes: name to text."""
+
+    @abstractmethod
+    def _csv(self) -> str:
+        """The rows of the data frame, as CSV."""
+
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds: plain numbers in the unit of their name."""
+        summary: dict[str, Any] = json.loads(self.files()[MARKER])
+        return summary
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Writes the files into a folder, each whole or not at all; one that holds others' files needs `force`."""
+        write_folder(Path(folder), self.files(), force=force)
+
+    def to_pandas(self) -> "DataFrame":
+        """The rows as a data frame: a layer, a stream, a system or a design each; units stand in the columns' names."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise UsageError("to_pandas needs pandas: pip install 'mensa-sim[pandas]'") from error
+        return pandas.read_csv(io.StringIO(self._csv())).convert_dtypes()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._title}>"
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=COLUMNS, highlight=False)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class DrawnResult(Shown):
+    """A result with figures."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+
+    def figure(self, name: str | None = None) -> Any:
+        """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
+        figures = self.figures()
+        return lookup(figures, name or next(iter(figures)), "figure")
+
+
+class Run(DrawnResult, RunResult):
+    """One inference: `main` on the system, `baseline` on the baseline, `ratios` between them (above 1 is better).
+
+    >>> import mensa_sim as ms
+    >>> result = ms.run("small_cnn")
+    >>> result
+    <Run: small_cnn on mensa_g>
+    >>> result.summary()["macs"] == result.main.macs == sum(layer.macs for layer in result.main.layers)
+    True
+    >>> sorted(result.files())
+    ['layers.csv', 'report.html', 'schedule.yaml', 'summary.json', 'timeline.json']
+    """
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.main.workload} on {self.main.system}"
+
+    def table(self) -> "RenderableType":
+        """Layers, totals beside the baseline, distance from the optimum, coverage."""
+        from mensa_sim.report.page.tables import run_tables
+
+        return run_tables(self)
+
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+        from mensa_sim.report.run.plotly_figures import figures
+
+        return figures(self)
+
+    def files(self) -> Mapping[str, str]:
+        """layers.csv, schedule.yaml, report.html, timeline.json and summary.json: name to text."""
+        from mensa_sim.report.run.files import run_files
+
+        return run_files(self)
+
+    def _csv(self) -> str:
+        from mensa_sim.report.run.summary import layers_csv
+
+        return layers_csv(self)
+
+
+class ScenarioRun(DrawnResult, ScenarioResult):
+    """Several workloads with arrivals: `main` on the system, `baseline` on the baseline.
+
+    >>> import mensa_sim as ms
+    >>> result = ms.run_scenario("ar_headset")
+    >>> result
+    <ScenarioRun: ar_headset on mensa_g>
+    >>> {stream.deadline_misses for stream in result.main.metrics.streams.values()}
+    {0}
+    """
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.main.workload} on {self.main.system}"
+
+    def table(self) -> "RenderableType":
+        """Streams, load of accelerators and memories, energy and power beside the baseline."""
+        from mensa_sim.report.scenario.files import scenario_tables
+
+        return scenario_tables(self)
+
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+        from mensa_sim.report.run.plotly_figures import figures
+
+        return figures(self)
+
+    def files(self) -> Mapping[str, str]:
+        """streams.csv, report.html, timeline.json and summary.json: name to text."""
+        from mensa_sim.report.run.files import scenario_files
+
+        return scenario_files(self)
+
+    def _csv(self) -> str:
+        from mensa_sim.report.scenario.files import streams_csv
+
+        return streams_csv(self)
+
+
+class Comparison(Shown, CompareResult):
+    """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
+
+    >>> import mensa_sim as ms
+    >>> found = ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
+    >>> found.baseline, list(found.systems), found.ratios("edge_tpu").latency
+    ('edge_tpu', ['edge_tpu', 'mensa_g'], 1.0)
+    """
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.workload} on {', '.join(self.systems)}"
+
+    def table(self) -> "RenderableType":
+        """One column a system."""
+        from mensa_sim.report.compare.compare import compare_tables
+
+        return compare_tables(self)
+
+    def files(self) -> Mapping[str, str]:
+        """report.html and summary.json: name to text."""
+        from mensa_sim.report.compare.compare import compare_html, compare_json
+
+        return {"report.html": compare_html(self), MARKER: compare_json(self)}
+
+    def _csv(self) -> str:
+        rows = [dict(_flat(entry)) for entry in self.summary()["systems"]]
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return stream.getvalue()
+
+
+class Exploration(Shown, ExploreResult):
+    """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.space.file.name}, {self.trials} designs"
+
+    def table(self) -> "RenderableType":
+        """The front, the systems beside it, and which parameters matter."""
+        from mensa_sim.report.explore.tables import explore_tables
+
+        return explore_tables(self)
+
+    def files(self) -> Mapping[str, str]:
+        """designs.csv, report.html, summary.json and a system for each design of the front: name to text."""
+        from mensa_sim.report.explore.files import designs_csv, explore_json, front_files
+        from mensa_sim.report.explore.page import explore_html
+
+        return {
+            "designs.csv": designs_csv(self),
+            "report.html": explore_html(self),
+            **front_files(self),
+            MARKER: explore_json(self),
+        }
+
+    def _csv(self) -> str:
+        from mensa_sim.report.explore.files import designs_csv
+
+        return designs_csv(self)
+
+
+def with_methods(record: Any, kind: type[T]) -> T:
+    """The record of a study as one that also shows and saves itself."""
+    return kind(**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)})
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values by dotted name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

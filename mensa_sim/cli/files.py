@@ -1,0 +1,104 @@
+"""The commands about files: `list`, `show`, `check` and `schema`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mensa_sim.cli.options import AsJson, Quiet, add, one_of, show, write
+from mensa_sim.errors import UsageError
+from mensa_sim.io.shipped import FOLDERS
+
+KINDS = (*FOLDERS, "models", "schedulers")
+SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    add(app, list_kind, "list")
+    add(app, show_file, "show")
+    add(app, check)
+    add(app, schema)
+
+
+def list_kind(
+    kind: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all without it.", autocompletion=one_of(*KINDS))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what ships: names, and on a terminal what they are."""
+    from mensa_sim.api import session as api
+
+    if as_json:
+        found = {each: api.list_kind(each) for each in ((kind,) if kind else KINDS)}
+        write(json.dumps(found[kind] if kind else found, indent=2) + "\n")
+    elif kind is None:
+        for each in KINDS:
+            names = [entry["name"] for entry in api.list_kind(each)]
+            _show_kind(each, names)
+    elif sys.stdout.isatty():
+        show(_table(kind, api.list_kind(kind)))
+    else:
+        for entry in api.list_kind(kind):
+            write(f"{entry['name']}\n")
+
+
+def _show_kind(kind: str, names: list[str]) -> None:
+    from rich.padding import Padding
+
+    show(f"{kind}:")
+    show(Padding(", ".join(names), (0, 0, 0, 2)))
+
+
+def _table(kind: str, entries: list[dict[str, str]]) -> object:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(kind, no_wrap=True)
+    table.add_column("what")
+    for entry in entries:
+        table.add_row(entry["name"], entry.get("about", ""))
+    return table
+
+
+def show_file(
+    kind: Annotated[
+        str, typer.Argument(help="workloads, systems, accelerators, technologies, ...", autocompletion=one_of(*FOLDERS))
+    ],
+    name: Annotated[str, typer.Argument(help="The bare name.")],
+) -> None:
+    """Print a shipped file, to copy and change."""
+    from mensa_sim.api import session as api
+
+    write(api.show(kind, name))
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="YAML files of any kind.")],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Validate YAML files; every fault of every file is listed."""
+    from mensa_sim.api import session as api
+
+    faults = {str(file): api.check([file]) for file in files}
+    if as_json:
+        write(json.dumps([{"file": file, "faults": found} for file, found in faults.items()], indent=2) + "\n")
+    elif not quiet:
+        for file, found in faults.items():
+            if not found:
+                show(f"{file}: ok")
+    if any(faults.values()):
+        raise UsageError("\n".join(fault for found in faults.values() for fault in found))
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.", autocompletion=one_of(*SCHEMAS))],
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
+    from mensa_sim.api import session as api
+
+    write(api.schema(kind))

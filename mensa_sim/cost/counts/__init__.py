@@ -1,0 +1,1 @@
+"""Counts: how often each operand is fetched and written under a mapping."""

@@ -1,0 +1,1 @@
+"""Measured devices: timing tables, fits to them, and what layers cost by both."""

@@ -1,0 +1,1 @@
+"""Fits of a kernel model to measured timings."""

@@ -1,0 +1,272 @@
+"""Fitting the model of `fit_model` to measured kernels, one family at a time, and judging it out of sample."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mensa_sim.cost.measured.fits.model import (
+    CONSTANTS,
+    TILES,
+    Floats,
+    Form,
+    Model,
+    Shapes,
+    predict_s,
+    roofline_s,
+    shapes_of,
+)
+from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel, Timing
+from mensa_sim.errors import UsageError
+
+MIN_ROWS = 12
+"""Fewer measured kernels of a family than this are not fitted."""
+
+VECTOR_FAMILY = "vector"
+"""The family of all kernels without a loop nest, for operators with too few rows of their own."""
+
+_SELECTION = ((250, 4), (1000, 1))
+"""How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
+_PULL = 0.02
+"""Weight of each constant's start against a relative error of the rows: decides only what the rows leave open."""
+_ROBUST = 0.05
+"""Relative error from which a row counts linearly, not by its square."""
+_US = 1e-6
+
+SIZES: Mapping[Form, tuple[str, ...]] = {
+    "product": ("groups", "rows", "columns", "depth", "taps", "winograd_tiles"),
+    "vector": ("moved_bytes",),
+    "sequence": ("columns", "steps"),
+}
+"""The sizes by which a kernel lies inside or outside the rows of a fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorFit:
+    """The fitted constants of one family of kernels on one device, and how wrong they are."""
+
+    form: Form
+    constants: Mapping[str, float]
+    tiles: str = "128"
+    shared: bool = False
+    """Whether small tiles share a processor."""
+    rows: int
+    """Measured kernels that it was fitted to."""
+    error_percent: float
+    """Mean of |predicted / measured - 1| on rows left out: each half predicted from the other."""
+    roofline_error_percent: float
+    """The same of the plain roofline of the device's figures, on the same rows."""
+    seen: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Smallest and largest size of the rows, by kind of size; what lies outside is extrapolated."""
+
+    def __post_init__(self) -> None:
+        wanted = CONSTANTS.get(self.form)
+        if wanted is None:
+            raise ValueError(f"form is {self.form!r}, choose from {', '.join(CONSTANTS)}")
+        if set(self.constants) != set(wanted):
+            raise ValueError(f"constants of a {self.form} fit are {', '.join(wanted)}")
+        if any(not (math.isfinite(value) and value > 0) for value in self.constants.values()):
+            raise ValueError("a constant is not positive and finite")
+        if self.tiles not in TILES:
+            raise ValueError(f"tiles is {self.tiles!r}, choose from {', '.join(TILES)}")
+        if any(low > high for low, high in self.seen.values()) or not set(self.seen) <= set(SIZES[self.form]):
+            raise ValueError(f"seen holds smallest and largest of {', '.join(SIZES[self.form])}")
+        if self.rows < 1 or not self.error_percent >= 0:
+            raise ValueError("rows must be at least 1 and error_percent not negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFit:
+    """Fits of a device's families at one element type: enough to price layers without its table."""
+
+    device: str
+    dtype: str
+    figures: DeviceFigures
+    operators: Mapping[str, OperatorFit]
+    method: str
+    source: str
+    """Whose measurements these are, and where the figures come from."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPE_BYTES:
+            raise ValueError(f"dtype is {self.dtype!r}, choose from {', '.join(DTYPE_BYTES)}")
+        if not self.operators:
+            raise ValueError("operators is empty")
+        if not self.source.strip():
+            raise ValueError("source is empty")
+
+    def fit_of(self, kernel: Kernel) -> OperatorFit | None:
+        """The fit of the kernel's family, or of all vector kernels; none where there is neither."""
+        family = family_of(kernel)
+        if family not in self.operators and kernel.nest is None:
+            family = VECTOR_FAMILY
+        return self.operators.get(family)
+
+    def seconds(self, kernel: Kernel) -> float:
+        """The predicted time of a kernel; `UsageError` where its family has no fit."""
+        fit = self.fit_of(kernel)
+        if fit is None:
+            raise UsageError(f"no fit for {kernel}; the families are {', '.join(self.operators)}")
+        return float(predicted(fit, self.figures, shapes_of([kernel]))[0])
+
+
+def family_of(kernel: Kernel) -> str:
+    """The family that a kernel is fitted with: convolution, depthwise, linear, matmul, or its operator's name."""
+    nest = kernel.nest
+    if kernel.operator.startswith("conv") and nest is not None:
+        return "depthwise" if nest.K == nest.C == 1 and nest.G > 1 else "convolution"
+    return kernel.operator
+
+
+def form_of(kernel: Kernel) -> Form:
+    """The form of model for a kernel."""
+    if kernel.form == "sequence":
+        return "sequence"
+    return "vector" if kernel.nest is None or family_of(kernel) == "depthwise" else "product"
+
+
+def fit_device(
+    timings: Sequence[Timing], *, device: str, dtype: str, figures: DeviceFigures, source: str
+) -> DeviceFit | None:
+    """Fits of every family that has enough rows at an element type; none where no family has."""
+    families: dict[str, list[Timing]] = {}
+    for timing in timings:
+        if timing.kernel.dtype != dtype:
+            continue
+        families.setdefault(family_of(timing.kernel), []).append(timing)
+        if timing.kernel.nest is None:
+            families.setdefault(VECTOR_FAMILY, []).append(timing)
+    fits = {family: fit_family(rows, figures) for family, rows in sorted(families.items()) if len(rows) >= MIN_ROWS}
+    if not fits:
+        return None
+    method = "robust least squares of relative error; errors are of each half of the rows predicted from the other"
+    return DeviceFit(device=device, dtype=dtype, figures=figures, operators=fits, method=method, source=source)
+
+
+def fit_family(timings: Sequence[Timing], figures: DeviceFigures) -> OperatorFit:
+    """The fit of one family's rows, with its error out of sample."""
+    form = form_of(timings[0].kernel)
+    shapes = shapes_of([timing.kernel for timing in timings])
+    measured = np.array([timing.median_us * _US for timing in timings])
+    errors = []
+    for train, test in halves(len(timings)):
+        half = _fitted(form, shapes.take(train), measured[train], figures)
+        errors.append(np.abs(predicted(half, figures, shapes.take(test)) / measured[test] - 1))
+    fit = _fitted(form, shapes, measured, figures)
+    return OperatorFit(
+        form=form,
+        constants={name: float(f"{value:.5g}") for name, value in fit.constants.items()},
+        tiles=fit.tiles,
+        shared=fit.shared,
+        rows=len(timings),
+        error_percent=_percent(np.concatenate(errors)),
+        roofline_error_percent=_percent(np.abs(roofline_s(figures, shapes) / measured - 1)),
+        seen={name: _ends(getattr(shapes, name)) for name in SIZES[form]},
+    )
+
+
+def predicted(fit: OperatorFit, figures: DeviceFigures, shapes: Shapes) -> Floats:
+    """Seconds that a fit predicts on a device of those figures."""
+    return predict_s(fit.form, fit.constants, fit.tiles, shared=fit.shared, figures=figures, shapes=shapes)
+
+
+def halves(count: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+    """Two ways to learn from one half of the rows and be judged on the other; the same rows for the same count."""
+    order = np.random.default_rng(count).permutation(count)
+    first, second = np.sort(order[: count // 2]), np.sort(order[count // 2 :])
+    return (first, second), (second, first)
+
+
+def outside(fit: OperatorFit, kernel: Kernel) -> tuple[str, ...]:
+    """The sizes by which a kernel lies outside the rows that a fit was made from."""
+    shapes = shapes_of([kernel])
+    return tuple(name for name, (low, high) in fit.seen.items() if not low <= getattr(shapes, name)[0] <= high)
+
+
+def _ends(sizes: Floats) -> tuple[int, int]:
+    return int(sizes.min()), int(sizes.max())
+
+
+def _percent(errors: Floats) -> float:
+    return round(100 * float(errors.mean()), 2)
+
+
+def _fitted(form: Form, shapes: Shapes, measured: Floats, figures: DeviceFigures) -> OperatorFit:
+    """The best fit to rows, judged on nothing: its errors are 0."""
+    if form != "product":
+        _, near = _solve(form, "128", False, shapes, measured, figures)
+        _, constants = _solve(form, "128", False, shapes, measured, figures, near, relative=True)
+        return OperatorFit(
+            form=form, constants=constants, rows=len(measured), error_percent=0, roofline_error_percent=0
+        )
+    choices = list(_choices())
+    start: Mapping[str, float] = {}
+    for count, stay in _SELECTION if len(measured) > _SELECTION[0][0] else _SELECTION[-1:]:
+        some = np.linspace(0, len(measured) - 1, min(count, len(measured))).astype(np.int64)
+        part, part_measured = shapes.take(some), measured[some]
+        trials = [(*_solve(form, *choice, part, part_measured, figures), choice) for choice in choices]
+        trials.sort(key=lambda trial: trial[0])
+        choices, start = [choice for _, _, choice in trials[:stay]], trials[0][1]
+    tiles, shared = choices[0]
+    _, start = _solve(form, tiles, shared, shapes, measured, figures, start)
+    _, constants = _solve(form, tiles, shared, shapes, measured, figures, start, relative=True)
+    return OperatorFit(
+        form=form,
+        constants=constants,
+        tiles=tiles,
+        shared=shared,
+        rows=len(measured),
+        error_percent=0,
+        roofline_error_percent=0,
+    )
+
+
+def _choices() -> Iterator[tuple[str, bool]]:
+    for tiles in TILES:
+        for shared in (False, True):
+            if not (shared and tiles == "128"):
+                yield tiles, shared
+
+
+def _solve(
+    form: Form,
+    tiles: str,
+    shared: bool,
+    shapes: Shapes,
+    measured: Floats,
+    figures: DeviceFigures,
+    start: Mapping[str, float] | None = None,
+    *,
+    relative: bool = False,
+) -> tuple[float, Mapping[str, float]]:
+    """The constants that minimise the robust squared error of predicted over measured, and that cost.
+
+    The error is its logarithm, which leads there from afar, or `relative`, which is what fits are judged by.
+    """
+    from scipy.optimize import least_squares
+
+    ranges = CONSTANTS[form]
+    names = list(ranges)
+    first = np.log([ranges[name].start for name in names])
+    begin = first if start is None else np.log([start[name] for name in names])
+    low, high = (np.log([getattr(ranges[name], end) for name in names]) for end in ("low", "high"))
+    log_measured = np.log(measured)
+    model = Model(form, tiles, shared=shared, figures=figures, shapes=shapes)
+
+    def residuals(point: Floats) -> Floats:
+        constants = dict(zip(names, np.exp(point).tolist(), strict=True))
+        times = model.seconds(constants)
+        errors = times / measured - 1 if relative else np.log(times) - log_measured
+        return np.concatenate([errors, _PULL * (point - first)])
+
+    solved = least_squares(
+        residuals,
+        np.clip(begin, low + 1e-6, high - 1e-6),
+        bounds=(low, high),
+        loss="soft_l1",
+        f_scale=_ROBUST,
+        max_nfev=60,
+    )
+    return float(solved.cost), dict(zip(names, np.exp(solved.x).tolist(), strict=True))

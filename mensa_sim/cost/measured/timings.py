@@ -1,0 +1,109 @@
+"""The times that a measured accelerator has: a timing table (`.csv`), or the constants fitted to one (`.yaml`)."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.fits.cache import kept_fit
+from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of, fit_device, outside
+from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
+from mensa_sim.errors import FileError
+from mensa_sim.io.files import read_record
+
+MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedTime:
+    """A kernel's time by a fit."""
+
+    seconds: float
+    error_percent: float
+    """The fit's mean error out of sample."""
+    caveats: tuple[str, ...]
+    """Whose fit, with its error, and whether the kernel lies outside its rows."""
+
+
+class MeasuredTimings:
+    """Times of kernels at one element type: those of a table first, and those of a fit where fits are allowed."""
+
+    def __init__(
+        self, *, label: str, dtype: str, table: TimingTable | None, fit: DeviceFit | None, allow_fit: bool
+    ) -> None:
+        self.label = label
+        self.dtype = dtype
+        self._allow_fit = allow_fit
+        self._table = table
+        self._fit = fit
+
+    def measured(self, kernel: Kernel) -> Timing | None:
+        """The timing of exactly that kernel."""
+        return self._table.find(kernel) if self._table else None
+
+    def fitted(self, kernel: Kernel) -> FittedTime | None:
+        """What the fit of the kernel's family says of it."""
+        fit = self._fit.fit_of(kernel) if self._fit else None
+        if fit is None or self._fit is None:
+            return None
+        family = family_of(kernel)
+        whose = family if family in self._fit.operators else "all vector"
+        caveats = [f"time from the fit to {whose} kernels, {fit.error_percent:g} % mean error out of sample"]
+        beyond = outside(fit, kernel)
+        if beyond:
+            caveats.append(f"extrapolated: {' and '.join(beyond)} outside the rows of the fit to {whose} kernels")
+        return FittedTime(seconds=self._fit.seconds(kernel), error_percent=fit.error_percent, caveats=tuple(caveats))
+
+    def why_not(self, kernel: Kernel) -> str:
+        """Why a kernel has no time here, and what to do about it."""
+        if self._fit is not None and self._table is None:
+            families = ", ".join(self._fit.operators)
+            return f"{self.label} has no fit for {family_of(kernel)} kernels, only for {families}; {MEASURE}"
+        if not self._allow_fit:
+            return f"{self.label} has no timing of {kernel}; measure it, or allow a fit (--timings fit)"
+        return f"{self.label} has no timing of {kernel}, and too few {family_of(kernel)} kernels for a fit; {MEASURE}"
+
+
+def load_timings(path: Path, dtype: str | None, *, allow_fit: bool) -> MeasuredTimings:
+    """The times of a file; `dtype` names the element type, and may be left out where the file has only one.
+
+    Raises `FileError` for a faulty file, and for one that has no times of that type or only fits that are not allowed.
+    """
+    if not path.exists():
+        raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
+    return _loaded(path, path.stat().st_mtime_ns, dtype, allow_fit)
+
+
+@lru_cache(maxsize=32)
+def _loaded(path: Path, changed_ns: int, dtype: str | None, allow_fit: bool) -> MeasuredTimings:
+    if path.suffix == ".yaml":
+        fit = read_record(path, DeviceFit)
+        _check_dtype(path, dtype, (fit.dtype,))
+        if not allow_fit:
+            raise FileError(str(path), ["holds fits alone; exact timings need a table (--timings fit allows fits)"])
+        return MeasuredTimings(label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True)
+    table = read_timing_table(path)
+    chosen = _check_dtype(path, dtype, table.dtypes)
+    fitted = kept_fit(path, chosen, lambda: _fit(table, chosen)) if allow_fit else None
+    return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=fitted, allow_fit=allow_fit)
+
+
+def _check_dtype(path: Path, wanted: str | None, there: tuple[str, ...]) -> str:
+    if wanted is None and len(there) == 1:
+        return there[0]
+    if wanted is None:
+        raise FileError(str(path), [f"has timings at {', '.join(there)}: say which with timings_dtype"])
+    if wanted not in there:
+        raise FileError(str(path), [f"has no timings at {wanted}, only at {', '.join(there)}"])
+    return wanted
+
+
+def _fit(table: TimingTable, dtype: str) -> DeviceFit | None:
+    conditions = table.conditions
+    return fit_device(
+        table.timings,
+        device=conditions.device,
+        dtype=dtype,
+        figures=table.figures(dtype),
+        source=f"{table.label}, {conditions.date}",
+    )

@@ -1,0 +1,1 @@
+"""Prices: the cost of every layer on every accelerator, kept and shared."""

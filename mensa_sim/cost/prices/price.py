@@ -1,0 +1,273 @@
+"""The cost of every layer of a graph on every accelerator of a system, in every residency."""
+
+import dataclasses
+from collections.abc import Hashable
+from itertools import product
+
+from mensa_sim.cost.assemble import assemble
+from mensa_sim.cost.counts.counts import whole_words
+from mensa_sim.cost.counts.nest import NestCounts, Precision, price_mapping
+from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
+from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.mapping import Mapping
+from mensa_sim.cost.mapping.search import Search, limits_of
+from mensa_sim.cost.mapping.sides import BufferCase, Objective, Target
+from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
+from mensa_sim.cost.prices.log import Priced
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.recurrent import Steps, footprints, steps_of
+from mensa_sim.cost.table import CostTable, Key
+from mensa_sim.cost.vector import vector_cycles, vector_work
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.accelerator import Accelerator, Operand
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.system import System
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest
+
+RESIDENCIES = tuple(
+    Residency(parameters=parameters, input=inputs, output=outputs)
+    for parameters, inputs, outputs in product((False, True), repeat=3)
+)
+
+
+def price(
+    graph: LayerGraph,
+    system: System,
+    objective: Objective = "edp",
+    memo: PriceMemo | None = None,
+    timings: TimingsMode = "fit",
+) -> CostTable:
+    """Price every layer on every accelerator, in all eight residencies; equal layers are priced once.
+
+    A residency that the accelerator's buffers cannot hold costs what the nearest one that they can hold does, and
+    the cost's own `residency` says which. An accelerator that cannot run a layer refuses it with the reason.
+    `memo` carries prices from one system to the next; `timings` says whether a measured accelerator may use fits
+    where its table has no such kernel.
+    """
+    memo = memo or PriceMemo()
+    keys = _pairs(graph, system, objective, memo)
+    costs: dict[Key, LayerCost] = {}
+    refusals: dict[tuple[str, str], str] = {}
+    known = _priced(graph, system, objective, keys, memo)
+    for (layer, accelerator), (key, _) in keys.items():
+        found = known[key]
+        if isinstance(found, str):
+            refusals[layer, accelerator] = found
+            continue
+        renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
+        for residency, cost in found.items():
+            if id(cost) not in renamed:
+                renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
+            costs[layer, accelerator, residency] = renamed[id(cost)]
+    for placed in system.accelerators:
+        if placed.spec.timings is not None:
+            device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
+            refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
+            costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
+    return CostTable(graph=graph, system=system, costs=costs, refusals=refusals)
+
+
+def _pairs(
+    graph: LayerGraph, system: System, objective: Objective, memo: PriceMemo
+) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
+    """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
+    footprint = footprints(graph)
+    shapes = {layer.name: _shape(layer) for layer in graph.layers}
+    keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
+    for placed in system.accelerators:
+        if placed.spec.timings is not None:
+            continue
+        on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
+        for layer in graph.layers:
+            steps = steps_of(layer, placed.spec, footprint[layer.name])
+            keys[layer.name, placed.name] = ((on, shapes[layer.name], steps), steps)
+    return keys
+
+
+def _priced(
+    graph: LayerGraph,
+    system: System,
+    objective: Objective,
+    keys: dict[tuple[str, str], tuple[Hashable, Steps]],
+    memo: PriceMemo,
+) -> dict[Hashable, Priced]:
+    """The price of every distinct pair, from the memo where it holds it."""
+    distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
+    arrays = [placed for placed in system.accelerators if placed.spec.timings is None]
+    energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in arrays}
+    known: dict[Hashable, Priced] = {}
+    for key in memo.in_own_order(list(distinct)):
+        found = memo.get(key)
+        if found is None:
+            layer, accelerator, steps = distinct[key]
+            spec, memory = system.accelerator(accelerator).spec, system.memory_of(accelerator)
+            try:
+                found = price_layer(graph[layer], spec, memory, energies[accelerator], steps, objective)
+            except InfeasibleError as refusal:
+                found = str(refusal)
+            memo.put(key, found)
+        known[key] = found
+    return known
+
+
+def _shape(layer: Layer) -> Hashable:
+    """All that a layer's cost depends on, whatever it is called."""
+    return (
+        layer.operator,
+        layer.nest,
+        layer.steps,
+        layer.recurrent,
+        layer.vector_ops,
+        layer.parameter_bytes,
+        bool(layer.parameters),
+        layer.gathered_bytes,
+        layer.input_bytes,
+        layer.output_bytes,
+        layer.parameter_bits,
+        layer.activation_bits,
+        layer.supported,
+    )
+
+
+def price_layer(
+    layer: Layer, accelerator: Accelerator, memory: Memory, energy: EnergyModel, steps: Steps, objective: Objective
+) -> dict[Residency, LayerCost]:
+    """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
+    if layer.operator in accelerator.refuses:
+        raise InfeasibleError(f"it does not run {layer.operator}")
+    pricer = Pricer(layer, accelerator, memory, energy, steps, objective)
+    costs: dict[Residency, LayerCost] = {}
+    for residency in RESIDENCIES:
+        cost = pricer.cost(residency) if _room(layer, accelerator, residency) else None
+        if cost is None and residency == STREAMED and pricer.search is not None:
+            raise InfeasibleError(pricer.search.shortage)
+        costs[residency] = cost or costs[_lesser(residency, costs)]
+    return costs
+
+
+def _lesser(residency: Residency, costs: dict[Residency, LayerCost]) -> Residency:
+    """The largest residency already priced in its own right that asks for no more than this one."""
+
+    def within(other: Residency) -> bool:
+        return all(getattr(residency, f.name) or not getattr(other, f.name) for f in dataclasses.fields(Residency))
+
+    return max((r for r, cost in costs.items() if cost.residency == r and within(r)), key=_kept)
+
+
+def _kept(residency: Residency) -> tuple[int, bool, bool, bool]:
+    flags = (residency.parameters, residency.input, residency.output)
+    return (sum(flags), *flags)
+
+
+class Pricer:
+    """One layer on one accelerator: the candidates are made once, each residency picks its own."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        accelerator: Accelerator,
+        memory: Memory,
+        energy: EnergyModel,
+        steps: Steps,
+        objective: Objective,
+    ) -> None:
+        self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
+        self.work = vector_work(layer, accelerator)
+        self.precision = Precision(
+            weight_bits=layer.parameter_bits if layer.parameters else layer.activation_bits,
+            activation_bits=layer.activation_bits,
+        )
+        self.word_bits = memory.word_bits
+        self.search: Search | None = None
+        self.counted: dict[Hashable, tuple[NestCounts, str]] = {}
+        self.spatial_utilization = 0.0
+        if steps.nest is not None:
+            unrolling = unroll(steps.nest, accelerator)
+            lanes = accelerator.pes * accelerator.macs_per_pe
+            self.spatial_utilization = steps.nest.macs / (lanes * unrolling.passes)
+            target = Target(
+                accelerator=accelerator,
+                energy=energy,
+                bandwidth_bytes_per_s=memory.effective_bytes_per_s,
+                precision=self.precision,
+                objective=objective,
+                word_bits=memory.word_bits,
+            )
+            self.search = Search(steps.nest, unrolling, target, limits_of(unrolling))
+
+    def cost(self, residency: Residency) -> LayerCost | None:
+        """The cost of the best mapping in a residency, or none where no candidate fits."""
+        repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
+        counts, described, buffered = None, "", {}
+        if self.search is not None and self.steps.nest is not None:
+            vector = new_tally(self.accelerator)
+            vector_traffic(vector, self.work, self.accelerator, repeats)
+            kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
+            if self.steps.resident:
+                kept |= {"weight"}
+            cycles = vector_cycles(self.work, self.accelerator)
+            vector_pj = self.work.ops * self.energy.vector_pj
+            case = BufferCase(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles, vector_pj=vector_pj)
+            best = self.search.best(case)
+            if best is None:
+                return None
+            counts, described = self._counts(self.steps.nest, best.mapping, kept)
+            buffered = buffered_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
+        return assemble(
+            self.layer,
+            self.accelerator,
+            self.energy,
+            residency,
+            repeats,
+            counts,
+            self.work,
+            spatial_utilization=self.spatial_utilization,
+            buffered=buffered,
+            mapping=described,
+        )
+
+    def _counts(self, nest: LoopNest, mapping: Mapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
+        """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
+        key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
+        if key not in self.counted:
+            counts = price_mapping(nest, self.accelerator, mapping, self.precision, self.word_bits)
+            self.counted[key] = counts, mapping.describe()
+        counts, described = self.counted[key]
+        buffer = self.accelerator.buffers.get("parameter")
+        if "weight" not in kept or buffer is None:
+            return counts, described
+        bits = nest.weight_elements * self.precision.weight_bits
+        filled = dataclasses.replace(
+            counts.operands["weight"],
+            memory_read_bits=whole_words(bits, self.word_bits),
+            fill_bits=bits,
+            fill_accesses=-(-bits // buffer.min_bits),
+        )
+        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled}), described
+
+
+def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:
+    """The operands that a residency keeps on chip from start to end."""
+    kept: set[Operand] = set()
+    if residency.input:
+        kept.add("input")
+    if residency.output:
+        kept.add("output")
+    if residency.input if weights_are_activations else residency.parameters:
+        kept.add("weight")
+    return frozenset(kept)
+
+
+def _room(layer: Layer, accelerator: Accelerator, residency: Residency) -> bool:
+    """Whether the tensors that a residency keeps fit the buffers at all."""
+    parameters = accelerator.buffers.get("parameter")
+    activations = accelerator.buffers.get("activation")
+    resident_bytes = layer.input_bytes * residency.input + layer.output_bytes * residency.output
+    if resident_bytes and (activations is None or resident_bytes > activations.capacity_bytes):
+        return False
+    stay = layer.parameter_bytes if residency.parameters else 0
+    return not stay or (parameters is not None and stay <= parameters.capacity_bytes)

@@ -1,0 +1,1 @@
+"""Technology: energy, leakage and area of components, with their sources."""

@@ -1,0 +1,71 @@
+"""SRAM figures at any capacity and access width, interpolated between the points of a sweep."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from mensa_sim.hardware.accelerator import Buffer
+from mensa_sim.hardware.technology.technology import SramFigures, SramPoint, Technology
+
+
+def sram_figures(technology: Technology, capacity_bytes: int, access_bits: int) -> SramFigures:
+    """What an SRAM of that capacity costs, with accesses of that width.
+
+    Log-log along capacity at each width of the sweep, then log-log along width. Above the largest capacity the
+    last slope goes on; below the smallest one, and below the narrowest width, the end point holds (a narrower
+    access still opens a whole word); above the widest, accesses are as many of the widest in parallel.
+    """
+    points = tuple(sorted(technology.sram[technology.sram_cell], key=lambda p: (p.access_bits, p.capacity_bytes)))
+    read, write, leakage, area = _interpolated(points, capacity_bytes, access_bits)
+    return SramFigures(
+        read_pj=read * technology.sram_energy_factor,
+        write_pj=write * technology.sram_energy_factor,
+        leakage_mw=leakage * technology.sram_leakage_factor,
+        area_mm2=area,
+    )
+
+
+def buffer_figures(technology: Technology, buffer: Buffer) -> SramFigures:
+    """What a buffer costs: reads of its read width, writes of its write width."""
+    reading = sram_figures(technology, buffer.capacity_bytes, buffer.read_bits)
+    writing = sram_figures(technology, buffer.capacity_bytes, buffer.write_bits)
+    return SramFigures(
+        read_pj=reading.read_pj,
+        write_pj=writing.write_pj,
+        leakage_mw=max(reading.leakage_mw, writing.leakage_mw),
+        area_mm2=max(reading.area_mm2, writing.area_mm2),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _interpolated(
+    points: tuple[SramPoint, ...], capacity_bytes: int, access_bits: int
+) -> tuple[float, float, float, float]:
+    """Read energy, write energy, leakage and area."""
+    widths = sorted({point.access_bits for point in points})
+    inside = min(max(access_bits, widths[0]), widths[-1])
+    parallel = max(access_bits / widths[-1], 1.0)
+
+    def figure(name: str) -> float:
+        along_width: list[tuple[int, float]] = []
+        for width in widths:
+            curve = tuple((p.capacity_bytes, float(getattr(p, name))) for p in points if p.access_bits == width)
+            along_width.append((width, _at(curve, capacity_bytes)))
+        return _at(tuple(along_width), inside)
+
+    return figure("read_pj") * parallel, figure("write_pj") * parallel, figure("leakage_mw"), figure("area_mm2")
+
+
+def _at(curve: Sequence[tuple[int, float]], x: int) -> float:
+    """The curve at x: its points exactly, log-log between them, the last slope beyond the last."""
+    if x <= curve[0][0] or len(curve) == 1:
+        return curve[0][1]
+    for point in curve:
+        if point[0] == x:
+            return point[1]
+    left, right = next((pair for pair in pairwise(curve) if pair[0][0] < x < pair[1][0]), (curve[-2], curve[-1]))
+    if left[1] <= 0 or right[1] <= 0:
+        return left[1] + (right[1] - left[1]) * (x - left[0]) / (right[0] - left[0])
+    slope = math.log(right[1] / left[1]) / math.log(right[0] / left[0])
+    return left[1] * math.pow(x / left[0], slope)

@@ -1,0 +1,1 @@
+"""Input and output: the gate for YAML, writing whole files, shipped files."""

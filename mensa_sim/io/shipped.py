@@ -1,0 +1,69 @@
+"""Finding a file by bare name or path: what ships lies beside the package, or inside it once installed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mensa_sim.errors import FileError, MensaError
+from mensa_sim.lookup import lookup, unknown_name
+
+FOLDERS: Mapping[str, str] = {
+    "workloads": "workloads",
+    "scenarios": "workloads/scenarios",
+    "systems": "accelerator_specs/systems",
+    "accelerators": "accelerator_specs/accelerators",
+    "technologies": "accelerator_specs/technology",
+    "spaces": "accelerator_specs/spaces",
+}
+"""Each kind's folder under the shipped root."""
+
+_SINGULAR = {kind: kind[:-1] for kind in FOLDERS} | {"technologies": "technology"}
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; a name that no file can have (too long, a loop of links) is none.
+
+    >>> is_file(Path("x" * 5000))
+    False
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def shipped_root() -> Path:
+    """The folder that holds `accelerator_specs` and `workloads`."""
+    inside = _PACKAGE / "shipped_files"
+    root = inside if inside.is_dir() else _PACKAGE.parent
+    if not any((root / folder).is_dir() for folder in ("accelerator_specs", "workloads")):
+        raise MensaError(f"{root}: holds no accelerator_specs and no workloads; install mensa-sim again")
+    return root
+
+
+def shipped_files(kind: str) -> Mapping[str, Path]:
+    """Every shipped file of a kind, by bare name in alphabetical order."""
+    folder = shipped_root() / lookup(FOLDERS, kind, "kind of file")
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(kind: str, name_or_path: str) -> Path:
+    """The file that a user means: a bare name is a shipped file, anything else a path.
+
+    A path has a folder or a suffix in it (`./lstm`, `lstm.yaml`). Raises `UnknownNameError` for a bare name
+    that does not ship and `FileError` for a path where no file lies.
+    """
+    files = shipped_files(kind)
+    if name_or_path in files:
+        return files[name_or_path]
+    path = Path(name_or_path).expanduser()
+    if not name_or_path or (path.name == name_or_path and not path.suffix):
+        raise unknown_name(name_or_path, files, _SINGULAR[kind])
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise FileError(name_or_path, [f"is not a path: {error.strerror}"]) from error
+    if not exists:
+        known = f"; the shipped {_SINGULAR[kind]} is called {path.stem}" if path.stem in files else ""
+        raise FileError(name_or_path, [f"no such file{known}"])
+    return path

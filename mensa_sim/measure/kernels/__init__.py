@@ -1,0 +1,1 @@
+"""Kernels: from a record to something that runs on a device."""

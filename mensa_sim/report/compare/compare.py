@@ -1,0 +1,230 @@
+"""What `mensa-sim compare` and `mensa-sim diff` print and write."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.run.energy import energy_figure, largest_component
+from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.study.compare.compare import CompareResult
+from mensa_sim.study.compare.diff import Change, Difference
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
+
+SHOWN = 40
+"""Changes of each kind that a terminal shows."""
+
+
+def compare_summary(result: CompareResult) -> dict[str, object]:
+    """A comparison as plain JSON values in a fixed order; an unknown value is absent."""
+    return {
+        "workload": result.workload,
+        "scheduler": result.scheduler,
+        "objective": result.objective,
+        "baseline": result.baseline,
+        "systems": [
+            {
+                "system": name,
+                **{key: value for key, value in _values(system).items() if value is not None},
+                "ratios": asdict(result.ratios(name)),
+            }
+            for name, system in result.systems.items()
+        ],
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+
+
+def _values(system: SystemResult) -> dict[str, object]:
+    return {
+        "scheduler": system.scheduler,
+        "latency_ps": system.latency_ps,
+        "energy_pj": system.energy_pj,
+        "edp_j_s": system.edp_j_s,
+        "throughput_inferences_per_s": system.throughput_inferences_per_s,
+        "macs_per_s": system.macs_per_s,
+        "utilization": system.utilization,
+        "traffic_bytes": dict(system.traffic_bytes),
+        "energy_by_component_pj": dict(system.energy_by_component_pj),
+        "steady_state": asdict(system.steady),
+        "handoffs": system.handoffs,
+        "area_mm2": system.area_mm2,
+        "caveats": list(system.caveats) or None,
+    }
+
+
+def compare_json(result: CompareResult) -> str:
+    """summary.json as text."""
+    return json.dumps(compare_summary(result), indent=2, allow_nan=False) + "\n"
+
+
+def _rows(result: CompareResult) -> list[tuple[str, ...]]:
+    """One row a quantity, one column a system; ratios are against the first, above 1 is better."""
+    systems = list(result.systems.values())
+    shares = [result.ratios(name) for name in result.systems]
+    area = ["-" if not system.area_mm2 else f"{system.area_mm2:.3g} mm²" for system in systems]
+    return [
+        ("latency", *(time_text(system.latency_ps) for system in systems)),
+        ("energy", *(energy_text(system.energy_pj) for system in systems)),
+        ("energy x delay", *(engineering(system.edp_j_s, "Js") for system in systems)),
+        ("throughput", *(engineering(system.throughput_inferences_per_s, "inf/s") for system in systems)),
+        ("MAC rate", *(engineering(system.macs_per_s, "MAC/s") for system in systems)),
+        ("utilization", *(percent_text(system.utilization) for system in systems)),
+        ("memory traffic", *(bytes_text(sum(system.traffic_bytes.values())) for system in systems)),
+        ("hand-offs", *(str(system.handoffs) for system in systems)),
+        ("area", *area),
+        ("energy efficiency", *(f"{each.energy_efficiency:.2f}x" for each in shares)),
+        ("speed", *(f"{each.latency:.2f}x" for each in shares)),
+    ]
+
+
+def compare_tables(result: CompareResult) -> RenderableType:
+    """The systems side by side."""
+    title = f"{result.workload}, one inference; efficiency and speed against {result.baseline}"
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in result.systems:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in _rows(result):
+        table.add_row(*row)
+    return Group(table, *caveats_text(*(system.caveats for system in result.systems.values())))
+
+
+def compare_html(result: CompareResult) -> str:
+    """The comparison as one page."""
+    names = list(result.systems)
+    return page(
+        f"{result.workload} on {len(names)} systems",
+        (
+            paragraph(
+                f"One inference, scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
+                f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
+            ),
+            table_block(("", *names), _rows(result), numeric=names),
+            *map(paragraph, caveats_text(*(system.caveats for system in result.systems.values()))),
+            figures_block(
+                [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]
+            ),
+            heading("Where the layers run"),
+            _placements(result),
+            provenance_block(result.versions, result.inputs, result.command),
+        ),
+    )
+
+
+def compare_energy_figure(result: CompareResult) -> Figure:
+    """Energy by component, one bar a system."""
+    systems = result.systems
+    best = min(systems, key=lambda name: systems[name].energy_pj)
+    share = systems[best].energy_pj / systems[result.baseline].energy_pj
+    component, largest = largest_component(systems[best].energy_by_component_pj)
+    beside = "" if best == result.baseline else f", {share:.2g} times that of {result.baseline}"
+    title = f"{best} takes the least energy{beside}; {percent_text(largest)} of it goes to {component}"
+    return energy_figure(title, {n: each.energy_by_component_pj for n, each in systems.items()}, "one inference")
+
+
+def trade_figure(result: CompareResult) -> Figure:
+    """Energy over latency, a mark for each system, lower left is better."""
+    systems = result.systems
+    traces: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": shown(name),
+            "x": [systems[name].latency_ps / PS_PER_MS],
+            "y": [systems[name].energy_pj / PJ_PER_MJ],
+            "marker": {"color": look.colour, "symbol": look.symbol, "size": 13},
+            "hovertemplate": f"{lines(name, engineering(systems[name].edp_j_s, 'Js'))}<br>"
+            "%{x:.4g} ms, %{y:.4g} mJ<extra></extra>",
+        }
+        for name, look in looks(systems).items()
+    ]
+    fastest = min(systems, key=lambda name: systems[name].latency_ps)
+    best = min(systems, key=lambda name: systems[name].edp_j_s)
+    ratio = systems[result.baseline].edp_j_s / systems[best].edp_j_s
+    least = "has the least energy x delay" if best == fastest else f"{best} has the least energy x delay"
+    title = f"{fastest} is the fastest{' and' if best == fastest else ','} {least}"
+    title += "" if best == result.baseline else f", {ratio:.3g} times better than {result.baseline}"
+    x, y = padded("latency (ms)", traces, "x"), padded("energy of one inference (mJ)", traces, "y")
+    return figure(title, x, y, traces)
+
+
+def _placements(result: CompareResult) -> str:
+    rows = [
+        (name, accelerator, str(each.layers), time_text(each.busy_ps), percent_text(each.utilization))
+        for name, system in result.systems.items()
+        for accelerator, each in system.accelerators.items()
+    ]
+    return table_block(
+        ("system", "accelerator", "layers", "busy", "utilization"), rows, numeric=("layers", "busy", "utilization")
+    )
+
+
+def diff_json(difference: Difference) -> str:
+    """A difference as JSON text."""
+    record = {
+        "before": difference.before,
+        "after": difference.after,
+        "inputs": [_change(change) for change in difference.inputs],
+        "outputs": [_change(change) for change in difference.outputs],
+    }
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+def _change(change: Change) -> dict[str, object]:
+    values = {"field": change.field, "before": change.before, "after": change.after, "ratio": change.ratio}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def diff_tables(difference: Difference) -> RenderableType:
+    """What changed in what the results were made from, then in what came out."""
+    if not difference.inputs and not difference.outputs:
+        return Text(f"The same: {difference.compared} values compared.")
+    parts: list[RenderableType] = []
+    for title, changes in (("made from", difference.inputs), ("came out", difference.outputs)):
+        if changes:
+            parts += [*_changes(title, changes), Text()]
+    if not difference.inputs:
+        parts.append(
+            Text("Other values from the same inputs, versions and settings: the results are not reproducible.")
+        )
+    elif not difference.outputs:
+        parts.append(Text("Nothing changed in what came out."))
+    return Group(*parts)
+
+
+def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
+    table = Table(title=f"{title}: {len(changes)} changed", title_justify="left", box=None, header_style="bold")
+    table.add_column("field", overflow="fold")
+    table.add_column("before", justify="right", overflow="fold", max_width=20)
+    table.add_column("after", justify="right", overflow="fold", max_width=20)
+    table.add_column("ratio", justify="right", no_wrap=True)
+    for change in changes[:SHOWN]:
+        ratio = "" if change.ratio is None else f"{change.ratio:.4g}x"
+        table.add_row(change.field, _shown(change.before), _shown(change.after), ratio)
+    more = len(changes) - SHOWN
+    return [table, Text(f"... and {more} more; --json lists them all")] if more > 0 else [table]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str) and len(value) == 64:
+        return value[:12]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

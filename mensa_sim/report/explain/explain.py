@@ -1,0 +1,73 @@
+"""What `mensa-sim explain` prints: a layer's cost everywhere, or the moves of a schedule."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
+from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.study.explain.explain import Explanation, Move
+
+
+def explanation_tables(found: Explanation) -> RenderableType:
+    """The layer on every accelerator, the runner-up and what it would need."""
+    unit = "" if found.unit == found.layer else f", with its group {found.unit}"
+    title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("accelerator", no_wrap=True)
+    for column in ("time", "energy", "copies", "copies'", "bound"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for place in found.places:
+        mark = " *" if place.accelerator == found.accelerator else ""
+        if place.refusal is not None:
+            table.add_row(place.accelerator, f"cannot: {place.refusal}")
+            continue
+        table.add_row(
+            place.accelerator + mark,
+            time_text(place.latency_ps),
+            energy_text(place.energy_pj),
+            time_text(place.copies_ps),
+            energy_text(place.copies_pj),
+            place.bound,
+        )
+    lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
+    return Group(title, table, "", *lines, found.to_change, *caveats_text(*(place.caveats for place in found.places)))
+
+
+def _margin(found: Explanation) -> str:
+    if found.margin is None:
+        return ""
+    side = "above" if found.margin >= 0 else "below"
+    return f", the schedule's value {percent_text(abs(found.margin))} {side} the present one with it"
+
+
+def moves_table(moves: Sequence[Move]) -> RenderableType:
+    """Every hand-over between accelerators, with its reason."""
+    if not moves:
+        return "no layer reads what another accelerator made"
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("read by", overflow="fold", max_width=26)
+    table.add_column("hand-over", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for move in moves:
+        table.add_row(move.consumer, f"{move.source} > {move.target}", bytes_text(move.size_bytes), move.reason)
+    return Group(f"{len(moves)} tensors are read on another accelerator than they were made on", table)
+
+
+def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
+    """The explanation as JSON text; what a place does not have is absent."""
+    record = {name: value for name, value in asdict(found).items() if value is not None}
+    record["places"] = [
+        {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
+    ]
+    record["moves"] = [asdict(move) for move in moves]
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+def moves_json(moves: Sequence[Move]) -> str:
+    """The moves as JSON text."""
+    return json.dumps({"moves": [asdict(move) for move in moves]}, indent=2, allow_nan=False) + "\n"

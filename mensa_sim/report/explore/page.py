@@ -1,0 +1,265 @@
+"""report.html of an exploration: the front, every design on parallel axes, and which parameters matter."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from mensa_sim.report.explore.axes import axis
+from mensa_sim.report.explore.files import design_folder
+from mensa_sim.report.explore.parallel import parallel_figure
+from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text
+from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    script_json,
+    table_block,
+)
+from mensa_sim.report.page.quantities import percent_text
+from mensa_sim.study.explore.result import DesignResult, ExploreResult
+
+MAX_OTHERS = 300
+"""Points off the front, each with what a click on it shows."""
+
+CLICK = """
+for (const name of %s) {
+  document.getElementById(name).on("plotly_click", (event) => {
+    const shown = designs[event.points[0].customdata];
+    if (!shown) return;
+    const panel = document.getElementById("design");
+    panel.replaceChildren();
+    for (const [name, value] of shown) {
+      const row = panel.insertRow();
+      row.insertCell().textContent = name;
+      row.insertCell().textContent = value;
+    }
+  });
+}
+"""
+
+
+def explore_html(result: ExploreResult) -> str:
+    """The report of an exploration as one page; texts from files are escaped."""
+    figures = dict(_fronts(result))
+    blocks = [
+        paragraph(outcome_text(result)),
+        *(paragraph(finding_text(reference, result)) for reference in result.references),
+        *(paragraph(f"{name} could not be run: {error}") for name, error in result.reference_failures.items()),
+        paragraph(_reading(result)),
+    ]
+    blocks += [
+        figures_block([figure_block(name, figure, note=_thinned(result)) for name, figure in figures.items()]),
+        heading("The design that was clicked"),
+        '<table id="design"><tbody><tr><td>Click a point in a figure above.</td></tr></tbody></table>',
+        _script(result, list(figures)),
+        heading("All designs"),
+        figure_block("parallel", parallel_figure(result)),
+        heading("Which parameters matter"),
+        paragraph(
+            "Share of the variance of each objective's logarithm that a parameter explains alone (adjusted correlation "
+            "ratio); what parameters do only together is not in it. An adaptive sampler looks mostly at good designs, "
+            "so its shares say what matters among those."
+        ),
+        figure_block("importance", importance_figure(result)),
+        heading("The front"),
+        _front_table(result),
+        *_failures(result),
+        provenance_block(result.versions, result.inputs, result.command),
+    ]
+    return page(f"Exploration of {result.space.file.name}", blocks)
+
+
+def _reading(result: ExploreResult) -> str:
+    file = result.space.file
+    over = {"mean": "arithmetic mean", "geometric_mean": "geometric mean", "worst": "worst"}[file.over]
+    one = {"workloads": "one inference of", "scenarios": "a run of the scenario"}
+    kinds = [
+        f"the {over} over {len(names)} {kind}" if len(names) > 1 else f"{one[kind]} {names[0]}"
+        for kind, names in (("workloads", file.workloads), ("scenarios", file.scenarios))
+        if names
+    ]
+    return (
+        f"Each value is {', or '.join(kinds)}, unless its name says otherwise. "
+        f"Sampler {file.sampler.name}, seed {file.sampler.seed}. "
+        f"Area is that of MACs, registers, buffers and vector units, without wiring and control. "
+        f"Conditions: {'; '.join(file.conditions) or 'none'}."
+    )
+
+
+def _fronts(result: ExploreResult) -> list[tuple[str, go.Figure]]:
+    """The first objective against every other one, and against the area where that is known."""
+    names = [objective.name for objective in result.objectives]
+    others = names[1:]
+    if "area_mm2" not in names and all("area_mm2" in design.metrics for design in result.designs):
+        others.append("area_mm2")
+    return [(f"front{place}", front_figure(result, names[0], other)) for place, other in enumerate(others or names)]
+
+
+def drawn_designs(result: ExploreResult) -> list[DesignResult]:
+    """The designs that are points of the figures: the front, and of the others up to `MAX_OTHERS`, evenly chosen."""
+    on_front = {design.number for design in result.front}
+    others = [design.number for design in result.designs if design.number not in on_front]
+    step = max(1, -(-len(others) // MAX_OTHERS))
+    chosen = on_front | set(others[::step])
+    return [design for design in result.designs if design.number in chosen]
+
+
+def _thinned(result: ExploreResult) -> str:
+    drawn = len(drawn_designs(result))
+    if drawn == len(result.designs):
+        return ""
+    return f"Thinned out: the front and others, {drawn} of {len(result.designs)} designs; designs.csv holds them all."
+
+
+def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
+    """The designs, the front marked, and the references."""
+    on_front = {design.number for design in result.front}
+    drawn = drawn_designs(result)
+    figure = go.Figure()
+    groups = (
+        ("designs", [d for d in drawn if d.number not in on_front], GREY, "circle", 6),
+        ("front", list(result.front), BLUE, "diamond", 10),
+    )
+    places = {design.number: place for place, design in enumerate(drawn)}
+    for name, designs, colour, symbol, size in groups:
+        figure.add_trace(
+            go.Scatter(
+                name=name,
+                mode="markers",
+                x=_values([{**d.metrics, **d.objectives} for d in designs], x),
+                y=_values([{**d.metrics, **d.objectives} for d in designs], y),
+                customdata=[places[design.number] for design in designs],
+                text=[_hover(design, result) for design in designs],
+                marker={"color": colour, "symbol": symbol, "size": size},
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    colours = looks(reference.name for reference in result.references)
+    for place, reference in enumerate(result.references):
+        values = {**reference.metrics, **reference.objectives}
+        if x in values and y in values:
+            figure.add_trace(
+                go.Scatter(
+                    name=reference.name,
+                    mode="markers+text",
+                    x=_values([values], x),
+                    y=_values([values], y),
+                    customdata=[len(drawn) + place],
+                    text=[html.escape(reference.name)],
+                    textposition="top center",
+                    marker={"color": colours[reference.name].colour, "symbol": "star", "size": 14},
+                    hovertemplate=f"{html.escape(reference.name)}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
+                )
+            )
+    figure.update_layout(
+        title={"text": html.escape(_front_finding(result, y, x))},
+        xaxis={"title": {"text": html.escape(axis(x)[1])}},
+        yaxis={"title": {"text": html.escape(axis(y)[1])}},
+    )
+    return figure
+
+
+def _front_finding(result: ExploreResult, y: str, x: str) -> str:
+    """The ends of the front in two metrics; with a reference, how the front's best design in `y` compares with it."""
+    front = [{**design.metrics, **design.objectives} for design in result.front]
+    front = [values for values in front if x in values and y in values]
+    names = [axis(name)[1].partition(" (")[0] for name in (y, x)]
+    if not front:
+        return f"No design of the front has {names[0]} and {names[1]}"
+    best = {objective.name: max if objective.direction == "maximize" else min for objective in result.objectives}
+    chosen = best.get(y, min)(range(len(front)), key=lambda place: front[place][y])
+    text = f"Best {names[0]} on the front: {metric_text(y, front[chosen][y])} at {metric_text(x, front[chosen][x])}"
+    for reference in result.references:
+        values = {**reference.metrics, **reference.objectives}
+        if values.get(x) and values.get(y):
+            shares = [front[chosen][name] / values[name] for name in (y, x)]
+            return f"{text}, {shares[0]:.2g} and {shares[1]:.2g} times {reference.name}'s {names[0]} and {names[1]}"
+    return text
+
+
+def _values(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
+    return [row[name] / axis(name)[0] for row in rows]
+
+
+def _hover(design: DesignResult, result: ExploreResult) -> str:
+    values = {**design.metrics, **design.objectives}
+    metrics = [f"{name}: {metric_text(name, values[name])}" for name in columns(result) if name in values]
+    lines = [f"design {design.number}", *metrics, *(f"{name}: {value}" for name, value in design.parameters.items())]
+    return "<br>".join(html.escape(line) for line in lines)
+
+
+def _script(result: ExploreResult, figures: Sequence[str]) -> str:
+    """What a click shows: each design as pairs of text, then each reference."""
+    shown = [
+        [
+            ["design", str(design.number)],
+            *([name, str(value)] for name, value in design.parameters.items()),
+            *([name, metric_text(name, value)] for name, value in {**design.metrics, **design.objectives}.items()),
+        ]
+        for design in drawn_designs(result)
+    ]
+    for reference in result.references:
+        values = {**reference.metrics, **reference.objectives}
+        shown.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
+    return f"<script>\n{{ const designs = {script_json(shown)};\n{CLICK % json.dumps(list(figures))} }}\n</script>"
+
+
+def importance_figure(result: ExploreResult) -> go.Figure:
+    """The share of each objective's variance that each parameter explains alone."""
+    figure = go.Figure()
+    names = [parameter.name for parameter in reversed(result.space.parameters)]
+    for place, objective in enumerate(result.objectives):
+        shares = result.importance[objective.name]
+        figure.add_trace(
+            go.Bar(
+                name=html.escape(objective.name),
+                orientation="h",
+                y=[html.escape(name) for name in names],
+                x=[shares.get(name) for name in names],
+                text=[percent_text(shares[name]) if name in shares else "" for name in names],
+                marker={"color": COLOURS[place % len(COLOURS)]},
+                hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        barmode="group",
+        title={"text": html.escape(_importance_finding(result))},
+        xaxis={"title": {"text": "share of variance explained alone (1 = all)"}, "range": [0, 1.1]},
+        yaxis={"title": {"text": "parameter"}, "type": "category"},
+    )
+    return figure
+
+
+def _importance_finding(result: ExploreResult) -> str:
+    found = {(name, metric): share for metric, shares in result.importance.items() for name, share in shares.items()}
+    if not found:
+        return "Nothing varies enough to say which parameters matter"
+    name, metric = max(found, key=found.__getitem__)
+    words = axis(metric)[1].partition(" (")[0]
+    return f"{name} explains most: {percent_text(found[name, metric])} of the variance of {words}"
+
+
+def _front_table(result: ExploreResult) -> str:
+    names = columns(result)
+    parameters = [parameter.name for parameter in result.space.parameters]
+    rows = []
+    for design in result.front:
+        values = {**design.metrics, **design.objectives}
+        cells = [metric_text(name, values[name]) if name in values else "-" for name in names]
+        shown = [str(design.parameters[name]) for name in parameters]
+        rows.append((str(design.number), *cells, *shown, f"{design_folder(design)}/system.yaml"))
+    return table_block(("design", *names, *parameters, "file"), rows, numeric=("design", *names))
+
+
+def _failures(result: ExploreResult) -> list[str]:
+    failed = [outcome for outcome in result.outcomes if outcome.state == "failed"]
+    if not failed:
+        return []
+    rows = [(str(outcome.number), outcome.detail) for outcome in failed[:50]]
+    return [heading(f"Failed designs ({len(failed)})"), table_block(("design", "error"), rows)]

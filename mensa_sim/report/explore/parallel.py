@@ -1,0 +1,124 @@
+"""Parallel coordinates of an exploration: every design a line over its parameters and objectives.
+
+Drawn as plain lines, not as plotly's own parallel coordinates: those need WebGL, which not every browser has.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from mensa_sim.report.explore.axes import axis
+from mensa_sim.report.page.colours import COLOURS
+from mensa_sim.report.page.quantities import engineering
+from mensa_sim.study.explore.result import DesignResult, ExploreResult
+
+TICKS = 8
+"""Labels on one axis."""
+OTHERS = 2000
+"""Lines of designs behind the front; of more, the first."""
+
+NAMED = 12
+"""Designs of the front that a legend names; of more, the pointer does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """One vertical axis: where each design crosses it, from 0 to 1, and its labels."""
+
+    title: str
+    heights: dict[int, float]
+    labels: tuple[tuple[float, str], ...]
+
+
+def parallel_figure(result: ExploreResult) -> go.Figure:
+    """The front in colour before all other designs in grey."""
+    axes = _axes(result)
+    on_front = {design.number for design in result.front}
+    others = [design for design in result.designs if design.number not in on_front][:OTHERS]
+    figure = go.Figure()
+    figure.add_trace(_lines("other designs", others, axes, "rgba(120, 120, 120, 0.25)", 1))
+    for place, design in enumerate(result.front):
+        colour = COLOURS[place % len(COLOURS)]
+        figure.add_trace(_lines(f"design {design.number}", [design], axes, colour, 2))
+    plain: dict[str, object] = {"showarrow": False, "xanchor": "left"}
+    notes: list[dict[str, object]] = []
+    for place, each in enumerate(axes):
+        notes.append({"x": place, "y": 1.05, "text": each.title, "textangle": -14, "yanchor": "bottom", **plain})
+        for height, text in each.labels:
+            notes.append({"x": place, "y": height, "text": text, "font": {"size": 10}, **plain})
+    rules = [
+        {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}
+        for place in range(len(axes))
+    ]
+    figure.update_layout(
+        annotations=notes,
+        shapes=rules,
+        xaxis={"visible": False, "range": [-0.2, len(axes) - 0.4]},
+        yaxis={"visible": False, "range": [-0.05, 1.1]},
+        margin={"t": 110, "l": 20, "r": 60, "b": 20},
+        title={"text": html.escape(_finding(result))},
+        legend={"title": {"text": "click hides, double click shows alone"}},
+        showlegend=len(result.front) <= NAMED,
+    )
+    return figure
+
+
+def _finding(result: ExploreResult) -> str:
+    """What all designs of the front have in common, and the others not."""
+    common: list[str] = []
+    for parameter in result.space.parameters:
+        chosen = {repr(design.parameters[parameter.name]) for design in result.front}
+        if len(chosen) == 1 and len(parameter.shown) > 1:
+            common.append(f"{parameter.name} {_value(result.front[0].parameters[parameter.name])}")
+    verb = "is" if len(result.front) == 1 else "are"
+    count = f"{len(result.front)} of {len(result.designs)} designs {verb} on the front"
+    if not common:
+        return f"{count}; no parameter has the same value in all of them"
+    return f"{count}; {'it has' if len(result.front) == 1 else 'all have'} {', '.join(common)}"
+
+
+def _axes(result: ExploreResult) -> list[_Axis]:
+    found: list[_Axis] = []
+    for parameter in result.space.parameters:
+        places = {repr(value): place for place, value in enumerate(parameter.shown)}
+        top = max(1, len(places) - 1)
+        step = max(1, -(-len(places) // TICKS))
+        heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
+        labels = [(place / top, html.escape(_value(parameter.shown[place]))) for place in range(0, len(places), step)]
+        short = parameter.name if len(parameter.name) <= 24 else f"…{parameter.name[-23:]}"
+        found.append(_Axis(title=html.escape(short), heights=heights, labels=tuple(labels)))
+    for objective in result.objectives:
+        scale, title = axis(objective.name)
+        values = {design.number: design.objectives[objective.name] / scale for design in result.designs}
+        low, high = min(values.values()), max(values.values())
+        span = (high - low) or 1.0
+        heights = {number: (value - low) / span for number, value in values.items()}
+        labels = [(height, f"{low + height * span:.3g}") for height in (0.0, 0.25, 0.5, 0.75, 1.0)]
+        found.append(_Axis(title=html.escape(title), heights=heights, labels=tuple(labels)))
+    return found
+
+
+def _value(value: object) -> str:
+    """A parameter's value, large numbers with a prefix."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1e5:
+        return engineering(value, "").strip()
+    return str(value)
+
+
+def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> go.Scatter:
+    """The lines of some designs as one trace, with a gap after each."""
+    x: list[int | None] = []
+    y: list[float | None] = []
+    for design in designs:
+        x += [*range(len(axes)), None]
+        y += [*(each.heights[design.number] for each in axes), None]
+    return go.Scatter(
+        name=name,
+        mode="lines",
+        x=x,
+        y=y,
+        line={"color": colour, "width": width},
+        hovertemplate=f"{name}<extra></extra>",
+    )

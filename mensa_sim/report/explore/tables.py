@@ -1,0 +1,101 @@
+"""What `mensa-sim explore` prints: the front, the systems beside it, and how the designs ended; 80 columns."""
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.study.explore.result import ExploreResult, Reference
+
+SHOWN = 12
+"""Designs of the front that a terminal shows."""
+
+
+def metric_text(name: str, value: float) -> str:
+    """A metric with its unit, by the end of its name.
+
+    >>> metric_text("latency_ps", 2_500_000), metric_text("area_mm2", 1.5406), metric_text("accelerators", 3)
+    ('2.5 µs', '1.54 mm²', '3')
+    """
+    plain = name.split(" ")[0].split(".")[-1]
+    if plain.endswith("_ps"):
+        return time_text(round(value))
+    if plain.endswith("_pj"):
+        return energy_text(value)
+    if plain == "utilization":
+        return percent_text(value)
+    units = {
+        "edp_j_s": "Js",
+        "throughput_per_s": "inf/s",
+        "throughput_inferences_per_s": "inf/s",
+        "macs_per_s": "MAC/s",
+        "peak_macs_per_s": "MAC/s",
+        "buffer_bytes": "B",
+        "memory_bandwidth_bytes_per_s": "B/s",
+    }
+    if plain in units:
+        return engineering(value, units[plain])
+    suffixes = {"area_mm2": " mm²", "tops_per_w": " TOPS/W", "mean_power_mw": " mW", "leakage_mw": " mW"}
+    return f"{value:.4g}{suffixes.get(plain, '')}" if plain != "area_mm2" else f"{value:.3g} mm²"
+
+
+def outcome_text(result: ExploreResult) -> str:
+    """How many designs were run, and how the others ended."""
+    points = f"{result.space.size:,} points"
+    text = f"{result.trials} designs run of {points}; {len(result.front)} on the front"
+    others = {state: result.count(state) for state in ("failed", "excluded", "repeat")}
+    words = {
+        "failed": "failed",
+        "excluded": "left out by conditions",
+        "repeat": "chosen again and not run again",
+    }
+    parts = [f"{count} {words[state]}" for state, count in others.items() if count]
+    return "; ".join((text, *parts)) + "."
+
+
+def finding_text(reference: Reference, result: ExploreResult) -> str:
+    """Whether a design beats a reference in every objective at no more area."""
+    count = len(reference.dominated_by)
+    names = ", ".join(objective.name for objective in result.objectives)
+    if not count:
+        return f"None of {len(result.designs)} designs dominates {reference.name} in {names} at no more area."
+    front = {design.number for design in result.front}
+    best = next((number for number in reference.dominated_by if number in front), reference.dominated_by[0])
+    verb = "dominates" if count == 1 else "dominate"
+    design = "design" if count == 1 else "designs"
+    return f"{count} {design} {verb} {reference.name} in {names} at no more area, design {best} among them."
+
+
+def columns(result: ExploreResult) -> list[str]:
+    """The metrics that a table of the front shows: the objectives, then area, and TOPS/W of single inferences."""
+    names = [objective.name for objective in result.objectives]
+    return list(dict.fromkeys((*names, "area_mm2", *(("tops_per_w",) if result.space.file.workloads else ()))))
+
+
+def explore_tables(result: ExploreResult) -> RenderableType:
+    """Everything that an exploration prints."""
+    table = Table(title=f"front of {result.space.file.name}", title_justify="left", box=None, header_style="bold")
+    table.add_column("", no_wrap=True)
+    names = columns(result)
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for design in result.front[:SHOWN]:
+        table.add_row(f"design {design.number}", *_cells({**design.metrics, **design.objectives}, names))
+    table.add_section()
+    for reference in result.references:
+        table.add_row(reference.name, *_cells({**reference.metrics, **reference.objectives}, names))
+    more = len(result.front) - SHOWN
+    lines = [f"... and {more} more designs on the front"] if more > 0 else []
+    lines += ["", outcome_text(result)]
+    lines += [finding_text(reference, result) for reference in result.references]
+    lines += [f"{name} could not be run: {error}" for name, error in result.reference_failures.items()]
+    failed = next((outcome for outcome in result.outcomes if outcome.state == "failed"), None)
+    if failed is not None:
+        lines.append(f"First failure, design {failed.number}: {failed.detail}")
+    return Group(table, *(Text(line) for line in lines))
+
+
+def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:
+    return [metric_text(name, values[name]) if name in values else "-" for name in names]

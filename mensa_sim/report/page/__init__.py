@@ -1,0 +1,1 @@
+"""The kit of every report: page, figures, colours, tables, quantities."""

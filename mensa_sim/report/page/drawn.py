@@ -1,0 +1,27 @@
+"""A figure with what a page needs to place it."""
+
+from dataclasses import dataclass
+
+from mensa_sim.report.page.figure import Figure
+from mensa_sim.report.page.page import figure_block, figures_block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A figure of a report, and what stands below it."""
+
+    figure: Figure
+    note: str = ""
+    wide: bool = False
+
+
+def drawn(figure: Figure | None, note: str = "") -> Drawn | None:
+    """A figure, where there is one."""
+    return None if figure is None else Drawn(figure=figure, note=note)
+
+
+def drawn_block(figures: dict[str, Drawn], *names: str) -> str:
+    """The figures of those names that there are, side by side; empty where there is none."""
+    chosen = {name: figures[name] for name in names if name in figures}
+    blocks = [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
+    return figures_block(blocks) if blocks else ""

@@ -1,0 +1,131 @@
+"""The HTML page that every report is: one file that opens offline, plotly's script inlined once."""
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from mensa_sim.report.page.figure import Figure
+
+SIGNIFICANT_DIGITS = 7
+"""Of the numbers in a figure: more than any screen shows, after zooming too."""
+
+
+def page(title: str, blocks: Sequence[str]) -> str:
+    """A whole page from blocks of HTML; the title is escaped here, the blocks by whoever made them."""
+    folder = Path(__file__).parent
+    style, script = ((folder / name).read_text() for name in ("page.css", "page.js"))
+    body = "\n".join((heading(title, level=1), *blocks))
+    return (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<style>\n{style}</style>\n<script>{get_plotlyjs()}</script>\n<script>\n{script}</script>\n</head>\n"
+        f'<body>\n<nav class="controls"><button id="theme" title="light or dark">◐</button></nav>\n{body}\n'
+        "</body></html>\n"
+    )
+
+
+def heading(text: str, *, level: int = 2) -> str:
+    """A heading, escaped."""
+    return f"<h{level}>{html.escape(text)}</h{level}>"
+
+
+def paragraph(text: str, *, kind: str = "") -> str:
+    """A paragraph, escaped; `kind` is its class: `lead` or `note`."""
+    return f'<p class="{kind}">{html.escape(text)}</p>' if kind else f"<p>{html.escape(text)}</p>"
+
+
+def list_block(texts: Sequence[str]) -> str:
+    """A list, escaped."""
+    return "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>"
+
+
+def figure_block(
+    name: str, figure: Figure | go.Figure, *, note: str = "", height_rem: float | None = None, wide: bool = False
+) -> str:
+    """A figure under an identifier that is unique on the page; its title stands above it as text that can wrap.
+
+    `note` says what a reader must know to read it, such as that data were thinned out; `wide` takes the whole width.
+    """
+    plain: dict[str, Any] = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
+    layout = {key: value for key, value in plain["layout"].items() if key not in {"title", "template"}}
+    title = plain["layout"].get("title", {}).get("text", "")
+    caption = f"<figcaption>{_as_text(title)}</figcaption>" if title else ""
+    style = f' style="height: {height_rem:g}rem"' if height_rem else ""
+    return (
+        f'<figure{" class=wide" if wide else ""}>{caption}<div id="{name}" class="figure"{style}></div>'
+        f"{paragraph(note, kind='note') if note else ''}</figure>\n"
+        f"<script>draw({json.dumps(name)}, {script_json({'data': plain['data'], 'layout': layout})});</script>"
+    )
+
+
+def _as_text(plotly_text: str) -> str:
+    """A title that was escaped for plotly, or was not, escaped exactly once."""
+    return html.escape(html.unescape(plotly_text))
+
+
+def figures_block(blocks: Sequence[str]) -> str:
+    """Figures side by side where the screen is wide enough."""
+    return '<div class="figures">\n' + "\n".join(blocks) + "\n</div>"
+
+
+def script_json(value: object) -> str:
+    """JSON that may stand in a script element, whatever its texts hold; what is not a finite number is null."""
+    return json.dumps(_shortened(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _shortened(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(each) for each in value]
+    return value
+
+
+def table_block(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[str] = (),
+    *,
+    name: str | None = None,
+) -> str:
+    """A table, escaped, that a click on a column's head sorts; columns named in `numeric` are aligned to the right.
+
+    With a `name`, its identifier, it is a long one: it scrolls below its head, and can be searched.
+    """
+
+    def cell(tag: str, column: str, text: str) -> str:
+        kinds = [*(["number"] if column in numeric else []), *(["sortable"] if tag == "th" and column else [])]
+        kind = f' class="{" ".join(kinds)}"' if kinds else ""
+        return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+
+    head = "".join(cell("th", column, column) for column in header)
+    lines = ["".join(cell("td", column, text) for column, text in zip(header, row, strict=True)) for row in rows]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    if name is None:
+        return f'<div class="scroll"><table>{table}</div>'
+    search = f'<p class="controls"><input type="search" data-table="{name}" placeholder="search {len(rows)} rows"></p>'
+    return f'{search}\n<div class="scroll tall"><table id="{name}">{table}</div>'
+
+
+def provenance_block(versions: Mapping[str, str], inputs: Mapping[str, str], command: str = "") -> str:
+    """The command that makes the result again, versions, and the hash of every input file."""
+    return "\n".join(
+        (
+            heading("How to reproduce"),
+            f"<pre>{html.escape(command)}</pre>" if command else "",
+            heading("Versions", level=3),
+            table_block(("name", "version"), tuple(versions.items())),
+            *((heading("Inputs", level=3), table_block(("file", "SHA-256"), tuple(inputs.items()))) if inputs else ()),
+        )
+    )

@@ -1,0 +1,127 @@
+"""The tables that `mensa-sim run` prints; they fit 80 columns."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.trace.layers import caveats_text, coverage_text
+from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components
+from mensa_sim.units import PJ_PER_J, PS_PER_S
+
+
+def run_tables(result: RunResult) -> RenderableType:
+    """Everything that a run prints: layers, energy, totals beside the baseline."""
+    main = result.main
+    return Group(
+        layer_table(main),
+        Text(),
+        totals_table(result),
+        Text(),
+        optimality_text(main.optimality),
+        coverage_text(main.coverage, main.coverage_shares),
+        *caveats_text(main.caveats, result.baseline.caveats),
+    )
+
+
+OBJECTIVE_UNITS = {"edp": ("Js", 1 / (PJ_PER_J * PS_PER_S)), "energy": ("J", 1 / PJ_PER_J)}
+"""Unit and scale of an objective's value; all others are times in ps."""
+
+
+def optimality_text(found: Optimality) -> str:
+    """The predicted objective beside the simulated one and the proven bound."""
+    unit, scale = OBJECTIVE_UNITS.get(found.objective, ("s", 1 / PS_PER_S))
+    text = f"predicted {found.objective} {engineering(found.value * scale, unit)}"
+    if found.gap is not None:
+        text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved optimal"
+    if found.simulated is not None:
+        text += f"; simulated {engineering(found.simulated * scale, unit)}"
+    return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
+
+
+def layer_table(result: SystemResult) -> Table:
+    """One row a layer: family, accelerator, time, energy, bound."""
+    table = Table(title=_title(result), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=24)
+    for column in ("family", "accelerator"):
+        table.add_column(column, no_wrap=True)
+    for column in ("time", "energy", "util."):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("bound", no_wrap=True)
+    for layer in result.layers:
+        table.add_row(*_layer_cells(layer))
+    return table
+
+
+def _title(result: SystemResult) -> str:
+    return f"{result.workload} on {result.system}, scheduler {result.scheduler}, objective {result.objective}"
+
+
+def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
+    return (
+        layer.name,
+        "-" if layer.family is None else str(layer.family),
+        layer.accelerator,
+        time_text(layer.end_ps - layer.start_ps),
+        energy_text(layer.energy_pj),
+        percent_text(layer.utilization) if layer.macs else "-",
+        layer.bound if not (note := _note(layer)) else f"{layer.bound} ({note})",
+    )
+
+
+def _note(layer: LayerResult) -> str:
+    """What a reader must know of a time: the operator is not supported, or it was measured, with a fit's error."""
+    if not layer.supported:
+        return "unsupported"
+    if layer.source == "analytical":
+        return ""
+    return layer.source if layer.error_percent is None else f"{layer.source}, fit, {layer.error_percent:.0f} % error"
+
+
+def totals_table(result: RunResult) -> Table:
+    """Totals of the system and of the baseline, with the ratio where above 1 is better."""
+    main, baseline, ratios = result.main, result.baseline, result.ratios
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("one inference", no_wrap=True)
+    table.add_column(main.system, justify="right", no_wrap=True)
+    table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
+    table.add_column("ratio", justify="right", no_wrap=True)
+    rows: tuple[tuple[str, str, str, float | None], ...] = (
+        ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), ratios.latency),
+        (
+            "throughput",
+            engineering(main.throughput_inferences_per_s, "inf/s"),
+            engineering(baseline.throughput_inferences_per_s, "inf/s"),
+            ratios.throughput,
+        ),
+        ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), ratios.energy_efficiency),
+        ("energy x delay", engineering(main.edp_j_s, "Js"), engineering(baseline.edp_j_s, "Js"), _edp_ratio(result)),
+        ("steady latency", time_text(main.steady.latency_ps), time_text(baseline.steady.latency_ps), None),
+        ("steady energy", energy_text(main.steady.energy_pj), energy_text(baseline.steady.energy_pj), None),
+        ("MAC rate", engineering(main.macs_per_s, "MAC/s"), engineering(baseline.macs_per_s, "MAC/s"), None),
+        ("utilization", percent_text(main.utilization), percent_text(baseline.utilization), None),
+        ("memory traffic", _traffic(main), _traffic(baseline), None),
+        ("hand-offs", str(main.handoffs), str(baseline.handoffs), None),
+    )
+    for name, ours, theirs, ratio in rows:
+        table.add_row(name, ours, theirs, "" if ratio is None else f"{ratio:.2f}x")
+    table.add_section()
+    for component, ours_pj, theirs_pj in _components(main, baseline):
+        table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours_pj), energy_text(theirs_pj), "")
+    return table
+
+
+def _edp_ratio(result: RunResult) -> float:
+    return result.baseline.edp_j_s / result.main.edp_j_s
+
+
+def _traffic(result: SystemResult) -> str:
+    return bytes_text(sum(result.traffic_bytes.values()))
+
+
+def _components(main: SystemResult, baseline: SystemResult) -> Iterator[tuple[str, float, float]]:
+    ours, theirs = main.energy_by_component_pj, baseline.energy_by_component_pj
+    for component in energy_components(main, baseline):
+        yield component, ours.get(component, 0.0), theirs.get(component, 0.0)

@@ -1,0 +1,171 @@
+"""summary.json and models.csv of the reproduction: names as in the paper's table of figures."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+
+from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
+from mensa_sim.study.reproduce.agreement import Agreement
+from mensa_sim.study.reproduce.experiments import OPTIMAL, PLAIN_READING
+from mensa_sim.study.reproduce.findings import Deviation
+from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.reproduce.quantities import DEFINITIONS
+from mensa_sim.study.reproduce.reproduce import ReproduceResult
+from mensa_sim.study.reproduce.table import MAIN, Row
+
+SHOWN = (MAIN, OPTIMAL, PLAIN_READING)
+"""The cases that models.csv lists; the experiments only appear in the explanations."""
+
+
+def reproduce_json(result: ReproduceResult) -> str:
+    """summary.json as text; an unknown value is absent."""
+    return json.dumps(reproduce_data(result), indent=2, allow_nan=False) + "\n"
+
+
+def reproduce_data(result: ReproduceResult) -> dict[str, object]:
+    """The reproduction as plain JSON values in a fixed order."""
+    return {
+        "rows": [_row(row) for row in result.rows if row.ours is not None],
+        "not_computed": [{**_name(row), "paper": row.figure.value, "reason": row.reason} for row in result.missing],
+        "deviations": [_deviation(each) for each in result.deviations],
+        "agreements": [_agreement(each) for each in result.agreements],
+        "statements": list(result.statements),
+        "definitions": dict(DEFINITIONS),
+        "models": {each.model: each.kind for each in result.runs.models},
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+
+
+def _name(row: Row) -> dict[str, object]:
+    figure = row.figure
+    return {
+        "quantity": figure.quantity,
+        "system": figure.system,
+        "against": figure.against,
+        "models": figure.models,
+        "unit": figure.unit,
+        "tag": figure.tag,
+    }
+
+
+def _row(row: Row) -> dict[str, object]:
+    ours = row.ours
+    beside = {
+        "geometric": ours.geometric if ours else None,
+        "harmonic": ours.harmonic if ours else None,
+        "totals": ours.totals if ours else None,
+        "steady_state": row.steady,
+        "activations_through_memory": row.plain,
+        "optimal_schedule": row.optimal,
+    }
+    return {
+        **_name(row),
+        **_present({"ours": ours.arithmetic if ours else None}),
+        "paper": row.figure.value,
+        "ratio": row.ratio,
+        "agrees": row.agrees,
+        "count": row.models,
+        **_present(beside),
+    }
+
+
+def _present(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _deviation(deviation: Deviation) -> dict[str, object]:
+    return {
+        **_name(deviation.row),
+        "verdict": deviation.verdict,
+        "tried": deviation.tried,
+        **({"note": deviation.note} if deviation.note else {}),
+        "closed_by": [
+            {
+                "experiment": closer.name,
+                "change": closer.change,
+                "mechanism": closer.mechanism,
+                "value": closer.value,
+                "closed": closer.closed,
+                "how": closer.how,
+            }
+            for closer in deviation.closers
+        ],
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, object]:
+    return {
+        "experiment": agreement.name,
+        "change": agreement.change,
+        "joint": agreement.joint,
+        "agreeing": agreement.agreeing,
+        "authors": agreement.authors,
+        "gained": list(agreement.gained),
+        "lost": list(agreement.lost),
+    }
+
+
+def models_csv(result: ReproduceResult) -> str:
+    """models.csv as text: one row for each model, system and case."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=_FIELDS, lineterminator="\n", restval="")
+    writer.writeheader()
+    for outcome in _outcomes(result):
+        writer.writerow(_csv_row(outcome))
+    return stream.getvalue()
+
+
+def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
+    for each in result.runs.models:
+        yield from (outcome for outcome in each.outcomes if outcome.label in SHOWN)
+
+
+_ENERGIES = (*COMPONENTS, LEAKAGE, BACKGROUND)
+_FIELDS = (
+    "model",
+    "kind",
+    "system",
+    "case",
+    "macs",
+    "parameter_bytes",
+    "latency_ps",
+    "energy_pj",
+    "throughput_inferences_per_s",
+    "utilization",
+    "handoffs",
+    "traffic_bytes",
+    "steady_latency_ps",
+    "steady_energy_pj",
+    "closed_loop_inferences_per_s",
+    "objective_value",
+    "objective_bound",
+    *(f"energy_{name}_pj" for name in _ENERGIES),
+)
+
+
+def _csv_row(outcome: Outcome) -> dict[str, object]:
+    components = outcome.component_pj
+    row: dict[str, object | None] = {
+        "model": outcome.model,
+        "kind": outcome.kind,
+        "system": outcome.system,
+        "case": outcome.label,
+        "macs": outcome.macs,
+        "parameter_bytes": outcome.parameter_bytes,
+        "latency_ps": outcome.latency_ps,
+        "energy_pj": outcome.total_pj,
+        "throughput_inferences_per_s": outcome.throughput_per_s,
+        "utilization": outcome.utilization,
+        "handoffs": outcome.handoffs,
+        "traffic_bytes": outcome.traffic_bytes,
+        "steady_latency_ps": outcome.steady_latency_ps,
+        "steady_energy_pj": outcome.steady_energy_pj,
+        "closed_loop_inferences_per_s": outcome.closed_loop_per_s,
+        "objective_value": outcome.value,
+        "objective_bound": outcome.bound,
+        **{f"energy_{name}_pj": components.get(name, 0.0) for name in _ENERGIES},
+    }
+    return {name: value for name, value in row.items() if value is not None}

@@ -1,0 +1,208 @@
+"""The report of a reproduction: one HTML page with the paper's figures redrawn and every deviation explained."""
+
+import html
+import math
+import shlex
+
+import plotly.graph_objects as go
+
+from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
+from mensa_sim.report.reproduce.figures import (
+    BASELINE,
+    KINDS,
+    agreement_figure,
+    energy_roofline,
+    family_figure,
+    layer_scatter,
+    outcomes,
+    styled,
+    throughput_figure,
+    throughput_roofline,
+    utilization_figure,
+)
+from mensa_sim.report.reproduce.tables import DEFINITION, agreement_lines, bound_text, closer_text, number_text
+from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
+from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.reproduce.paper import SOURCE, TAGS
+from mensa_sim.study.reproduce.quantities import DEFINITIONS
+from mensa_sim.study.reproduce.reproduce import ReproduceResult
+from mensa_sim.study.reproduce.table import Runs
+from mensa_sim.workload.model_kinds import MODELS
+
+
+def reproduce_html(result: ReproduceResult) -> str:
+    """The whole page."""
+    runs = result.runs
+    tall = figure_block("agreement", agreement_figure(result), height_rem=62)
+    figures = (
+        ("throughput-roofline", throughput_roofline(runs)),
+        ("energy-roofline", energy_roofline(runs)),
+        ("energy", energy_figure(runs)),
+        ("layers", layer_scatter(runs)),
+        ("families", family_figure(result)),
+        ("utilization", utilization_figure(runs)),
+        ("throughput", throughput_figure(runs)),
+        ("latency", latency_figure(runs)),
+    )
+    tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
+    return page(
+        "The Mensa paper beside mensa-sim",
+        (
+            paragraph(f"{SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
+            *(paragraph(text) for text in result.statements),
+            heading("Every figure"),
+            _figures_table(result),
+            tall,
+            heading("What closes the distance"),
+            paragraph(
+                "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
+                "enters the headline. In brackets the share of the distance."
+            ),
+            _deviations(result),
+            heading("Agreement under other choices"),
+            *(paragraph(text) for text in agreement_lines(result)),
+            _agreements_table(result),
+            heading("The paper's figures, redrawn"),
+            figures_block([figure_block(name, figure) for name, figure in figures]),
+            heading("Definitions"),
+            table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
+            provenance_block(result.versions, result.inputs, _command(runs)),
+        ),
+    )
+
+
+def _command(runs: Runs) -> str:
+    ran = tuple(each.model for each in runs.models)
+    return shlex.join(("mensa-sim", "reproduce", *(() if ran == MODELS else ("--models", ",".join(ran)))))
+
+
+def _figures_table(result: ReproduceResult) -> str:
+    header = (
+        "figure",
+        "ours",
+        "paper",
+        "tag",
+        "ratio",
+        "geometric",
+        "harmonic",
+        "of sums",
+        "steady",
+        "plain",
+        "optimal",
+    )
+    rows = []
+    for row in result.rows:
+        means = row.ours
+        beside: tuple[float | None, ...] = (
+            means.geometric if means else None,
+            means.harmonic if means else None,
+            means.totals if means else None,
+            row.steady,
+            row.plain,
+            row.optimal,
+        )
+        rows.append(
+            (
+                row.figure.name,
+                number_text(means.arithmetic) if means else row.reason,
+                bound_text(row.figure.unit) + number_text(row.figure.value),
+                row.figure.tag,
+                "" if row.ratio is None else f"{row.ratio:.2f}",
+                *("" if value is None else number_text(value) for value in beside),
+            )
+        )
+    return table_block(header, rows, numeric=tuple(name for name in header if name not in {"figure", "tag"}))
+
+
+def _deviations(result: ReproduceResult) -> str:
+    blocks = []
+    for deviation in result.deviations:
+        row = deviation.row
+        ours = number_text(row.ours.arithmetic) if row.ours else "-"
+        title = (
+            f"{row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag}); {deviation.verdict}"
+        )
+        lines = [closer_text(closer) for closer in deviation.closers]
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in (*lines, deviation.note) if text)
+        blocks.append(f"<p><b>{html.escape(title)}</b></p><ul>{items}</ul>")
+    return "\n".join(blocks)
+
+
+def _agreements_table(result: ReproduceResult) -> str:
+    header = ("with", "agree", "authors' own", "gained", "lost")
+    rows = [
+        (each.change, str(each.agreeing), str(each.authors), "; ".join(each.gained), "; ".join(each.lost))
+        for each in result.agreements
+    ]
+    return table_block(header, rows, numeric=("agree", "authors' own"))
+
+
+def energy_figure(runs: Runs) -> go.Figure:
+    """Energy by component for each kind of model and system, as a share of the baseline's energy on the same model."""
+    components = (*COMPONENTS, LEAKAGE, BACKGROUND)
+    totals: dict[tuple[str, str], dict[str, float]] = {}
+    for system in SYSTEMS:
+        for kind in KINDS:
+            pairs = [
+                (outcome, base)
+                for outcome, base in zip(outcomes(runs, system), outcomes(runs, BASELINE), strict=True)
+                if outcome.kind == kind
+            ]
+            if pairs:
+                totals[kind, system] = {
+                    name: math.fsum(outcome.component_pj.get(name, 0.0) / base.total_pj for outcome, base in pairs)
+                    / len(pairs)
+                    for name in components
+                }
+    keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
+    figure = go.Figure()
+    for component in (name for name in components if any(parts[name] for parts in totals.values())):
+        figure.add_trace(
+            go.Bar(
+                name=COMPONENT_NAMES[component],
+                x=[[kind for kind, _ in keys], [system for _, system in keys]],
+                y=[totals[key][component] for key in keys],
+                marker=COMPONENT_LOOKS[component].bar,
+                hovertemplate="%{x}<br>%{y:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
+            )
+        )
+    sums = {key: math.fsum(parts.values()) for key, parts in totals.items()}
+    mensa = ", ".join(f"{number_text(sums[kind, 'mensa_g'])} ({kind})" for kind in KINDS if (kind, "mensa_g") in sums)
+    title = f"Mensa-G takes so many times the Edge TPU's energy: {mensa}"
+    return styled(figure, title, "kind of model, system", "energy over the Edge TPU's", barmode="stack")
+
+
+def latency_figure(runs: Runs) -> go.Figure:
+    """Where the time goes on Mensa-G: each accelerator's busy time over the latency."""
+    measured = outcomes(runs, "mensa_g")
+    names = list(measured[0].accelerators) if measured else []
+    figure = go.Figure()
+    for name, look in looks(names).items():
+        figure.add_trace(
+            go.Bar(
+                name=name,
+                x=[outcome.model for outcome in measured],
+                y=[100 * outcome.accelerators[name].busy_ps / outcome.latency_ps for outcome in measured],
+                marker=look.bar,
+                hovertemplate="%{x}: %{y:.3g} %<extra>%{fullData.name}</extra>",
+            )
+        )
+    waiting = [
+        1 - sum(share.busy_ps for share in outcome.accelerators.values()) / outcome.latency_ps for outcome in measured
+    ]
+    mean = math.fsum(max(0.0, share) for share in waiting) / len(waiting) if waiting else 0.0
+    title = (
+        f"On Mensa-G {mean:.0%} of the latency, on average, passes while no accelerator works: copies between memories"
+    )
+    figure.update_xaxes(tickangle=-45)
+    return styled(figure, title, "model", "busy time over latency (%)", barmode="stack")

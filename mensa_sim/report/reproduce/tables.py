@@ -1,0 +1,112 @@
+"""What `mensa-sim reproduce` prints: every figure beside the paper's, and what explains the distance."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from mensa_sim.study.reproduce.agreement import AUTHORS
+from mensa_sim.study.reproduce.findings import Closer, Deviation
+from mensa_sim.study.reproduce.paper import SOURCE, TAGS
+from mensa_sim.study.reproduce.reproduce import ReproduceResult
+from mensa_sim.study.reproduce.table import TOLERANCE, Row
+
+DEFINITION = (
+    "Means over models are arithmetic. Throughput of one inference is 1 / latency. Utilization is MACs over the sum of "
+    "peak x busy time. First inference, default simulation options, scheduler mensa."
+)
+
+
+def reproduce_tables(result: ReproduceResult) -> RenderableType:
+    """Everything that the command prints."""
+    agreeing = sum(row.agrees is True for row in result.rows)
+    computed = sum(row.ours is not None for row in result.rows)
+    return Group(
+        figures_table(result.rows),
+        "",
+        DEFINITION,
+        f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
+        f"\n{agreeing} of {computed} figures come out within {TOLERANCE:.0%} of the paper's.",
+        *(f"- {text}" for text in result.statements),
+        "\nWhat closes the distance of the others, by a run or a count each (share of the distance closed):",
+        *(line for deviation in result.deviations for line in deviation_lines(deviation)),
+        "",
+        *verdict_lines(result.deviations),
+        *agreement_lines(result),
+        *(f"not computed: {row.figure.name}: {row.reason}" for row in result.missing),
+    )
+
+
+def figures_table(rows: tuple[Row, ...]) -> Table:
+    """One row a figure."""
+    table = Table(title="figures of the paper", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("figure", overflow="fold", ratio=1)
+    for column in ("ours", "paper", "tag", "ratio"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        if row.ours is not None and row.ratio is not None:
+            paper = f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}"
+            mark = "agrees" if row.agrees else ""
+            ours = number_text(row.ours.arithmetic)
+            table.add_row(row.figure.name, ours, paper, row.figure.tag, f"{row.ratio:.2f}", mark)
+    return table
+
+
+def bound_text(unit: str) -> str:
+    """The sign before a figure that is a bound."""
+    return {"fraction_at_most": "<= ", "fraction_at_least": ">= "}.get(unit, "")
+
+
+def number_text(value: float) -> str:
+    """Three significant digits.
+
+    >>> number_text(0.34), number_text(13.25)
+    ('0.34', '13.2')
+    """
+    return f"{value:.3g}"
+
+
+def deviation_lines(deviation: Deviation) -> Iterator[str]:
+    """A deviation in a line, and each run that closes part of it in another."""
+    row = deviation.row
+    ours = number_text(row.ours.arithmetic) if row.ours else "-"
+    yield f"- {row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag}); {deviation.verdict}"
+    for closer in deviation.closers:
+        yield f"    {closer_text(closer)}"
+    if deviation.note:
+        yield f"    {deviation.note}"
+
+
+def closer_text(closer: Closer) -> str:
+    """One run, or count, in words."""
+    share = "goes past it" if closer.closed > 1 else f"{closer.closed:.0%}"
+    return f"{number_text(closer.value)} with {closer.change} ({share}): {closer.mechanism}"
+
+
+def verdict_lines(deviations: tuple[Deviation, ...]) -> Iterator[str]:
+    """How many deviations are explained to the end, and which are not."""
+    kinds: dict[str, list[str]] = {}
+    for deviation in deviations:
+        kinds.setdefault(deviation.verdict, []).append(deviation.row.figure.name)
+    explained = sum(len(names) for words, names in kinds.items() if "explained" not in words)
+    yield f"The runs close or span {explained} of {len(deviations)} distances; what is left:"
+    for words, names in kinds.items():
+        if "explained" in words:
+            yield from (f"- {name}: {words}" for name in names)
+
+
+def agreement_lines(result: ReproduceResult) -> Iterator[str]:
+    """Whether any one set of choices brings the paper's figures."""
+    if not result.agreements:
+        return
+    computed = sum(row.ours is not None for row in result.rows)
+    best = max(result.agreements, key=lambda each: each.agreeing)
+    most = max(each.authors for each in result.agreements)
+    authors = sum(row.figure.tag == AUTHORS for row in result.rows if row.ours is not None)
+    fewest = min(each.agreeing for each in result.agreements)
+    yield (
+        f"Under {len(result.agreements)} other sets of choices between {fewest} and {best.agreeing} of the {computed} "
+        f"figures agree, the most with {best.change}; of the authors' own {authors} never more than {most} at once. "
+        f"Agreement at one set of choices is no evidence."
+    )

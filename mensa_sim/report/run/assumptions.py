@@ -1,0 +1,39 @@
+"""What holds for a result and a reader should know, from the result itself."""
+
+from mensa_sim.hardware.system import System
+from mensa_sim.report.page.quantities import engineering, percent_text
+from mensa_sim.study.run.result import SystemResult
+
+
+def run_assumptions(main: SystemResult) -> list[str]:
+    """The assumptions that bear on a run most, each one sentence or two."""
+    measured = [layer for layer in main.layers if layer.source != "analytical"]
+    errors = [layer.error_percent for layer in measured if layer.error_percent is not None]
+    texts = [
+        "The first inference finds empty buffers; the steady state finds the parameters that the one before it left.",
+        "Throughput is 1 / latency, never pipelined. Energy holds leakage and memory background from start to end.",
+        *memory_texts(main.hardware),
+        "Array wires and area come from MACs, registers, buffers and vector units alone, without routing and control.",
+    ]
+    if measured:
+        texts.append(
+            f"The times of {len(measured)} layers come from measured kernels"
+            + (f", {len(errors)} of them from a fit with up to {max(errors):.0f} % mean error." if errors else ".")
+        )
+    if main.coverage.unsupported:
+        names = ", ".join(main.coverage.unsupported_operators)
+        texts.append(f"Operators that are not understood are charged their traffic alone: {names}.")
+    if main.hardware.host is not None:
+        texts.append("A host feeds the system over its interface, whose time and energy are in the totals.")
+    texts += [f"The simulation differs from the scheduler's prediction: {why}." for why in main.optimality.differs]
+    return texts
+
+
+def memory_texts(system: System) -> list[str]:
+    """The memories, with what of their bandwidth is reached."""
+    return [
+        f"Memory {name} ({memory.kind}): {percent_text(memory.efficiency)} of "
+        f"{engineering(memory.bandwidth_bytes_per_s, 'B/s')} is reached; {memory.read_pj_per_bit:.3g} pJ per bit read, "
+        f"{memory.write_pj_per_bit:.3g} written."
+        for name, memory in system.memories.items()
+    ]

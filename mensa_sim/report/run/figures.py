@@ -1,0 +1,60 @@
+"""The figures of a run, in the order of its report."""
+
+from collections.abc import Mapping
+
+from mensa_sim.report.page.drawn import Drawn, drawn
+from mensa_sim.report.page.figure import Figure
+from mensa_sim.report.page.quantities import percent_text
+from mensa_sim.report.run.energy import energy_figure, largest_component
+from mensa_sim.report.run.families import family_figure, family_note
+from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
+from mensa_sim.report.run.over_time import bandwidth_figure, buffers_figure, steps_note
+from mensa_sim.report.run.roofline import roofline_figure, roofline_note
+from mensa_sim.report.run.time_use import time_use_figure
+from mensa_sim.study.run.result import RunResult, SystemResult
+
+
+def run_figures(result: RunResult) -> dict[str, Drawn]:
+    """Figures by name; one that would have nothing to show is absent."""
+    main = result.main
+    owners = owners_of(main)
+    excerpt = merged(main.timeline.spans)
+    gantt = gantt_figure(
+        gantt_finding(main.timeline.spans, tuple(main.accelerators)), excerpt.spans, tuple(main.accelerators), owners
+    )
+    found: dict[str, Drawn | None] = {
+        "energy": Drawn(figure=run_energy_figure(result)),
+        "roofline": drawn(roofline_figure(main), roofline_note(main)),
+        "utilization": Drawn(figure=time_use_figure(result)),
+        "families": drawn(family_figure(main), family_note(main)),
+        "timeline": Drawn(figure=gantt, note=f"{GANTT_NOTE} {excerpt.note}".strip(), wide=True),
+        "bandwidth": Drawn(
+            figure=bandwidth_figure(main.hardware, main.timeline, owners), note=steps_note(main.timeline.end_ps)
+        ),
+        "buffers": drawn(buffers_figure(main.hardware, main.timeline)),
+    }
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def owners_of(main: SystemResult) -> Mapping[tuple[str, str], str]:
+    """The accelerator of each layer, by request and layer."""
+    requests = {span.request for span in main.timeline.spans}
+    return {(request, layer.name): layer.accelerator for request in sorted(requests) for layer in main.layers}
+
+
+def run_energy_figure(result: RunResult) -> Figure:
+    """Energy of one inference by component, the system over its baseline."""
+    main, baseline = result.main, result.baseline
+    component, share = largest_component(main.energy_by_component_pj)
+    efficiency = result.ratios.energy_efficiency
+    beside = (
+        f"{efficiency:.2f} times as efficient as {baseline.system}"
+        if efficiency >= 1
+        else f"{1 / efficiency:.2f} times the energy of {baseline.system}"
+    )
+    title = f"{main.system}: {beside}; most of the energy, {percent_text(share)}, goes to {component}"
+    energies = {
+        f"{main.system} (this run)": main.energy_by_component_pj,
+        f"{baseline.system} (baseline)": baseline.energy_by_component_pj,
+    }
+    return energy_figure(title, energies, "one inference")

@@ -1,0 +1,222 @@
+"""Bandwidth, power and what buffers hold over time: means and maxima over equal steps of time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.system import System
+from mensa_sim.report.page.colours import GREY, Look, looks
+from mensa_sim.report.page.figure import Figure, Trace, figure, shown
+from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text, time_text
+from mensa_sim.report.page.time_axis import time_axis
+from mensa_sim.simulate.plan.plan import link_name
+from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
+from mensa_sim.units import PS_PER_S
+
+STEPS = 400
+"""Of an axis of time: about what a screen resolves."""
+
+DASHES: Mapping[BufferName, str] = {"parameter": "solid", "activation": "dot"}
+
+Owners = Mapping[tuple[str, str], str]
+"""The accelerator that runs a layer of a request."""
+
+
+def steps_note(end_ps: int, every: int = 1) -> str:
+    """How the curves were thinned out."""
+    width = time_text(max(1, end_ps // STEPS))
+    text = f"Mean over each of {STEPS} steps of {width}, each transfer spread evenly over its time."
+    return text if every == 1 else f"{text} Of each stream, every {every}th request is in the sample that was kept."
+
+
+def sums(spans: Iterable[Span], amount: Callable[[Span], float], end_ps: int) -> list[float]:
+    """The amounts of spans, each spread evenly over its time, by step."""
+    width_ps = end_ps / STEPS
+    found = [0.0] * STEPS
+    for span in spans:
+        total = amount(span)
+        if not total:
+            continue
+        first = min(STEPS - 1, int(span.start_ps / width_ps))
+        last = min(STEPS - 1, int(span.end_ps / width_ps))
+        length_ps = span.end_ps - span.start_ps
+        if first == last or not length_ps:
+            found[first] += total
+            continue
+        found[first] += total * ((first + 1) * width_ps - span.start_ps) / length_ps
+        for step in range(first + 1, last):
+            found[step] += total * width_ps / length_ps
+        found[last] += total * (span.end_ps - last * width_ps) / length_ps
+    return found
+
+
+def _times(end_ps: int) -> tuple[list[float], str]:
+    scale, unit = time_axis(end_ps)
+    return [step * end_ps / STEPS / scale for step in range(STEPS)], unit
+
+
+def _area(name: str, look: Look, x: Sequence[float], y: Sequence[float], unit: str, **more: object) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": shown(name),
+        "x": list(x),
+        "y": list(y),
+        "line": {"shape": "hv", "width": 0, "color": look.colour},
+        "fillcolor": look.colour,
+        "fillpattern": {"shape": look.pattern},
+        "hovertemplate": f"%{{x:.4g}}: %{{y:.3g}} {unit}<extra>%{{fullData.name}}</extra>",
+        **more,
+    }
+
+
+def bandwidth_figure(system: System, timeline: Timeline, owners: Owners) -> Figure:
+    """A row for each memory and link: its bandwidth in use, stacked by the accelerator that it serves."""
+    end_ps = max(1, timeline.end_ps)
+    limits = {name: memory.effective_bytes_per_s for name, memory in system.memories.items()}
+    limits |= {link_name(link): float(link.bandwidth_bytes_per_s) for link in system.links}
+    own = {name: [s for s in timeline.spans if s.resource == name and s.size_bytes] for name in limits}
+    rows = [name for name in limits if own[name]]
+    x, unit = _times(end_ps)
+    names = [placed.name for placed in system.accelerators]
+    giga_per_step = PS_PER_S / (end_ps / STEPS) / 1e9
+    traces: list[Trace] = []
+    seen: set[str] = set()
+    for place, row in enumerate(rows, start=1):
+        shares: dict[str, list[Span]] = {}
+        for span in own[row]:
+            shares.setdefault(owners.get((span.request, span.layer), "others"), []).append(span)
+        for name, look in {**looks(names), "others": Look(colour=GREY)}.items():
+            if name not in shares:
+                continue
+            y = [value * giga_per_step for value in sums(shares[name], lambda span: span.size_bytes, end_ps)]
+            more = {"stackgroup": row, "legendgroup": name, "showlegend": name not in seen, "yaxis": f"y{place}"}
+            traces.append(_area(f"for {name}", look, x, y, "GB/s", **more))
+            seen.add(name)
+        limit = limits[row] / 1e9
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "reachable bandwidth",
+                "legendgroup": "reachable",
+                "showlegend": place == 1,
+                "x": [x[0], x[-1]],
+                "y": [limit, limit],
+                "yaxis": f"y{place}",
+                "line": {"color": "#000000", "dash": "dot", "width": 1.5},
+                "hovertemplate": f"{shown(row)} reaches {limit:.4g} GB/s<extra></extra>",
+            }
+        )
+    x_axis = {"title": f"time ({unit})", "anchor": f"y{len(rows)}" if len(rows) > 1 else "y"}
+    return figure(_bandwidth_finding(own, limits, end_ps), x_axis, "GB/s", traces, **_rows(rows))
+
+
+def _rows(names: Sequence[str]) -> dict[str, object]:
+    """Axes of as many rows below one another, the first on top, each under its name."""
+    height = 1 / max(1, len(names))
+    layout: dict[str, object] = {}
+    labels: list[dict[str, object]] = []
+    for place, name in enumerate(names):
+        top = 1 - place * height
+        domain = [max(0.0, top - height), top - 0.22 * height]
+        axis = {"title": {"text": "GB/s"}, "domain": domain, "rangemode": "tozero", "nticks": 5}
+        layout["yaxis" if place == 0 else f"yaxis{place + 1}"] = axis
+        where = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": domain[1], "yanchor": "bottom"}
+        labels.append({"text": f"<b>{shown(name)}</b>", "showarrow": False, **where})
+    return {**layout, "annotations": labels}
+
+
+def _bandwidth_finding(own: Mapping[str, Sequence[Span]], limits: Mapping[str, float], end_ps: int) -> str:
+    moved = {name: sum(span.size_bytes for span in spans) for name, spans in own.items()}
+    if not any(moved.values()):
+        return "nothing crosses a memory"
+    most = max(moved, key=moved.__getitem__)
+    share = moved[most] * PS_PER_S / end_ps / limits[most]
+    total = sum(moved.values())
+    return (
+        f"{most} moves {bytes_text(moved[most])}, {percent_text(moved[most] / total)} of all traffic, and is used at "
+        f"{percent_text(share)} of its reachable bandwidth on average"
+    )
+
+
+def buffers_figure(system: System, timeline: Timeline) -> Figure | None:
+    """The most that each buffer holds in each step, as a share of its capacity; none where nothing is known of them."""
+    capacities = {
+        (placed.name, kind): buffer.capacity_bytes
+        for placed in system.accelerators
+        for kind, buffer in placed.spec.buffers.items()
+    }
+    levels: dict[tuple[str, BufferName], list[BufferLevel]] = {}
+    for level in timeline.levels:
+        if (level.accelerator, level.buffer) in capacities:
+            levels.setdefault((level.accelerator, level.buffer), []).append(level)
+    if not levels:
+        return None
+    end_ps = max(1, timeline.end_ps)
+    x, unit = _times(end_ps)
+    colours = looks(placed.name for placed in system.accelerators)
+    traces: list[Trace] = []
+    peaks: dict[tuple[str, BufferName], int] = {}
+    for key in (key for key in capacities if key in levels):
+        accelerator, kind = key
+        held = maxima(levels[key], end_ps)
+        peaks[key] = max(level.size_bytes for level in levels[key])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": shown(f"{accelerator}, {kind}s"),
+                "x": x,
+                "y": [100 * size / capacities[key] for size in held],
+                "customdata": [bytes_text(size) for size in held],
+                "line": {"shape": "hv", "color": colours[accelerator].colour, "dash": DASHES[kind]},
+                "hovertemplate": "%{x:.4g}: %{customdata}, %{y:.3g} %<extra>%{fullData.name}</extra>",
+            }
+        )
+    fullest = max(peaks, key=lambda key: peaks[key] / capacities[key])
+    title = (
+        f"{fullest[0]}'s {fullest[1]} buffer is the fullest: at most {bytes_text(peaks[fullest])} of "
+        f"{bytes_text(capacities[fullest])}"
+    )
+    y = {"title": "held, of the buffer's capacity (%)", "rangemode": "tozero"}
+    return figure(title, f"time ({unit})", y, traces)
+
+
+def maxima(levels: Sequence[BufferLevel], end_ps: int) -> list[int]:
+    """The most that a buffer holds in each step; it keeps what it held until a level says otherwise."""
+    found = [0] * STEPS
+    held, reached = 0, 0
+    for level in levels:
+        step = min(STEPS - 1, level.time_ps * STEPS // end_ps)
+        for between in range(reached, step + 1):
+            found[between] = max(found[between], held)
+        held, reached = level.size_bytes, step
+        found[step] = max(found[step], held)
+    for between in range(reached, STEPS):
+        found[between] = max(found[between], held)
+    return found
+
+
+def power_figure(system: System, timeline: Timeline, owners: Owners, static_mw: float, mean_mw: float) -> Figure:
+    """Power over time: what flows whether or not anything runs, and on it the dynamic power by accelerator."""
+    end_ps = max(1, timeline.end_ps)
+    x, unit = _times(end_ps)
+    shares: dict[str, list[Span]] = {}
+    names = [placed.name for placed in system.accelerators]
+    for span in timeline.spans:
+        if span.energy_pj:
+            owner = span.resource if span.resource in names else owners.get((span.request, span.layer), "others")
+            shares.setdefault(owner, []).append(span)
+    traces = [_area("leakage and background", Look(colour=GREY), x, [static_mw] * STEPS, "mW", stackgroup="power")]
+    peaks = [static_mw] * STEPS
+    for name, look in {**looks(names), "others": Look(colour=GREY, pattern="/")}.items():
+        if name in shares:
+            energies = sums(shares[name], lambda span: sum(span.energy_pj.values()), end_ps)
+            powers = [1000 * energy / (end_ps / STEPS) for energy in energies]
+            peaks = [peak + power for peak, power in zip(peaks, powers, strict=True)]
+            traces.append(_area(f"for {name}", look, x, powers, "mW", stackgroup="power"))
+    title = (
+        f"Mean power {engineering(mean_mw / 1000, 'W')}, {percent_text(static_mw / mean_mw)} of it whether or not "
+        f"anything runs; at most {engineering(max(peaks) / 1000, 'W')} in a step"
+    )
+    return figure(title, f"time ({unit})", {"title": "power (mW)", "rangemode": "tozero"}, traces)

@@ -1,0 +1,102 @@
+"""summary.json and layers.csv: what scripts may rely on."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components
+
+LAYER_FIELDS = (
+    "name",
+    "operator",
+    "family",
+    "accelerator",
+    "start_ps",
+    "end_ps",
+    "cycles",
+    "energy_pj",
+    "utilization",
+    "bound",
+    "source",
+    "error_percent",
+)
+CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason")
+
+
+def summary(result: RunResult) -> dict[str, object]:
+    """A run as plain JSON values in a fixed order; an unknown value is absent."""
+    main = result.main
+    return {
+        **_totals(main),
+        "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
+        "handoffs": main.handoffs,
+        "layers": [_layer(layer) for layer in main.layers],
+        **({"caveats": list(main.caveats)} if main.caveats else {}),
+        "steady_state": asdict(main.steady),
+        "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
+        "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
+        "optimality": _present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
+        "baseline": {
+            "system": result.baseline.system,
+            "latency_ps": result.baseline.latency_ps,
+            "energy_pj": result.baseline.energy_pj,
+        },
+        "ratios": asdict(result.ratios),
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+
+
+def _totals(main: SystemResult) -> dict[str, object]:
+    return _present(
+        {
+            "workload": main.workload,
+            "system": main.system,
+            "scheduler": main.scheduler,
+            "objective": main.objective,
+            "seed": main.seed,
+            "macs": main.macs,
+            "parameter_bytes": main.parameter_bytes,
+            "latency_ps": main.latency_ps,
+            "energy_pj": main.energy_pj,
+            "edp_j_s": main.edp_j_s,
+            "throughput_inferences_per_s": main.throughput_inferences_per_s,
+            "macs_per_s": main.macs_per_s,
+            "utilization": main.utilization,
+            "traffic_bytes": dict(main.traffic_bytes),
+            "energy_by_component_pj": {name: main.energy_by_component_pj[name] for name in energy_components(main)},
+            "area_mm2": main.area_mm2,
+        }
+    )
+
+
+def _layer(layer: LayerResult) -> dict[str, object]:
+    marks = {} if layer.supported else {"supported": False}
+    return {**_present({name: getattr(layer, name) for name in LAYER_FIELDS}), **marks}
+
+
+def _present(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def summary_json(result: RunResult) -> str:
+    """summary.json as text; a value that is not a finite number is an error, never NaN."""
+    return json.dumps(summary(result), indent=2, allow_nan=False) + "\n"
+
+
+def layers_csv(result: RunResult) -> str:
+    """layers.csv as text: one row a layer, in schedule order."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_FIELDS)
+    for layer in result.main.layers:
+        writer.writerow([_cell(getattr(layer, name)) for name in CSV_FIELDS])
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value

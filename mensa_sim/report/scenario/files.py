@@ -1,0 +1,140 @@
+"""What a scenario's run prints and writes: streams, accelerators and channels, as tables, JSON and CSV."""
+
+import csv
+import io
+import json
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.simulate.metrics.scenario import StreamMetrics
+from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
+
+STREAM_FIELDS = tuple(StreamMetrics.__dataclass_fields__)
+
+
+def scenario_tables(result: ScenarioResult) -> RenderableType:
+    """Streams of the system, then its load, then energy and power beside the baseline."""
+    return Group(
+        _streams(result.main),
+        Text(),
+        _loads(result.main),
+        Text(),
+        _totals(result),
+        *caveats_text(result.main.caveats, result.baseline.caveats),
+    )
+
+
+def _streams(main: ScenarioSystemResult) -> Table:
+    title = f"{main.workload} on {main.system}, scheduler {main.scheduler}, policy {main.policy}, seed {main.seed}"
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("stream", overflow="fold", max_width=14)
+    for column in ("requests", "p50", "p95", "p99", "misses", "inf/s", "energy", "queue"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, stream in main.metrics.streams.items():
+        table.add_row(
+            name + (" (overloaded)" if stream.overloaded else ""),
+            str(stream.requests),
+            *(_time(value) for value in (stream.p50_ps, stream.p95_ps, stream.p99_ps)),
+            str(stream.deadline_misses),
+            f"{stream.throughput_per_s:.3g}",
+            "-" if stream.energy_per_inference_pj is None else energy_text(stream.energy_per_inference_pj),
+            "-" if stream.mean_queueing_ps is None else time_text(round(stream.mean_queueing_ps)),
+        )
+    return table
+
+
+def _time(time_ps: int | None) -> str:
+    return "-" if time_ps is None else time_text(time_ps)
+
+
+def _loads(main: ScenarioSystemResult) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("resource", no_wrap=True)
+    table.add_column("busy", justify="right", no_wrap=True)
+    table.add_column("utilization", justify="right", no_wrap=True)
+    for name, load in main.metrics.accelerators.items():
+        table.add_row(name, percent_text(load.busy_share), f"{percent_text(load.utilization)} of peak while busy")
+    for name, channel in main.metrics.channels.items():
+        table.add_row(name, percent_text(channel.utilization), f"{engineering(channel.size_bytes, 'B')} moved")
+    return table
+
+
+def _totals(result: ScenarioResult) -> Table:
+    main, baseline = result.main, result.baseline
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(f"{time_text(main.metrics.end_ps)} of time", no_wrap=True)
+    table.add_column(main.system, justify="right", no_wrap=True)
+    table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
+    table.add_column("ratio", justify="right", no_wrap=True)
+    table.add_row("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in (main, baseline)), "")
+    table.add_row(
+        "energy per inference",
+        *("-" if pj is None else energy_text(pj) for pj in (each.energy_per_inference_pj for each in (main, baseline))),
+        "" if result.energy_efficiency is None else f"{result.energy_efficiency:.2f}x",
+    )
+    table.add_row("deadline misses", *(str(_misses(each)) for each in (main, baseline)), "")
+    return table
+
+
+def _misses(system: ScenarioSystemResult) -> int:
+    return sum(stream.deadline_misses for stream in system.metrics.streams.values())
+
+
+def scenario_json(result: ScenarioResult) -> str:
+    """summary.json of a scenario; an unknown value is absent."""
+    main, baseline = result.main, result.baseline
+    metrics = main.metrics
+    record = {
+        "workload": main.workload,
+        "system": main.system,
+        "scheduler": main.scheduler,
+        "objective": main.objective,
+        "policy": main.policy,
+        "seed": main.seed,
+        "duration_ps": metrics.end_ps,
+        "energy_pj": metrics.energy_pj,
+        "energy_per_inference_pj": main.energy_per_inference_pj,
+        "mean_power_mw": metrics.mean_power_mw,
+        "energy_by_component_pj": dict(metrics.energy_by_component_pj),
+        "area_mm2": main.area_mm2,
+        "overloaded": metrics.overloaded,
+        "streams": {name: _present(asdict(stream)) for name, stream in metrics.streams.items()},
+        "caveats": list(main.caveats) or None,
+        "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
+        "channels": {name: asdict(load) for name, load in metrics.channels.items()},
+        "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},
+        "baseline": _present(
+            {
+                "system": baseline.system,
+                "energy_pj": baseline.metrics.energy_pj,
+                "energy_per_inference_pj": baseline.energy_per_inference_pj,
+                "mean_power_mw": baseline.metrics.mean_power_mw,
+                "streams": {name: _present(asdict(each)) for name, each in baseline.metrics.streams.items()},
+            }
+        ),
+        "ratios": _present({"energy_efficiency": result.energy_efficiency}),
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+    return json.dumps(_present(record), indent=2, allow_nan=False) + "\n"
+
+
+def _present(values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def streams_csv(result: ScenarioResult) -> str:
+    """streams.csv: one row a stream and system."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("system", "stream", *STREAM_FIELDS))
+    for each in (result.main, result.baseline):
+        for name, metrics in each.metrics.streams.items():
+            values = (getattr(metrics, field) for field in STREAM_FIELDS)
+            writer.writerow((each.system, name, *("" if value is None else value for value in values)))
+    return stream.getvalue()

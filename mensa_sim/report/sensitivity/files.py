@@ -1,0 +1,137 @@
+"""summary.json and swings.csv of a sensitivity study, and the tables that the command prints."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from mensa_sim.report.reproduce.tables import number_text
+from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
+
+LARGEST = 6
+"""Choices shown for each headline on the terminal."""
+
+
+def headline_name(headline: Headline) -> str:
+    """A headline in words."""
+    quantity, system, against = headline
+    return f"{quantity.replace('_', ' ')} of {system} against {against}"
+
+
+def sensitivity_json(result: SensitivityResult) -> str:
+    """summary.json as text."""
+    return json.dumps(sensitivity_data(result), indent=2, allow_nan=False) + "\n"
+
+
+def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
+    """The study as plain JSON values in a fixed order."""
+    return {
+        "headlines": [
+            {
+                **_named(headline),
+                "nominal": result.nominal[headline],
+                "low": result.intervals[headline].low,
+                "median": result.intervals[headline].median,
+                "high": result.intervals[headline].high,
+                "share_below_one": result.intervals[headline].below_one,
+                "swings": [
+                    {"choice": swing.choice, "setting": swing.setting, "value": swing.values[headline]}
+                    for swing in ranked(result, headline)
+                ],
+                "flips": [
+                    {"choice": swing.choice, "setting": swing.setting, "where": swing.flips[headline]}
+                    for swing in result.swings
+                    if headline in swing.flips
+                ],
+            }
+            for headline in HEADLINES
+        ],
+        "choices": [
+            {"choice": s.choice, "taken": s.taken, "setting": s.setting, "source": s.source} for s in result.swings
+        ],
+        "joint": {
+            "runs": len(result.draws),
+            "prices_per_run": result.prices,
+            "seed": result.seed,
+            "drawn": [dict(draw.chosen) for draw in result.draws],
+        },
+        "simulated": result.simulated,
+        "repriced": result.repriced,
+        "searched_anew": dict(result.searched),
+        "models": list(result.models),
+        "versions": dict(result.versions),
+        "inputs": dict(result.inputs),
+    }
+
+
+def _named(headline: Headline) -> dict[str, str]:
+    return dict(zip(("quantity", "system", "against"), headline, strict=True))
+
+
+def ranked(result: SensitivityResult, headline: Headline) -> list[Swing]:
+    """The swings that move a headline most first; equal ones in the order of the study."""
+    nominal = result.nominal[headline]
+    return sorted(result.swings, key=lambda swing: -_apart(swing.values[headline], nominal))
+
+
+def _apart(value: float, nominal: float) -> float:
+    return max(value / nominal, nominal / value)
+
+
+def swings_csv(result: SensitivityResult) -> str:
+    """swings.csv as text: one row for each other way to decide a choice."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("choice", "taken", "setting", *("-".join(headline) for headline in HEADLINES), "source"))
+    for swing in result.swings:
+        values = (swing.values[headline] for headline in HEADLINES)
+        writer.writerow((swing.choice, swing.taken, swing.setting, *values, swing.source))
+    return stream.getvalue()
+
+
+def runs_text(result: SensitivityResult) -> str:
+    """How much was run, in plain words."""
+    searched = ", ".join(f"{change:.1%} ({name})" for name, change in result.searched.items())
+    return (
+        f"{result.simulated} simulations of a model on a system, and {result.repriced} evaluations that only change "
+        f"prices on the mappings of a run. Mappings searched anew at the far end of a price move a headline by "
+        f"{searched}. Joint: {len(result.draws)} runs of drawn choices times {result.prices} draws of all prices and "
+        f"of the mix of models, seed {result.seed}."
+    )
+
+
+def sensitivity_tables(result: SensitivityResult) -> RenderableType:
+    """Everything that the command prints."""
+    return Group(_intervals(result), "", runs_text(result), *_lines(result))
+
+
+def _intervals(result: SensitivityResult) -> Table:
+    table = Table(title="headlines", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("mean over models", overflow="fold")
+    for column in ("as taken", "5 %", "median", "95 %", "below 1"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for headline in HEADLINES:
+        interval = result.intervals[headline]
+        values = (result.nominal[headline], interval.low, interval.median, interval.high)
+        table.add_row(headline_name(headline), *map(number_text, values), f"{interval.below_one:.0%}")
+    return table
+
+
+def _lines(result: SensitivityResult) -> Iterable[str]:
+    for headline in HEADLINES:
+        yield f"\n{headline_name(headline)}, {number_text(result.nominal[headline])} as taken, hangs most on:"
+        for swing in ranked(result, headline)[:LARGEST]:
+            yield f"  {number_text(swing.values[headline])} with {swing_text(swing)}"
+        flips = [swing for swing in result.swings if headline in swing.flips]
+        if not flips:
+            yield "  the better system stays the better one throughout"
+        for swing in flips:
+            yield f"  the better system changes: {swing.choice}, {swing.flips[headline]}"
+
+
+def swing_text(swing: Swing) -> str:
+    """A swing in words."""
+    return f"{swing.choice}: {swing.setting} (taken: {swing.taken})"

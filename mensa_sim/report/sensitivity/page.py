@@ -1,0 +1,144 @@
+"""The report of a sensitivity study: a tornado for each headline, and the intervals of the joint draws."""
+
+import shlex
+
+import plotly.graph_objects as go
+
+from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
+from mensa_sim.report.reproduce.figures import styled
+from mensa_sim.report.reproduce.tables import number_text
+from mensa_sim.report.sensitivity.files import headline_name, ranked, runs_text, swing_text
+from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
+from mensa_sim.workload.model_kinds import MODELS
+
+BARS = 16
+"""Choices in a tornado; those that move less are in the table."""
+
+
+def sensitivity_html(result: SensitivityResult) -> str:
+    """The whole page."""
+    blocks = [
+        paragraph(runs_text(result)),
+        figure_block("intervals", intervals_figure(result)),
+        heading("One choice at a time"),
+        figures_block(
+            [figure_block(f"tornado-{number}", tornado(result, headline)) for number, headline in enumerate(HEADLINES)]
+        ),
+        heading("Where the better system changes"),
+        _flips(result),
+        heading("Every choice"),
+        _table(result),
+        provenance_block(result.versions, result.inputs, _command(result)),
+    ]
+    return page("What the conclusion hangs on", blocks)
+
+
+def _command(result: SensitivityResult) -> str:
+    models = () if result.models == MODELS else ("--models", ",".join(result.models))
+    draws = ("--runs", str(len(result.draws)), "--prices", str(result.prices), "--seed", str(result.seed))
+    return shlex.join(("mensa-sim", "sensitivity", *models, *draws))
+
+
+def intervals_figure(result: SensitivityResult) -> go.Figure:
+    """Each headline as taken, with the middle 90 % of the joint draws."""
+    figure = go.Figure()
+    names = [headline_name(headline) for headline in HEADLINES]
+    medians = [result.intervals[headline].median for headline in HEADLINES]
+    figure.add_trace(
+        go.Scatter(
+            name="joint draws: median, 5 to 95 %",
+            mode="markers",
+            x=medians,
+            y=names,
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [result.intervals[h].high - result.intervals[h].median for h in HEADLINES],
+                "arrayminus": [result.intervals[h].median - result.intervals[h].low for h in HEADLINES],
+            },
+            marker={"color": BLUE, "size": 10},
+        )
+    )
+    figure.add_trace(
+        go.Scatter(
+            name="as taken",
+            mode="markers",
+            x=[result.nominal[headline] for headline in HEADLINES],
+            y=names,
+            marker={"color": VERMILION, "symbol": "diamond", "size": 12},
+        )
+    )
+    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
+    sure = sum(result.intervals[headline].low > 1 for headline in HEADLINES)
+    title = f"{sure} of {len(HEADLINES)} headlines stay above 1 in 95 % of the joint draws"
+    styled(figure, title, "ratio, mean over models (logarithmic); above 1 Mensa-G is better", "headline")
+    figure.update_xaxes(type="log", tickvals=[0.2, 0.5, 1, 2, 5, 10, 20])
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def tornado(result: SensitivityResult, headline: Headline) -> go.Figure:
+    """The choices that move a headline most, each from the value as taken to the other one."""
+    nominal = result.nominal[headline]
+    moving = [swing for swing in ranked(result, headline) if abs(swing.values[headline] / nominal - 1) > 1e-3][:BARS]
+    figure = go.Figure()
+    for name, colour, shape, chosen in (
+        ("lower", ORANGE, "/", [swing for swing in moving if swing.values[headline] < nominal]),
+        ("higher", BLUE, "", [swing for swing in moving if swing.values[headline] >= nominal]),
+    ):
+        figure.add_trace(
+            go.Bar(
+                name=name,
+                orientation="h",
+                base=nominal,
+                x=[swing.values[headline] - nominal for swing in chosen],
+                y=[_label(swing) for swing in chosen],
+                marker={"color": colour, "pattern": pattern(shape)},
+                customdata=[swing.values[headline] for swing in chosen],
+                hovertemplate="%{y}: %{customdata:.3g}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
+    widest = f", most on {moving[0].choice}: {number_text(moving[0].values[headline])}" if moving else ""
+    title = f"{headline_name(headline)}: {number_text(nominal)} as taken{widest}"
+    styled(figure, title, "ratio, mean over models; the dotted line is 1", "choice: setting")
+    figure.update_layout(barmode="overlay")
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=[_label(s) for s in reversed(moving)], tickfont={"size": 11}
+    )
+    return figure
+
+
+def _label(swing: Swing) -> str:
+    return f"{swing.choice}: {swing.setting}"
+
+
+def _flips(result: SensitivityResult) -> str:
+    rows = [
+        (headline_name(headline), swing_text(swing), swing.flips[headline])
+        for headline in HEADLINES
+        for swing in result.swings
+        if headline in swing.flips
+    ]
+    if not rows:
+        return paragraph("Nowhere in the ranges varied, one choice at a time.")
+    return table_block(("headline", "choice", "where"), rows)
+
+
+def _table(result: SensitivityResult) -> str:
+    header = ("choice", *(headline_name(headline) for headline in HEADLINES), "source")
+    taken = ("as taken", *(number_text(result.nominal[headline]) for headline in HEADLINES), "")
+    rows = [
+        (swing_text(swing), *(number_text(swing.values[headline]) for headline in HEADLINES), swing.source)
+        for swing in result.swings
+    ]
+    return table_block(header, [taken, *rows], numeric=header[1:-1])

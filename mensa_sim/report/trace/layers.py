@@ -1,0 +1,118 @@
+"""What `mensa-sim trace` shows of a layer graph: a table or CSV."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
+from mensa_sim.workload.coverage import Share, coverage_shares
+from mensa_sim.workload.families.paper import families_of
+from mensa_sim.workload.graph import Coverage, LayerGraph
+from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.trace_record import trace_record
+
+CSV_FIELDS = (
+    "name",
+    "operator",
+    "macs",
+    "vector_ops",
+    "parameter_bytes",
+    "input_bytes",
+    "output_bytes",
+    "macs_per_parameter_byte",
+    "steps",
+    "recurrent",
+    "group",
+    "gate",
+    "fused",
+    "supported",
+    "source",
+)
+
+
+def trace_json(graph: LayerGraph) -> str:
+    """The graph as JSON text in the documented form, each layer with its family where it has one."""
+    families = families_of(graph)
+    record = trace_record(graph)
+    for layer in record["layers"]:
+        if layer["name"] in families:
+            layer["family"] = families[layer["name"]]
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+def trace_csv(graph: LayerGraph) -> str:
+    """One row a layer; a value that does not exist is empty (MAC/B without parameters, no group)."""
+    families = families_of(graph)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*CSV_FIELDS, "family"))
+    for layer in graph.layers:
+        writer.writerow([*(_cell(getattr(layer, name)) for name in CSV_FIELDS), _cell(families.get(layer.name))])
+    return stream.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, tuple):
+        return "+".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def trace_tables(graph: LayerGraph) -> RenderableType:
+    """Layers with their MACs, bytes and reuse; totals and coverage below."""
+    families = families_of(graph)
+    table = Table(title=graph.name, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table.add_column("layer", overflow="fold", max_width=26)
+    table.add_column("operator", overflow="fold", max_width=14)
+    for column in ("MACs", "param.", "input", "output", "MAC/B", "steps"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for layer in graph.layers:
+        table.add_row(*_row(layer, families.get(layer.name)))
+    return Group(table, "", *_totals(graph))
+
+
+def _row(layer: Layer, family: int | None) -> tuple[str, ...]:
+    reuse = layer.macs_per_parameter_byte
+    operator = layer.operator if layer.supported else f"{layer.operator} (unsupported)"
+    return (
+        layer.name,
+        "+".join((operator, *layer.fused)),
+        engineering(layer.macs, "").strip(),
+        bytes_text(layer.parameter_bytes),
+        bytes_text(layer.input_bytes),
+        bytes_text(layer.output_bytes),
+        f"{reuse:.3g}" if layer.macs and math.isfinite(reuse) else "-",
+        f"{layer.steps}{' rec.' if layer.recurrent else ''}",
+    )
+
+
+def _totals(graph: LayerGraph) -> tuple[str, ...]:
+    return (
+        f"{len(graph.layers)} layers, {engineering(graph.macs, 'MAC')}, parameters {bytes_text(graph.parameter_bytes)}",
+        coverage_text(graph.coverage, coverage_shares(graph)),
+    )
+
+
+def caveats_text(*systems: Sequence[str]) -> tuple[str, ...]:
+    """What a reader must know of the measured costs of some systems, each sentence once."""
+    return tuple(dict.fromkeys(text for caveats in systems for text in caveats))
+
+
+def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:
+    """How the model's operators were understood, with the share of MACs and bytes on costed layers."""
+    nodes = coverage.costed + coverage.fused + coverage.layout + coverage.unsupported
+    text = (
+        f"{nodes} operator{'' if nodes == 1 else 's'}: "
+        f"{coverage.costed} costed, {coverage.fused} fused, {coverage.layout} layout, "
+        f"{coverage.unsupported} unsupported; costed layers hold {percent_text(shares['costed'].macs)} of the MACs "
+        f"and {percent_text(shares['costed'].bytes)} of the bytes"
+    )
+    if coverage.unsupported:
+        text += f"; charged their traffic alone: {', '.join(coverage.unsupported_operators)}"
+    return text

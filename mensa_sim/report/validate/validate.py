@@ -1,0 +1,228 @@
+"""A validation as JSON, as tables and as a page with a parity plot."""
+
+import html
+import json
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mensa_sim.report.page.colours import GREY, looks
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
+from mensa_sim.study.run.provenance import versions
+from mensa_sim.study.validate.fitted_constants import FittedConstant
+from mensa_sim.study.validate.score import Score
+from mensa_sim.study.validate.validate import Failure, Validation, ValidationRow
+
+COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
+AXES = {
+    "latency_ms": "latency (ms)",
+    "energy_mj": "energy (mJ)",
+    "compiler_cycles": "compiler's cycles (cycles)",
+    "cached_parameter_bytes": "cached parameters (bytes)",
+}
+"""Metrics with their units, for people."""
+ROLES = {True: "fit", False: "test"}
+"""What a row is for the shipped constants: it may have been fitted on, or it only tests them."""
+
+
+def validation_json(result: Validation, constants: Sequence[FittedConstant]) -> str:
+    """All rows with their errors in percent, scores, failures and fitted constants."""
+    overall = result.overall
+    data: dict[str, object] = {
+        "rows": [
+            {
+                "workload": row.measurement.workload,
+                "system": row.measurement.system,
+                "metric": row.measurement.metric,
+                "measured": row.measurement.measured,
+                "predicted": row.predicted,
+                "error_percent": row.error_percent,
+                "role": ROLES[row.may_be_fitted],
+                "source": row.measurement.source,
+            }
+            for row in result.rows
+        ],
+        **(_score(overall) if overall else {}),
+        "groups": [
+            {"system": system, "metric": metric, **_score(score)} for (system, metric), score in result.groups.items()
+        ],
+        "roles": {name: _score(part) for fitted, name in ROLES.items() if (part := result.split(fitted=fitted))},
+        "constants": [
+            {"system": each.system, "name": each.name, "value": each.value, "rows": each.rows, "others": each.others}
+            for each in constants
+        ],
+        "failures": [
+            {
+                "workload": failure.measurement.workload,
+                "system": failure.measurement.system,
+                "metric": failure.measurement.metric,
+                "reason": failure.reason,
+            }
+            for failure in result.failures
+        ],
+    }
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _score(part: Score) -> dict[str, float]:
+    found: dict[str, float] = {
+        "count": part.rows,
+        "mean_absolute_percentage_error": part.mean_percent,
+        "max_absolute_percentage_error": part.max_percent,
+    }
+    if part.spearman is not None:
+        found["spearman"] = part.spearman
+    return found
+
+
+def validation_tables(result: Validation, constants: Sequence[FittedConstant]) -> RenderableType:
+    """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
+    return Group(
+        _table(COLUMNS, [_cells(row) for row in result.rows], 3),
+        Text(),
+        _table(SCORE_COLUMNS, score_cells(result), 2),
+        Text(),
+        Text("Fitted constants"),
+        *(Text(_constant_line(each)) for each in constants),
+        *(Text(f"no prediction: {_failure_line(failure)}") for failure in result.failures),
+    )
+
+
+def _constant_line(each: FittedConstant) -> str:
+    return f"{each.system} {each.name} = {each.value:.6g}, fitted on {each.rows}; others: {each.others}"
+
+
+def _failure_line(failure: Failure) -> str:
+    each = failure.measurement
+    return f"{each.workload} on {each.system}, {each.metric}: {failure.reason}"
+
+
+SCORE_COLUMNS = ("system", "metric", "rows", "mean error", "largest", "Spearman")
+CONSTANT_COLUMNS = ("system", "fitted constant", "value", "fitted on", "others' mean error")
+
+
+def score_cells(result: Validation) -> list[tuple[str, ...]]:
+    """One line for each system and metric, then for all rows, for the fitted and for the others."""
+    parts: list[tuple[str, str, Score | None]] = [(s, m, score) for (s, m), score in result.groups.items()]
+    parts += [
+        ("all", "", result.overall),
+        ("rows that constants may be fitted on", "", result.split(fitted=True)),
+        ("rows that only test", "", result.split(fitted=False)),
+    ]
+    return [
+        (
+            system,
+            metric,
+            str(score.rows),
+            f"{score.mean_percent:.1f} %",
+            f"{score.max_percent:.1f} %",
+            "-" if score.spearman is None else f"{score.spearman:.3f}",
+        )
+        for system, metric, score in parts
+        if score is not None
+    ]
+
+
+def constant_cells(constants: Sequence[FittedConstant]) -> list[tuple[str, ...]]:
+    """One line for each fitted constant."""
+    return [(each.system, each.name, f"{each.value:.6g}", each.rows, each.others) for each in constants]
+
+
+def _cells(row: ValidationRow) -> tuple[str, ...]:
+    each = row.measurement
+    error = f"{row.error_percent:+.1f} %"
+    figures = (f"{each.measured:.4g}", f"{row.predicted:.4g}", error)
+    return each.workload, each.system, each.metric, *figures, ROLES[row.may_be_fitted]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < text_columns else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> str:
+    """One page: a parity plot for each metric, scores, fitted constants, rows, failures."""
+    metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
+    parts = [paragraph(_headline(result))]
+    parts.append(figures_block([figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]))
+    parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[2:])]
+    parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
+    parts += [heading("Rows"), table_block(COLUMNS, [_cells(row) for row in result.rows], COLUMNS[3:6])]
+    if result.failures:
+        failed = [
+            (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
+        ]
+        parts += [heading("Without prediction"), table_block((*COLUMNS[:3], "reason"), failed)]
+    parts.append(provenance_block(versions(), {}))
+    return page("Predicted against measured", parts)
+
+
+def _headline(result: Validation) -> str:
+    if result.overall is None:
+        return "No row has a prediction."
+    overall = result.overall
+    tests = result.split(fitted=False)
+    untouched = (
+        f"; {tests.mean_percent:.1f} % over the {tests.rows} rows that no constant was fitted on" if tests else ""
+    )
+    return (
+        f"{overall.rows} rows, mean absolute error {overall.mean_percent:.1f} %, largest {overall.max_percent:.1f} %"
+        f"{untouched}."
+    )
+
+
+def parity_figure(result: Validation, metric: str) -> go.Figure:
+    """Predicted over measured on logarithmic axes, a colour for each system, open marks for rows that only test."""
+    rows = [row for row in result.rows if row.measurement.metric == metric]
+    values = [value for row in rows for value in (row.predicted, row.measurement.measured) if value > 0]
+    low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
+    figure = go.Figure()
+    for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % high"), (0.8, "dot", "20 % low")):
+        line = {"color": GREY, "dash": dash, "width": 1}
+        ends, scaled = [low, high], [low * factor, high * factor]
+        figure.add_trace(go.Scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip"))
+    for system, look in looks(row.measurement.system for row in rows).items():
+        own = [row for row in rows if row.measurement.system == system]
+        figure.add_trace(
+            go.Scatter(
+                x=[row.measurement.measured for row in own],
+                y=[row.predicted for row in own],
+                mode="markers",
+                name=html.escape(system),
+                text=[html.escape(f"{row.measurement.workload}: {row.error_percent:+.1f} %") for row in own],
+                hovertemplate="%{text}<br>measured %{x:.4g}, predicted %{y:.4g}<extra>%{fullData.name}</extra>",
+                marker={
+                    "color": look.colour,
+                    "size": 9,
+                    "symbol": ["circle" if row.may_be_fitted else "circle-open" for row in own],
+                },
+            )
+        )
+    words = AXES.get(metric, metric)
+    figure.update_layout(
+        title={"text": html.escape(f"{words.partition(' (')[0]}: {_finding(rows)}")},
+        xaxis={"title": {"text": html.escape(f"measured {words}")}, "type": "log", "dtick": "D2"},
+        yaxis={"title": {"text": html.escape(f"predicted {words}")}, "type": "log", "dtick": "D2"},
+        legend={"title": {"text": "system (open: tests only)"}},
+    )
+    return figure
+
+
+def _finding(rows: Sequence[ValidationRow]) -> str:
+    errors = [abs(row.error_percent) for row in rows]
+    return f"{sum(error <= 20 for error in errors)} of {len(errors)} rows within 20 %"

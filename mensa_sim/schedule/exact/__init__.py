@@ -1,0 +1,1 @@
+"""Exact solvers: dynamic and linear programs with their bounds."""

@@ -1,0 +1,92 @@
+"""The least weighted sum of dynamic energy and serial latency: what every exact serial schedule is built from."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from mensa_sim.schedule.evaluate import Prediction, evaluate
+from mensa_sim.schedule.exact.arrays import Arrays
+from mensa_sim.schedule.exact.elimination import Elimination
+from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE
+from mensa_sim.schedule.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An assignment, what it is predicted to take, and a proved bound on the weighted sum of every other."""
+
+    assignment: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+    prediction: Prediction
+    bound: float
+    """No feasible assignment has energy weight x dynamic energy + latency weight x latency below this."""
+    proof: str
+
+    def weighted(self, energy_weight: float, latency_weight: float) -> float:
+        """Its own weighted sum of dynamic energy and latency."""
+        return energy_weight * self.prediction.dynamic_pj + latency_weight * self.prediction.latency_ps
+
+
+class WeightedSolver(Protocol):
+    """Whatever finds the least weighted sum of dynamic energy and latency, or bounds it."""
+
+    @property
+    def problem(self) -> Problem:
+        """The problem it was made for."""
+
+    def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
+        """The best assignment found for these weights, and the bound proved."""
+
+
+def evaluated(problem: Problem, assignment: Sequence[int], order: Sequence[int] | None = None) -> Candidate:
+    """A candidate of which nothing is proved."""
+    return Candidate(
+        assignment=tuple(assignment),
+        order=None if order is None else tuple(order),
+        prediction=evaluate(problem, assignment, order),
+        bound=-math.inf,
+        proof="",
+    )
+
+
+def best_of(
+    found: Sequence[Candidate], energy_weight: float, latency_weight: float, bound: float, finished: bool
+) -> Candidate:
+    """The candidate with the least weighted sum beside a bound that HiGHS proved."""
+    best = min(found, key=lambda candidate: candidate.weighted(energy_weight, latency_weight))
+    value = best.weighted(energy_weight, latency_weight)
+    closed = finished and value - bound <= 3 * TOLERANCE * abs(value)
+    return replace(best, bound=min(bound, value), proof=SOLVED if closed else STOPPED)
+
+
+def cheapest_apart(arrays: Arrays, energy_weight: float, latency_weight: float) -> float:
+    """The weighted sum with every unit where it is cheapest and copies for nothing: a bound that costs no time."""
+    return float(arrays.weighted(energy_weight, latency_weight).min(axis=1).sum())
+
+
+class EliminationSolver:
+    """Exact for layer-by-layer latency, by dynamic programming; raises `TooWideError` when made."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.problem = arrays.problem
+        self._arrays = arrays
+        self._elimination = Elimination(arrays)
+
+    def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
+        """The optimum; its bound is its own value."""
+        arrays = self._arrays
+        cost = arrays.weighted(energy_weight, latency_weight)
+        best = np.stack(
+            [np.where(arrays.memory == m, cost, np.inf).argmin(axis=1) for m in range(len(arrays.memories))], axis=1
+        )
+        own = np.take_along_axis(cost, best, axis=1)
+        own[arrays.memory[best] != np.arange(len(arrays.memories))] = np.inf
+        copies = energy_weight * arrays.copy_pj + latency_weight * arrays.copy_ps
+        memories, _ = self._elimination.minimise(own, copies)
+        chosen = best[np.arange(len(best)), memories]
+        found = evaluated(self.problem, [int(accelerator) for accelerator in chosen])
+        value = found.weighted(energy_weight, latency_weight)
+        return replace(found, bound=value, proof="exact: dynamic programming over the graph")

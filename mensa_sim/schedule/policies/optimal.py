@@ -1,0 +1,143 @@
+"""The best schedule there is, with the bound that proves it or says how far it may be off.
+
+Layer by layer: dynamic programming over the graph, or a mixed-integer program where the graph is too wide or a deadline
+binds. With branches in parallel: a mixed-integer program that starts from every other scheduler's answer. `edp` is a
+product, so it is sought along the hull of energy and latency (`front`).
+"""
+
+from collections.abc import Sequence
+
+from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.schedule.exact.arrays import Arrays
+from mensa_sim.schedule.exact.elimination import TooWideError
+from mensa_sim.schedule.exact.front import ROUNDING, Front, least_product
+from mensa_sim.schedule.exact.makespan_program import MakespanProgram, Placed
+from mensa_sim.schedule.exact.serial_program import SerialProgram
+from mensa_sim.schedule.exact.weighted import Candidate, EliminationSolver, WeightedSolver
+from mensa_sim.schedule.margins import reasons_of
+from mensa_sim.schedule.policies.heft import heft
+from mensa_sim.schedule.policies.mensa import mensa
+from mensa_sim.schedule.policies.simple import greedy
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
+
+ROUNDS = 400
+"""Weights asked for before the search for the least product stops with the bound it has."""
+
+
+def optimal(problem: Problem, *, time_limit_s: float = 10.0) -> Schedule:
+    """The optimum, or the best found within about the time limit beside the bound proved by then.
+
+    The limit is on HiGHS; dynamic programming takes the time it takes. Raises `InfeasibleError` for a deadline that
+    cannot be met.
+    """
+    if not time_limit_s > 0:
+        raise UsageError(f"optimal: time_limit_s is {time_limit_s}, must be positive")
+    front = search_front(problem, time_limit_s)
+    best, bound = _best(problem, front)
+    return proved(problem, "optimal", front, best, bound)
+
+
+def proved(problem: Problem, scheduler: str, front: Front, best: Candidate, bound: float) -> Schedule:
+    """The schedule of a candidate beside a bound, and how that was proved."""
+    schedule = schedule_of(
+        problem,
+        scheduler,
+        best.assignment,
+        order=best.order,
+        reasons=reasons_of(problem, best.assignment, best.prediction),
+    )
+    if bound >= schedule.value * (1 - ROUNDING):
+        bound = schedule.value
+    proofs = list(dict.fromkeys(candidate.proof for candidate in front.candidates))
+    weakest = next((proof for proof in proofs if not proof.startswith("exact")), proofs[0])
+    return with_bound(schedule, bound, weakest)
+
+
+def search_front(problem: Problem, time_limit_s: float) -> Front:
+    """A front with the solver that fits the problem, under its deadline if that binds, and nothing asked yet."""
+    arrays = Arrays(problem)
+    free = _solver(arrays, time_limit_s)
+    if problem.deadline_ps is None:
+        return Front(free)
+    fastest = free.minimise(0.0, 1.0)
+    if fastest.prediction.latency_ps > problem.deadline_ps:
+        raise _missed(problem, fastest)
+    front = Front(free)
+    unbound, _ = _best(problem, front)
+    if unbound.prediction.latency_ps <= problem.deadline_ps:
+        return Front(free)
+    meeting = [c for c in (*front.candidates, fastest) if c.prediction.latency_ps <= problem.deadline_ps]
+    return Front(_limited(arrays, meeting, time_limit_s, problem.deadline_ps))
+
+
+def _limited(arrays: Arrays, meeting: Sequence[Candidate], time_limit_s: float, deadline_ps: int) -> WeightedSolver:
+    if arrays.problem.execution == "serial":
+        return SerialProgram(arrays, [candidate.assignment for candidate in meeting], time_limit_s, deadline_ps)
+    known = [(candidate.assignment, candidate.order) for candidate in meeting]
+    return MakespanProgram(arrays, known, time_limit_s, deadline_ps)
+
+
+def _solver(arrays: Arrays, time_limit_s: float) -> WeightedSolver:
+    problem = arrays.problem
+    try:
+        serial: WeightedSolver = EliminationSolver(arrays)
+    except TooWideError:
+        serial = SerialProgram(arrays, [assignment for assignment, _ in _others(problem)], time_limit_s)
+    if problem.execution == "serial":
+        return serial
+    known = _others(problem)
+    for weights in ((0.0, 1.0), (1.0, problem.static_pj_per_ps)):
+        assignment = serial.minimise(*weights).assignment
+        known.append((assignment, tuple(range(len(assignment)))))
+    return MakespanProgram(arrays, known, time_limit_s, least_energy_pj=serial.minimise(1.0, 0.0).bound)
+
+
+def _others(problem: Problem) -> list[Placed]:
+    """What every other scheduler answers: the exact ones start from it and are never worse."""
+    found = [greedy(problem), mensa(problem), heft(problem)]
+    return [(tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found]
+
+
+def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:
+    """The candidate with the least objective value, and a bound on all."""
+    if problem.objective == "edp":
+        return least_product(front, problem.value, ROUNDS)
+    if problem.objective == "latency":
+        fastest = front.ask(0.0, 1.0)
+        frugal = front.ask(0.5 / (1.0 + fastest.prediction.dynamic_pj), 1.0)
+        best = min(fastest, frugal, key=lambda c: (c.prediction.latency_ps, c.prediction.dynamic_pj))
+        return best, fastest.bound
+    least = front.ask(1.0, problem.static_pj_per_ps)
+    return least, least.bound
+
+
+def _missed(problem: Problem, fastest: Candidate) -> InfeasibleError:
+    deadline_ps, latency_ps = problem.deadline_ps or 0, fastest.prediction.latency_ps
+    over = f"{latency_ps - deadline_ps} ps ({latency_ps / deadline_ps - 1:.1%}) more"
+    if fastest.bound > deadline_ps:
+        how = f"the fastest schedule takes {latency_ps} ps, {over}"
+    else:
+        how = f"the fastest schedule found takes {latency_ps} ps, {over}; none below {fastest.bound:.0f} ps is possible"
+    return InfeasibleError(f"{problem.name}: the deadline of {deadline_ps} ps cannot be met: {how}")
+
+
+def exact_serial(problem: Problem) -> Schedule | None:
+    """The optimum by dynamic programming alone, the deadline left aside; none where the graph is too wide for it.
+
+    Its bound holds for every schedule of the problem, and no clock decides anything.
+    """
+    if problem.execution != "serial":
+        return None
+    try:
+        front = Front(EliminationSolver(Arrays(problem)))
+    except TooWideError:
+        return None
+    return proved(problem, "optimal", front, *_best(problem, front))
+
+
+def beside(schedule: Schedule, best: Schedule) -> Schedule:
+    """A schedule beside the bound that the optimum of the same problem proved."""
+    if best.bound is None or schedule.objective != best.objective:
+        return schedule
+    return with_bound(schedule, best.bound, best.proof)

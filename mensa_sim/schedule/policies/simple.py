@@ -1,0 +1,55 @@
+"""The two simplest schedulers: everything on one accelerator, and each unit where it alone is cheapest."""
+
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.lookup import unknown_name
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule, schedule_of
+from mensa_sim.schedule.unit import Refusal, Unit
+
+
+def single(problem: Problem, name: str) -> Schedule:
+    """Everything on one accelerator; `InfeasibleError` names every unit that it cannot run or that is pinned away."""
+    if name not in problem.accelerators:
+        raise unknown_name(name, problem.accelerators, "accelerator")
+    target = problem.accelerators.index(name)
+    faults = []
+    for unit in problem.units:
+        option = unit.options[target]
+        if isinstance(option, Refusal):
+            faults.append(f"it cannot run {unit.name} ({option.reason})")
+        elif unit.pin not in (None, target):
+            faults.append(f"{unit.name} is pinned to {problem.accelerators[unit.pin or 0]}")
+    if faults:
+        raise InfeasibleError(f"{problem.name}: not everything fits on {name}: " + "; ".join(faults))
+    reasons = [f"everything on {name}"] * len(problem.units)
+    return schedule_of(problem, f"single:{name}", [target] * len(problem.units), reasons=reasons)
+
+
+def greedy(problem: Problem) -> Schedule:
+    """Each unit on the accelerator where its own objective value is lowest; transfers are ignored, ties go in order."""
+    assignment = [cheapest(problem, unit) for unit in problem.units]
+    reasons = [_greedy_reason(problem, unit, index) for unit, index in zip(problem.units, assignment, strict=True)]
+    return schedule_of(problem, "greedy", assignment, reasons=reasons)
+
+
+def own_value(problem: Problem, unit: Unit, accelerator: int) -> float:
+    """Objective value of a unit on its own: the static power of the whole system is on while it runs."""
+    option = unit.option(accelerator)
+    return problem.value(option.energy_pj, option.latency_ps)
+
+
+def cheapest(problem: Problem, unit: Unit) -> int:
+    """The allowed accelerator with the lowest own value; the first of equals."""
+    return min(unit.allowed, key=lambda index: own_value(problem, unit, index))
+
+
+def _greedy_reason(problem: Problem, unit: Unit, chosen: int) -> str:
+    if unit.pin is not None:
+        return "pinned"
+    others = [index for index in unit.allowed if index != chosen]
+    if not others:
+        return f"only {problem.accelerators[chosen]} can run it"
+    second = min(others, key=lambda index: own_value(problem, unit, index))
+    best, next_best = own_value(problem, unit, chosen), own_value(problem, unit, second)
+    share = f", {next_best / best:.3g} times cheaper" if best else ""
+    return f"lowest {problem.objective} on its own{share} than on {problem.accelerators[second]}"

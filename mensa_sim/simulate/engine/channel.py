@@ -1,0 +1,210 @@
+"""A channel whose bandwidth the active transfers share fairly, in exact integer arithmetic."""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from heapq import heapify, heappop, heappush
+
+from mensa_sim.simulate.engine.clock import Alarm, Clock
+from mensa_sim.units import PS_PER_S
+
+
+class Transfer:
+    """Bytes on their way through a channel."""
+
+    __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps")
+
+    def __init__(self, size_bytes: int, start_ps: int, on_end: Callable[[int], object] | None) -> None:
+        self.size_bytes = size_bytes
+        self.start_ps = start_ps
+        self.on_end = on_end
+        """Called with the time when the last byte has passed; none for a prefetch, which nobody waits for."""
+        self.end_ps = -1
+        self.goal = 0
+        self.done = False
+
+
+class Lane:
+    """Transfers of equal right: each of n gets 1/n of the rate.
+
+    `served` is the work that every transfer present since the lane was last empty has received (virtual time of
+    processor sharing), so a transfer that joins at `served` ends when it reaches `served + its own work`, whoever
+    comes and goes meanwhile: joining and ending cost O(log active). Work is counted in 1/`scale` of the channel's
+    unit; the scale is a common multiple of every number of active transfers so far, so a share is a whole number.
+    """
+
+    __slots__ = ("_order", "heap", "rate", "scale", "served")
+
+    def __init__(self, work_per_ps: int) -> None:
+        self.heap: list[tuple[int, int, Transfer]] = []
+        """Goal, order of arrival, and transfer: the next to end first."""
+        self._order = 0
+        self.scale = 1
+        self.rate = work_per_ps
+        """Work per ps of all together, in 1/`scale`."""
+        self.served = 0
+
+    def join(self, transfer: Transfer, work: int) -> bool:
+        """Add a transfer with that much work, in the channel's unit; whether it is the next to end."""
+        heap = self.heap
+        active = len(heap) + 1
+        if active == 1:
+            self.served = 0
+        elif self.scale % active:
+            self._rescale(math.lcm(self.scale, active))
+            heap = self.heap
+        transfer.goal = goal = self.served + work * self.scale
+        self._order = order = self._order + 1
+        heappush(heap, (goal, order, transfer))
+        return heap[0][1] == order
+
+    def _rescale(self, scale: int) -> None:
+        factor = scale // self.scale
+        self.scale = scale
+        self.rate *= factor
+        self.served *= factor
+        self.heap = [(goal * factor, order, transfer) for goal, order, transfer in self.heap]
+        for goal, _, transfer in self.heap:
+            transfer.goal = goal
+
+    def pass_time(self, time_ps: int) -> None:
+        """Serve the transfers, of which there is at least one, for that long."""
+        self.served += time_ps * self.rate // len(self.heap)
+
+    def next_end_ps(self) -> int:
+        """Time to the next end if nothing changes, rounded up to whole picoseconds."""
+        heap = self.heap
+        return -((self.served - heap[0][0]) * len(heap) // self.rate)
+
+    def take_ended(self) -> list[Transfer]:
+        """Remove those that have all of their work, the first to end first."""
+        heap, served = self.heap, self.served
+        ended: list[Transfer] = []
+        while heap and heap[0][0] <= served:
+            ended.append(heappop(heap)[2])
+        return ended
+
+    def take_out(self, transfer: Transfer) -> None:
+        """Remove a transfer before its end."""
+        if len(self.heap) == 1:
+            self.heap.clear()
+        else:
+            self.heap = [entry for entry in self.heap if entry[2] is not transfer]
+            heapify(self.heap)
+
+    def missing(self, transfer: Transfer) -> int:
+        """The work that a transfer still lacks, in the channel's unit, rounded up."""
+        return max(0, -((self.served - transfer.goal) // self.scale))
+
+
+class Channel:
+    """A memory channel or a link.
+
+    Active transfers share the bandwidth fairly (processor sharing); it is divided anew at whole picoseconds, when a
+    transfer comes or goes, and a transfer ends at the first whole picosecond at which its last byte has passed. A
+    transfer alone takes `units.transfer_ps`. Prefetches get what the others leave: all of the bandwidth while no other
+    transfer is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or the channel has
+    changed since.
+    """
+
+    def __init__(self, clock: Clock, name: str, bandwidth_bytes_per_s: float) -> None:
+        rate = Fraction(bandwidth_bytes_per_s) / PS_PER_S
+        self.name = name
+        self._clock = clock
+        self._work_per_byte = rate.denominator
+        self._demand = Lane(rate.numerator)
+        self._background = Lane(rate.numerator)
+        self._last_ps = 0
+        self._due_ps = -1
+        """When the earliest alarm goes off; none is set for a time before the past."""
+        self._waking = False
+        self._alarm = Alarm(clock, self._wake)
+
+    def transfer(self, size_bytes: int, on_end: Callable[[int], object]) -> Transfer:
+        """Start moving bytes, a positive number; `on_end` is called with the time when the last one has passed."""
+        now = self._clock.now_ps
+        if now != self._last_ps:
+            self._catch_up(now)
+        transfer = Transfer(size_bytes, now, on_end)
+        first = self._demand.join(transfer, size_bytes * self._work_per_byte)
+        if first and not self._waking:
+            self._set_alarm(now)
+        return transfer
+
+    def prefetch(self, size_bytes: int) -> Transfer:
+        """Start moving bytes, a positive number, behind everybody's demand."""
+        now = self._clock.now_ps
+        if not self._demand.heap:
+            self._catch_up(now)
+        transfer = Transfer(size_bytes, now, None)
+        self._background.join(transfer, size_bytes * self._work_per_byte)
+        return transfer
+
+    def cancel(self, prefetch: Transfer) -> int:
+        """Stop a prefetch; the whole bytes that have passed, all of them if it is done."""
+        now = self._clock.now_ps
+        if not self._demand.heap:
+            self._catch_up(now)
+        if prefetch.done:
+            return prefetch.size_bytes
+        self._background.take_out(prefetch)
+        prefetch.end_ps = now
+        return self._moved_bytes(prefetch, self._background)
+
+    def moved_bytes(self, transfer: Transfer) -> int:
+        """The whole bytes of a transfer that have passed until now."""
+        self._catch_up(self._clock.now_ps)
+        return transfer.size_bytes if transfer.done else self._moved_bytes(transfer, self._demand)
+
+    def _moved_bytes(self, transfer: Transfer, lane: Lane) -> int:
+        return transfer.size_bytes + (-lane.missing(transfer) // self._work_per_byte)
+
+    def _catch_up(self, now: int) -> None:
+        """Share what has passed since the last change; transfers that end now are left to the alarm of this instant."""
+        lane = self._demand
+        if lane.heap:
+            lane.served += (now - self._last_ps) * lane.rate // len(lane.heap)
+        elif self._background.heap:
+            self._catch_up_background(now)
+        self._last_ps = now
+
+    def _catch_up_background(self, now: int) -> None:
+        """Step from end to end of prefetches: no alarm looks after them, for nobody waits."""
+        lane = self._background
+        time_ps = self._last_ps
+        while lane.heap and time_ps < now:
+            then_ps = min(now, time_ps + lane.next_end_ps())
+            lane.pass_time(then_ps - time_ps)
+            time_ps = then_ps
+            for prefetch in lane.take_ended():
+                prefetch.done = True
+                prefetch.end_ps = time_ps
+
+    def _set_alarm(self, now: int) -> None:
+        """For the next end, unless an earlier one is set already and will look again."""
+        lane = self._demand
+        heap = lane.heap
+        delay_ps = -((lane.served - heap[0][0]) * len(heap) // lane.rate)
+        due_ps = now + delay_ps
+        if not now <= self._due_ps <= due_ps:
+            self._due_ps = due_ps
+            self._alarm.set(delay_ps)
+
+    def _wake(self, now: int) -> None:
+        """Let those that have ended go; what they begin at once shares the bandwidth from this instant on."""
+        if now != self._due_ps:
+            return
+        if now != self._last_ps:
+            self._catch_up(now)
+        self._due_ps = -1
+        lane = self._demand
+        if lane.heap[0][0] <= lane.served:
+            self._waking = True
+            for transfer in lane.take_ended():
+                transfer.done = True
+                transfer.end_ps = now
+                if transfer.on_end is not None:
+                    transfer.on_end(now)
+            self._waking = False
+        if lane.heap:
+            self._set_alarm(now)

@@ -1,0 +1,235 @@
+"""An accelerator at work: chooses among ready units, runs them, prefetches, and keeps things on chip."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.simulate.engine.channel import Channel, Transfer
+from mensa_sim.simulate.engine.clock import Alarm, Clock
+from mensa_sim.simulate.engine.execution import Execution
+from mensa_sim.simulate.engine.request import Rank, Request
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
+from mensa_sim.simulate.plan.residency import Pinned, UnitKey
+from mensa_sim.simulate.plan.variants import Variant
+from mensa_sim.simulate.record.recorder import NO_ENERGY, Recorder
+
+
+@dataclass(slots=True, kw_only=True)
+class Prefetch:
+    """Parameters on their way, or arrived, for a unit that has not started."""
+
+    plan: Plan
+    unit: PlannedUnit
+    request: Request
+    """The one that it was begun for."""
+    transfer: Transfer
+
+
+class Server:
+    """An accelerator: runs ready units one at a time, the first by rank, to their end."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        placed: PlacedAccelerator,
+        channel: Channel,
+        memory: Memory,
+        recorder: Recorder,
+        options: Options,
+        pinned: Pinned,
+        finish: Callable[[Request, PlannedUnit], None],
+    ) -> None:
+        self.name = placed.name
+        self._clock = clock
+        self._channel = channel
+        self._memory = memory
+        self._recorder = recorder
+        self._options = options
+        self._pinned = pinned
+        self._finish = finish
+        self._gating = placed.spec.power_gating
+        buffer = placed.spec.buffers.get("parameter")
+        self._parameter_capacity = buffer.capacity_bytes if buffer else 0
+        self._ready: list[tuple[Rank, int, Request]] = []
+        self._follows: tuple[Request, int] | None = None
+        """The unit whose input lies in the activation buffer: it goes next, whoever else has come."""
+        self._loaded: set[UnitKey] = set()
+        """Pinned units whose parameters are there."""
+        self._loaded_bytes = 0
+        self._prefetch: Prefetch | None = None
+        self._levels: tuple[int, int | None] = (0, None)
+        self._idle = True
+        """Nothing runs, nothing waits."""
+        self._idle_since_ps = 0
+        self._waking_since_ps: int | None = None
+        self._woken = Alarm(clock, self._wake)
+        self._execution = Execution(clock, placed.name, channel, recorder, self._end_unit)
+
+    def submit(self, request: Request, unit: PlannedUnit) -> None:
+        """Queue a unit whose inputs are there."""
+        if self._follows is not None and self._follows == (request, unit.index):
+            return
+        heapq.heappush(self._ready, (request.rank, unit.index, request))
+        if self._idle:
+            self._idle = False
+            self._clock.settle(self._look)
+
+    def close(self) -> None:
+        """The run is over: what it was doing stops here, unfinished, and what was prefetched for nobody is lost."""
+        if self._prefetch is not None:
+            self._discard(self._prefetch)
+        self._record_wake_up()
+        if self._execution.running:
+            self._execution.stop()
+            self._lose_rest()
+
+    def _look(self, now: int) -> None:
+        """All that may be ready at this instant is: run the next unit, once awake."""
+        gating = self._gating
+        if gating is None or now - self._idle_since_ps <= gating.wake_up_ps:
+            self._run_next(now)
+        else:
+            self._loaded.clear()
+            self._loaded_bytes = 0
+            self._waking_since_ps = now
+            self._woken.set(gating.wake_up_ps)
+
+    def _run_next(self, now: int) -> None:
+        incoming = self._follows is not None
+        if self._follows is not None:
+            request, index = self._follows
+            self._follows = None
+        else:
+            _, index, request = heapq.heappop(self._ready)
+        unit = request.plan.units[index]
+        resident = (request.plan.name, index) in self._loaded
+        variant = self._keep_output(request, unit, resident, incoming) or self._variant(unit, resident, incoming)
+        request.missing[index] = -1
+        request.begin_work(now)
+        early_bytes = self._take_prefetched(request, unit, variant)
+        if self._options.prefetch:
+            self._start_prefetch(request, unit, variant)
+        levels = self._parameter_level(variant), variant.activation_bytes
+        if levels != self._levels:
+            self._levels = levels
+            self._recorder.levels(self.name, now, *levels)
+        self._execution.begin(now, request, unit, variant.stages, early_bytes)
+
+    def _end_unit(self, now: int, request: Request, unit: PlannedUnit) -> None:
+        if self._pinned.units:
+            self._load(request, unit)
+        self._lose_rest()
+        self._idle_since_ps = now
+        request.end_work(now)
+        self._finish(request, unit)
+        if self._ready or self._follows is not None:
+            self._clock.settle(self._look)
+        else:
+            self._idle = True
+
+    def _load(self, request: Request, unit: PlannedUnit) -> None:
+        """Its parameters are there now; they stay if they are pinned."""
+        key = request.plan.name, unit.index
+        if key in self._pinned.units and key not in self._loaded:
+            self._loaded.add(key)
+            self._loaded_bytes += unit.parameter_bytes
+
+    def _variant(self, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant:
+        variant = unit.variants.choose(resident, incoming, False)
+        return variant if variant is not None else unit.variants.streamed
+
+    def _keep_output(self, request: Request, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant | None:
+        """The variant whose output stays for a unit that follows at once; none if someone of higher rank waits."""
+        if unit.feeds is None or not self._options.activations or (self._ready and self._ready[0][0] < request.rank):
+            return None
+        variant = unit.variants.choose(resident, incoming, True)
+        reader = request.plan.units[unit.feeds]
+        there = (request.plan.name, unit.feeds) in self._loaded
+        if variant is None or reader.variants.choose(there, True, False) is None:
+            return None
+        self._follows = (request, unit.feeds)
+        return variant
+
+    def _start_prefetch(self, request: Request, unit: PlannedUnit, variant: Variant) -> None:
+        """Let the next unit's parameters come into the room that is left, behind everybody's demand."""
+        if self._prefetch is not None or not self._parameter_capacity:
+            return
+        then = self._next_after(request, unit)
+        if then is None or (then[0].plan.name, then[1]) in self._loaded:
+            return
+        target = then[0].plan.units[then[1]]
+        size_bytes = min(target.variants.streamed.prefetchable_bytes, self._parameter_room(variant))
+        if size_bytes > 0:
+            transfer = self._channel.prefetch(size_bytes)
+            self._prefetch = Prefetch(plan=then[0].plan, unit=target, request=then[0], transfer=transfer)
+
+    def _next_after(self, request: Request, unit: PlannedUnit) -> tuple[Request, int] | None:
+        """The unit that comes next as far as anyone knows now: the first one waiting, or the request's own next one."""
+        if self._follows is not None:
+            return self._follows
+        own = unit.next_here
+        while own is not None and request.missing[own] < 0:
+            own = request.plan.units[own].next_here
+        if self._ready and (own is None or self._ready[0][:2] < (request.rank, own)):
+            _, index, other = self._ready[0]
+            return other, index
+        return None if own is None else (request, own)
+
+    def _take_prefetched(self, request: Request, unit: PlannedUnit, variant: Variant) -> int:
+        """Bytes of this unit's parameters that came early; those of another one stay if there is room."""
+        prefetch = self._prefetch
+        if prefetch is None:
+            return 0
+        if prefetch.plan is request.plan and prefetch.unit is unit:
+            self._prefetch = None
+            size_bytes = self._channel.cancel(prefetch.transfer)
+            self._record_prefetch(prefetch, size_bytes, request)
+            return size_bytes
+        if prefetch.transfer.size_bytes > self._parameter_room(variant):
+            self._discard(prefetch)
+        return 0
+
+    def _discard(self, prefetch: Prefetch) -> None:
+        self._prefetch = None
+        size_bytes = self._channel.cancel(prefetch.transfer)
+        self._record_prefetch(prefetch, size_bytes, prefetch.request)
+        if size_bytes:
+            self._record_lost(prefetch.request, prefetch.unit.layers[0], size_bytes)
+
+    def _lose_rest(self) -> None:
+        """What came early for a unit that has no more use for it."""
+        if self._execution.early_bytes:
+            self._record_lost(self._execution.request, self._execution.layer, self._execution.early_bytes)
+
+    def _record_lost(self, request: Request, layer: str, size_bytes: int) -> None:
+        """The energy of prefetched bytes that nobody uses: that of used ones stands with their layer."""
+        now, energy_pj = self._clock.now_ps, {"memory": self._memory.transfer_pj(read_bytes=size_bytes)}
+        self._recorder.record(self._channel.name, "discard", request, layer, now, now, 0, 0, energy_pj)
+
+    def _record_prefetch(self, prefetch: Prefetch, size_bytes: int, request: Request) -> None:
+        if size_bytes:
+            layer, start, end = prefetch.unit.layers[0], prefetch.transfer.start_ps, prefetch.transfer.end_ps
+            self._recorder.record(self._channel.name, "prefetch", request, layer, start, end, size_bytes, 0, NO_ENERGY)
+
+    def _parameter_room(self, variant: Variant) -> int:
+        return self._parameter_capacity - self._pinned.size_bytes - variant.parameter_bytes
+
+    def _parameter_level(self, variant: Variant) -> int:
+        """What the buffer holds: a tensor that several units use once, and of a layer that streams at most the rest."""
+        coming = self._prefetch.transfer.size_bytes if self._prefetch else 0
+        resident = min(self._loaded_bytes, self._pinned.size_bytes)
+        return min(resident + variant.parameter_bytes + coming, self._parameter_capacity)
+
+    def _wake(self, now: int) -> None:
+        """Back from a cut supply, with empty buffers."""
+        self._record_wake_up()
+        self._waking_since_ps = None
+        self._run_next(now)
+
+    def _record_wake_up(self) -> None:
+        start_ps = self._waking_since_ps
+        if start_ps is not None:
+            self._recorder.record(self.name, "wake", None, "", start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)

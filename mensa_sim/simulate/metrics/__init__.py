@@ -1,0 +1,1 @@
+"""Metrics: what a timeline says of latency, energy and load."""

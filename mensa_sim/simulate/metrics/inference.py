@@ -1,0 +1,206 @@
+"""What a timeline says: latency, energy, utilization and traffic of one inference, from its spans alone."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps, leakage_by_component
+from mensa_sim.simulate.plan.plan import handoffs
+from mensa_sim.simulate.record.timeline import Span, Timeline
+from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.workload.graph import LayerGraph
+
+LEAKAGE = "leakage"
+BACKGROUND = "background"
+BOARD = "board"
+"""Energy components that time alone causes: leakage of accelerators, background power of memories, a host's board."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerMetrics:
+    """One layer: where and when it ran and the dynamic energy of its own spans, without copies to other memories."""
+
+    accelerator: str
+    start_ps: int
+    end_ps: int
+    energy_pj: float
+    utilization: float
+    """MACs over peak x time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorMetrics:
+    """One accelerator: what ran on it, how long, and what that and its leakage cost."""
+
+    layers: int
+    busy_ps: int
+    macs: int
+    utilization: float
+    """MACs over peak x busy time."""
+    dynamic_pj: float
+    """Dynamic energy of its layers, that of the memory included."""
+    leakage_pj: Mapping[str, float]
+    """By component, over the powered time."""
+
+    @property
+    def energy_pj(self) -> float:
+        """Dynamic energy and leakage."""
+        return math.fsum((self.dynamic_pj, *self.leakage_pj.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Totals of one inference, and what each layer and accelerator did."""
+
+    latency_ps: int
+    energy_by_component_pj: Mapping[str, float]
+    """Dynamic energy by component, then leakage and memory background."""
+    background_pj: Mapping[str, float]
+    """Of each memory."""
+    utilization: float
+    """MACs over the sum of peak x busy time of the accelerators."""
+    traffic_bytes: Mapping[str, int]
+    """Bytes through each memory, copies included."""
+    busy_ps: Mapping[str, int]
+    """Time in which each accelerator, memory and link was in use."""
+    handoffs: int
+    """Tensors that an accelerator gets from another one."""
+    copied_bytes: int
+    """Bytes carried over links."""
+    accelerators: Mapping[str, AcceleratorMetrics]
+    layers: Mapping[str, LayerMetrics]
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of the inference, leakage and background included."""
+        return math.fsum(self.energy_by_component_pj.values())
+
+    @property
+    def throughput_inferences_per_s(self) -> float:
+        """1 / latency: one inference at a time."""
+        return PS_PER_S / self.latency_ps if self.latency_ps else math.inf
+
+
+def metrics(
+    timeline: Timeline,
+    system: System,
+    graph: LayerGraph,
+    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
+) -> Metrics:
+    """The metrics of a timeline of one inference.
+
+    `leakage_mw` is the leakage by component of each accelerator, by default that of its technology. Memories and
+    accelerators are powered from the start to the end of the timeline, but for what power gating cuts.
+    """
+    end_ps = timeline.end_ps
+    if leakage_mw is None:
+        leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
+    by_resource = _grouped(timeline.spans, "resource")
+    layers = _layers(timeline, system)
+    accelerators = {
+        placed.name: _accelerator(
+            [span for span in by_resource.get(placed.name, ()) if span.kind != "wake"],
+            [span for span in timeline.spans if _home(layers, span) == placed.name],
+            placed.spec.peak_macs_per_s,
+            _leakage(placed, by_resource.get(placed.name, ()), end_ps, leakage_mw[placed.name]),
+        )
+        for placed in system.accelerators
+    }
+    background_pj = {name: leakage_pj(memory.background_mw, end_ps) for name, memory in system.memories.items()}
+    energy = energy_by_component(timeline.spans)
+    energy[LEAKAGE] = math.fsum(value for each in accelerators.values() for value in each.leakage_pj.values())
+    energy[BACKGROUND] = math.fsum(background_pj.values())
+    if system.host is not None and system.host.board_mw:
+        energy[BOARD] = leakage_pj(system.host.board_mw, end_ps)
+    peak_busy = sum(placed.spec.peak_macs_per_s * accelerators[placed.name].busy_ps for placed in system.accelerators)
+    macs = sum(each.macs for each in accelerators.values())
+    links = {name for name in by_resource if name not in accelerators and name not in system.memories}
+    return Metrics(
+        latency_ps=end_ps,
+        energy_by_component_pj=energy,
+        background_pj=background_pj,
+        utilization=macs * PS_PER_S / peak_busy if peak_busy else 0.0,
+        traffic_bytes={name: sum(span.size_bytes for span in by_resource.get(name, ())) for name in system.memories},
+        busy_ps={name: union_ps(by_resource[name]) for name in sorted(by_resource)},
+        handoffs=handoffs(graph, {name: layer.accelerator for name, layer in layers.items()}),
+        copied_bytes=sum(span.size_bytes for span in timeline.spans if span.resource in links),
+        accelerators=accelerators,
+        layers=layers,
+    )
+
+
+def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:
+    """Dynamic energy by component, correctly rounded, whatever the order of the spans."""
+    parts: dict[str, list[float]] = {}
+    for span in spans:
+        for component, energy in span.energy_pj.items():
+            parts.setdefault(component, []).append(energy)
+    return {component: math.fsum(parts[component]) for component in sorted(parts)}
+
+
+def union_ps(spans: Iterable[Span]) -> int:
+    """Time in which at least one of the spans is open."""
+    busy_ps = 0
+    reached_ps = 0
+    for span in sorted(spans, key=lambda span: span.start_ps):
+        busy_ps += max(0, span.end_ps - max(span.start_ps, reached_ps))
+        reached_ps = max(reached_ps, span.end_ps)
+    return busy_ps
+
+
+def _grouped(spans: Iterable[Span], field: str) -> dict[str, list[Span]]:
+    groups: dict[str, list[Span]] = {}
+    for span in spans:
+        groups.setdefault(getattr(span, field), []).append(span)
+    return groups
+
+
+def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
+    """The layers in the order in which they started."""
+    peaks = {placed.name: placed.spec.peak_macs_per_s for placed in system.accelerators}
+    own = _grouped((span for span in timeline.spans if span.kind not in {"transfer", "wake"}), "layer")
+    layers: dict[str, LayerMetrics] = {}
+    for name, spans in own.items():
+        on_chip = [span for span in spans if span.resource in peaks]
+        accelerator = on_chip[0].resource
+        start_ps, end_ps = on_chip[0].start_ps, max(span.end_ps for span in on_chip)
+        work = peaks[accelerator] * (end_ps - start_ps)
+        layers[name] = LayerMetrics(
+            accelerator=accelerator,
+            start_ps=start_ps,
+            end_ps=end_ps,
+            energy_pj=math.fsum(energy for span in spans for energy in span.energy_pj.values()),
+            utilization=sum(span.macs for span in on_chip) * PS_PER_S / work if work else 0.0,
+        )
+    return layers
+
+
+def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str | None:
+    """The accelerator that caused a span; none for copies."""
+    return None if span.kind in {"transfer", "wake"} else layers[span.layer].accelerator
+
+
+def _leakage(
+    placed: PlacedAccelerator, spans: Iterable[Span], end_ps: int, power_mw: Mapping[str, float]
+) -> dict[str, float]:
+    gating = placed.spec.power_gating
+    off_ps = sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(spans, end_ps))
+    return leakage_by_component(power_mw, end_ps, off_ps, gating)
+
+
+def _accelerator(
+    spans: Iterable[Span], caused: Iterable[Span], peak_macs_per_s: int, leakage: Mapping[str, float]
+) -> AcceleratorMetrics:
+    own = list(spans)
+    busy_ps = sum(span.end_ps - span.start_ps for span in own)
+    macs = sum(span.macs for span in own)
+    return AcceleratorMetrics(
+        layers=len({span.layer for span in own}),
+        busy_ps=busy_ps,
+        macs=macs,
+        utilization=macs * PS_PER_S / (peak_macs_per_s * busy_ps) if busy_ps else 0.0,
+        dynamic_pj=math.fsum(energy for span in caused for energy in span.energy_pj.values()),
+        leakage_pj=leakage,
+    )

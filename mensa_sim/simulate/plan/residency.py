@@ -1,0 +1,101 @@
+"""Which parameters stay in an accelerator's parameter buffer between inferences."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.lookup import lookup
+from mensa_sim.simulate.plan.best_value import Item, most_valuable
+from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
+
+UnitKey = tuple[str, int]
+"""Plan and index of a unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The units of one accelerator whose parameters stay once they have been fetched."""
+
+    units: frozenset[UnitKey]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A parameter buffer and the units that run beside it, in order."""
+
+    own: Mapping[UnitKey, PlannedUnit]
+    able: Mapping[UnitKey, PlannedUnit]
+    """Those of them that save something by staying."""
+    capacity_bytes: int
+
+    def tensors(self, kept: Iterable[UnitKey]) -> dict[tuple[str, str], int]:
+        """Bytes by plan and tensor; one that several units use takes its room once."""
+        return {(key[0], tensor.name): tensor.size_bytes for key in kept for tensor in self.own[key].parameters}
+
+    def fits(self, kept: Sequence[UnitKey]) -> bool:
+        """Whether these may stay: beside them the largest tile that is streamed must still fit."""
+        tensors, stays = self.tensors(kept), set(kept)
+        streamed = (
+            unit.variants.streamed.parameter_bytes
+            for key, unit in self.own.items()
+            if key not in stays and not (key in self.able and self._lies_in(tensors, key, unit))
+        )
+        return sum(tensors.values()) + max(streamed, default=0) <= self.capacity_bytes
+
+    def _lies_in(self, tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: PlannedUnit) -> bool:
+        return all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+
+    def fill(self, order: Iterable[UnitKey]) -> list[UnitKey]:
+        """Each takes room if it fits beside those before it."""
+        kept: list[UnitKey] = []
+        for key in order:
+            if self.fits([*kept, key]):
+                kept.append(key)
+        return kept
+
+
+def _none(offer: Offer) -> list[UnitKey]:
+    return []
+
+
+def _first_fit(offer: Offer) -> list[UnitKey]:
+    return offer.fill(offer.able)
+
+
+def _best_value(offer: Offer) -> list[UnitKey]:
+    """Start from the greedy choice, by the memory reads that a byte of the buffer saves, and look for better ones."""
+    able = offer.able
+    greedy = offer.fill(sorted(able, key=lambda key: -able[key].variants.saved_bytes / able[key].parameter_bytes))
+    if len(greedy) == len(able):
+        return greedy
+    keys = list(able)
+    items = [
+        Item(
+            value=unit.variants.saved_bytes,
+            tensors={f"{key[0]}/{tensor.name}": tensor.size_bytes for tensor in unit.parameters},
+            tile_bytes=unit.variants.streamed.parameter_bytes,
+        )
+        for key, unit in able.items()
+    ]
+    others = (unit.variants.streamed.parameter_bytes for key, unit in offer.own.items() if key not in able)
+    start = [keys.index(key) for key in greedy]
+    return [keys[place] for place in most_valuable(items, offer.capacity_bytes, max(others, default=0), start)]
+
+
+POLICIES: Mapping[str, Callable[[Offer], list[UnitKey]]] = {
+    "none": _none,
+    "first-fit": _first_fit,
+    "best-value": _best_value,
+}
+"""Which units keep their parameters. `first-fit` is what the Edge TPU compiler does (Coral, "Edge TPU Compiler":
+parameter data caching goes in the order of the model's layers and of the models); `best-value` saves the most memory
+reads that any choice could, unless that takes more than `best_value.MAX_NODES` steps to prove."""
+
+
+def pin(plans: Iterable[Plan], accelerator: str, capacity_bytes: int, policy: str) -> Pinned:
+    """Fill a parameter buffer; beside what stays, the largest tile that is streamed still fits."""
+    own = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == accelerator}
+    able = {key: unit for key, unit in own.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0}
+    offer = Offer(own=own, able=able, capacity_bytes=capacity_bytes)
+    kept = lookup(POLICIES, policy, "policy of resident parameters")(offer)
+    return Pinned(units=frozenset(kept), size_bytes=sum(offer.tensors(kept).values()))

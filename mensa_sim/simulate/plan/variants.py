@@ -1,0 +1,123 @@
+"""What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.table import CostTable
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.plan.stage import Stage, stage_of
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A unit in one residency."""
+
+    stages: tuple[Stage, ...]
+    """One for each layer."""
+    parameter_bytes: int
+    """What its layers hold at once in the parameter buffer beyond resident parameters, at most."""
+    activation_bytes: int | None
+    """What its layers hold at once in the activation buffer, at most; none where unknown."""
+    read_bytes: int
+    prefetchable_bytes: int
+    """Parameters that may come before it starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variants:
+    """The residencies of a unit that are never slower than streaming everything.
+
+    A mapping may be chosen for its energy, so that a layer with more on chip takes longer; such a variant is left out,
+    and what a buffer saves is never lost again.
+    """
+
+    by_residency: Mapping[Residency, Variant]
+    streamed: Variant = field(init=False, repr=False, compare=False)
+    """Nothing lies on chip."""
+    _index: tuple[Variant | None, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        table: list[Variant | None] = []
+        for output in (False, True):
+            for incoming in (False, True):
+                streamed = self.by_residency.get(Residency(input=incoming, output=output))
+                resident = self.by_residency.get(Residency(parameters=True, input=incoming, output=output))
+                table += [streamed, resident or streamed]
+        object.__setattr__(self, "_index", tuple(table))
+        object.__setattr__(self, "streamed", self.by_residency[STREAMED])
+
+    def choose(self, parameters: bool, incoming: bool, output: bool) -> Variant | None:
+        """The variant for this state of the buffers; resident parameters are fetched again where none uses them."""
+        return self._index[parameters + 2 * incoming + 4 * output]
+
+    @property
+    def saved_bytes(self) -> int:
+        """Memory reads that resident parameters save."""
+        resident = self.by_residency.get(Residency(parameters=True))
+        return self.streamed.read_bytes - resident.read_bytes if resident else 0
+
+
+def variants_of(costs: CostTable, layers: Sequence[Layer], accelerator: str, options: Options) -> Variants:
+    """The variants of a unit that the options allow and the cost table holds; a lesser residency in its place is none.
+
+    Raises `InfeasibleError` where the accelerator cannot run a layer.
+    """
+    streamed = [costs.cost(layer.name, accelerator) for layer in layers]
+    found = {STREAMED: _variant(costs, layers, streamed)}
+    slowest_ps = _latency_ps(costs, streamed)
+    for residency in _allowed(layers, options):
+        members = [costs.costs.get((layer.name, accelerator, residency)) for layer in layers]
+        known = [member for member in members if member is not None and member.residency == residency]
+        if len(known) == len(layers) and _latency_ps(costs, known) <= slowest_ps:
+            found[residency] = _variant(costs, layers, known)
+    return Variants(by_residency=found)
+
+
+def _allowed(layers: Sequence[Layer], options: Options) -> list[Residency]:
+    """Only a single layer's activations stay on chip: members of a group hand theirs on step by step."""
+    stay = (False, True) if options.activations and len(layers) == 1 else (False,)
+    resident = (False, True) if options.parameters != "none" else (False,)
+    return [
+        Residency(parameters=parameters, input=incoming, output=output)
+        for parameters in resident
+        for incoming in stay
+        for output in stay
+        if parameters or incoming or output
+    ]
+
+
+def _latency_ps(costs: CostTable, members: Sequence[LayerCost]) -> int:
+    bandwidth = costs.system.memory_of(members[0].accelerator).effective_bytes_per_s
+    return sum(member.latency_ps(bandwidth) for member in members)
+
+
+def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> Variant:
+    memory = costs.system.memory_of(members[0].accelerator)
+    activations = [member.buffered_bytes.get("activation") for member in members]
+    known = [size for size in activations if size is not None]
+    stages = tuple(stage_of(member, memory, layer) for member, layer in zip(members, layers, strict=True))
+    return Variant(
+        stages=stages,
+        prefetchable_bytes=sum(stage.prefetchable_bytes for stage in stages),
+        parameter_bytes=_room_bytes(costs, layers, members),
+        activation_bytes=max(known) if len(known) == len(members) else None,
+        read_bytes=sum(member.memory_read_bytes for member in members),
+    )
+
+
+def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> int:
+    """Room in the parameter buffer: the most of any layer, but a group that fits as a whole stays from step to step."""
+    each = [_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)]
+    buffer = costs.system.accelerator(members[0].accelerator).spec.buffers.get("parameter")
+    whole = len(layers) > 1 and buffer is not None and sum(each) <= buffer.capacity_bytes
+    return sum(each) if whole else max(each)
+
+
+def _parameter_bytes(cost: LayerCost, layer: Layer) -> int:
+    """Room for streaming; where the cost does not say, all parameters that it reads, which is the most it can be."""
+    if cost.residency.parameters:
+        return 0
+    read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    return cost.buffered_bytes.get("parameter", read_bytes)

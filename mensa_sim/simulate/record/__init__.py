@@ -1,0 +1,1 @@
+"""Records: spans, timelines, and sums of what happened."""

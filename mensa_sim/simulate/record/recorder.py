@@ -1,0 +1,110 @@
+"""Where the engine reports what happened."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from mensa_sim.simulate.engine.request import Job, Request
+from mensa_sim.simulate.plan.stage import Stage
+from mensa_sim.simulate.record.timeline import Kind, RequestRecord
+
+NO_ENERGY: Mapping[str, float] = {}
+
+Moments = tuple[int, int, int, int, int]
+"""When a stage started, its body started, the body's traffic ended, the tail started, and it ended."""
+
+
+class Recorder(Protocol):
+    """Takes what happens when it has happened. Energy mappings of one layer's stage are the same object each time."""
+
+    def record(
+        self,
+        resource: str,
+        kind: Kind,
+        request: Job | None,
+        layer: str,
+        start_ps: int,
+        end_ps: int,
+        size_bytes: int,
+        macs: int,
+        energy_pj: Mapping[str, float],
+    ) -> None:
+        """One busy interval, as in `Span`; no request where a resource works for none in particular."""
+
+    def executed(
+        self,
+        accelerator: str,
+        memory: str,
+        request: Request,
+        stage: Stage,
+        head_bytes: int,
+        body_bytes: int,
+        moments_ps: Moments,
+    ) -> None:
+        """A whole stage, its traffic and the accelerator's time; the bytes are those that had not come early."""
+
+    def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
+        """What the buffers of an accelerator hold from now on."""
+
+    def ended(self, request: Request, time_ps: int) -> None:
+        """The last unit of a request has ended."""
+
+
+def record_of(request: Request, end_ps: int | None) -> RequestRecord:
+    """The record of a request that has ended, or has not."""
+    return RequestRecord(
+        name=request.name,
+        stream=request.stream,
+        arrival_ps=request.arrival_ps,
+        start_ps=request.start_ps if request.start_ps >= 0 else None,
+        end_ps=end_ps,
+        served_ps=request.served_ps,
+        deadline_ps=request.deadline_ps,
+        handoffs=request.plan.handoffs,
+    )
+
+
+class Recorders:
+    """Tells several recorders."""
+
+    def __init__(self, *recorders: Recorder) -> None:
+        self._recorders = recorders
+
+    def record(
+        self,
+        resource: str,
+        kind: Kind,
+        request: Job | None,
+        layer: str,
+        start_ps: int,
+        end_ps: int,
+        size_bytes: int,
+        macs: int,
+        energy_pj: Mapping[str, float],
+    ) -> None:
+        """Tell all of one busy interval."""
+        for each in self._recorders:
+            each.record(resource, kind, request, layer, start_ps, end_ps, size_bytes, macs, energy_pj)
+
+    def executed(
+        self,
+        accelerator: str,
+        memory: str,
+        request: Request,
+        stage: Stage,
+        head_bytes: int,
+        body_bytes: int,
+        moments_ps: Moments,
+    ) -> None:
+        """Tell all of a stage."""
+        for each in self._recorders:
+            each.executed(accelerator, memory, request, stage, head_bytes, body_bytes, moments_ps)
+
+    def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
+        """Tell all what buffers hold."""
+        for each in self._recorders:
+            each.levels(accelerator, time_ps, parameter_bytes, activation_bytes)
+
+    def ended(self, request: Request, time_ps: int) -> None:
+        """Tell all that a request has ended."""
+        for each in self._recorders:
+            each.ended(request, time_ps)

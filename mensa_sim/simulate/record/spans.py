@@ -1,0 +1,210 @@
+"""A recorder that keeps what happened as rows of numbers, and the spans that are made of them when somebody reads."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Literal, overload
+
+from mensa_sim.simulate.engine.request import Job, Request
+from mensa_sim.simulate.plan.stage import Stage
+from mensa_sim.simulate.record.recorder import Moments, record_of
+from mensa_sim.simulate.record.timeline import BufferLevel, Kind, RequestRecord, Span, Timeline
+
+DEFAULT_MAX_SPANS = 100_000
+"""Perfetto opens a trace of so many slices in seconds."""
+
+SPAN_CELLS = 10
+"""Number of the request, then what `Recorder.record` takes, with the request's name."""
+STAGE_CELLS = 9
+"""Number of the request, number of spans, then what `_stage_spans` takes."""
+
+
+class SpanRecorder:
+    """Keeps spans, all of them up to a number, then those of every second, fourth, ... request of each stream.
+
+    While a run goes on there are only two flat lists of cells, so that nothing is made, sorted or seen by the garbage
+    collector for each span.
+    """
+
+    def __init__(self, max_spans: int | None = DEFAULT_MAX_SPANS) -> None:
+        self._max_spans = math.inf if max_spans is None else max_spans
+        self._every = 1
+        self._count = 0
+        self._spans: list[Any] = []
+        self._stages: list[Any] = []
+        self._requests: list[tuple[int, RequestRecord]] = []
+        self._levels: list[BufferLevel] = []
+        self._last_level: dict[tuple[str, str], int] = {}
+
+    def record(
+        self,
+        resource: str,
+        kind: Kind,
+        request: Job | None,
+        layer: str,
+        start_ps: int,
+        end_ps: int,
+        size_bytes: int,
+        macs: int,
+        energy_pj: Mapping[str, float],
+    ) -> None:
+        """Keep one busy interval."""
+        number, name = (request.number, request.name) if request else (0, "")
+        if number % self._every:
+            return
+        self._spans.extend((number, resource, kind, name, layer, start_ps, end_ps, size_bytes, macs, energy_pj))
+        self._count += 1
+        if self._count > self._max_spans:
+            self._thin_out()
+
+    def executed(
+        self,
+        accelerator: str,
+        memory: str,
+        request: Request,
+        stage: Stage,
+        head_bytes: int,
+        body_bytes: int,
+        moments_ps: Moments,
+    ) -> None:
+        """Keep a stage."""
+        number = request.number
+        if number % self._every:
+            return
+        count = 1 + bool(head_bytes or stage.head_pj) + bool(body_bytes or stage.body_pj) + bool(stage.tail_bytes)
+        self._stages.extend(
+            (number, count, accelerator, memory, request.name, stage, head_bytes, body_bytes, moments_ps)
+        )
+        self._count += count
+        if self._count > self._max_spans:
+            self._thin_out()
+
+    def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
+        """Keep what has changed; levels are thinned out with the spans."""
+        self._level(accelerator, "parameter", time_ps, parameter_bytes)
+        if activation_bytes is not None:
+            self._level(accelerator, "activation", time_ps, activation_bytes)
+
+    def ended(self, request: Request, time_ps: int) -> None:
+        """Keep the record of a request."""
+        if not request.number % self._every:
+            self._requests.append((request.number, record_of(request, time_ps)))
+
+    def timeline(self, unfinished: Sequence[Request] = ()) -> Timeline:
+        """Spans in order of start; those of one start in order of end."""
+        open_requests = (record_of(request, None) for request in unfinished if not request.number % self._every)
+        return Timeline(
+            spans=Spans(self._count, self._made),
+            requests=(*(record for _, record in self._requests), *open_requests),
+            levels=tuple(self._levels),
+            every=self._every,
+        )
+
+    def _made(self) -> tuple[Span, ...]:
+        spans: list[Span] = []
+        for _, _, *row in _rows(self._stages, STAGE_CELLS):
+            spans += _stage_spans(*row)
+        spans += (_span(*row) for _, *row in _rows(self._spans, SPAN_CELLS))
+        spans.sort(key=attrgetter("end_ps"))
+        spans.sort(key=attrgetter("start_ps"))
+        return tuple(spans)
+
+    def _level(self, accelerator: str, buffer: Literal["parameter", "activation"], time_ps: int, size: int) -> None:
+        if self._last_level.get((accelerator, buffer), 0) == size:
+            return
+        self._last_level[accelerator, buffer] = size
+        self._levels.append(BufferLevel(accelerator=accelerator, buffer=buffer, time_ps=time_ps, size_bytes=size))
+        if len(self._levels) > self._max_spans:
+            self._levels = self._levels[::2]
+
+    def _thin_out(self) -> None:
+        """Keep fewer requests, at least the first of each stream."""
+        while self._count > self._max_spans and any(self._stages[::STAGE_CELLS] + self._spans[::SPAN_CELLS]):
+            self._every *= 2
+            self._stages = self._kept(self._stages, STAGE_CELLS)
+            self._spans = self._kept(self._spans, SPAN_CELLS)
+            self._count = sum(self._stages[1::STAGE_CELLS]) + len(self._spans) // SPAN_CELLS
+        self._max_spans = max(self._max_spans, self._count)
+        self._requests = [each for each in self._requests if not each[0] % self._every]
+
+    def _kept(self, cells: list[Any], width: int) -> list[Any]:
+        return [cell for row in _rows(cells, width) if not row[0] % self._every for cell in row]
+
+
+class Spans(Sequence[Span]):
+    """Spans that are made when the first of them is read."""
+
+    def __init__(self, count: int, make: Callable[[], tuple[Span, ...]]) -> None:
+        self._count = count
+        self._make = make
+        self._spans: tuple[Span, ...] | None = None
+
+    def _all(self) -> tuple[Span, ...]:
+        if self._spans is None:
+            self._spans = self._make()
+        return self._spans
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Span]: ...
+    def __getitem__(self, index: int | slice) -> Span | Sequence[Span]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+def _rows(cells: list[Any], width: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*[iter(cells)] * width, strict=True)
+
+
+def _stage_spans(
+    accelerator: str, memory: str, request: str, stage: Stage, head_bytes: int, body_bytes: int, moments_ps: Moments
+) -> Iterator[Span]:
+    """The traffic of a stage, then the accelerator's time; without what neither moved nor cost anything."""
+    start, body, body_end, tail, end = moments_ps
+    name = stage.layer
+    if head_bytes or stage.head_pj:
+        yield _span(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)
+    if body_bytes or stage.body_pj:
+        yield _span(memory, "body", request, name, body, body_end, body_bytes, 0, stage.body_pj)
+    if stage.tail_bytes:
+        yield _span(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
+    yield _span(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
+
+
+def _span(
+    resource: str,
+    kind: Kind,
+    request: str,
+    layer: str,
+    start_ps: int,
+    end_ps: int,
+    size_bytes: int,
+    macs: int,
+    energy_pj: Mapping[str, float],
+) -> Span:
+    return Span(
+        resource=resource,
+        kind=kind,
+        request=request,
+        layer=layer,
+        start_ps=start_ps,
+        end_ps=end_ps,
+        size_bytes=size_bytes,
+        macs=macs,
+        energy_pj=energy_pj,
+    )

@@ -1,0 +1,1 @@
+"""Scenarios: streams of requests of several workloads."""

@@ -1,0 +1,184 @@
+"""Scenario files, and the traces of arrivals that they name."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mensa_sim.errors import FileError
+from mensa_sim.io.files import read_record, read_text
+from mensa_sim.names import check_folder_name
+from mensa_sim.simulate.plan.options import Options, ParameterPolicy
+from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
+from mensa_sim.simulate.scenario.scenario import Policy, Scenario, Stream
+from mensa_sim.units import ms_to_ps, seconds_to_ps
+
+TRACE_COLUMN = "arrival_ms"
+
+FIELDS_OF: dict[str, tuple[str, ...]] = {
+    "one": ("offset_ms",),
+    "closed_loop": ("in_flight", "requests"),
+    "periodic": ("fps", "offset_ms", "requests"),
+    "poisson": ("rate_per_s", "requests"),
+    "trace": ("trace",),
+}
+"""What each kind of arrivals may say."""
+
+NEEDED = {"periodic": "fps", "poisson": "rate_per_s", "trace": "trace"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalsFile:
+    """When a stream's requests arrive, as a scenario file says it."""
+
+    kind: Literal["one", "closed_loop", "periodic", "poisson", "trace"]
+    fps: float | None = None
+    rate_per_s: float | None = None
+    in_flight: int | None = None
+    requests: int | None = None
+    offset_ms: float | None = None
+    trace: str | None = None
+    """A CSV file with a column `arrival_ms`, relative to the scenario file."""
+
+    def __post_init__(self) -> None:
+        allowed = FIELDS_OF[self.kind]
+        for name in ("fps", "rate_per_s", "in_flight", "requests", "offset_ms", "trace"):
+            if getattr(self, name) is not None and name not in allowed:
+                raise ValueError(f"{name} does not go with kind {self.kind}; it has {', '.join(allowed)}")
+        needed = NEEDED.get(self.kind)
+        if needed is not None and getattr(self, needed) is None:
+            raise ValueError(f"kind {self.kind} needs {needed}")
+        if self.kind != "trace":
+            self.arrivals(())
+
+    def arrivals(self, trace_ps: tuple[int, ...]) -> Arrivals:
+        """The arrivals; `trace_ps` are those of the trace file."""
+        offset_ps = ms_to_ps(self.offset_ms or 0.0)
+        match self.kind:
+            case "one":
+                return Trace(times_ps=(offset_ps,))
+            case "closed_loop":
+                return ClosedLoop(in_flight=1 if self.in_flight is None else self.in_flight, requests=self.requests)
+            case "periodic":
+                return Periodic(fps=self.fps or 0.0, offset_ps=offset_ps, requests=self.requests)
+            case "poisson":
+                return Poisson(rate_per_s=self.rate_per_s or 0.0, requests=self.requests)
+            case "trace":
+                return Trace(times_ps=trace_ps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFile:
+    """One stream, as a scenario file says it."""
+
+    name: str
+    workload: str
+    """A shipped workload's bare name, or a path relative to the scenario file."""
+    arrivals: ArrivalsFile
+    priority: int = 0
+    deadline_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.deadline_ms is not None and not self.deadline_ms > 0:
+            raise ValueError(f"deadline_ms is {self.deadline_ms}, must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFile:
+    """A scenario, as its file says it."""
+
+    name: str
+    streams: tuple[StreamFile, ...]
+    duration_s: float | None = None
+    policy: Policy = "fcfs"
+    seed: int = 0
+    prefetch: bool = True
+    activations: bool = True
+    parameters: ParameterPolicy = "best-value"
+
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)
+
+
+def read_scenario(path: Path) -> Scenario:
+    """The scenario of a file; a workload given as a path becomes one from where the file lies.
+
+    Raises `FileError` with the faults of the file, or of a trace that it names.
+    """
+    found = read_record(path, ScenarioFile)
+    streams: list[Stream] = []
+    faults: list[str] = []
+    for index, stream in enumerate(found.streams):
+        trace = stream.arrivals.trace
+        times_ps = read_trace(path.parent / trace) if trace is not None else ()
+        try:
+            streams.append(_stream(stream, times_ps, path))
+        except ValueError as error:
+            faults.append(f"streams[{index}]: {error}")
+    if not faults:
+        try:
+            return Scenario(
+                name=found.name,
+                streams=tuple(streams),
+                duration_ps=None if found.duration_s is None else seconds_to_ps(found.duration_s),
+                policy=found.policy,
+                seed=found.seed,
+                options=Options(prefetch=found.prefetch, activations=found.activations, parameters=found.parameters),
+            )
+        except ValueError as error:
+            faults.append(str(error))
+    raise FileError(str(path), faults)
+
+
+def _stream(stream: StreamFile, times_ps: tuple[int, ...], path: Path) -> Stream:
+    bare = "/" not in stream.workload and not stream.workload.endswith((".yaml", ".yml"))
+    return Stream(
+        name=stream.name,
+        workload=stream.workload if bare else str(path.parent / stream.workload),
+        arrivals=stream.arrivals.arrivals(times_ps),
+        priority=stream.priority,
+        deadline_ps=None if stream.deadline_ms is None else ms_to_ps(stream.deadline_ms),
+    )
+
+
+def trace_files(path: Path) -> tuple[Path, ...]:
+    """The files of arrivals that a scenario file names, each once."""
+    streams = read_record(path, ScenarioFile).streams
+    return tuple(dict.fromkeys(path.parent / s.arrivals.trace for s in streams if s.arrivals.trace is not None))
+
+
+def read_trace(path: Path) -> tuple[int, ...]:
+    """The arrival times of a CSV file with a column `arrival_ms`, in ps.
+
+    Raises `FileError` with every fault, among them a time before the one above it.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
+    except csv.Error as error:
+        raise FileError(str(path), [f"cannot be read: {error}"]) from error
+    if not rows or TRACE_COLUMN not in rows[0]:
+        raise FileError(str(path), [f"the first line must name a column {TRACE_COLUMN}"])
+    column = rows[0].index(TRACE_COLUMN)
+    times_ps: list[int] = []
+    faults: list[str] = []
+    for number, row in enumerate(rows[1:], start=2):
+        text = row[column] if column < len(row) else ""
+        time_ps = _trace_time_ps(text)
+        if time_ps is None:
+            faults.append(f"line {number}: {TRACE_COLUMN} is {text!r}, must be a number of at least 0")
+        elif times_ps and time_ps < times_ps[-1]:
+            faults.append(f"line {number}: {text} ms comes before the line above; sort the arrivals")
+        else:
+            times_ps.append(time_ps)
+    if faults:
+        raise FileError(str(path), faults)
+    return tuple(times_ps)
+
+
+def _trace_time_ps(text: str) -> int | None:
+    try:
+        time_ps = ms_to_ps(float(text))
+    except ValueError:
+        return None
+    return time_ps if time_ps >= 0 else None

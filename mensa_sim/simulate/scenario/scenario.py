@@ -1,0 +1,114 @@
+"""A scenario: several workloads at once, when their requests arrive, and who goes first."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mensa_sim.simulate.engine.request import Rank
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, is_finite
+from mensa_sim.units import ps_to_seconds
+
+Policy = Literal["fcfs", "priority", "edf"]
+MAX_REQUESTS = 1_000_000
+"""Requests of one stream: nine hours of a camera at 30 images per second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The requests of one workload."""
+
+    name: str
+    workload: str
+    """A shipped workload's bare name, or a path."""
+    arrivals: Arrivals
+    priority: int = 0
+    """The higher goes first under the policy `priority`."""
+    deadline_ps: int | None = None
+    """After the arrival."""
+
+    def __post_init__(self) -> None:
+        if not self.name or "#" in self.name:
+            raise ValueError(f"a stream's name is {self.name!r}; it must not be empty nor hold a #")
+        if self.deadline_ps is not None and self.deadline_ps <= 0:
+            raise ValueError(f"stream {self.name}: the deadline is {self.deadline_ps} ps, must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Streams on one system. With a duration the run stops there, whatever is on its way; without, when all is done."""
+
+    name: str
+    streams: tuple[Stream, ...]
+    duration_ps: int | None = None
+    policy: Policy = "fcfs"
+    seed: int = 0
+    options: Options = field(default=FULL)
+
+    def __post_init__(self) -> None:
+        if not self.streams:
+            raise ValueError("scenario: streams is empty")
+        names = [stream.name for stream in self.streams]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"scenario: two streams are called {name!r}")
+        if self.duration_ps is not None and self.duration_ps <= 0:
+            raise ValueError(f"scenario: the duration is {self.duration_ps} ps, must be positive")
+        if self.policy not in RANKS:
+            raise ValueError(f"scenario: unknown policy {self.policy!r}; choose from {', '.join(RANKS)}")
+        for stream in self.streams:
+            self._check_requests(stream)
+        if self.duration_ps is None:
+            endless = [stream.name for stream in self.streams if not is_finite(stream.arrivals)]
+            if endless:
+                raise ValueError(
+                    f"scenario: stream {endless[0]} never ends; give the scenario a duration or its arrivals `requests`"
+                )
+
+    def _check_requests(self, stream: Stream) -> None:
+        """Refuses what could not be simulated in a lifetime."""
+        seconds = math.inf if self.duration_ps is None else ps_to_seconds(self.duration_ps)
+        match stream.arrivals:
+            case Trace(times_ps=times_ps):
+                expected: float = len(times_ps)
+            case Periodic(fps=rate, requests=requests) | Poisson(rate_per_s=rate, requests=requests):
+                expected = min(rate * seconds, math.inf if requests is None else requests)
+            case ClosedLoop(in_flight=in_flight, requests=requests):
+                expected = in_flight if requests is None else requests
+        if MAX_REQUESTS < expected < math.inf:
+            raise ValueError(too_many(stream.name, f"{expected:.4g}"))
+
+
+def too_many(stream: str, requests: str) -> str:
+    """What to say of a stream that is too long."""
+    return (
+        f"scenario: stream {stream} has {requests} requests, at most {MAX_REQUESTS:,} are simulated; "
+        "shorten duration_s, or give its arrivals fewer `requests`"
+    )
+
+
+NO_DEADLINE = (1, 0)
+
+
+def _fcfs(stream: Stream, arrival_ps: int) -> Rank:
+    return (arrival_ps,)
+
+
+def _priority(stream: Stream, arrival_ps: int) -> Rank:
+    return (-stream.priority, arrival_ps)
+
+
+def _edf(stream: Stream, arrival_ps: int) -> Rank:
+    deadline = NO_DEADLINE if stream.deadline_ps is None else (0, arrival_ps + stream.deadline_ps)
+    return (*deadline, arrival_ps)
+
+
+RANKS: Mapping[str, Callable[[Stream, int], Rank]] = {"fcfs": _fcfs, "priority": _priority, "edf": _edf}
+"""Who goes first on an accelerator between two layers: the request that came first, that of the highest priority, or
+that with the earliest deadline; equal ones in order of arrival, then of the streams."""
+
+
+def rank(scenario: Scenario, index: int, arrival_ps: int, number: int) -> Rank:
+    """The rank of a stream's request: unique, and the lower goes first."""
+    return (*RANKS[scenario.policy](scenario.streams[index], arrival_ps), index, number)

@@ -1,0 +1,282 @@
+"""Calibration: a few constants fitted to one half of a timing table, and judged on the other half."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.fits.fit import fit_device, halves
+from mensa_sim.cost.measured.fits.text import fit_yaml
+from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
+from mensa_sim.cost.prices.price import price
+from mensa_sim.errors import FileError, InfeasibleError, UsageError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
+from mensa_sim.io.files import write_yaml
+from mensa_sim.lookup import unknown_name
+from mensa_sim.study.calibrate.system import calibrated_system
+from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, bits_to_bytes
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, Parameter
+
+MAX_FIELDS = 3
+_EVALUATIONS = 60
+_LARGEST_FACTOR = 20.0
+_PS_PER_US = PS_PER_S // 10**6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What was fitted, to what, and how wrong it still is."""
+
+    report: str
+    """For people."""
+    text: str
+    """A file's content: fits of a device, or the changed fields of a spec."""
+    fitted: dict[str, tuple[float, float]]
+    """Each field's value before and after; empty for a device."""
+    rows: int
+    """Kernels that the constants were fitted to."""
+    error_percent: float
+    """Mean of |predicted / measured - 1| on the other kernels."""
+    error_before_percent: float
+    """The same with the constants as they were, or of the plain roofline for a device."""
+
+
+def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> Calibration:
+    """Fits the kernels' efficiency on a device: `spec` names it, the text is a file for `timings` in its accelerator.
+
+    Raises `UsageError` where no family of kernels has enough rows.
+    """
+    measured = read_timing_table(Path(table))
+    chosen = _dtype(measured, dtype)
+    source = (
+        f"{measured.label}: {measured.conditions.device}, torch {measured.conditions.torch}, {measured.conditions.date}"
+    )
+    fit = fit_device(measured.timings, device=spec, dtype=chosen, figures=measured.figures(chosen), source=source)
+    if fit is None:
+        raise UsageError(f"{table}: no family of kernels has enough rows at {chosen} for a fit")
+    lines = [f"{spec} at {chosen}: mean error on kernels left out, beside the plain roofline's"]
+    for family, each in fit.operators.items():
+        errors = f"{each.error_percent:6.1f} %  roofline {each.roofline_error_percent:6.1f} %"
+        lines.append(f"  {family:<12} {errors}  {each.rows} rows")
+    rows = sum(each.rows for each in fit.operators.values())
+
+    def mean(name: str) -> float:
+        return float(sum(getattr(each, name) * each.rows for each in fit.operators.values()) / rows)
+
+    return Calibration(
+        report="\n".join(lines),
+        text=fit_yaml(fit),
+        fitted={},
+        rows=rows,
+        error_percent=mean("error_percent"),
+        error_before_percent=mean("roofline_error_percent"),
+    )
+
+
+def calibrate_spec(
+    spec: str,
+    table: str | Path,
+    *,
+    fields: Sequence[str],
+    rows: int = 60,
+    dtype: str | None = None,
+    beside: Path = Path(),
+) -> Calibration:
+    """Fits named constants of an analytical system (or accelerator) with one accelerator to half of a table.
+
+    `fields` are named as `--set` takes them: `accelerators.NAME.clock_hz`, `memories.NAME.efficiency`. At most `rows`
+    kernels are used, evenly taken from the table. The text is a system's file, to lie in the folder `beside`.
+    Raises `UsageError` for a field that is no positive number.
+    """
+    if not 1 <= len(fields) <= MAX_FIELDS:
+        raise UsageError(f"calibrate fits 1 to {MAX_FIELDS} fields, not {len(fields)}: more would fit the noise")
+    if len(set(fields)) < len(fields):
+        raise UsageError("--field: one is given twice")
+    measured = read_timing_table(Path(table))
+    chosen = _dtype(measured, dtype)
+    system = load_system(spec)
+    if len(system.accelerators) != 1 or system.accelerators[0].spec.timings is not None:
+        raise UsageError(f"{spec}: calibrate needs one analytical accelerator, with its memory")
+    before = [_value(spec, system, field) for field in fields]
+    there = [timing for timing in measured.timings if timing.kernel.dtype == chosen and timing.kernel.form == "single"]
+    step = max(1, len(there) / rows)
+    tried = [there[int(index * step)] for index in range(min(rows, len(there)))]
+    timings, refusal = _runnable(system, tried)
+    if len(timings) < 4 or 2 * len(timings) < len(tried):
+        why = f" ({refusal})" if refusal else ""
+        raise UsageError(
+            f"{table}: {len(timings)} of {len(tried)} kernels at {chosen} run on {system.name}, too few{why}"
+        )
+    (train, test), _ = halves(len(timings))
+    learn, judge = [timings[i] for i in train], [timings[i] for i in test]
+    factors = _solve(spec, fields, before, learn)
+    after = [_scaled(value, factor) for value, factor in zip(before, factors, strict=True)]
+    error_before, error = (_error_percent(_system(spec, fields, values), judge) for values in (before, after))
+    left_out = len(tried) - len(timings)
+    return _spec_result(
+        spec, fields, beside, before, after, len(learn), len(judge), left_out, error_before, error, measured
+    )
+
+
+def _spec_result(
+    spec: str,
+    fields: Sequence[str],
+    beside: Path,
+    before: Sequence[float],
+    after: Sequence[float],
+    learnt: int,
+    judged: int,
+    left_out: int,
+    error_before: float,
+    error: float,
+    table: TimingTable,
+) -> Calibration:
+    """The report, and the system's file with its constants changed and what they were fitted to in its source."""
+    fitted = {field: (old, new) for field, old, new in zip(fields, before, after, strict=True)}
+    changes = [f"  {field}: {old:g} -> {new:g}" for field, (old, new) in fitted.items()]
+    judgement = f"mean error on {judged} other kernels {error:.1f} %, was {error_before:.1f} %"
+    judgement += f"; kernels left out, as it cannot run them: {left_out}" if left_out else ""
+    said = f"{', '.join(fields)} fitted to {learnt} kernels of {table.label} ({table.conditions.device}); {judgement}"
+    return Calibration(
+        report="\n".join([f"{spec}: fitted to {learnt} kernels", *changes, judgement]),
+        text=f"# {said}\n{write_yaml(calibrated_system(spec, fitted, said, beside))}",
+        fitted=fitted,
+        rows=learnt,
+        error_percent=error,
+        error_before_percent=error_before,
+    )
+
+
+def _dtype(table: TimingTable, dtype: str | None) -> str:
+    if dtype is None and len(table.dtypes) == 1:
+        return table.dtypes[0]
+    if dtype is None or dtype not in table.dtypes:
+        raise UsageError(f"{table.label}: has timings at {', '.join(table.dtypes)}; choose one with --dtype")
+    return dtype
+
+
+def _value(spec: str, system: System, field: str) -> float:
+    """The number that a field holds now."""
+    parts = field.split(".")
+    here: Any
+    if parts[0] == "accelerators" and len(parts) > 2 and parts[1] == system.accelerators[0].name:
+        here, parts = system.accelerators[0].spec, parts[2:]
+    elif parts[0] == "memories" and len(parts) > 2 and parts[1] in system.memories:
+        here, parts = system.memories[parts[1]], parts[2:]
+    else:
+        raise UsageError(
+            f"--field {field}: use accelerators.{system.accelerators[0].name}.FIELD or memories.NAME.FIELD of {spec}"
+        )
+    for part in parts:
+        names = _names(here)
+        if names and part not in names:
+            raise UsageError(f"--field {field}: {unknown_name(part, names, 'field')}")
+        here = here[part] if isinstance(here, Mapping) else getattr(here, part, None)
+    if isinstance(here, bool) or not isinstance(here, int | float) or not here > 0:
+        raise UsageError(f"--field {field}: {spec} has no positive number there")
+    return here if isinstance(here, int) else float(here)
+
+
+def _names(record: object) -> list[str]:
+    """The fields of a record, or the keys of a mapping."""
+    if isinstance(record, Mapping):
+        return list(record)
+    return [each.name for each in dataclasses.fields(record)] if dataclasses.is_dataclass(record) else []
+
+
+def _scaled(value: float, factor: float) -> float:
+    return round(value * factor) if isinstance(value, int) else float(f"{value * factor:.6g}")
+
+
+def _system(spec: str, fields: Sequence[str], values: Sequence[float]) -> System:
+    return load_system(spec, [f"{field}={value!r}" for field, value in zip(fields, values, strict=True)])
+
+
+def _solve(spec: str, fields: Sequence[str], before: Sequence[float], timings: Sequence[Timing]) -> Sequence[float]:
+    """The factors on the fields that minimise the mean absolute logarithm of predicted over measured."""
+    from scipy.optimize import minimize
+
+    limit = math.log(_LARGEST_FACTOR)
+
+    def cost(point: Any) -> float:
+        values = [_scaled(value, math.exp(x)) for value, x in zip(before, point, strict=True)]
+        try:
+            system = _system(spec, fields, values)
+        except (FileError, UsageError):
+            return 1e3 + float(sum(abs(x) for x in point))
+        ratios = _ratios(system, timings)
+        return float(sum(abs(math.log(ratio)) for ratio in ratios) / len(ratios))
+
+    corners = [[-0.3 if i == j else 0.0 for j in range(len(fields))] for i in range(len(fields))]
+    options: Any = {
+        "maxfev": _EVALUATIONS * len(fields),
+        "xatol": 1e-3,
+        "fatol": 1e-4,
+        "initial_simplex": [[0.0] * len(fields), *corners],
+    }
+    solved = minimize(
+        cost, [0.0] * len(fields), method="Nelder-Mead", bounds=[(-limit, limit)] * len(fields), options=options
+    )
+    return [math.exp(x) for x in solved.x]
+
+
+def _error_percent(system: System, timings: Sequence[Timing]) -> float:
+    ratios = _ratios(system, timings)
+    return 100 * sum(abs(ratio - 1) for ratio in ratios) / len(ratios)
+
+
+def _ratios(system: System, timings: Sequence[Timing]) -> list[float]:
+    """Predicted over measured time of each kernel."""
+    layers = [_layer(f"k{index}", timing.kernel) for index, timing in enumerate(timings)]
+    costs = price(LayerGraph(name="kernels", layers=tuple(layers), edges=()), system, "latency")
+    name = system.accelerators[0].name
+    return [
+        costs.latency_ps(layer.name, name, STREAMED) / (timing.median_us * _PS_PER_US)
+        for layer, timing in zip(layers, timings, strict=True)
+    ]
+
+
+def _runnable(system: System, timings: Sequence[Timing]) -> tuple[list[Timing], str]:
+    """Kernels that the accelerator can run, and why it does not run the last of the others."""
+    found, refusal = [], ""
+    for timing in timings:
+        try:
+            _ratios(system, [timing])
+        except InfeasibleError as error:
+            refusal = f"{timing.kernel}: {error}"
+        else:
+            found.append(timing)
+    return found, refusal
+
+
+def _layer(name: str, kernel: Kernel) -> Layer:
+    """A layer that is this kernel, its elements as wide as the kernel's."""
+    bits = kernel.element_bytes * BITS_PER_BYTE
+    if kernel.nest is None:
+        return Layer(
+            name=name,
+            operator=kernel.operator,
+            vector_ops=kernel.vector_ops,
+            input_bytes=kernel.input_elements * kernel.element_bytes,
+            output_bytes=kernel.output_elements * kernel.element_bytes,
+            parameter_bits=bits,
+            activation_bits=bits,
+        )
+    weights = bits_to_bytes(kernel.nest.weight_elements * bits)
+    attention = kernel.operator == "matmul"
+    return Layer(
+        name=name,
+        operator=kernel.operator,
+        nest=kernel.nest,
+        parameters=() if attention else (Parameter(name=name, size_bytes=weights),),
+        input_bytes=kernel.nest.input_elements * kernel.element_bytes + (weights if attention else 0),
+        output_bytes=kernel.nest.output_elements * kernel.element_bytes,
+        parameter_bits=bits,
+        activation_bits=bits,
+    )

@@ -1,0 +1,59 @@
+"""Checking YAML files of any kind: what a file holds says which record it must be."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.cost.measured.fits.fit import DeviceFit
+from mensa_sim.errors import FileError, MensaError
+from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
+from mensa_sim.io.files import keys_of, read_record
+from mensa_sim.simulate.scenario.files import ScenarioFile, read_scenario
+from mensa_sim.study.run.scheduling import check_scheduling
+from mensa_sim.study.space.check import check_space
+from mensa_sim.study.space.files import SpaceFile
+from mensa_sim.study.space.space import load_space
+from mensa_sim.workload.files import WorkloadFile, read_workload
+
+RECORDS: Mapping[str, type[Any]] = {
+    **FILE_KINDS,
+    "workload": WorkloadFile,
+    "scenario": ScenarioFile,
+    "space": SpaceFile,
+    "fit": DeviceFit,
+}
+"""The record that is the schema of each kind of file."""
+
+READERS: Mapping[str, Callable[[Path], object]] = {
+    "system": lambda path: check_scheduling(load_system(path)),
+    "accelerator": load_accelerator,
+    "technology": load_technology,
+    "workload": read_workload,
+    "scenario": read_scenario,
+    "space": lambda path: check_space(load_space(path)),
+    "fit": lambda path: read_record(path, DeviceFit),
+}
+
+
+def kind_of(path: Path) -> str:
+    """Which kind of file a YAML file is: the one whose record knows most of its keys; `FileError` where none does."""
+    keys = keys_of(path)
+    known = {kind: len(keys & {field.name for field in fields(record)}) for kind, record in RECORDS.items()}
+    best = max(known, key=known.__getitem__)
+    if not known[best]:
+        raise FileError(str(path), [f"is of no known kind ({', '.join(RECORDS)}): no key of any stands in it"])
+    return best
+
+
+def check_files(paths: Iterable[Path]) -> list[str]:
+    """Every fault of every file, in the order of the files; empty where all are good."""
+    faults: list[str] = []
+    for path in paths:
+        try:
+            READERS[kind_of(path)](path)
+        except FileError as error:
+            faults += [f"{error.path}: {fault}" for fault in error.faults]
+        except MensaError as error:
+            faults.append(f"{path}: {error}")
+    return faults

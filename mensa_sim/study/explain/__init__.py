@@ -1,0 +1,1 @@
+"""Why a layer stands where it stands."""

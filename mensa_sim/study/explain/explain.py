@@ -1,0 +1,177 @@
+"""Why a layer stands where it stands: what it costs everywhere, what copies that takes, and what would change it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.table import CostTable
+from mensa_sim.lookup import unknown_name
+from mensa_sim.schedule.evaluate import Prediction, evaluate
+from mensa_sim.schedule.margins import with_copies
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule, unit_assignment
+from mensa_sim.schedule.unit import Refusal
+
+LARGEST_FACTOR = 1024.0
+"""Improvements above this factor are not looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One accelerator for the layer's unit, every other unit staying where it is; layer by layer."""
+
+    accelerator: str
+    refusal: str | None = None
+    latency_ps: int = 0
+    energy_pj: float = 0.0
+    """Dynamic energy of the unit, without copies."""
+    copies_ps: int = 0
+    """Time of copying the tensors that it makes or reads."""
+    copies_pj: float = 0.0
+    bound: str = ""
+    """The resource that sets the time of the unit's slowest layer."""
+    value: float | None = None
+    """Objective value of the whole schedule with the unit there; none where it cannot run."""
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of measured costs there: fits with their errors, estimates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The explanation of one layer; a recurrent group is explained as a whole."""
+
+    layer: str
+    unit: str
+    accelerator: str
+    reason: str
+    """What the scheduler says."""
+    places: tuple[Place, ...]
+    """In the system's order of accelerators."""
+    runner_up: str | None
+    margin: float | None
+    """The runner-up's value over the present one, less 1: negative where moving the unit alone would be better."""
+    to_change: str
+    """What the runner-up would need to win."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A hand-over between accelerators in a schedule."""
+
+    producer: str
+    consumer: str
+    size_bytes: int
+    source: str
+    target: str
+    reason: str
+    """Why the consumer stands where it stands."""
+
+
+def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) -> Explanation:
+    """Explain where a layer runs; `UnknownNameError` for a layer that the graph does not have."""
+    unit_of = {name: index for index, unit in enumerate(problem.units) for name in unit.layers}
+    if layer not in unit_of:
+        raise unknown_name(layer, unit_of, "layer")
+    unit, assignment = unit_of[layer], unit_assignment(problem, schedule)
+    prediction = evaluate(problem, assignment)
+    places = tuple(_place(problem, costs, assignment, prediction, unit, a) for a in range(len(problem.accelerators)))
+    here = places[assignment[unit]]
+    allowed = [places[a] for a in problem.units[unit].allowed if a != assignment[unit]]
+    second = min(allowed, key=lambda place: place.value or 0.0, default=None)
+    return Explanation(
+        layer=layer,
+        unit=problem.units[unit].name,
+        accelerator=here.accelerator,
+        reason=schedule.reasons.get(layer, ""),
+        places=places,
+        runner_up=second.accelerator if second else None,
+        margin=second.value / here.value - 1 if second and second.value is not None and here.value else None,
+        to_change=_to_change(problem, costs, prediction, unit, here, second),
+    )
+
+
+def moves(problem: Problem, schedule: Schedule) -> tuple[Move, ...]:
+    """Every tensor that is read on another accelerator than it was made on."""
+    assignment = unit_assignment(problem, schedule)
+    return tuple(
+        Move(
+            producer=problem.units[tensor.producer].name,
+            consumer=problem.units[reader].name,
+            size_bytes=tensor.size_bytes,
+            source=problem.accelerators[assignment[tensor.producer]],
+            target=problem.accelerators[assignment[reader]],
+            reason=schedule.reasons.get(problem.units[reader].layers[0], ""),
+        )
+        for tensor in problem.tensors
+        for reader in tensor.readers
+        if assignment[reader] != assignment[tensor.producer]
+    )
+
+
+def _place(
+    problem: Problem, costs: CostTable, assignment: Sequence[int], prediction: Prediction, unit: int, accelerator: int
+) -> Place:
+    name = problem.accelerators[accelerator]
+    option = problem.units[unit].options[accelerator]
+    if isinstance(option, Refusal):
+        return Place(accelerator=name, refusal=option.reason)
+    there = with_copies(problem, assignment, unit, accelerator)
+    here = with_copies(problem, assignment, unit, assignment[unit])
+    bandwidth = costs.system.memory_of(name).effective_bytes_per_s
+    slowest = max(_layer_costs(problem, costs, unit, name), key=lambda cost: cost.latency_ps(bandwidth))
+    return Place(
+        accelerator=name,
+        latency_ps=option.latency_ps,
+        energy_pj=option.energy_pj,
+        copies_ps=there[0] - option.latency_ps,
+        copies_pj=there[1] - option.energy_pj,
+        caveats=costs.caveats(dict.fromkeys(problem.units[unit].layers, name)),
+        bound=slowest.bound(bandwidth),
+        value=problem.value(prediction.dynamic_pj + there[1] - here[1], prediction.serial_ps + there[0] - here[0]),
+    )
+
+
+def _layer_costs(problem: Problem, costs: CostTable, unit: int, accelerator: str) -> list[LayerCost]:
+    return [costs.cost(layer, accelerator) for layer in problem.units[unit].layers]
+
+
+def _to_change(
+    problem: Problem, costs: CostTable, prediction: Prediction, unit: int, here: Place, second: Place | None
+) -> str:
+    """The least factor on memory bandwidth, or on the speed of array and buffers, with which the runner-up wins."""
+    if second is None or second.value is None or here.value is None:
+        return "no other accelerator may run it"
+    if second.value < here.value:
+        return f"nothing: {second.accelerator} would be better by itself"
+    found = _layer_costs(problem, costs, unit, second.accelerator)
+    bandwidth = costs.system.memory_of(second.accelerator).effective_bytes_per_s
+    saved_ps = here.latency_ps + here.copies_ps - second.latency_ps - second.copies_ps
+    saved_pj = here.energy_pj + here.copies_pj - second.energy_pj - second.copies_pj
+
+    def wins(latency_ps: float) -> bool:
+        faster_ps = second.latency_ps - latency_ps + saved_ps
+        return problem.value(prediction.dynamic_pj - saved_pj, prediction.serial_ps - faster_ps) < (here.value or 0.0)
+
+    def with_bandwidth(factor: float) -> bool:
+        return wins(sum(cost.latency_ps(bandwidth * factor) for cost in found))
+
+    def with_speed(factor: float) -> bool:
+        faster = (replace(cost, clock_hz=round(cost.clock_hz * factor)) for cost in found)
+        return wins(sum(cost.latency_ps(bandwidth) for cost in faster))
+
+    ways = ((with_bandwidth, "times the memory bandwidth"), (with_speed, "times the speed of array and buffers"))
+    needs = [f"{factor:.3g} {what}" for test, what in ways if (factor := _least_factor(test)) is not None]
+    if needs:
+        return f"{second.accelerator} would win with {' or with '.join(needs)}"
+    return f"{second.accelerator} would not win however fast it were: its energy and the copies decide"
+
+
+def _least_factor(wins: Callable[[float], bool]) -> float | None:
+    """The least factor above 1 that wins, by bisection; none up to `LARGEST_FACTOR`."""
+    low, high = 1.0, LARGEST_FACTOR
+    if not wins(high):
+        return None
+    while high - low > 1e-3 * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if wins(middle) else (middle, high)
+    return high

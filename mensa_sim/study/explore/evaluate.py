@@ -1,0 +1,145 @@
+"""Evaluating one design: build it, ask the conditions, run every workload on it.
+
+This is what a worker does, in this process, in another or on another machine: a setup that is plain data comes once, a
+task is a number and a point, and an outcome goes back.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import MensaError
+from mensa_sim.hardware.scheduling import Scheduling
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.policies.registry import SINGLE
+from mensa_sim.simulate.scenario.scenario import Scenario
+from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics
+from mensa_sim.study.explore.scenario import of_metrics, scenario_values
+from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.run.placement import Goal, objective_named
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.scenario.scenario import scenario_on
+from mensa_sim.study.space.check import DesignValues
+from mensa_sim.study.space.conditions import parse_condition
+from mensa_sim.study.space.design import Base, Builder, Design
+from mensa_sim.study.space.space import Point, Space
+from mensa_sim.workload.graph_json import graph_from_data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One design to evaluate; a negative number is a reference: -1 the first."""
+
+    number: int
+    point: Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Everything that evaluations need, as plain data."""
+
+    space: Space
+    base: Base
+    references: tuple[Base, ...]
+    graphs: tuple[Mapping[str, Any], ...]
+    """The layer graphs of the workloads, as `graph_to_data` writes them."""
+    scenarios: tuple[Scenario, ...] = ()
+    stream_graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The layer graphs of the scenarios' workloads, by the names that the streams have for them."""
+    prices: Path | None = None
+    """A folder through which workers on one machine share prices."""
+
+    def digest(self) -> str:
+        """What tells one setup from another within a worker."""
+        records = repr((self.space, self.base, self.references, self.scenarios, self.prices))
+        graphs = json.dumps([self.graphs, self.stream_graphs])
+        return hashlib.sha256(f"{records}{graphs}".encode()).hexdigest()
+
+
+class Evaluator:
+    """Evaluates designs one after another; whatever two have in common is made once."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._graphs = [graph_from_data(data) for data in setup.graphs]
+        self._stream_graphs = {name: graph_from_data(data) for name, data in setup.stream_graphs.items()}
+        self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
+        self._builder = Builder()
+        self._memo = PriceMemo(setup.prices)
+        self._objectives = objectives_of(setup.space.file)
+
+    def outcome(self, task: Task) -> DesignOutcome:
+        """What became of a design; its errors are part of the outcome, not raised."""
+        try:
+            return self._outcome(task)
+        except MensaError as error:
+            detail = str(error)
+        except Exception as error:  # one design must not stop the others, whatever is wrong with it
+            detail = f"{type(error).__name__}: {error}"
+        return DesignOutcome(number=task.number, point=task.point, state="failed", detail=detail)
+
+    def _outcome(self, task: Task) -> DesignOutcome:
+        space = self._setup.space
+        if task.number < 0:
+            base = self._setup.references[-task.number - 1]
+            design = base.design()
+        else:
+            base = self._setup.base
+            design = base.design(space.assignments(task.point))
+        system = self._builder.system(base, design)
+        hardware = hardware_metrics(system)
+        if task.number >= 0:
+            values = DesignValues(space, task.point, design, hardware)
+            for condition in self._conditions:
+                if not condition.holds(values):
+                    return DesignOutcome(
+                        number=task.number,
+                        point=task.point,
+                        state="excluded",
+                        hardware=hardware,
+                        detail=condition.text,
+                    )
+        runs = tuple(self._run(graph_number, system, design) for graph_number in range(len(self._graphs)))
+        scenarios = tuple(self._run_scenario(place, system, design) for place in range(len(self._setup.scenarios)))
+        for objective in self._objectives:
+            objective.value(hardware, runs, scenarios)
+        return DesignOutcome(
+            number=task.number,
+            point=task.point,
+            state="done",
+            workloads=runs,
+            scenarios=scenarios,
+            hardware=hardware,
+        )
+
+    def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
+        result = evaluate(self._graphs[graph_number], system, self._goal(system, design), memo=self._memo)
+        return run_metrics(result, [objective.metric for objective in self._objectives])
+
+    def _run_scenario(self, place: int, system: System, design: Design) -> Mapping[str, float]:
+        scenario = self._setup.scenarios[place]
+        graphs = {stream.workload: self._stream_graphs[stream.workload] for stream in scenario.streams}
+        goal = self._goal(system, design)
+        result = scenario_on(scenario, graphs, system, goal, memo=self._memo, max_spans=0)
+        wanted = of_metrics(each.metric for each in self._objectives if each.scenario in (None, place))
+        return scenario_values(result, wanted)
+
+    def _goal(self, system: System, design: Design) -> Goal:
+        own = scheduling_of(design, [placed.name for placed in system.accelerators])
+        return Goal(
+            scheduler=own.scheduler,
+            objective=objective_named(own.objective),
+            options=own.options,
+            timings=self._setup.space.file.timings,
+        )
+
+
+def scheduling_of(design: Design, accelerators: Sequence[str]) -> Scheduling:
+    """How a design is scheduled; one of a single accelerator leaves nothing to decide."""
+    if len(accelerators) == 1 and not design.scheduler.startswith(SINGLE):
+        return Scheduling(scheduler=f"{SINGLE}{accelerators[0]}", objective=design.objective)
+    return Scheduling(scheduler=design.scheduler, objective=design.objective, options=design.options)

@@ -1,0 +1,284 @@
+"""Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
+
+import hashlib
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.io.shipped import find
+from mensa_sim.study.explore.evaluate import Setup, Task
+from mensa_sim.study.explore.metrics import summary_metrics
+from mensa_sim.study.explore.result import (
+    DesignResult,
+    ExploreResult,
+    Reference,
+    costs,
+    dominates,
+    importances,
+    pareto_front,
+)
+from mensa_sim.study.explore.sampling import Points, sequence_of
+from mensa_sim.study.explore.setup import files_of, identity_of, setup_of
+from mensa_sim.study.explore.store import DesignOutcome, Store, open_store
+from mensa_sim.study.explore.workers import Inline, Processes, Workers
+from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.request import named
+from mensa_sim.study.space.check import CheckedSpace, check_space
+from mensa_sim.study.space.space import Point, load_space
+
+STUDY = "study.db"
+PRICES = ".prices"
+BARREN = 2000
+"""Points in a row that are excluded or repeat another, after which the space counts as used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreRequest:
+    """What to explore, where the study lies, and who works."""
+
+    space: str
+    folder: Path
+    trials: int | None = None
+    """Designs to run in all; none means as the space says, or every point of a grid."""
+    timeout_s: float | None = None
+    """No design is begun after so many seconds."""
+    jobs: int = 1
+    cluster: str | None = None
+    resume: bool = False
+    fresh: bool = False
+    overrides: tuple[str, ...] = ()
+    allow_code: bool = False
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs}: must be at least 1")
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"--trials {self.trials}: must be at least 1")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise UsageError(f"--timeout {self.timeout_s}: must be above 0 seconds")
+
+
+Progress = Callable[[int, int | None], None]
+"""Told the designs run so far and the number wanted."""
+
+
+def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: None) -> ExploreResult:
+    """The designs of a space and their front.
+
+    Whatever can be wrong with the space, its workloads, the study file or the cluster raises `UsageError` before any
+    design is run. A design that fails is part of the result.
+    """
+    space = load_space(find("spaces", request.space))
+    checked = check_space(space, request.overrides)
+    prices = request.folder / PRICES
+    shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
+    setup = setup_of(checked, allow_code=request.allow_code, cache=request.cache, prices=shared)
+    store = open_store(
+        request.folder / STUDY, identity_of(setup, request.overrides), resume=request.resume, fresh=request.fresh
+    )
+    try:
+        shutil.rmtree(prices, ignore_errors=True)  # never trusted: what a killed exploration has left
+        if os.path.lexists(prices):  # a link, or not ours to remove
+            setup = replace(setup, prices=None)
+        workers = _workers(setup, request)
+        try:
+            _search(checked, store, workers, request, progress)
+        finally:
+            workers.close()
+        return replace(_result(checked, store), command=_command(request))
+    finally:
+        shutil.rmtree(prices, ignore_errors=True)
+        store.close()
+
+
+def _command(request: ExploreRequest) -> str:
+    words = ["mensa-sim", "explore", named(request.space)]
+    for option, value in (("--trials", request.trials), ("--timeout", request.timeout_s)):
+        words += [] if value is None else [option, str(value)]
+    for override in request.overrides:
+        words += ["--set", override]
+    return shlex.join([*words, *(["--allow-code"] if request.allow_code else [])])
+
+
+def _workers(setup: Setup, request: ExploreRequest) -> Workers:
+    if request.cluster is not None:
+        from mensa_sim.study.explore.cluster import DaskCluster
+
+        return DaskCluster(setup, request.cluster)
+    return Inline(setup) if request.jobs == 1 else Processes(setup, request.jobs)
+
+
+class _Search:
+    """The state of one search: what was chosen, what is under way, what is settled."""
+
+    def __init__(self, checked: CheckedSpace, store: Store, workers: Workers) -> None:
+        self.checked, self.store, self.workers = checked, store, workers
+        self.space = checked.space
+        self.settled: dict[int, DesignOutcome] = {}
+        self.under_way: dict[int, Point] = {}
+        self.first_of: dict[str, int] = {}
+        self.run_count = 0
+        self.barren = 0
+
+    def begin(self, number: int, point: Point) -> None:
+        """Settles a point that the study knows or that makes a design chosen before; has any other evaluated."""
+        known = self.store.known.get(number)
+        if known is not None and known.point != point:
+            raise UsageError(f"{self.store.path}: was made by another sampler; start anew with --force")
+        first = self.first_of.setdefault(self._identity(point), number)
+        if known is not None:
+            self.settle(known)
+        elif first != number:
+            self.keep(DesignOutcome(number=number, point=point, state="repeat", detail=str(first)))
+        else:
+            self.under_way[number] = point
+            self.workers.submit(Task(number=number, point=point))
+
+    def _identity(self, point: Point) -> str:
+        """Text that points of one design share; a design that cannot be made is its point."""
+        try:
+            text = self.checked.base.design(self.space.assignments(point)).identity()
+        except UsageError:
+            text = repr(point)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def wait(self) -> None:
+        """Keeps the next outcome."""
+        outcome = self.workers.wait()
+        del self.under_way[outcome.number]
+        self.keep(outcome)
+
+    def keep(self, outcome: DesignOutcome) -> None:
+        self.store.add(outcome, self.space.shown(outcome.point) if outcome.number >= 0 else {})
+        self.settle(outcome)
+
+    def settle(self, outcome: DesignOutcome) -> None:
+        self.settled[outcome.number] = outcome
+        self.run_count += outcome.was_run and outcome.number >= 0
+        self.barren = 0 if outcome.was_run else self.barren + 1
+
+    def values(self, number: int) -> list[float]:
+        """The objectives of a settled design; empty where it has none."""
+        outcome = self.settled[number]
+        if outcome.state == "repeat":
+            outcome = self.settled[int(outcome.detail)]
+        return list(objectives_of_outcome(self.checked, outcome).values()) if outcome.state == "done" else []
+
+
+def objectives_of_outcome(checked: CheckedSpace, outcome: DesignOutcome) -> dict[str, float]:
+    """The objectives of a design that was run to its end, by name."""
+    return {
+        each.name: each.value(outcome.hardware, outcome.workloads, outcome.scenarios) for each in checked.objectives
+    }
+
+
+def _search(checked: CheckedSpace, store: Store, workers: Workers, request: ExploreRequest, progress: Progress) -> None:
+    """Chooses points and has them evaluated until enough designs are run, none are left, or time is up."""
+    space = checked.space
+    end = time.monotonic() + request.timeout_s if request.timeout_s else None
+    wanted = request.trials or (None if space.file.sampler.name == "grid" else space.file.trials)
+    search = _Search(checked, store, workers)
+    for number in range(-len(space.file.references), 0):
+        if number in store.known:
+            search.settle(store.known[number])
+        else:
+            search.under_way[number] = ()
+            workers.submit(Task(number=number, point=()))
+    points = sequence_of(space, [objective.direction for objective in checked.objectives])
+    number = batch_start = 0
+    while True:
+        progress(search.run_count, wanted)
+        late = end is not None and time.monotonic() >= end
+        going = sum(n >= 0 for n in search.under_way)
+        enough = wanted is not None and search.run_count + going >= wanted
+        used_up = search.barren >= BARREN and space.file.sampler.name != "grid"
+        full = points.batch is not None and number - batch_start >= points.batch
+        if not (late or enough or full) and len(search.under_way) < workers.capacity and not used_up:
+            point = points.next()
+            if point is not None:
+                search.begin(number, point)
+                number += 1
+                continue
+        if search.under_way:
+            search.wait()
+        elif full and not (late or enough):
+            _learn(points, search, range(batch_start, number))
+            batch_start = number
+        else:
+            break
+    progress(search.run_count, wanted)
+
+
+def _learn(points: Points, search: _Search, numbers: range) -> None:
+    points.learn([(search.settled[number].state, search.values(number)) for number in numbers])
+
+
+def _result(checked: CheckedSpace, store: Store) -> ExploreResult:
+    space = checked.space
+    outcomes = tuple(store.known[number] for number in sorted(store.known) if number >= 0)
+    designs = tuple(_design(checked, outcome) for outcome in outcomes if outcome.state == "done")
+    if not designs:
+        errors = [outcome.detail for outcome in outcomes if outcome.state == "failed"]
+        first = f"; the first of {len(errors)} errors: {errors[0]}" if errors else "; give more --trials or --timeout"
+        raise MensaError(f"{store.path}: no design was run to its end{first}")
+    names = [objective.name for objective in checked.objectives]
+    front = pareto_front([costs(checked.objectives, design.objectives) for design in designs])
+    found: list[Reference] = []
+    failures: dict[str, str] = {}
+    for place, name in enumerate(space.file.references):
+        outcome = store.known.get(-place - 1)
+        if outcome is not None and outcome.state == "done":
+            found.append(_reference(checked, name, outcome, designs))
+        else:
+            failures[name] = outcome.detail if outcome else "not run"
+    return ExploreResult(
+        space=space,
+        base=checked.base,
+        objectives=checked.objectives,
+        designs=designs,
+        front=tuple(designs[place] for place in front),
+        references=tuple(found),
+        outcomes=outcomes,
+        importance={name: importances(space, designs, name) for name in names},
+        reference_failures=failures,
+        versions=versions(),
+        inputs=input_hashes(files_of(checked)),
+    )
+
+
+def _design(checked: CheckedSpace, outcome: DesignOutcome) -> DesignResult:
+    return DesignResult(
+        number=outcome.number,
+        parameters=checked.space.shown(outcome.point),
+        objectives=objectives_of_outcome(checked, outcome),
+        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads, outcome.scenarios),
+        workloads=outcome.workloads,
+        scenarios=outcome.scenarios,
+    )
+
+
+def _reference(checked: CheckedSpace, name: str, outcome: DesignOutcome, designs: Sequence[DesignResult]) -> Reference:
+    """A reference with the designs that dominate it at no more area."""
+    objectives = objectives_of_outcome(checked, outcome)
+    area = outcome.hardware.get("area_mm2")
+    own = costs(checked.objectives, objectives)
+    better = [
+        design.number
+        for design in designs
+        if dominates(costs(checked.objectives, design.objectives), own)
+        and (area is None or design.metrics.get("area_mm2", area) <= area)
+    ]
+    return Reference(
+        name=Path(name).stem,
+        objectives=objectives,
+        metrics=summary_metrics(checked.space.file.over, outcome.hardware, outcome.workloads, outcome.scenarios),
+        workloads=outcome.workloads,
+        scenarios=outcome.scenarios,
+        dominated_by=tuple(better),
+    )

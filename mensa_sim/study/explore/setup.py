@@ -1,0 +1,87 @@
+"""What evaluations need, read and traced once; what tells one study from another; the files behind it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import mensa_sim
+from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.hardware.files import load_system, system_files
+from mensa_sim.io.shipped import find
+from mensa_sim.simulate.scenario.files import trace_files
+from mensa_sim.study.explore.evaluate import Setup
+from mensa_sim.study.space.check import CheckedSpace
+from mensa_sim.study.space.design import Base, read_base
+from mensa_sim.study.space.space import Space
+from mensa_sim.workload.graph_json import graph_to_data
+from mensa_sim.workload.load import load_workload, workload_files
+
+
+def setup_of(checked: CheckedSpace, *, allow_code: bool, cache: bool, prices: Path | None) -> Setup:
+    """The setup of a space's evaluations; `UsageError` for a workload, a stream's among them, or a reference."""
+    space = checked.space
+    names = [space.nearest(name) for name in space.file.workloads]
+    of_streams = _stream_workloads(checked)
+    data = {
+        name: graph_to_data(load_workload(name, allow_code=allow_code, cache=cache))
+        for name in dict.fromkeys((*names, *of_streams))
+    }
+    return Setup(
+        space=space,
+        base=checked.base,
+        references=_references(space),
+        graphs=tuple(data[name] for name in names),
+        scenarios=checked.scenarios,
+        stream_graphs={name: data[name] for name in of_streams},
+        prices=prices,
+    )
+
+
+def _stream_workloads(checked: CheckedSpace) -> list[str]:
+    """The workloads of all scenarios as their streams name them, each once."""
+    streams = (stream for scenario in checked.scenarios for stream in scenario.streams)
+    return list(dict.fromkeys(stream.workload for stream in streams))
+
+
+def _references(space: Space) -> tuple[Base, ...]:
+    """The systems beside the front, scheduled as their own files say, else as the space does."""
+    try:
+        return tuple(_reference_base(space, space.nearest(name)) for name in space.file.references)
+    except MensaError as error:
+        raise UsageError(f"{space.path}: references: {error}") from error
+
+
+def _reference_base(space: Space, name: str) -> Base:
+    if load_system(name).scheduling is not None:
+        return read_base(name)
+    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective)
+
+
+def identity_of(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:
+    """What a study's designs depend on, so that it is never continued as another."""
+    file = setup.space.file
+    parts = {
+        "space": (file.name, setup.space.parameters, file.conditions, file.objectives, file.over, file.sampler),
+        "timings": file.timings,
+        "system": (setup.base.identity(), [base.identity() for base in setup.references]),
+        "workloads": (file.workloads, json.dumps(setup.graphs)),
+        "scenarios": (file.scenarios, setup.scenarios, json.dumps(setup.stream_graphs)),
+        "overrides": tuple(overrides),
+    }
+    digests = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in parts.items()}
+    return {"mensa-sim": mensa_sim.__version__, **digests}
+
+
+def files_of(checked: CheckedSpace) -> list[Path]:
+    """The files that decide the outcome; accelerators that only a value names are in the space's own text."""
+    space = checked.space
+    systems = dict.fromkeys((space.file.system, *space.file.references))
+    scenarios = [find("scenarios", space.nearest(name)) for name in space.file.scenarios]
+    workloads = dict.fromkeys((*map(space.nearest, space.file.workloads), *_stream_workloads(checked)))
+    return [
+        space.path,
+        *(file for name in workloads for file in workload_files(name)),
+        *(file for path in scenarios for file in (path, *trace_files(path))),
+        *(file for name in systems for file in system_files(space.nearest(name))),
+    ]

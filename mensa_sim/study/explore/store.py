@@ -1,0 +1,181 @@
+"""The study file: every finished design in SQLite, so that an exploration goes on where it was killed.
+
+Each design is one transaction, written when it is finished. One process at a time holds a study.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.errors import UsageError
+from mensa_sim.study.explore.sampling import State
+from mensa_sim.study.space.space import Point
+
+FORMAT = 2
+_TABLES = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE designs (
+    number INTEGER PRIMARY KEY, point TEXT NOT NULL, parameters TEXT NOT NULL, state TEXT NOT NULL,
+    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignOutcome:
+    """What became of one design; references have negative numbers."""
+
+    number: int
+    point: Point
+    state: State
+    workloads: tuple[Mapping[str, float], ...] = ()
+    """Metrics of each workload, in the order of the space."""
+    scenarios: tuple[Mapping[str, float], ...] = ()
+    """Metrics of each scenario, likewise."""
+    hardware: Mapping[str, float] = field(default_factory=dict)
+    detail: str = ""
+    """The error of a failed design, the condition that excluded one, the number of the design that one repeats."""
+
+    @property
+    def was_run(self) -> bool:
+        """Whether it counts as a trial."""
+        return self.state in ("done", "failed")
+
+
+class Store:
+    """An open study file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self.known: dict[int, DesignOutcome] = {}
+        """Every finished design by number."""
+
+    def add(self, outcome: DesignOutcome, parameters: Mapping[str, Any]) -> None:
+        """Keep a finished design; `UsageError` where the file cannot take it."""
+        row = (
+            outcome.number,
+            json.dumps(outcome.point),
+            json.dumps(parameters),
+            outcome.state,
+            *(
+                json.dumps([dict(values) for values in rows], allow_nan=False)
+                for rows in (outcome.workloads, outcome.scenarios)
+            ),
+            json.dumps(dict(outcome.hardware), allow_nan=False),
+            outcome.detail,
+        )
+        try:
+            with self._connection:
+                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.Error as error:
+            raise UsageError(f"{self.path}: cannot be written: {error}") from error
+        self.known[outcome.number] = outcome
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def open_store(path: Path, about: Mapping[str, str], *, resume: bool, fresh: bool) -> Store:
+    """The study in a file, new or, with `resume`, as it was; `fresh` replaces what is there.
+
+    `about` says what the designs' numbers and metrics depend on; a study of anything else is refused. A study without
+    any finished design is as good as none. `UsageError` for a file that cannot be written, is no study, is in use, or
+    needs a decision.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not resume:
+            if not fresh and not _is_barren(path):
+                raise UsageError(
+                    f"{path}: holds an exploration; add --resume to go on with it, or --force to start anew"
+                )
+            _held(path).close()
+            path.unlink()
+        connection = _held(path)
+        try:
+            return _opened(path, connection, about)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.OperationalError, OSError) as error:
+        if "locked" in str(error):
+            raise UsageError(f"{path}: another exploration is at work on it") from error
+        raise UsageError(f"{path}: cannot be written: {error}; choose another folder with --output") from error
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise UsageError(f"{path}: is no study that can be used ({error}); choose another with --output") from error
+
+
+def _is_barren(path: Path) -> bool:
+    """Whether a file is a study in which no design was finished, as a cluster that did not answer leaves it."""
+    connection = _held(path)
+    try:
+        return not connection.execute("SELECT count(*) FROM designs").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
+
+
+def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> Store:
+    """The study behind a connection, made there if the file is new."""
+    store = Store(path, connection)
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        _create(connection, about)
+    _compare(path, connection, about)
+    store.known.update({outcome.number: outcome for outcome in _outcomes(connection)})
+    return store
+
+
+def _held(path: Path) -> sqlite3.Connection:
+    """A connection that nobody else can have at the same time, the file's lock taken."""
+    connection = sqlite3.connect(path, timeout=1)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        with connection:
+            connection.execute("BEGIN EXCLUSIVE")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection, about: Mapping[str, str]) -> None:
+    with connection:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            connection.execute(statement)
+        rows = [("format", str(FORMAT)), *about.items()]
+        connection.executemany("INSERT INTO about VALUES (?, ?)", rows)
+
+
+def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> None:
+    """Refuses a study whose designs would not be those of this exploration."""
+    there = dict(connection.execute("SELECT name, value FROM about"))
+    wanted = {"format": str(FORMAT), **about}
+    different = [name for name in wanted if there.get(name) != wanted[name]]
+    if different:
+        raise UsageError(
+            f"{path}: belongs to another exploration ({', '.join(different)} differ); "
+            "choose another folder with --output, or start anew with --force"
+        )
+
+
+def _outcomes(connection: sqlite3.Connection) -> list[DesignOutcome]:
+    query = "SELECT number, point, state, workloads, scenarios, hardware, detail FROM designs ORDER BY number"
+    return [
+        DesignOutcome(
+            number=number,
+            point=tuple(json.loads(point)),
+            state=state,
+            workloads=tuple(json.loads(workloads)),
+            scenarios=tuple(json.loads(scenarios)),
+            hardware=json.loads(hardware),
+            detail=detail,
+        )
+        for number, point, state, workloads, scenarios, hardware, detail in connection.execute(query)
+    ]

@@ -1,0 +1,1 @@
+"""The paper's claim checked, figure by figure."""

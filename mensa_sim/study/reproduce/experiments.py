@@ -1,0 +1,315 @@
+"""Named experiments, one change or several at once. A deviation is explained by the runs that close it.
+
+None of these changes enters the headline. They exist to find out by which mechanism a figure comes out elsewhere than
+the paper's, and to say so with a number.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+
+from mensa_sim.simulate.plan.options import PLAIN
+from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, RECURRENT, SYSTEMS, Experiment, together
+from mensa_sim.study.reproduce.outcome import Case, Outcome
+from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
+from mensa_sim.study.reproduce.table import MAIN
+from mensa_sim.study.reproduce.workers import ModelOutcomes, system_of
+from mensa_sim.study.run.placement import Goal
+
+EDGE_TPUS = ("edge_tpu", "base_hb", LARGE_BUFFER)
+
+
+def _everywhere(*overrides: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys((*SYSTEMS, LARGE_BUFFER), overrides)
+
+
+def _multiplied(**factors: float) -> dict[str, dict[str, float]]:
+    return {system: dict(factors) for system in (*SYSTEMS, LARGE_BUFFER)}
+
+
+def _edge_tpus(*fields: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(EDGE_TPUS, tuple(f"accelerators.edge_tpu.{text}" for text in fields))
+
+
+PLAIN_READING = "activations_through_memory"
+OPTIMAL = "optimal_schedule"
+
+SINGLE_CHANGES: tuple[Experiment, ...] = (
+    Experiment(
+        name=PLAIN_READING,
+        change="every activation through memory, nothing prefetched and nothing kept (the plain reading)",
+        mechanism=(
+            "the Edge TPU keeps activations in its 2 MB, Eyeriss v2 and Mensa-G's accelerators have 128 to 256 kB and "
+            "send most of them through DRAM"
+        ),
+        overrides=_everywhere(),
+        on_chip=PLAIN,
+    ),
+    Experiment(
+        name="wide_parameter_ports",
+        change="parameter ports of 512 B a cycle instead of 64 on the Edge TPU designs",
+        mechanism=(
+            "a layer of one MAC per byte takes each parameter through the buffer's port once per MAC, and 64 B a cycle "
+            "at 480 MHz are 30.7 GB/s: neither a faster memory nor a larger buffer helps beyond that"
+        ),
+        overrides=_edge_tpus("buffers.parameter.read_bits=4096", "buffers.parameter.write_bits=4096"),
+    ),
+    Experiment(
+        name="narrow_parameter_ports",
+        change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU designs",
+        mechanism="the paper states no port widths, and 8 B a cycle are 3.8 GB/s: less than its memory gives",
+        overrides=_edge_tpus("buffers.parameter.read_bits=64", "buffers.parameter.write_bits=64"),
+        kinds=(*RECURRENT, "rcnn"),
+    ),
+    Experiment(
+        name="wide_activation_ports",
+        change="activation ports of 512 B a cycle instead of 64 on the Edge TPU designs",
+        mechanism="depthwise and pointwise layers with little reuse wait for the activation buffer's port",
+        overrides=_edge_tpus("buffers.activation.read_bits=4096", "buffers.activation.write_bits=4096"),
+    ),
+    Experiment(
+        name="single_buffered",
+        change="single instead of double buffers in the Edge TPU designs, so that the array waits for each fetch",
+        mechanism="the paper states no double buffering, and an array that waits for each fetch takes longer",
+        overrides=_edge_tpus("dataflow.overlap=false"),
+    ),
+    Experiment(
+        name="no_gates_kept",
+        change="a parameter buffer of 128 kB on the Edge TPU designs, too small to keep gates from step to step",
+        mechanism=(
+            "a recurrent group that fits the 4 MB buffer stays there over all time steps, while Pavlov and Eyeriss v2 "
+            "have no parameter buffer and fetch it again in each step"
+        ),
+        overrides=dict.fromkeys(
+            ("edge_tpu", "base_hb"), ("accelerators.edge_tpu.buffers.parameter.capacity_bytes=131072",)
+        ),
+        kinds=(*RECURRENT, "rcnn"),
+    ),
+    Experiment(
+        name="pavlov_16x16",
+        change="16 x 16 PEs in Pavlov instead of 8 x 8",
+        mechanism="Pavlov at 128 GMAC/s is compute-bound: its memory could feed 192 G parameters a second",
+        overrides={
+            "mensa_g": ("accelerators.pavlov.dataflow.axes.0.size=16", "accelerators.pavlov.dataflow.axes.1.size=16")
+        },
+    ),
+    Experiment(
+        name=OPTIMAL,
+        change="the optimal schedule instead of Mensa's on Mensa-G",
+        mechanism="Mensa's two phases know families and thresholds, not the cost of a hand-over or of a slower array",
+        overrides={"mensa_g": ()},
+        goal=Goal(scheduler="optimal"),
+    ),
+    Experiment(
+        name="phase_one_by_cost",
+        change="phase I by least energy x delay of each family instead of the paper's table",
+        mechanism="the table of families and accelerators is not the cheapest one under this cost model",
+        overrides={"mensa_g": ("families={}",)},
+    ),
+    Experiment(
+        name="reluctant_phase_two",
+        change="phase II moving only where the compute time shrinks 8-fold instead of 2-fold",
+        mechanism="phase II's wording is a reading of the paper, and its thresholds set how often work is handed over",
+        overrides={"mensa_g": ()},
+        goal=Goal(scheduler="mensa", options={"mac_ratio": 8.0}),
+    ),
+    Experiment(
+        name="eyeriss_2_ghz",
+        change="Eyeriss v2 at 2 GHz instead of 480 MHz",
+        mechanism=(
+            "the paper states no clock for Eyeriss v2, and 384 MACs at the baseline's 480 MHz are 9 % of its peak rate"
+        ),
+        overrides={"eyeriss_v2": ("accelerators.eyeriss_v2.clock_hz=2000000000",)},
+    ),
+    Experiment(
+        name="mac_1.6_pj",
+        change="1.6 pJ per MAC, the other reading of 0.2 pJ/bit",
+        mechanism="the dearer the MACs, which every design must do, the closer all designs",
+        overrides=_everywhere("technology.mac_pj_8_bit=1.6"),
+        prices_only=True,
+    ),
+    Experiment(
+        name="sram_5.8x",
+        change="SRAM accesses at 5.8 times CACTI's energy for wide words",
+        mechanism=(
+            "per bit that is Horowitz's 20 pJ per 64 bits of 32 kB (ISSCC 2014) scaled to 22 nm; CACTI's wide words "
+            "make buffers cheap beside DRAM"
+        ),
+        overrides=_everywhere("technology.sram_energy_factor=5.8"),
+        prices_only=True,
+    ),
+    Experiment(
+        name="leaky_sram",
+        change="11 times the SRAM leakage, as high-performance cells have",
+        mechanism="leakage of the 6 MB of buffers is the Edge TPU's cost of a slow layer, and cell types differ widely",
+        overrides=_everywhere("technology.sram_leakage_factor=11"),
+        prices_only=True,
+    ),
+    Experiment(
+        name="quiet_sram",
+        change="a fiftieth of the SRAM leakage, as low-standby-power cells have",
+        mechanism="the cell type decides how the buffers' leakage stands to that of the array",
+        overrides=_everywhere("technology.sram_leakage_factor=0.02"),
+        prices_only=True,
+    ),
+    Experiment(
+        name="leaky_logic",
+        change="11 times the leakage of MACs, registers and vector units, as high-performance transistors have",
+        mechanism=(
+            "the array's leakage is that of bare multipliers, adders and registers (Aladdin, ISCA 2014), without "
+            "control and clock, and the transistors are as much a choice as the SRAM cells"
+        ),
+        multiples=_multiplied(mac_leakage_mw=11, register_leakage_mw_per_bit=11, vector_lane_leakage_mw=11),
+        prices_only=True,
+    ),
+    Experiment(
+        name="cheap_dram",
+        change="half the energy per bit of LPDDR4, the low end of what is published",
+        mechanism="the less a bit from memory costs, the more the rest of a chip counts",
+        multiples=_multiplied(**{f"memories.lpddr4.{side}_pj_per_bit": 0.5 for side in ("read", "write")}),
+        prices_only=True,
+    ),
+    Experiment(
+        name="no_background",
+        change="no background power of the memories",
+        mechanism="the paper may count the accelerators' leakage alone as static energy",
+        overrides=_everywhere(
+            "technology.memories.lpddr4.background_mw=0", "technology.memories.hbm_internal.background_mw=0"
+        ),
+        prices_only=True,
+    ),
+    Experiment(
+        name="eyeriss_skips_zeros",
+        change=(
+            "Eyeriss v2 sparing 44 % of its MAC, register and wire energy and 16 % of its memory energy, as if every "
+            "zero were skipped"
+        ),
+        mechanism=(
+            "44 % of the inputs of convolutions are zero (Albericio et al., Cnvlutin, ISCA 2016); its code takes 12 "
+            "bits for each that is not (JETCAS 2019), 0.84 of the bytes"
+        ),
+        multiples={
+            "eyeriss_v2": {
+                **dict.fromkeys(("mac_pj_8_bit", "wire_pj_per_bit_mm"), 0.56),
+                **dict.fromkeys(("register_pj_per_bit", "register_pj_per_bit_byte"), 0.56),
+                **{f"memories.lpddr4.{side}_pj_per_bit": 0.84 for side in ("read", "write")},
+            }
+        },
+        prices_only=True,
+    ),
+    Experiment(
+        name="quiet_stack",
+        change="a stacked memory whose background power is zero",
+        mechanism="Mensa-G pays the background of two memories, the other systems of one",
+        overrides={"mensa_g": ("technology.memories.hbm_internal.background_mw=0",)},
+        prices_only=True,
+    ),
+)
+
+
+_SINGLE: Mapping[str, Experiment] = {experiment.name: experiment for experiment in SINGLE_CHANGES}
+
+
+def _join(name: str, mechanism: str, *parts: str, base: Experiment | None = None) -> Experiment:
+    """Single changes together, on top of another joint experiment where one is named."""
+    found = [*([] if base is None else [base]), *(_SINGLE[part] for part in parts)]
+    return together(name, " and ".join(part.change for part in found), mechanism, found)
+
+
+_PLAIN_FAST_EYERISS = _join(
+    "plain_and_eyeriss_2_ghz",
+    "with neither larger buffers for activations nor a faster clock, the Edge TPU's advantage over Eyeriss v2 shrinks",
+    PLAIN_READING,
+    "eyeriss_2_ghz",
+)
+_NO_GATES_OPTIMAL = _join(
+    "no_gates_kept_and_optimal",
+    "the baseline fetches gates in each step, and Mensa-G's layers go where they cost least",
+    "no_gates_kept",
+    OPTIMAL,
+)
+_DEAR_BUFFERS = "then buffers, of which the Edge TPU has 32 times as much, cost as much as memory"
+
+JOINT_CHANGES: tuple[Experiment, ...] = (
+    _join(
+        "wide_ports",
+        "no layer waits for a port of a buffer any more: the array or the memory sets its time",
+        "wide_parameter_ports",
+        "wide_activation_ports",
+    ),
+    _join(
+        "single_buffered_no_gates_kept",
+        "every step of a gate waits for its parameters from memory",
+        "no_gates_kept",
+        "single_buffered",
+    ),
+    _join("no_gates_kept_and_leaky", _DEAR_BUFFERS, "no_gates_kept", "leaky_sram"),
+    _NO_GATES_OPTIMAL,
+    _join("no_gates_kept_optimal_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_NO_GATES_OPTIMAL),
+    _join("no_gates_kept_optimal_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_NO_GATES_OPTIMAL),
+    _join("plain_and_leaky", _DEAR_BUFFERS, PLAIN_READING, "leaky_sram"),
+    _PLAIN_FAST_EYERISS,
+    _join("plain_fast_eyeriss_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_PLAIN_FAST_EYERISS),
+    _join("plain_fast_eyeriss_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_PLAIN_FAST_EYERISS),
+    _join(
+        "plain_fast_eyeriss_dear_sram_and_zeros",
+        f"{_DEAR_BUFFERS}, and Eyeriss v2 skips what is zero",
+        "leaky_sram",
+        "sram_5.8x",
+        "eyeriss_skips_zeros",
+        base=_PLAIN_FAST_EYERISS,
+    ),
+    _join(
+        "plain_fast_eyeriss_dear_sram_zeros_and_cheap_dram",
+        f"{_DEAR_BUFFERS}, Eyeriss v2 skips what is zero, and its memory traffic counts less",
+        "leaky_sram",
+        "sram_5.8x",
+        "eyeriss_skips_zeros",
+        "cheap_dram",
+        base=_PLAIN_FAST_EYERISS,
+    ),
+)
+"""Changes that, each alone, close part of a distance; together they say how far all of them go."""
+
+EXPERIMENTS: tuple[Experiment, ...] = (*SINGLE_CHANGES, *JOINT_CHANGES)
+EXPERIMENT_NAMED: Mapping[str, Experiment] = {experiment.name: experiment for experiment in EXPERIMENTS}
+
+
+def main_cases() -> tuple[Case, ...]:
+    """The headline's runs, and the baseline with eight times the buffer on the models that the paper shows it for."""
+    systems = tuple(Case(label=MAIN, system=system, closed_loop=True) for system in SYSTEMS)
+    return (*systems, Case(label=MAIN, system=LARGE_BUFFER, kinds=RECURRENT))
+
+
+def with_prices(models: tuple[ModelOutcomes, ...]) -> tuple[ModelOutcomes, ...]:
+    """The outcomes with those that need no run of their own: of prices, and of systems that another run stands for."""
+    return tuple(dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes))) for each in models)
+
+
+def _derived(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+    known = {(outcome.label, outcome.system): outcome for outcome in outcomes}
+    found: dict[tuple[str, str], Outcome] = {}
+    for experiment in EXPERIMENTS:
+        for system in (*SYSTEMS, LARGE_BUFFER):
+            name = experiment.same_as.get(system)
+            if name is not None and (name, system) in known:
+                found[experiment.name, system] = dataclasses.replace(known[name, system], label=experiment.name)
+    known |= found
+    for experiment in EXPERIMENTS:
+        for system in (*SYSTEMS, LARGE_BUFFER):
+            base = "" if experiment.base is None else experiment.base.name
+            outcome = known.get((base, system)) or known.get((MAIN, system))
+            if experiment.prices_only and system in experiment.touched and outcome is not None:
+                priced = at_prices(outcome, _factors(experiment.name, system, based=outcome.label == base))
+                found[experiment.name, system] = dataclasses.replace(priced, label=experiment.name)
+    return list(found.values())
+
+
+@cache
+def _factors(name: str, system: str, *, based: bool) -> Factors:
+    """What an experiment's own prices multiply: on the runs of its base, or of the headline where a model has none."""
+    experiment = EXPERIMENT_NAMED[name]
+    if not based:
+        experiment = dataclasses.replace(experiment, base=None)
+    before = experiment.base.settings(system) if experiment.base is not None else ()
+    return price_factors(system_of(system, before), system_of(system, experiment.settings(system)))

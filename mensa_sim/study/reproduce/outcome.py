@@ -1,0 +1,201 @@
+"""What one model does on one system, small enough to keep for hundreds of runs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.simulate.inference import simulate_in_turn
+from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE, Metrics, metrics
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
+from mensa_sim.study.run.placement import Goal, Placement, place
+from mensa_sim.units import PS_PER_S
+from mensa_sim.workload.families.paper import families_of
+from mensa_sim.workload.graph import LayerGraph
+
+IN_FLIGHT = 4
+"""Inferences under way at once in the closed loop: more than the accelerators of any system here."""
+
+REQUESTS = 12
+"""Inferences of the closed loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One way to run a model: a system with changed fields, a goal, and what stays on chip."""
+
+    label: str
+    """What the case is for; with the system it names the case."""
+    system: str
+    overrides: tuple[str, ...] = ()
+    goal: Goal = field(default_factory=Goal)
+    on_chip: Options = FULL
+    length: float = 1.0
+    """Multiplies the steps of every layer that takes several."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of model that it is for; none means all."""
+    closed_loop: bool = False
+    """Whether to also run inferences that overlap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorShare:
+    """What one accelerator did in an inference."""
+
+    layers: int
+    busy_ps: int
+    utilization: float
+    macs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyWork:
+    """The layers of one family: what they computed, and what the accelerators could have done in their time."""
+
+    layers: int
+    macs: int
+    possible_macs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One model on one system: the first inference, the steady state and, where asked for, overlapping inferences."""
+
+    model: str
+    kind: str
+    label: str
+    system: str
+    macs: int
+    parameter_bytes: int
+    latency_ps: int
+    energy_pj: Mapping[str, Mapping[str, float]]
+    """By resource (accelerator, memory, link), then component; leakage and background are components."""
+    steady_latency_ps: int
+    steady_energy_pj: float
+    utilization: float
+    handoffs: int
+    traffic_bytes: int
+    accelerators: Mapping[str, AcceleratorShare]
+    families: Mapping[int, FamilyWork]
+    value: float
+    """Of the schedule, as the objective predicts it."""
+    bound: float | None = None
+    """Proven for the objective."""
+    closed_loop_per_s: float | None = None
+
+    @property
+    def total_pj(self) -> float:
+        """Energy of one inference."""
+        return math.fsum(energy for parts in self.energy_pj.values() for energy in parts.values())
+
+    @property
+    def throughput_per_s(self) -> float:
+        """1 / latency: one inference at a time."""
+        return PS_PER_S / self.latency_ps
+
+    @property
+    def component_pj(self) -> dict[str, float]:
+        """Energy by component over all resources; the leakage of all components is one."""
+        parts: dict[str, list[float]] = {}
+        for resource in self.energy_pj.values():
+            for component, energy in resource.items():
+                name = LEAKAGE if component.startswith(f"{LEAKAGE} ") else component
+                parts.setdefault(name, []).append(energy)
+        return {name: math.fsum(parts[name]) for name in sorted(parts)}
+
+
+def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
+    """Place and simulate one model as a case says."""
+    placement = place(graph, system, case.goal, memo)
+    return simulated(graph, kind, case, placement)
+
+
+def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) -> Outcome:
+    """Simulate a placed model as a case says."""
+    costs, found = placement.costs, placement.schedule
+    system = costs.system
+    leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
+    timeline, second = simulate_in_turn(graph, costs, found.assignment, case.on_chip, inferences=2)
+    first = metrics(timeline, system, graph, leakage_mw)
+    steady = metrics(second, system, graph, leakage_mw)
+    return Outcome(
+        model=graph.name,
+        kind=kind,
+        label=case.label,
+        system=case.system,
+        macs=graph.macs,
+        parameter_bytes=graph.parameter_bytes,
+        latency_ps=first.latency_ps,
+        energy_pj=_energy(timeline, system, first),
+        steady_latency_ps=steady.latency_ps,
+        steady_energy_pj=steady.energy_pj,
+        utilization=first.utilization,
+        handoffs=first.handoffs,
+        traffic_bytes=sum(first.traffic_bytes.values()),
+        accelerators={
+            name: AcceleratorShare(
+                layers=each.layers, busy_ps=each.busy_ps, utilization=each.utilization, macs=each.macs
+            )
+            for name, each in first.accelerators.items()
+        },
+        families=_families(graph, system, first),
+        value=found.value,
+        bound=found.bound,
+        closed_loop_per_s=_closed_loop_per_s(graph, case, placement) if case.closed_loop else None,
+    )
+
+
+def _energy(timeline: Timeline, system: System, measured: Metrics) -> dict[str, dict[str, float]]:
+    parts: dict[tuple[str, str], list[float]] = {}
+    for span in timeline.spans:
+        for component, energy in span.energy_pj.items():
+            resource = span.resource
+            if component == "memory" and resource not in system.memories:
+                resource = system.accelerator(resource).memory
+            parts.setdefault((resource, component), []).append(energy)
+    energies: dict[str, dict[str, float]] = {}
+    for resource, component in sorted(parts):
+        energies.setdefault(resource, {})[component] = math.fsum(parts[resource, component])
+    for name, accelerator in measured.accelerators.items():
+        for component, energy in accelerator.leakage_pj.items():
+            energies.setdefault(name, {})[f"{LEAKAGE} {component}"] = energy
+    for name, energy in measured.background_pj.items():
+        energies.setdefault(name, {})[BACKGROUND] = energy
+    return energies
+
+
+def _families(graph: LayerGraph, system: System, measured: Metrics) -> dict[int, FamilyWork]:
+    family_of = families_of(graph)
+    peaks = {placed.name: placed.spec.peak_macs_per_s for placed in system.accelerators}
+    work: dict[int, list[tuple[int, float]]] = {}
+    for name, layer in measured.layers.items():
+        if name in family_of:
+            possible = peaks[layer.accelerator] * (layer.end_ps - layer.start_ps) / PS_PER_S
+            work.setdefault(family_of[name], []).append((graph[name].macs, possible))
+    return {
+        family: FamilyWork(
+            layers=len(work[family]),
+            macs=sum(macs for macs, _ in work[family]),
+            possible_macs=math.fsum(possible for _, possible in work[family]),
+        )
+        for family in sorted(work)
+    }
+
+
+def _closed_loop_per_s(graph: LayerGraph, case: Case, placement: Placement) -> float:
+    """Inferences per second with several in flight, filling and draining included."""
+    arrivals = ClosedLoop(in_flight=IN_FLIGHT, requests=REQUESTS)
+    scenario = Scenario(
+        name=graph.name,
+        streams=(Stream(name=graph.name, workload=graph.name, arrivals=arrivals),),
+        options=case.on_chip,
+    )
+    scheduled = Scheduled(graph=graph, costs=placement.costs, assignment=placement.schedule.assignment)
+    ran = simulate_scenario(scenario, {graph.name: scheduled}, max_spans=0)
+    return REQUESTS * PS_PER_S / ran.metrics.end_ps

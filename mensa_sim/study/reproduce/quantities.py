@@ -1,0 +1,185 @@
+"""The definitions, fixed beforehand: how each quantity of the paper's figures is computed from runs.
+
+A ratio or share over models is the arithmetic mean of the models' own; geometric and harmonic mean and the ratio of
+totals stand beside it. Throughput of one inference is 1 / latency, utilization MACs over the sum of peak x busy time.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
+from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
+
+BUFFERS = ("parameter_buffer", "activation_buffer")
+
+DEFINITIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "energy_efficiency": "energy of one inference on the other system over that on this one; above 1 is better",
+        "throughput": "1 / latency of one inference, over the other system's; never pipelined",
+        "latency": "latency of one inference on the other system over that on this one; above 1 is better",
+        "total_energy": "energy of one inference on this system over that on the other one",
+        "utilization": "MACs over the sum of peak x busy time of the accelerators, alone or over the other system's",
+        "throughput_of_peak": "MACs over latency, over the peak MAC rate of the system",
+        "energy_efficiency_of_peak": (
+            "MACs per joule over those of the roofline's flat part: MAC energy, and leakage and background of the time "
+            "that a MAC takes at peak rate"
+        ),
+        "buffer_share_of_static_energy": "leakage of both buffers over that of all components of the accelerator",
+        "buffer_share_of_dynamic_energy": "dynamic energy of both buffers over all dynamic energy, memory included",
+        "off_chip_share_of_energy": "energy of the memories, background included, and of links over all energy",
+        "parameters_held_by_buffer": "capacity of the parameter buffer over the model's parameters, at most 1",
+        "latency_change": "latency over that of the other system, less 1",
+        "energy_change": "energy over that of the other system, less 1",
+        "layers_inside_families": "share of all layers of all models that lie inside their family's ranges",
+        "handoffs_per_inference": "tensors that an accelerator gets from another one",
+    }
+)
+"""What each quantity of a figure means here."""
+
+PairMeasure = Callable[[Outcome, Outcome], float]
+Measure = Callable[[Outcome, System], float]
+
+PAIRED: Mapping[str, PairMeasure] = MappingProxyType(
+    {
+        "energy_efficiency": lambda ours, theirs: theirs.total_pj / ours.total_pj,
+        "throughput": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
+        "latency": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
+        "total_energy": lambda ours, theirs: ours.total_pj / theirs.total_pj,
+        "utilization": lambda ours, theirs: ours.utilization / theirs.utilization,
+        "latency_change": lambda ours, theirs: ours.latency_ps / theirs.latency_ps - 1,
+        "energy_change": lambda ours, theirs: ours.total_pj / theirs.total_pj - 1,
+    }
+)
+"""Quantities of one model on a system against another."""
+
+STEADY: Mapping[str, PairMeasure] = MappingProxyType(
+    {
+        "energy_efficiency": lambda ours, theirs: theirs.steady_energy_pj / ours.steady_energy_pj,
+        "throughput": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
+        "latency": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
+        "total_energy": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj,
+        "latency_change": lambda ours, theirs: ours.steady_latency_ps / theirs.steady_latency_ps - 1,
+        "energy_change": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj - 1,
+    }
+)
+"""The same for an inference that finds what the one before it left on chip."""
+
+TOTALS: Mapping[str, tuple[Callable[[Outcome], float], bool]] = MappingProxyType(
+    {
+        "energy_efficiency": (lambda outcome: outcome.total_pj, True),
+        "throughput": (lambda outcome: outcome.latency_ps, True),
+        "latency": (lambda outcome: outcome.latency_ps, True),
+        "total_energy": (lambda outcome: outcome.total_pj, False),
+        "utilization": (lambda outcome: outcome.utilization, False),
+    }
+)
+"""What is summed over models for the ratio of totals, and whether our sum is the one below."""
+
+
+def _throughput_of_peak(outcome: Outcome, system: System) -> float:
+    return outcome.macs * PS_PER_S / outcome.latency_ps / peak_macs_per_s(system)
+
+
+def _efficiency_of_peak(outcome: Outcome, system: System) -> float:
+    return outcome.macs / outcome.total_pj * PJ_PER_J / peak_macs_per_j(system)
+
+
+def _static_share(outcome: Outcome, system: System) -> float:
+    leakage = {
+        component.removeprefix(f"{LEAKAGE} "): energy
+        for placed in system.accelerators
+        for component, energy in outcome.energy_pj[placed.name].items()
+        if component.startswith(f"{LEAKAGE} ")
+    }
+    return sum(leakage.get(name, 0.0) for name in BUFFERS) / math.fsum(leakage.values())
+
+
+def _dynamic_share(outcome: Outcome, system: System) -> float:
+    dynamic = {name: energy for name, energy in outcome.component_pj.items() if name not in {LEAKAGE, BACKGROUND}}
+    return sum(dynamic.get(name, 0.0) for name in BUFFERS) / math.fsum(dynamic.values())
+
+
+def _off_chip_share(outcome: Outcome, system: System) -> float:
+    components = outcome.component_pj
+    return sum(components.get(name, 0.0) for name in ("memory", "link", BACKGROUND)) / outcome.total_pj
+
+
+def _held(outcome: Outcome, system: System) -> float:
+    buffers = (placed.spec.buffers.get("parameter") for placed in system.accelerators)
+    capacity = sum(buffer.capacity_bytes for buffer in buffers if buffer is not None)
+    return min(1.0, capacity / outcome.parameter_bytes) if outcome.parameter_bytes else 1.0
+
+
+ALONE: Mapping[str, Measure] = MappingProxyType(
+    {
+        "utilization": lambda outcome, system: outcome.utilization,
+        "throughput_of_peak": _throughput_of_peak,
+        "energy_efficiency_of_peak": _efficiency_of_peak,
+        "buffer_share_of_static_energy": _static_share,
+        "buffer_share_of_dynamic_energy": _dynamic_share,
+        "off_chip_share_of_energy": _off_chip_share,
+        "parameters_held_by_buffer": _held,
+        "handoffs_per_inference": lambda outcome, system: float(outcome.handoffs),
+    }
+)
+"""Quantities of one model on one system."""
+
+
+def peak_macs_per_s(system: System) -> int:
+    """MAC rate of all accelerators together."""
+    return sum(placed.spec.peak_macs_per_s for placed in system.accelerators)
+
+
+def peak_macs_per_j(system: System) -> float:
+    """The flat part of the energy roofline (Choi et al., IPDPS 2013): a MAC, and what leaks while it takes its turn."""
+    power_mw = sum(sum(component_leakage_mw(placed).values()) for placed in system.accelerators)
+    power_mw += sum(memory.background_mw for memory in system.memories.values())
+    peak = peak_macs_per_s(system)
+    mac_pj = sum(
+        placed.technology.mac_pj(placed.spec.operand_bits) * placed.spec.peak_macs_per_s / peak
+        for placed in system.accelerators
+    )
+    return PJ_PER_J / (mac_pj + leakage_pj(power_mw, PS_PER_S) / peak)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Several values as one: the arithmetic mean is the headline; the others stand beside it where they make sense."""
+
+    arithmetic: float
+    geometric: float | None = None
+    harmonic: float | None = None
+    totals: float | None = None
+
+
+def means_of(values: Sequence[float]) -> Means:
+    """The means of some values; geometric and harmonic only of positive ones.
+
+    >>> means_of([1.0, 4.0]).arithmetic, means_of([1.0, 4.0]).geometric, means_of([1.0, 4.0]).harmonic
+    (2.5, 2.0, 1.6)
+    """
+    arithmetic = math.fsum(values) / len(values)
+    if min(values) <= 0:
+        return Means(arithmetic=arithmetic)
+    return Means(
+        arithmetic=arithmetic,
+        geometric=math.exp(math.fsum(math.log(value) for value in values) / len(values)),
+        harmonic=len(values) / math.fsum(1 / value for value in values),
+    )
+
+
+def paired_means(quantity: str, ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Means:
+    """A quantity of some models on a system against another; the outcomes are in the same order of models."""
+    pairs = list(zip(ours, theirs, strict=True))
+    means = means_of([PAIRED[quantity](*pair) for pair in pairs])
+    if quantity not in TOTALS:
+        return means
+    measure, better_below = TOTALS[quantity]
+    mine, other = math.fsum(map(measure, ours)), math.fsum(map(measure, theirs))
+    totals = other / mine if better_below else mine / other
+    return Means(arithmetic=means.arithmetic, geometric=means.geometric, harmonic=means.harmonic, totals=totals)

@@ -1,0 +1,88 @@
+"""The claim, checked: 24 models on the paper's systems, beside the paper's figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mensa_sim.hardware.files import system_files
+from mensa_sim.study.reproduce.agreement import Agreement, agreements
+from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, SYSTEMS
+from mensa_sim.study.reproduce.experiments import EXPERIMENTS, main_cases, with_prices
+from mensa_sim.study.reproduce.findings import Deviation, deviations, with_alternatives
+from mensa_sim.study.reproduce.paper import chosen_models, paper_figures
+from mensa_sim.study.reproduce.statements import statements
+from mensa_sim.study.reproduce.store import FinishedModels
+from mensa_sim.study.reproduce.table import Row, Runs, row_of
+from mensa_sim.study.reproduce.workers import ModelTask, Progress, run_models, system_of
+from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.workload.load import workload_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceRequest:
+    """Which models to run, by name or kind (all 24 by default), on how many processes."""
+
+    models: tuple[str, ...] = ()
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceResult:
+    """The paper's figures beside ours, what was run for them, and why they differ where they do."""
+
+    rows: tuple[Row, ...]
+    deviations: tuple[Deviation, ...]
+    agreements: tuple[Agreement, ...]
+    """Under every set of choices that was run."""
+    statements: tuple[str, ...]
+    runs: Runs
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def missing(self) -> tuple[Row, ...]:
+        """Figures that were not computed, each with its reason."""
+        return tuple(row for row in self.rows if row.ours is None)
+
+
+def reproduce(
+    request: ReproduceRequest,
+    progress: Progress = lambda done, total, model: None,
+    output: Path | None = None,
+) -> ReproduceResult:
+    """Run every case of the study; the same result on any number of processes.
+
+    With an output folder each model is kept there as soon as it is done, until `forget_finished` says that the results
+    are written: a run that was killed goes on where it was.
+    """
+    models = chosen_models(request.models)
+    cases = (*main_cases(), *(case for experiment in EXPERIMENTS for case in experiment.cases()))
+    files = study_files(models, (*SYSTEMS, LARGE_BUFFER))
+    finished = None if output is None else FinishedModels(output, files)
+    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress, finished)
+    runs = Runs(models=with_prices(ran))
+    rows = tuple(
+        with_alternatives(row_of(figure, runs, lambda name: system_of(name, ())), runs) for figure in paper_figures()
+    )
+    return ReproduceResult(
+        rows=rows,
+        deviations=deviations(rows, runs),
+        agreements=agreements(rows, runs),
+        statements=statements(runs),
+        runs=runs,
+        versions=versions(),
+        inputs=input_hashes(files),
+    )
+
+
+def study_files(models: Sequence[str], systems: Sequence[str]) -> tuple[Path, ...]:
+    """Every file that a study's outcomes depend on: workloads with their models' sources, systems with their specs."""
+    return (
+        *(file for model in models for file in workload_files(model)),
+        *(file for system in systems for file in system_files(system)),
+    )
+
+
+def forget_finished(output: Path) -> None:
+    """Remove what was kept of an unfinished study: its results are written."""
+    FinishedModels(output, ()).clear()

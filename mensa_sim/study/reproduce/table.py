@@ -1,0 +1,128 @@
+"""The paper's figures beside ours, row by row."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mensa_sim.hardware.system import System
+from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.reproduce.paper import PaperFigure, family_meant, kinds_meant
+from mensa_sim.study.reproduce.quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means
+from mensa_sim.study.reproduce.workers import ModelOutcomes
+from mensa_sim.workload.families.paper import share_inside
+from mensa_sim.workload.model_kinds import MODEL_KINDS
+
+TOLERANCE = 0.15
+"""A figure further off than this has its mechanism named."""
+
+MAIN = "main"
+"""The label of the headline's cases: first inference, default simulation options, the scheduler `mensa`."""
+
+SystemNamed = Callable[[str], System]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """All outcomes of a study, by what they are for."""
+
+    models: tuple[ModelOutcomes, ...]
+    _index: dict[tuple[str, str], dict[str, Outcome]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[tuple[str, str], dict[str, Outcome]] = {}
+        for each in self.models:
+            for outcome in each.outcomes:
+                index.setdefault((outcome.label, outcome.system), {})[each.model] = outcome
+        object.__setattr__(self, "_index", index)
+
+    def of(self, label: str, system: str, kinds: Sequence[str]) -> list[Outcome]:
+        """The outcomes of a case over the models of some kinds, in the order of the study.
+
+        Where a label has no case of a system or model, it does not touch it: the main case stands for it.
+        """
+        known = {**self._index.get((MAIN, system), {}), **self._index.get((label, system), {})}
+        return [known[each.model] for each in self.models if each.kind in kinds and each.model in known]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure of the paper beside ours; `reason` says why ours is not there."""
+
+    figure: PaperFigure
+    ours: Means | None = None
+    steady: float | None = None
+    """The same of an inference that finds what the one before it left on chip."""
+    plain: float | None = None
+    """The same with every activation through memory, nothing prefetched and nothing kept."""
+    optimal: float | None = None
+    """The same with the optimal schedule in place of Mensa's, where that touches the figure."""
+    models: int = 0
+    """How many models, or layers, it is of."""
+    reason: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the paper's."""
+        return None if self.ours is None else self.ours.arithmetic / self.figure.value
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether ours is within the tolerance, or keeps the bound that the paper states."""
+        ratio = self.ratio
+        if ratio is None:
+            return None
+        if self.figure.unit == "fraction_at_most":
+            return ratio <= 1 + TOLERANCE
+        if self.figure.unit == "fraction_at_least":
+            return ratio >= 1 - TOLERANCE
+        return within_tolerance(ratio)
+
+
+def within_tolerance(ratio: float) -> bool:
+    """Whether ours over the paper's is near enough to 1, on either side."""
+    return 1 - TOLERANCE <= ratio <= 1 / (1 - TOLERANCE)
+
+
+def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN) -> Row:
+    """Our value of a figure in the cases of a label."""
+    if figure.quantity == "layers_inside_families":
+        members = [member for each in runs.models for member in each.members]
+        share = share_inside(members)
+        if share is None:
+            return Row(figure=figure, reason="no layer has a family")
+        return Row(figure=figure, ours=Means(arithmetic=share), models=len(members))
+    family = family_meant(figure.models)
+    if family is not None:
+        return _family_row(figure, runs, family, label)
+    kinds = kinds_meant(figure.models)
+    ours = runs.of(label, figure.system, kinds)
+    if not ours:
+        return Row(figure=figure, reason=f"no model of {figure.models} was run on {figure.system}")
+    if not figure.against:
+        if figure.quantity not in ALONE:
+            return Row(figure=figure, reason="this program does not compute it")
+        system = system_named(figure.system)
+        values = [ALONE[figure.quantity](outcome, system) for outcome in ours]
+        return Row(figure=figure, ours=means_of(values), models=len(values))
+    if figure.quantity not in PAIRED:
+        return Row(figure=figure, reason="this program does not compute it")
+    theirs = runs.of(label, figure.against, kinds)
+    if [outcome.model for outcome in ours] != [outcome.model for outcome in theirs]:
+        return Row(figure=figure, reason=f"not every model of {figure.models} was run on {figure.against}")
+    steady = None
+    if figure.quantity in STEADY:
+        pairs = zip(ours, theirs, strict=True)
+        steady = means_of([STEADY[figure.quantity](*pair) for pair in pairs]).arithmetic
+    means = paired_means(figure.quantity, ours, theirs)
+    return Row(figure=figure, ours=means, steady=steady, models=len(ours))
+
+
+def _family_row(figure: PaperFigure, runs: Runs, family: int, label: str) -> Row:
+    """Utilization of a family's layers, pooled over all models."""
+    outcomes = runs.of(label, figure.system, tuple(MODEL_KINDS))
+    work = [outcome.families[family] for outcome in outcomes if family in outcome.families]
+    possible = math.fsum(each.possible_macs for each in work)
+    if not possible:
+        return Row(figure=figure, reason=f"no layer of family {family} was run on {figure.system}")
+    share = sum(each.macs for each in work) / possible
+    return Row(figure=figure, ours=Means(arithmetic=share), models=sum(each.layers for each in work))

@@ -1,0 +1,182 @@
+"""Running cases of many models, one model after another or several at once in processes of their own.
+
+A model's cases share their prices: equal pairs of layer and accelerator are priced once.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Protocol
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
+from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
+from mensa_sim.study.reproduce.paper import kind_of
+from mensa_sim.workload.families.paper import Membership, memberships
+from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
+from mensa_sim.workload.load import load_workload
+
+Progress = Callable[[int, int, str], None]
+"""Models done, models in all, and the one just done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTask:
+    """A model and what to do with it."""
+
+    model: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutcomes:
+    """A model's cases, in the order given, and its layers as the families judge them."""
+
+    model: str
+    kind: str
+    macs: int
+    parameter_bytes: int
+    members: tuple[Membership, ...]
+    coverage: Coverage
+    outcomes: tuple[Outcome, ...]
+
+
+def run_model(task: ModelTask) -> ModelOutcomes:
+    """All cases of one model that are for its kind."""
+    graph, kind = load_workload(task.model), kind_of(task.model)
+    memo = PriceMemo()
+    outcomes = tuple(
+        outcome_of(stretched(graph, case.length), kind, case, system_of(case.system, case.overrides), memo)
+        for case in task.cases
+        if not case.kinds or kind in case.kinds
+    )
+    return ModelOutcomes(
+        model=task.model,
+        kind=kind,
+        macs=graph.macs,
+        parameter_bytes=graph.parameter_bytes,
+        members=memberships(graph),
+        coverage=graph.coverage,
+        outcomes=outcomes,
+    )
+
+
+@lru_cache(maxsize=512)
+def system_of(name: str, overrides: tuple[str, ...]) -> System:
+    """A system, read once in each process."""
+    return load_system(name, overrides=overrides)
+
+
+def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
+    """The graph with the steps of every layer that takes several multiplied, to whole steps and at least one.
+
+    What such a layer reads, writes and computes beside its nest grows in proportion. Layers that a model applies to a
+    whole sequence at once (a projection of all frames) keep their size: their length is in their nest.
+    """
+    if factor == 1:
+        return graph
+    scale = {layer.name: max(1, round(layer.steps * factor)) / layer.steps for layer in graph.layers if layer.steps > 1}
+    layers = tuple(
+        replace(
+            layer,
+            steps=round(layer.steps * scale[layer.name]),
+            vector_ops=round(layer.vector_ops * scale[layer.name]),
+            input_bytes=round(layer.input_bytes * scale[layer.name]),
+            output_bytes=round(layer.output_bytes * scale[layer.name]),
+        )
+        if layer.name in scale
+        else layer
+        for layer in graph.layers
+    )
+    edges = tuple(
+        Edge(
+            producer=edge.producer,
+            consumer=edge.consumer,
+            size_bytes=round(edge.size_bytes * min(scale[edge.producer], scale[edge.consumer]))
+            if edge.producer in scale and edge.consumer in scale
+            else edge.size_bytes,
+        )
+        for edge in graph.edges
+    )
+    return LayerGraph(name=graph.name, layers=layers, edges=edges, coverage=graph.coverage)
+
+
+class Finished(Protocol):
+    """Outcomes of tasks that an earlier run of the same study finished, and those of this one as they come."""
+
+    def get(self, task: ModelTask) -> ModelOutcomes | None:
+        """The outcomes of a task, if they are known."""
+
+    def put(self, task: ModelTask, outcomes: ModelOutcomes) -> None:
+        """Keep the outcomes of a task."""
+
+
+def run_models(
+    tasks: Sequence[ModelTask],
+    jobs: int,
+    progress: Progress = lambda done, total, model: None,
+    finished: Finished | None = None,
+) -> tuple[ModelOutcomes, ...]:
+    """Every task, in the order given, on so many processes; the result does not depend on how many.
+
+    What `finished` knows is not run again, and every task that ends is kept there at once.
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, must be at least 1")
+    done: dict[str, ModelOutcomes] = {}
+    for task in tasks:
+        found = None if finished is None else finished.get(task)
+        if found is not None:
+            done[task.model] = found
+            progress(len(done), len(tasks), task.model)
+    left = {task.model: task for task in tasks if task.model not in done}
+    for result in _ran(tuple(left.values()), min(jobs, len(left))):
+        if finished is not None:
+            finished.put(left[result.model], result)
+        done[result.model] = result
+        progress(len(done), len(tasks), result.model)
+    return tuple(done[task.model] for task in tasks)
+
+
+def _ran(tasks: Sequence[ModelTask], jobs: int) -> Iterator[ModelOutcomes]:
+    if jobs <= 1:
+        yield from map(run_model, tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
+        try:
+            with _interrupts_ignored():
+                futures = [pool.submit(run_model, task) for task in reversed(tasks)]
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
+            raise
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first moment."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # only the main thread may say what a signal does
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,1 @@
+"""One workload on one system beside its baseline."""

@@ -1,0 +1,128 @@
+"""Placing a graph on a system: priced, turned into a problem, scheduled."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.lookup import lookup
+from mensa_sim.schedule.files import read_schedule
+from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.policies.optimal import beside, exact_serial
+from mensa_sim.schedule.policies.own import OwnScheduler
+from mensa_sim.schedule.policies.registry import SINGLE, schedule
+from mensa_sim.schedule.problem import Execution, Objective, Problem
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.workload.families.paper import families_of
+from mensa_sim.workload.families.saved import read_families
+from mensa_sim.workload.graph import LayerGraph
+
+LOGGER = logging.getLogger(__name__)
+
+OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a schedule is to minimise, how, and under which constraints."""
+
+    scheduler: str | OwnScheduler = "mensa"
+    """The name of a scheduler, or a function that is one."""
+    objective: Objective = "edp"
+    deadline_ps: int | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator that it must run on."""
+    schedule_file: Path | None = None
+    """A schedule to take as it stands, instead of asking a scheduler."""
+    families_file: Path | None = None
+    """Families to judge layers by, instead of the paper's."""
+    execution: Execution = "serial"
+    """Whether a predicted latency runs layer after layer, or lets branches overlap on different accelerators."""
+    timings: TimingsMode = "fit"
+    """Whether a measured accelerator may use fits where its table has no such kernel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A graph's costs on a system, the problem they make, and the schedule that was found."""
+
+    costs: CostTable
+    problem: Problem
+    families: Mapping[str, int]
+    """Layer to family, for the layers that have one."""
+    schedule: Schedule
+
+
+def objective_named(name: str) -> Objective:
+    """The objective of that name; a miss lists the choices."""
+    return lookup(OBJECTIVES, name, "objective")
+
+
+def timings_named(name: str) -> TimingsMode:
+    """The mode of that name; a miss lists the choices."""
+    return lookup(TIMINGS_MODES, name, "--timings")
+
+
+def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
+    """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
+    costs, problem = price_problem(graph, system, goal, memo)
+    LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
+    if goal.schedule_file is not None:
+        found = read_schedule(goal.schedule_file, problem)
+    else:
+        found = schedule(problem, goal.scheduler, **goal.options)
+    if found.bound is None:
+        best = exact_serial(problem)
+        found = found if best is None else beside(found, best)
+    return Placement(costs=costs, problem=problem, families=families_under(graph, goal), schedule=found)
+
+
+def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:
+    """The family of each layer that has one: the paper's, or those of the goal's file."""
+    return families_of(graph) if goal.families_file is None else families_of(graph, read_families(goal.families_file))
+
+
+def price_problem(
+    graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None
+) -> tuple[CostTable, Problem]:
+    """The costs of every layer on every accelerator, and the problem of placing them."""
+    LOGGER.info("%s: pricing %d layers on %s", graph.name, len(graph.layers), system.name)
+    costs = price(graph, system, goal.objective, memo, goal.timings)
+    problem = problem_of(
+        graph,
+        system,
+        costs,
+        goal.objective,
+        leakage_mw={placed.name: sum(component_leakage_mw(placed).values()) for placed in system.accelerators},
+        deadline_ps=goal.deadline_ps,
+        pins=goal.pins,
+        execution=goal.execution,
+        families=families_under(graph, goal),
+    )
+    if goal.families_file is not None:
+        # The system's table speaks of the paper's families; others are placed by their lowest summed cost.
+        problem = replace(problem, families={})
+    return costs, problem
+
+
+def baseline_goal(baseline: System, goal: Goal) -> Goal:
+    """The goal on a baseline: one accelerator leaves no choice; pins and schedule files are of the main system."""
+    names = [placed.name for placed in baseline.accelerators]
+    if len(names) == 1:
+        return Goal(scheduler=SINGLE + names[0], objective=goal.objective, timings=goal.timings)
+    return Goal(
+        scheduler=goal.scheduler,
+        objective=goal.objective,
+        options=goal.options,
+        families_file=goal.families_file,
+        execution=goal.execution,
+        timings=goal.timings,
+    )

@@ -1,0 +1,182 @@
+"""What a run gives: flat records that reports render and scripts read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.simulate.metrics.inference import BACKGROUND, BOARD, LEAKAGE
+from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
+from mensa_sim.workload.coverage import Share
+from mensa_sim.workload.graph import Coverage, LayerGraph
+
+ENERGY_COMPONENTS = (*COMPONENTS, LEAKAGE, BACKGROUND, BOARD)
+"""As the cost model lists them, then what time costs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerResult:
+    """One layer as it was scheduled and simulated."""
+
+    name: str
+    operator: str
+    family: int | None
+    accelerator: str
+    start_ps: int
+    end_ps: int
+    cycles: int
+    energy_pj: float
+    """Dynamic energy."""
+    utilization: float
+    """MACs over the accelerator's peak in the layer's time."""
+    bound: str
+    source: str
+    macs: int
+    parameter_bytes: int
+    steps: int
+    reason: str
+    """Why the scheduler put it there."""
+    supported: bool = True
+    """False for an operator that we cannot cost: charged its traffic alone."""
+    error_percent: float | None = None
+    """Mean error out of sample of the fit that its time comes from; none for measured and analytical times."""
+    memory_bytes: int = 0
+    """What it moved over its accelerator's memory, copies to other memories not counted."""
+    utilization_split: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Utilization as a product, see `LayerCost.utilization_split`: in space, in time, without stalls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorResult:
+    """What one accelerator did."""
+
+    layers: int
+    busy_ps: int
+    utilization: float
+    """MACs over peak x busy time."""
+    energy_pj: float
+    """Dynamic energy of its layers and its own leakage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimality:
+    """A schedule's predicted objective value beside the proven bound, where one is known."""
+
+    objective: str
+    value: float
+    bound: float | None = None
+    gap: float | None = None
+    simulated: float | None = None
+    """The same objective from the simulation."""
+    differs: tuple[str, ...] = ()
+    """Why the simulation gives another value, where it is more than 1 % off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadyState:
+    """An inference that finds the parameters that the one before it left on chip."""
+
+    latency_ps: int
+    energy_pj: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemResult:
+    """One workload on one system: totals, and what each layer and accelerator did."""
+
+    workload: str
+    system: str
+    scheduler: str
+    objective: str
+    seed: int
+    macs: int
+    parameter_bytes: int
+    latency_ps: int
+    energy_by_component_pj: Mapping[str, float]
+    """Dynamic energy by component, and leakage and memory background as components of their own."""
+    utilization: float
+    """MACs over the sum of peak x busy time."""
+    traffic_bytes: Mapping[str, int]
+    area_mm2: float | None
+    accelerators: Mapping[str, AcceleratorResult]
+    handoffs: int
+    layers: tuple[LayerResult, ...]
+    steady: SteadyState
+    """All other figures are those of the first inference, which finds empty buffers."""
+    coverage: Coverage
+    coverage_shares: Mapping[str, Share]
+    """Shares of MACs and bytes: costed and unsupported."""
+    optimality: Optimality
+    hardware: System
+    graph: LayerGraph
+    timeline: Timeline
+    problem: Problem
+    schedule: Schedule
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of one inference, leakage and background included."""
+        return sum(self.energy_by_component_pj.values())
+
+    @property
+    def edp_j_s(self) -> float:
+        """Energy-delay product in joule seconds."""
+        return self.energy_pj / PJ_PER_J * ps_to_seconds(self.latency_ps)
+
+    @property
+    def throughput_inferences_per_s(self) -> float:
+        """1 / latency: one inference at a time, never pipelined."""
+        return PS_PER_S / self.latency_ps
+
+    @property
+    def macs_per_s(self) -> float:
+        """MACs of the model over its latency."""
+        return self.macs * PS_PER_S / self.latency_ps
+
+
+def energy_components(*results: SystemResult) -> tuple[str, ...]:
+    """The components that any of the results has: as the cost model lists them, then what time costs."""
+    found = {name for result in results for name in result.energy_by_component_pj}
+    return tuple(name for name in ENERGY_COMPONENTS if name in found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratios:
+    """A system against a baseline on the same workload; above 1 is better."""
+
+    energy_efficiency: float
+    throughput: float
+    latency: float
+
+
+def ratios(result: SystemResult, baseline: SystemResult) -> Ratios:
+    """Energy efficiency is baseline energy over ours; throughput and latency are baseline time over ours."""
+    speedup = baseline.latency_ps / result.latency_ps
+    return Ratios(
+        energy_efficiency=baseline.energy_pj / result.energy_pj,
+        throughput=speedup,
+        latency=speedup,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A run beside its baseline, with what it was made from."""
+
+    main: SystemResult
+    baseline: SystemResult
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each input file, by a name without absolute path."""
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
+
+    @property
+    def ratios(self) -> Ratios:
+        """The main system against the baseline."""
+        return ratios(self.main, self.baseline)

@@ -1,0 +1,177 @@
+"""Running one workload on one system beside its baseline: trace, price, schedule, simulate, measure."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from mensa_sim.cost.measured.cost import TimingsMode
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.problem import Objective
+from mensa_sim.simulate.host_fed import host_fed_in_turn, is_host_fed
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
+from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
+from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
+from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.run.placement import Goal, Placement, place
+from mensa_sim.study.run.prediction import HOST_FED, reasons_to_differ, simulated_value
+from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.request import RunRequest, command_of, goals_of
+from mensa_sim.study.run.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
+from mensa_sim.workload.coverage import coverage_shares
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+LOGGER = logging.getLogger(__name__)
+
+
+def run(request: RunRequest) -> RunResult:
+    """One inference of a workload on a system and on the baseline."""
+    check_seed(request.seed)
+    system = system_given(request.system, request.overrides)
+    baseline = system_given(request.baseline)
+    graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    goal, beside = goals_of(request, system, baseline)
+    return RunResult(
+        main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
+        baseline=evaluate(graph, baseline, beside, seed=request.seed, on_chip=request.on_chip),
+        versions=versions(),
+        command=command_of(request),
+        inputs=input_hashes(
+            (
+                *workload_files_given(request.workload),
+                *system_files_given(request.system, request.baseline),
+                *(Path(file) for file in (request.schedule_file, request.families_file) if file is not None),
+            )
+        ),
+    )
+
+
+def evaluate_system(
+    graph: LayerGraph,
+    system: System,
+    scheduler: str,
+    objective: Objective,
+    *,
+    seed: int = 0,
+    options: Mapping[str, float] | None = None,
+    timings: TimingsMode = "fit",
+    on_chip: Options = FULL,
+    memo: PriceMemo | None = None,
+) -> SystemResult:
+    """Price, schedule and simulate a graph on one system: a first inference, and a second for the steady state.
+
+    `memo` carries prices between systems.
+    """
+    goal = Goal(scheduler=scheduler, objective=objective, options=options or {}, timings=timings)
+    return evaluate(graph, system, goal, seed=seed, on_chip=on_chip, memo=memo)
+
+
+def evaluate(
+    graph: LayerGraph,
+    system: System,
+    goal: Goal,
+    *,
+    seed: int = 0,
+    on_chip: Options = FULL,
+    memo: PriceMemo | None = None,
+) -> SystemResult:
+    """Place a graph on a system and simulate a first inference, and a second for the steady state."""
+    placement = place(graph, system, goal, memo)
+    costs, problem, found = placement.costs, placement.problem, placement.schedule
+    LOGGER.info("%s: simulating on %s", graph.name, system.name)
+    leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
+    if is_host_fed(system):
+        timeline, second = host_fed_in_turn(graph, costs, inferences=2)
+    else:
+        timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
+    alone = timeline if on_chip == PLAIN or is_host_fed(system) else simulate(graph, costs, found.assignment)
+    measured, steady, plain = (metrics(each, system, graph, leakage_mw) for each in (timeline, second, alone))
+    return SystemResult(
+        workload=graph.name,
+        system=system.name,
+        scheduler=found.scheduler,
+        objective=goal.objective,
+        seed=seed,
+        macs=graph.macs,
+        parameter_bytes=graph.parameter_bytes,
+        latency_ps=measured.latency_ps,
+        energy_by_component_pj=measured.energy_by_component_pj,
+        utilization=measured.utilization,
+        traffic_bytes=measured.traffic_bytes,
+        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        accelerators=_accelerators(measured),
+        handoffs=measured.handoffs,
+        layers=_layers(placement, measured, timeline),
+        caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
+        steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
+        coverage=graph.coverage,
+        coverage_shares=coverage_shares(graph),
+        optimality=Optimality(
+            objective=found.objective,
+            value=found.value,
+            bound=found.bound,
+            gap=found.gap,
+            simulated=simulated_value(found, measured),
+            differs=HOST_FED if is_host_fed(system) else reasons_to_differ(found, plain, measured),
+        ),
+        hardware=system,
+        graph=graph,
+        timeline=timeline,
+        problem=problem,
+        schedule=found,
+    )
+
+
+def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
+    return {
+        name: AcceleratorResult(
+            layers=each.layers, busy_ps=each.busy_ps, utilization=each.utilization, energy_pj=each.energy_pj
+        )
+        for name, each in measured.accelerators.items()
+    }
+
+
+def _layers(placement: Placement, measured: Metrics, timeline: Timeline) -> tuple[LayerResult, ...]:
+    """The layers in the order in which they started."""
+    graph = placement.costs.graph
+    families = placement.families
+    moved_bytes = dict.fromkeys(measured.layers, 0)
+    for span in timeline.spans:
+        if span.kind != "transfer" and span.resource in placement.costs.system.memories:
+            moved_bytes[span.layer] += span.size_bytes
+    return tuple(
+        _layer(placement, graph[name], layer, families.get(name), moved_bytes[name])
+        for name, layer in measured.layers.items()
+    )
+
+
+def _layer(
+    placement: Placement, layer: Layer, measured: LayerMetrics, family: int | None, moved_bytes: int
+) -> LayerResult:
+    cost = placement.costs.cost(layer.name, measured.accelerator)
+    memory = placement.costs.system.memory_of(measured.accelerator)
+    return LayerResult(
+        name=layer.name,
+        operator=layer.operator,
+        family=family,
+        accelerator=measured.accelerator,
+        start_ps=measured.start_ps,
+        end_ps=measured.end_ps,
+        cycles=cost.compute_cycles,
+        energy_pj=measured.energy_pj,
+        utilization=measured.utilization,
+        bound=cost.bound(memory.effective_bytes_per_s, moved_bytes),
+        source=cost.source,
+        memory_bytes=moved_bytes,
+        utilization_split=cost.utilization_split(measured.end_ps - measured.start_ps),
+        macs=layer.macs,
+        parameter_bytes=layer.parameter_bytes,
+        error_percent=cost.error_percent,
+        steps=layer.steps,
+        supported=layer.supported,
+        reason=placement.schedule.reasons.get(layer.name, ""),
+    )

@@ -1,0 +1,1 @@
+"""A scenario on one system beside its baseline."""

@@ -1,0 +1,156 @@
+"""Running a scenario: several workloads with arrivals on one system, beside its baseline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.system import System
+from mensa_sim.io.files import keys_of
+from mensa_sim.io.shipped import find, is_file, shipped_files
+from mensa_sim.schedule.policies.own import name_of
+from mensa_sim.simulate.metrics.scenario import ScenarioMetrics
+from mensa_sim.simulate.record.spans import DEFAULT_MAX_SPANS
+from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.simulate.scenario.files import read_scenario
+from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario
+from mensa_sim.study.run.given import check_seed, system_files_given, system_given
+from mensa_sim.study.run.placement import Goal, place
+from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.request import RunRequest, command_of, goals_of
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload, workload_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioSystemResult:
+    """A scenario on one system."""
+
+    workload: str
+    """The scenario's name."""
+    system: str
+    scheduler: str
+    objective: str
+    seed: int
+    policy: str
+    metrics: ScenarioMetrics
+    timeline: Timeline
+    graphs: Mapping[str, LayerGraph]
+    """The layer graph of each stream."""
+    hardware: System
+    static_mw: float
+    """Leakage and background power of the whole system."""
+    area_mm2: float
+    caveats: tuple[str, ...] = ()
+    """As a single run has them, for the workloads of all streams."""
+
+    @property
+    def energy_per_inference_pj(self) -> float | None:
+        """All energy of the run over the inferences that ended; none where none did."""
+        finished = sum(stream.finished for stream in self.metrics.streams.values())
+        return self.metrics.energy_pj / finished if finished else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioResult:
+    """A scenario beside its baseline, with what it was made from."""
+
+    main: ScenarioSystemResult
+    baseline: ScenarioSystemResult
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str]
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
+
+    @property
+    def energy_efficiency(self) -> float | None:
+        """Baseline energy per finished inference over ours; above 1 is better."""
+        ours, theirs = self.main.energy_per_inference_pj, self.baseline.energy_per_inference_pj
+        return theirs / ours if ours and theirs else None
+
+
+def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioResult:
+    """Schedule every workload of the scenario that `request.workload` names; `seed` replaces that of the file."""
+    if not isinstance(request.workload, str):
+        raise UsageError(f"{request.workload.name}: is a layer graph; a scenario is a file or a name")
+    path = find("scenarios", request.workload)
+    scenario = read_scenario(path)
+    system = system_given(request.system, request.overrides)
+    baseline = system_given(request.baseline)
+    graphs = {
+        stream.workload: load_workload(
+            stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
+        )
+        for stream in scenario.streams
+    }
+    if seed is not None:
+        check_seed(seed)
+        scenario = replace(scenario, seed=seed)
+    goal, beside = goals_of(request, system, baseline)
+    return ScenarioResult(
+        main=scenario_on(scenario, graphs, system, goal),
+        baseline=scenario_on(scenario, graphs, baseline, beside),
+        versions=versions(),
+        command=command_of(request, seed=seed),
+        inputs=input_hashes(
+            (
+                path,
+                *(file for stream in scenario.streams for file in workload_files(stream.workload)),
+                *system_files_given(request.system, request.baseline),
+            )
+        ),
+    )
+
+
+def is_scenario(name_or_path: str) -> bool:
+    """Whether a name or a file is a scenario rather than a workload."""
+    if name_or_path in shipped_files("scenarios"):
+        return True
+    path = Path(name_or_path)
+    return path.suffix in (".yaml", ".yml") and is_file(path) and "streams" in keys_of(path)
+
+
+def scenario_on(
+    scenario: Scenario,
+    graphs: Mapping[str, LayerGraph],
+    system: System,
+    goal: Goal,
+    *,
+    memo: PriceMemo | None = None,
+    max_spans: int = DEFAULT_MAX_SPANS,
+) -> ScenarioSystemResult:
+    """Schedule the workloads of a scenario, by name in `graphs`, and simulate it on one system.
+
+    `memo` carries prices between systems; without spans (`max_spans` 0) the metrics are the same.
+    """
+    memo = PriceMemo() if memo is None else memo
+    placements = {name: place(graph, system, goal, memo) for name, graph in graphs.items()}
+    workloads = {
+        name: Scheduled(graph=graphs[name], costs=each.costs, assignment=each.schedule.assignment)
+        for name, each in placements.items()
+    }
+    done = simulate_scenario(scenario, workloads, max_spans=max_spans)
+    return ScenarioSystemResult(
+        workload=scenario.name,
+        system=system.name,
+        scheduler=name_of(goal.scheduler),
+        objective=goal.objective,
+        seed=scenario.seed,
+        policy=scenario.policy,
+        metrics=done.metrics,
+        timeline=done.timeline,
+        graphs={stream.name: graphs[stream.workload] for stream in scenario.streams},
+        hardware=system,
+        static_mw=next(iter(placements.values())).problem.static_mw,
+        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        caveats=tuple(
+            dict.fromkeys(
+                f"{name}, {text}"
+                for name, each in placements.items()
+                for text in each.costs.caveats(each.schedule.assignment)
+            )
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Whether conclusions survive changes of what is uncertain."""

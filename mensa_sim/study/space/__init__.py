@@ -1,0 +1,1 @@
+"""Design spaces: parameters, conditions and the designs they span."""

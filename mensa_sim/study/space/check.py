@@ -1,0 +1,260 @@
+"""Everything that can be wrong with a space, found before any design is run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from mensa_sim.errors import FileError, MensaError, UsageError
+from mensa_sim.hardware.fields import parse_override
+from mensa_sim.io.shipped import find
+from mensa_sim.lookup import lookup, unknown_name
+from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of
+from mensa_sim.simulate.scenario.files import read_scenario
+from mensa_sim.simulate.scenario.scenario import Scenario
+from mensa_sim.study.explore.metrics import HARDWARE, Objective, Values, hardware_metrics, objectives_of
+from mensa_sim.study.explore.scenario import check_stream
+from mensa_sim.study.run.placement import OBJECTIVES
+from mensa_sim.study.space.conditions import Condition, Value, parse_condition
+from mensa_sim.study.space.design import Base, Builder, Design, read_base
+from mensa_sim.study.space.space import Point, Space, SpaceParameter, point_at
+
+TRIED = 2000
+"""Designs of which one must meet all conditions; a space of no more is tried whole."""
+CONTEXTS = 8
+"""Surroundings in one of which each value must make a design."""
+VALUES = 24
+"""Values of one parameter that are tried; of more, these many spread over them, both ends included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedSpace:
+    """A space without faults, and what its designs are made from."""
+
+    space: Space
+    base: Base
+    conditions: tuple[Condition, ...]
+    objectives: tuple[Objective, ...]
+    scenarios: tuple[Scenario, ...]
+
+
+def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
+    """The space with everything its designs need; `FileError` with every fault that can be known beforehand."""
+    faults: list[str] = []
+    base = _base(space, overrides)
+    faults += _schedulers(space, base)
+    conditions = _conditions(space, faults)
+    scenarios = _scenarios(space, faults)
+    objectives: tuple[Objective, ...] = ()
+    try:
+        objectives = objectives_of(space.file)
+        for objective in objectives if scenarios else ():
+            chosen = scenarios if objective.scenario is None else scenarios[objective.scenario : objective.scenario + 1]
+            check_stream(objective.metric, chosen)
+    except UsageError as error:
+        faults.append(f"objectives: {error}")
+    builder = Builder()
+    for place, parameter in enumerate(space.parameters):
+        fault = _value_fault(space, base, builder, place, parameter)
+        faults += [f"parameters.{parameter.name}: {fault}"] if fault else []
+    if not faults:
+        faults += _condition_faults(space, base, builder, conditions)
+    if faults:
+        raise FileError(str(space.path), faults)
+    return CheckedSpace(
+        space=space, base=base, conditions=conditions, objectives=objectives, scenarios=tuple(scenarios)
+    )
+
+
+def _scenarios(space: Space, faults: list[str]) -> list[Scenario]:
+    """The scenarios in the order of the space; none of them where one has a fault."""
+    try:
+        return [read_scenario(find("scenarios", space.nearest(name))) for name in space.file.scenarios]
+    except MensaError as error:
+        faults.append(f"scenarios: {error}")
+        return []
+
+
+def _base(space: Space, overrides: Sequence[str]) -> Base:
+    """The base system with `--set`, and every accelerator file that a design may name."""
+    specs: dict[str, str] = {}
+    optional: set[str] = set()
+    for parameter in space.parameters:
+        for name, value in (pair for pairs in parameter.assignments for pair in pairs):
+            parts = name.split(".")
+            if parts[0] == "accelerators" and len(parts) <= 2:
+                entries = value if isinstance(value, list) else [value]
+                named = [entry for entry in entries if isinstance(entry, dict)]
+                specs |= {entry["spec"]: space.nearest(entry["spec"]) for entry in named if _names_spec(entry)}
+                optional |= {parts[1]} if len(parts) == 2 else {_own_name(entry, space) for entry in named}
+    fixed = [(".".join(parts), value) for parts, value in map(parse_override, overrides)]
+    try:
+        base = read_base(
+            space.nearest(space.file.system),
+            scheduler=space.file.scheduler,
+            objective=space.file.objective,
+            fixed=fixed,
+            specs=specs,
+        )
+    except MensaError as error:
+        raise FileError(str(space.path), [str(error)]) from error
+    return replace(base, optional=frozenset(optional))
+
+
+def _names_spec(entry: dict[str, object]) -> bool:
+    return isinstance(entry.get("spec"), str)
+
+
+def _own_name(entry: dict[str, object], space: Space) -> str:
+    """What an entry of a whole list is called: as its changes say, else as its file does."""
+    changes = entry.get("set")
+    if isinstance(changes, dict) and isinstance(changes.get("name"), str):
+        return str(changes["name"])
+    return str(entry.get("spec", "")).rsplit("/", 1)[-1].removesuffix(".yaml")
+
+
+def _schedulers(space: Space, base: Base) -> list[str]:
+    """Unknown schedulers, options and objectives of the scheduler, wherever the space names them."""
+    faults: list[str] = []
+    schedulers, objectives, options = [("scheduler", base.scheduler)], [("objective", base.objective)], []
+    for parameter in space.parameters:
+        for name, value in (pair for pairs in parameter.assignments for pair in pairs):
+            where = f"parameters.{parameter.name}"
+            schedulers += [(where, value)] if name == "scheduler" else []
+            objectives += [(where, value)] if name == "objective" else []
+            options += [(where, name.removeprefix("scheduler."))] if name.startswith("scheduler.") else []
+    for where, value in schedulers:
+        if not (isinstance(value, str) and value.startswith(SINGLE)) and value not in SCHEDULERS:
+            faults.append(f"{where}: {unknown_name(str(value), (*SCHEDULERS, f'{SINGLE}NAME'), 'scheduler')}")
+    for where, value in objectives:
+        if value not in OBJECTIVES:
+            faults.append(f"{where}: {unknown_name(str(value), OBJECTIVES, 'objective')}")
+    known = [option for _, scheduler in schedulers for option in options_of(scheduler)]
+    for where, option in dict.fromkeys(options):
+        if option not in known:
+            faults.append(f"{where}: {unknown_name(option, known, 'option of the schedulers of this space')}")
+    return faults
+
+
+def _conditions(space: Space, faults: list[str]) -> tuple[Condition, ...]:
+    found: list[Condition] = []
+    for text in space.file.conditions:
+        try:
+            condition = parse_condition(text)
+            for name in condition.names:
+                if "." not in name:
+                    names = [*HARDWARE, *(parameter.name for parameter in space.parameters), "scheduler", "objective"]
+                    lookup(dict.fromkeys(names, 0), name, f"name in the condition {text!r}")
+            found.append(condition)
+        except UsageError as error:
+            faults.append(f"conditions: {error}")
+    return tuple(found)
+
+
+def _value_fault(space: Space, base: Base, builder: Builder, place: int, parameter: SpaceParameter) -> str | None:
+    """The first value of a parameter that makes no design in any of the surroundings tried, and why."""
+    count = len(parameter.shown)
+    step = max(1, (count - 1) // (VALUES - 1)) if count > VALUES else 1
+    for index in dict.fromkeys((*range(0, count, step), count - 1)):
+        first_error = "no design has the accelerator that it names"
+        errors = 0
+        for context in _contexts(space):
+            point = (*context[:place], index, *context[place + 1 :])
+            try:
+                design = base.design(space.assignments(point))
+                if not _acts(parameter, index, design):
+                    continue
+                builder.system(base, design)
+                break
+            except UsageError as error:
+                first_error = str(error) if not errors else first_error
+                errors += 1
+        else:
+            return f"the value {parameter.shown[index]}: {first_error}"
+    return None
+
+
+def _acts(parameter: SpaceParameter, index: int, design: Design) -> bool:
+    """Whether a value sets something in a design: fields of an accelerator that it has not do not count."""
+    fields = [name.split(".") for name, _ in parameter.assignments[index]]
+    return not fields or any(
+        parts[0] != "accelerators" or len(parts) < 3 or parts[1] in design.entries for parts in fields
+    )
+
+
+def _contexts(space: Space) -> Iterator[Point]:
+    """Surroundings of a value: the first of all others, the last, and some between."""
+    yield tuple(0 for _ in space.parameters)
+    yield tuple(len(parameter.shown) - 1 for parameter in space.parameters)
+    for number in range(1, CONTEXTS):
+        yield point_at(space, scattered(number, space.size))
+
+
+def scattered(number: int, size: int) -> int:
+    """The place of the n-th of `size` points in an order that visits each once and early ones far apart.
+
+    Steps of the golden ratio, made coprime to the size.
+
+    >>> [scattered(number, 10) for number in range(10)]
+    [0, 7, 4, 1, 8, 5, 2, 9, 6, 3]
+    """
+    stride = max(1, size * 618_033_988_749_895 // 10**15)
+    while gcd(stride, size) != 1:
+        stride += 1
+    return number * stride % size
+
+
+def _condition_faults(space: Space, base: Base, builder: Builder, conditions: Sequence[Condition]) -> list[str]:
+    """Whether any design meets all conditions at once; a name that no design has is found here too."""
+    held = [0] * len(conditions)
+    first_error = ""
+    tried = min(TRIED, space.size) if conditions else 0
+    for number in range(tried):
+        point = point_at(space, scattered(number, space.size))
+        try:
+            design = base.design(space.assignments(point))
+            values = DesignValues(space, point, design, hardware_metrics(builder.system(base, design)))
+            answers = [condition.holds(values) for condition in conditions]
+        except UsageError as error:
+            first_error = first_error or str(error)
+            continue
+        if all(answers):
+            return []
+        held = [count + answer for count, answer in zip(held, answers, strict=True)]
+    if not tried:
+        return []
+    of = f"all {space.size} designs" if tried == space.size else f"{tried} designs tried of {space.size}"
+    each = "; ".join(f"{c.text} holds in {count}" for c, count in zip(conditions, held, strict=True))
+    broken = f"; first error: {first_error}" if first_error else ""
+    return [f"conditions: none of {of} meets them all: {each}{broken}"]
+
+
+class DesignValues:
+    """What the names in conditions mean for one design: hardware sums, parameters, dotted fields."""
+
+    def __init__(self, space: Space, point: Point, design: Design, hardware: Values) -> None:
+        self._shown = space.shown(point)
+        self._design = design
+        self._hardware = hardware
+
+    def __call__(self, name: str) -> Value:
+        if name in self._shown:
+            return self._shown[name]
+        if name in self._hardware:
+            return self._hardware[name]
+        if name in ("scheduler", "objective"):
+            return str(getattr(self._design, name))
+        return self._field(name)
+
+    def _field(self, name: str) -> Value:
+        design = self._design
+        here: object = {**design.system, "accelerators": {n: e.data for n, e in design.entries.items()}}
+        for part in name.split("."):
+            if isinstance(here, dict) and part in here:
+                here = here[part]
+            elif isinstance(here, list) and part.isdecimal() and int(part) < len(here):
+                here = here[int(part)]
+            else:
+                raise UsageError(f"a condition asks for {name}, which this design has not")
+        if not isinstance(here, int | float | str):
+            raise UsageError(f"a condition asks for {name}, which is not one value")
+        return here

@@ -1,0 +1,302 @@
+"""From a point of a space to a system: the base system's plain data with fields changed, then checked and built.
+
+Everything is plain data that was read before the search began, so a design can be built on a machine that has none of
+the files. Fields are those of `--set`, and `accelerators` (a whole list), `accelerators.NAME` (an entry, or nothing to
+leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.fields import Raw, set_field
+from mensa_sim.hardware.files import (
+    SystemFile,
+    assembled_system,
+    load_accelerator,
+    load_system,
+    system_data,
+    technology_at_own_node,
+)
+from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.io.files import read_mapping, validate
+from mensa_sim.io.shipped import find
+from mensa_sim.schedule.policies.own import name_of
+from mensa_sim.schedule.policies.registry import options_of
+from mensa_sim.study.run.scheduling import check_scheduling, goal_on
+from mensa_sim.study.space.space import Assignment
+
+TechnologyKey = tuple[str, str]
+"""A technology file's path, and the fields that differ from it as JSON text."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One accelerator of a design: its file's plain data, its memory, and changed fields of its technology."""
+
+    data: Raw
+    memory: Any
+    technology_changes: list[Assignment] = field(default_factory=list)
+
+    @property
+    def technology(self) -> TechnologyKey:
+        return str(self.data.get("technology", "")), json.dumps(self.technology_changes)
+
+    def copy(self) -> "Entry":
+        return Entry(
+            data=copy.deepcopy(self.data), memory=self.memory, technology_changes=list(self.technology_changes)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Design:
+    """A design as plain data: what its files would hold, and how it is scheduled."""
+
+    system: Raw
+    entries: dict[str, Entry]
+    scheduler: str
+    objective: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> str:
+        """Text that two designs share exactly when they are the same design."""
+        entries = [(name, e.data, e.memory, e.technology) for name, e in self.entries.items()]
+        return json.dumps([self.system, entries, self.scheduler, self.objective, self.options], sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What every design of a space starts from, and every file that a design may name."""
+
+    label: str
+    system: Raw
+    """The system's file without its accelerators."""
+    entries: Mapping[str, Entry]
+    specs: Mapping[str, Raw]
+    """Accelerator files by the text that names them in the space."""
+    technologies: Mapping[str, Raw]
+    """Technology files by path."""
+    scheduler: str
+    objective: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of that scheduler."""
+    optional: frozenset[str] = frozenset()
+    """Accelerators that some designs have and others have not."""
+
+    def design(self, assignments: Iterable[Assignment] = ()) -> Design:
+        """The design that some assignments make, those of whole accelerators first; `UsageError` for a bad field.
+
+        Passed over: fields of an accelerator that this design leaves out, and options that its scheduler has not.
+        With the last accelerator on a memory go the memory and its links, and with any accelerator that the table of
+        families names goes that table.
+        """
+        design = Design(
+            system=copy.deepcopy(self.system),
+            entries={name: entry.copy() for name, entry in self.entries.items()},
+            scheduler=self.scheduler,
+            objective=self.objective,
+            options=dict(self.options),
+        )
+        assigned = list(assignments)
+        for name, value in assigned:
+            if _is_structure(name):
+                self._restructure(design, name.split("."), value)
+        for name, value in assigned:
+            if not _is_structure(name):
+                self._set(design, tuple(name.split(".")), copy.deepcopy(value), name)
+        _prune(design, self)
+        known = options_of(design.scheduler)
+        design.options = {name: value for name, value in design.options.items() if name in known}
+        return design
+
+    def identity(self) -> str:
+        """Text that changes with anything that a design of this base depends on."""
+        specs = [self.specs, self.technologies, sorted(self.optional)]
+        return json.dumps([self.design().identity(), specs], sort_keys=True)
+
+    def _restructure(self, design: Design, parts: list[str], value: Any) -> None:
+        if parts == ["accelerators"]:
+            if not isinstance(value, list) or not value:
+                raise UsageError("accelerators: must be a list of entries with spec and memory")
+            design.entries = {}
+            for number, each in enumerate(value):
+                entry = self._entry(each, f"accelerators[{number}]")
+                design.entries[str(entry.data.get("name"))] = entry
+            if len(design.entries) != len(value):
+                raise UsageError("accelerators: two have the same name; give one another: set: {name: ...}")
+        elif value is None:
+            design.entries.pop(parts[1], None)
+        else:
+            entry = self._entry(value, ".".join(parts))
+            entry.data["name"] = parts[1]
+            design.entries[parts[1]] = entry
+
+    def _entry(self, value: Any, shown: str) -> Entry:
+        if not isinstance(value, dict) or not {"spec", "memory"} <= set(value) <= {"spec", "memory", "set"}:
+            raise UsageError(f"{shown}: must be a mapping with spec, memory and, if wanted, set")
+        entry = Entry(data=copy.deepcopy(self.specs[value["spec"]]), memory=value["memory"])
+        for name, changed in (value.get("set") or {}).items():
+            set_field(entry.data, tuple(name.split(".")), changed, f"{shown}.set.{name}")
+        return entry
+
+    def _set(self, design: Design, parts: tuple[str, ...], value: Any, shown: str) -> None:
+        match parts:
+            case ("scheduler",):
+                design.scheduler = value
+            case ("objective",):
+                design.objective = value
+            case ("scheduling", *_):
+                raise UsageError(f"{shown}: vary scheduler, scheduler.OPTION or objective")
+            case ("scheduler", option):
+                design.options[option] = value
+            case ("technology", _, *_):
+                for entry in design.entries.values():
+                    entry.technology_changes.append((".".join(parts[1:]), value))
+            case ("accelerators", name, _, *_):
+                if name in design.entries:
+                    _set_accelerator(design.entries[name], parts[2:], value, shown)
+                elif name not in self.entries and name not in self.optional:
+                    raise UsageError(f"{shown}: no accelerator of this space is called {name!r}")
+            case _:
+                set_field(design.system, parts, value, shown)
+
+
+def _is_structure(name: str) -> bool:
+    return name == "accelerators" or (name.startswith("accelerators.") and name.count(".") == 1)
+
+
+def _set_accelerator(entry: Entry, parts: tuple[str, ...], value: Any, shown: str) -> None:
+    match parts:
+        case ("memory",):
+            entry.memory = value
+        case ("technology", _, *_):
+            entry.technology_changes.append((".".join(parts[1:]), value))
+        case ("technology",) | ("name",):
+            raise UsageError(f"{shown}: cannot vary; vary accelerators.NAME with an entry of another spec")
+        case _:
+            set_field(entry.data, parts, value, shown)
+
+
+def _prune(design: Design, base: Base) -> None:
+    """Leaves out what only accelerators that this design has not would use."""
+    used, once_used = ({entry.memory for entry in table.values()} for table in (design.entries, base.entries))
+    memories = design.system.get("memories")
+    if isinstance(memories, dict):
+        gone = [name for name in memories if name not in used and (name in once_used or base.optional)]
+        for name in gone:
+            del memories[name]
+        links = design.system.get("links") or []
+        if gone and isinstance(links, list):
+            design.system["links"] = [link for link in links if not set(link["between"]) & set(gone)]
+    families = design.system.get("families") or {}
+    if isinstance(families, dict) and not set(families.values()) <= set(design.entries):
+        del design.system["families"]
+
+
+class Builder:
+    """Builds designs one after another; what two have in common is checked once."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, Accelerator] = {}
+        self._technologies: dict[TechnologyKey, Technology] = {}
+
+    def system(self, base: Base, design: Design) -> System:
+        """The checked system; `UsageError` with its faults."""
+        placed = tuple(
+            PlacedAccelerator(
+                spec=self._spec(base, name, entry),
+                technology=self._technology(base, entry.technology),
+                memory=entry.memory,
+            )
+            for name, entry in design.entries.items()
+        )
+        entries = [{"spec": name, "memory": entry.memory} for name, entry in design.entries.items()]
+        file = validate({**design.system, "accelerators": entries}, SystemFile, base.label)
+        return assembled_system(file, placed, base.label)
+
+    def _spec(self, base: Base, name: str, entry: Entry) -> Accelerator:
+        text = json.dumps(entry.data)
+        if text not in self._specs:
+            if len(self._specs) > 4096:
+                self._specs.clear()
+            self._specs[text] = validate(entry.data, Accelerator, f"{base.label}: accelerators.{name}")
+        return self._specs[text]
+
+    def _technology(self, base: Base, key: TechnologyKey) -> Technology:
+        if key not in self._technologies:
+            if len(self._technologies) > 256:
+                self._technologies.clear()
+            self._technologies[key] = technology_at_own_node(
+                validate(technology_data(base, key), Technology, key[0]), key[0]
+            )
+        return self._technologies[key]
+
+
+def technology_data(base: Base, key: TechnologyKey) -> Raw:
+    """A technology's plain data with a design's changes."""
+    path, changes = key
+    data = copy.deepcopy(base.technologies[path])
+    for name, value in json.loads(changes):
+        set_field(data, tuple(name.split(".")), value, f"technology.{name}")
+    return data
+
+
+def read_base(
+    system: str,
+    *,
+    scheduler: str | None = None,
+    objective: str | None = None,
+    fixed: Iterable[Assignment] = (),
+    specs: Mapping[str, str] | None = None,
+) -> Base:
+    """Everything that designs need, read once: the system, and the accelerator files that `specs` names.
+
+    `scheduler` and `objective` are those of the system's own file unless given. `specs` gives the path of each file by
+    the text that names it in the space; `fixed` assignments hold in every design.
+    """
+    goal = goal_on(check_scheduling(load_system(system)), scheduler=scheduler, objective=objective)
+    path, raw, accelerators = system_data(system)
+    placed = zip(accelerators.items(), raw["accelerators"], strict=True)
+    entries = {
+        name: Entry(data=_absolute(data, where), memory=entry["memory"]) for (name, (where, data)), entry in placed
+    }
+    found = {name: _read_spec(target) for name, target in (specs or {}).items()}
+    used = [*(entry.data for entry in entries.values()), *found.values()]
+    technologies = {name: read_mapping(Path(name)) for name in dict.fromkeys(data["technology"] for data in used)}
+    base = Base(
+        label=str(path),
+        system={key: value for key, value in raw.items() if key not in ("accelerators", "scheduling")},
+        entries=entries,
+        specs=found,
+        technologies=technologies,
+        scheduler=name_of(goal.scheduler),
+        objective=goal.objective,
+        options=goal.options,
+    )
+    design = base.design(fixed)
+    return replace(
+        base,
+        system=design.system,
+        entries=design.entries,
+        scheduler=design.scheduler,
+        objective=design.objective,
+        options=design.options,
+    )
+
+
+def _read_spec(name: str) -> Raw:
+    path = find("accelerators", name)
+    load_accelerator(path)
+    return _absolute(read_mapping(path), path)
+
+
+def _absolute(data: Raw, where: Path) -> Raw:
+    """An accelerator's plain data with the paths that it names made independent of where its file lies."""
+    named = {key: data[key] for key in ("technology", "timings") if data.get(key)}
+    return {**data, **{key: str((where.parent / target).resolve()) for key, target in named.items()}}

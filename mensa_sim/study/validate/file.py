@@ -1,0 +1,111 @@
+"""A measurement file: CSV with the columns workload, system, metric, measured, source."""
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mensa_sim.errors import FileError
+from mensa_sim.io.files import read_text
+from mensa_sim.io.shipped import is_file, shipped_files
+from mensa_sim.lookup import unknown_name
+
+COLUMNS = ("workload", "system", "metric", "measured", "source")
+METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
+SUFFIXES = (".yaml", ".yml", ".onnx", ".pt2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured figure of one workload on one system."""
+
+    workload: str
+    """As the file says it: for people and in results."""
+    workload_path: str
+    """A bare name of a shipped workload, or a path."""
+    system: str
+    system_path: str
+    metric: str
+    measured: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(str(unknown_name(self.metric, METRICS, "metric")))
+        if not (self.measured > 0 and math.isfinite(self.measured)):
+            raise ValueError(f"measured is {self.measured}, must be a positive number")
+
+
+def read_measurements(path: Path) -> tuple[Measurement, ...]:
+    """Every row of a measurement file; all faults, each with its line, in one `FileError`."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise FileError(str(path), [f"line {reader.line_num}: {error}"]) from error
+    rows = [(line, row) for line, row in rows if any(row) and not row[0].startswith("#")]
+    if not rows:
+        raise FileError(str(path), [f"is empty; its first line is {','.join(COLUMNS)}"])
+    header = rows[0][1]
+    missing = [name for name in COLUMNS[:4] if name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1 and name in COLUMNS})
+    if missing or twice:
+        fault = f"no column {', '.join(missing)}" if missing else f"two columns {', '.join(twice)}"
+        raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(COLUMNS)}"])
+    found: list[Measurement] = []
+    faults: list[str] = []
+    for line, row in rows[1:]:
+        if len(row) > len(header):
+            faults.append(f"line {line}: {len(row)} values for {len(header)} columns; quote a value that holds a comma")
+            continue
+        try:
+            found.append(_measurement(dict(zip(header, row, strict=False)), path.parent))
+        except ValueError as error:
+            faults.append(f"line {line}: {error}")
+    if not found and not faults:
+        faults.append("holds no measurement")
+    if faults:
+        raise FileError(str(path), faults)
+    return tuple(found)
+
+
+def _measurement(row: dict[str, str], folder: Path) -> Measurement:
+    absent = [name for name in COLUMNS[:4] if not row.get(name)]
+    if absent:
+        raise ValueError(f"{', '.join(absent)} is empty")
+    try:
+        measured = float(row["measured"])
+    except ValueError:
+        raise ValueError(f"measured is {row['measured']!r}, must be a number") from None
+    return Measurement(
+        workload=row["workload"],
+        workload_path=_located(row["workload"], folder, ("workloads",)),
+        system=row["system"],
+        system_path=_located(row["system"], folder, ("systems", "accelerators")),
+        metric=row["metric"],
+        measured=measured,
+        source=row.get("source", ""),
+    )
+
+
+def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:
+    """A bare name of what ships stays as it is; anything else lies beside the measurement file."""
+    shipped = {known for kind in kinds for known in shipped_files(kind)}
+    path = Path(name).expanduser()
+    if path.name == name and path.suffix.lower() not in SUFFIXES:
+        beside = next(_beside(folder, name), None)
+        if name in shipped or beside is None:
+            if name not in shipped:
+                raise ValueError(str(unknown_name(name, sorted(shipped), kinds[0][:-1])))
+            return name
+        return str(beside)
+    found = path if path.is_absolute() else folder / path
+    if not is_file(found):
+        raise ValueError(f"{name}: no such file beside the measurement file")
+    return str(found)
+
+
+def _beside(folder: Path, name: str) -> Iterator[Path]:
+    return (folder / f"{name}{suffix}" for suffix in SUFFIXES if is_file(folder / f"{name}{suffix}"))

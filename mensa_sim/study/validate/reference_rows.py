@@ -1,0 +1,170 @@
+"""Measurements of a folder of reference data, with the workload files of the models that they time.
+
+The folder holds CSV files that others published, or that were read from what they published: `coral/` and `eyeriss/`.
+Not every row is a measurement of what we model: other hosts' power modes, models with parts on the host's CPU, and
+models that are not described are left out.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mensa_sim.errors import FileError
+from mensa_sim.io.files import write_yaml
+from mensa_sim.study.validate.file import Measurement
+from mensa_sim.study.validate.reference_workloads import (
+    convolution_stack,
+    dense_stack,
+    host_model,
+    mobilenet_grid,
+    one_layer,
+)
+
+SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3", "edgetpu_usb2": "coral_usb2"}
+HOST_MODE = "10W"
+"""The power mode of the sweep's host that the shipped systems stand for."""
+ZOO = {
+    ("EfficientNet-EdgeTpu S", "224x224"): "efficientnet_edgetpu_s",
+    ("Inception V1", "224x224"): "inception_v1",
+    ("Inception V4", "299x299"): "inception_v4",
+    ("MobileNet V1 0.25", "128x128"): "mobilenet_v1_025_128",
+    ("MobileNet V1 0.50", "160x160"): "mobilenet_v1_050_160",
+    ("MobileNet V1 0.75", "192x192"): "mobilenet_v1_075_192",
+    ("MobileNet V1 1.0", "224x224"): "mobilenet_v1",
+    ("MobileNet V1 1.0 (TF2)", "224x224"): "mobilenet_v1",
+}
+SWEPT_MODELS = {
+    "mobilenet_v1_1.0_224": "mobilenet_v1",
+    "mobilenet_v2_1.0_224": "mobilenet_v2",
+    "coco_ssd_mobilenet_v1": "ssd_mobilenet_v1",
+}
+COMPILED = {
+    "mobilenet_v1_0.25_128_quant": "mobilenet_v1_025_128",
+    "mobilenet_v1_0.5_160_quant": "mobilenet_v1_050_160",
+    "mobilenet_v1_0.75_192_quant": "mobilenet_v1_075_192",
+}
+
+
+def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ...]:
+    """Every row that the model can be held against; workload files of unnamed models are written to `scratch`."""
+    if not (folder / "coral").is_dir():
+        raise FileError(str(folder), ["holds no folder coral"])
+    found: list[Measurement] = []
+    for source in (_zoo, _sweep, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
+        found += source(folder, scratch)
+    return tuple(found)
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as stream:
+            yield from csv.DictReader(stream)
+
+
+def _row(name: str, path: str, system: str, metric: str, measured: str, source: str) -> Measurement:
+    return Measurement(
+        workload=name,
+        workload_path=path,
+        system=system,
+        system_path=system,
+        metric=metric,
+        measured=float(measured),
+        source=source,
+    )
+
+
+def _written(scratch: Path, workload: dict[str, object]) -> str:
+    path = scratch / f"{workload['name']}.yaml"
+    if not path.exists():
+        path.write_text(write_yaml(workload))
+    return str(path)
+
+
+def _zoo(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    for row in _rows(folder / "coral" / "model_zoo_latency.csv"):
+        name = ZOO.get((row["model"], row["input"]))
+        if name is not None:
+            measured = row["latency_ms_usb_accelerator_desktop"]
+            yield _row(name, name, "coral_usb3", "latency_ms", measured, f"Coral model page, {row['model']}")
+
+
+def _sweep(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    seen: set[tuple[str, str]] = set()
+    for row in _rows(folder / "coral" / "usb_operator_sweep.csv"):
+        key = (row["model"], row["device"])
+        if row["device"] not in SWEEP_SYSTEMS or row["host_power_mode"] != HOST_MODE or key in seen:
+            continue
+        seen.add(key)
+        workload = _swept_workload(row["model"])
+        if workload is not None:
+            path = workload if isinstance(workload, str) else _written(scratch, workload)
+            name = workload if isinstance(workload, str) else row["model"]
+            system, source = SWEEP_SYSTEMS[row["device"]], "iwatake2222/EdgeTPU_Analysis"
+            yield _row(name, path, system, "latency_ms", row["latency_ms"], source)
+
+
+def _swept_workload(model: str) -> str | dict[str, object] | None:
+    """A shipped workload's name, a workload file as data, or none for a model that is not known."""
+    if model in SWEPT_MODELS:
+        return SWEPT_MODELS[model]
+    if match := re.fullmatch(r"conv_(\d+)x(\d+)_L(\d+)", model):
+        channels, kernel, layers = map(int, match.groups())
+        return convolution_stack(model, channels, kernel, layers, pixels=128)
+    if match := re.fullmatch(r"dense_(\d+)u_L(\d+)", model):
+        units, layers = map(int, match.groups())
+        return dense_stack(model, units, layers)
+    if match := re.fullmatch(r"in_(\d+)x(\d+)x(\d+)_out_(\d+)x(\d+)x(\d+)", model):
+        sizes = [int(part) for part in match.groups()]
+        return host_model(model, (sizes[0], sizes[1], sizes[2]), (sizes[3], sizes[4], sizes[5]))
+    return None
+
+
+def _grid(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    source = "starbelt/RADMA"
+    for row in _rows(folder / "coral" / "dev_board_micro_grid.csv"):
+        name = f"mobilenet_grid_{row['alpha']}_{row['depth']}"
+        path = _written(scratch, mobilenet_grid(name, float(row["alpha"]), int(row["depth"])))
+        for metric, column in (
+            ("latency_ms", "measured_latency_ms"),
+            ("energy_mj", "measured_energy_mJ"),
+            ("cached_parameter_bytes", "cached_param_bytes"),
+        ):
+            if row[column]:
+                yield _row(name, path, "coral_dev_board_micro", metric, row[column], source)
+
+
+def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    for row in _rows(folder / "coral" / "compiler_cycles.csv"):
+        stem = Path(row["path"]).name.removesuffix("_edgetpu.tflite")
+        if match := re.fullmatch(r"model_conv_(\d+)x\d+x3x(\d+)x(\d+)x(\d+)", stem):
+            pixels, channels, kernel, layers = map(int, match.groups())
+            stack = f"conv_{channels}x{kernel}_L{layers}"
+            path = _written(scratch, convolution_stack(stack, channels, kernel, layers, pixels=pixels))
+            name = stack
+        elif stem == "mobilenet_v1_1.0_224_quant_embedding_extractor":
+            name = path = "mobilenet_v1_embedding"
+            path = _written(scratch, mobilenet_grid(name, 1.0, 5, classes=None))
+        else:
+            name = path = COMPILED[stem]
+        for metric, column in (
+            ("compiler_cycles", "compiler_estimated_cycles"),
+            ("cached_parameter_bytes", "onchip_param_bytes"),
+        ):
+            yield _row(name, path, "coral_usb3", metric, row[column], f"edgetpu_compiler, {row['repo']}")
+
+
+def _compiled_memory(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    for row in _rows(folder / "coral" / "compiled_memory.csv"):
+        name = COMPILED.get(row["file"].removesuffix("_edgetpu.tflite"))
+        if name is not None:
+            measured, source = row["cached_param_bytes_onchip"], "edgetpu_compiler, google-coral/test_data"
+            yield _row(name, name, "coral_dev_board", "cached_parameter_bytes", measured, source)
+
+
+def _eyeriss(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    for row in _rows(folder / "eyeriss" / "alexnet_silicon.csv"):
+        name = f"alexnet_{row['layer'].lower()}"
+        path = _written(scratch, one_layer(name, row["layer"].lower()))
+        source = f"Chen et al., JSSC 2017, table V, {row['layer']}"
+        yield _row(name, path, "eyeriss_v1", "latency_ms", row["total_latency_ms"], source)

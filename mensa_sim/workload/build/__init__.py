@@ -1,0 +1,1 @@
+"""Building layer graphs: operations on tensors in, layers and the bytes between them out."""

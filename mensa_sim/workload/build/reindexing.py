@@ -1,0 +1,91 @@
+"""Which re-orderings and pads cost a copy.
+
+A loop nest fetches its operands with an address generator that walks any strides and clips at any edge, and a copy
+reads in any order too. So a permutation (or a view whose innermost run is broken) is free where only MAC layers and
+copies read it, and rows and columns of zeros are the convolution's own padding where only convolutions read them.
+Everything else streams its operands in order: for it, and for a model output, the re-ordered tensor is written out,
+and that copy is a layer charged with its bytes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from mensa_sim.workload.build.operation import Operation, Role, Tensor
+
+COPY = "copy"
+
+_PADDING_READERS = ("conv1d", "conv2d", "conv3d")
+
+
+def settle_reindexing(operations: Sequence[Operation], outputs: Sequence[str]) -> list[Operation]:
+    """The operations with every STRIDED one made a view or a copy, and every PAD absorbed or made a copy."""
+    readers: dict[str, list[int]] = {}
+    for index, operation in enumerate(operations):
+        for id in dict.fromkeys(tensor.id for tensor in operation.reads):
+            readers.setdefault(id, []).append(index)
+    settled = list(operations)
+    leaving = frozenset(outputs)
+    for index in reversed(range(len(operations))):
+        operation = operations[index]
+        if operation.role is Role.STRIDED:
+            free = all(_read_in_any_order(tensor, settled, readers, leaving) for tensor in operation.writes)
+            settled[index] = replace(operation, role=Role.VIEW) if free else _as_copy(operation)
+        elif operation.role is Role.PAD:
+            into = readers.get(operation.writes[0].id, [])
+            if (
+                operation.writes[0].id not in leaving
+                and into
+                and all(_absorbs(settled[reader], operation.writes[0]) for reader in into)
+            ):
+                for reader in into:
+                    settled[reader] = _with_padding(settled[reader], operation)
+            else:
+                settled[index] = _as_copy(operation)
+    return [part for operation in settled for part in _picked_first(operation)]
+
+
+def _as_copy(operation: Operation) -> Operation:
+    return replace(operation, role=Role.LAYER, operator=COPY)
+
+
+def _picked_first(operation: Operation) -> Iterator[Operation]:
+    """A copy of a part reads that part alone: a view picks it."""
+    whole = operation.reads[0] if operation.operator == COPY and len(operation.reads) == 1 else None
+    copied = operation.writes[0].stored if operation.writes else 0
+    if whole is None or operation.role is not Role.LAYER or whole.constant is not None or copied >= whole.stored:
+        yield operation
+        return
+    picked = replace(whole, id=f"{operation.site.node}/picked", shape=(copied,), stored=copied)
+    yield replace(operation, operator="pick", role=Role.VIEW, reads=(whole,), writes=(picked,))
+    yield replace(operation, reads=(picked,))
+
+
+def _read_in_any_order(
+    tensor: Tensor, settled: list[Operation], readers: Mapping[str, list[int]], leaving: frozenset[str]
+) -> bool:
+    if tensor.id in leaving:
+        return False
+    for index in readers.get(tensor.id, ()):
+        reader = settled[index]
+        if reader.role is Role.VIEW:
+            if not all(_read_in_any_order(view, settled, readers, leaving) for view in reader.writes):
+                return False
+        elif reader.role is not Role.PAD and reader.nest is None and reader.operator != COPY:
+            return False
+    return True
+
+
+def _absorbs(reader: Operation, padded: Tensor) -> bool:
+    return reader.operator in _PADDING_READERS and reader.reads[0].id == padded.id
+
+
+def _with_padding(reader: Operation, pad: Operation) -> Operation:
+    """The convolution on the tensor before the pad: its nest knows the real height and width."""
+    if reader.nest is None:
+        return reader
+    nest = replace(
+        reader.nest,
+        input_height=reader.nest.input_height - pad.pads[0],
+        input_width=reader.nest.input_width - pad.pads[1],
+    )
+    return replace(reader, nest=nest, fused=(*reader.fused, pad.operator))

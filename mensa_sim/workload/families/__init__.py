@@ -1,0 +1,1 @@
+"""Layer families: the paper's ranges, and clusters found in the data."""

@@ -1,0 +1,205 @@
+"""From a list of layers to a layer graph: the bytes that each layer moves, and whether they agree."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mensa_sim.errors import FileError
+from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
+from mensa_sim.workload.importers.layer_list.entries import OPERATIONS_PER_ELEMENT, LayerEntry, pair
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+
+def listed_graph(
+    name: str, entries: Sequence[LayerEntry], *, parameter_bits: int, activation_bits: int, path: str
+) -> LayerGraph:
+    """The layer graph of a list whose names and references are known to be right.
+
+    Raises `FileError` for layers that form a cycle, and with every layer whose inputs hold another number of
+    bytes than it reads.
+    """
+    order = _ordered(entries, path)
+    draft = _Draft(parameter_bits=parameter_bits, activation_bits=activation_bits)
+    for entry in order:
+        draft.add(entry)
+    if draft.faults:
+        position = {entry.name: index for index, entry in enumerate(entries)}
+        raise FileError(path, [f"layers[{position[n]}]: {fault}" for n, fault in draft.faults])
+    read = {edge.producer for edge in draft.edges}
+    layers = [draft.finished(entry, leaves=entry.name not in read) for entry in entries]
+    coverage = Coverage(costed=len(layers))
+    return LayerGraph(name=name, layers=tuple(layers), edges=tuple(draft.edges), coverage=coverage)
+
+
+def _ordered(entries: Sequence[LayerEntry], path: str) -> list[LayerEntry]:
+    """The entries, producers first, else in the order given."""
+    order: list[LayerEntry] = []
+    done: set[str] = set()
+    waiting = list(entries)
+    while waiting:
+        ready = [entry for entry in waiting if done.issuperset(entry.inputs)]
+        if not ready:
+            raise FileError(path, [f"layers: {', '.join(e.name for e in waiting)} wait for each other in a cycle"])
+        order.extend(ready)
+        done.update(entry.name for entry in ready)
+        waiting = [entry for entry in waiting if entry.name not in done]
+    return order
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """The graph so far: what each layer moves, by name."""
+
+    parameter_bits: int
+    activation_bits: int
+    edges: list[Edge] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    _nests: dict[str, LoopNest | None] = field(default_factory=dict)
+    _sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    """Rows and columns of each layer's output, where it has any."""
+    _input_bytes: dict[str, int] = field(default_factory=dict)
+    _model_input_bytes: dict[str, int] = field(default_factory=dict)
+    _output_bytes: dict[str, int] = field(default_factory=dict)
+
+    def add(self, entry: LayerEntry) -> None:
+        """Derives what one layer moves, and the edges into it."""
+        nest = entry.nest(self._input_size(entry))
+        self._nests[entry.name] = nest
+        self._sizes[entry.name] = self._output_size(entry)
+        elements = nest.output_elements if nest else entry.elements or 0
+        given = entry.output_bytes
+        self._output_bytes[entry.name] = self._activation_bytes(elements, entry) if given is None else given
+        offered = [self._output_bytes[producer] for producer in entry.inputs]
+        needed = self._needed_bytes(entry, nest, offered)
+        self._check(entry, nest, needed, sum(offered))
+        self._input_bytes[entry.name] = needed
+        flows = _split(needed, offered)
+        self._model_input_bytes[entry.name] = 0 if entry.recurrent else needed - sum(flows)
+        for producer, size_bytes in zip(entry.inputs, flows, strict=True):
+            self.edges.append(Edge(producer=producer, consumer=entry.name, size_bytes=size_bytes))
+
+    def finished(self, entry: LayerEntry, *, leaves: bool) -> Layer:
+        """The layer of an entry; `leaves` where no layer reads what it makes."""
+        output_bytes = self._output_bytes[entry.name]
+        return Layer(
+            name=entry.name,
+            operator="conv2d" if entry.operator == "convolution" else entry.operator,
+            nest=self._nests[entry.name],
+            vector_ops=self._vector_ops(entry),
+            parameters=tuple(self._parameters(entry)),
+            gathered_bytes=entry.gathered_bytes,
+            input_bytes=self._input_bytes[entry.name],
+            output_bytes=output_bytes,
+            model_input_bytes=self._model_input_bytes[entry.name],
+            model_output_bytes=output_bytes if leaves else 0,
+            steps=entry.steps,
+            recurrent=entry.recurrent,
+            group=entry.group,
+            gate=entry.gate,
+            source=entry.name,
+            parameter_bits=self.parameter_bits,
+            activation_bits=self.activation_bits,
+        )
+
+    def _activation_bytes(self, elements: int, entry: LayerEntry) -> int:
+        return bits_to_bytes(elements * entry.steps * self.activation_bits)
+
+    def _needed_bytes(self, entry: LayerEntry, nest: LoopNest | None, offered: Sequence[int]) -> int:
+        if entry.input_bytes is not None:
+            return entry.input_bytes
+        if nest is None:
+            return sum(offered) or self._activation_bytes(entry.elements or 0, entry)
+        weights = nest.weight_elements if entry.operator == "matmul" else 0
+        return self._activation_bytes(nest.input_elements + weights, entry)
+
+    def _check(self, entry: LayerEntry, nest: LoopNest | None, needed: int, offered: int) -> None:
+        if nest is None or entry.input_bytes is not None or entry.recurrent or not entry.inputs:
+            return
+        if needed != offered:
+            read = f"{nest.B * nest.G * nest.C} x {nest.input_height} x {nest.input_width}"
+            message = f"inputs hold {offered} bytes, but the layer reads {needed} (its input is {read})"
+            self.faults.append((entry.name, f"{message}; mend dims, or say input_bytes"))
+
+    def _input_size(self, entry: LayerEntry) -> tuple[int, int]:
+        """Rows and columns of the real input."""
+        dims = entry.dims
+        if dims is None:
+            return 1, 1
+        if not entry.is_convolution:
+            return 1, dims.OX
+        if entry.input_size is not None:
+            return pair(entry.input_size)
+        above = self._size_above(entry)
+        if above is not None and entry.padding is None and _possible(entry, above):
+            return above
+        strides, dilations = pair(entry.stride), pair(entry.dilation)
+        outputs, taps = (dims.OY, dims.OX), (dims.FY, dims.FX)
+        if entry.padding == "valid":
+            rows, columns = (
+                (o - 1) * s + (f - 1) * d + 1 for o, s, f, d in zip(outputs, strides, taps, dilations, strict=True)
+            )
+            return rows, columns
+        return outputs[0] * strides[0], outputs[1] * strides[1]
+
+    def _output_size(self, entry: LayerEntry) -> tuple[int, int] | None:
+        if entry.is_convolution and entry.dims is not None:
+            return entry.dims.OY, entry.dims.OX
+        return self._size_above(entry) if OPERATIONS_PER_ELEMENT.get(entry.operator) else None
+
+    def _size_above(self, entry: LayerEntry) -> tuple[int, int] | None:
+        """Rows and columns that all of the layer's inputs have."""
+        sizes = {self._sizes[producer] for producer in entry.inputs}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def _vector_ops(self, entry: LayerEntry) -> int:
+        if entry.vector_ops is not None:
+            return entry.vector_ops
+        return (entry.elements or 0) * entry.steps * OPERATIONS_PER_ELEMENT.get(entry.operator, 0)
+
+    def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
+        nest = self._nests[entry.name]
+        name = entry.parameter or f"{entry.name}.parameters"
+        if entry.parameter_bytes is not None:
+            size_bytes = entry.parameter_bytes
+        elif nest is not None and entry.operator != "matmul":
+            biases = nest.G * nest.K if entry.bias else 0
+            size_bytes = bits_to_bytes((nest.weight_elements + biases) * self.parameter_bits)
+        else:
+            size_bytes = 0
+        if size_bytes:
+            yield Parameter(name=name, size_bytes=size_bytes)
+
+
+def _possible(entry: LayerEntry, size: tuple[int, int]) -> bool:
+    """Whether some padding below the filter's extent makes the layer's output from an input of that size."""
+    dims = entry.dims
+    if dims is None:
+        return False
+    per_axis: Mapping[str, tuple[int, int]] = {
+        "outputs": (dims.OY, dims.OX),
+        "taps": (dims.FY, dims.FX),
+        "strides": pair(entry.stride),
+        "dilations": pair(entry.dilation),
+        "inputs": size,
+    }
+    for outputs, taps, stride, dilation, inputs in zip(*per_axis.values(), strict=True):
+        extent = (taps - 1) * dilation + 1
+        fewest = max(1, (inputs - extent) // stride + 1)
+        most = (inputs + extent - 2) // stride + 1
+        if not fewest <= outputs <= most:
+            return False
+    return True
+
+
+def _split(needed: int, offered: Sequence[int]) -> list[int]:
+    """What flows from each producer: all it offers, or its share where the layer reads less.
+
+    >>> _split(10, [4, 4]), _split(6, [8, 4])
+    ([4, 4], [4, 2])
+    """
+    total = sum(offered)
+    if total <= needed:
+        return list(offered)
+    bounds = [sum(offered[:index]) * needed // total for index in range(len(offered) + 1)]
+    return [after - before for before, after in itertools.pairwise(bounds)]

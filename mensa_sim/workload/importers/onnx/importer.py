@@ -1,0 +1,98 @@
+"""An ONNX file as a layer graph, through the same builder and layer makers as a torch model."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Site, Tensor
+from mensa_sim.workload.files import WorkloadFile
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.onnx import layers as onnx_layers
+from mensa_sim.workload.importers.onnx import moves as onnx_moves
+from mensa_sim.workload.importers.onnx import vectors as onnx_vectors
+from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.importers.onnx.joined import joined_nodes
+from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package, read_onnx
+from mensa_sim.workload.importers.onnx.shapes import settle_shapes
+
+ONNX_OPERATORS: Mapping[str, OnnxHandler] = {
+    **onnx_layers.HANDLERS,
+    **onnx_vectors.HANDLERS,
+    **onnx_moves.HANDLERS,
+}
+"""ONNX operator to the handler that adds its layers."""
+
+
+def graph_of_onnx(workload: WorkloadFile, path: Path) -> LayerGraph:
+    """The layer graph of a workload whose model is an ONNX file; a `TraceError` names the file and the node."""
+    file = workload.reference.path_beside(path)
+    model = read_onnx(file, [(entry.name, entry.shape) for entry in workload.inputs])
+    settle_shapes(model, str(file))
+    try:
+        return _graph(model, workload)
+    except TraceError as error:
+        raise TraceError(f"{file}: {error}") from error
+
+
+def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
+    builder = GraphBuilder(
+        workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
+    )
+    for name in model.inputs:
+        builder.input(name, model.shapes[name], index=name in model.integers)
+    for name in model.settled:
+        builder.note_layout(name)
+    read = {name for node in model.proto.graph.node for name in node.input} | set(model.outputs)
+    taken: Counter[str] = Counter()
+    joined = joined_nodes(model)
+    for name in joined.absorbed:
+        builder.note_fused(name)
+    for node in joined.nodes:
+        call = _call(node, model, builder, read, taken)
+        handler = ONNX_OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if handler is None:
+            call.unsupported()
+        else:
+            handler(call)
+    for name in model.outputs:
+        if name not in model.constants:
+            builder.output(name)
+    return builder.build()
+
+
+def _call(node: Any, model: OnnxModel, builder: GraphBuilder, read: set[str], taken: Counter[str]) -> OnnxCall:
+    onnx = onnx_package()
+    label = node.name or f"{node.op_type}_{node.output[0]}"
+    taken[label] += 1
+    unique = label if taken[label] == 1 else f"{label}#{taken[label]}"
+    path = [piece for piece in label.replace("/", ".").split(".") if piece]
+    site = Site(node=unique, name=".".join(path) or unique, source=".".join(path[:-1]))
+    return OnnxCall(
+        builder=builder,
+        model=model,
+        site=site,
+        operator=node.op_type,
+        inputs=tuple(node.input),
+        results=tuple(_result(name, node, label, model) if name in read else None for name in node.output),
+        attributes={entry.name: _plain(onnx.helper.get_attribute_value(entry)) for entry in node.attribute},
+    )
+
+
+def _result(name: str, node: Any, label: str, model: OnnxModel) -> Tensor | None:
+    if not name:
+        return None
+    shape = model.shapes.get(name)
+    if shape is None:
+        raise TraceError(
+            f"node {label} ({node.op_type}): the shape of its output {name} is unknown; "
+            "it depends on the data, or shape inference does not know the operator; state it in the file's value_info"
+        )
+    made = Tensor(id=name, shape=shape, stored=0, index=name in model.integers)
+    return Tensor(id=name, shape=shape, stored=made.elements, index=made.index)
+
+
+def _plain(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,202 @@
+"""ONNX operators that multiply: convolutions, matrix products, attention, recurrent layers."""
+
+from collections.abc import Mapping
+
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.importers.onnx.joined import LINEAR
+from mensa_sim.workload.operators.attention import attention
+from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
+from mensa_sim.workload.operators.einsum import is_product
+from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.matrix import matmul, product
+from mensa_sim.workload.operators.recurrent import CellWeights
+from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent
+from mensa_sim.workload.operators.views import permute, view
+
+
+def _convolution(call: OnnxCall) -> None:
+    weight = call.tensor(1)
+    rank = len(weight.shape) - 2
+    make = transposed_convolution if call.operator == "ConvTranspose" else convolution
+    make(
+        call.builder,
+        call.site,
+        data=call.tensor(0),
+        weight=weight,
+        bias=call.optional(2),
+        output=call.result,
+        stride=call.attributes.get("strides", [1] * rank),
+        dilation=call.attributes.get("dilations", [1] * rank),
+        groups=call.attributes.get("group", 1),
+    )
+
+
+def _gemm(call: OnnxCall) -> None:
+    """alpha * A' B' + beta * C; factors fold into constants, and cost a product each where there are none."""
+    left, right, addend = call.tensor(0), call.tensor(1), call.optional(2)
+    rows, depth = left.shape[::-1] if call.attributes.get("transA", 0) else left.shape
+    columns = right.shape[0] if call.attributes.get("transB", 0) else right.shape[1]
+    data, weight = left, right
+    if left.constant is not None and right.constant is None:
+        data, weight, rows, columns = right, left, columns, rows
+    if addend is not None and addend.constant is None and call.attributes.get("beta", 1.0) != 1.0:
+        addend = _scaled(call, addend, "beta")
+    if weight.constant is None and call.attributes.get("alpha", 1.0) != 1.0:
+        data = _scaled(call, data, "alpha")
+    product(
+        call.builder,
+        call.site,
+        operator="linear" if weight.constant is not None else "matmul",
+        data=data,
+        weight=weight,
+        output=call.result,
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        addend=addend,
+    )
+
+
+def _scaled(call: OnnxCall, tensor: Tensor, factor: str) -> Tensor:
+    scaled = call.new(factor, tensor.shape)
+    elementwise(call.builder, call.site, operator="mul", operands=(tensor,), output=scaled)
+    return scaled
+
+
+def _matmul(call: OnnxCall) -> None:
+    matmul(call.builder, call.site, left=call.tensor(0), right=call.tensor(1), output=call.result)
+
+
+def _linear(call: OnnxCall) -> None:
+    matmul(
+        call.builder,
+        call.site,
+        left=call.tensor(0),
+        right=call.tensor(1),
+        output=call.result,
+        addend=call.tensor(2),
+    )
+
+
+def _attention(call: OnnxCall) -> None:
+    """The standard's Attention without a cache; heads side by side in the last axis are taken apart first."""
+    if call.has(4) or call.has(5) or len(call.outputs) > 1:
+        call.unsupported()
+        return
+    heads = (call.attributes.get("q_num_heads", 1), *(call.attributes.get("kv_num_heads", 1),) * 2)
+    query, key, value = (_by_head(call, at, count) for at, count in enumerate(heads))
+    output = call.result
+    joined = len(output.shape) == 3
+    apart = call.new("heads", (*query.shape[:3], value.shape[-1])) if joined else output
+    attention(
+        call.builder,
+        call.site,
+        query=query,
+        key=key,
+        value=value,
+        mask=call.optional(3),
+        causal=bool(call.attributes.get("is_causal", 0)),
+        output=apart,
+    )
+    if joined:
+        batch, count, length, width = apart.shape
+        turned = call.new("joined", (batch, length, count, width))
+        permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
+        view(call.builder, call.site, data=turned, output=output)
+
+
+def _by_head(call: OnnxCall, at: int, heads: int) -> Tensor:
+    """[batch, length, heads * width] as [batch, heads, length, width]."""
+    data = call.tensor(at)
+    if len(data.shape) == 4:
+        return data
+    batch, length, width = data.shape
+    apart = call.new(f"apart{at}", (batch, length, heads, width // heads))
+    turned = call.new(f"turned{at}", (batch, heads, length, width // heads))
+    view(call.builder, call.site, data=data, output=apart)
+    permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
+    return turned
+
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+
+def _recurrent(call: OnnxCall) -> None:
+    """X [T, B, I], W [D, gates * H, I], R [D, gates * H, H], B [D, 2 * gates * H], lengths, h0, c0, peepholes."""
+    if call.has(7) or call.attributes.get("input_forget", 0) or (call.has(4) and call.value(4) is None):
+        call.unsupported()
+        return
+    weight, hidden, bias = call.tensor(1), call.tensor(2), call.optional(3)
+    cells = [[_cell(call, weight, hidden, bias, direction) for direction in range(weight.shape[0])]]
+    batch_first = bool(call.attributes.get("layout", 0))
+    data = call.tensor(0)
+    steps, batch = (data.shape[1], data.shape[0]) if batch_first else data.shape[:2]
+    directions, units = hidden.shape[0], hidden.shape[2]
+    shapes = ((steps, directions, batch, units), (directions, batch, units), (directions, batch, units))
+    count = 3 if call.operator == "LSTM" else 2
+    results = [
+        (call.results[at] if at < len(call.results) else None) or call.new(f"unread{at}", shapes[at])
+        for at in range(count)
+    ]
+    stacked_recurrent(
+        call.builder,
+        call.site,
+        kind=call.operator.lower(),
+        data=data,
+        batch_first=batch_first,
+        cells=cells,
+        initial=_state(call, 5, shapes[1]),
+        initial_cell=_state(call, 6, shapes[2]) if call.operator == "LSTM" else None,
+        results=results,
+    )
+
+
+def _state(call: OnnxCall, at: int, shape: tuple[int, ...]) -> Tensor | None:
+    """The first state, [directions, batch, units]; what is not given is zeros."""
+    value = call.value(at)
+    given = None if value is not None and not value.any() else call.optional(at)
+    if given is None:
+        return call.builder.constant(
+            f"{call.site.node}/zeros{at}", shape, name=f"{call.site.node}.zeros{at}", fill=True
+        )
+    if call.attributes.get("layout", 0):
+        turned = call.new(f"state{at}", shape)
+        permute(call.builder, call.site, data=given, output=turned, order=(1, 0, 2))
+        return call.builder.tensor(turned.id)
+    return given
+
+
+def _cell(call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, direction: int) -> CellWeights:
+    def part(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+        mark = f"[{direction}]" if tensor.shape[0] > 1 else ""
+        named = f"{tensor.constant or tensor.id}{mark}{name}"
+        return call.builder.constant(f"{call.site.node}/{tensor.id}{mark}{name}", shape, name=named)
+
+    rows = weight.shape[1]
+    return CellWeights(
+        input=part(weight, "", weight.shape[1:]),
+        hidden=part(hidden, "", hidden.shape[1:]),
+        input_bias=part(bias, ".input", (rows,)) if bias is not None else None,
+        hidden_bias=part(bias, ".hidden", (rows,)) if bias is not None else None,
+    )
+
+
+def _einsum(call: OnnxCall) -> None:
+    equation = call.attributes["equation"]
+    if len(call.inputs) == 2 and is_product(equation):
+        call.as_aten("einsum", equation=equation, tensors=list(call.operands))
+    else:
+        call.unsupported()
+
+
+HANDLERS: Mapping[str, OnnxHandler] = {
+    "Conv": _convolution,
+    "ConvTranspose": _convolution,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    LINEAR: _linear,
+    "Attention": _attention,
+    "Einsum": _einsum,
+    **dict.fromkeys(_GATES, _recurrent),
+}

@@ -1,0 +1,157 @@
+"""ONNX operators that move or re-index: views, parts, copies, gathers, constants."""
+
+from collections.abc import Mapping
+
+from mensa_sim.workload.build.operation import Role
+from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.operators.copies import concatenation, copy, pad
+from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.indexing import embedding, gather
+from mensa_sim.workload.operators.views import part, permute, view
+
+
+def _view(call: OnnxCall) -> None:
+    view(call.builder, call.site, data=call.tensor(0), output=call.result, operator=call.operator.lower())
+
+
+def _cast(call: OnnxCall) -> None:
+    """Free between floats, and where it only marks a precision, which the workload file gives."""
+    data = call.tensor(0)
+    if data.index == call.result.index:
+        view(call.builder, call.site, data=data, output=call.result, operator="cast")
+    else:
+        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=call.result)
+
+
+def _transpose(call: OnnxCall) -> None:
+    data = call.tensor(0)
+    order = call.attributes.get("perm", range(len(data.shape))[::-1])
+    permute(call.builder, call.site, data=data, output=call.result, order=order)
+
+
+def _slice(call: OnnxCall) -> None:
+    """One part per axis that is cut; backwards or computed places are a copy."""
+    data, output = call.tensor(0), call.result
+    starts = call.integers("starts", 1)
+    axes = call.integers("axes", 3) or list(range(len(starts or ())))
+    steps = call.integers("steps", 4) or [1] * len(axes)
+    if starts is None or any(step < 1 for step in steps):
+        gather(call.builder, call.site, data=data, indices=(), output=output)
+        return
+    cuts = [
+        (axis % len(data.shape), start, step)
+        for axis, start, step in zip(axes, starts, steps, strict=True)
+        if data.shape[axis] != output.shape[axis] or step != 1
+    ]
+    if not cuts:
+        view(call.builder, call.site, data=data, output=output, operator="slice")
+    for index, (axis, start, step) in enumerate(cuts):
+        shape = tuple(output.shape[axis] if at == axis else size for at, size in enumerate(data.shape))
+        last = index == len(cuts) - 1
+        piece = output if last else call.new(f"cut{index}", shape)
+        first = min(max(start + (data.shape[axis] if start < 0 else 0), 0), data.shape[axis])
+        length = output.shape[axis]
+        part(call.builder, call.site, data=data, output=piece, axis=axis, start=first, length=length, step=step)
+        data = piece if last else call.builder.tensor(piece.id)
+
+
+def _split(call: OnnxCall) -> None:
+    data, start = call.tensor(0), 0
+    axis = call.attributes.get("axis", 0) % len(data.shape)
+    lengths = call.integers("split", 1)
+    if lengths is None:
+        pieces = call.attributes.get("num_outputs", len(call.results))
+        lengths = [-(-data.shape[axis] // pieces)] * pieces
+    for result, length in zip(call.results, lengths, strict=False):
+        if result is not None:
+            size = result.shape[axis]
+            part(
+                call.builder,
+                call.site,
+                data=data,
+                output=result,
+                axis=axis,
+                start=start,
+                length=size,
+                operator="split",
+            )
+        start += length
+
+
+def _concat(call: OnnxCall) -> None:
+    concatenation(call.builder, call.site, operands=call.operands, output=call.result)
+
+
+def _pad(call: OnnxCall) -> None:
+    data, widths = call.tensor(0), call.integers("pads", 1)
+    rank = len(data.shape)
+    if widths is None:
+        copy(call.builder, call.site, operands=(data,), outputs=(call.result,))
+        return
+    axes = [axis % rank for axis in call.integers("axes", 3) or range(rank)]
+    low_high = {axis: (widths[at], widths[at + len(axes)]) for at, axis in enumerate(axes)}
+    torch_order = [width for axis in reversed(range(rank)) for width in low_high.get(axis, (0, 0))]
+    value = call.value(2)
+    fill = call.attributes.get("value", 0.0) if value is None else float(value.reshape(-1)[0])
+    zeros = call.attributes.get("mode", "constant") == "constant" and fill == 0
+    pad(call.builder, call.site, data=data, output=call.result, widths=torch_order, zeros=zeros)
+
+
+def _tile(call: OnnxCall) -> None:
+    data = call.tensor(0)
+    if data.elements == call.result.elements:
+        view(call.builder, call.site, data=data, output=call.result)
+    else:
+        copy(call.builder, call.site, operands=(data,), outputs=(call.result,))
+
+
+def _shuffle(call: OnnxCall) -> None:
+    call.add("shuffle", role=Role.STRIDED)
+
+
+def _gather(call: OnnxCall) -> None:
+    """A known place is a part; computed rows of a parameter table are an embedding."""
+    data, indices = call.tensor(0), call.tensor(1)
+    axis = call.attributes.get("axis", 0) % len(data.shape)
+    value = call.value(1)
+    if call.operator == "Gather" and value is not None and value.size == 1:
+        start = int(value.reshape(-1)[0]) % data.shape[axis]
+        part(
+            call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select"
+        )
+    elif call.operator == "Gather" and data.constant is not None and axis == 0:
+        embedding(call.builder, call.site, table=data, indices=indices, output=call.result)
+    else:
+        gather(call.builder, call.site, data=data, indices=(indices,), output=call.result)
+
+
+def _scatter(call: OnnxCall) -> None:
+    updates = call.tensor(2)
+    copy(call.builder, call.site, operands=call.operands, outputs=(call.result,), vector_ops=updates.elements)
+
+
+def _fill(call: OnnxCall) -> None:
+    call.builder.fill(call.site, call.result)
+
+
+def _table(call: OnnxCall) -> None:
+    """Numbers that depend on no input."""
+    call.add(call.operator.lower(), reads=())
+
+
+HANDLERS: Mapping[str, OnnxHandler] = {
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Expand"), _view),
+    **dict.fromkeys(("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), _cast),
+    "Transpose": _transpose,
+    "Slice": _slice,
+    "Split": _split,
+    "Concat": _concat,
+    "Pad": _pad,
+    "Tile": _tile,
+    "DepthToSpace": _shuffle,
+    "SpaceToDepth": _shuffle,
+    **dict.fromkeys(("Gather", "GatherElements", "GatherND"), _gather),
+    **dict.fromkeys(("ScatterElements", "ScatterND", "Scatter"), _scatter),
+    "ConstantOfShape": _fill,
+    **dict.fromkeys(("Range", "EyeLike"), _table),
+}

@@ -1,0 +1,215 @@
+"""ONNX operators of the vector unit: elementwise, normalisation, pooling, softmax, reductions, resizing."""
+
+import math
+from collections.abc import Mapping
+
+from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.importers.onnx.joined import ACTIVATION
+from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
+from mensa_sim.workload.operators.pooling import adaptive_pool, pool
+from mensa_sim.workload.operators.reduction import OPERATIONS_PER_ELEMENT, reduction
+from mensa_sim.workload.operators.resize import resize
+from mensa_sim.workload.operators.softmax import softmax_operations
+from mensa_sim.workload.operators.views import view
+
+_SPELT_ALIKE = """
+    Relu Elu Selu Celu Gelu Sigmoid HardSigmoid Mish Tanh Softplus Softsign Add Sub Mul Div Pow Where Abs Neg Sign
+    Ceil Floor Round Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf IsNaN IsInf
+"""
+
+ELEMENTWISE: Mapping[str, str] = {
+    **{name: name.lower() for name in _SPELT_ALIKE.split()},
+    "LeakyRelu": "leaky_relu",
+    "PRelu": "prelu",
+    "ThresholdedRelu": "threshold",
+    "HardSwish": "hardswish",
+    "Swish": "silu",
+    "Clip": "clamp",
+    "Mod": "remainder",
+    "Equal": "eq",
+    "Less": "lt",
+    "LessOrEqual": "le",
+    "Greater": "gt",
+    "GreaterOrEqual": "ge",
+    "And": "logical_and",
+    "Or": "logical_or",
+    "Xor": "logical_xor",
+    "Not": "logical_not",
+    "BitwiseAnd": "bitwise_and",
+    "BitwiseOr": "bitwise_or",
+    "BitwiseXor": "bitwise_xor",
+    "BitwiseNot": "bitwise_not",
+    "BitShift": "bitwise_left_shift",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Sum": "add",
+}
+"""ONNX operator to the name that torch has for it: one operation per element and operand beyond the first."""
+
+_REDUCTIONS: Mapping[str, str] = {
+    "ReduceMean": "mean",
+    "ReduceSum": "sum",
+    "ReduceMax": "amax",
+    "ReduceMin": "amin",
+    "ReduceProd": "prod",
+    "ReduceL1": "norm",
+    "ReduceL2": "norm",
+    "ReduceSumSquare": "norm",
+    "ReduceLogSumExp": "logsumexp",
+    "ArgMax": "argmax",
+    "ArgMin": "argmin",
+    "CumSum": "cumsum",
+}
+
+_MANY = ("Max", "Min", "Sum")
+
+
+def _elementwise(call: OnnxCall) -> None:
+    operands = call.operands[:1] if call.operator == "Clip" else call.operands
+    per_element = max(1, len(operands) - 1) if call.operator in _MANY else 1
+    elementwise(
+        call.builder,
+        call.site,
+        operator=ELEMENTWISE[call.operator],
+        operands=operands,
+        output=call.result,
+        operations_per_element=per_element,
+    )
+
+
+def _activation(call: OnnxCall) -> None:
+    kind = call.attributes["kind"]
+    elementwise(call.builder, call.site, operator=kind, operands=call.operands, output=call.result)
+
+
+def _batch_norm(call: OnnxCall) -> None:
+    scale, shift = call.tensor(1), call.tensor(2)
+    names = (scale.constant or scale.id, shift.constant or shift.id)
+    batch_norm(call.builder, call.site, data=call.tensor(0), names=names, output=call.result)
+
+
+def _normalise(call: OnnxCall, operator: str, statistics: int, *, centred: bool = True) -> None:
+    normalisation(
+        call.builder,
+        call.site,
+        operator=operator,
+        data=call.tensor(0),
+        weight=call.optional(1),
+        bias=call.optional(2),
+        output=call.result,
+        statistics=statistics,
+        centred=centred,
+    )
+
+
+def _layer_norm(call: OnnxCall) -> None:
+    shape = call.result.shape
+    rows = math.prod(shape[: call.attributes.get("axis", -1) % len(shape)])
+    if call.operator == "LayerNormalization":
+        _normalise(call, "layer_norm", rows)
+    else:
+        _normalise(call, "rms_norm", rows, centred=False)
+
+
+def _instance_norm(call: OnnxCall) -> None:
+    _normalise(call, "instance_norm", call.result.shape[0] * call.result.shape[1])
+
+
+def _group_norm(call: OnnxCall) -> None:
+    _normalise(call, "group_norm", call.result.shape[0] * call.attributes["num_groups"])
+
+
+def _pool(call: OnnxCall) -> None:
+    mean = call.operator == "AveragePool"
+    pool(
+        call.builder,
+        call.site,
+        operator="avg_pool" if mean else "max_pool",
+        data=call.tensor(0),
+        outputs=call.outputs,
+        window=math.prod(call.attributes["kernel_shape"]),
+        mean=mean,
+    )
+
+
+def _global_pool(call: OnnxCall) -> None:
+    mean = call.operator == "GlobalAveragePool"
+    adaptive_pool(
+        call.builder,
+        call.site,
+        operator="avg_pool" if mean else "max_pool",
+        data=call.tensor(0),
+        outputs=call.outputs,
+        rank=len(call.result.shape) - 2,
+        mean=mean,
+    )
+
+
+def _softmax(call: OnnxCall) -> None:
+    """Before operator set 13 the rows are all axes from `axis` on."""
+    shape, older = call.result.shape, call.model.opset < 13
+    axis = call.attributes.get("axis", 1 if older else -1) % len(shape)
+    row = math.prod(shape[axis:]) if older else shape[axis]
+    logarithm = call.operator == "LogSoftmax"
+    operations = softmax_operations(call.result.elements, row)
+    if logarithm:
+        operations += call.result.elements // row
+    call.add("log_softmax" if logarithm else "softmax", vector_ops=operations)
+
+
+def _reduce(call: OnnxCall) -> None:
+    operator = _REDUCTIONS[call.operator]
+    if call.operator.startswith("Reduce") and call.tensor(0).shape == call.result.shape and operator != "norm":
+        view(call.builder, call.site, data=call.tensor(0), output=call.result)
+        return
+    reduction(
+        call.builder,
+        call.site,
+        operator=operator,
+        operands=call.operands[:1],
+        outputs=call.outputs,
+        operations_per_element=OPERATIONS_PER_ELEMENT[operator],
+    )
+
+
+def _top_k(call: OnnxCall) -> None:
+    call.as_aten("topk", input=call.tensor(0), k=call.result.shape[-1], dim=call.attributes.get("axis", -1))
+
+
+def _resize(call: OnnxCall) -> None:
+    data, output = call.tensor(0), call.result
+    if data.shape == output.shape:
+        view(call.builder, call.site, data=data, output=output)
+        return
+    axes = sum(before != after for before, after in zip(data.shape, output.shape, strict=True))
+    mode = call.attributes.get("mode", "nearest")
+    linear = ("linear", "bilinear", "trilinear")
+    if mode == "linear" and axes <= len(linear):
+        resize(call.builder, call.site, mode=linear[axes - 1], operands=(data,), output=output)
+    elif mode in ("nearest", "cubic") and axes <= 2:
+        torch_mode = "bicubic" if mode == "cubic" else "nearest"
+        resize(call.builder, call.site, mode=torch_mode, operands=(data,), output=output)
+    else:
+        call.unsupported()
+
+
+HANDLERS: Mapping[str, OnnxHandler] = {
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_REDUCTIONS, _reduce),
+    ACTIVATION: _activation,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "RMSNormalization": _layer_norm,
+    "InstanceNormalization": _instance_norm,
+    "GroupNormalization": _group_norm,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+    "TopK": _top_k,
+    "Resize": _resize,
+    "Upsample": _resize,
+}

@@ -1,0 +1,1 @@
+"""The torch importer: modules and exported programs."""

@@ -1,0 +1,138 @@
+"""Asking torch to export a module on `meta` tensors, and saying in one line why it could not."""
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+from torch.fx import GraphModule
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.importers.torch.effects import has_visible_effects
+from mensa_sim.workload.operators.registry import can_read, without_underscore
+
+
+def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
+    """The exported program of a module; inputs by position or by name, on the module's device (`meta`)."""
+    if not isinstance(module, torch.nn.Module):
+        raise TraceError(
+            f"{name}: the model is a {type(module).__name__}, not a torch.nn.Module; "
+            "name a callable that returns a module"
+        )
+    by_name = dict(inputs) if isinstance(inputs, Mapping) else {}
+    by_position = () if isinstance(inputs, Mapping) else tuple(inputs)
+    with _in_evaluation(module), quietly(), torch.no_grad():
+        try:
+            return torch.export.export(module, by_position, by_name, strict=False)
+        except Exception as error:
+            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
+    """The same program without effects, in operators that we can read; composite ones are kept where we read them.
+
+    In-place operators are taken out only where one changes what something else sees, which takes torch as long as
+    the export. An operator that we cannot read is taken apart by torch's own decomposition, where it has one.
+    """
+    with quietly(), torch.no_grad():
+        try:
+            if has_visible_effects(program.graph_module):
+                program = program.run_decompositions({})
+            tried: set[OpOverload] = set()
+            while opaque := [target for target in _unreadable(program.graph_module) if target not in tried]:
+                tried.update(opaque)
+                every = torch.export.default_decompositions()
+                table = {target: every[target] for target in opaque if target in every}
+                if table:
+                    program = _taken_apart(program, table)
+            return program
+        except Exception as error:
+            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+
+
+def _taken_apart(program: ExportedProgram, table: Mapping[OpOverload, Callable[..., Any]]) -> ExportedProgram:
+    """The program with those operators decomposed, except one that checks values on the way (`linalg.inv`).
+
+    Such checks are put in order by tokens, which are no data; the operator stays whole, unsupported as it is.
+    """
+    result: ExportedProgram = program.run_decompositions(dict(table))
+    if not _has_tokens(result):
+        return result
+    for target, rule in table.items():
+        result = program.run_decompositions({target: rule})
+        program = program if _has_tokens(result) else result
+    return program
+
+
+def _has_tokens(program: ExportedProgram) -> bool:
+    return any(spec.kind is InputKind.TOKEN for spec in program.graph_signature.input_specs)
+
+
+def _unreadable(module: GraphModule) -> list[OpOverload]:
+    """The operators of a graph and the regions in it that have no handler, or whose arguments theirs cannot read."""
+    graphs = [part.graph for part in module.modules() if isinstance(part, GraphModule)]
+    nodes = [node for graph in graphs for node in graph.nodes if isinstance(node.target, OpOverload)]
+    return list(
+        dict.fromkeys(node.target for node in nodes if not can_read(without_underscore(str(node.target)), node.args))
+    )
+
+
+@contextmanager
+def _in_evaluation(module: torch.nn.Module) -> Iterator[None]:
+    """Dropout off and batch norm on its running statistics, as in inference; put back afterwards."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """torch logs and prints the failures that we report in a line, and warns of what does not concern a trace."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _reason(error: Exception) -> str:
+    """What a user needs of an export error: its first line, where in the model, and what to do."""
+    text = str(error).strip()
+    first = text.splitlines()[0].partition(" (unhinted")[0].rstrip(".") if text else type(error).__name__
+    kind = type(error).__name__
+    place = _place(text)
+    if "DataDependent" in kind or "data-dependent" in first:
+        return (
+            f"control flow or a shape depends on the data{place} ({first}); "
+            "fix the branch or the size for this trace, only static graphs can be mapped"
+        )
+    if "PackedSequence" in text or "batch_sizes" in text or "pack_padded" in text:
+        return f"packed sequences cannot be traced{place}; pass padded tensors of one length instead ({first})"
+    if "is not a known type" in first:
+        return f"{first.split(',')[0]}; have the model take and return tensors alone (of transformers: use_cache=False)"
+    return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"
+
+
+def _place(text: str) -> str:
+    """The model's own line that raised the error, where torch tells it."""
+    lines = [line.strip() for line in text.splitlines()]
+    files = [line for line in lines if line.startswith("File ") and "site-packages/torch" not in line]
+    if not files:
+        return ""
+    at = lines.index(files[-1])
+    code = f": {lines[at + 1]}" if at + 1 < len(lines) else ""
+    return f" at {files[-1].removeprefix('File ')}{code}"

@@ -1,0 +1,153 @@
+"""Reading the nodes of an exported graph: each ATen call goes to its handler with named arguments and tensors."""
+
+import operator
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Site, Tensor
+from mensa_sim.workload.operators.call import Call, unsupported
+from mensa_sim.workload.operators.registry import handler_of, without_underscore
+
+_INDEX_TYPES = (torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
+
+_COMPOSED = (
+    "torch.nn.modules.container.",
+    "torch.nn.modules.transformer.",
+    "torch.nn.modules.activation.MultiheadAttention",
+)
+"""Modules of torch that run several operators."""
+
+_INLINED = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
+"""Regions that only set a mode: their body is read in place."""
+
+
+class NodeReader:
+    """Feeds a builder with the nodes of a graph, in order."""
+
+    def __init__(self, builder: GraphBuilder, *, name: str) -> None:
+        self._builder = builder
+        self._name = name
+
+    def read(self, node: Node, module: GraphModule, prefix: str = "") -> None:
+        """One call of the graph; `prefix` keeps the nodes of an inlined region apart."""
+        if node.target is operator.getitem:
+            source, index = node.args[0], node.args[1]
+            assert isinstance(source, Node)
+            if node.users:  # an exported graph also takes results apart that nobody reads
+                self._alias_item(prefix, node, source, index)
+        elif isinstance(node.target, torch._ops.HigherOrderOperator):
+            self._read_region(node, module, prefix)
+        elif isinstance(node.target, torch._ops.OpOverload):
+            self._read_call(node, prefix)
+        elif _results(node, self._name):
+            raise TraceError(f"{self._name}: {node.name} calls {node.target}, which is no tensor operator")
+
+    def _alias_item(self, prefix: str, node: Node, source: Node, index: Any) -> None:
+        self._builder.alias(prefix + node.name, self._builder.tensor(f"{prefix}{source.name}#{index}"))
+
+    def _read_call(self, node: Node, prefix: str) -> None:
+        target = without_underscore(str(node.target))
+        several = isinstance(node.meta.get("val"), tuple | list)
+        results = tuple(
+            _tensor(prefix + node.name + (f"#{index}" if several else ""), value, node, self._name)
+            for index, value in _results(node, self._name)
+        )
+        if not results:
+            self._builder.note_layout(prefix + node.name)
+            return
+        call = Call(
+            builder=self._builder,
+            site=_site(node, prefix),
+            target=target,
+            arguments=self._arguments(node, prefix),
+            results=results,
+        )
+        (handler_of(target) or unsupported)(call)
+
+    def _arguments(self, node: Node, prefix: str) -> dict[str, Any]:
+        assert isinstance(node.target, torch._ops.OpOverload)
+        schema = node.target._schema.arguments
+        by_position = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
+        given = {**by_position, **node.kwargs}
+        named: dict[str, Any] = {}
+        for argument in schema:
+            if argument.name in given or argument.has_default_value():
+                value = given.get(argument.name, argument.default_value)
+                named["input" if argument.name == "self" else argument.name] = self._value(value, prefix)
+        return named
+
+    def _value(self, value: Any, prefix: str) -> Any:
+        if isinstance(value, Node):
+            return self._builder.tensor(prefix + value.name)
+        if isinstance(value, list | tuple):
+            return [self._value(item, prefix) for item in value]
+        return value
+
+    def _read_region(self, node: Node, module: GraphModule, prefix: str) -> None:
+        kind = str(node.target)
+        if kind not in _INLINED:
+            raise TraceError(
+                f"{self._name}: {node.name} is dynamic control flow ({kind}); "
+                "only static graphs can be mapped, unroll or fix it for this trace"
+            )
+        at = next(i for i, a in enumerate(node.args) if isinstance(a, Node) and a.op == "get_attr")
+        body_node = node.args[at]
+        assert isinstance(body_node, Node)
+        body = getattr(module, str(body_node.target))
+        inner = f"{prefix}{node.name}/"
+        placeholders = [n for n in body.graph.nodes if n.op == "placeholder"]
+        for placeholder, operand in zip(placeholders, node.args[at + 1 :], strict=True):
+            assert isinstance(operand, Node)
+            self._builder.alias(inner + placeholder.name, self._builder.tensor(prefix + operand.name))
+        for call in body.graph.nodes:
+            if call.op == "call_function":
+                self.read(call, body, inner)
+        returned = body.graph.output_node().args[0]
+        for index, value in enumerate(returned):
+            if isinstance(value, Node):
+                self._builder.alias(f"{prefix}{node.name}#{index}", self._builder.tensor(inner + value.name))
+
+
+def static_shape(value: torch.Tensor, node: str, name: str) -> tuple[int, ...]:
+    """The shape of a traced tensor, which must be known."""
+    if not all(isinstance(size, int) for size in value.shape):
+        raise TraceError(
+            f"{name}: the shape of {node} depends on the data or is dynamic ({list(value.shape)}); "
+            "fix it for this trace, only static shapes can be mapped"
+        )
+    return tuple(value.shape)
+
+
+def is_index(value: torch.Tensor) -> bool:
+    """True for integers that index, wider than a quantised activation."""
+    return value.dtype in _INDEX_TYPES
+
+
+def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
+    if isinstance(node.target, torch._ops.OpOverload) and not node.target._schema.returns:
+        return []
+    if "val" not in node.meta:
+        raise TraceError(f"{name}: nothing is known of the shape of {node.name} ({node.target}); export the model anew")
+    value = node.meta["val"]
+    values = value if isinstance(value, tuple | list) else (value,)
+    return [(index, item) for index, item in enumerate(values) if isinstance(item, torch.Tensor)]
+
+
+def _tensor(id: str, value: torch.Tensor, node: Node, name: str) -> Tensor:
+    shape = static_shape(value, f"{node.name} ({node.target})", name)
+    return Tensor(id=id, shape=shape, stored=value.numel(), index=is_index(value))
+
+
+def _site(node: Node, prefix: str) -> Site:
+    """Where a node stands: its layer is called by the module path, and by the operator where that is no leaf."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path, kind = (str(stack[-1][0]), stack[-1][1]) if stack else ("", "")
+    kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    operator_name = str(node.target).split(".")[1].strip("_")
+    leaf = kind.startswith("torch.nn.modules.") and not kind.startswith(_COMPOSED)
+    name = path if leaf and path else f"{path}.{operator_name}" if path else operator_name
+    return Site(node=prefix + node.name, name=name, source=path)

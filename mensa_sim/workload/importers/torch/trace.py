@@ -1,0 +1,59 @@
+"""Tracing: a torch module, or an exported program, becomes a layer graph. Weights are never allocated."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.export import export, readable
+from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, static_shape
+
+
+def trace(
+    module: object,
+    inputs: Sequence[Any] | Mapping[str, Any],
+    *,
+    name: str,
+    parameter_bits: int = 8,
+    activation_bits: int = 8,
+) -> LayerGraph:
+    """The layer graph of a module built on the `meta` device, for inputs on `meta` (by position or by name)."""
+    program = export(module, inputs, name=name)
+    return graph_of(program, name=name, parameter_bits=parameter_bits, activation_bits=activation_bits)
+
+
+def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, activation_bits: int = 8) -> LayerGraph:
+    """The layer graph of an exported program (a `.pt2` file once loaded)."""
+    program = readable(program, name=name)
+    builder = GraphBuilder(name, parameter_bits=parameter_bits, activation_bits=activation_bits)
+    _add_placeholders(builder, program)
+    reader = NodeReader(builder, name=name)
+    for node in program.graph_module.graph.nodes:
+        if node.op == "call_function":
+            reader.read(node, program.graph_module)
+    for output in program.graph_signature.user_outputs:
+        if isinstance(output, str):
+            builder.output(output)
+    return builder.build()
+
+
+def _add_placeholders(builder: GraphBuilder, program: ExportedProgram) -> None:
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    constants = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+    for spec in program.graph_signature.input_specs:
+        node_name = getattr(spec.arg, "name", None)
+        value = nodes[node_name].meta.get("val") if node_name in nodes else None
+        if not isinstance(node_name, str) or not isinstance(value, torch.Tensor):
+            continue
+        shape = static_shape(value, node_name, builder.name)
+        if spec.kind in constants:
+            builder.constant(node_name, shape, name=spec.target or node_name)
+        elif spec.kind is InputKind.USER_INPUT:
+            builder.input(node_name, shape, index=is_index(value))
+        else:
+            raise TraceError(f"{builder.name}: input {node_name} is a {spec.kind.name}, which cannot be traced")
