@@ -213,15 +213,49 @@ def test_an_alias_is_what_it_points_at(tmp_path: Path) -> None:
     assert first == second == Axis(size=3, dims=("K",))
 
 
-def test_an_alias_bomb_and_a_deep_nest_are_refused_quickly(tmp_path: Path) -> None:
+def test_an_alias_bomb_is_refused_quickly(tmp_path: Path) -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
     with pytest.raises(FileError, match="unfolds to more than"):
         read_mapping(written(tmp_path, bomb))
-    with pytest.raises(FileError, match="nested deeper"):
-        read_mapping(written(tmp_path, "a: " + "[" * 100_000))
     with pytest.raises(FileError, match="no complete anchor"):
         read_mapping(written(tmp_path, "a: &a [*a]"))
+
+
+NESTS = {
+    "lists on one line": "a: {}".format("[" * 100_000),
+    "lists that all end": "a: {}{}".format("[" * 2000, "]" * 2000),
+    "mappings on one line": "a: {}".format("{" * 2000),
+    "JSON": '{{"a": {}1{}}}'.format('[{"b":' * 1000, "}]" * 1000),
+    "lists on lines of their own": "a: {}".format("[\n" * 2000),
+    "entries of entries": "- " * 2000,
+    "keys of keys": "? " * 2000,
+    "indented mappings": "".join(f"{' ' * level}a:\n" for level in range(2000)),
+    "anchors": "a: {}".format("&a [" * 2000),
+    "a shallow list before": "a: [1, [2]]\nb: {}".format("[" * 2000),
+}
+
+
+@pytest.mark.parametrize("loader", [files._LOADER, yaml.SafeLoader], ids=["fastest parser", "parser in Python"])
+@pytest.mark.parametrize("text", NESTS.values(), ids=NESTS)
+def test_a_deep_nest_is_refused_in_our_words_whatever_limit_the_parser_has(
+    text: str, loader: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LOADER", loader)
+    with pytest.raises(FileError, match=r"line \d+: nested deeper than 64 levels$"):
+        read_mapping(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["a: ['{}]", 'a: "{}', "a: [1, 2\nb: '{}'"])
+def test_brackets_inside_a_text_are_no_nest(text: str, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="not YAML"):
+        read_mapping(written(tmp_path, text.format("[" * 2000)))
+
+
+def test_a_nest_of_64_levels_is_read(tmp_path: Path) -> None:
+    assert read_mapping(written(tmp_path, "a: " + "[" * 63 + "]" * 63))
+    with pytest.raises(FileError, match="nested deeper"):
+        read_mapping(written(tmp_path, "a: " + "[" * 64 + "]" * 64))
 
 
 def test_a_file_above_the_size_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.files import MAX_DEPTH
 from mensa_sim.lookup import nearest, unknown_name
 
 Raw = dict[str, Any]
@@ -27,9 +28,24 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        too_deep = _nests_too_deep(value)
+    except RecursionError:
+        too_deep = True
     except ValueError:
         return text
+    if too_deep:
+        raise UsageError(f"--set: {text[:40]}... is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _nests_too_deep(data: Any) -> bool:
+    """Whether plain data has more levels than a file may have."""
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        inner = [value for value in level if isinstance(value, list | dict)]
+        level = [child for value in inner for child in (value.values() if isinstance(value, dict) else value)]
+    return any(isinstance(value, list | dict) for value in level)
 
 
 def _refuse_constant(text: str) -> Any:

@@ -146,7 +146,7 @@ def _read(path: Path) -> _Document:
     try:
         document = _Reader(yaml.parse(text, Loader=_LOADER)).document()
     except yaml.YAMLError as error:
-        raise FileError(str(path), [_syntax_fault(error)]) from error
+        raise FileError(str(path), [_syntax_fault(error, text)]) from error
     except _TooLargeError as error:
         raise FileError(str(path), [str(error)]) from error
     if document.value is None and not document.faults:
@@ -173,8 +173,20 @@ def read_text(path: Path) -> str:
         raise FileError(str(path), [f"is not UTF-8 text: byte {error.start} {error.reason}"]) from error
 
 
-def _syntax_fault(error: yaml.YAMLError) -> str:
+def _syntax_fault(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong, and where; a nest that is too deep in our own words, whatever limit the parser has.
+
+    libyaml reads up to 1024 characters ahead of what it hands out and gives up at a depth of its own before ours is
+    seen (from PyYAML 6.0.4 on). Up to the place where it gave up, it hands out every level.
+    """
     mark = getattr(error, "problem_mark", None)
+    if mark:
+        try:
+            _Reader(yaml.parse(text[: mark.index], Loader=_LOADER)).document()
+        except _TooLargeError as too_deep:
+            return str(too_deep)
+        except yaml.YAMLError:
+            pass  # a text cut short has faults of its own
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return f"{where}not YAML: {problem}"

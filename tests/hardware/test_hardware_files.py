@@ -1,11 +1,13 @@
 """Accelerators, technologies and systems come through the gate whole, or not at all with every fault named."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from mensa_sim.errors import FileError, UnknownNameError, UsageError
 from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.fields import parse_override
 from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.io.shipped import shipped_files, shipped_root
@@ -143,6 +145,15 @@ def test_a_systems_host_can_be_set() -> None:
     assert system.host is not None
     assert system.host.overhead_ps == 1
     assert system.accelerators[0].spec.clock_hz == 250 * 10**6
+
+
+@pytest.mark.parametrize("levels", [65, 300, 900, 2000, 100_000])
+def test_a_value_nested_deeper_than_a_file_may_be_is_refused(levels: int) -> None:
+    for value in ("[" * levels + "]" * levels, '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)):
+        with pytest.raises(UsageError, match=r"--set: .* is nested deeper than 64 levels"):
+            parse_override(f"accelerators.pascal.clock_hz={value}")
+    honest = "[" * 64 + "]" * 64
+    assert parse_override(f"accelerators.pascal.clock_hz={honest}")[1] == json.loads(honest)
 
 
 def test_overrides_that_change_nothing_give_the_same_system() -> None:
