@@ -22,7 +22,7 @@ def problem_of(
     costs: CostTable,
     objective: Objective = "edp",
     *,
-    leakage_mw: Mapping[str, float],
+    static_mw: float,
     deadline_ps: int | None = None,
     pins: Mapping[str, str] | None = None,
     execution: Execution = "serial",
@@ -31,7 +31,7 @@ def problem_of(
     """The problem of placing a graph on a system at the given costs.
 
     A recurrent group becomes one unit: its latencies and energies are the sums over its members, its family that of
-    the member with the most MACs. `leakage_mw` is the static power by accelerator, `pins` layer to accelerator,
+    the member with the most MACs. `static_mw` is the static power of the system, `pins` layer to accelerator,
     `families` layer to family (the paper's five where it is not given). Raises `InfeasibleError` for pins that
     contradict a group, a group that cannot run as one piece, and layers that nothing can run.
     """
@@ -47,8 +47,7 @@ def problem_of(
         units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
         tensors=_tensors(graph, index),
         routes=routes_of(system),
-        leakage_mw=tuple(leakage_mw[name] for name in names),
-        background_mw=sum(memory.background_mw for memory in system.memories.values()),
+        static_mw=static_mw,
         families={family: names.index(name) for family, name in system.families.items()},
         objective=objective,
         deadline_ps=deadline_ps,

@@ -34,10 +34,8 @@ class Problem:
     tensors: tuple[UnitTensor, ...]
     routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
     """From memory to memory, for every pair that differs."""
-    leakage_mw: tuple[float, ...]
-    """Static power of each accelerator, idle or busy."""
-    background_mw: float
-    """Static power of all memories together."""
+    static_mw: float
+    """Power that the whole system draws however little it does: leakage, memory background, its board."""
     families: Mapping[int, int] = field(default_factory=dict)
     """The accelerator that the system names for a family."""
     objective: Objective = "edp"
@@ -46,8 +44,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         count = len(self.accelerators)
-        if not count or len(self.memories) != count or len(self.leakage_mw) != count:
-            raise ValueError(f"{self.name}: accelerators, memories and leakage_mw must be as many, at least one")
+        if not count or len(self.memories) != count:
+            raise ValueError(f"{self.name}: accelerators and memories must be as many, at least one")
         for unit in self.units:
             if len(unit.options) != count:
                 raise ValueError(f"{self.name}: {unit.name} has {len(unit.options)} options for {count} accelerators")
@@ -57,8 +55,8 @@ class Problem:
             for target in self.memories:
                 if source != target and (source, target) not in self.routes:
                     raise ValueError(f"{self.name}: no route from {source} to {target}")
-        if min(*self.leakage_mw, self.background_mw) < 0:
-            raise ValueError(f"{self.name}: a static power is negative")
+        if self.static_mw < 0:
+            raise ValueError(f"{self.name}: the static power is negative")
         self._check_goal()
 
     def _check_goal(self) -> None:
@@ -68,11 +66,6 @@ class Problem:
             raise UsageError(f"unknown execution {self.execution!r}; choose from {', '.join(EXECUTIONS)}")
         if self.deadline_ps is not None and self.deadline_ps < 1:
             raise UsageError(f"a deadline of {self.deadline_ps} ps is not positive")
-
-    @property
-    def static_mw(self) -> float:
-        """Power that the whole system draws however little it does."""
-        return sum(self.leakage_mw) + self.background_mw
 
     @property
     def static_pj_per_ps(self) -> float:

@@ -37,8 +37,7 @@ def large_problem(layers: int, accelerators: int, memories: int, seed: int = 0) 
         units=tuple(units),
         tensors=tuple(tensors),
         routes={(s, t): route for s in names for t in names if s != t},
-        leakage_mw=tuple(5.0 + index for index in range(accelerators)),
-        background_mw=20.0,
+        static_mw=20.0 + sum(5.0 + index for index in range(accelerators)),
         families={},
     )
 

@@ -23,8 +23,7 @@ def chain(*units: Unit, sizes_bytes: tuple[int, ...] = (), **fields: object) -> 
         "accelerators": ("near", "far"),
         "memories": ("m0", "m1"),
         "routes": {("m0", "m1"): LINK, ("m1", "m0"): LINK},
-        "leakage_mw": (0.0, 0.0),
-        "background_mw": 0.0,
+        "static_mw": 0.0,
         "units": units,
         "tensors": tensors,
     }

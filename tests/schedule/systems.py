@@ -13,7 +13,7 @@ from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 _TECHNOLOGY = cast(Technology, "not looked at by a scheduler")
-LEAKAGE_MW = {"near": 5.0, "far": 7.0}
+STATIC_MW = 18.0
 
 
 def memory(bandwidth_bytes_per_s: int) -> Memory:

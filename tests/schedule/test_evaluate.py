@@ -42,7 +42,7 @@ def test_branches_on_one_accelerator_take_turns_in_the_order_given() -> None:
 
 @pytest.mark.parametrize(("execution", "latency_ps"), [("serial", 950), ("parallel", 550)])
 def test_static_power_is_on_for_the_predicted_latency(execution: str, latency_ps: int) -> None:
-    problem = diamond(execution=execution, leakage_mw=(1.0, 2.0), background_mw=1.0)
+    problem = diamond(execution=execution, static_mw=4.0)
     prediction = evaluate(problem, [0, 1, 0, 0])
     assert prediction.latency_ps == latency_ps
     assert prediction.energy_pj == pytest.approx(1130 + 4.0 * latency_ps / 1000)
@@ -50,7 +50,7 @@ def test_static_power_is_on_for_the_predicted_latency(execution: str, latency_ps
 
 def test_objectives_are_latency_energy_and_their_product() -> None:
     values = {
-        name: evaluate(replace(diamond(leakage_mw=(1.0, 1.0)), objective=name), [0, 1, 0, 0]).value
+        name: evaluate(replace(diamond(static_mw=2.0), objective=name), [0, 1, 0, 0]).value
         for name in ("latency", "energy", "edp")
     }
     assert values == pytest.approx({"latency": 950, "energy": 1131.9, "edp": 950 * 1131.9})

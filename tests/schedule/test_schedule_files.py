@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from random_problems import problems
-from systems import LEAKAGE_MW, a_cost_table, a_graph, a_system
+from systems import STATIC_MW, a_cost_table, a_graph, a_system
 
 from mensa_sim.errors import FileError
 from mensa_sim.schedule.files import read_schedule, schedule_yaml
@@ -18,7 +18,7 @@ from mensa_sim.schedule.problem import Problem
 def problem() -> Problem:
     graph, system = a_graph(), a_system()
     costs = a_cost_table(graph, system, refused=[("head", "far")])
-    return problem_of(graph, system, costs, leakage_mw=LEAKAGE_MW, pins={"conv": "near"})
+    return problem_of(graph, system, costs, static_mw=STATIC_MW, pins={"conv": "near"})
 
 
 @given(problem=problems())

@@ -43,7 +43,7 @@ def test_leakage_and_background_are_added_once_for_the_whole_time(result):
     assert result.accelerators["near"].leakage_pj == {"mac": 56.0, "register": 28.0}
     assert result.energy_by_component_pj["leakage"] == 56 + 28 + 112
     assert result.energy_by_component_pj["background"] == 2 * 3 * 56
-    assert result.background_pj == {"ram": 168.0, "stack": 168.0}
+    assert result.static.background_pj == {"ram": 168.0, "stack": 168.0}
     dynamic = {name: result.energy_by_component_pj[name] for name in ("mac", "memory", "link")}
     assert dynamic == {
         "mac": pytest.approx(2.2),

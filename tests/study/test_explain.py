@@ -8,7 +8,7 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule
@@ -47,8 +47,8 @@ def costs() -> CostTable:
 
 @pytest.fixture(scope="module")
 def problem(costs: CostTable) -> Problem:
-    leakage_mw = {a.name: sum(component_leakage_mw(a).values()) for a in costs.system.accelerators}
-    return problem_of(costs.graph, costs.system, costs, "latency", leakage_mw=leakage_mw)
+    static_mw = static_power(costs.system).total_mw
+    return problem_of(costs.graph, costs.system, costs, "latency", static_mw=static_mw)
 
 
 def test_each_place_has_the_value_of_the_schedule_with_the_layer_there(problem: Problem, costs: CostTable) -> None:

@@ -5,8 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 
-from mensa_sim.cost.layer_cost import COMPONENTS
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce.agreement import Agreement
 from mensa_sim.study.reproduce.experiments import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
@@ -14,6 +12,7 @@ from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
+from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 SHOWN = (MAIN, OPTIMAL, PLAIN_READING)
 """The cases that models.csv lists; the experiments only appear in the explanations."""
@@ -123,7 +122,6 @@ def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
         yield from (outcome for outcome in each.outcomes if outcome.label in SHOWN)
 
 
-_ENERGIES = (*COMPONENTS, LEAKAGE, BACKGROUND)
 _FIELDS = (
     "model",
     "kind",
@@ -142,7 +140,7 @@ _FIELDS = (
     "closed_loop_inferences_per_s",
     "objective_value",
     "objective_bound",
-    *(f"energy_{name}_pj" for name in _ENERGIES),
+    *(f"energy_{name}_pj" for name in ENERGY_COMPONENTS),
 )
 
 
@@ -166,6 +164,6 @@ def _csv_row(outcome: Outcome) -> dict[str, object]:
         "closed_loop_inferences_per_s": outcome.closed_loop_per_s,
         "objective_value": outcome.value,
         "objective_bound": outcome.bound,
-        **{f"energy_{name}_pj": components.get(name, 0.0) for name in _ENERGIES},
+        **{f"energy_{name}_pj": components.get(name, 0.0) for name in ENERGY_COMPONENTS},
     }
     return {name: value for name, value in row.items() if value is not None}

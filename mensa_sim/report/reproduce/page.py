@@ -6,7 +6,6 @@ import shlex
 
 import plotly.graph_objects as go
 
-from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
 from mensa_sim.report.page.page import (
     figure_block,
@@ -31,12 +30,12 @@ from mensa_sim.report.reproduce.figures import (
     utilization_figure,
 )
 from mensa_sim.report.reproduce.tables import DEFINITION, agreement_lines, bound_text, closer_text, number_text
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce.experiment import SYSTEMS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import Runs
+from mensa_sim.study.run.result import ENERGY_COMPONENTS
 from mensa_sim.workload.model_kinds import MODELS
 
 
@@ -149,7 +148,6 @@ def _agreements_table(result: ReproduceResult) -> str:
 
 def energy_figure(runs: Runs) -> go.Figure:
     """Energy by component for each kind of model and system, as a share of the baseline's energy on the same model."""
-    components = (*COMPONENTS, LEAKAGE, BACKGROUND)
     totals: dict[tuple[str, str], dict[str, float]] = {}
     for system in SYSTEMS:
         for kind in KINDS:
@@ -162,11 +160,11 @@ def energy_figure(runs: Runs) -> go.Figure:
                 totals[kind, system] = {
                     name: math.fsum(outcome.component_pj.get(name, 0.0) / base.total_pj for outcome, base in pairs)
                     / len(pairs)
-                    for name in components
+                    for name in ENERGY_COMPONENTS
                 }
     keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
     figure = go.Figure()
-    for component in (name for name in components if any(parts[name] for parts in totals.values())):
+    for component in (name for name in ENERGY_COMPONENTS if any(parts[name] for parts in totals.values())):
         figure.add_trace(
             go.Bar(
                 name=COMPONENT_NAMES[component],

@@ -11,7 +11,7 @@ def run_assumptions(main: SystemResult) -> list[str]:
     errors = [layer.error_percent for layer in measured if layer.error_percent is not None]
     texts = [
         "The first inference finds empty buffers; the steady state finds the parameters that the one before it left.",
-        "Throughput is 1 / latency, never pipelined. Energy holds leakage and memory background from start to end.",
+        f"Throughput is 1 / latency, never pipelined. Energy holds {_waiting(main.hardware)} from start to end.",
         *memory_texts(main.hardware),
         "Array wires and area come from MACs, registers, buffers and vector units alone, without routing and control.",
     ]
@@ -27,6 +27,12 @@ def run_assumptions(main: SystemResult) -> list[str]:
         texts.append("A host feeds the system over its interface, whose time and energy are in the totals.")
     texts += [f"The simulation differs from the scheduler's prediction: {why}." for why in main.optimality.differs]
     return texts
+
+
+def _waiting(system: System) -> str:
+    """What costs energy for as long as the inference lasts."""
+    board_mw = system.host.board_mw if system.host else 0.0
+    return f"leakage, memory background and {board_mw:g} mW of board" if board_mw else "leakage and memory background"
 
 
 def memory_texts(system: System) -> list[str]:

@@ -207,7 +207,7 @@ def power_figure(system: System, timeline: Timeline, owners: Owners, static_mw: 
         if span.energy_pj:
             owner = span.resource if span.resource in names else owners.get((span.request, span.layer), "others")
             shares.setdefault(owner, []).append(span)
-    traces = [_area("leakage and background", Look(colour=GREY), x, [static_mw] * STEPS, "mW", stackgroup="power")]
+    traces = [_area("static power", Look(colour=GREY), x, [static_mw] * STEPS, "mW", stackgroup="power")]
     peaks = [static_mw] * STEPS
     for name, look in {**looks(names), "others": Look(colour=GREY, pattern="/")}.items():
         if name in shares:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.drawn import Drawn, drawn
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, shown
@@ -10,7 +11,6 @@ from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure
 from mensa_sim.report.run.over_time import Owners, bandwidth_figure, buffers_figure, power_figure, steps_note
 from mensa_sim.report.scenario.latency import latency_drawn, waiting_figure
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.simulate.record.timeline import RequestRecord, Timeline
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
 
@@ -39,7 +39,7 @@ def scenario_figures(result: ScenarioResult) -> dict[str, Drawn]:
 
 def _static_mw(main: ScenarioSystemResult) -> float:
     energies = main.metrics.energy_by_component_pj
-    return 1000 * (energies[LEAKAGE] + energies[BACKGROUND]) / main.metrics.end_ps
+    return 1000 * sum(energies.get(component, 0.0) for component in STATIC) / main.metrics.end_ps
 
 
 def _mean_mw(main: ScenarioSystemResult) -> float:

@@ -17,7 +17,7 @@ def perfetto_json(
 ) -> str:
     """The trace as JSON text: a track per accelerator and channel, counters, and an arrow per hand-off.
 
-    `graphs` by stream; `static_mw` is the leakage and background power under the power counter. Times are in
+    `graphs` by stream; `static_mw` is the static power under the power counter. Times are in
     microseconds, as the format wants, exact to the picosecond. Transfers that share a channel lie in lanes of it.
     """
     lanes, names = lanes_of(timeline.spans, accelerators)

@@ -4,18 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.system import PlacedAccelerator, System
-from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps, leakage_by_component
+from mensa_sim.hardware.static_energy import StaticEnergy, static_power
+from mensa_sim.hardware.system import System
+from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps
 from mensa_sim.simulate.plan.plan import handoffs
 from mensa_sim.simulate.record.timeline import Span, Timeline
-from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
-
-LEAKAGE = "leakage"
-BACKGROUND = "background"
-BOARD = "board"
-"""Energy components that time alone causes: leakage of accelerators, background power of memories, a host's board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +51,9 @@ class Metrics:
 
     latency_ps: int
     energy_by_component_pj: Mapping[str, float]
-    """Dynamic energy by component, then leakage and memory background."""
-    background_pj: Mapping[str, float]
-    """Of each memory."""
+    """Dynamic energy by component, then what time alone costs."""
+    static: StaticEnergy
+    """The latter by accelerator and memory."""
     utilization: float
     """MACs over the sum of peak x busy time of the accelerators."""
     traffic_bytes: Mapping[str, int]
@@ -74,7 +69,7 @@ class Metrics:
 
     @property
     def energy_pj(self) -> float:
-        """Energy of the inference, leakage and background included."""
+        """Energy of the inference, leakage, background and board included."""
         return math.fsum(self.energy_by_component_pj.values())
 
     @property
@@ -95,32 +90,30 @@ def metrics(
     accelerators are powered from the start to the end of the timeline, but for what power gating cuts.
     """
     end_ps = timeline.end_ps
-    if leakage_mw is None:
-        leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     by_resource = _grouped(timeline.spans, "resource")
+    power = static_power(system, leakage_mw)
+    off_ps = {
+        name: sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(by_resource.get(name, ()), end_ps))
+        for name, gating in power.gating.items()
+    }
+    static = power.over(end_ps, off_ps)
     layers = _layers(timeline, system)
     accelerators = {
         placed.name: _accelerator(
             [span for span in by_resource.get(placed.name, ()) if span.kind != "wake"],
             [span for span in timeline.spans if _home(layers, span) == placed.name],
             placed.spec.peak_macs_per_s,
-            _leakage(placed, by_resource.get(placed.name, ()), end_ps, leakage_mw[placed.name]),
+            static.leakage_pj[placed.name],
         )
         for placed in system.accelerators
     }
-    background_pj = {name: leakage_pj(memory.background_mw, end_ps) for name, memory in system.memories.items()}
-    energy = energy_by_component(timeline.spans)
-    energy[LEAKAGE] = math.fsum(value for each in accelerators.values() for value in each.leakage_pj.values())
-    energy[BACKGROUND] = math.fsum(background_pj.values())
-    if system.host is not None and system.host.board_mw:
-        energy[BOARD] = leakage_pj(system.host.board_mw, end_ps)
     peak_busy = sum(placed.spec.peak_macs_per_s * accelerators[placed.name].busy_ps for placed in system.accelerators)
     macs = sum(each.macs for each in accelerators.values())
     links = {name for name in by_resource if name not in accelerators and name not in system.memories}
     return Metrics(
         latency_ps=end_ps,
-        energy_by_component_pj=energy,
-        background_pj=background_pj,
+        energy_by_component_pj={**energy_by_component(timeline.spans), **static.by_component_pj},
+        static=static,
         utilization=macs * PS_PER_S / peak_busy if peak_busy else 0.0,
         traffic_bytes={name: sum(span.size_bytes for span in by_resource.get(name, ())) for name in system.memories},
         busy_ps={name: union_ps(by_resource[name]) for name in sorted(by_resource)},
@@ -180,14 +173,6 @@ def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
 def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str | None:
     """The accelerator that caused a span; none for copies."""
     return None if span.kind in {"transfer", "wake"} else layers[span.layer].accelerator
-
-
-def _leakage(
-    placed: PlacedAccelerator, spans: Iterable[Span], end_ps: int, power_mw: Mapping[str, float]
-) -> dict[str, float]:
-    gating = placed.spec.power_gating
-    off_ps = sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(spans, end_ps))
-    return leakage_by_component(power_mw, end_ps, off_ps, gating)
 
 
 def _accelerator(

@@ -1,10 +1,9 @@
-"""Leakage from the timeline: what an accelerator's components draw while it is powered, and what gating cuts."""
+"""How much of an accelerator's idle time power gating cuts, from the spans of its timeline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.simulate.record.timeline import Span
-from mensa_sim.units import leakage_pj
 
 
 def cut_ps(idle_ps: int, gating: PowerGating | None) -> int:
@@ -25,14 +24,3 @@ def idle_intervals_ps(spans: Iterable[Span], end_ps: int) -> list[int]:
         reached_ps = span.end_ps
     intervals.append(end_ps - reached_ps)
     return [interval for interval in intervals if interval > 0]
-
-
-def leakage_by_component(
-    power_mw: Mapping[str, float], end_ps: int, off_ps: int, gating: PowerGating | None
-) -> dict[str, float]:
-    """Energy of each component over the whole time; while the supply is cut, only the residual share leaks."""
-    residual = gating.residual if gating else 1.0
-    return {
-        name: leakage_pj(power, end_ps - off_ps) + leakage_pj(power * residual, off_ps)
-        for name, power in power_mw.items()
-    }

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
-from mensa_sim.simulate.metrics.power import cut_ps, leakage_by_component
+from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.plan.plan import link_name
 from mensa_sim.simulate.record.tally import ResourceTally, StreamTally, Tally
-from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.units import PS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class StreamMetrics:
     """Requests that ended after their deadline, or had not ended when the run did after it."""
     throughput_per_s: float
     energy_per_inference_pj: float | None
-    """Dynamic energy and the stream's part of leakage and background, by its busy time on accelerators."""
+    """Dynamic energy and the stream's part of what time alone costs, by its busy time on accelerators."""
     handoffs: int
     """In all finished requests."""
     overloaded: bool
@@ -82,7 +82,7 @@ class ScenarioMetrics:
     accelerators: Mapping[str, AcceleratorLoad]
     channels: Mapping[str, ChannelLoad]
     energy_by_component_pj: Mapping[str, float]
-    """Dynamic energy by component, then leakage and memory background."""
+    """Dynamic energy by component, then what time alone costs."""
     peak_buffer_bytes: Mapping[str, Mapping[str, int]]
     """By accelerator and buffer; activations only where the cost model says what a mapping holds."""
 
@@ -107,12 +107,18 @@ def scenario_metrics(
     system: System,
     end_ps: int,
     backlogs: Mapping[str, Backlog],
-    leakage_mw: Mapping[str, Mapping[str, float]],
+    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
 ) -> ScenarioMetrics:
-    """The metrics of a run of that length; `leakage_mw` is the leakage by component of each accelerator."""
+    """The metrics of a run of that length; `leakage_mw` as `static_power` takes it."""
+    off_ps = {placed.name: _off_ps(tally.resources[placed.name], end_ps) for placed in system.accelerators}
+    static = static_power(system, leakage_mw).over(end_ps, off_ps)
     accelerators = {
         placed.name: _accelerator(
-            tally.resources[placed.name], placed.spec.peak_macs_per_s, end_ps, leakage_mw[placed.name]
+            tally.resources[placed.name],
+            placed.spec.peak_macs_per_s,
+            end_ps,
+            off_ps[placed.name],
+            static.leakage_pj[placed.name],
         )
         for placed in system.accelerators
     }
@@ -121,14 +127,12 @@ def scenario_metrics(
         component: float(sum(amounts[component] for amounts in dynamic.values() if component in amounts))
         for component in sorted({component for amounts in dynamic.values() for component in amounts})
     }
-    leaked = math.fsum(value for load in accelerators.values() for value in load.leakage_pj.values())
-    background = math.fsum(leakage_pj(memory.background_mw, end_ps) for memory in system.memories.values())
-    energy |= {LEAKAGE: leaked, BACKGROUND: background}
+    waiting = static.by_component_pj
     busy_ps = sum(stream.busy_ps for stream in tally.streams.values())
     streams = {}
     for name, stream in tally.streams.items():
         share = stream.busy_ps / busy_ps if busy_ps else 0.0
-        own_pj = float(sum(dynamic.get(name, {}).values())) + share * (leaked + background)
+        own_pj = float(sum(dynamic.get(name, {}).values())) + share * sum(waiting.values())
         streams[name] = _stream(stream, backlogs[name], own_pj, end_ps)
     peaks: dict[str, dict[str, int]] = {}
     for (accelerator, buffer), size in sorted(tally.peak_bytes.items()):
@@ -138,7 +142,7 @@ def scenario_metrics(
         streams=streams,
         accelerators=accelerators,
         channels=_channels(tally, system, end_ps),
-        energy_by_component_pj=energy,
+        energy_by_component_pj={**energy, **waiting},
         peak_buffer_bytes=peaks,
     )
 
@@ -152,17 +156,20 @@ def _dynamic(tally: Tally) -> dict[str, dict[str, Fraction]]:
     return amounts
 
 
+def _off_ps(tally: ResourceTally, end_ps: int) -> int:
+    return tally.off_ps + cut_ps(end_ps - tally.reached_ps, tally.gating)
+
+
 def _accelerator(
-    tally: ResourceTally, peak_macs_per_s: int, end_ps: int, leakage_mw: Mapping[str, float]
+    tally: ResourceTally, peak_macs_per_s: int, end_ps: int, off_ps: int, leakage_pj: Mapping[str, float]
 ) -> AcceleratorLoad:
-    off_ps = tally.off_ps + cut_ps(end_ps - tally.reached_ps, tally.gating)
     work = peak_macs_per_s * tally.busy_ps
     return AcceleratorLoad(
         busy_ps=tally.busy_ps,
         busy_share=tally.busy_ps / end_ps,
         utilization=tally.macs * PS_PER_S / work if work else 0.0,
         off_ps=off_ps,
-        leakage_pj=leakage_by_component(leakage_mw, end_ps, off_ps, tally.gating),
+        leakage_pj=leakage_pj,
     )
 
 

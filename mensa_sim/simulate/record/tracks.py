@@ -35,7 +35,7 @@ class Arrow:
 def tracks(timeline: Timeline, accelerators: Iterable[str], static_mw: float = 0.0) -> tuple[Track, ...]:
     """Power, then the bandwidth of each memory and link, then the fill of each buffer.
 
-    `static_mw` is the leakage and background power of the system, which lies under all of the time. Energy of spans
+    `static_mw` is the static power of the system, which lies under all of the time. Energy of spans
     without length (parameters that came early) is drawn over their layer; that of discarded prefetches is not drawn.
     """
     names = set(accelerators)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.simulate.engine.clock import Process
@@ -80,8 +79,6 @@ def simulate_scenario(
         raise UsageError(f"scenario {scenario.name}: no request arrives before its end")
     if not end_ps:
         raise UsageError(f"scenario {scenario.name}: its inferences take no time, so nothing can be said per second")
-    if leakage_mw is None:
-        leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     backlogs = {name: source.backlog(end_ps) for name, source in sources.items()}
     unfinished = [request for source in sources.values() for request in source.live.values()]
     for request in unfinished:

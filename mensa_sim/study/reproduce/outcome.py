@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.inference import simulate_in_turn
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE, Metrics, metrics
+from mensa_sim.simulate.metrics.inference import Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
@@ -24,6 +24,9 @@ IN_FLIGHT = 4
 
 REQUESTS = 12
 """Inferences of the closed loop."""
+
+HOST = "host"
+"""The resource whose energy the board's is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ class Outcome:
     parameter_bytes: int
     latency_ps: int
     energy_pj: Mapping[str, Mapping[str, float]]
-    """By resource (accelerator, memory, link), then component; leakage and background are components."""
+    """By resource (accelerator, memory, link, host), then component; what time alone costs are components."""
     steady_latency_ps: int
     steady_energy_pj: float
     utilization: float
@@ -120,10 +123,9 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
     system = costs.system
-    leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     timeline, second = simulate_in_turn(graph, costs, found.assignment, case.on_chip, inferences=2)
-    first = metrics(timeline, system, graph, leakage_mw)
-    steady = metrics(second, system, graph, leakage_mw)
+    first = metrics(timeline, system, graph)
+    steady = metrics(second, system, graph)
     return Outcome(
         model=graph.name,
         kind=kind,
@@ -162,12 +164,12 @@ def _energy(timeline: Timeline, system: System, measured: Metrics) -> dict[str, 
     energies: dict[str, dict[str, float]] = {}
     for resource, component in sorted(parts):
         energies.setdefault(resource, {})[component] = math.fsum(parts[resource, component])
-    for name, accelerator in measured.accelerators.items():
-        for component, energy in accelerator.leakage_pj.items():
-            energies.setdefault(name, {})[f"{LEAKAGE} {component}"] = energy
-    for name, energy in measured.background_pj.items():
+    static = measured.static
+    for name, leaked in static.leakage_pj.items():
+        energies.setdefault(name, {}).update({f"{LEAKAGE} {part}": energy for part, energy in leaked.items()})
+    for name, energy in static.background_pj.items():
         energies.setdefault(name, {})[BACKGROUND] = energy
-    return energies
+    return energies | ({HOST: {BOARD: static.board_pj}} if static.board_pj else {})
 
 
 def _families(graph: LayerGraph, system: System, measured: Metrics) -> dict[int, FamilyWork]:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE, STATIC, static_power
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 
@@ -26,7 +25,7 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "utilization": "MACs over the sum of peak x busy time of the accelerators, alone or over the other system's",
         "throughput_of_peak": "MACs over latency, over the peak MAC rate of the system",
         "energy_efficiency_of_peak": (
-            "MACs per joule over those of the roofline's flat part: MAC energy, and leakage and background of the time "
+            "MACs per joule over those of the roofline's flat part: MAC energy, and the static energy of the time "
             "that a MAC takes at peak rate"
         ),
         "buffer_share_of_static_energy": "leakage of both buffers over that of all components of the accelerator",
@@ -100,7 +99,7 @@ def _static_share(outcome: Outcome, system: System) -> float:
 
 
 def _dynamic_share(outcome: Outcome, system: System) -> float:
-    dynamic = {name: energy for name, energy in outcome.component_pj.items() if name not in {LEAKAGE, BACKGROUND}}
+    dynamic = {name: energy for name, energy in outcome.component_pj.items() if name not in STATIC}
     return sum(dynamic.get(name, 0.0) for name in BUFFERS) / math.fsum(dynamic.values())
 
 
@@ -137,14 +136,12 @@ def peak_macs_per_s(system: System) -> int:
 
 def peak_macs_per_j(system: System) -> float:
     """The flat part of the energy roofline (Choi et al., IPDPS 2013): a MAC, and what leaks while it takes its turn."""
-    power_mw = sum(sum(component_leakage_mw(placed).values()) for placed in system.accelerators)
-    power_mw += sum(memory.background_mw for memory in system.memories.values())
     peak = peak_macs_per_s(system)
     mac_pj = sum(
         placed.technology.mac_pj(placed.spec.operand_bits) * placed.spec.peak_macs_per_s / peak
         for placed in system.accelerators
     )
-    return PJ_PER_J / (mac_pj + leakage_pj(power_mw, PS_PER_S) / peak)
+    return PJ_PER_J / (mac_pj + leakage_pj(static_power(system).total_mw, PS_PER_S) / peak)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce.paper import kinds_meant
 from mensa_sim.study.reproduce.quantities import ALONE
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs

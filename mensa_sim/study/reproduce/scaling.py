@@ -10,12 +10,11 @@ import math
 from collections.abc import Mapping
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
-from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE, static_power
+from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
 from mensa_sim.simulate.plan.plan import link_name
-from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.reproduce.outcome import HOST, Outcome
 
 Factors = Mapping[tuple[str, str], float]
 """What each resource's component is multiplied by; absent means 1."""
@@ -32,13 +31,12 @@ def multiplied(technology: Technology, factors: Mapping[str, float]) -> tuple[st
 
 def price_factors(old: System, new: System) -> Factors:
     """How the prices of a system's components change; `ValueError` where one number does not say it."""
-    found: dict[tuple[str, str], float] = {}
+    found = _static(old, new)
     for before, after in zip(old.accelerators, new.accelerators, strict=True):
         if before.spec != after.spec:
             raise ValueError(f"{before.name}: its structure changes, so it must be run again")
         models = (energy_model(before, old.memory_of(before.name)), energy_model(after, new.memory_of(after.name)))
         found |= {(before.name, component): factor for component, factor in _dynamic(*models).items()}
-        found |= {(before.name, f"{LEAKAGE} {name}"): factor for name, factor in _leakage(before, after).items()}
     for name, memory in old.memories.items():
         other = new.memories[name]
         if other.effective_bytes_per_s != memory.effective_bytes_per_s:
@@ -48,7 +46,6 @@ def price_factors(old: System, new: System) -> Factors:
             _ratio(memory.write_pj_per_bit, other.write_pj_per_bit),
         ]
         found[name, "memory"] = _one(name, bits)
-        found[name, BACKGROUND] = _ratio(memory.background_mw, other.background_mw)
     for link, changed in zip(old.links, new.links, strict=True):
         found[link_name(link), "link"] = _ratio(link.energy_pj_per_bit, changed.energy_pj_per_bit)
     return {key: factor for key, factor in found.items() if factor != 1}
@@ -73,9 +70,18 @@ def _dynamic(old: EnergyModel, new: EnergyModel) -> dict[str, float]:
     return factors
 
 
-def _leakage(old: PlacedAccelerator, new: PlacedAccelerator) -> dict[str, float]:
-    before, after = component_leakage_mw(old), component_leakage_mw(new)
-    return {name: _ratio(power, after[name]) for name, power in before.items()}
+def _static(old: System, new: System) -> dict[tuple[str, str], float]:
+    before, after = static_power(old), static_power(new)
+    found = {
+        (accelerator, f"{LEAKAGE} {name}"): _ratio(power, after.leakage_mw[accelerator][name])
+        for accelerator, parts in before.leakage_mw.items()
+        for name, power in parts.items()
+    }
+    found |= {
+        (memory, BACKGROUND): _ratio(power, after.background_mw[memory])
+        for memory, power in before.background_mw.items()
+    }
+    return found | {(HOST, BOARD): _ratio(before.board_mw, after.board_mw)}
 
 
 def _ratio(old: float, new: float) -> float:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from mensa_sim.simulate.metrics.inference import BACKGROUND, LEAKAGE
+from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
 from mensa_sim.study.reproduce.experiment import RECURRENT
 from mensa_sim.study.reproduce.experiments import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.outcome import IN_FLIGHT

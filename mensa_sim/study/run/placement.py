@@ -9,7 +9,7 @@ from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.schedule.files import read_schedule
@@ -101,7 +101,7 @@ def price_problem(
         system,
         costs,
         goal.objective,
-        leakage_mw={placed.name: sum(component_leakage_mw(placed).values()) for placed in system.accelerators},
+        static_mw=static_power(system).total_mw,
         deadline_ps=goal.deadline_ps,
         pins=goal.pins,
         execution=goal.execution,

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.simulate.metrics.inference import BACKGROUND, BOARD, LEAKAGE
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
-ENERGY_COMPONENTS = (*COMPONENTS, LEAKAGE, BACKGROUND, BOARD)
+ENERGY_COMPONENTS = (*COMPONENTS, *STATIC)
 """As the cost model lists them, then what time costs."""
 
 
@@ -96,7 +96,7 @@ class SystemResult:
     parameter_bytes: int
     latency_ps: int
     energy_by_component_pj: Mapping[str, float]
-    """Dynamic energy by component, and leakage and memory background as components of their own."""
+    """Dynamic energy by component, and what time alone costs as components of their own."""
     utilization: float
     """MACs over the sum of peak x busy time."""
     traffic_bytes: Mapping[str, int]
@@ -120,7 +120,7 @@ class SystemResult:
 
     @property
     def energy_pj(self) -> float:
-        """Energy of one inference, leakage and background included."""
+        """Energy of one inference, leakage, background and board included."""
         return sum(self.energy_by_component_pj.values())
 
     @property

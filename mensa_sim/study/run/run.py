@@ -7,7 +7,6 @@ from pathlib import Path
 from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
-from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
 from mensa_sim.simulate.host_fed import host_fed_in_turn, is_host_fed
@@ -83,13 +82,12 @@ def evaluate(
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    leakage_mw = {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     if is_host_fed(system):
         timeline, second = host_fed_in_turn(graph, costs, inferences=2)
     else:
         timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
     alone = timeline if on_chip == PLAIN or is_host_fed(system) else simulate(graph, costs, found.assignment)
-    measured, steady, plain = (metrics(each, system, graph, leakage_mw) for each in (timeline, second, alone))
+    measured, steady, plain = (metrics(each, system, graph) for each in (timeline, second, alone))
     return SystemResult(
         workload=graph.name,
         system=system.name,

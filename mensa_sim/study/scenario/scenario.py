@@ -42,7 +42,7 @@ class ScenarioSystemResult:
     """The layer graph of each stream."""
     hardware: System
     static_mw: float
-    """Leakage and background power of the whole system."""
+    """What the whole system draws however little it does."""
     area_mm2: float
     caveats: tuple[str, ...] = ()
     """As a single run has them, for the workloads of all streams."""
