@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mensa_sim
+from mensa_sim.io import store
 
 PACKAGE = Path(mensa_sim.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -96,3 +97,7 @@ def test_a_class_name_is_used_once() -> None:
             if isinstance(node, ast.ClassDef):
                 homes[node.name].add(place(module))
     assert {name: sorted(files) for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_what_is_kept_counts_the_code_of_a_stage_and_of_those_above_it() -> None:
+    assert store.STAGES == STAGES[: len(store.STAGES)]

@@ -11,15 +11,16 @@ SUFFIX = ".part"
 """How a temporary name ends; it begins with a dot."""
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new one, never half."""
-    write_all_atomically({path: content})
+    write_all_atomically({path: content}, durable=durable)
 
 
-def write_all_atomically(contents: Mapping[Path, str | bytes]) -> None:
+def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool = True) -> None:
     """Write several files, all of them onto the disk before the first takes its name, in the order given.
 
-    A disk that is full, a folder that cannot be written or an interrupt on the way leaves every file as it was.
+    A disk that is full, a folder that cannot be written or an interrupt on the way leaves every file as it was; so does
+    a power cut where the write is `durable`.
     """
     prepared: list[tuple[str, Path]] = []
     path = Path()
@@ -30,7 +31,7 @@ def write_all_atomically(contents: Mapping[Path, str | bytes]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
             prepared.append((temporary, path))
-            _write(handle, content.encode() if isinstance(content, str) else content)
+            _write(handle, content.encode() if isinstance(content, str) else content, durable=durable)
             os.chmod(temporary, 0o666 & ~_umask())
         for temporary, path in prepared:
             os.replace(temporary, path)
@@ -47,11 +48,12 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(SUFFIX)
 
 
-def _write(handle: int, data: bytes) -> None:
+def _write(handle: int, data: bytes, *, durable: bool) -> None:
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
         stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            os.fsync(stream.fileno())
 
 
 def _umask() -> int:

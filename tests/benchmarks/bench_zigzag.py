@@ -35,7 +35,7 @@ from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.files import load_system
-from mensa_sim.workload.cache import cache_folder
+from mensa_sim.io.store import cache_folder
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import DIMS, Layer, Parameter
 from mensa_sim.workload.load import load_workload

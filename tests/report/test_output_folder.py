@@ -138,12 +138,12 @@ def test_the_command_that_finds_no_room_says_so_and_keeps_the_results_before(tmp
 
 def test_the_command_interrupted_while_it_writes_keeps_the_results_before(folder: Path) -> None:
     script = (
-        "import os, signal\nfrom mensa_sim import atomic_write, cli\nfrom mensa_sim.report import output_folder\n"
+        "import os, signal\nfrom mensa_sim.cli import main\nfrom mensa_sim.io import atomic\nfrom mensa_sim.report.page import output_folder\n"
         "calls = []\n"
         "def fsync(handle):\n    calls.append(handle)\n    len(calls) == 2 and os.kill(os.getpid(), signal.SIGINT)\n"
-        "atomic_write.os.fsync = fsync\n"
+        "atomic.os.fsync = fsync\n"
         "from pathlib import Path\n"
-        f"import sys; sys.exit(cli._exit_code(lambda: output_folder.write_folder(Path('.'), {NEW!r})))\n"
+        f"import sys; sys.exit(main._exit_code(lambda: output_folder.write_folder(Path('.'), {NEW!r})))\n"
     )
     done = command(folder, script)
     assert (done.returncode, done.stderr) == (130, "mensa-sim: interrupted\n")

@@ -18,7 +18,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Task
 from mensa_sim.study.explore.result import ExploreResult
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Inline
 
 ROOT = Path(__file__).resolve().parents[2]

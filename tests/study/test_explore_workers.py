@@ -13,7 +13,7 @@ from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore import workers as explore_workers
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.result import ExploreResult
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Inline, Processes, Workers
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.space import load_space

@@ -1,6 +1,5 @@
 """Finished models survive a kill, and nothing stale is taken for them."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.io.store import Store
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.store import FOLDER, FinishedModels
 from mensa_sim.study.reproduce.workers import ModelTask, run_model, run_models
@@ -67,14 +67,15 @@ def test_a_killed_run_goes_on_from_the_models_that_it_had_finished(tmp_path: Pat
         return [*own, "--quiet", "--output", str(folder)]
 
     with subprocess.Popen(arguments(killed)) as process:
-        while process.poll() is None and not list(killed.glob(f"{FOLDER}/*.json")):
+        while process.poll() is None and not list(killed.glob(f"{FOLDER}/*.entry")):
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
-    (kept,) = killed.glob(f"{FOLDER}/mobilenet_v1-*.json")
+    (kept,) = killed.glob(f"{FOLDER}/mobilenet_v1-*.entry")
     assert not (killed / "summary.json").exists()
-    content = json.loads(kept.read_text())
+    store = Store(kept.parent)
+    content = store.get_data(kept.stem)
     content["outcomes"][0]["latency_ps"] += 1
-    kept.write_text(json.dumps(content))  # a mark: only a run that takes this model from here shows it
+    store.put_data(kept.stem, content)  # a mark: only a run that takes this model from here shows it
     subprocess.run(arguments(killed), check=True)
     subprocess.run(arguments(whole), check=True)
     assert not (killed / FOLDER).exists()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.workload import cache
-from mensa_sim.workload.cache import cache_folder, cached_graph
+from mensa_sim.io import store
+from mensa_sim.io.store import Store, cache_folder
+from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.graph_json import graph_from_data, graph_to_data
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -118,10 +119,10 @@ def test_a_change_of_anything_the_graph_came_from_builds_it_anew(
 ) -> None:
     module = folder / "helper.py"
     module.write_text("x = 1")
-    sources = folder / "sources"
-    sources.mkdir()
-    (sources / "trace.py").write_text("1")
-    monkeypatch.setattr(cache, "_SOURCES", sources)
+    for number in (1, 2):
+        (folder / f"package{number}" / "workload").mkdir(parents=True)
+        (folder / f"package{number}" / "workload" / "trace.py").write_text(f"{number}")
+    monkeypatch.setattr(store, "_PACKAGE", folder / "package1")
     build = Builder([module])
     cached_graph([workload], ["small"], build)
     where = ["small"]
@@ -131,9 +132,9 @@ def test_a_change_of_anything_the_graph_came_from_builds_it_anew(
         case "where":
             where = ["other"]
         case "source":
-            (sources / "new.py").write_text("2")
+            monkeypatch.setattr(store, "_PACKAGE", folder / "package2")
         case "torch":
-            monkeypatch.setattr(cache, "_version", lambda name: "9.9")
+            monkeypatch.setattr(store, "library_version", lambda name: "9.9")
         case "module":
             module.write_text("x = 2")
         case "module gone":
@@ -158,8 +159,7 @@ def test_a_damaged_entry_is_ignored_and_rewritten(folder: Path, workload: Path, 
         case "binary":
             entry.write_bytes(bytes(range(256)))
         case "foreign":
-            text = '{"graph":[]}'
-            entry.write_text(f"{cache._checksum(text)}\n{text}")
+            Store(entry.parent).put_data(entry.stem, {"graph": []})
         case "folder":
             entry.unlink()
             entry.mkdir()

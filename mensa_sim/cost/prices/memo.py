@@ -5,18 +5,22 @@ touch are found here. With a folder, processes share what they price, and each p
 own, so that two of them split the work instead of doing it twice.
 """
 
-import hashlib
 import os
+import pickle
 import random
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-from mensa_sim.cost.prices.log import Priced, PriceLog
+from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.io.store import Store, digest_of
+
+Priced = Mapping[Residency, LayerCost] | str
+"""A layer's cost in each residency, or why the accelerator cannot run it."""
 
 PAIRS = 8192
 """Pairs kept in memory: about 20 kB each."""
@@ -27,12 +31,13 @@ _SPECS = 1024
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first.
 
-    Processes that are given the same `folder`, private to them, share prices through it. It is no archive: what it
-    holds belongs to this version of the program.
+    Processes that are given the same `folder` share prices through it. The folder must be private to them: prices lie
+    there as pickles, so that anyone who can write there can run code. It is no archive: what it holds belongs to this
+    version of the program.
     """
 
     def __init__(self, folder: Path | None = None, pairs: int = PAIRS) -> None:
-        self._log = _log_in(folder)
+        self._shared = None if folder is None else Store(folder, durable=False)
         self._pairs = pairs
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
@@ -47,13 +52,12 @@ class PriceMemo:
         if identity not in self._specs:
             if len(self._specs) >= _SPECS:
                 self._specs.clear()
-            text = repr((placed.spec, placed.technology, memory, objective))
-            self._specs[identity] = (objects, hashlib.sha256(text.encode()).hexdigest())
+            self._specs[identity] = (objects, digest_of(placed.spec, placed.technology, memory, objective))
         return self._specs[identity][1]
 
     def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:
         """The keys in an order that differs between processes where they share a folder."""
-        return keys if self._log is None else self._order.sample(keys, len(keys))
+        return keys if self._shared is None else self._order.sample(keys, len(keys))
 
     def get(self, key: Hashable) -> Priced | None:
         """The price of a pair, if it is known here or to a process that shares the folder."""
@@ -61,41 +65,21 @@ class PriceMemo:
         if found is not None:
             self._known.move_to_end(key)
             return found
-        found = self._shared(key)
-        if found is not None:
-            self._remember(key, found)
-        return found
-
-    def _shared(self, key: Hashable) -> Priced | None:
-        try:
-            return None if self._log is None else self._log.get(_digest(key))
-        except OSError:
-            self._log = None
+        content = None if self._shared is None else self._shared.get(digest_of(key))
+        if content is None:
             return None
+        shared: Priced = pickle.loads(content)
+        self._remember(key, shared)
+        return shared
 
     def put(self, key: Hashable, priced: Priced) -> None:
         """Keep the price of a pair."""
         self.priced += 1
         self._remember(key, priced)
-        if self._log is not None:
-            try:
-                self._log.put(_digest(key), priced)
-            except OSError:
-                self._log = None  # a full disk costs time only: this process goes on with what it has in memory
+        if self._shared is not None:
+            self._shared.put(digest_of(key), pickle.dumps(priced))
 
     def _remember(self, key: Hashable, priced: Priced) -> None:
         self._known[key] = priced
         while len(self._known) > self._pairs:
             self._known.popitem(last=False)
-
-
-def _log_in(folder: Path | None) -> PriceLog | None:
-    """The log of a folder; none where none is wanted or none can be kept, which costs time only."""
-    try:
-        return None if folder is None else PriceLog(folder)
-    except OSError:
-        return None
-
-
-def _digest(key: Hashable) -> bytes:
-    return hashlib.sha256(repr(key).encode()).digest()

@@ -16,8 +16,7 @@ from mensa_sim.cost.mapping.search import Search, limits_of
 from mensa_sim.cost.mapping.sides import BufferCase, Objective, Target
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.log import Priced
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import Priced, PriceMemo
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.cost.vector import vector_cycles, vector_work

@@ -9,7 +9,7 @@ from typing import Any, cast
 import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.study.explore.evaluate import Evaluator, Setup, Task
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 
 SECONDS = 15
 """How long a cluster may take to answer."""

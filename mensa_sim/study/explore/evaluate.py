@@ -4,8 +4,6 @@ This is what a worker does, in this process, in another or on another machine: a
 task is a number and a point, and an outcome goes back.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +13,12 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import MensaError
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import System
+from mensa_sim.io.store import digest_of
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics
 from mensa_sim.study.explore.scenario import of_metrics, scenario_values
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.run.placement import Goal, objective_named
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.scenario.scenario import scenario_on
@@ -55,9 +54,7 @@ class Setup:
 
     def digest(self) -> str:
         """What tells one setup from another within a worker."""
-        records = repr((self.space, self.base, self.references, self.scenarios, self.prices))
-        graphs = json.dumps([self.graphs, self.stream_graphs])
-        return hashlib.sha256(f"{records}{graphs}".encode()).hexdigest()
+        return digest_of(self)
 
 
 class Evaluator:

@@ -1,6 +1,5 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
-import hashlib
 import os
 import shlex
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.shipped import find
+from mensa_sim.io.store import digest_of
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.metrics import summary_metrics
 from mensa_sim.study.explore.result import (
@@ -24,7 +24,7 @@ from mensa_sim.study.explore.result import (
 )
 from mensa_sim.study.explore.sampling import Points, sequence_of
 from mensa_sim.study.explore.setup import files_of, identity_of, setup_of
-from mensa_sim.study.explore.store import DesignOutcome, Store, open_store
+from mensa_sim.study.explore.study_file import DesignOutcome, StudyFile, open_study
 from mensa_sim.study.explore.workers import Inline, Processes, Workers
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import named
@@ -79,7 +79,7 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
     prices = request.folder / PRICES
     shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
     setup = setup_of(checked, allow_code=request.allow_code, cache=request.cache, prices=shared)
-    store = open_store(
+    study = open_study(
         request.folder / STUDY, identity_of(setup, request.overrides), resume=request.resume, fresh=request.fresh
     )
     try:
@@ -88,13 +88,13 @@ def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: N
             setup = replace(setup, prices=None)
         workers = _workers(setup, request)
         try:
-            _search(checked, store, workers, request, progress)
+            _search(checked, study, workers, request, progress)
         finally:
             workers.close()
-        return replace(_result(checked, store), command=_command(request))
+        return replace(_result(checked, study), command=_command(request))
     finally:
         shutil.rmtree(prices, ignore_errors=True)
-        store.close()
+        study.close()
 
 
 def _command(request: ExploreRequest) -> str:
@@ -117,8 +117,8 @@ def _workers(setup: Setup, request: ExploreRequest) -> Workers:
 class _Search:
     """The state of one search: what was chosen, what is under way, what is settled."""
 
-    def __init__(self, checked: CheckedSpace, store: Store, workers: Workers) -> None:
-        self.checked, self.store, self.workers = checked, store, workers
+    def __init__(self, checked: CheckedSpace, study: StudyFile, workers: Workers) -> None:
+        self.checked, self.study, self.workers = checked, study, workers
         self.space = checked.space
         self.settled: dict[int, DesignOutcome] = {}
         self.under_way: dict[int, Point] = {}
@@ -128,9 +128,9 @@ class _Search:
 
     def begin(self, number: int, point: Point) -> None:
         """Settles a point that the study knows or that makes a design chosen before; has any other evaluated."""
-        known = self.store.known.get(number)
+        known = self.study.known.get(number)
         if known is not None and known.point != point:
-            raise UsageError(f"{self.store.path}: was made by another sampler; start anew with --force")
+            raise UsageError(f"{self.study.path}: was made by another sampler; start anew with --force")
         first = self.first_of.setdefault(self._identity(point), number)
         if known is not None:
             self.settle(known)
@@ -146,7 +146,7 @@ class _Search:
             text = self.checked.base.design(self.space.assignments(point)).identity()
         except UsageError:
             text = repr(point)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(text)
 
     def wait(self) -> None:
         """Keeps the next outcome."""
@@ -155,7 +155,7 @@ class _Search:
         self.keep(outcome)
 
     def keep(self, outcome: DesignOutcome) -> None:
-        self.store.add(outcome, self.space.shown(outcome.point) if outcome.number >= 0 else {})
+        self.study.add(outcome, self.space.shown(outcome.point) if outcome.number >= 0 else {})
         self.settle(outcome)
 
     def settle(self, outcome: DesignOutcome) -> None:
@@ -178,15 +178,17 @@ def objectives_of_outcome(checked: CheckedSpace, outcome: DesignOutcome) -> dict
     }
 
 
-def _search(checked: CheckedSpace, store: Store, workers: Workers, request: ExploreRequest, progress: Progress) -> None:
+def _search(
+    checked: CheckedSpace, study: StudyFile, workers: Workers, request: ExploreRequest, progress: Progress
+) -> None:
     """Chooses points and has them evaluated until enough designs are run, none are left, or time is up."""
     space = checked.space
     end = time.monotonic() + request.timeout_s if request.timeout_s else None
     wanted = request.trials or (None if space.file.sampler.name == "grid" else space.file.trials)
-    search = _Search(checked, store, workers)
+    search = _Search(checked, study, workers)
     for number in range(-len(space.file.references), 0):
-        if number in store.known:
-            search.settle(store.known[number])
+        if number in study.known:
+            search.settle(study.known[number])
         else:
             search.under_way[number] = ()
             workers.submit(Task(number=number, point=()))
@@ -219,20 +221,20 @@ def _learn(points: Points, search: _Search, numbers: range) -> None:
     points.learn([(search.settled[number].state, search.values(number)) for number in numbers])
 
 
-def _result(checked: CheckedSpace, store: Store) -> ExploreResult:
+def _result(checked: CheckedSpace, study: StudyFile) -> ExploreResult:
     space = checked.space
-    outcomes = tuple(store.known[number] for number in sorted(store.known) if number >= 0)
+    outcomes = tuple(study.known[number] for number in sorted(study.known) if number >= 0)
     designs = tuple(_design(checked, outcome) for outcome in outcomes if outcome.state == "done")
     if not designs:
         errors = [outcome.detail for outcome in outcomes if outcome.state == "failed"]
         first = f"; the first of {len(errors)} errors: {errors[0]}" if errors else "; give more --trials or --timeout"
-        raise MensaError(f"{store.path}: no design was run to its end{first}")
+        raise MensaError(f"{study.path}: no design was run to its end{first}")
     names = [objective.name for objective in checked.objectives]
     front = pareto_front([costs(checked.objectives, design.objectives) for design in designs])
     found: list[Reference] = []
     failures: dict[str, str] = {}
     for place, name in enumerate(space.file.references):
-        outcome = store.known.get(-place - 1)
+        outcome = study.known.get(-place - 1)
         if outcome is not None and outcome.state == "done":
             found.append(_reference(checked, name, outcome, designs))
         else:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mensa_sim.study.explore.metrics import Objective
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.space.design import Base
 from mensa_sim.study.space.space import Space
 

@@ -1,16 +1,15 @@
 """What evaluations need, read and traced once; what tells one study from another; the files behind it."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.io.shipped import find
+from mensa_sim.io.store import digest_of
 from mensa_sim.simulate.scenario.files import trace_files
 from mensa_sim.study.explore.evaluate import Setup
+from mensa_sim.study.run.provenance import versions
 from mensa_sim.study.space.check import CheckedSpace
 from mensa_sim.study.space.design import Base, read_base
 from mensa_sim.study.space.space import Space
@@ -59,18 +58,18 @@ def _reference_base(space: Space, name: str) -> Base:
 
 
 def identity_of(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:
-    """What a study's designs depend on, so that it is never continued as another."""
+    """What a study's designs depend on, our code and libraries among it, so that it is never continued as another."""
     file = setup.space.file
-    parts = {
+    parts: dict[str, object] = {
         "space": (file.name, setup.space.parameters, file.conditions, file.objectives, file.over, file.sampler),
         "timings": file.timings,
         "system": (setup.base.identity(), [base.identity() for base in setup.references]),
-        "workloads": (file.workloads, json.dumps(setup.graphs)),
-        "scenarios": (file.scenarios, setup.scenarios, json.dumps(setup.stream_graphs)),
+        "workloads": (file.workloads, setup.graphs),
+        "scenarios": (file.scenarios, setup.scenarios, setup.stream_graphs),
         "overrides": tuple(overrides),
     }
-    digests = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in parts.items()}
-    return {"mensa-sim": mensa_sim.__version__, **digests}
+    digests = {name: digest_of(value) for name, value in parts.items()}
+    return {"mensa-sim": digest_of(versions(), stage="study"), **digests}
 
 
 def files_of(checked: CheckedSpace) -> list[Path]:

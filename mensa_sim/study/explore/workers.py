@@ -11,7 +11,7 @@ from multiprocessing.connection import wait as wait_for
 from typing import Protocol
 
 from mensa_sim.study.explore.evaluate import Evaluator, Setup, Task
-from mensa_sim.study.explore.store import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome
 
 ATTEMPTS = 3
 """Times that a design may take its worker with it before it counts as failed."""

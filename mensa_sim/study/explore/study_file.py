@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.json_text import json_line
 from mensa_sim.study.explore.sampling import State
 from mensa_sim.study.space.space import Point
 
@@ -45,7 +46,7 @@ class DesignOutcome:
         return self.state in ("done", "failed")
 
 
-class Store:
+class StudyFile:
     """An open study file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -58,14 +59,12 @@ class Store:
         """Keep a finished design; `UsageError` where the file cannot take it."""
         row = (
             outcome.number,
-            json.dumps(outcome.point),
-            json.dumps(parameters),
+            json_line(outcome.point),
+            json_line(parameters),
             outcome.state,
-            *(
-                json.dumps([dict(values) for values in rows], allow_nan=False)
-                for rows in (outcome.workloads, outcome.scenarios)
-            ),
-            json.dumps(dict(outcome.hardware), allow_nan=False),
+            json_line([dict(values) for values in outcome.workloads]),
+            json_line([dict(values) for values in outcome.scenarios]),
+            json_line(dict(outcome.hardware)),
             outcome.detail,
         )
         try:
@@ -80,7 +79,7 @@ class Store:
         self._connection.close()
 
 
-def open_store(path: Path, about: Mapping[str, str], *, resume: bool, fresh: bool) -> Store:
+def open_study(path: Path, about: Mapping[str, str], *, resume: bool, fresh: bool) -> StudyFile:
     """The study in a file, new or, with `resume`, as it was; `fresh` replaces what is there.
 
     `about` says what the designs' numbers and metrics depend on; a study of anything else is refused. A study without
@@ -121,14 +120,14 @@ def _is_barren(path: Path) -> bool:
         connection.close()
 
 
-def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> Store:
+def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> StudyFile:
     """The study behind a connection, made there if the file is new."""
-    store = Store(path, connection)
+    study = StudyFile(path, connection)
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         _create(connection, about)
     _compare(path, connection, about)
-    store.known.update({outcome.number: outcome for outcome in _outcomes(connection)})
-    return store
+    study.known.update({outcome.number: outcome for outcome in _outcomes(connection)})
+    return study
 
 
 def _held(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,137 @@
+"""One store on disk for what took long to make: found again while everything it was made from is as it was.
+
+An entry is a file whose name ends in a digest of what it was made from and whose first line is the checksum of the
+rest. A damaged entry is as good as none, and a folder that cannot be written costs time only. Entries take their names
+whole, so that any number of processes may share a folder.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from mensa_sim.errors import MensaError
+from mensa_sim.io.atomic import write_atomically
+from mensa_sim.io.json_text import json_line
+
+STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study")
+"""From the top down, those that make entries: each imports only itself, those before it and the files of the root."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SUFFIX = ".entry"
+
+
+def cache_folder() -> Path | None:
+    """Where entries outlive a command: `MENSA_SIM_CACHE`, else the platform's place for caches; none without a home."""
+    chosen = os.environ.get("MENSA_SIM_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    folder = platformdirs.user_cache_path("mensa-sim", appauthor=False)
+    return folder if folder.is_absolute() else None
+
+
+def digest_of(
+    *parts: object, files: Iterable[Path] = (), stage: str | None = None, libraries: Iterable[str] = ()
+) -> str:
+    """A digest of what an entry is made from.
+
+    `parts` are values whose `repr` tells all of them, `files` count by their content, `stage` is the one whose code
+    makes the entry (with it goes all code that it may import), `libraries` are distributions by their versions.
+    """
+    texts = [f"python {sys.version_info[0]}.{sys.version_info[1]}", *map(repr, parts)]
+    texts += [f"file {file_digest(path)}" for path in files]
+    texts += [f"library {name} {library_version(name)}" for name in libraries]
+    if stage is not None:
+        texts.append(f"code {_code_digest(_PACKAGE, stage)}")
+    return _sha256("\n".join(texts).encode())
+
+
+def file_digest(path: Path) -> str | None:
+    """The digest of a file's content; none where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def library_version(distribution: str) -> str:
+    """The version of an installed distribution, or `absent`."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+class Store:
+    """Entries in one folder; without a folder nothing is kept and nothing found."""
+
+    def __init__(self, folder: Path | None, *, durable: bool = True) -> None:
+        """`durable` entries survive a power cut; others are written faster."""
+        self._folder = folder
+        self._durable = durable
+
+    def get(self, name: str) -> bytes | None:
+        """The content of an entry that is there and whole."""
+        if self._folder is None:
+            return None
+        try:
+            checksum, _, content = self._path(self._folder, name).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return content if checksum == _sha256(content).encode() else None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep an entry, whole or not at all."""
+        if self._folder is None:
+            return
+        try:
+            whole = _sha256(content).encode() + b"\n" + content
+            write_atomically(self._path(self._folder, name), whole, durable=self._durable)
+        except MensaError:
+            return
+
+    def get_data(self, name: str) -> Any:
+        """The plain data of an entry that is there and whole, else none."""
+        content = self.get(name)
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError:
+            return None
+
+    def put_data(self, name: str, data: object) -> None:
+        """Keep plain data, whole or not at all."""
+        self.put(name, json_line(data).encode())
+
+    def clear(self) -> None:
+        """Forget all entries, and the folder where nothing else lies in it."""
+        if self._folder is None or not self._folder.is_dir():
+            return
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            path.unlink(missing_ok=True)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    @staticmethod
+    def _path(folder: Path, name: str) -> Path:
+        return folder / f"{name}{_SUFFIX}"
+
+
+@cache
+def _code_digest(package: Path, stage: str) -> str:
+    """A digest of the source of a stage and of all that it may import."""
+    folders = [package / name for name in STAGES[: STAGES.index(stage) + 1]]
+    files = [*package.glob("*.py"), *(file for folder in folders for file in folder.rglob("*.py"))]
+    named = sorted((file.relative_to(package).as_posix(), file_digest(file)) for file in files)
+    return _sha256(repr(named).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,181 @@
+"""The store: what was kept comes back whole or not at all, to every process that shares the folder."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.io import store as store_module
+from mensa_sim.io.store import STAGES, Store, digest_of
+
+DATA = {"name": "a", "values": [1, 0.1, None, {"deep": True}]}
+LONG = b"0123456789" * 200_000
+
+
+def only_entry(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found
+
+
+def test_what_is_kept_comes_back_equal_and_nothing_else_does(tmp_path: Path) -> None:
+    store = Store(tmp_path / "new" / "folder")
+    store.put_data("one", DATA)
+    store.put("two", b"\x00\n\xff")
+    again = Store(tmp_path / "new" / "folder")
+    assert again.get_data("one") == DATA
+    assert again.get("two") == b"\x00\n\xff"
+    assert again.get("three") is None
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    store = Store(None)
+    store.put_data("one", DATA)
+    assert store.get_data("one") is None
+    store.clear()
+
+
+def test_what_one_keeps_the_others_read_at_any_time(tmp_path: Path) -> None:
+    early, writer = Store(tmp_path, durable=False), Store(tmp_path, durable=False)
+    assert early.get("first") is None
+    writer.put("first", b"1")
+    late = Store(tmp_path, durable=False)
+    writer.put("second", b"2")
+    for store in (early, writer, late):
+        assert [store.get(name) for name in ("first", "second", "third")] == [b"1", b"2", None]
+
+
+def test_an_entry_cut_anywhere_is_as_good_as_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put_data("one", DATA)
+    entry = only_entry(tmp_path)
+    whole = entry.read_bytes()
+    for end in range(len(whole)):
+        entry.write_bytes(whole[:end])
+        assert store.get_data("one") is None
+    entry.write_bytes(whole)
+    assert store.get_data("one") == DATA
+
+
+def test_an_entry_with_any_byte_damaged_is_as_good_as_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("one", b"reason")
+    entry = only_entry(tmp_path)
+    whole = entry.read_bytes()
+    for place in range(len(whole)):
+        entry.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        assert store.get("one") is None
+
+
+def test_plain_data_is_refused_with_a_number_that_is_not_finite(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        Store(tmp_path).put_data("one", {"share": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("where", ["below a file", "a folder has the name"])
+def test_an_entry_that_cannot_be_written_costs_time_only(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "one.entry").mkdir()
+    store = Store(tmp_path / "file" if where == "below a file" else tmp_path)
+    store.put_data("one", DATA)
+    assert store.get_data("one") is None
+
+
+def test_clearing_forgets_our_entries_and_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    own, shared = Store(tmp_path / "own"), Store(tmp_path / "shared")
+    for store in (own, shared):
+        store.put_data("one", DATA)
+    (tmp_path / "shared" / "notes.txt").write_text("not ours")
+    own.clear()
+    shared.clear()
+    assert [path.name for path in tmp_path.rglob("*")] == ["shared", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "two"),
+    [
+        ("a part", {"parts": ("a",)}, {"parts": ("b",)}),
+        ("where two parts meet", {"parts": ("ab", "c")}, {"parts": ("a", "bc")}),
+        ("a file's content", {"files": ["one"]}, {"files": ["two"]}),
+        ("a file that is gone", {"files": ["one"]}, {"files": ["gone"]}),
+        ("a library", {"libraries": ["numpy"]}, {"libraries": ["scipy"]}),
+        ("the stage", {"stage": "io"}, {"stage": "workload"}),
+    ],
+)
+def test_a_digest_changes_with_whatever_an_entry_is_made_from(
+    tmp_path: Path, change: str, one: dict[str, list[str]], two: dict[str, list[str]]
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+
+    def digest(given: dict[str, list[str]]) -> str:
+        values: dict[str, object] = {**given}
+        parts = values.pop("parts", ())
+        values["files"] = [tmp_path / name for name in given.get("files", ())]
+        return digest_of(*parts, **values)  # type: ignore[arg-type, misc]
+
+    assert digest(one) != digest(two), change
+    assert digest(one) == digest(one)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_counts_where_the_stage_may_import_it_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    def digest(*changed: str) -> str:
+        package = tmp_path / "-".join(("package", *changed))
+        for folder in (*STAGES, "."):
+            (package / folder).mkdir(parents=True, exist_ok=True)
+            (package / folder / "code.py").write_text("new" if folder in changed else "old")
+        monkeypatch.setattr(store_module, "_PACKAGE", package)
+        return digest_of(stage=stage)
+
+    unchanged = digest()
+    differing = {folder for folder in STAGES if digest(folder) != unchanged}
+    assert differing == set(STAGES[: STAGES.index(stage) + 1])
+    assert digest(".") != unchanged
+
+
+def write_often(folder: Path, mark: bytes) -> None:
+    store = Store(folder, durable=False)
+    for _ in range(200):
+        store.put("shared", mark * 5000)
+
+
+def test_processes_that_write_one_entry_at_once_leave_it_whole(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_often, args=(tmp_path, mark)) for mark in (b"a", b"b", b"c")]
+    for writer in writers:
+        writer.start()
+    store, seen = Store(tmp_path), set()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(store.get("shared"))
+    for writer in writers:
+        writer.join()
+    seen.add(store.get("shared"))
+    assert seen - {None} <= {mark * 5000 for mark in (b"a", b"b", b"c")}
+    assert seen - {None}
+    assert [path.name for path in tmp_path.iterdir()] == ["shared.entry"]
+
+
+def test_a_writer_that_is_killed_leaves_the_entry_of_before(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("one", LONG)
+    code = (
+        "import sys; from pathlib import Path; from mensa_sim.io.store import Store\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "print('begun', flush=True)\n"
+        "while True: store.put('one', b'9876543210' * 200_000)"
+    )
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(0.02)
+            os.kill(writer.pid, signal.SIGKILL)
+        assert store.get("one") in (LONG, b"9876543210" * 200_000)
