@@ -100,4 +100,4 @@ def test_a_class_name_is_used_once() -> None:
 
 
 def test_what_is_kept_counts_the_code_of_a_stage_and_of_those_above_it() -> None:
-    assert store.STAGES == STAGES[: len(store.STAGES)]
+    assert STAGES[: len(store.STAGES)] == store.STAGES
