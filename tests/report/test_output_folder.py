@@ -138,7 +138,8 @@ def test_the_command_that_finds_no_room_says_so_and_keeps_the_results_before(tmp
 
 def test_the_command_interrupted_while_it_writes_keeps_the_results_before(folder: Path) -> None:
     script = (
-        "import os, signal\nfrom mensa_sim.cli import main\nfrom mensa_sim.io import atomic\nfrom mensa_sim.report.page import output_folder\n"
+        "import os, signal\nfrom mensa_sim.cli import main\nfrom mensa_sim.io import atomic\n"
+        "from mensa_sim.report.page import output_folder\n"
         "calls = []\n"
         "def fsync(handle):\n    calls.append(handle)\n    len(calls) == 2 and os.kill(os.getpid(), signal.SIGINT)\n"
         "atomic.os.fsync = fsync\n"
