@@ -1,0 +1,1 @@
+"""Populations of models drawn from published statistics of their layers."""
