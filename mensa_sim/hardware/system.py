@@ -64,6 +64,10 @@ class System:
         """The memory that an accelerator hangs on."""
         return self.memories[self.accelerator(accelerator).memory]
 
+    def home_of(self, accelerator: str) -> str:
+        """Where what an accelerator makes lies: in its memory, or on its own chip where a host feeds the system."""
+        return self.accelerator(accelerator).memory if self.host is None else accelerator
+
     def link_between(self, memory: str, other: str) -> Link | None:
         """The link that joins two memories, in either direction."""
         return next((link for link in self.links if set(link.between) == {memory, other}), None)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.routes import handovers, routes_of
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.schedule.problem import Execution, Objective, Problem, require_runnable
-from mensa_sim.schedule.transfer import routes_of
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families.paper import families_of, features_of
@@ -38,14 +38,17 @@ def problem_of(
     members = units_in_order(graph)
     pinned = _pins(graph, system, members, pins or {})
     known = families_of(graph) if families is None else families
-    index = {layer.name: number for number, layers in enumerate(members) for layer in layers}
     names = tuple(accelerator.name for accelerator in system.accelerators)
     problem = Problem(
         name=f"{graph.name} on {system.name}",
         accelerators=names,
-        memories=tuple(accelerator.memory for accelerator in system.accelerators),
+        memories=tuple(system.home_of(name) for name in names),
+        channels=tuple(accelerator.memory for accelerator in system.accelerators),
         units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
-        tensors=_tensors(graph, index),
+        tensors=tuple(
+            UnitTensor(producer=each.producer, readers=each.readers, size_bytes=each.size_bytes)
+            for each in handovers(graph, members)
+        ),
         routes=routes_of(system),
         static_mw=static_mw,
         families={family: names.index(name) for family, name in system.families.items()},
@@ -55,25 +58,6 @@ def problem_of(
     )
     require_runnable(problem)
     return problem
-
-
-def _tensors(graph: LayerGraph, unit_of: Mapping[str, int]) -> tuple[UnitTensor, ...]:
-    """What flows between units: an output that several read whole is one tensor, a slice of it one for each reader."""
-    found: list[UnitTensor] = []
-    for layer in graph.layers:
-        producer = unit_of[layer.name]
-        whole: dict[int, set[int]] = {}
-        for name in graph.successors(layer.name):
-            reader, size_bytes = unit_of[name], graph.edge_bytes(layer.name, name)
-            if reader == producer:
-                continue
-            if size_bytes >= layer.output_bytes or not size_bytes:
-                whole.setdefault(size_bytes, set()).add(reader)
-            else:
-                found.append(UnitTensor(producer=producer, readers=(reader,), size_bytes=size_bytes))
-        for size_bytes, readers in whole.items():
-            found.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
-    return tuple(found)
 
 
 def _unit(

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.schedule.transfer import Route
+from mensa_sim.hardware.routes import Route
 from mensa_sim.schedule.unit import Refusal, Unit, UnitTensor
 from mensa_sim.units import leakage_pj
 
@@ -29,7 +29,10 @@ class Problem:
     name: str
     accelerators: tuple[str, ...]
     memories: tuple[str, ...]
-    """The memory of each accelerator."""
+    """The memory of each accelerator; its own name where tensors stay on its chip: between equal names nothing is
+    copied."""
+    channels: tuple[str, ...] = ()
+    """The memory whose channel each accelerator's traffic takes; `memories` where not given."""
     units: tuple[Unit, ...]
     tensors: tuple[UnitTensor, ...]
     routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
@@ -44,7 +47,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         count = len(self.accelerators)
-        if not count or len(self.memories) != count:
+        if not count or {len(self.memories), len(self.channels) or count} != {count}:
             raise ValueError(f"{self.name}: accelerators and memories must be as many, at least one")
         for unit in self.units:
             if len(unit.options) != count:
@@ -71,6 +74,10 @@ class Problem:
     def static_pj_per_ps(self) -> float:
         """That power as energy per time."""
         return leakage_pj(self.static_mw, 1)
+
+    def channel(self, accelerator: int) -> str:
+        """The memory whose channel an accelerator's traffic takes."""
+        return (self.channels or self.memories)[accelerator]
 
     @cached_property
     def incoming(self) -> tuple[tuple[UnitTensor, ...], ...]:

@@ -5,9 +5,9 @@ import random
 import time
 from dataclasses import replace
 
+from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.transfer import Route, TransferStage
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 
@@ -25,11 +25,11 @@ def large_problem(layers: int, accelerators: int, memories: int, seed: int = 0) 
         ]
     names = [f"m{index}" for index in range(memories)]
     stages = [
-        TransferStage(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte=32.0),
-        TransferStage(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte=16.0, latency_ps=100_000),
-        TransferStage(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte=16.0),
+        Leg(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte=32.0),
+        Leg(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte=16.0, latency_ps=100_000),
+        Leg(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte=16.0),
     ]
-    route = Route(stages=tuple(stages))
+    route = Route(legs=tuple(stages))
     return Problem(
         name=f"{layers} layers on {accelerators} accelerators",
         accelerators=tuple(f"a{index}" for index in range(accelerators)),

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.transfer import Route, TransferStage
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
@@ -54,9 +54,9 @@ def problems(
             size_bytes = draw(st.integers(0, 500))
             tensors.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     route = Route(
-        stages=(
-            TransferStage(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
-            TransferStage(
+        legs=(
+            Leg(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
+            Leg(
                 resource="link",
                 bandwidth_bytes_per_s=1e12,
                 pj_per_byte=draw(st.floats(0, 4, width=32)),

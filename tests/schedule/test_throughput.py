@@ -8,9 +8,9 @@ from chains import chain, unit
 from hypothesis import HealthCheck, given, settings
 from random_problems import problems
 
+from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.policies.throughput import loads_ps, throughput
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.transfer import Route, TransferStage
 from mensa_sim.schedule.unit import Option, Refusal
 
 
@@ -47,10 +47,10 @@ def test_the_load_of_a_stream_is_spread_over_the_accelerators() -> None:
 
 def test_a_copy_keeps_both_memories_and_the_link_busy() -> None:
     stages = tuple(
-        TransferStage(resource=name, bandwidth_bytes_per_s=rate, pj_per_byte=1.0)
-        for name, rate in (("m0", 1e12), ("m0-m1", 5e11), ("m1", 2e12))
+        Leg(resource=name, component=component, bandwidth_bytes_per_s=rate, pj_per_byte=1.0)
+        for name, component, rate in (("m0", "memory", 1e12), ("m0-m1", "link", 5e11), ("m1", "memory", 2e12))
     )
-    problem = chain(unit("a", 10, 10), unit("b", 20, 30), routes={pair: Route(stages=stages) for pair in PAIRS})
+    problem = chain(unit("a", 10, 10), unit("b", 20, 30), routes={pair: Route(legs=stages) for pair in PAIRS})
     loads = {"near": 10, "far": 30, "memory m0": 100, "link m0-m1": 200, "memory m1": 50}
     assert loads_ps(problem, [0, 1]) == loads
     assert set(throughput(problem).assignment.values()) == {"near"}

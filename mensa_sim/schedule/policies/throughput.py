@@ -52,7 +52,7 @@ def loads_ps(problem: Problem, assignment: Sequence[int]) -> dict[str, int]:
     for unit, accelerator in zip(problem.units, assignment, strict=True):
         option = unit.option(accelerator)
         loads[problem.accelerators[accelerator]] += option.latency_ps
-        memory = f"memory {problem.memories[accelerator]}"
+        memory = f"memory {problem.channel(accelerator)}"
         loads[memory] = loads.get(memory, 0) + option.memory_ps
     for tensor in problem.tensors:
         source = problem.memories[assignment[tensor.producer]]
@@ -66,9 +66,9 @@ def _copy_loads(problem: Problem, size_bytes: int, source: str, target: str) -> 
     if source == target:
         return {}
     loads: dict[str, int] = {}
-    for stage in problem.routes[source, target].stages:
-        resource = f"memory {stage.resource}" if stage.resource in problem.memories else f"link {stage.resource}"
-        loads[resource] = loads.get(resource, 0) + stage.time_ps(size_bytes)
+    for leg in problem.routes[source, target].legs:
+        resource = f"{leg.component} {leg.resource}"
+        loads[resource] = loads.get(resource, 0) + leg.time_ps(size_bytes)
     return loads
 
 
@@ -84,7 +84,7 @@ def _program(arrays: Arrays, known_ps: int) -> PlacementProgram:
         for accelerator, column in options.items():
             option = unit.option(accelerator)
             work.setdefault(problem.accelerators[accelerator], []).append((column, option.latency_ps))
-            work.setdefault(f"memory {problem.memories[accelerator]}", []).append((column, option.memory_ps))
+            work.setdefault(f"memory {problem.channel(accelerator)}", []).append((column, option.memory_ps))
     for (number, source, target), column in placement.copies.items():
         size_bytes = problem.tensors[arrays.tensors[number]].size_bytes
         names = arrays.memories[source], arrays.memories[target]

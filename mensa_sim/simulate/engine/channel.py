@@ -12,10 +12,12 @@ from mensa_sim.units import PS_PER_S
 class Transfer:
     """Bytes on their way through a channel."""
 
-    __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps")
+    __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps", "work")
 
-    def __init__(self, size_bytes: int, start_ps: int, on_end: Callable[[int], object] | None) -> None:
+    def __init__(self, size_bytes: int, work: int, start_ps: int, on_end: Callable[[int], object] | None) -> None:
         self.size_bytes = size_bytes
+        self.work = work
+        """In the channel's unit."""
         self.start_ps = start_ps
         self.on_end = on_end
         """Called with the time when the last byte has passed; none for a prefetch, which nobody waits for."""
@@ -44,8 +46,8 @@ class Lane:
         """Work per ps of all together, in 1/`scale`."""
         self.served = 0
 
-    def join(self, transfer: Transfer, work: int) -> bool:
-        """Add a transfer with that much work, in the channel's unit; whether it is the next to end."""
+    def join(self, transfer: Transfer) -> bool:
+        """Add a transfer; whether it is the next to end."""
         heap = self.heap
         active = len(heap) + 1
         if active == 1:
@@ -53,7 +55,7 @@ class Lane:
         elif self.scale % active:
             self._rescale(math.lcm(self.scale, active))
             heap = self.heap
-        transfer.goal = goal = self.served + work * self.scale
+        transfer.goal = goal = self.served + transfer.work * self.scale
         self._order = order = self._order + 1
         heappush(heap, (goal, order, transfer))
         return heap[0][1] == order
@@ -102,9 +104,9 @@ class Channel:
 
     Active transfers share the bandwidth fairly (processor sharing); it is divided anew at whole picoseconds, when a
     transfer comes or goes, and a transfer ends at the first whole picosecond at which its last byte has passed. A
-    transfer alone takes `units.transfer_ps`. Prefetches get what the others leave: all of the bandwidth while no other
-    transfer is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or the channel has
-    changed since.
+    transfer alone takes `units.transfer_ps`, or as long as is said where its other end is slower. Prefetches get what
+    the others leave: all of the bandwidth while no other transfer is active, else nothing. Nobody waits for one: it is
+    `done` when it is cancelled or the channel has changed since.
     """
 
     def __init__(self, clock: Clock, name: str, bandwidth_bytes_per_s: float) -> None:
@@ -112,6 +114,7 @@ class Channel:
         self.name = name
         self._clock = clock
         self._work_per_byte = rate.denominator
+        self._work_per_ps = rate.numerator
         self._demand = Lane(rate.numerator)
         self._background = Lane(rate.numerator)
         self._last_ps = 0
@@ -120,14 +123,17 @@ class Channel:
         self._waking = False
         self._alarm = Alarm(clock, self._wake)
 
-    def transfer(self, size_bytes: int, on_end: Callable[[int], object]) -> Transfer:
-        """Start moving bytes, a positive number; `on_end` is called with the time when the last one has passed."""
+    def transfer(self, size_bytes: int, on_end: Callable[[int], object], alone_ps: int | None = None) -> Transfer:
+        """Start moving bytes; `on_end` is called with the time when the last one has passed.
+
+        They are a positive number, or take `alone_ps`, positive, with the channel to themselves.
+        """
         now = self._clock.now_ps
         if now != self._last_ps:
             self._catch_up(now)
-        transfer = Transfer(size_bytes, now, on_end)
-        first = self._demand.join(transfer, size_bytes * self._work_per_byte)
-        if first and not self._waking:
+        work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * self._work_per_ps
+        transfer = Transfer(size_bytes, work, now, on_end)
+        if self._demand.join(transfer) and not self._waking:
             self._set_alarm(now)
         return transfer
 
@@ -136,8 +142,8 @@ class Channel:
         now = self._clock.now_ps
         if not self._demand.heap:
             self._catch_up(now)
-        transfer = Transfer(size_bytes, now, None)
-        self._background.join(transfer, size_bytes * self._work_per_byte)
+        transfer = Transfer(size_bytes, size_bytes * self._work_per_byte, now, None)
+        self._background.join(transfer)
         return transfer
 
     def cancel(self, prefetch: Transfer) -> int:
@@ -157,7 +163,7 @@ class Channel:
         return transfer.size_bytes if transfer.done else self._moved_bytes(transfer, self._demand)
 
     def _moved_bytes(self, transfer: Transfer, lane: Lane) -> int:
-        return transfer.size_bytes + (-lane.missing(transfer) // self._work_per_byte)
+        return transfer.size_bytes + (-lane.missing(transfer) * transfer.size_bytes // transfer.work)
 
     def _catch_up(self, now: int) -> None:
         """Share what has passed since the last change; transfers that end now are left to the alarm of this instant."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Clock, Process
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.engine.server import Server
 from mensa_sim.simulate.plan.options import Options
-from mensa_sim.simulate.plan.plan import Copy, Leg, Plan, PlannedUnit, link_name
+from mensa_sim.simulate.plan.plan import Copy, Crossing, Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.plan.stage import part_of
 from mensa_sim.simulate.record.recorder import Recorder
@@ -34,7 +35,7 @@ class Engine:
         }
         for link in system.links:
             self._channels[link_name(link)] = Channel(self.clock, link_name(link), link.bandwidth_bytes_per_s)
-        self._moving: dict[Transfer, tuple[Request, Copy, Leg]] = {}
+        self._moving: dict[Transfer, tuple[Request, str, Crossing]] = {}
         self._servers: dict[str, Server] = {}
         for placed in system.accelerators:
             buffer = placed.spec.buffers.get("parameter")
@@ -60,9 +61,9 @@ class Engine:
         self.clock.run(until_ps)
         for server in self._servers.values():
             server.close()
-        for transfer, (request, copy, leg) in self._moving.items():
-            moved = self._channels[leg.resource].moved_bytes(transfer)
-            self._record_leg(request, copy, leg, transfer.start_ps - leg.latency_ps, moved)
+        for transfer, (request, layer, crossing) in self._moving.items():
+            moved = self._channels[crossing.resource].moved_bytes(transfer)
+            self._record_crossing(request, layer, crossing, transfer.start_ps - crossing.latency_ps, moved)
 
     def _finish(self, request: Request, unit: PlannedUnit) -> None:
         """A unit has ended: tell those that wait for it and send copies on their way."""
@@ -82,23 +83,26 @@ class Engine:
             self._servers[unit.accelerator].submit(request, unit)
 
     def _carry(self, request: Request, copy: Copy) -> Process:
-        """Read a tensor, carry it over the link and write it, one after another, sharing all three with others."""
+        """Move a tensor over one resource after another, sharing each with others."""
         request.begin_work(self.clock.now_ps)
-        for leg in copy.legs:
+        for crossing in copy.crossings:
             start_ps = self.clock.now_ps
-            if leg.latency_ps:
-                yield self.clock.timeout(leg.latency_ps)
+            if crossing.latency_ps:
+                yield self.clock.timeout(crossing.latency_ps)
             arrived = self.clock.event()
-            transfer = self._channels[leg.resource].transfer(copy.size_bytes, arrived.succeed)
-            self._moving[transfer] = request, copy, leg
+            channel = self._channels[crossing.resource]
+            transfer = channel.transfer(crossing.size_bytes, arrived.succeed, crossing.alone_ps)
+            self._moving[transfer] = request, copy.layer, crossing
             yield arrived
             del self._moving[transfer]
-            self._record_leg(request, copy, leg, start_ps, copy.size_bytes)
+            self._record_crossing(request, copy.layer, crossing, start_ps, crossing.size_bytes)
         request.end_work(self.clock.now_ps)
         for index in copy.dependents:
             self._arrive(request, index)
 
-    def _record_leg(self, request: Request, copy: Copy, leg: Leg, start_ps: int, moved_bytes: int) -> None:
-        energy_pj = part_of(leg.energy_pj, moved_bytes, copy.size_bytes)
-        now, layer = self.clock.now_ps, copy.producer
-        self._recorder.record(leg.resource, "transfer", request, layer, start_ps, now, moved_bytes, 0, energy_pj)
+    def _record_crossing(
+        self, request: Request, layer: str, crossing: Crossing, start_ps: int, moved_bytes: int
+    ) -> None:
+        energy_pj = part_of(crossing.energy_pj, moved_bytes, crossing.size_bytes)
+        now, resource = self.clock.now_ps, crossing.resource
+        self._recorder.record(resource, "transfer", request, layer, start_ps, now, moved_bytes, 0, energy_pj)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.hardware.memory import Link
+from mensa_sim.hardware.routes import Handover, handovers, route_between
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.simulate.plan.options import PLAIN, Options
@@ -16,21 +17,25 @@ from mensa_sim.workload.unit_order import units_in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One resource that a copy passes, for its latency and then at its bandwidth."""
+class Crossing:
+    """Bytes that pass one resource."""
 
     resource: str
+    size_bytes: int
     latency_ps: int
+    """Before the first byte moves; it keeps nobody else from moving."""
+    alone_ps: int
+    """Time of the bytes with the resource to themselves."""
     energy_pj: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """A tensor that consumers on another memory need: read, carried over the link and written there, once."""
+    """A tensor on its way to where others read it, over one resource after another."""
 
-    producer: str
-    size_bytes: int
-    legs: tuple[Leg, ...]
+    layer: str
+    """The one that made it."""
+    crossings: tuple[Crossing, ...]
     dependents: tuple[int, ...]
     """Units that wait for it."""
 
@@ -71,15 +76,6 @@ class Plan:
     """Tensors that an accelerator gets from another one."""
 
 
-def link_name(link: Link) -> str:
-    """The name of a link among the resources of a timeline.
-
-    >>> link_name(Link(between=("b", "a"), bandwidth_bytes_per_s=1, energy_pj_per_bit=0, latency_ps=0))
-    'b-a'
-    """
-    return "-".join(link.between)
-
-
 def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Plan:
     """The plan of one inference.
 
@@ -88,26 +84,18 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
     """
     system = costs.system
     _check_assignment(graph, system, assignment)
-    groups = [
-        (layers[0].group or layers[0].name, tuple(layer.name for layer in layers)) for layers in units_in_order(graph)
-    ]
-    unit_of = {layer: index for index, (_, layers) in enumerate(groups) for layer in layers}
+    members = units_in_order(graph)
+    groups = [(layers[0].group or layers[0].name, tuple(layer.name for layer in layers)) for layers in members]
     where = [_accelerator_of(name, layers, assignment) for name, layers in groups]
-    dependents: list[list[int]] = [[] for _ in groups]
+    dependents: list[set[int]] = [set() for _ in groups]
     copies: list[list[Copy]] = [[] for _ in groups]
+    for each in handovers(graph, members):
+        read_in = _readers_by_home(system, each, where)
+        dependents[each.producer].update(read_in.pop(system.home_of(where[each.producer]), ()))
+        copies[each.producer] += [_copy(system, each, where, readers) for readers in read_in.values()]
     waits_for = [0] * len(groups)
-    for producer, (_, layers) in enumerate(groups):
-        copies[producer] = _copies(graph, system, layers, unit_of, where)
-        copied = {(copy.producer, unit) for copy in copies[producer] for unit in copy.dependents}
-        readers = {
-            unit_of[consumer]
-            for layer in layers
-            for consumer in graph.successors(layer)
-            if unit_of[consumer] != producer and (layer, unit_of[consumer]) not in copied
-        }
-        dependents[producer] = sorted(readers)
-        for unit in (*dependents[producer], *(unit for copy in copies[producer] for unit in copy.dependents)):
-            waits_for[unit] += 1
+    for unit in chain.from_iterable((*dependents, *(copy.dependents for own in copies for copy in own))):
+        waits_for[unit] += 1
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     return Plan(
@@ -122,7 +110,7 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
                 parameters=_parameters(graph, layers),
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
                 variants=variants_of(costs, [graph[layer] for layer in layers], where[index], options),
-                dependents=tuple(dependents[index]),
+                dependents=tuple(sorted(dependents[index])),
                 copies=tuple(copies[index]),
                 waits_for=waits_for[index],
                 feeds=feeds[index],
@@ -154,42 +142,33 @@ def _accelerator_of(unit: str, layers: tuple[str, ...], assignment: Mapping[str,
     return names[0]
 
 
-def _copies(
-    graph: LayerGraph, system: System, layers: Iterable[str], unit_of: Mapping[str, int], where: list[str]
-) -> list[Copy]:
-    """One copy for each layer and each memory, other than its own, whose accelerators read it."""
-    copies: list[Copy] = []
-    for layer in layers:
-        source = system.accelerator(where[unit_of[layer]]).memory
-        readers: dict[str, list[str]] = {}
-        for consumer in graph.successors(layer):
-            memory = system.accelerator(where[unit_of[consumer]]).memory
-            if memory != source and graph.edge_bytes(layer, consumer):
-                readers.setdefault(memory, []).append(consumer)
-        for destination, consumers in readers.items():
-            link = system.link_between(source, destination)
-            if link is None:
-                raise InfeasibleError(
-                    f"{layer} on {where[unit_of[layer]]} feeds {consumers[0]} on {where[unit_of[consumers[0]]]}, "
-                    f"but system {system.name} has no link between memories {source} and {destination}"
-                )
-            size = copied_bytes(graph, layer, consumers)
-            read_pj = system.memories[source].transfer_pj(read_bytes=size)
-            write_pj = system.memories[destination].transfer_pj(write_bytes=size)
-            legs = (
-                Leg(resource=source, latency_ps=0, energy_pj={"memory": read_pj}),
-                Leg(resource=link_name(link), latency_ps=link.latency_ps, energy_pj={"link": link.transfer_pj(size)}),
-                Leg(resource=destination, latency_ps=0, energy_pj={"memory": write_pj}),
+def _readers_by_home(system: System, handover: Handover, where: list[str]) -> dict[str, list[int]]:
+    """The units that read where it lies, and those on each other home; without bytes there is nothing to move."""
+    home = system.home_of(where[handover.producer])
+    found: dict[str, list[int]] = {}
+    for reader in handover.readers:
+        found.setdefault(system.home_of(where[reader]) if handover.size_bytes else home, []).append(reader)
+    return found
+
+
+def _copy(system: System, handover: Handover, where: list[str], readers: list[int]) -> Copy:
+    """The copy to one home, where these units read it."""
+    route = route_between(system, where[handover.producer], where[readers[0]])
+    size_bytes = handover.size_bytes
+    return Copy(
+        layer=handover.layer,
+        crossings=tuple(
+            Crossing(
+                resource=leg.resource,
+                size_bytes=size_bytes,
+                latency_ps=leg.latency_ps,
+                alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
+                energy_pj={leg.component: leg.pj_per_byte * size_bytes},
             )
-            waiting = tuple(sorted({unit_of[consumer] for consumer in consumers}))
-            copies.append(Copy(producer=layer, size_bytes=size, legs=legs, dependents=waiting))
-    return copies
-
-
-def copied_bytes(graph: LayerGraph, producer: str, consumers: Iterable[str]) -> int:
-    """Bytes of a layer's output that some consumers need together: their edges, but no byte of the output twice."""
-    sizes = [graph.edge_bytes(producer, consumer) for consumer in consumers]
-    return min(sum(sizes), max(graph[producer].output_bytes, *sizes))
+            for leg in route.legs
+        ),
+        dependents=tuple(readers),
+    )
 
 
 def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:

@@ -1,0 +1,154 @@
+"""How a tensor gets from where it lies to where it is read: what is handed over, and over which resources it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.memory import Link
+from mensa_sim.hardware.system import System
+from mensa_sim.units import transfer_ps
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One resource that a transfer occupies, for `latency_ps` and then at its bandwidth."""
+
+    resource: str
+    """A memory's name, or two memories joined by `-` for a link."""
+    component: Literal["memory", "link"] = "memory"
+    """What its energy counts as."""
+    bandwidth_bytes_per_s: float
+    pj_per_byte: float
+    latency_ps: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.bandwidth_bytes_per_s > 0 or self.pj_per_byte < 0 or self.latency_ps < 0:
+            raise ValueError(
+                f"transfer over {self.resource}: bandwidth must be positive, energy and latency not negative"
+            )
+
+    def time_ps(self, size_bytes: int) -> int:
+        """Time of a transfer that has the resource to itself, rounded up to whole ps; nothing takes no time."""
+        return self.latency_ps + transfer_ps(size_bytes, self.bandwidth_bytes_per_s) if size_bytes else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The legs of a transfer, one after the other."""
+
+    legs: tuple[Leg, ...]
+
+    def time_ps(self, size_bytes: int) -> int:
+        """Time without contention: the sum over the legs; 0 for 0 bytes."""
+        return sum(leg.time_ps(size_bytes) for leg in self.legs)
+
+    def energy_pj(self, size_bytes: int) -> float:
+        """Dynamic energy of the transfer."""
+        return sum(leg.pj_per_byte * size_bytes for leg in self.legs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Bytes of one layer's output that units beside its own read: each home of a reader gets them once."""
+
+    layer: str
+    producer: int
+    """Its unit."""
+    readers: tuple[int, ...]
+    """Units in order."""
+    size_bytes: int
+    """0 where nothing but an order of execution is meant."""
+
+
+def link_name(link: Link) -> str:
+    """The name of a link among the resources of a system.
+
+    >>> link_name(Link(between=("b", "a"), bandwidth_bytes_per_s=1, energy_pj_per_bit=0, latency_ps=0))
+    'b-a'
+    """
+    return "-".join(link.between)
+
+
+def routes_of(system: System) -> dict[tuple[str, str], Route]:
+    """The route between every ordered pair of homes of a system's accelerators, as `route_between` says."""
+    names = {system.home_of(placed.name): placed.name for placed in system.accelerators}
+    return {
+        (source, target): route_between(system, names[source], names[target])
+        for source in names
+        for target in names
+        if source != target
+    }
+
+
+def route_between(system: System, producer: str, reader: str) -> Route:
+    """The route of what one accelerator makes to another with another home: read, over the link, and write.
+
+    A chip that a host feeds writes to its memory at the host's rate of outputs, and the other one reads at that of
+    inputs. Raises `InfeasibleError` where no link joins the memories.
+    """
+    source, target = system.accelerator(producer).memory, system.accelerator(reader).memory
+    link = system.link_between(source, target)
+    if link is None and source != target:
+        raise InfeasibleError(
+            f"system {system.name}: no link joins the memories {source} and {target}, so nothing can be handed over "
+            f"from {producer} to {reader}; add `links: [{{between: [{source}, {target}], ...}}]`"
+        )
+    between = () if link is None else (_over(link),)
+    first, last, host = system.memories[source], system.memories[target], system.host
+    if host is None:
+        rates = first.effective_bytes_per_s, last.effective_bytes_per_s
+        energies = first.transfer_pj(read_bytes=1), last.transfer_pj(write_bytes=1)
+    else:
+        rates = float(host.out_bytes_per_s), float(host.in_bytes_per_s)
+        energies = first.transfer_pj(write_bytes=1), last.transfer_pj(read_bytes=1)
+    return Route(
+        legs=(
+            Leg(resource=source, bandwidth_bytes_per_s=rates[0], pj_per_byte=energies[0]),
+            *between,
+            Leg(resource=target, bandwidth_bytes_per_s=rates[1], pj_per_byte=energies[1]),
+        )
+    )
+
+
+def _over(link: Link) -> Leg:
+    return Leg(
+        resource=link_name(link),
+        component="link",
+        bandwidth_bytes_per_s=link.bandwidth_bytes_per_s,
+        pj_per_byte=link.transfer_pj(1),
+        latency_ps=link.latency_ps,
+    )
+
+
+def handovers(graph: LayerGraph, units: Sequence[Sequence[Layer]]) -> tuple[Handover, ...]:
+    """What flows between the units of a graph, by producer in graph order.
+
+    Readers of a whole output share one copy of it, a reader of a slice has its own. Slices that are more than the
+    output together overlap nobody knows where: then their readers share the whole. Slices with bytes come first.
+    """
+    unit_of = {layer.name: index for index, layers in enumerate(units) for layer in layers}
+    found: list[Handover] = []
+    for layer in graph.layers:
+        producer = unit_of[layer.name]
+        slices: list[tuple[int, int]] = []
+        whole: dict[int, set[int]] = {}
+        for name in graph.successors(layer.name):
+            reader, size_bytes = unit_of[name], graph.edge_bytes(layer.name, name)
+            if reader == producer:
+                continue
+            if 0 < size_bytes < layer.output_bytes:
+                slices.append((reader, size_bytes))
+            else:
+                whole.setdefault(size_bytes, set()).add(reader)
+        if sum(size_bytes for _, size_bytes in slices) > layer.output_bytes:
+            whole.setdefault(layer.output_bytes, set()).update(reader for reader, _ in slices)
+            slices = []
+        parts = [(size_bytes, {reader}) for reader, size_bytes in slices] + list(whole.items())
+        found += [
+            Handover(layer=layer.name, producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes)
+            for size_bytes, readers in parts
+        ]
+    return tuple(found)
