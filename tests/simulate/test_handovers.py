@@ -19,7 +19,7 @@ MB = 10**6
 def predicted(graph: LayerGraph, costs: CostTable, assignment: dict[str, str]) -> Prediction:
     """What the scheduler says of an assignment, layer after layer."""
     names = [placed.name for placed in costs.system.accelerators]
-    problem = problem_of(graph, costs.system, costs, leakage_mw=dict.fromkeys(names, 0.0))
+    problem = problem_of(graph, costs.system, costs, static_mw=0.0)
     return evaluate(problem, [names.index(assignment[unit.layers[0]]) for unit in problem.units])
 
 
