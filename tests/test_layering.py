@@ -76,6 +76,18 @@ def test_libraries_stay_in_their_rooms(module: Path) -> None:
             assert room(library, place(module)), f"{place(module)} imports {name}"
 
 
+def calls(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("writer", ["json.dump", "json.dumps", "csv.writer", "csv.DictWriter"])
+def test_json_and_csv_have_one_writer(writer: str) -> None:
+    writers = {place(module) for module in MODULES if writer in calls(module)}
+    assert writers <= {"io/json_text.py", "io/csv_text.py"}
+
+
 @pytest.mark.parametrize("module", MODULES, ids=place)
 def test_no_file_is_longer_than_350_lines(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= 350

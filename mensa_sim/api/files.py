@@ -2,12 +2,12 @@
 
 import inspect
 import itertools
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from mensa_sim.io.files import json_schema
+from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS, find, shipped_files, shipped_root
 from mensa_sim.lookup import lookup
 from mensa_sim.schedule.policies.registry import SCHEDULERS
@@ -73,4 +73,4 @@ def check(files: Iterable[str | Path]) -> list[str]:
 
 def schema(kind: str) -> str:
     """The JSON Schema of a kind of file as JSON text: workload, scenario, system, accelerator, technology, ..."""
-    return json.dumps(json_schema(lookup(RECORDS, kind, "kind of file")), indent=2) + "\n"
+    return json_text(json_schema(lookup(RECORDS, kind, "kind of file")))

@@ -1,6 +1,5 @@
 """What a notebook does with a result: tables, figures, data frames, files."""
 
-import csv
 import dataclasses
 import html
 import io
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.lookup import lookup
 from mensa_sim.report.page.output_folder import MARKER, write_folder
 from mensa_sim.study.compare.compare import CompareResult
@@ -209,11 +209,8 @@ class Comparison(Shown, CompareResult):
 
     def _csv(self) -> str:
         rows = [dict(_flat(entry)) for entry in self.summary()["systems"]]
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return stream.getvalue()
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return csv_text(names, ([row.get(name) for name in names] for row in rows))
 
 
 class Exploration(Shown, ExploreResult):

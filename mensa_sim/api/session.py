@@ -1,6 +1,5 @@
 """What a notebook types and the command line calls: from a workload to a result."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from mensa_sim.api.result import Comparison, Run, ScenarioRun, with_methods
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.io.atomic import write_atomically
+from mensa_sim.io.json_text import json_line
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import CompareRequest
@@ -221,7 +221,7 @@ def _texts(overrides: Overrides) -> tuple[str, ...]:
 
 def _json(field: str, value: object) -> str:
     try:
-        return json.dumps(value)
+        return json_line(value, spaced=True)
     except (TypeError, ValueError) as error:
         raise UsageError(f"overrides: {field}: {error}; give plain data, as a file has it") from error
 

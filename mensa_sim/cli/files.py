@@ -1,6 +1,5 @@
 """The commands about files: `list`, `show`, `check` and `schema`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from mensa_sim.cli.options import AsJson, Quiet, add, one_of, show, write
 from mensa_sim.errors import UsageError
+from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
 
 KINDS = (*FOLDERS, "models", "schedulers")
@@ -34,7 +34,7 @@ def list_kind(
 
     if as_json:
         found = {each: api.list_kind(each) for each in ((kind,) if kind else KINDS)}
-        write(json.dumps(found[kind] if kind else found, indent=2) + "\n")
+        write(json_text(found[kind] if kind else found))
     elif kind is None:
         for each in KINDS:
             names = [entry["name"] for entry in api.list_kind(each)]
@@ -86,7 +86,7 @@ def check(
 
     faults = {str(file): api.check([file]) for file in files}
     if as_json:
-        write(json.dumps([{"file": file, "faults": found} for file, found in faults.items()], indent=2) + "\n")
+        write(json_text([{"file": file, "faults": found} for file, found in faults.items()]))
     elif not quiet:
         for file, found in faults.items():
             if not found:

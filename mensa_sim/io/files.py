@@ -5,7 +5,6 @@ keys and turns dates into objects. Here only `true`, `false`, `null` and decimal
 equal keys, NaN, infinity, tags and oversized files are faults. Nothing in a file can run code.
 """
 
-import json
 import math
 import re
 import types
@@ -19,6 +18,7 @@ import yaml
 
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.io.faults import Fault, Location, faults_of
+from mensa_sim.io.json_text import json_line
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ def validate(data: object, kind: type[T], path: Path | str) -> T:
 
 def write_yaml(data: object) -> str:
     """Plain data as YAML text that reads back equal; keys keep their order, numbers must be finite."""
-    json.dumps(data, allow_nan=False)
+    json_line(data)
     text: str = yaml.dump(
         data, Dumper=_PlainDumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
     )
@@ -117,7 +117,7 @@ def _adapter(kind: type[Any]) -> pydantic.TypeAdapter[Any]:
 def _build(data: object, kind: type[T]) -> tuple[T | None, list[Fault]]:
     """The record, or its faults; JSON mode lets lists become tuples and text become paths and enums."""
     try:
-        text = json.dumps([data], allow_nan=False)
+        text = json_line([data])
     except (TypeError, ValueError) as error:
         return None, [Fault(location=(), message=f"is not plain data: {error}")]
     try:

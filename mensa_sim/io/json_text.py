@@ -1,4 +1,4 @@
-"""The one writer of JSON: keys in the order given, floats in the shortest form that reads back equal, no NaN."""
+"""The one writer of JSON: keys in the order given, floats in the shortest form that reads back equal, never NaN."""
 
 import json
 from collections.abc import Mapping
@@ -14,13 +14,14 @@ def json_text(data: object) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def json_line(data: object) -> str:
-    """Plain data as text without spaces or newlines, for programs; `ValueError` for a number that is not finite.
+def json_line(data: object, *, spaced: bool = False, sort_keys: bool = False) -> str:
+    """Plain data in one line, `spaced` for people; `ValueError` for a number that is not finite.
 
     >>> json_line({"points": [1, 0.5]})
     '{"points":[1,0.5]}'
     """
-    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    separators = (", ", ": ") if spaced else (",", ":")
+    return json.dumps(data, separators=separators, allow_nan=False, sort_keys=sort_keys)
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,19 @@ def test_the_command_prints_what_scripts_rely_on(tmp_path: Path) -> None:
     assert "parity_latency_ms" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_measurement_that_no_prediction_compares_with_is_a_failure_and_no_infinity(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    path = written(tmp_path, "one.yaml,coral_usb3,latency_ms,1e-310,me\none.yaml,coral_usb2,latency_ms,2,me\n")
+    arguments = ["validate", "--data", str(path), "--json", "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert "1 of 2 rows have no prediction" in str(result.exception)
+    assert "Infinity" not in result.stdout
+    data = json.loads(result.stdout)
+    assert data["mean_absolute_percentage_error"] == abs(data["rows"][0]["error_percent"])
+    assert [(row["system"], row["metric"]) for row in data["failures"]] == [("coral_usb3", "latency_ms")]
+    assert "1e-310" in data["failures"][0]["reason"]
+
+
 def test_a_row_that_the_model_refuses_is_a_failure_with_its_reason_and_never_a_number(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(LAYERS)
     (tmp_path / "bad.yaml").write_text("name: bad\nlayers: []\n")

@@ -15,6 +15,7 @@ from pathlib import Path
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.io.atomic import write_atomically
+from mensa_sim.io.csv_text import csv_lines
 from mensa_sim.io.files import read_text
 from mensa_sim.io.shipped import is_file
 from mensa_sim.workload.layer import LoopNest
@@ -80,7 +81,7 @@ class TimingTableWriter:
         """Writes one timing; on return its line is in the file."""
         try:
             with self._path.open("a", encoding="utf-8", newline="") as stream:
-                stream.write(_line(timing))
+                stream.write(csv_lines([_row(timing)]))
                 stream.flush()
         except OSError as error:
             raise MensaError(f"{self._path}: cannot be written: {error.strerror}") from error
@@ -96,7 +97,7 @@ class TimingTableWriter:
 
 def table_text(table: TimingTable) -> str:
     """A table as its file holds it."""
-    return _header(table.conditions) + "".join(_line(timing) for timing in table.timings)
+    return _header(table.conditions) + csv_lines(_row(timing) for timing in table.timings)
 
 
 def _header(conditions: Conditions) -> str:
@@ -107,17 +108,15 @@ def _header(conditions: Conditions) -> str:
             lines += [f"# {_PEAK}{dtype}: {rate!r}" for dtype, rate in value.items()]
         else:
             lines.append(f"# {entry.name}: {value}")
-    return "\n".join(lines) + "\n" + ",".join(COLUMNS) + "\n"
+    return "\n".join(lines) + "\n" + csv_lines([COLUMNS])
 
 
-def _line(timing: Timing) -> str:
+def _row(timing: Timing) -> list[object]:
     kernel = timing.kernel
-    nest = [getattr(kernel.nest, name) for name in NEST_COLUMNS] if kernel.nest else [""] * len(NEST_COLUMNS)
-    energy = "" if timing.energy_uj is None else repr(timing.energy_uj)
-    row = [kernel.operator, kernel.dtype, kernel.form, kernel.steps, *nest]
+    nest = [None if kernel.nest is None else getattr(kernel.nest, name) for name in NEST_COLUMNS]
+    row: list[object] = [kernel.operator, kernel.dtype, kernel.form, kernel.steps, *nest]
     row += [getattr(kernel, name) for name in COUNT_COLUMNS]
-    row += [repr(timing.median_us), repr(timing.iqr_us), timing.repetitions, repr(timing.relative_error), energy]
-    return ",".join(map(str, row)) + "\n"
+    return [*row, timing.median_us, timing.iqr_us, timing.repetitions, timing.relative_error, timing.energy_uj]
 
 
 @dataclass(slots=True, kw_only=True)

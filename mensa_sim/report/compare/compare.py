@@ -1,6 +1,5 @@
 """What `mensa-sim compare` and `mensa-sim diff` print and write."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
@@ -41,7 +41,7 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
         "systems": [
             {
                 "system": name,
-                **{key: value for key, value in _values(system).items() if value is not None},
+                **present(_values(system)),
                 "ratios": asdict(result.ratios(name)),
             }
             for name, system in result.systems.items()
@@ -71,7 +71,7 @@ def _values(system: SystemResult) -> dict[str, object]:
 
 def compare_json(result: CompareResult) -> str:
     """summary.json as text."""
-    return json.dumps(compare_summary(result), indent=2, allow_nan=False) + "\n"
+    return json_text(compare_summary(result))
 
 
 def _rows(result: CompareResult) -> list[tuple[str, ...]]:
@@ -184,12 +184,11 @@ def diff_json(difference: Difference) -> str:
         "inputs": [_change(change) for change in difference.inputs],
         "outputs": [_change(change) for change in difference.outputs],
     }
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+    return json_text(record)
 
 
 def _change(change: Change) -> dict[str, object]:
-    values = {"field": change.field, "before": change.before, "after": change.after, "ratio": change.ratio}
-    return {key: value for key, value in values.items() if value is not None}
+    return present({"field": change.field, "before": change.before, "after": change.after, "ratio": change.ratio})
 
 
 def diff_tables(difference: Difference) -> RenderableType:

@@ -1,12 +1,12 @@
 """What `mensa-sim explain` prints: a layer's cost everywhere, or the moves of a schedule."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.explain.explain import Explanation, Move
@@ -60,14 +60,14 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
 
 def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
     """The explanation as JSON text; what a place does not have is absent."""
-    record = {name: value for name, value in asdict(found).items() if value is not None}
+    record = present(asdict(found))
     record["places"] = [
         {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
     ]
     record["moves"] = [asdict(move) for move in moves]
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+    return json_text(record)
 
 
 def moves_json(moves: Sequence[Move]) -> str:
     """The moves as JSON text."""
-    return json.dumps({"moves": [asdict(move) for move in moves]}, indent=2, allow_nan=False) + "\n"
+    return json_text({"moves": [asdict(move) for move in moves]})

@@ -1,14 +1,13 @@
 """The files of an exploration: summary.json, designs.csv, and each design of the front as a system that runs."""
 
-import csv
-import io
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.files import write_yaml
+from mensa_sim.io.json_text import json_text
 from mensa_sim.study.explore.evaluate import scheduling_of
 from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
 from mensa_sim.study.space.design import Design, technology_data
@@ -74,7 +73,7 @@ def _reference(reference: Reference) -> dict[str, object]:
 
 def explore_json(result: ExploreResult) -> str:
     """summary.json as text."""
-    return json.dumps(explore_summary(result), indent=2, allow_nan=False) + "\n"
+    return json_text(explore_summary(result))
 
 
 def designs_csv(result: ExploreResult) -> str:
@@ -85,24 +84,22 @@ def designs_csv(result: ExploreResult) -> str:
     metrics = list(dict.fromkeys(name for design in result.designs for name in design.metrics))
     others = [name for name in metrics if name not in objectives]
     front = {design.number for design in result.front}
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("design", "state", "front", *parameters, *objectives, *others, "detail"))
+    rows: list[tuple[object, ...]] = []
     for outcome in result.outcomes:
         design = by_number.get(outcome.number)
         shown = result.space.shown(outcome.point)
         values: Mapping[str, float] = {**design.metrics, **design.objectives} if design else {}
-        writer.writerow(
+        rows.append(
             (
                 outcome.number,
                 outcome.state,
                 "yes" if outcome.number in front else "",
                 *(shown[name] for name in parameters),
-                *(values.get(name, "") for name in (*objectives, *others)),
+                *(values.get(name) for name in (*objectives, *others)),
                 outcome.detail,
             )
         )
-    return stream.getvalue()
+    return csv_text(("design", "state", "front", *parameters, *objectives, *others, "detail"), rows)
 
 
 def design_folder(design: DesignResult) -> str:

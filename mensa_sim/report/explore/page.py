@@ -1,11 +1,11 @@
 """report.html of an exploration: the front, every design on parallel axes, and which parameters matter."""
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from mensa_sim.io.json_text import json_line
 from mensa_sim.report.explore.axes import axis
 from mensa_sim.report.explore.files import design_folder
 from mensa_sim.report.explore.parallel import parallel_figure
@@ -207,7 +207,8 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
     for reference in result.references:
         values = {**reference.metrics, **reference.objectives}
         shown.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
-    return f"<script>\n{{ const designs = {script_json(shown)};\n{CLICK % json.dumps(list(figures))} }}\n</script>"
+    clicks = CLICK % json_line(list(figures), spaced=True)
+    return f"<script>\n{{ const designs = {script_json(shown)};\n{clicks} }}\n</script>"
 
 
 def importance_figure(result: ExploreResult) -> go.Figure:

@@ -1,6 +1,5 @@
 """What `mensa-sim families` prints: the paper's families, the clusters found, and who runs them best."""
 
-import json
 import math
 from dataclasses import asdict
 
@@ -8,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
@@ -90,10 +90,6 @@ def families_json(study: FamilyStudy) -> str:
         "adjusted_rand_index": study.clustering.agreement,
         "system": study.system,
         "objective": study.objective,
-        "affinities": [_present(asdict(entry)) for entry in study.affinities],
+        "affinities": [present(asdict(entry)) for entry in study.affinities],
     }
-    return json.dumps(_present(record), indent=2, allow_nan=False) + "\n"
-
-
-def _present(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+    return json_text(present(record))

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.figure import Figure
 
 SIGNIFICANT_DIGITS = 7
@@ -62,7 +63,7 @@ def figure_block(
     return (
         f'<figure{" class=wide" if wide else ""}>{caption}<div id="{name}" class="figure"{style}></div>'
         f"{paragraph(note, kind='note') if note else ''}</figure>\n"
-        f"<script>draw({json.dumps(name)}, {script_json({'data': plain['data'], 'layout': layout})});</script>"
+        f"<script>draw({json_line(name)}, {script_json({'data': plain['data'], 'layout': layout})});</script>"
     )
 
 
@@ -78,7 +79,7 @@ def figures_block(blocks: Sequence[str]) -> str:
 
 def script_json(value: object) -> str:
     """JSON that may stand in a script element, whatever its texts hold; what is not a finite number is null."""
-    return json.dumps(_shortened(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return json_line(_shortened(value)).replace("<", "\\u003c")
 
 
 def _shortened(value: object) -> object:

@@ -1,10 +1,9 @@
 """summary.json and models.csv of the reproduction: names as in the paper's table of figures."""
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.study.reproduce.agreement import Agreement
 from mensa_sim.study.reproduce.experiments import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
@@ -20,7 +19,7 @@ SHOWN = (MAIN, OPTIMAL, PLAIN_READING)
 
 def reproduce_json(result: ReproduceResult) -> str:
     """summary.json as text; an unknown value is absent."""
-    return json.dumps(reproduce_data(result), indent=2, allow_nan=False) + "\n"
+    return json_text(reproduce_data(result))
 
 
 def reproduce_data(result: ReproduceResult) -> dict[str, object]:
@@ -62,17 +61,13 @@ def _row(row: Row) -> dict[str, object]:
     }
     return {
         **_name(row),
-        **_present({"ours": ours.arithmetic if ours else None}),
+        **present({"ours": ours.arithmetic if ours else None}),
         "paper": row.figure.value,
         "ratio": row.ratio,
         "agrees": row.agrees,
         "count": row.models,
-        **_present(beside),
+        **present(beside),
     }
-
-
-def _present(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _deviation(deviation: Deviation) -> dict[str, object]:
@@ -109,12 +104,8 @@ def _agreement(agreement: Agreement) -> dict[str, object]:
 
 def models_csv(result: ReproduceResult) -> str:
     """models.csv as text: one row for each model, system and case."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=_FIELDS, lineterminator="\n", restval="")
-    writer.writeheader()
-    for outcome in _outcomes(result):
-        writer.writerow(_csv_row(outcome))
-    return stream.getvalue()
+    rows = [_csv_row(outcome) for outcome in _outcomes(result)]
+    return csv_text(_FIELDS, ([row[name] for name in _FIELDS] for row in rows))
 
 
 def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
@@ -146,7 +137,7 @@ _FIELDS = (
 
 def _csv_row(outcome: Outcome) -> dict[str, object]:
     components = outcome.component_pj
-    row: dict[str, object | None] = {
+    return {
         "model": outcome.model,
         "kind": outcome.kind,
         "system": outcome.system,
@@ -166,4 +157,3 @@ def _csv_row(outcome: Outcome) -> dict[str, object]:
         "objective_bound": outcome.bound,
         **{f"energy_{name}_pj": components.get(name, 0.0) for name in ENERGY_COMPONENTS},
     }
-    return {name: value for name, value in row.items() if value is not None}

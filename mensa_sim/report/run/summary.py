@@ -1,11 +1,9 @@
 """summary.json and layers.csv: what scripts may rely on."""
 
-import csv
-import io
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
 
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components
 
 LAYER_FIELDS = (
@@ -37,7 +35,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
-        "optimality": _present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
+        "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
         "baseline": {
             "system": result.baseline.system,
             "latency_ps": result.baseline.latency_ps,
@@ -50,7 +48,7 @@ def summary(result: RunResult) -> dict[str, object]:
 
 
 def _totals(main: SystemResult) -> dict[str, object]:
-    return _present(
+    return present(
         {
             "workload": main.workload,
             "system": main.system,
@@ -74,29 +72,14 @@ def _totals(main: SystemResult) -> dict[str, object]:
 
 def _layer(layer: LayerResult) -> dict[str, object]:
     marks = {} if layer.supported else {"supported": False}
-    return {**_present({name: getattr(layer, name) for name in LAYER_FIELDS}), **marks}
-
-
-def _present(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+    return {**present({name: getattr(layer, name) for name in LAYER_FIELDS}), **marks}
 
 
 def summary_json(result: RunResult) -> str:
     """summary.json as text; a value that is not a finite number is an error, never NaN."""
-    return json.dumps(summary(result), indent=2, allow_nan=False) + "\n"
+    return json_text(summary(result))
 
 
 def layers_csv(result: RunResult) -> str:
     """layers.csv as text: one row a layer, in schedule order."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_FIELDS)
-    for layer in result.main.layers:
-        writer.writerow([_cell(getattr(layer, name)) for name in CSV_FIELDS])
-    return stream.getvalue()
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else value
+    return csv_text(CSV_FIELDS, ([getattr(layer, name) for name in CSV_FIELDS] for layer in result.main.layers))

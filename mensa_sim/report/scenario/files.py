@@ -1,14 +1,13 @@
 """What a scenario's run prints and writes: streams, accelerators and channels, as tables, JSON and CSV."""
 
-import csv
-import io
-import json
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -103,38 +102,32 @@ def scenario_json(result: ScenarioResult) -> str:
         "energy_by_component_pj": dict(metrics.energy_by_component_pj),
         "area_mm2": main.area_mm2,
         "overloaded": metrics.overloaded,
-        "streams": {name: _present(asdict(stream)) for name, stream in metrics.streams.items()},
+        "streams": {name: present(asdict(stream)) for name, stream in metrics.streams.items()},
         "caveats": list(main.caveats) or None,
         "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
         "channels": {name: asdict(load) for name, load in metrics.channels.items()},
         "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},
-        "baseline": _present(
+        "baseline": present(
             {
                 "system": baseline.system,
                 "energy_pj": baseline.metrics.energy_pj,
                 "energy_per_inference_pj": baseline.energy_per_inference_pj,
                 "mean_power_mw": baseline.metrics.mean_power_mw,
-                "streams": {name: _present(asdict(each)) for name, each in baseline.metrics.streams.items()},
+                "streams": {name: present(asdict(each)) for name, each in baseline.metrics.streams.items()},
             }
         ),
-        "ratios": _present({"energy_efficiency": result.energy_efficiency}),
+        "ratios": present({"energy_efficiency": result.energy_efficiency}),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }
-    return json.dumps(_present(record), indent=2, allow_nan=False) + "\n"
-
-
-def _present(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+    return json_text(present(record))
 
 
 def streams_csv(result: ScenarioResult) -> str:
     """streams.csv: one row a stream and system."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("system", "stream", *STREAM_FIELDS))
-    for each in (result.main, result.baseline):
-        for name, metrics in each.metrics.streams.items():
-            values = (getattr(metrics, field) for field in STREAM_FIELDS)
-            writer.writerow((each.system, name, *("" if value is None else value for value in values)))
-    return stream.getvalue()
+    rows = (
+        (each.system, name, *(getattr(metrics, field) for field in STREAM_FIELDS))
+        for each in (result.main, result.baseline)
+        for name, metrics in each.metrics.streams.items()
+    )
+    return csv_text(("system", "stream", *STREAM_FIELDS), rows)

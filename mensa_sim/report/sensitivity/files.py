@@ -1,13 +1,12 @@
 """summary.json and swings.csv of a sensitivity study, and the tables that the command prints."""
 
-import csv
-import io
-import json
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
 
@@ -23,7 +22,7 @@ def headline_name(headline: Headline) -> str:
 
 def sensitivity_json(result: SensitivityResult) -> str:
     """summary.json as text."""
-    return json.dumps(sensitivity_data(result), indent=2, allow_nan=False) + "\n"
+    return json_text(sensitivity_data(result))
 
 
 def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
@@ -83,13 +82,13 @@ def _apart(value: float, nominal: float) -> float:
 
 def swings_csv(result: SensitivityResult) -> str:
     """swings.csv as text: one row for each other way to decide a choice."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("choice", "taken", "setting", *("-".join(headline) for headline in HEADLINES), "source"))
-    for swing in result.swings:
-        values = (swing.values[headline] for headline in HEADLINES)
-        writer.writerow((swing.choice, swing.taken, swing.setting, *values, swing.source))
-    return stream.getvalue()
+    return csv_text(
+        ("choice", "taken", "setting", *("-".join(headline) for headline in HEADLINES), "source"),
+        (
+            (each.choice, each.taken, each.setting, *(each.values[headline] for headline in HEADLINES), each.source)
+            for each in result.swings
+        ),
+    )
 
 
 def runs_text(result: SensitivityResult) -> str:

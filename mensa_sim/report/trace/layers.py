@@ -1,14 +1,13 @@
 """What `mensa-sim trace` shows of a layer graph: a table or CSV."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
 from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families.paper import families_of
@@ -42,26 +41,14 @@ def trace_json(graph: LayerGraph) -> str:
     for layer in record["layers"]:
         if layer["name"] in families:
             layer["family"] = families[layer["name"]]
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+    return json_text(record)
 
 
 def trace_csv(graph: LayerGraph) -> str:
     """One row a layer; a value that does not exist is empty (MAC/B without parameters, no group)."""
     families = families_of(graph)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*CSV_FIELDS, "family"))
-    for layer in graph.layers:
-        writer.writerow([*(_cell(getattr(layer, name)) for name in CSV_FIELDS), _cell(families.get(layer.name))])
-    return stream.getvalue()
-
-
-def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, tuple):
-        return "+".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    rows = ((*(getattr(layer, name) for name in CSV_FIELDS), families.get(layer.name)) for layer in graph.layers)
+    return csv_text((*CSV_FIELDS, "family"), rows)
 
 
 def trace_tables(graph: LayerGraph) -> RenderableType:

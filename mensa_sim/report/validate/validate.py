@@ -1,7 +1,6 @@
 """A validation as JSON, as tables and as a page with a parity plot."""
 
 import html
-import json
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -9,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
 from mensa_sim.report.page.page import (
     figure_block,
@@ -72,18 +72,18 @@ def validation_json(result: Validation, constants: Sequence[FittedConstant]) -> 
             for failure in result.failures
         ],
     }
-    return json.dumps(data, indent=2) + "\n"
+    return json_text(data)
 
 
 def _score(part: Score) -> dict[str, float]:
-    found: dict[str, float] = {
-        "count": part.rows,
-        "mean_absolute_percentage_error": part.mean_percent,
-        "max_absolute_percentage_error": part.max_percent,
-    }
-    if part.spearman is not None:
-        found["spearman"] = part.spearman
-    return found
+    return present(
+        {
+            "count": part.rows,
+            "mean_absolute_percentage_error": part.mean_percent,
+            "max_absolute_percentage_error": part.max_percent,
+            "spearman": part.spearman,
+        }
+    )
 
 
 def validation_tables(result: Validation, constants: Sequence[FittedConstant]) -> RenderableType:

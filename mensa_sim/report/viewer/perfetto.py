@@ -1,8 +1,8 @@
 """A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): tracks, counters and flow arrows."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.lanes import Lanes, lanes_of
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.simulate.record.tracks import Arrow, Track, arrows, tracks
@@ -32,7 +32,7 @@ def perfetto_json(
     for track in tracks(timeline, accelerators, static_mw):
         events += _counter(track)
     trace = {"displayTimeUnit": "ns", "otherData": {"kept_every_nth_request": timeline.every}, "traceEvents": events}
-    return json.dumps(trace, separators=(",", ":"), allow_nan=False) + "\n"
+    return f"{json_line(trace)}\n"
 
 
 def _slices(spans: Iterable[Span], lanes: Lanes) -> Iterator[Event]:

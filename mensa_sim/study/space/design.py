@@ -26,6 +26,7 @@ from mensa_sim.hardware.files import (
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import read_mapping, validate
+from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.policies.registry import options_of
@@ -46,7 +47,7 @@ class Entry:
 
     @property
     def technology(self) -> TechnologyKey:
-        return str(self.data.get("technology", "")), json.dumps(self.technology_changes)
+        return str(self.data.get("technology", "")), json_line(self.technology_changes)
 
     def copy(self) -> "Entry":
         return Entry(
@@ -67,7 +68,7 @@ class Design:
     def identity(self) -> str:
         """Text that two designs share exactly when they are the same design."""
         entries = [(name, e.data, e.memory, e.technology) for name, e in self.entries.items()]
-        return json.dumps([self.system, entries, self.scheduler, self.objective, self.options], sort_keys=True)
+        return json_line([self.system, entries, self.scheduler, self.objective, self.options], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ class Base:
     def identity(self) -> str:
         """Text that changes with anything that a design of this base depends on."""
         specs = [self.specs, self.technologies, sorted(self.optional)]
-        return json.dumps([self.design().identity(), specs], sort_keys=True)
+        return json_line([self.design().identity(), specs], sort_keys=True)
 
     def _restructure(self, design: Design, parts: list[str], value: Any) -> None:
         if parts == ["accelerators"]:
@@ -221,7 +222,7 @@ class Builder:
         return assembled_system(file, placed, base.label)
 
     def _spec(self, base: Base, name: str, entry: Entry) -> Accelerator:
-        text = json.dumps(entry.data)
+        text = json_line(entry.data)
         if text not in self._specs:
             if len(self._specs) > 4096:
                 self._specs.clear()

@@ -1,6 +1,5 @@
 """A design space: named parameters, each with a finite list of values, and the points they span."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError
+from mensa_sim.io.json_text import json_line
 from mensa_sim.study.space.files import LinearRange, ParameterEntry, PowerRange, SpaceFile, read_space
 
 MAX_VALUES = 10_000
@@ -129,7 +129,7 @@ def powers_of_two(range_: PowerRange) -> list[int]:
 
 
 def _shown(value: object) -> int | float | bool | str:
-    return value if isinstance(value, int | float | bool | str) else json.dumps(value)
+    return value if isinstance(value, int | float | bool | str) else json_line(value, spaced=True)
 
 
 def point_at(space: Space, number: int) -> Point:

@@ -12,6 +12,8 @@ from mensa_sim.study.validate.score import Score, error_percent, score
 
 SHIPPED_MEASUREMENTS = Path(__file__).with_name("published.csv")
 """The vendor's public table and single published facts of Eyeriss, each row with its source."""
+MAX_PERCENT = 1e9
+"""A choice: beyond this error, prediction and measurement are not of one thing, and a mean over them says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,12 @@ def validate(
     for each in measurements:
         try:
             predicted = predictor.predict(each.workload_path, each.system_path, each.metric)
-            rows.append(ValidationRow(measurement=each, predicted=predicted))
+            row = ValidationRow(measurement=each, predicted=predicted)
+            if abs(row.error_percent) > MAX_PERCENT:
+                raise MensaError(
+                    f"measured {each.measured:g}, predicted {predicted:g}: no error in percent compares them"
+                )
+            rows.append(row)
         except MensaError as error:
             failures.append(Failure(measurement=each, reason=str(error)))
         on_row()
