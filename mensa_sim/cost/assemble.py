@@ -1,20 +1,21 @@
 """From counts to a `LayerCost`: steps, residency, vector work, cycles of the ports, energy by component."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Residency, Traffic
 from mensa_sim.cost.vector import VectorWork, vector_cycles
-from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer
 
 
 def assemble(
     layer: Layer,
-    accelerator: Accelerator,
+    accelerator: PeArray,
     energy: EnergyModel,
     residency: Residency,
     repeats: Repeats,
@@ -22,7 +23,7 @@ def assemble(
     work: VectorWork,
     *,
     spatial_utilization: float = 0.0,
-    buffered: ReadOnly[str, int] | None = None,
+    buffered: Mapping[str, int] | None = None,
     mapping: str = "",
 ) -> LayerCost:
     """The cost of a layer whose nest, if it has one, is done `repeats.steps` times with these counts."""
@@ -72,13 +73,13 @@ def assemble(
             if any(moved)
         ),
         dynamic_pj={component: pj for component, pj in dynamic.items() if pj},
-        overlap=accelerator.array.overlap,
+        overlap=accelerator.dataflow.overlap,
         buffered_bytes=buffered or {},
         mapping=mapping,
     )
 
 
-def _network_pj(counts: NestCounts, accelerator: Accelerator, energy: EnergyModel, repeats: Repeats) -> float:
+def _network_pj(counts: NestCounts, accelerator: PeArray, energy: EnergyModel, repeats: Repeats) -> float:
     """Every element that enters or leaves the array runs along its side; partial sums hop from PE to PE."""
     crossing = sum(count.feed_bits + count.collect_bits for count in counts.operands.values())
     hopping = counts.reduction_hops * accelerator.accumulator_bits

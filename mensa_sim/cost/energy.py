@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import BufferName, Operand
+from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.area import array_wires
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.memory import Memory
@@ -12,6 +12,7 @@ from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import buffer_figures
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import Operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:
 
     An accumulator that the spec does not list as a register costs what a single register of its width does.
     """
-    technology, spec = placed.technology, placed.spec
+    technology, spec = placed.technology, placed.array
     registers: dict[Operand, float] = {"output": technology.register_pj(1, bits_to_bytes(spec.accumulator_bits))}
     registers |= {operand: technology.register_pj(1, register.bytes) for operand, register in spec.registers.items()}
     figures = {name: buffer_figures(technology, buffer) for name, buffer in spec.buffers.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.workload.graph import LayerGraph, unique_parameter_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -25,13 +25,13 @@ def footprints(graph: LayerGraph) -> Mapping[str, int]:
     }
 
 
-def steps_of(layer: Layer, accelerator: Accelerator, footprint_bytes: int) -> Steps:
+def steps_of(layer: Layer, accelerator: PeArray, footprint_bytes: int) -> Steps:
     """Independent steps become rows of one matrix product where the dataflow says so; others run one by one.
 
     Step by step, parameters are fetched again each time unless the footprint fits the parameter buffer.
     """
     nest = layer.nest
-    if layer.steps > 1 and not layer.recurrent and accelerator.array.batch_steps and nest is not None:
+    if layer.steps > 1 and not layer.recurrent and accelerator.dataflow.batch_steps and nest is not None:
         return Steps(nest=batched(nest, layer.steps), steps=1, resident=False)
     buffer = accelerator.buffers.get("parameter")
     stays = buffer is not None and footprint_bytes <= buffer.capacity_bytes and not layer.weights_are_activations

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 
@@ -45,7 +46,8 @@ class CostTable:
             for (accelerator, text), count in found.items()
         ]
         if len(self.system.accelerators) > 1:
-            measured = (placed.spec for placed in self.system.accelerators if placed.spec.timings is not None)
+            specs = (placed.spec for placed in self.system.accelerators)
+            measured = (spec for spec in specs if isinstance(spec, MeasuredDevice))
             texts += [f"{spec.name}: {WAITS_FREE}" for spec in measured if spec.idle_mw is None]
         return tuple(texts)
 

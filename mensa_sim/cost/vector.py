@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer
 
@@ -20,7 +20,7 @@ class VectorWork:
     """Outputs read and written once more in the buffer, where no vector unit stands behind the array."""
 
 
-def vector_work(layer: Layer, accelerator: Accelerator) -> VectorWork:
+def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
     """What is left of a layer when its loop nest is taken out.
 
     Operators fused into a nest see its outputs on their way from the array; a second operand of theirs (a residual)
@@ -48,6 +48,6 @@ def vector_work(layer: Layer, accelerator: Accelerator) -> VectorWork:
     )
 
 
-def vector_cycles(work: VectorWork, accelerator: Accelerator) -> int:
+def vector_cycles(work: VectorWork, accelerator: PeArray) -> int:
     """One operation per lane and cycle; none where buffers alone set the pace."""
     return -(-work.ops // accelerator.vector_unit.lanes) if accelerator.vector_unit else 0

@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import BUFFERS, OPERANDS, Accelerator, Register, split_dims
+from mensa_sim.hardware.accelerator import BUFFERS, MeasuredDevice
+from mensa_sim.hardware.pe_array import PeArray, Register
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import buffer_figures
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import OPERANDS, split_dims
 
 
 def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
@@ -16,9 +18,9 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
 
     Empty for a measured accelerator, whose area nobody states.
     """
-    spec, technology = placed.spec, placed.technology
-    if spec.dataflow is None:
+    if isinstance(placed.spec, MeasuredDevice):
         return {}
+    spec, technology = placed.array, placed.technology
     area = {"mac": _mac_area_mm2(spec, technology), "register": _register_area_mm2(spec, technology)}
     for name in BUFFERS:
         if name in spec.buffers:
@@ -28,20 +30,20 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
     return area
 
 
-def register_copies(spec: Accelerator, register: Register) -> int:
+def register_copies(spec: PeArray, register: Register) -> int:
     """How many of a register file the array holds: one per PE, less along the axes that share one.
 
     An axis shares when the dims that fill it first are all among `shared_along`.
     """
     shared = {dim for entry in register.shared_along for dim in split_dims(entry)}
     copies = 1
-    for axis in spec.array.axes:
+    for axis in spec.dataflow.axes:
         if not set(split_dims(axis.dims[0])) <= shared:
             copies *= axis.size
     return copies
 
 
-def register_bits(spec: Accelerator) -> int:
+def register_bits(spec: PeArray) -> int:
     """Bits of all register files of the array."""
     files = [spec.registers[operand] for operand in OPERANDS if operand in spec.registers]
     return sum(register_copies(spec, register) * register.bytes * BITS_PER_BYTE for register in files)
@@ -62,7 +64,7 @@ class ArrayWires:
 
 def array_wires(placed: PlacedAccelerator) -> ArrayWires:
     """The wires of an accelerator's array; a lower bound, since routing and control take area of their own."""
-    spec, technology = placed.spec, placed.technology
+    spec, technology = placed.array, placed.technology
     side_mm = math.sqrt(_mac_area_mm2(spec, technology) + _register_area_mm2(spec, technology))
     pitch_mm = side_mm / math.sqrt(spec.pes)
     return ArrayWires(
@@ -73,14 +75,14 @@ def array_wires(placed: PlacedAccelerator) -> ArrayWires:
     )
 
 
-def _mac_area_mm2(spec: Accelerator, technology: Technology) -> float:
+def _mac_area_mm2(spec: PeArray, technology: Technology) -> float:
     return macs_8_bit(spec, technology) * technology.mac_area_mm2.value
 
 
-def macs_8_bit(spec: Accelerator, technology: Technology) -> float:
+def macs_8_bit(spec: PeArray, technology: Technology) -> float:
     """The array's MACs counted as 8-bit ones."""
     return spec.pes * spec.macs_per_pe * technology.mac_width_factor(spec.operand_bits)
 
 
-def _register_area_mm2(spec: Accelerator, technology: Technology) -> float:
+def _register_area_mm2(spec: PeArray, technology: Technology) -> float:
     return register_bits(spec) * technology.register_area_mm2_per_bit.value

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
 from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, set_field
 from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.files import read_mapping, read_record, validate
+from mensa_sim.io.files import keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.names import check_folder_name
@@ -53,17 +54,30 @@ class SystemFile:
 
 
 FILE_KINDS: Mapping[str, type[Any]] = {
-    "accelerator": Accelerator,
+    "accelerator": PeArray,
+    "measured_device": MeasuredDevice,
     "technology": Technology,
     "system": SystemFile,
 }
 """The record that is the schema of each kind of file of this stage."""
 
+ACCELERATOR_KINDS = ("accelerator", "measured_device")
+
 
 def kind_of(raw: Mapping[str, Any]) -> str | None:
     """The kind of hardware file that plain data is, by a key that only that kind has; none if it is no such file."""
-    marks = {"clock_hz": "accelerator", "sram_cell": "technology", "memories": "system"}
+    marks = {"timings": "measured_device", "clock_hz": "accelerator", "sram_cell": "technology", "memories": "system"}
     return next((kind for key, kind in marks.items() if key in raw), None)
+
+
+def validated_accelerator(data: Raw, label: str) -> Accelerator:
+    """The accelerator that plain data describes: a device if it names timings, else a PE array."""
+    return validate(data, MeasuredDevice if "timings" in data else PeArray, label)
+
+
+def read_accelerator(path: Path) -> Accelerator:
+    """The accelerator of a file, its paths as the file has them."""
+    return read_record(path, MeasuredDevice if "timings" in keys_of(path) else PeArray)
 
 
 def load_technology(name_or_path: str | Path) -> Technology:
@@ -75,7 +89,7 @@ def load_technology(name_or_path: str | Path) -> Technology:
 def load_accelerator(name_or_path: str | Path) -> Accelerator:
     """An accelerator, the paths it names relative to the working directory; what they hold is checked too."""
     path = find("accelerators", str(name_or_path))
-    spec = _resolved(read_record(path, Accelerator), path)
+    spec = _resolved(read_accelerator(path), path)
     kinds = load_technology(spec.technology).memories
     if spec.default_memory is not None and spec.default_memory.kind not in kinds:
         error = unknown_name(spec.default_memory.kind, kinds, "memory kind")
@@ -97,7 +111,7 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
         override_structure(raw, {name: data for name, (_, data) in accelerators.items()}, overrides)
         file = validate(raw, SystemFile, label)
     specs = {
-        name: _resolved(validate(data, Accelerator, _label(where, overrides)), where)
+        name: _resolved(validated_accelerator(data, _label(where, overrides)), where)
         for name, (where, data) in accelerators.items()
     }
     technologies = _technologies(specs, overrides)
@@ -120,8 +134,8 @@ def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
     specs = [where for where, _ in _accelerator_mappings(path, file).values()]
     found = [path, *specs]
     for where in specs:
-        spec = read_record(where, Accelerator)
-        found += [_beside(where, name) for name in (spec.technology, spec.timings) if name is not None]
+        spec = read_accelerator(where)
+        found += [_beside(where, name) for name in _named_files(spec).values()]
     return tuple(dict.fromkeys(found))
 
 
@@ -139,7 +153,7 @@ def _system_mapping(name_or_path: str) -> tuple[Path, Raw, SystemFile]:
         return path, raw, validate(raw, SystemFile, path)
     path = find("systems", name_or_path)
     raw = read_mapping(path)
-    if kind_of(raw) == "accelerator":
+    if kind_of(raw) in ACCELERATOR_KINDS:
         raw = _own_system(path)
         return path, raw, validate(raw, SystemFile, path)
     return path, raw, read_record(path, SystemFile)
@@ -147,7 +161,7 @@ def _system_mapping(name_or_path: str) -> tuple[Path, Raw, SystemFile]:
 
 def _own_system(path: Path) -> Raw:
     """The system of an accelerator's name: it alone, on its default memory."""
-    spec = read_record(path, Accelerator)
+    spec = read_accelerator(path)
     if spec.default_memory is None:
         raise FileError(str(path), ["default_memory: is required to use the accelerator as a system of its own"])
     memory = spec.default_memory.kind
@@ -168,11 +182,11 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
         if not is_file(where):
             faults.append(f"accelerators[{index}].spec: no such file: {where}")
             continue
-        name, data = read_record(where, Accelerator).name, read_mapping(where)
+        name, data = read_accelerator(where).name, read_mapping(where)
         for dotted, value in entry.set.items():
             set_field(data, tuple(dotted.split(".")), value, f"{path}: accelerators[{index}].set")
         if entry.set:
-            name = validate(data, Accelerator, _label(where, entry.set)).name
+            name = validated_accelerator(data, _label(where, entry.set)).name
         if name in found:
             faults.append(f"accelerators[{index}]: a second {name}; give it another name: set: {{name: ...}}")
         found[name] = (where, data)
@@ -186,10 +200,15 @@ def _beside(path: Path, name: str) -> Path:
     return Path(os.path.normpath(path.parent / name))
 
 
+def _named_files(spec: Accelerator) -> dict[str, str]:
+    """The files that an accelerator's file names, by key."""
+    timings = {"timings": spec.timings} if isinstance(spec, MeasuredDevice) else {}
+    return {"technology": spec.technology, **timings}
+
+
 def _resolved(spec: Accelerator, path: Path) -> Accelerator:
     """The accelerator with the paths it names made relative to the working directory, or absolute."""
-    named = {"technology": spec.technology, **({"timings": spec.timings} if spec.timings else {})}
-    found = {name: _beside(path, target) for name, target in named.items()}
+    found = {name: _beside(path, target) for name, target in _named_files(spec).items()}
     missing = [f"{name}: no such file: {target}" for name, target in found.items() if not is_file(target)]
     if missing:
         raise FileError(str(path), missing)

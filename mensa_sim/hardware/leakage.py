@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.hardware.accelerator import BUFFERS
+from mensa_sim.hardware.accelerator import BUFFERS, MeasuredDevice
 from mensa_sim.hardware.area import macs_8_bit, register_bits
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import buffer_figures
@@ -13,9 +13,9 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
 
     Memory background belongs to the system's memories. A measured accelerator's is its idle power, as `device`.
     """
-    spec, technology = placed.spec, placed.technology
-    if spec.dataflow is None:
-        return {} if spec.idle_mw is None else {"device": spec.idle_mw.value}
+    if isinstance(placed.spec, MeasuredDevice):
+        return {} if placed.spec.idle_mw is None else {"device": placed.spec.idle_mw.value}
+    spec, technology = placed.array, placed.technology
     leakage = {
         "mac": macs_8_bit(spec, technology) * technology.mac_leakage_mw.value,
         "register": register_bits(spec) * technology.register_leakage_mw_per_bit.value,

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink, Link, Memory
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
 
@@ -21,6 +23,13 @@ class PlacedAccelerator:
     def name(self) -> str:
         """The spec's name, unique in a system."""
         return self.spec.name
+
+    @property
+    def array(self) -> PeArray:
+        """The spec of an accelerator with a PE array; `UsageError` for a measured one."""
+        if not isinstance(self.spec, PeArray):
+            raise UsageError(f"{self.name}: is measured, so it has no PE array")
+        return self.spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import HostLink
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.parameter_cache import CachedParameters, cached_parameters, has_one_pixel, is_depthwise
 from mensa_sim.simulate.record.timeline import Kind, RequestRecord, Span, Timeline
@@ -79,14 +79,14 @@ def host_fed_in_turn(graph: LayerGraph, costs: CostTable, inferences: int = 2) -
     The first brings all parameters over the link; later ones those that do not stay on chip. Raises `InfeasibleError`
     for a layer that the accelerator refuses.
     """
-    cache = cached_parameters(graph.layers, costs.system.accelerators[0].spec)
+    cache = cached_parameters(graph.layers, costs.system.accelerators[0].array)
     return tuple(
         _Inference(graph, costs, cache, warm=number > 0).timeline(f"{graph.name}#{number}")
         for number in range(inferences)
     )
 
 
-def layer_cycles(layer: Layer, cost: LayerCost, accelerator: Accelerator) -> int:
+def layer_cycles(layer: Layer, cost: LayerCost, accelerator: PeArray) -> int:
     """Cycles of a layer whose parameters lie on chip: array, vector unit or buffers, or the bus if that takes longer.
 
     Tiles that share out the pixels of a layer need its parameters from each other and wait for each other.
@@ -139,7 +139,7 @@ class _Inference:
         free_ps = before_ps = now_ps
         for layer in graph.layers:
             cost = self._cost(layer)
-            busy_ps = cycles_to_ps(layer_cycles(layer, cost, self._placed.spec), cost.clock_hz)
+            busy_ps = cycles_to_ps(layer_cycles(layer, cost, self._placed.array), cost.clock_hz)
             start_ps, end_ps = now_ps, now_ps + busy_ps
             streamed = self._streamed_bytes(layer)
             if streamed:

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass, fields
 
 from mensa_sim.units import bits_to_bytes
-
-DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
+from mensa_sim.workload.dims import DIMS, Operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +83,10 @@ class Parameter:
             raise ValueError(f"parameter {self.name}: {self.size_bytes} bytes")
 
 
+WIDTHS = ("parameter_bits", "activation_bits", "weight_bits", "input_bits", "output_bits", "accumulator_bits")
+"""The fields of a layer that say how wide elements are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One schedulable piece of a model.
@@ -121,6 +124,14 @@ class Layer:
     """Module path in the traced model."""
     parameter_bits: int = 8
     activation_bits: int = 8
+    weight_bits: int | None = None
+    """Bits of an element of the nest's weight operand; none: `parameter_bits`, or `activation_bits` of an activation."""
+    input_bits: int | None = None
+    """Bits of an element of the input; none: `activation_bits`."""
+    output_bits: int | None = None
+    """Bits of a final element of the output; none: `activation_bits`."""
+    accumulator_bits: int | None = None
+    """Bits of a partial sum; none: those of the accelerator's accumulators."""
 
     def __post_init__(self) -> None:
         for name in ("vector_ops", "input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes"):
@@ -132,8 +143,10 @@ class Layer:
             raise ValueError(f"{self.name}: a recurrent layer needs a group")
         if self.gathered_bytes is not None and self.gathered_bytes < 0:
             raise ValueError(f"{self.name}: gathered_bytes is negative")
-        if self.parameter_bits < 1 or self.activation_bits < 1:
-            raise ValueError(f"{self.name}: bits must be at least 1")
+        for width in WIDTHS:
+            bits = getattr(self, width)
+            if bits is not None and bits < 1:
+                raise ValueError(f"{self.name}: {width} is {bits}, must be at least 1")
 
     @property
     def macs(self) -> int:
@@ -150,8 +163,13 @@ class Layer:
         """Bytes of the nest's weight operand in one step, parameters or activations."""
         if self.nest is None:
             return 0
-        bits = self.parameter_bits if self.parameters else self.activation_bits
-        return bits_to_bytes(self.nest.weight_elements * bits)
+        return bits_to_bytes(self.nest.weight_elements * self.element_bits("weight"))
+
+    def element_bits(self, operand: Operand) -> int:
+        """Bits of a final element of one of the nest's operands."""
+        default = self.parameter_bits if operand == "weight" and self.parameters else self.activation_bits
+        own: int | None = getattr(self, f"{operand}_bits")
+        return default if own is None else own
 
     @property
     def weights_are_activations(self) -> bool:

@@ -27,7 +27,7 @@ from mensa_sim.cost.counts.tally import new_tally, repeats_of
 from mensa_sim.cost.counts.window import axis_histogram, window_histogram
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.sides import BufferCase, Objective
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import Pricer, price
@@ -36,8 +36,9 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.store import cache_folder
+from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import DIMS, Layer, Parameter
+from mensa_sim.workload.layer import Layer, Parameter
 from mensa_sim.workload.load import load_workload
 
 PACKAGES = ("zigzag-dse==3.9.1", "six")
@@ -84,7 +85,7 @@ def bare_layers(workload: str) -> LayerGraph:
     return LayerGraph(name=workload, layers=tuple(layers), edges=())
 
 
-def our_mapping(layer: Layer, objective: Objective) -> Mapping:
+def our_mapping(layer: Layer, objective: Objective) -> NestMapping:
     """Our best mapping of a layer whose tensors all come from and go to memory."""
     assert layer.nest is not None
     pricer = Pricer(layer, SPEC, MEMORY, ENERGY, Steps(nest=layer.nest, steps=1, resident=False), objective)
@@ -99,7 +100,7 @@ def our_mapping(layer: Layer, objective: Objective) -> Mapping:
     return found.mapping
 
 
-def levels(mapping: Mapping) -> dict[str, list[list[Loop]]]:
+def levels(mapping: NestMapping) -> dict[str, list[list[Loop]]]:
     """The loops of each operand at its registers, where it has any, its buffer and memory."""
     cuts = {operand: [held] for operand, held in mapping.buffer.items()}
     for operand in SPEC.registers:
@@ -120,7 +121,7 @@ def their_cost(layer: Layer, found: dict[str, list[list[list]]], objective: Obje
     sizes = {operand: [len(level) for level in held] for operand, held in found.items()}
     buffer = {operand: sum(held[:-1]) for operand, held in sizes.items()}
     mappings = [
-        Mapping(
+        NestMapping(
             unrolling=unroll(layer.nest, SPEC),
             loops=loops,
             tile=tile,

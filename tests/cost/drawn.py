@@ -2,18 +2,10 @@
 
 from hypothesis import strategies as st
 
-from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
-from mensa_sim.hardware.accelerator import (
-    DIMS,
-    OPERANDS,
-    Accelerator,
-    Axis,
-    Buffer,
-    Dataflow,
-    Hop,
-    Register,
-)
+from mensa_sim.hardware.pe_array import Axis, Buffer, Dataflow, Hop, PeArray, Register
+from mensa_sim.workload.dims import DIMS, OPERANDS
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -36,7 +28,7 @@ def nests(draw: st.DrawFn, largest: int = 4) -> LoopNest:
 
 
 @st.composite
-def accelerators(draw: st.DrawFn) -> Accelerator:
+def accelerators(draw: st.DrawFn) -> PeArray:
     """Any array of one to three axes, with or without buffers and registers."""
     flat_y, flat_f = draw(st.booleans()), draw(st.booleans())
     entries = ["B", "G", "K", "C"]
@@ -60,7 +52,7 @@ def accelerators(draw: st.DrawFn) -> Accelerator:
                 capacity_bytes=draw(st.sampled_from([256, 4096])), read_bits=64, write_bits=128, min_bits=min_bits
             )
     hop = Hop(cycles=1, per=("FX", "C")) if draw(st.booleans()) else None
-    return Accelerator(
+    return PeArray(
         name="drawn",
         placement="cpu_die",
         technology="none",
@@ -83,7 +75,7 @@ def accelerators(draw: st.DrawFn) -> Accelerator:
 
 
 @st.composite
-def mappings(draw: st.DrawFn, nest: LoopNest, accelerator: Accelerator) -> Mapping:
+def mappings(draw: st.DrawFn, nest: LoopNest, accelerator: PeArray) -> NestMapping:
     """Any loops in any order, dims split into up to three loops, every level holding any number of them."""
     unrolling: Unrolling = unroll(nest, accelerator)
     loops = []
@@ -97,7 +89,7 @@ def mappings(draw: st.DrawFn, nest: LoopNest, accelerator: Accelerator) -> Mappi
     count = len(loops)
     register = {operand: draw(st.integers(0, count)) for operand in OPERANDS}
     buffer = {operand: draw(st.integers(register[operand], count)) for operand in OPERANDS}
-    return Mapping(
+    return NestMapping(
         unrolling=unrolling,
         loops=tuple(loops),
         tile=draw(st.integers(0, count)),

@@ -11,8 +11,9 @@ from itertools import product
 from math import ceil, prod
 
 from mensa_sim.cost.counts.nest import Precision
-from mensa_sim.cost.mapping.mapping import Mapping
-from mensa_sim.hardware.accelerator import DIMS, Accelerator, Register
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.hardware.pe_array import PeArray, Register
+from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import LoopNest
 
 RELEVANT = {"weight": "G K C FY FX", "input": "B G C OY OX FY FX", "output": "B G K OY OX"}
@@ -43,7 +44,7 @@ def is_relevant(operand: str, dim: str) -> bool:
     return members(dim)[0] in RELEVANT[operand].split()
 
 
-def passes(mapping: Mapping) -> Iterator[tuple[tuple[int, ...], list[Ranges]]]:
+def passes(mapping: NestMapping) -> Iterator[tuple[tuple[int, ...], list[Ranges]]]:
     """Each pass of the array: the counters of all loops, and the ranges of every tile it lies in, innermost first."""
     sizes, lanes, loops = mapping.unrolling.sizes, mapping.unrolling.lanes, mapping.loops
 
@@ -89,7 +90,7 @@ def elements(nest: LoopNest, operand: str, ranges: Ranges) -> set[tuple[int, ...
 class Watcher:
     """Notices when the tile of one operand at one level is fetched anew."""
 
-    def __init__(self, mapping: Mapping, operand: str, held: int, *, keeps: bool = True) -> None:
+    def __init__(self, mapping: NestMapping, operand: str, held: int, *, keeps: bool = True) -> None:
         sizes, loops = mapping.unrolling.sizes, mapping.loops
 
         def moves(position: int) -> bool:
@@ -123,7 +124,7 @@ def copies(ranges: Ranges, operand: str, register: Register) -> int:
     )
 
 
-def watch(nest: LoopNest, mapping: Mapping, operand: str, register: Register | None) -> Seen:
+def watch(nest: LoopNest, mapping: NestMapping, operand: str, register: Register | None) -> Seen:
     """Walk the nest and record every fetch of one operand."""
     held = mapping.register.get(operand, 0) if register else 0
     kept = mapping.buffer.get(operand, mapping.tile)
@@ -180,7 +181,7 @@ def watch(nest: LoopNest, mapping: Mapping, operand: str, register: Register | N
 
 
 def interpret(
-    nest: LoopNest, accelerator: Accelerator, mapping: Mapping, precision: Precision, word_bits: int = 1
+    nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision: Precision, word_bits: int = 1
 ) -> dict[str, dict]:
     """Every access count of every operand, under the names of `OperandCounts`; memory moves whole words."""
     result = {}
@@ -227,9 +228,9 @@ def interpret(
     return result
 
 
-def cycles(nest: LoopNest, accelerator: Accelerator, mapping: Mapping) -> int:
+def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping) -> int:
     """Passes counted one by one, taps in whole slots, hops, and fill and drain of every tile that begins."""
-    dataflow = accelerator.array
+    dataflow = accelerator.dataflow
     taps: Counter = Counter()
     ended = set()
     tiles = set()

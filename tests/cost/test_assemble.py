@@ -15,8 +15,9 @@ from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.vector import vector_work
-from mensa_sim.hardware.accelerator import Accelerator, VectorUnit
+from mensa_sim.hardware.accelerator import VectorUnit
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import buffer_figures
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -39,7 +40,7 @@ def layer_of(nest: LoopNest, steps: int) -> Layer:
     )
 
 
-def by_hand(nest: LoopNest, spec: Accelerator, seen: dict[str, dict], steps: int) -> dict[str, float]:
+def by_hand(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int) -> dict[str, float]:
     """Counts times what each access costs; a step is like the others."""
     placed = PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4")
     model = energy_model(placed, MEMORY)
@@ -66,7 +67,7 @@ def by_hand(nest: LoopNest, spec: Accelerator, seen: dict[str, dict], steps: int
     return {component: value * steps for component, value in pj.items() if value}
 
 
-def port_cycles(spec: Accelerator, seen: dict[str, dict], steps: int) -> int:
+def port_cycles(spec: PeArray, seen: dict[str, dict], steps: int) -> int:
     """Cycles of the busiest port."""
     busiest = 0
     for name, buffer in spec.buffers.items():
@@ -99,7 +100,7 @@ def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
     assert cost.buffer_cycles == port_cycles(spec, seen, steps)
 
 
-def elementwise(spec: Accelerator) -> LayerCost:
+def elementwise(spec: PeArray) -> LayerCost:
     """1000 operations on 600 bytes in and 400 out."""
     layer = Layer(name="add", operator="add", vector_ops=1000, input_bytes=600, output_bytes=400)
     energy = energy_model(PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4"), MEMORY)

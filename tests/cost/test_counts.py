@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from interpreter import cycles, interpret
 
 from mensa_sim.cost.counts.nest import Precision, price_mapping
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.io.shipped import shipped_files
 
-SPECS = sorted(name for name in shipped_files("accelerators") if load_accelerator(name).timings is None)
+SPECS = sorted(name for name in shipped_files("accelerators") if isinstance(load_accelerator(name), PeArray))
 
 
 @cache
-def _spec(name: str) -> Accelerator:
+def _spec(name: str) -> PeArray:
     return load_accelerator(name)
 
 
-def _check(data: st.DataObject, accelerator: Accelerator) -> None:
+def _check(data: st.DataObject, accelerator: PeArray) -> None:
     nest = data.draw(nests())
     mapping = data.draw(mappings(nest, accelerator))
     precision = Precision(weight_bits=data.draw(st.sampled_from([4, 8])), activation_bits=8)

@@ -4,6 +4,7 @@ import pytest
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import buffer_figures
 from mensa_sim.io.shipped import shipped_files
@@ -12,7 +13,7 @@ PLACED = [
     (placed, system.memory_of(placed.name))
     for system in map(load_system, sorted(shipped_files("systems")))
     for placed in system.accelerators
-    if placed.spec.timings is None
+    if isinstance(placed.spec, PeArray)
 ]
 
 

@@ -13,7 +13,7 @@ from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTabl
 from mensa_sim.cost.measured.timings import load_timings
 from mensa_sim.cost.prices.price import RESIDENCIES, price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
@@ -75,7 +75,7 @@ def of(layer: Layer, median_us: float, energy_uj: float | None = None, dtype: st
 def system(folder: Path, *timings: Timing, **changes: object) -> System:
     path = folder / "t.csv"
     path.write_text(table_text(TimingTable(label="t.csv", conditions=CONDITIONS, timings=timings)))
-    spec = Accelerator(
+    spec = MeasuredDevice(
         name="device",
         placement="host",
         technology="cmos_22nm",
@@ -221,7 +221,7 @@ def test_a_table_without_the_peak_of_its_type_cannot_be_fitted(tmp_path: Path) -
 
 def test_fits_alone_are_no_exact_timings() -> None:
     system = load_system("gpu_t4")
-    path = Path(system.accelerators[0].spec.timings or "")
+    path = Path(system.accelerators[0].spec.timings)
     with pytest.raises(FileError, match="holds fits alone"):
         load_timings(path, None, allow_fit=False)
     assert load_timings(path, None, allow_fit=True).dtype == "float32"

@@ -6,12 +6,12 @@ import pytest
 
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.hardware.accelerator import Accelerator, Hop
 from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.hardware.pe_array import Hop, PeArray
 from mensa_sim.workload.layer import LoopNest
 
 
-def cycles(accelerator: Accelerator, nest: LoopNest) -> int:
+def cycles(accelerator: PeArray, nest: LoopNest) -> int:
     unrolling = unroll(nest, accelerator)
     return pass_cycles(accelerator, nest, unrolling, unrolling.lanes)
 
@@ -24,7 +24,7 @@ def depthwise(channels: int, taps: int) -> LoopNest:
 def test_the_taps_of_a_depthwise_filter_take_whole_slots(taps: int, slots: int) -> None:
     """16 of 32 channels and 64 of 100 pixels at once: 2 x 2 passes, each of 16 slots of 4 cycles for up to 16 taps."""
     coral = load_accelerator("coral")
-    assert coral.array.depthwise_tap_slots == 16
+    assert coral.dataflow.depthwise_tap_slots == 16
     assert cycles(coral, depthwise(32, taps)) == 2 * 2 * slots * 4
 
 
@@ -38,7 +38,7 @@ def test_a_filter_over_channels_takes_its_taps_one_by_one() -> None:
 def test_a_partial_sum_hops_once_for_the_products_of_a_register_tile(channels: int, columns: int, hops: int) -> None:
     """Twelve of 24 channels at once and three columns of taps, for six outputs: of these the registers hold some."""
     eyeriss = load_accelerator("eyeriss_v1")
-    assert eyeriss.array.hop == Hop(cycles=1, per=("FX", "C"))
+    assert eyeriss.dataflow.hop == Hop(cycles=1, per=("FX", "C"))
     nest = LoopNest(C=24, OX=6, FX=3, input_width=8)
     unrolling = unroll(nest, eyeriss)
     assert unrolling.passes == 2 * 3 * 6
@@ -49,9 +49,9 @@ def test_a_partial_sum_hops_once_for_the_products_of_a_register_tile(channels: i
 def test_a_tile_enters_and_leaves_along_the_rows_that_have_work_unless_the_file_says_otherwise() -> None:
     pavlov = load_accelerator("pavlov")
     whole, part = LoopNest(K=64, C=64), LoopNest(K=3, C=64)
-    assert pavlov.array.pipeline_cycles is None
+    assert pavlov.dataflow.pipeline_cycles is None
     used = [sum(rows - 1 for rows in unroll(nest, pavlov).filled) for nest in (whole, part)]
     assert [pipeline_cycles(pavlov, unroll(nest, pavlov)) for nest in (whole, part)] == used
     assert used[1] < used[0]
-    stated = replace(pavlov, dataflow=replace(pavlov.array, pipeline_cycles=5))
+    stated = replace(pavlov, dataflow=replace(pavlov.dataflow, pipeline_cycles=5))
     assert pipeline_cycles(stated, unroll(whole, stated)) == 5

@@ -9,9 +9,10 @@ from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.prices.price import RESIDENCIES, price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.accelerator import BufferName, Register
+from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.pe_array import Register
 from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.units import leakage_pj

@@ -1,10 +1,11 @@
 """Prices carried from one system to the next are those that a fresh pricing gives, and only what is new is priced."""
 
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
@@ -87,3 +88,26 @@ def test_a_refusal_is_remembered_with_its_reason() -> None:
     first, again = price(GRAPH, system, memo=memo), price(GRAPH, system, memo=memo)
     assert first == again
     assert set(first.refusals) == {(layer.name, "edge_tpu") for layer in GRAPH.layers}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerOfTomorrow(Layer):
+    """A layer with a field that nobody has told the memo of."""
+
+    sparsity: float = 0.0
+
+
+def test_layers_that_differ_in_a_field_nobody_excused_have_prices_of_their_own() -> None:
+    known = {each.name: getattr(a_layer("first", 8), each.name) for each in fields(Layer)}
+    dense, sparse = LayerOfTomorrow(**known), LayerOfTomorrow(**known, sparsity=0.5)
+    assert shape_of(dense) != shape_of(sparse)
+
+
+def test_what_a_layer_is_called_and_tied_to_makes_no_price_of_its_own() -> None:
+    assert {each.name for each in fields(Layer)} >= NO_PRICE
+    layer = a_layer("first", 8)
+    other = replace(layer, name="second", source="trunk.2", group="cell", gate="forget", fused=("relu",))
+    other = replace(other, parameters=(Parameter(name="second.weight", size_bytes=layer.parameter_bytes),))
+    assert shape_of(layer) == shape_of(other)
+    more = replace(layer, parameters=(*layer.parameters, Parameter(name="bias", size_bytes=32)))
+    assert shape_of(layer) != shape_of(more)

@@ -23,10 +23,11 @@ from mensa_sim.cost.mapping.sides import Target
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.hardware.accelerator import OPERANDS, Accelerator
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
@@ -34,7 +35,7 @@ MEMORY = EDGE_TPU.memory_of("edge_tpu")
 PRECISION = Precision()
 
 
-def placed(spec: Accelerator) -> PlacedAccelerator:
+def placed(spec: PeArray) -> PlacedAccelerator:
     return PlacedAccelerator(spec=spec, technology=EDGE_TPU.accelerators[0].technology, memory="lpddr4")
 
 
@@ -49,7 +50,7 @@ def layer_of(nest: LoopNest) -> Layer:
     )
 
 
-def fits(nest: LoopNest, spec: Accelerator, counts: NestCounts, residency: Residency) -> bool:
+def fits(nest: LoopNest, spec: PeArray, counts: NestCounts, residency: Residency) -> bool:
     """The half-buffer rule, operand by operand, straight from the counts."""
     need = dict.fromkeys(spec.buffers, 0)
     kept = resident_operands(residency, weights_are_activations=False)
@@ -57,7 +58,7 @@ def fits(nest: LoopNest, spec: Accelerator, counts: NestCounts, residency: Resid
         name, count = BUFFER_OF[operand], counts.operands[operand]
         if name not in need:
             continue
-        tile = count.buffer_bits * (1 if count.whole or not spec.array.overlap else 2)
+        tile = count.buffer_bits * (1 if count.whole or not spec.dataflow.overlap else 2)
         if operand in kept:
             need[name] += whole_bits(nest, PRECISION)[operand]
             if operand == "output" and count.visits > 1:
@@ -84,14 +85,14 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
 
 
 def every_candidate(
-    nest: LoopNest, spec: Accelerator, limits: dict[str, int], residency: Residency, word_bits: int
+    nest: LoopNest, spec: PeArray, limits: dict[str, int], residency: Residency, word_bits: int
 ) -> list[NestCounts]:
     unrolling = unroll(nest, spec)
     space = grid(unrolling, register_tiles(nest, spec, unrolling, PRECISION), limits)
     seen = {}
     for entry in range(len(space.tiles)):
         part, position = space.locate(entry)
-        for inner, outer, holds in product(inner_orders(spec.array.stationary), ORDERS, product((0, 1), repeat=3)):
+        for inner, outer, holds in product(inner_orders(spec.dataflow.stationary), ORDERS, product((0, 1), repeat=3)):
             held = {operand: bool(hold) for operand, hold in zip(OPERANDS, holds, strict=True)}
             mapping = build(unrolling, part.register, part.tile(position), inner, outer, held)
             key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
@@ -145,7 +146,7 @@ def test_the_mapping_found_is_the_best_of_its_space(data: st.DataObject) -> None
     assert chosen.tiles == min(counts.tiles for counts, _ in pairs)
 
 
-def found(spec: Accelerator, nest: LoopNest, energy: EnergyModel, limits: Mapping[str, int]) -> LayerCost | None:
+def found(spec: PeArray, nest: LoopNest, energy: EnergyModel, limits: Mapping[str, int]) -> LayerCost | None:
     """The cost that the search finds for a layer of that nest, for least energy."""
     steps = Steps(nest=nest, steps=1, resident=False)
     pricer = Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy")
@@ -163,9 +164,7 @@ def found(spec: Accelerator, nest: LoopNest, energy: EnergyModel, limits: Mappin
 
 @given(spec=accelerators(), nest=nests(), data=st.data())
 @settings(max_examples=40, deadline=None)
-def test_a_larger_buffer_never_needs_more_memory_traffic(
-    spec: Accelerator, nest: LoopNest, data: st.DataObject
-) -> None:
+def test_a_larger_buffer_never_needs_more_memory_traffic(spec: PeArray, nest: LoopNest, data: st.DataObject) -> None:
     assume(spec.buffers)
     name = data.draw(st.sampled_from(sorted(spec.buffers)))
     larger = replace(
@@ -192,7 +191,7 @@ def test_a_larger_buffer_never_needs_more_memory_traffic(
 
 @given(spec=accelerators(), nest=nests())
 @settings(max_examples=40, deadline=None)
-def test_more_candidates_never_make_it_worse(spec: Accelerator, nest: LoopNest) -> None:
+def test_more_candidates_never_make_it_worse(spec: PeArray, nest: LoopNest) -> None:
     energy = replace(energy_model(placed(spec), MEMORY), leakage_mw=0.0)
     few = found(spec, nest, energy, dict.fromkeys(LIMITS, 2))
     many = found(spec, nest, energy, dict.fromkeys(LIMITS, 4))

@@ -17,10 +17,12 @@ from mensa_sim.cost.mapping.sides import BufferCase, Objective
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.hardware.accelerator import OPERANDS, Axis, Buffer, Operand, Register, VectorUnit
+from mensa_sim.hardware.accelerator import VectorUnit
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.pe_array import Axis, Buffer, Register
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
@@ -113,7 +115,7 @@ def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
     spec = EDGE_TPU.accelerators[0].spec
     assert spec.tile_copies == 2
     nest = LoopNest(K=16, C=4, OX=2, input_width=2)
-    array = replace(spec.array, axes=(Axis(size=1, dims=("K",)),))
+    array = replace(spec.dataflow, axes=(Axis(size=1, dims=("K",)),))
     spec = replace(spec, dataflow=array, macs_per_pe=1)
     unrolling = unroll(nest, spec)
     tile = {**unrolling.sizes, "K": rows}
@@ -130,7 +132,7 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: Objective, residen
     """A convolution on one lane, two weights at a time, in activation buffers from tight to roomy."""
     system = load_system("edge_tpu")
     array = replace(
-        system.accelerators[0].spec.array,
+        system.accelerators[0].spec.dataflow,
         axes=(Axis(size=1, dims=("OY*OX",)),),
         stationary="weight",
         overlap=False,

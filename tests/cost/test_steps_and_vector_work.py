@@ -40,7 +40,7 @@ def test_steps_of_a_matrix_product_become_rows_and_those_of_a_window_batches() -
 @pytest.mark.parametrize(("recurrent", "batches"), [(False, True), (True, False)])
 def test_only_independent_steps_are_batched(recurrent: bool, batches: bool) -> None:
     pavlov = load_accelerator("pavlov")
-    assert pavlov.array.batch_steps
+    assert pavlov.dataflow.batch_steps
     gate = layer(nest=MATRIX, steps=5, recurrent=recurrent, group="cell" if recurrent else None)
     found = steps_of(gate, pavlov, footprint_bytes=0)
     assert found == (

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from mensa_sim.cost.counts.nest import Precision, operand_ports
 from mensa_sim.cost.counts.tiles import ELEMENTS, END, FINAL_WORDS, LARGEST, single_tile, tile_table
 from mensa_sim.cost.counts.window import window_of
-from mensa_sim.cost.mapping.unrolling import relevant, unroll
-from mensa_sim.hardware.accelerator import OPERANDS
+from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.workload.dims import OPERANDS, relevant
 from mensa_sim.workload.layer import LoopNest
 
 

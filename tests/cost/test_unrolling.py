@@ -6,8 +6,8 @@ from drawn import accelerators, nests
 from hypothesis import given
 
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -25,7 +25,7 @@ def test_what_one_dim_leaves_of_an_axis_the_next_one_takes() -> None:
 
 
 @given(spec=accelerators(), nest=nests(largest=9))
-def test_no_row_of_an_axis_idles_that_a_dim_of_it_could_use(spec: Accelerator, nest: LoopNest) -> None:
+def test_no_row_of_an_axis_idles_that_a_dim_of_it_could_use(spec: PeArray, nest: LoopNest) -> None:
     found = unroll(nest, spec)
     assert all(1 <= found.lanes[dim] <= found.sizes[dim] for dim in found.dims)
     assert prod(found.lanes.values()) <= prod(found.filled) <= prod(axis.size for axis in spec.unrolled_axes)

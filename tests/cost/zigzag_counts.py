@@ -13,7 +13,7 @@ Three more conventions are no roundings of a tile, but belong to the tool:
 6. Accesses of the full width of a port are cut to whole numbers.
 """
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -23,18 +23,17 @@ from zigzag_layers import ENERGY, MEMORY, SPEC
 from mensa_sim.cost.counts.counts import BUFFER_OF, OperandCounts, Tiles, _count_output, _count_read, _Walk
 from mensa_sim.cost.counts.nest import Precision, operand_ports
 from mensa_sim.cost.mapping.capacity import distinct
-from mensa_sim.cost.mapping.mapping import Mapping
-from mensa_sim.cost.mapping.unrolling import WINDOW
-from mensa_sim.hardware.accelerator import OPERANDS, Operand
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.workload.dims import OPERANDS, WINDOW, Operand
 from mensa_sim.workload.layer import LoopNest
 
-Counts = ReadOnly[Operand, OperandCounts]
+Counts = Mapping[Operand, OperandCounts]
 
 
 class _RoundedWalk(_Walk):
     """Tiles as ZigZag sees them; how often each is fetched stays our rule."""
 
-    def __init__(self, nest: LoopNest, mapping: Mapping, operand: Operand) -> None:
+    def __init__(self, nest: LoopNest, mapping: NestMapping, operand: Operand) -> None:
         lanes = {dim: Fraction(size, mapping.unrolling.trips(dim)) for dim, size in mapping.unrolling.sizes.items()}
         fractional = replace(mapping, unrolling=replace(mapping.unrolling, lanes=lanes))
         super().__init__(nest, fractional, operand)
@@ -47,7 +46,7 @@ class _RoundedWalk(_Walk):
         size = plain * (self._positions(extents) if self.window is not None else 1)
         return [round(size)], [int(count)]
 
-    def _positions(self, extents: ReadOnly[str, int]) -> int:
+    def _positions(self, extents: Mapping[str, int]) -> int:
         """Rows times columns of an input tile, clipped to the whole tensor alone."""
         nest = self.nest
         rows = distinct(int(extents["OY"]), int(extents["FY"]), nest.stride_y, nest.dilation_y)
@@ -58,7 +57,7 @@ class _RoundedWalk(_Walk):
         return 0
 
 
-def rounded_counts(nest: LoopNest, mapping: Mapping) -> dict[Operand, OperandCounts]:
+def rounded_counts(nest: LoopNest, mapping: NestMapping) -> dict[Operand, OperandCounts]:
     """The counts of a mapping on the peer's core with roundings 1 to 3 and conventions 4 and 5."""
     counts: dict[Operand, OperandCounts] = {}
     for operand, ports in operand_ports(SPEC, Precision(), MEMORY.word_bits).items():

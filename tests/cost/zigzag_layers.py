@@ -8,14 +8,15 @@ from itertools import chain
 from pathlib import Path
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
-from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.files import load_system
-from mensa_sim.workload.layer import DIMS, Layer, LoopNest, Parameter
+from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.workload.dims import DIMS
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 SYSTEM = load_system("zigzag_edge_tpu_like")
-SPEC: Accelerator = SYSTEM.accelerators[0].spec
+SPEC: PeArray = SYSTEM.accelerators[0].spec
 MEMORY = SYSTEM.memory_of(SPEC.name)
 ENERGY: EnergyModel = energy_model(SYSTEM.accelerators[0], MEMORY)
 LEVELS = (
@@ -46,10 +47,10 @@ class PeerLayer:
     cycles: float
     """Head, computation with its stalls, and tail, by the peer's count."""
 
-    def mapping(self, tile: int | None = None) -> Mapping:
+    def mapping(self, tile: int | None = None) -> NestMapping:
         """The peer's mapping. Its language has no buffer tile: so many loops, else all that every buffer holds."""
         largest = min(self.buffer.values())
-        return Mapping(
+        return NestMapping(
             unrolling=unroll(self.nest, SPEC),
             loops=self.loops,
             tile=largest if tile is None else tile,

@@ -12,10 +12,9 @@ from zigzag_layers import SPEC
 from mensa_sim.cost.counts.nest import Precision, price_mapping
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, group, inner_orders, splits
 from mensa_sim.cost.mapping.capacity import buffered_bytes
-from mensa_sim.cost.mapping.mapping import Loop, Mapping
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.search import LIMITS, limits_of
-from mensa_sim.cost.mapping.unrolling import relevant
-from mensa_sim.hardware.accelerator import OPERANDS
+from mensa_sim.workload.dims import OPERANDS, relevant
 from mensa_sim.workload.layer import LoopNest
 
 HALF_BUFFER = "half-buffer rule"
@@ -24,17 +23,18 @@ ORDER = "order of groups"
 SPLIT = "split of operands"
 
 
-def limits_that_exclude(nest: LoopNest, mappings: Iterable[Mapping]) -> frozenset[str]:
+def limits_that_exclude(nest: LoopNest, mappings: Iterable[NestMapping]) -> frozenset[str]:
     """The fewest limits that keep out all of some equal mappings, which differ in the buffer tile alone."""
     return min(
         (frozenset(_excluding(nest, mapping)) for mapping in mappings), key=lambda found: (len(found), *sorted(found))
     )
 
 
-def _excluding(nest: LoopNest, mapping: Mapping) -> list[str]:
+def _excluding(nest: LoopNest, mapping: NestMapping) -> list[str]:
     found = []
     inside, outside = _run(mapping.loops[: mapping.tile]), _run(mapping.loops[mapping.tile :])
-    if not _one_run_each(outside) or not any(_is_part(inside, order) for order in inner_orders(SPEC.array.stationary)):
+    orders = inner_orders(SPEC.dataflow.stationary)
+    if not _one_run_each(outside) or not any(_is_part(inside, order) for order in orders):
         found.append(ORDER)
     if not all(_holds_as_we_do(mapping, operand) for operand in OPERANDS):
         found.append(SPLIT)
@@ -66,7 +66,7 @@ def _is_part(groups: Sequence[str], order: Sequence[str]) -> bool:
     return _one_run_each(groups) and [name for name in (*order, "G") if name in groups] == list(groups)
 
 
-def _holds_as_we_do(mapping: Mapping, operand: str) -> bool:
+def _holds_as_we_do(mapping: NestMapping, operand: str) -> bool:
     """Whether a buffer holds the tile alone, or all loops inside the operand's free group above the tile."""
     above = mapping.loops[mapping.tile :]
     free = [i for i, loop in enumerate(above) if group(loop.dim) == FREE_GROUP[operand]]
@@ -74,6 +74,6 @@ def _holds_as_we_do(mapping: Mapping, operand: str) -> bool:
     return any(_same(mapping, operand, mapping.buffer[operand], held) for held in allowed)
 
 
-def _same(mapping: Mapping, operand: str, one: int, other: int) -> bool:
+def _same(mapping: NestMapping, operand: str, one: int, other: int) -> bool:
     between = mapping.loops[min(one, other) : max(one, other)]
     return not any(loop.trips > 1 and relevant(operand, loop.dim) for loop in between)

@@ -253,15 +253,16 @@ def test_a_measured_accelerator_has_a_table_and_no_array(tmp_path: Path) -> None
     assert component_leakage_mw(placed) == {"device": 10000.0}
     assert area_mm2(placed) == {}
     with pytest.raises(UsageError, match="my_gpu: is measured, so it has no PE array"):
-        assert placed.spec.array
+        assert placed.array
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("timings: table.csv\nmacs_per_s: 4000000000000\n", "", "needs either dataflow"),
-        ("macs_per_s: 4000000000000\n", "", "timings and macs_per_s go together"),
-        ("clock_hz", "dataflow: {{axes: [{{size: 2, dims: [K]}}], stationary: weight}}\nclock_hz", "needs either"),
+        ("timings: table.csv\nmacs_per_s: 4000000000000\n", "", "dataflow: is required"),
+        ("macs_per_s: 4000000000000\n", "", "macs_per_s: is required"),
+        ("macs_per_s: 4000000000000\n", "macs_per_s: 0\n", "macs_per_s is 0, must be at least 1"),
+        ("clock_hz", "dataflow: {{axes: [{{size: 2, dims: [K]}}], stationary: weight}}\nclock_hz", "dataflow: unknown"),
         ("70000.0", "0.0", "power_mw must be above 0"),
         ("70000.0", "9000.0", "above idle_mw"),
     ],

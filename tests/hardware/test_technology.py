@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.hardware.accelerator import Buffer
 from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.pe_array import Buffer
 from mensa_sim.hardware.technology.node_scaling import (
     AREA_FACTOR,
     ENERGY_POLYNOMIAL,

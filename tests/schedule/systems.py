@@ -5,8 +5,8 @@ from typing import cast
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Traffic
 from mensa_sim.cost.table import CostTable
-from mensa_sim.hardware.accelerator import Accelerator, Axis, Dataflow
 from mensa_sim.hardware.memory import Link, Memory
+from mensa_sim.hardware.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.workload.graph import Edge, LayerGraph
@@ -28,7 +28,7 @@ def memory(bandwidth_bytes_per_s: int) -> Memory:
 
 
 def accelerator(name: str, memory_name: str) -> PlacedAccelerator:
-    spec = Accelerator(
+    spec = PeArray(
         name=name,
         placement="cpu_die",
         technology="test",

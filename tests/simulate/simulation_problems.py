@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency, Traffic
 from mensa_sim.cost.table import CostTable
-from mensa_sim.hardware.accelerator import Accelerator, Axis, Buffer, Dataflow
 from mensa_sim.hardware.memory import Link, Memory
+from mensa_sim.hardware.pe_array import Axis, Buffer, Dataflow, PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.workload.graph import Edge, LayerGraph
@@ -33,7 +33,7 @@ def accelerator(
         for name, size in sizes.items()
         if size
     }
-    spec = Accelerator(
+    spec = PeArray(
         name=name,
         placement="cpu_die",
         technology="test",

@@ -6,18 +6,20 @@ crosses a boundary with reduction loops above it is a partial sum: written once 
 the first. Without them it is final and written once.
 """
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from operator import mul
 
 from mensa_sim.cost.counts.window import Histogram, Window, window_histogram, window_of
-from mensa_sim.cost.mapping.mapping import Mapping
-from mensa_sim.cost.mapping.unrolling import WINDOW, Unrolling, relevant
-from mensa_sim.hardware.accelerator import BufferName, Operand, Register, split_dims
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.pe_array import Register
+from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
-BUFFER_OF: ReadOnly[Operand, BufferName] = {"weight": "parameter", "input": "activation", "output": "activation"}
+BUFFER_OF: Mapping[Operand, BufferName] = {"weight": "parameter", "input": "activation", "output": "activation"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ Tiles = tuple[list[int], list[int]]
 class _Walk:
     """Tiles and trips of one operand under a mapping."""
 
-    def __init__(self, nest: LoopNest, mapping: Mapping, operand: Operand) -> None:
+    def __init__(self, nest: LoopNest, mapping: NestMapping, operand: Operand) -> None:
         self.mapping = mapping
         self.sizes = mapping.unrolling.sizes
         self.operand = operand
@@ -188,7 +190,7 @@ def whole_words(bits: int, word_bits: int) -> int:
     return -(-bits // word_bits) * word_bits
 
 
-def count_operand(nest: LoopNest, mapping: Mapping, operand: Operand, ports: Ports) -> OperandCounts:
+def count_operand(nest: LoopNest, mapping: NestMapping, operand: Operand, ports: Ports) -> OperandCounts:
     """Every access of one operand, in bits and port accesses, over the whole nest."""
     walk = _Walk(nest, mapping, operand)
     return _count_output(walk, ports) if operand == "output" else _count_read(walk, ports)

@@ -26,7 +26,7 @@ from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import group
 from mensa_sim.cost.mapping.grid import ALL_GROUPS, Bools, Grid
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.hardware.accelerator import Operand
+from mensa_sim.workload.dims import Operand
 
 CROSSINGS = BODY_BITS, CROSSING_PJ, FILL_ACCESSES, DRAIN_ACCESSES, END_BITS = range(5)
 """Memory traffic beside the array's work, its energy with that of the buffer's memory side, that side's accesses, and

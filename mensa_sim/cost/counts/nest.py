@@ -1,14 +1,15 @@
 """Everything that one step of a loop nest does under one mapping: accesses of all operands, and cycles."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
 from mensa_sim.cost.counts.counts import BUFFER_OF, OperandCounts, Ports, count_operand
-from mensa_sim.cost.mapping.mapping import Mapping
+from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.hardware.accelerator import DIMS, OPERANDS, Accelerator, Operand, Register, split_dims
+from mensa_sim.hardware.pe_array import PeArray, Register
 from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import DIMS, OPERANDS, Operand, split_dims
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -29,12 +30,12 @@ class NestCounts:
     """Passes of the array, partial-sum hops, and fill and drain of every tile."""
     tiles: int
     """Buffer tiles computed one after another."""
-    operands: ReadOnly[Operand, OperandCounts]
+    operands: Mapping[Operand, OperandCounts]
     reduction_hops: int
     """Partial sums handed from a PE to the next within a pass."""
 
 
-def operand_ports(accelerator: Accelerator, precision: Precision, word_bits: int = 1) -> dict[Operand, Ports]:
+def operand_ports(accelerator: PeArray, precision: Precision, word_bits: int = 1) -> dict[Operand, Ports]:
     """The way of each operand; a MAC always has an accumulator, which the array's reduction feeds.
 
     `word_bits` is the memory's.
@@ -59,19 +60,19 @@ def operand_ports(accelerator: Accelerator, precision: Precision, word_bits: int
     return ports
 
 
-def pipeline_cycles(accelerator: Accelerator, unrolling: Unrolling) -> int:
+def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:
     """Cycles from a tile's first operand entering the array to its last result leaving, beyond its passes."""
-    stated = accelerator.array.pipeline_cycles
-    axes = len(accelerator.array.axes)
+    stated = accelerator.dataflow.pipeline_cycles
+    axes = len(accelerator.dataflow.axes)
     return stated if stated is not None else sum(filled - 1 for filled in unrolling.filled[:axes])
 
 
-def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling, register: ReadOnly[str, int]) -> int:
+def pass_cycles(accelerator: PeArray, nest: LoopNest, unrolling: Unrolling, register: Mapping[str, int]) -> int:
     """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops.
 
     A partial sum hops after the products over those of the hop's dims that lie within the register tile.
     """
-    dataflow = accelerator.array
+    dataflow = accelerator.dataflow
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
     cycles = unrolling.passes
     if nest.K == nest.C == 1 and nest.G > 1:
@@ -88,8 +89,8 @@ def pass_cycles(accelerator: Accelerator, nest: LoopNest, unrolling: Unrolling, 
 
 def price_mapping(
     nest: LoopNest,
-    accelerator: Accelerator,
-    mapping: Mapping,
+    accelerator: PeArray,
+    mapping: NestMapping,
     precision: Precision | None = None,
     word_bits: int = 1,
 ) -> NestCounts:

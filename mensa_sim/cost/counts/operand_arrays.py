@@ -28,7 +28,7 @@ from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, group
 from mensa_sim.cost.mapping.grid import Bools, Grid, over_parts, per_entry
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.hardware.accelerator import Operand, split_dims
+from mensa_sim.workload.dims import Operand, split_dims
 
 INSIDE = range(4)
 

@@ -1,14 +1,16 @@
 """Adding up what a layer moves, level by level: its nest over all steps, and the work beside it."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mensa_sim.cost.counts.counts import BUFFER_OF
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.vector import VectorWork
-from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, Operand
+from mensa_sim.hardware.accelerator import BUFFERS, BufferName
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
 
 
@@ -17,7 +19,7 @@ class Repeats:
     """How often a layer repeats its nest, and each operand its way from or to memory."""
 
     steps: int
-    fetches: ReadOnly[Operand, int]
+    fetches: Mapping[Operand, int]
     """0 where the operand stays on chip, 1 for parameters that stay over all steps, else the steps."""
 
 
@@ -60,7 +62,7 @@ class LayerTally:
         return sum(entry[0] for entry in moved), sum(entry[1] for entry in moved)
 
 
-def new_tally(accelerator: Accelerator) -> LayerTally:
+def new_tally(accelerator: PeArray) -> LayerTally:
     """Nothing moved yet."""
     return LayerTally(bits={}, ports={name: Port() for name in BUFFERS if name in accelerator.buffers})
 
@@ -80,7 +82,7 @@ def nest_traffic(tally: LayerTally, counts: NestCounts, repeats: Repeats) -> Non
         tally.move(operand, "register", count.register_read_bits * steps, count.register_write_bits * steps)
 
 
-def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: Accelerator, repeats: Repeats) -> None:
+def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, repeats: Repeats) -> None:
     """Vector work reads its inputs once and writes its outputs once, through the activation buffer where there is one.
 
     Parameters come with those of the nest, or with the buffer of the activations where they have none.

@@ -1,6 +1,6 @@
 """Tables of what an operand's tiles hold, for every combination of a few extents per dim."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from mensa_sim.cost.counts.counts import Ports
 from mensa_sim.cost.counts.window import Window, window_histogram
-from mensa_sim.cost.mapping.unrolling import WINDOW, Unrolling, relevant
-from mensa_sim.hardware.accelerator import Operand, split_dims
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -27,7 +27,7 @@ an output of the last one, and sums of words of memory; a table has no rows of w
 class TileTable:
     """Sums over all tiles of an operand, one column per combination of extents, the last dim varying fastest."""
 
-    strides: ReadOnly[str, int]
+    strides: Mapping[str, int]
     """Columns from one extent of a dim to the next; dims with a single extent are left out."""
     figures: Floats
     """[figure, combination]"""
@@ -78,7 +78,7 @@ def tile_table(
     unrolling: Unrolling,
     operand: Operand,
     window: Window | None,
-    extents: ReadOnly[str, tuple[int, ...]],
+    extents: Mapping[str, tuple[int, ...]],
     ports: Ports,
 ) -> TileTable:
     """The table of an operand over all combinations of extents of its dims."""
@@ -119,7 +119,7 @@ def tile_table(
 
 
 def single_tile(
-    unrolling: Unrolling, operand: Operand, window: Window | None, extents: ReadOnly[str, int], ports: Ports
+    unrolling: Unrolling, operand: Operand, window: Window | None, extents: Mapping[str, int], ports: Ports
 ) -> tuple[float, ...]:
     """The column of a table with one extent per dim: plain numbers, as arrays of one cost ten times as much."""
     values, counts, end = [1], [1], 1

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.cost.counts.flat_outputs import WindowAxis, sizes_of_flat_tiles
-from mensa_sim.hardware.accelerator import split_dims
+from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.layer import LoopNest
 
 Ints = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ and S = {B, OY, OX} each leave out one operand. Loops stand, innermost first, as
 Within a tile the group that the stationary operand is irrelevant to is innermost, so that the operand stays.
 """
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from functools import cache
 from itertools import permutations, product
 
@@ -16,14 +16,15 @@ import numpy as np
 
 from mensa_sim.cost.counts.nest import Precision
 from mensa_sim.cost.mapping.capacity import register_rooms
-from mensa_sim.cost.mapping.mapping import Loop, Mapping
-from mensa_sim.cost.mapping.unrolling import Unrolling, relevant
-from mensa_sim.hardware.accelerator import Accelerator, Operand, split_dims
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.workload.dims import Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
 GROUP_OF = {"G": "G", "K": "K", "C": "R", "FY": "R", "FX": "R", "B": "S", "OY": "S", "OX": "S"}
 GROUPS = ("K", "R", "S")
-FREE_GROUP: ReadOnly[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
+FREE_GROUP: Mapping[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
 """The group that does not index an operand."""
 ORDERS: tuple[tuple[str, str, str], ...] = tuple((a, b, c) for a, b, c in permutations(GROUPS))
 
@@ -57,13 +58,13 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
 
 
 def register_tiles(
-    nest: LoopNest, accelerator: Accelerator, unrolling: Unrolling, precision: Precision
+    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, precision: Precision
 ) -> list[dict[str, int]]:
     """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
     single = dict(unrolling.lanes)
     rooms = register_rooms(nest, accelerator, unrolling, precision)
 
-    def hold(extents: ReadOnly[str, int]) -> bool:
+    def hold(extents: Mapping[str, int]) -> bool:
         return all(room.holds(extents) for room in rooms)
 
     if not hold(single):
@@ -97,16 +98,16 @@ def register_tiles(
 
 def build(
     unrolling: Unrolling,
-    register: ReadOnly[str, int],
-    tile: ReadOnly[str, int],
+    register: Mapping[str, int],
+    tile: Mapping[str, int],
     inner: tuple[str, ...],
     outer: tuple[str, ...],
-    holds: ReadOnly[Operand, bool],
-) -> Mapping:
+    holds: Mapping[Operand, bool],
+) -> NestMapping:
     """The mapping with these extents, orders innermost first, and operands that hold all up to their free group."""
     loops: list[Loop] = []
 
-    def add(order: tuple[str, ...], start: ReadOnly[str, int], end: ReadOnly[str, int]) -> dict[str, int]:
+    def add(order: tuple[str, ...], start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
         begins: dict[str, int] = {}
         for name in order:
             begins[name] = len(loops)
@@ -121,7 +122,7 @@ def build(
     tiles = len(loops)
     begins = add((*outer, "G"), tile, unrolling.sizes)
     held = {operand: begins[FREE_GROUP[operand]] if holds[operand] else tiles for operand in FREE_GROUP}
-    return Mapping(
+    return NestMapping(
         unrolling=unrolling,
         loops=tuple(loops),
         tile=tiles,

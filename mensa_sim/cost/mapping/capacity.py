@@ -1,14 +1,16 @@
 """What the registers of an accelerator can hold, and what a mapping takes of its buffers."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd, prod
 
 from mensa_sim.cost.counts.counts import BUFFER_OF
 from mensa_sim.cost.counts.nest import NestCounts, Precision, operand_ports
-from mensa_sim.cost.mapping.unrolling import Unrolling, relevant
-from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, Operand, split_dims
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.accelerator import BUFFERS
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -30,17 +32,17 @@ class RegisterRoom:
     operand: Operand
     elements: int
     """The most that it holds."""
-    lanes: ReadOnly[str, int]
+    lanes: Mapping[str, int]
     """Lanes along each dim that have a register of their own."""
     nest: LoopNest
 
-    def holds(self, extents: ReadOnly[str, int]) -> bool:
+    def holds(self, extents: Mapping[str, int]) -> bool:
         """Whether the register holds its part of a tile."""
         own = {dim: -(-extents[dim] // lanes) for dim, lanes in self.lanes.items()}
         elements = self._window(own) if self.operand == "input" else prod(own.values())
         return elements <= self.elements
 
-    def _window(self, own: ReadOnly[str, int]) -> int:
+    def _window(self, own: Mapping[str, int]) -> int:
         elements, counted = 1, set()
         for outputs, taps, stride, dilation in (
             ("OY", "FY", self.nest.stride_y, self.nest.dilation_y),
@@ -54,7 +56,7 @@ class RegisterRoom:
 
 
 def register_rooms(
-    nest: LoopNest, accelerator: Accelerator, unrolling: Unrolling, precision: Precision
+    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, precision: Precision
 ) -> tuple[RegisterRoom, ...]:
     """The registers of an accelerator, those that a MAC always has among them."""
     rooms = []
@@ -83,7 +85,7 @@ def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
 
 
 def buffered_bytes(
-    nest: LoopNest, accelerator: Accelerator, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
+    nest: LoopNest, accelerator: PeArray, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
 ) -> dict[str, int]:
     """Bytes that a mapping holds at once in each buffer: tiles, second copies, and the operands that stay whole.
 

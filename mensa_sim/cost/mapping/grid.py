@@ -1,7 +1,6 @@
 """All tile extents that are tried for a nest, as flat arrays: one entry per combination of register and buffer tile."""
 
-from collections.abc import Mapping as ReadOnly
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -21,10 +20,10 @@ ALL_GROUPS = (*GROUPS, "G")
 class Part:
     """The buffer tiles above one register tile."""
 
-    register: ReadOnly[str, int]
-    extents: ReadOnly[str, tuple[int, ...]]
+    register: Mapping[str, int]
+    extents: Mapping[str, tuple[int, ...]]
     """Extents tried along each dim, the whole dim first."""
-    chosen: ReadOnly[str, Indices]
+    chosen: Mapping[str, Indices]
     """Position of each entry's extent among them."""
     entries: int
     """Combinations of extents."""
@@ -34,7 +33,7 @@ class Part:
         return {dim: extents[int(self.chosen[dim][entry])] for dim, extents in self.extents.items()}
 
 
-def part(unrolling: Unrolling, register: ReadOnly[str, int], limits: ReadOnly[str, int]) -> Part:
+def part(unrolling: Unrolling, register: Mapping[str, int], limits: Mapping[str, int]) -> Part:
     """Every combination of buffer tile extents above a register tile."""
     extents = {
         dim: tuple(min(size, register[dim] * cut) for cut in splits(-(-size // register[dim]), limits[dim]))
@@ -53,12 +52,12 @@ class Grid:
 
     parts: tuple[Part, ...]
     starts: tuple[int, ...]
-    trips_over_tiles: ReadOnly[str, Floats]
+    trips_over_tiles: Mapping[str, Floats]
     """Tiles along the dims of each group."""
-    one_tile: ReadOnly[str, Bools]
-    trips_over_registers: ReadOnly[str, Floats]
+    one_tile: Mapping[str, Bools]
+    trips_over_registers: Mapping[str, Floats]
     """Register tiles along the dims of each group, over the whole nest."""
-    one_register_tile: ReadOnly[str, Bools]
+    one_register_tile: Mapping[str, Bools]
     """Whether a buffer tile holds a single register tile along the group."""
     tiles: Floats
 
@@ -75,13 +74,13 @@ def over_parts(parts: Sequence[Part], values: Sequence[float]) -> Floats:
     return np.repeat(np.array(values, dtype=np.float64), [p.entries for p in parts])
 
 
-def per_entry(parts: Sequence[Part], tables: Sequence[ReadOnly[str, Floats]], dim: str) -> Floats:
+def per_entry(parts: Sequence[Part], tables: Sequence[Mapping[str, Floats]], dim: str) -> Floats:
     """A table per extent of a dim as one number per entry."""
     columns = [table[dim][p.chosen[dim]] for p, table in zip(parts, tables, strict=True)]
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def grid(unrolling: Unrolling, registers: Sequence[ReadOnly[str, int]], limits: ReadOnly[str, int]) -> Grid:
+def grid(unrolling: Unrolling, registers: Sequence[Mapping[str, int]], limits: Mapping[str, int]) -> Grid:
     """The grid of all combinations over some register tiles."""
     parts = tuple(part(unrolling, register, limits) for register in registers)
     total = sum(p.entries for p in parts)

@@ -1,6 +1,6 @@
 """A mapping: how the loops of a nest are unrolled, ordered and held at the levels of an accelerator."""
 
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class Loop(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
+class NestMapping:
     """Temporal loops, innermost first, and how many of the innermost ones each operand's levels hold.
 
     A loop of an operand's dim inside a level makes the tile there larger; the loops above fetch tiles anew.
@@ -26,11 +26,11 @@ class Mapping:
     loops: tuple[Loop, ...]
     tile: int
     """Innermost loops that make up one buffer tile: what is computed between two swaps of the buffers."""
-    register: ReadOnly[str, int] = field(default_factory=dict)
+    register: Mapping[str, int] = field(default_factory=dict)
     """Innermost loops that each operand's registers hold."""
-    buffer: ReadOnly[str, int] = field(default_factory=dict)
+    buffer: Mapping[str, int] = field(default_factory=dict)
     """Innermost loops that each operand holds in its buffer, at least those of the tile."""
-    _extents: tuple[ReadOnly[str, int], ...] = field(init=False, repr=False, compare=False)
+    _extents: tuple[Mapping[str, int], ...] = field(init=False, repr=False, compare=False)
     """Extents by number of innermost loops: a price asks for them some forty times."""
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Mapping:
             if held > self.buffer.get(operand, len(self.loops)):
                 raise ValueError(f"mapping: the registers hold more loops of the {operand} than its buffer")
 
-    def extents(self, inner_loops: int) -> ReadOnly[str, int]:
+    def extents(self, inner_loops: int) -> Mapping[str, int]:
         """The extent of a tile along each dim, made of so many innermost loops, never beyond the dim."""
         return self._extents[inner_loops]
 

@@ -1,7 +1,6 @@
 """The best mapping of a loop nest: all candidates priced at once, for every residency asked for."""
 
-from collections.abc import Hashable, Sequence
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TypeVar
@@ -18,21 +17,21 @@ from mensa_sim.cost.counts.window import window_of
 from mensa_sim.cost.mapping.candidates import build, inner_orders, register_tiles
 from mensa_sim.cost.mapping.capacity import register_rooms
 from mensa_sim.cost.mapping.grid import Grid, grid, over_parts
-from mensa_sim.cost.mapping.mapping import Mapping
+from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.rows import OperandRows, operand_rows
 from mensa_sim.cost.mapping.sides import OUTER, BufferCase, Side, Sides, Target, total
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.hardware.accelerator import OPERANDS, Operand
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 
-LIMITS: ReadOnly[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
+LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
 """Extents tried along each dim; along a flattened product, the sum of its members'."""
 
 
-def limits_of(unrolling: Unrolling, limits: ReadOnly[str, int] = LIMITS) -> dict[str, int]:
+def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[str, int]:
     """The extents tried along each loop dim."""
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
@@ -41,12 +40,12 @@ def limits_of(unrolling: Unrolling, limits: ReadOnly[str, int] = LIMITS) -> dict
 class Priced:
     """The winner of one case, and its figures as the search saw them."""
 
-    mapping: Mapping
+    mapping: NestMapping
     latency_ps: float
     energy_pj: float
 
 
-INSIDE_OF: ReadOnly[Operand, tuple[int, ...]] = {
+INSIDE_OF: Mapping[Operand, tuple[int, ...]] = {
     operand: tuple(inside_index(operand, order.groups) for order in OUTER) for operand in OPERANDS
 }
 
@@ -54,10 +53,10 @@ INSIDE_OF: ReadOnly[Operand, tuple[int, ...]] = {
 class Search:
     """All candidates of one nest on one accelerator."""
 
-    def __init__(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: ReadOnly[str, int]) -> None:
+    def __init__(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> None:
         accelerator, precision = target.accelerator, target.precision
         self.nest, self.unrolling, self.target = nest, unrolling, target
-        self.inner = inner_orders(accelerator.array.stationary)
+        self.inner = inner_orders(accelerator.dataflow.stationary)
         registers = register_tiles(nest, accelerator, unrolling, precision)
         self.empty = not registers
         if self.empty:
@@ -70,7 +69,7 @@ class Search:
         bubbles = pipeline_cycles(accelerator, unrolling)
         self.cycles: Floats = over_parts(self.grid.parts, passes) + bubbles * self.grid.tiles
         self.chip_pj: Floats = total([rows.chip_pj for rows in self.rows.values()]) + self._constant_pj()
-        self._mappings: dict[Hashable, Mapping] = {}
+        self._mappings: dict[Hashable, NestMapping] = {}
         self._sides = Sides(nest, target, self.rows)
 
     @property
@@ -115,7 +114,7 @@ class Search:
                 total += hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
         return total
 
-    def mapping(self, inner: int, row: int, entry: int, holds: tuple[bool, ...]) -> Mapping:
+    def mapping(self, inner: int, row: int, entry: int, holds: tuple[bool, ...]) -> NestMapping:
         """The mapping of an entry of the grid under an order within buffer tiles and one over them."""
         key = (inner, row, entry, holds)
         if key not in self._mappings:
@@ -164,7 +163,7 @@ class Search:
         array_cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))
         cycles = np.maximum(np.maximum(parameter.cycles, array_cycles), activation.cycles)
         on_chip_s = cycles / accelerator.clock_hz
-        middle_s = np.maximum(on_chip_s, body_s) if accelerator.array.overlap else on_chip_s + body_s
+        middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
         latency_s = middle_s + (parameter.end_bits + activation.end_bits) * per_bit_s
         vector_pj = vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
         vector_pj += case.vector_pj

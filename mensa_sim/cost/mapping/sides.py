@@ -1,7 +1,6 @@
 """What the operands of one buffer need, for every candidate and residency: the two buffers do not see each other."""
 
-from collections.abc import Hashable, Sequence
-from collections.abc import Mapping as ReadOnly
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -19,8 +18,10 @@ from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS
 from mensa_sim.cost.mapping.capacity import whole_bits
 from mensa_sim.cost.mapping.grid import Bools
 from mensa_sim.cost.mapping.rows import OperandRows
-from mensa_sim.hardware.accelerator import OPERANDS, Accelerator, BufferName, Operand
+from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
 Objective = Literal["latency", "energy", "edp"]
@@ -42,7 +43,7 @@ class BufferCase:
 class Target:
     """What a nest is priced for."""
 
-    accelerator: Accelerator
+    accelerator: PeArray
     energy: EnergyModel
     bandwidth_bytes_per_s: float
     precision: Precision
@@ -78,7 +79,7 @@ class Side:
     energy_pj: Floats
     cycles: Floats
     """Of the busier port."""
-    holds: ReadOnly[Operand, Bools]
+    holds: Mapping[Operand, Bools]
     """Where an operand holds more than a buffer tile."""
     fits: Bools
 
@@ -94,7 +95,7 @@ def total(terms: Sequence[Floats]) -> Floats:
 class Sides:
     """The sides of one nest on one accelerator; residencies that differ in the other buffer share them."""
 
-    def __init__(self, nest: LoopNest, target: Target, rows: ReadOnly[Operand, OperandRows]) -> None:
+    def __init__(self, nest: LoopNest, target: Target, rows: Mapping[Operand, OperandRows]) -> None:
         self._accelerator, self._energy = target.accelerator, target.energy
         self._rows = rows
         self._whole = whole_bits(nest, target.precision)

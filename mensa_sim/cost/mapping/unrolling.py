@@ -2,35 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.accelerator import Accelerator, Axis, split_dims
-from mensa_sim.workload.layer import DIMS, LoopNest
-
-RELEVANT: Mapping[str, frozenset[str]] = {
-    "weight": frozenset({"G", "K", "C", "FY", "FX"}),
-    "input": frozenset({"B", "G", "C", "OY", "OX", "FY", "FX"}),
-    "output": frozenset({"B", "G", "K", "OY", "OX"}),
-}
-"""The dims that index each operand."""
-
-WINDOW = frozenset({"OY", "OX", "FY", "FX"})
-"""The dims that together index the rows and columns of the input."""
-
-FLATTENED = (frozenset({"OX", "OY"}), frozenset({"FX", "FY"}))
-"""Products of dims that an axis may unroll as one."""
-
-
-@cache
-def relevant(operand: str, dim: str) -> bool:
-    """Whether a dim, or a flattened product of dims, indexes an operand.
-
-    >>> relevant("weight", "FX*FY"), relevant("output", "C")
-    (True, False)
-    """
-    return split_dims(dim)[0] in RELEVANT[operand]
+from mensa_sim.hardware.pe_array import Axis, PeArray
+from mensa_sim.workload.dims import DIMS, FLATTENED, split_dims
+from mensa_sim.workload.layer import LoopNest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +51,7 @@ def loop_dims(axes: tuple[Axis, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(owner.get(dim, dim) for dim in DIMS))
 
 
-def unroll(nest: LoopNest, accelerator: Accelerator) -> Unrolling:
+def unroll(nest: LoopNest, accelerator: PeArray) -> Unrolling:
     """Fill each axis with its dims in order until full; the MACs within a PE are one more axis."""
     dims = loop_dims(accelerator.unrolled_axes)
     sizes = {dim: prod(getattr(nest, member) for member in split_dims(dim)) for dim in dims}

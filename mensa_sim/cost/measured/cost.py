@@ -11,7 +11,7 @@ from mensa_sim.cost.measured.kernels import kernel_runs, sequence_kernel
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
@@ -50,9 +50,9 @@ class MeasuredPrices:
     refusals: Mapping[str, str]
 
 
-def measured_costs(graph: LayerGraph, spec: Accelerator, memory: Memory, mode: TimingsMode) -> MeasuredPrices:
+def measured_costs(graph: LayerGraph, spec: MeasuredDevice, memory: Memory, mode: TimingsMode) -> MeasuredPrices:
     """Prices every layer; `FileError` for a faulty file of timings."""
-    timings = load_timings(Path(spec.timings or ""), spec.timings_dtype, allow_fit=mode == "fit")
+    timings = load_timings(Path(spec.timings), spec.timings_dtype, allow_fit=mode == "fit")
     device = MeasuredCosts(graph, spec, memory, timings)
     costs: dict[str, LayerCost] = {}
     refusals: dict[str, str] = {}
@@ -67,7 +67,7 @@ def measured_costs(graph: LayerGraph, spec: Accelerator, memory: Memory, mode: T
 class MeasuredCosts:
     """Prices the layers of one graph on one measured accelerator."""
 
-    def __init__(self, graph: LayerGraph, spec: Accelerator, memory: Memory, timings: MeasuredTimings) -> None:
+    def __init__(self, graph: LayerGraph, spec: MeasuredDevice, memory: Memory, timings: MeasuredTimings) -> None:
         self._graph, self._spec, self._memory, self._timings = graph, spec, memory, timings
 
     def cost(self, layer: Layer) -> LayerCost:

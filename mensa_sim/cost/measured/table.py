@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from mensa_sim.errors import UsageError
-from mensa_sim.workload.layer import DIMS, LoopNest
+from mensa_sim.workload.dims import DIMS
+from mensa_sim.workload.layer import LoopNest
 
 DTYPE_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 """Element types that a table may hold, with the bytes of one element."""

@@ -10,6 +10,7 @@ import pickle
 import random
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from mensa_sim.cost.layer_cost import LayerCost, Residency
@@ -18,14 +19,29 @@ from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.store import Store, digest_of
+from mensa_sim.workload.layer import Layer
 
 Priced = Mapping[Residency, LayerCost] | str
 """A layer's cost in each residency, or why the accelerator cannot run it."""
+
+NO_PRICE = frozenset(
+    {"name", "parameters", "group", "gate", "fused", "source", "model_input_bytes", "model_output_bytes"}
+)
+"""Fields of a layer that its price does not depend on: names, ties to other layers, and what the simulator alone asks.
+
+Of `parameters` the price depends on how many bytes there are and whether there are any, not on what they are called.
+"""
 
 PAIRS = 8192
 """Pairs kept in memory: about 20 kB each."""
 
 _SPECS = 1024
+
+
+def shape_of(layer: Layer) -> Hashable:
+    """All that a layer's price depends on besides its accelerator: whatever field a layer has that is not excused."""
+    own = tuple(getattr(layer, each.name) for each in fields(layer) if each.name not in NO_PRICE)
+    return (*own, layer.parameter_bytes, bool(layer.parameters))
 
 
 class PriceMemo:

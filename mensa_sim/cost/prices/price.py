@@ -11,19 +11,21 @@ from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import buffered_bytes
-from mensa_sim.cost.mapping.mapping import Mapping
+from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Search, limits_of
 from mensa_sim.cost.mapping.sides import BufferCase, Objective, Target
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.memo import Priced, PriceMemo
+from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.cost.vector import vector_cycles, vector_work
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.accelerator import Accelerator, Operand
+from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import System
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -63,7 +65,7 @@ def price(
                 renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
             costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
-        if placed.spec.timings is not None:
+        if isinstance(placed.spec, MeasuredDevice):
             device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
             refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
@@ -75,14 +77,14 @@ def _pairs(
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
     """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
     footprint = footprints(graph)
-    shapes = {layer.name: _shape(layer) for layer in graph.layers}
+    shapes = {layer.name: shape_of(layer) for layer in graph.layers}
     keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
     for placed in system.accelerators:
-        if placed.spec.timings is not None:
+        if isinstance(placed.spec, MeasuredDevice):
             continue
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:
-            steps = steps_of(layer, placed.spec, footprint[layer.name])
+            steps = steps_of(layer, placed.array, footprint[layer.name])
             keys[layer.name, placed.name] = ((on, shapes[layer.name], steps), steps)
     return keys
 
@@ -96,14 +98,14 @@ def _priced(
 ) -> dict[Hashable, Priced]:
     """The price of every distinct pair, from the memo where it holds it."""
     distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
-    arrays = [placed for placed in system.accelerators if placed.spec.timings is None]
+    arrays = [placed for placed in system.accelerators if isinstance(placed.spec, PeArray)]
     energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in arrays}
     known: dict[Hashable, Priced] = {}
     for key in memo.in_own_order(list(distinct)):
         found = memo.get(key)
         if found is None:
             layer, accelerator, steps = distinct[key]
-            spec, memory = system.accelerator(accelerator).spec, system.memory_of(accelerator)
+            spec, memory = system.accelerator(accelerator).array, system.memory_of(accelerator)
             try:
                 found = price_layer(graph[layer], spec, memory, energies[accelerator], steps, objective)
             except InfeasibleError as refusal:
@@ -113,27 +115,8 @@ def _priced(
     return known
 
 
-def _shape(layer: Layer) -> Hashable:
-    """All that a layer's cost depends on, whatever it is called."""
-    return (
-        layer.operator,
-        layer.nest,
-        layer.steps,
-        layer.recurrent,
-        layer.vector_ops,
-        layer.parameter_bytes,
-        bool(layer.parameters),
-        layer.gathered_bytes,
-        layer.input_bytes,
-        layer.output_bytes,
-        layer.parameter_bits,
-        layer.activation_bits,
-        layer.supported,
-    )
-
-
 def price_layer(
-    layer: Layer, accelerator: Accelerator, memory: Memory, energy: EnergyModel, steps: Steps, objective: Objective
+    layer: Layer, accelerator: PeArray, memory: Memory, energy: EnergyModel, steps: Steps, objective: Objective
 ) -> dict[Residency, LayerCost]:
     """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
     if layer.operator in accelerator.refuses:
@@ -168,7 +151,7 @@ class Pricer:
     def __init__(
         self,
         layer: Layer,
-        accelerator: Accelerator,
+        accelerator: PeArray,
         memory: Memory,
         energy: EnergyModel,
         steps: Steps,
@@ -229,7 +212,7 @@ class Pricer:
             mapping=described,
         )
 
-    def _counts(self, nest: LoopNest, mapping: Mapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
+    def _counts(self, nest: LoopNest, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
         """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
         key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
         if key not in self.counted:
@@ -261,7 +244,7 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
     return frozenset(kept)
 
 
-def _room(layer: Layer, accelerator: Accelerator, residency: Residency) -> bool:
+def _room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
     """Whether the tensors that a residency keeps fit the buffers at all."""
     parameters = accelerator.buffers.get("parameter")
     activations = accelerator.buffers.get("activation")

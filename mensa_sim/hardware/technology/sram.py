@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from mensa_sim.hardware.accelerator import Buffer
+from mensa_sim.hardware.pe_array import Buffer
 from mensa_sim.hardware.technology.technology import SramFigures, SramPoint, Technology
 
 

@@ -142,9 +142,9 @@ def _bandwidth_finding(own: Mapping[str, Sequence[Span]], limits: Mapping[str, f
 def buffers_figure(system: System, timeline: Timeline) -> Figure | None:
     """The most that each buffer holds in each step, as a share of its capacity; none where nothing is known of them."""
     capacities = {
-        (placed.name, kind): buffer.capacity_bytes
+        (placed.name, kind): size_bytes
         for placed in system.accelerators
-        for kind, buffer in placed.spec.buffers.items()
+        for kind, size_bytes in placed.spec.buffer_bytes.items()
     }
     levels: dict[tuple[str, BufferName], list[BufferLevel]] = {}
     for level in timeline.levels:

@@ -38,7 +38,7 @@ class Engine:
         self._moving: dict[Transfer, tuple[Request, str, Crossing]] = {}
         self._servers: dict[str, Server] = {}
         for placed in system.accelerators:
-            buffer = placed.spec.buffers.get("parameter")
+            buffer_bytes = placed.spec.buffer_bytes.get("parameter", 0)
             self._servers[placed.name] = Server(
                 self.clock,
                 placed,
@@ -46,7 +46,7 @@ class Engine:
                 system.memories[placed.memory],
                 recorder,
                 options,
-                pin(plans, placed.name, buffer.capacity_bytes if buffer else 0, options.parameters),
+                pin(plans, placed.name, buffer_bytes, options.parameters),
                 self._finish,
             )
 

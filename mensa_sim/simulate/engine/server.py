@@ -51,8 +51,7 @@ class Server:
         self._pinned = pinned
         self._finish = finish
         self._gating = placed.spec.power_gating
-        buffer = placed.spec.buffers.get("parameter")
-        self._parameter_capacity = buffer.capacity_bytes if buffer else 0
+        self._parameter_capacity = placed.spec.buffer_bytes.get("parameter", 0)
         self._ready: list[tuple[Rank, int, Request]] = []
         self._follows: tuple[Request, int] | None = None
         """The unit whose input lies in the activation buffer: it goes next, whoever else has come."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.parameter_store import ParameterStore
+from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -22,7 +22,7 @@ class CachedParameters:
         return sum(size for name, size in self.stored_bytes.items() if name in self.layers)
 
 
-def cached_parameters(layers: Iterable[Layer], accelerator: Accelerator) -> CachedParameters:
+def cached_parameters(layers: Iterable[Layer], accelerator: PeArray) -> CachedParameters:
     """Fill the tiles, the largest layer first, so that as many bytes as possible stay; equal ones in their order.
 
     Layers of one recurrent group, and layers that share a tensor, are judged one by one, a tensor's room taken once.
@@ -30,8 +30,7 @@ def cached_parameters(layers: Iterable[Layer], accelerator: Accelerator) -> Cach
     store = accelerator.parameter_store
     held = [layer for layer in layers if layer.parameter_bytes and layer.gathered_bytes is None]
     stored = {layer.name: stored_bytes(layer, store) if store else layer.parameter_bytes for layer in held}
-    buffer = accelerator.buffers.get("parameter")
-    room_bytes = store.tiles * store.tile_bytes if store else buffer.capacity_bytes if buffer else 0
+    room_bytes = store.tiles * store.tile_bytes if store else accelerator.buffer_bytes.get("parameter", 0)
     tile_room_bytes = store.tile_bytes if store else room_bytes
     kept: dict[str, None] = {}
     tensors: set[tuple[str, ...]] = set()

@@ -110,8 +110,8 @@ def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerC
 def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> int:
     """Room in the parameter buffer: the most of any layer, but a group that fits as a whole stays from step to step."""
     each = [_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)]
-    buffer = costs.system.accelerator(members[0].accelerator).spec.buffers.get("parameter")
-    whole = len(layers) > 1 and buffer is not None and sum(each) <= buffer.capacity_bytes
+    room = costs.system.accelerator(members[0].accelerator).spec.buffer_bytes.get("parameter")
+    whole = len(layers) > 1 and room is not None and sum(each) <= room
     return sum(each) if whole else max(each)
 
 

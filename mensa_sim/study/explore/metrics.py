@@ -64,7 +64,7 @@ def hardware_metrics(system: System) -> dict[str, float]:
         "accelerators": len(specs),
         "peak_macs_per_s": peak,
         "peak_tops": 2 * peak / 1e12,
-        "buffer_bytes": sum(buffer.capacity_bytes for spec in specs for buffer in spec.buffers.values()),
+        "buffer_bytes": sum(sum(spec.buffer_bytes.values()) for spec in specs),
         "leakage_mw": math.fsum(mw for placed in system.accelerators for mw in component_leakage_mw(placed).values()),
         "memory_bandwidth_bytes_per_s": sum(memory.bandwidth_bytes_per_s for memory in system.memories.values()),
     }

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE, STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 
-BUFFERS = ("parameter_buffer", "activation_buffer")
+BUFFER_COMPONENTS = tuple(f"{name}_buffer" for name in BUFFERS)
 
 DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -95,12 +96,12 @@ def _static_share(outcome: Outcome, system: System) -> float:
         for component, energy in outcome.energy_pj[placed.name].items()
         if component.startswith(f"{LEAKAGE} ")
     }
-    return sum(leakage.get(name, 0.0) for name in BUFFERS) / math.fsum(leakage.values())
+    return sum(leakage.get(name, 0.0) for name in BUFFER_COMPONENTS) / math.fsum(leakage.values())
 
 
 def _dynamic_share(outcome: Outcome, system: System) -> float:
     dynamic = {name: energy for name, energy in outcome.component_pj.items() if name not in STATIC}
-    return sum(dynamic.get(name, 0.0) for name in BUFFERS) / math.fsum(dynamic.values())
+    return sum(dynamic.get(name, 0.0) for name in BUFFER_COMPONENTS) / math.fsum(dynamic.values())
 
 
 def _off_chip_share(outcome: Outcome, system: System) -> float:
@@ -109,8 +110,7 @@ def _off_chip_share(outcome: Outcome, system: System) -> float:
 
 
 def _held(outcome: Outcome, system: System) -> float:
-    buffers = (placed.spec.buffers.get("parameter") for placed in system.accelerators)
-    capacity = sum(buffer.capacity_bytes for buffer in buffers if buffer is not None)
+    capacity = sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in system.accelerators)
     return min(1.0, capacity / outcome.parameter_bytes) if outcome.parameter_bytes else 1.0
 
 
@@ -138,7 +138,7 @@ def peak_macs_per_j(system: System) -> float:
     """The flat part of the energy roofline (Choi et al., IPDPS 2013): a MAC, and what leaks while it takes its turn."""
     peak = peak_macs_per_s(system)
     mac_pj = sum(
-        placed.technology.mac_pj(placed.spec.operand_bits) * placed.spec.peak_macs_per_s / peak
+        placed.technology.mac_pj(placed.array.operand_bits) * placed.spec.peak_macs_per_s / peak
         for placed in system.accelerators
     )
     return PJ_PER_J / (mac_pj + leakage_pj(static_power(system).total_mw, PS_PER_S) / peak)

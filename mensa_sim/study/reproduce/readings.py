@@ -193,8 +193,7 @@ PAPER_GATE_BYTES = 2.1e6
 
 
 def _parameter_capacity(system: System) -> int:
-    buffers = (placed.spec.buffers.get("parameter") for placed in system.accelerators)
-    return sum(buffer.capacity_bytes for buffer in buffers if buffer is not None)
+    return sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in system.accelerators)
 
 
 READINGS: Mapping[str, Callable[[Row, Runs], Iterator[Reading]]] = {

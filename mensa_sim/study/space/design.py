@@ -22,6 +22,7 @@ from mensa_sim.hardware.files import (
     load_system,
     system_data,
     technology_at_own_node,
+    validated_accelerator,
 )
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
@@ -226,7 +227,7 @@ class Builder:
         if text not in self._specs:
             if len(self._specs) > 4096:
                 self._specs.clear()
-            self._specs[text] = validate(entry.data, Accelerator, f"{base.label}: accelerators.{name}")
+            self._specs[text] = validated_accelerator(entry.data, f"{base.label}: accelerators.{name}")
         return self._specs[text]
 
     def _technology(self, base: Base, key: TechnologyKey) -> Technology:

@@ -31,7 +31,7 @@ Reader = Callable[[System], float]
 
 
 def _store(system: System) -> ParameterStore:
-    store = system.accelerators[0].spec.parameter_store
+    store = system.accelerators[0].array.parameter_store
     if store is None:
         raise ValueError(f"{system.name}: its accelerator has no parameter_store")
     return store

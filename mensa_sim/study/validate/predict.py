@@ -86,7 +86,7 @@ def _cached_parameter_bytes(predictor: Predictor, workload: str, system: str) ->
     (placed, *others) = predictor.system(system).accelerators
     if others:
         raise UsageError(f"cached_parameter_bytes: {system} has several accelerators")
-    return float(cached_parameters(predictor.graph(workload).layers, placed.spec).size_bytes)
+    return float(cached_parameters(predictor.graph(workload).layers, placed.array).size_bytes)
 
 
 PREDICTIONS: Mapping[str, Callable[[Predictor, str, str], float]] = {
