@@ -36,9 +36,9 @@ def assemble(
         array_cycles = counts.array_cycles * repeats.steps
         for operand in OPERANDS:
             ends[operand == "output"] += counts.operands[operand].end_bits * repeats.fetches[operand]
-        bits = (layer.parameter_bits if layer.parameters else layer.activation_bits, layer.activation_bits)
-        dynamic["mac"] = repeats.steps * counts.macs * energy.mac_pj(*bits)
-        dynamic["network"] = _network_pj(counts, accelerator, energy, repeats)
+        mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
+        dynamic["mac"] = repeats.steps * counts.macs * mac_pj
+        dynamic["network"] = _network_pj(counts, energy, repeats)
         for operand, rate in energy.register_pj_per_bit.items():
             count = counts.operands[operand]
             dynamic["register"] += repeats.steps * rate * (count.register_read_bits + count.register_write_bits)
@@ -79,8 +79,7 @@ def assemble(
     )
 
 
-def _network_pj(counts: NestCounts, accelerator: PeArray, energy: EnergyModel, repeats: Repeats) -> float:
+def _network_pj(counts: NestCounts, energy: EnergyModel, repeats: Repeats) -> float:
     """Every element that enters or leaves the array runs along its side; partial sums hop from PE to PE."""
     crossing = sum(count.feed_bits + count.collect_bits for count in counts.operands.values())
-    hopping = counts.reduction_hops * accelerator.accumulator_bits
-    return repeats.steps * (crossing * energy.broadcast_pj_per_bit + hopping * energy.hop_pj_per_bit)
+    return repeats.steps * (crossing * energy.broadcast_pj_per_bit + counts.hop_bits * energy.hop_pj_per_bit)

@@ -34,10 +34,10 @@ class EnergyModel:
     memory_write_pj_per_bit: float
     leakage_mw: float
 
-    def mac_pj(self, weight_bits: int, activation_bits: int) -> float:
+    def mac_pj(self, weight_bits: int, input_bits: int) -> float:
         """One multiply-accumulate; of unequal operands, the geometric mean of the two widths counts."""
         width = self.technology.mac_width_factor
-        return self.technology.mac_pj() * math.sqrt(width(weight_bits) * width(activation_bits))
+        return self.technology.mac_pj() * math.sqrt(width(weight_bits) * width(input_bits))
 
 
 def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:

@@ -30,9 +30,9 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
     input_bytes, output_bytes = layer.input_bytes, layer.output_bytes
     passes_bytes = 0
     if layer.nest is not None:
-        activation_bits = layer.activation_bits * layer.steps
-        input_bytes -= bits_to_bytes(layer.nest.input_elements * activation_bits)
-        output_bytes -= bits_to_bytes(layer.nest.output_elements * activation_bits)
+        nest, steps = layer.nest, layer.steps
+        input_bytes -= bits_to_bytes(nest.input_elements * layer.element_bits("input") * steps)
+        output_bytes -= bits_to_bytes(nest.output_elements * layer.element_bits("output") * steps)
         if layer.weights_are_activations:
             input_bytes -= layer.steps * layer.weight_bytes
         else:

@@ -125,7 +125,7 @@ class Layer:
     parameter_bits: int = 8
     activation_bits: int = 8
     weight_bits: int | None = None
-    """Bits of an element of the nest's weight operand; none: `parameter_bits`, or `activation_bits` of an activation."""
+    """Bits of an element of the nest's weight operand; none: those of a parameter, or of an activation that it is."""
     input_bits: int | None = None
     """Bits of an element of the input; none: `activation_bits`."""
     output_bits: int | None = None

@@ -187,8 +187,8 @@ def interpret(
     result = {}
     for operand in RELEVANT:
         output = operand == "output"
-        final = precision.weight_bits if operand == "weight" else precision.activation_bits
-        partial = accelerator.accumulator_bits if output else final
+        final = getattr(precision, f"{operand}_bits")
+        partial = (precision.accumulator_bits or accelerator.accumulator_bits) if output else final
         accumulator = Register(bytes=ceil(partial / 8), shared_along=DIMS)
         register = accelerator.registers.get(operand, accumulator if output else None)
         port = accelerator.buffers.get(BUFFER[operand])

@@ -12,6 +12,7 @@ from mensa_sim.cost.counts.nest import Precision, price_mapping
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.io.shipped import shipped_files
+from mensa_sim.workload.dims import OPERANDS
 
 SPECS = sorted(name for name in shipped_files("accelerators") if isinstance(load_accelerator(name), PeArray))
 
@@ -24,7 +25,10 @@ def _spec(name: str) -> PeArray:
 def _check(data: st.DataObject, accelerator: PeArray) -> None:
     nest = data.draw(nests())
     mapping = data.draw(mappings(nest, accelerator))
-    precision = Precision(weight_bits=data.draw(st.sampled_from([4, 8])), activation_bits=8)
+    widths = st.sampled_from([4, 8, 16])
+    sums = data.draw(st.sampled_from([None, 24]))
+    drawn = {f"{operand}_bits": data.draw(widths) for operand in OPERANDS}
+    precision = Precision(**drawn, accumulator_bits=sums)
     word_bits = data.draw(st.sampled_from([1, 8, 24, 64, 256]))
     counted = price_mapping(nest, accelerator, mapping, precision, word_bits)
     for operand, expected in interpret(nest, accelerator, mapping, precision, word_bits).items():

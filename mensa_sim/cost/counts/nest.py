@@ -10,15 +10,37 @@ from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.pe_array import PeArray, Register
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import DIMS, OPERANDS, Operand, split_dims
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.layer import Layer, LoopNest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """Bits of an element of the weight operand and of an activation."""
+    """Bits of a final element of each operand, and of a partial sum."""
 
     weight_bits: int = 8
-    activation_bits: int = 8
+    input_bits: int = 8
+    output_bits: int = 8
+    accumulator_bits: int | None = None
+    """None: the width of the accelerator's accumulators."""
+
+    def final_bits(self, operand: Operand) -> int:
+        """Of an operand."""
+        bits: int = getattr(self, f"{operand}_bits")
+        return bits
+
+    def partial_bits(self, accelerator: PeArray) -> int:
+        """Of a partial sum on an accelerator."""
+        return self.accumulator_bits or accelerator.accumulator_bits
+
+
+def precision_of(layer: Layer) -> Precision:
+    """The widths of a layer's operands."""
+    return Precision(
+        weight_bits=layer.element_bits("weight"),
+        input_bits=layer.element_bits("input"),
+        output_bits=layer.element_bits("output"),
+        accumulator_bits=layer.accumulator_bits,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +53,8 @@ class NestCounts:
     tiles: int
     """Buffer tiles computed one after another."""
     operands: Mapping[Operand, OperandCounts]
-    reduction_hops: int
-    """Partial sums handed from a PE to the next within a pass."""
+    hop_bits: int
+    """Bits of partial sums handed from a PE to the next within a pass."""
 
 
 def operand_ports(accelerator: PeArray, precision: Precision, word_bits: int = 1) -> dict[Operand, Ports]:
@@ -40,19 +62,15 @@ def operand_ports(accelerator: PeArray, precision: Precision, word_bits: int = 1
 
     `word_bits` is the memory's.
     """
-    bits: dict[Operand, int] = {
-        "weight": precision.weight_bits,
-        "input": precision.activation_bits,
-        "output": precision.activation_bits,
-    }
-    accumulator = Register(bytes=bits_to_bytes(accelerator.accumulator_bits), shared_along=DIMS)
+    sum_bits = precision.partial_bits(accelerator)
+    accumulator = Register(bytes=bits_to_bytes(sum_bits), shared_along=DIMS)
     ports: dict[Operand, Ports] = {}
     for operand in OPERANDS:
         buffer = accelerator.buffers.get(BUFFER_OF[operand])
         output = operand == "output"
         ports[operand] = Ports(
-            final_bits=bits[operand],
-            partial_bits=accelerator.accumulator_bits if output else bits[operand],
+            final_bits=precision.final_bits(operand),
+            partial_bits=sum_bits if output else precision.final_bits(operand),
             min_bits=buffer.min_bits if buffer else None,
             word_bits=word_bits,
             register=accelerator.registers.get(operand, accumulator if output else None),
@@ -105,5 +123,5 @@ def price_mapping(
         + pipeline_cycles(accelerator, mapping.unrolling) * tiles,
         tiles=tiles,
         operands=operands,
-        reduction_hops=nest.macs - operands["output"].accumulations,
+        hop_bits=(nest.macs - operands["output"].accumulations) * ports["output"].partial_bits,
     )

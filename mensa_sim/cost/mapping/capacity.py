@@ -79,8 +79,8 @@ def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
     """Bits of each whole operand."""
     return {
         "weight": nest.weight_elements * precision.weight_bits,
-        "input": nest.input_elements * precision.activation_bits,
-        "output": nest.output_elements * precision.activation_bits,
+        "input": nest.input_elements * precision.input_bits,
+        "output": nest.output_elements * precision.output_bits,
     }
 
 

@@ -98,8 +98,8 @@ class Search:
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has: products, hops of partial sums, registers read in each pass."""
-        accelerator, energy, precision = self.target.accelerator, self.target.energy, self.target.precision
-        total = self.nest.macs * energy.mac_pj(precision.weight_bits, precision.activation_bits)
+        energy, precision = self.target.energy, self.target.precision
+        total = self.nest.macs * energy.mac_pj(precision.weight_bits, precision.input_bits)
         window = window_of(self.nest)
         for operand, ports in self.ports.items():
             if ports.register is None:
@@ -111,7 +111,7 @@ class Search:
             total += rate * reads * ports.partial_bits * (2 if operand == "output" else 1)
             if operand == "output":
                 hops = self.nest.macs - reads
-                total += hops * accelerator.accumulator_bits * energy.hop_pj_per_bit
+                total += hops * ports.partial_bits * energy.hop_pj_per_bit
         return total
 
     def mapping(self, inner: int, row: int, entry: int, holds: tuple[bool, ...]) -> NestMapping:

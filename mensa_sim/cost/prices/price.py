@@ -6,7 +6,7 @@ from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.counts import whole_words
-from mensa_sim.cost.counts.nest import NestCounts, Precision, price_mapping
+from mensa_sim.cost.counts.nest import NestCounts, precision_of, price_mapping
 from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
@@ -159,10 +159,7 @@ class Pricer:
     ) -> None:
         self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
         self.work = vector_work(layer, accelerator)
-        self.precision = Precision(
-            weight_bits=layer.parameter_bits if layer.parameters else layer.activation_bits,
-            activation_bits=layer.activation_bits,
-        )
+        self.precision = precision_of(layer)
         self.word_bits = memory.word_bits
         self.search: Search | None = None
         self.counted: dict[Hashable, tuple[NestCounts, str]] = {}
