@@ -27,6 +27,10 @@ class FileError(UsageError):
         self.faults = tuple(faults)
         super().__init__("\n".join(f"{path}: {fault}" for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type["FileError"], tuple[str, tuple[str, ...]]]:
+        """Travels between processes whole."""
+        return type(self), (self.path, self.faults)
+
 
 class TraceError(UsageError):
     """A model that cannot become a layer graph: says which file, which node and what to do."""

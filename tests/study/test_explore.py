@@ -18,7 +18,7 @@ from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.result import ExploreResult, dominates
-from mensa_sim.study.explore.workers import Inline
+from mensa_sim.study.explore.workers import Local
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTIVE = {"trials": 10, "references": []}
@@ -219,7 +219,7 @@ ERRORS: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 @pytest.mark.parametrize("error", sorted(ERRORS))
 def test_an_error_is_told_before_any_design_is_run(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mensa_sim.study.explore.cluster.SECONDS", 0.3)
-    monkeypatch.setattr(Inline, "wait", never)
+    monkeypatch.setattr(Local, "wait", never)
     (tmp_path / "file").write_text("")
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "thesis.txt").write_text("years of work")

@@ -19,7 +19,7 @@ from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Task
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
-from mensa_sim.study.explore.workers import Inline
+from mensa_sim.study.explore.workers import Local
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     """From now on, explorations die when they have been given so many designs."""
     given = 0
 
-    class Dying(Inline):
+    class Dying(Local):
         def wait(self) -> DesignOutcome:
             nonlocal given
             if given == after:
@@ -47,7 +47,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
             given += 1
             return super().wait()
 
-    monkeypatch.setattr(explore_module, "Inline", Dying)
+    monkeypatch.setattr(explore_module, "Local", Dying)
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 12])
@@ -60,12 +60,12 @@ def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
         searched(space, folder)
     begun: list[int] = []
 
-    class Counting(Inline):
+    class Counting(Local):
         def submit(self, task: Task) -> None:
             begun.append(task.number)
             super().submit(task)
 
-    monkeypatch.setattr(explore_module, "Inline", Counting)
+    monkeypatch.setattr(explore_module, "Local", Counting)
     kept = finished(folder / "study.db")
     assert len(kept) == after
     result = searched(space, folder, resume=True)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from mensa_sim.study.explore import workers as explore_workers
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
-from mensa_sim.study.explore.workers import Inline, Processes, Workers
+from mensa_sim.study.explore.workers import Local, Workers
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.space import load_space
 
@@ -46,7 +47,7 @@ def test_prices_that_cannot_be_removed_are_not_trusted(
 
     def inline(setup: Setup, request: object) -> Workers:
         setups.append(setup)
-        return Inline(setup)
+        return Local(setup, 1)
 
     monkeypatch.setattr(explore_module, "_workers", inline)
     folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
@@ -60,18 +61,22 @@ def test_prices_that_cannot_be_removed_are_not_trusted(
     assert not list(elsewhere.iterdir())
 
 
-def dies_on_two(task: Task) -> DesignOutcome:
-    """An evaluation that takes its process with it."""
-    if task.number == 2:
-        os._exit(9)
-    return DesignOutcome(number=task.number, point=task.point, state="done")
+def dying_on_two(setup: Setup) -> Callable[[Task], DesignOutcome]:
+    """Stands for an evaluation; it takes its process with it."""
+
+    def outcome(task: Task) -> DesignOutcome:
+        if task.number == 2:
+            os._exit(9)
+        return DesignOutcome(number=task.number, point=task.point, state="done")
+
+    return outcome
 
 
 def test_a_design_that_kills_every_process_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked = check_space(load_space(write_space(tmp_path)))
     setup = Setup(space=checked.space, base=checked.base, references=(), graphs=())
-    monkeypatch.setattr(explore_workers, "_evaluate", dies_on_two)
-    workers = Processes(setup, 2)
+    monkeypatch.setattr(explore_workers, "_evaluation", dying_on_two)
+    workers = Local(setup, 2)
     for number in range(5):
         workers.submit(Task(number=number, point=(number,)))
     found = {outcome.number: outcome for outcome in (workers.wait() for _ in range(5))}
@@ -83,4 +88,4 @@ def test_a_design_that_kills_every_process_fails_alone(tmp_path: Path, monkeypat
         3: "done",
         4: "done",
     }
-    assert "died 3 times" in found[2].detail
+    assert "died 3 times (exit code 9)" in found[2].detail

@@ -25,7 +25,7 @@ from mensa_sim.study.explore.result import (
 from mensa_sim.study.explore.sampling import Points, sequence_of
 from mensa_sim.study.explore.setup import files_of, identity_of, setup_of
 from mensa_sim.study.explore.study_file import DesignOutcome, StudyFile, open_study
-from mensa_sim.study.explore.workers import Inline, Processes, Workers
+from mensa_sim.study.explore.workers import Local, Workers
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import named
 from mensa_sim.study.space.check import CheckedSpace, check_space
@@ -111,7 +111,7 @@ def _workers(setup: Setup, request: ExploreRequest) -> Workers:
         from mensa_sim.study.explore.cluster import DaskCluster
 
         return DaskCluster(setup, request.cluster)
-    return Inline(setup) if request.jobs == 1 else Processes(setup, request.jobs)
+    return Local(setup, request.jobs)
 
 
 class _Search:

@@ -3,19 +3,16 @@
 A model's cases share their prices: equal pairs of layer and accelerator are priced once.
 """
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.errors import UsageError
+from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of
 from mensa_sim.workload.families.paper import Membership, memberships
@@ -125,7 +122,8 @@ def run_models(
 ) -> tuple[ModelOutcomes, ...]:
     """Every task, in the order given, on so many processes; the result does not depend on how many.
 
-    What `finished` knows is not run again, and every task that ends is kept there at once.
+    What `finished` knows is not run again, and every task that ends is kept there at once. A task that kills process
+    after process is named in an error when all others are done.
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, must be at least 1")
@@ -136,47 +134,24 @@ def run_models(
             done[task.model] = found
             progress(len(done), len(tasks), task.model)
     left = {task.model: task for task in tasks if task.model not in done}
-    for result in _ran(tuple(left.values()), min(jobs, len(left))):
-        if finished is not None:
-            finished.put(left[result.model], result)
-        done[result.model] = result
-        progress(len(done), len(tasks), result.model)
+    deaths: list[str] = []
+    with pool_of(_runner, min(jobs, len(left))) as pool:
+        for task in reversed(left.values()):  # those that take longest stand last in the list of models
+            pool.submit(task)
+        for _ in left:
+            try:
+                result = pool.wait()
+            except DeadWorkerError as death:
+                deaths.append(f"{death.task.model}: {death}")
+                continue
+            if finished is not None:
+                finished.put(left[result.model], result)
+            done[result.model] = result
+            progress(len(done), len(tasks), result.model)
+    if deaths:
+        raise MensaError("\n".join(deaths))
     return tuple(done[task.model] for task in tasks)
 
 
-def _ran(tasks: Sequence[ModelTask], jobs: int) -> Iterator[ModelOutcomes]:
-    if jobs <= 1:
-        yield from map(run_model, tasks)
-        return
-    context = multiprocessing.get_context("spawn")
-    others = multiprocessing.active_children()
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
-        try:
-            with _interrupts_ignored():
-                futures = [pool.submit(run_model, task) for task in reversed(tasks)]
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                if worker not in others:
-                    worker.terminate()
-            raise
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C from their first moment."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # only the main thread may say what a signal does
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _runner() -> Callable[[ModelTask], ModelOutcomes]:
+    return run_model
