@@ -79,9 +79,9 @@ def test_a_residual_addition_is_a_layer_and_the_activation_after_it_fuses() -> N
 def test_an_activation_of_a_tensor_that_is_read_elsewhere_does_not_fuse() -> None:
     def gated(m: Small, x: torch.Tensor) -> torch.Tensor:
         y = m.conv(x)
-        return y * torch.sigmoid(y)
+        return torch.softmax(y, -1) * torch.sigmoid(y)
 
-    assert names(graph(gated)) == ["conv", "sigmoid", "mul"]
+    assert names(graph(gated)) == ["conv", "softmax", "sigmoid", "mul"]
 
 
 def test_an_operator_with_a_parameter_fuses_and_brings_the_parameter() -> None:
@@ -213,6 +213,30 @@ def test_bits_of_parameters_and_activations_set_the_bytes() -> None:
     data = [torch.empty(1, 3, 6, 6, device="meta")]
     (layer,) = trace(module, data, name="model", parameter_bits=4, activation_bits=16).layers
     assert (layer.parameter_bytes, layer.input_bytes, layer.output_bytes) == (4 * 27 // 2, 2 * 108, 2 * 144)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_computed_of_weights_alone_is_a_weight_whether_or_not_it_is_understood(known: bool) -> None:
+    def of_weight(m: Small, x: torch.Tensor) -> torch.Tensor:
+        weight = m.next.weight.sin() if known else torch.linalg.pinv(m.next.weight).transpose(2, 3)
+        return F.conv2d(m.conv(x), weight)
+
+    traced = graph(of_weight)
+    assert names(traced) == ["conv", "conv2d"]
+    assert (traced["conv2d"].parameter_bytes, traced["conv2d"].input_bytes) == (4 * 4 * 9, 4 * 36)
+    assert traced.coverage.unsupported == 0
+
+
+def test_a_branch_that_no_output_reads_costs_nothing_and_its_nodes_are_still_counted() -> None:
+    def auxiliary(m: Small, x: torch.Tensor) -> torch.Tensor:
+        y = m.conv(x)
+        torch.softmax(m.next(y), -1)
+        return y
+
+    traced = graph(auxiliary)
+    assert names(traced) == ["conv"]
+    assert traced.parameter_bytes == 4 * 3 * 9
+    assert (traced.coverage.costed, traced.coverage.layout) == (1, 2)
 
 
 def test_an_unsupported_operator_is_charged_its_traffic_and_marked() -> None:

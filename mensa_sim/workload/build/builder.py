@@ -7,7 +7,9 @@ from dataclasses import replace
 from mensa_sim.errors import TraceError
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.build.dataflow import Producers
+from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
+from mensa_sim.workload.build.liveness import live
 from mensa_sim.workload.build.operation import INDEX_BITS, Operation, Role, Site, Tensor, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing
 from mensa_sim.workload.build.unrolling import fold_unrolled
@@ -18,7 +20,8 @@ from mensa_sim.workload.layer import Layer, Parameter
 class GraphBuilder:
     """Collects a model's tensors and operations in the order they run, then makes its layer graph.
 
-    An operation that reads constants alone is computed before the model runs: what it writes is a constant too.
+    An operation that reads constants alone is computed before the model runs, whether or not we understand it: what it
+    writes is a constant too. One that no output hangs on is never run.
     """
 
     def __init__(self, name: str, *, parameter_bits: int = 8, activation_bits: int = 8) -> None:
@@ -71,7 +74,8 @@ class GraphBuilder:
             self.tensor(tensor.id)
         # A state of zeros is a state like any other: the first step of a loop is no special case.
         starts = operation.nest is not None and any(tensor.stored == 0 for tensor in operation.reads)
-        runs = operation.recurrent or starts or not operation.foldable or operation.role is Role.UNSUPPORTED
+        opaque = operation.role is Role.UNSUPPORTED and not operation.reads
+        runs = operation.recurrent or starts or opaque or not operation.foldable
         if not runs and all(tensor.constant is not None for tensor in operation.reads):
             self._fold(operation)
             return
@@ -110,7 +114,12 @@ class GraphBuilder:
 
     def build(self) -> LayerGraph:
         """The layer graph of all that was added."""
-        operations = settle_reindexing(self._operations, self._outputs)
+        operations = live(self._operations, self._outputs)
+        unread = {id(operation) for operation in self._operations} - {id(operation) for operation in operations}
+        self._layout_nodes.extend(o.site.node for o in self._operations if id(o) in unread)
+        operations, absorbed = join_expressions(settle_reindexing(operations, self._outputs), self._outputs)
+        for part in absorbed:
+            (self._layout_nodes if part.role is Role.VIEW else self._folded_nodes).append(part.site.node)
         operations = fuse(fold_unrolled(operations), self._outputs)
         flow = Producers(operations, self._outputs)
         kept = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]

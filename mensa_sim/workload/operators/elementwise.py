@@ -1,6 +1,7 @@
 """Elementwise operators: one vector operation per output element for an add, a compare or an activation.
 
-An activation function is one operation however many adds and products it is written with (a vector unit looks it up).
+An activation function is one operation however many adds and products it is written with (a vector unit looks it up);
+the builder finds those that a model spells out.
 """
 
 from collections.abc import Mapping
