@@ -16,15 +16,34 @@ DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputEntry:
-    """One input tensor of the model, by position or, with a `name`, by keyword; its values never matter."""
+    """One input tensor of the model, by position or, with a `name`, by keyword.
+
+    Its values never matter, unless a `value` is given: one number for every element, or nested lists of the shape.
+    """
 
     shape: tuple[int, ...]
     dtype: DataType = "float32"
     name: str | None = None
+    value: Any = None
 
     def __post_init__(self) -> None:
         if any(size < 1 for size in self.shape):
             raise ValueError(f"shape {list(self.shape)} has a size below 1")
+        if self.value is not None and not _is_value(self.value, self.shape):
+            raise ValueError(f"value is neither one number nor nested lists of shape {list(self.shape)}")
+
+
+def _is_value(value: Any, shape: tuple[int, ...]) -> bool:
+    """Whether numbers fit a shape: one for all elements, or lists in lists as deep and as long as it says."""
+    if isinstance(value, bool | int | float):
+        return True
+    return _fills(value, shape)
+
+
+def _fills(value: Any, shape: tuple[int, ...]) -> bool:
+    if not shape:
+        return isinstance(value, bool | int | float)
+    return isinstance(value, list) and len(value) == shape[0] and all(_fills(item, shape[1:]) for item in value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +69,8 @@ class WorkloadFile:
             self._refuse("arguments", "inputs", because="a list of layers takes none")
             return
         reference = parse_reference(self.model)
+        if reference.source is not Source.ONNX:
+            self._refuse_values()
         if reference.source is Source.PT2:
             self._refuse("arguments", "inputs", because="an exported program holds its own")
         elif reference.source is Source.ONNX:
@@ -58,6 +79,10 @@ class WorkloadFile:
             raise ValueError("inputs is required: the shape of each tensor that the model reads")
         elif len({entry.name is None for entry in self.inputs}) > 1:
             raise ValueError("inputs has some entries with a name and some without")
+
+    def _refuse_values(self) -> None:
+        if any(entry.value is not None for entry in self.inputs):
+            raise ValueError("inputs: only an ONNX model takes a value")
 
     def _refuse(self, *names: str, because: str) -> None:
         for name in names:

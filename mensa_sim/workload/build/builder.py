@@ -88,6 +88,15 @@ class GraphBuilder:
         self._keep(replace(tensor, stored=0, constant=site.node))
         self._folded_nodes.append(site.node)
 
+    def makes_nothing(self, site: Site, results: Iterable[Tensor]) -> bool:
+        """Whether all that an operator makes is empty; it is then made of nothing."""
+        empty = list(results)
+        if not empty or any(tensor.elements for tensor in empty):
+            return False
+        for tensor in empty:
+            self.fill(site, tensor)
+        return True
+
     def note_fused(self, node: str) -> None:
         """Counts a node that the front end joined with another, such as the addition of a bias."""
         self._folded_nodes.append(node)

@@ -1,10 +1,18 @@
-"""Einstein sums of two operands as one matrix product; any other is first taken apart by torch."""
+"""Einstein sums as matrix products: operands one after another, each first summed over what only it has."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_letters
 
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import product
+from mensa_sim.workload.operators.reduction import reduction
+from mensa_sim.workload.operators.views import permute
+
+_ELLIPSIS = "..."
 
 
 def is_product(equation: str) -> bool:
@@ -13,36 +21,119 @@ def is_product(equation: str) -> bool:
     >>> is_product("bhqd,bhkd->bhqk"), is_product("ii->i"), is_product("ab,bc")
     (True, False, True)
     """
-    left, right, output = _terms(equation)
-    if left is None or right is None or output is None:
+    terms, output = _terms(equation)
+    if len(terms) != 2 or any(len(set(term)) != len(term) or not term.isalpha() for term in terms):
         return False
-    if any(len(set(term)) != len(term) or not term.isalpha() for term in (left, right)):
-        return False
+    left, right = terms
     return set(output) <= set(left) | set(right) and (set(left) ^ set(right)) <= set(output)
 
 
-def _terms(equation: str) -> tuple[str | None, str | None, str | None]:
-    """Both operands' letters and the result's; an omitted result holds the letters that occur once, in order."""
-    operands, _, output = equation.replace(" ", "").partition("->")
+def einsum(builder: GraphBuilder, site: Site, *, equation: str, operands: Sequence[Tensor], output: Tensor) -> None:
+    """Any Einstein sum; an ellipsis stands for the axes that its term does not name, aligned at the last.
+
+    Raises `TraceError` where the equation does not fit the operands.
+    """
+    terms, result = _spelt_out(equation, [len(tensor.shape) for tensor in operands], site)
+    sizes: dict[str, int] = {}
+    for term, tensor in zip(terms, operands, strict=True):
+        for letter, size in zip(term, tensor.shape, strict=True):
+            sizes[letter] = max(sizes.get(letter, 1), size)
+    if not set(result) <= set(sizes):
+        raise TraceError(f"{site.node}: the result of {equation} has letters that no operand has")
+    waiting = list(zip(terms, operands, strict=True))
+    term, tensor = _alone(builder, site, *waiting.pop(0), kept=_letters(waiting, result), sizes=sizes, number=0)
+    for number, (other, right) in enumerate(list(waiting), start=1):
+        waiting.pop(0)
+        later = _letters(waiting, result)
+        other, right = _alone(builder, site, other, right, kept=later | set(term), sizes=sizes, number=number)
+        joined = result if not waiting else "".join(x for x in dict.fromkeys(term + other) if x in later)
+        made = output if not waiting else _new(site, f"product{number}", joined, sizes)
+        _product(builder, site, (term, tensor), (other, right), (joined, made), sizes)
+        term, tensor = joined, builder.tensor(made.id)
+    if len(operands) == 1:
+        order = [term.index(letter) for letter in result]
+        permute(builder, site, data=tensor, output=output, order=order, operator="einsum")
+
+
+def _terms(equation: str) -> tuple[list[str], str]:
+    """Each operand's letters and the result's; an omitted result holds the letters that occur once, in order."""
+    operands, arrow, output = equation.replace(" ", "").partition("->")
     terms = operands.split(",")
-    if len(terms) != 2:
-        return None, None, None
-    if "->" not in equation:
-        joined = terms[0] + terms[1]
-        output = "".join(sorted(letter for letter in set(joined) if joined.count(letter) == 1))
-    return terms[0], terms[1], output
+    if not arrow:
+        joined = operands.replace(",", "").replace(_ELLIPSIS, "")
+        once = sorted(letter for letter in set(joined) if joined.count(letter) == 1)
+        output = (_ELLIPSIS if _ELLIPSIS in operands else "") + "".join(once)
+    return terms, output
 
 
-def _einsum(call: Call) -> None:
+def _spelt_out(equation: str, ranks: Sequence[int], site: Site) -> tuple[list[str], str]:
+    """Letters for every axis: those behind an ellipsis are ones that the equation leaves free."""
+    terms, result = _terms(equation)
+    named = [term.replace(_ELLIPSIS, "", 1) for term in terms]
+    fits = len(terms) == len(ranks) and all(
+        name.isascii()
+        and (name.isalpha() or not name)
+        and (len(name) == rank or (_ELLIPSIS in term and len(name) < rank))
+        for name, term, rank in zip(named, terms, ranks, strict=True)
+    )
+    if not fits:
+        raise TraceError(f"{site.node}: the equation {equation} does not fit operands of {list(ranks)} axes")
+    free = [letter for letter in ascii_letters if letter not in equation]
+    widest = max((rank - len(name) for name, rank in zip(named, ranks, strict=True)), default=0)
+    if widest > len(free):
+        raise TraceError(f"{site.node}: an ellipsis of {equation} stands for {widest} axes")
+    behind = "".join(free[:widest])
+    spelt = [
+        term.replace(_ELLIPSIS, behind[widest - (rank - len(name)) :])
+        for term, name, rank in zip(terms, named, ranks, strict=True)
+    ]
+    return spelt, result.replace(_ELLIPSIS, behind)
+
+
+def _letters(waiting: Iterable[tuple[str, Tensor]], result: str) -> set[str]:
+    return set(result).union(*(term for term, _ in waiting))
+
+
+def _alone(
+    builder: GraphBuilder,
+    site: Site,
+    term: str,
+    tensor: Tensor,
+    *,
+    kept: set[str],
+    sizes: Mapping[str, int],
+    number: int,
+) -> tuple[str, Tensor]:
+    """One operand with its diagonals taken and its own letters summed."""
+    once = "".join(dict.fromkeys(term))
+    if once != term:
+        taken = _new(site, f"diagonal{number}", once, sizes)
+        operation = Operation(site=site, operator="diagonal", role=Role.STRIDED, reads=(tensor,), writes=(taken,))
+        builder.add(operation)
+        term, tensor = once, builder.tensor(taken.id)
+    left = "".join(letter for letter in term if letter in kept)
+    if left != term:
+        summed = _new(site, f"sum{number}", left, sizes)
+        reduction(builder, site, operator="sum", operands=(tensor,), outputs=(summed,))
+        term, tensor = left, builder.tensor(summed.id)
+    return term, tensor
+
+
+def _new(site: Site, part: str, letters: str, sizes: Mapping[str, int]) -> Tensor:
+    shape = tuple(sizes[letter] for letter in letters)
+    return Tensor(id=f"{site.node}/{part}", shape=shape, stored=math.prod(shape))
+
+
+def _product(
+    builder: GraphBuilder,
+    site: Site,
+    first: tuple[str, Tensor],
+    second: tuple[str, Tensor],
+    result: tuple[str, Tensor],
+    sizes: Mapping[str, int],
+) -> None:
     """Letters of both and the result are groups, of both alone the depth, of one alone rows or columns."""
-    left, right, output = _terms(call["equation"])
-    if left is None or right is None or output is None:
-        raise ValueError(f"{call.site.node}: {call['equation']} is not a product of two operands")
-    data, weight = call.operands
-    sizes = dict(zip(left, data.shape, strict=True)) | {
-        letter: max(size, dict(zip(left, data.shape, strict=True)).get(letter, 1))
-        for letter, size in zip(right, weight.shape, strict=True)
-    }
+    (left, data), (right, weight), (output, made) = first, second, result
     if data.constant is not None and weight.constant is None:
         data, weight, left, right = weight, data, right, left
 
@@ -51,17 +142,21 @@ def _einsum(call: Call) -> None:
 
     shared = "".join(letter for letter in left if letter in right)
     product(
-        call.builder,
-        call.site,
+        builder,
+        site,
         operator="linear" if weight.constant is not None else "matmul",
         data=data,
         weight=weight,
-        output=call.result,
+        output=made,
         rows=extent("".join(letter for letter in left if letter not in right)),
         columns=extent("".join(letter for letter in right if letter not in left)),
         depth=extent("".join(letter for letter in shared if letter not in output)),
         groups=extent("".join(letter for letter in shared if letter in output)),
     )
+
+
+def _einsum(call: Call) -> None:
+    einsum(call.builder, call.site, equation=call["equation"], operands=call.operands, output=call.result)
 
 
 HANDLERS: Mapping[str, Handler] = {"aten.einsum": _einsum}

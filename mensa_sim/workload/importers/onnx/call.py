@@ -56,6 +56,16 @@ class OnnxCall:
         """An input that may be missing."""
         return self.tensor(at) if self.has(at) else None
 
+    def parameter(self, at: int) -> Tensor:
+        """An input that is learned where it is known at all: even one number, repeated, has its bytes."""
+        tensor = self.tensor(at)
+        if tensor.constant is None or tensor.stored:
+            return tensor
+        id = f"{tensor.id}/learned"
+        if self.builder.has(id):
+            return self.builder.tensor(id)
+        return self.builder.constant(id, tensor.shape, name=tensor.constant)
+
     @property
     def operands(self) -> tuple[Tensor, ...]:
         """Every input, in order."""

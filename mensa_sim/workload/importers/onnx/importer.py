@@ -10,18 +10,32 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.onnx import attention as onnx_attention
 from mensa_sim.workload.importers.onnx import layers as onnx_layers
 from mensa_sim.workload.importers.onnx import moves as onnx_moves
+from mensa_sim.workload.importers.onnx import rarer as onnx_rarer
 from mensa_sim.workload.importers.onnx import vectors as onnx_vectors
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
 from mensa_sim.workload.importers.onnx.joined import joined_nodes
-from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package, read_onnx
+from mensa_sim.workload.importers.onnx.model import (
+    OnnxModel,
+    fix_inputs,
+    forget_open_shapes,
+    is_standard,
+    label_of,
+    one_line,
+    onnx_package,
+    read_proto,
+)
 from mensa_sim.workload.importers.onnx.shapes import settle_shapes
 
 ONNX_OPERATORS: Mapping[str, OnnxHandler] = {
     **onnx_layers.HANDLERS,
+    **onnx_attention.HANDLERS,
     **onnx_vectors.HANDLERS,
     **onnx_moves.HANDLERS,
+    **onnx_rarer.HANDLERS,
 }
 """ONNX operator to the handler that adds its layers."""
 
@@ -29,12 +43,25 @@ ONNX_OPERATORS: Mapping[str, OnnxHandler] = {
 def graph_of_onnx(workload: WorkloadFile, path: Path) -> LayerGraph:
     """The layer graph of a workload whose model is an ONNX file; a `TraceError` names the file and the node."""
     file = workload.reference.path_beside(path)
-    model = read_onnx(file, [(entry.name, entry.shape) for entry in workload.inputs])
-    settle_shapes(model, str(file))
+    model = OnnxModel(proto=read_proto(file))
     try:
+        _describe(model, workload)
+        settle_shapes(model)
         return _graph(model, workload)
     except TraceError as error:
         raise TraceError(f"{file}: {error}") from error
+
+
+def _describe(model: OnnxModel, workload: WorkloadFile) -> None:
+    """Fills in what the file and the workload say of constants, inputs and outputs."""
+    graph = model.proto.graph
+    model.declared = {entry.name for entry in graph.input}
+    take_constants(model, graph)
+    model.inputs = tuple(entry.name for entry in graph.input if entry.name not in model.constants)
+    model.outputs = tuple(dict.fromkeys(entry.name for entry in graph.output))
+    fix_inputs(model, workload.inputs)
+    take_values(model, workload.inputs)
+    forget_open_shapes(graph)
 
 
 def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
@@ -51,21 +78,27 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
     for name in joined.absorbed:
         builder.note_fused(name)
     for node in joined.nodes:
-        call = _call(node, model, builder, read, taken)
-        handler = ONNX_OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if handler is None:
-            call.unsupported()
-        else:
-            handler(call)
+        _read(_call(node, model, builder, read, taken), standard=is_standard(node))
     for name in model.outputs:
         if name not in model.constants:
             builder.output(name)
     return builder.build()
 
 
+def _read(call: OnnxCall, *, standard: bool) -> None:
+    """Adds a node's layers; what a damaged one says is refused by its name."""
+    handler = ONNX_OPERATORS.get(call.operator) if standard else None
+    if call.builder.makes_nothing(call.site, call.outputs):
+        return
+    try:
+        (handler or OnnxCall.unsupported)(call)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise TraceError(f"node {call.site.node} ({call.operator}) cannot be read: {one_line(error)}") from error
+
+
 def _call(node: Any, model: OnnxModel, builder: GraphBuilder, read: set[str], taken: Counter[str]) -> OnnxCall:
     onnx = onnx_package()
-    label = node.name or f"{node.op_type}_{node.output[0]}"
+    label = label_of(node)
     taken[label] += 1
     unique = label if taken[label] == 1 else f"{label}#{taken[label]}"
     path = [piece for piece in label.replace("/", ".").split(".") if piece]

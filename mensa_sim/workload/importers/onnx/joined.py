@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package
+from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, label_of, onnx_package
 
 LINEAR = "MatMul+Add"
 """A product by a parameter and the addition of a bias: inputs data, weight, bias."""
@@ -78,7 +78,7 @@ def _join_bias(
     linear = onnx_package().helper.make_node(LINEAR, [*product.input, other], list(addition.output), name=product.name)
     replaced[product.output[0]] = None
     replaced[addition.output[0]] = linear
-    absorbed.append(_label(addition))
+    absorbed.append(label_of(addition))
 
 
 def _join_activation(
@@ -96,7 +96,7 @@ def _join_activation(
     node = onnx_package().helper.make_node(ACTIVATION, [tensor], list(last.output), name=last.name, kind=kind)
     replaced.update((part.output[0], None) for part in cone)
     replaced[last.output[0]] = node
-    absorbed.extend(_label(part) for part in cone[:-1])
+    absorbed.extend(label_of(part) for part in cone[:-1])
 
 
 def _cone(tensor: str, model: OnnxModel, readers: dict[str, list[Any]]) -> list[Any]:
@@ -116,7 +116,7 @@ def _cone(tensor: str, model: OnnxModel, readers: dict[str, list[Any]]) -> list[
 
 
 def _allowed(node: Any, model: OnnxModel, known: set[str]) -> bool:
-    if node.op_type not in _ARITHMETIC | _FUNCTIONS or node.domain not in ("", "ai.onnx"):
+    if node.op_type not in _ARITHMETIC | _FUNCTIONS or not is_standard(node):
         return False
     return all(name in known or not name or _is_number(name, model) for name in node.input)
 
@@ -128,7 +128,3 @@ def _is_number(name: str, model: OnnxModel) -> bool:
 
 def _inside(readers: Iterable[Any], cone: Sequence[Any]) -> bool:
     return all(any(reader is node for node in cone) for reader in readers)
-
-
-def _label(node: Any) -> str:
-    return str(node.name or node.output[0])

@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.importers.onnx.joined import LINEAR
-from mensa_sim.workload.operators.attention import attention
 from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
-from mensa_sim.workload.operators.einsum import is_product
+from mensa_sim.workload.operators.einsum import einsum
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.matrix import matmul, product
 from mensa_sim.workload.operators.recurrent import CellWeights
 from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent
-from mensa_sim.workload.operators.views import permute, view
+from mensa_sim.workload.operators.views import permute
+
+_DYNAMIC_QUANTISE = 3
+"""Vector operations for each element whose scale is found at run time: minimum, maximum, product with the scale."""
 
 
 def _convolution(call: OnnxCall) -> None:
-    weight = call.tensor(1)
+    weight = call.parameter(1)
     rank = len(weight.shape) - 2
     make = transposed_convolution if call.operator == "ConvTranspose" else convolution
     make(
@@ -24,7 +26,7 @@ def _convolution(call: OnnxCall) -> None:
         call.site,
         data=call.tensor(0),
         weight=weight,
-        bias=call.optional(2),
+        bias=call.parameter(2) if call.has(2) else None,
         output=call.result,
         stride=call.attributes.get("strides", [1] * rank),
         dilation=call.attributes.get("dilations", [1] * rank),
@@ -34,7 +36,7 @@ def _convolution(call: OnnxCall) -> None:
 
 def _gemm(call: OnnxCall) -> None:
     """alpha * A' B' + beta * C; factors fold into constants, and cost a product each where there are none."""
-    left, right, addend = call.tensor(0), call.tensor(1), call.optional(2)
+    left, right, addend = call.tensor(0), call.parameter(1), call.optional(2)
     rows, depth = left.shape[::-1] if call.attributes.get("transA", 0) else left.shape
     columns = right.shape[0] if call.attributes.get("transB", 0) else right.shape[1]
     data, weight = left, right
@@ -64,8 +66,22 @@ def _scaled(call: OnnxCall, tensor: Tensor, factor: str) -> Tensor:
     return scaled
 
 
+def _dynamic_quantise(call: OnnxCall) -> None:
+    """The range of all elements, then each one scaled: the width is the cast's; scale and zero point are literals."""
+    quantised, *factors = call.results
+    if quantised is not None:
+        elements = call.tensor(0).elements
+        call.add("quantize", writes=(quantised,), vector_ops=_DYNAMIC_QUANTISE * elements)
+    for factor in factors:
+        if factor is not None:
+            call.builder.fill(call.site, factor)
+
+
 def _matmul(call: OnnxCall) -> None:
-    matmul(call.builder, call.site, left=call.tensor(0), right=call.tensor(1), output=call.result)
+    left, right = call.tensor(0), call.tensor(1)
+    if left.constant is None or right.constant is None:
+        left, right = call.parameter(0), call.parameter(1)
+    matmul(call.builder, call.site, left=left, right=right, output=call.result)
 
 
 def _linear(call: OnnxCall) -> None:
@@ -73,50 +89,10 @@ def _linear(call: OnnxCall) -> None:
         call.builder,
         call.site,
         left=call.tensor(0),
-        right=call.tensor(1),
+        right=call.parameter(1),
         output=call.result,
         addend=call.tensor(2),
     )
-
-
-def _attention(call: OnnxCall) -> None:
-    """The standard's Attention without a cache; heads side by side in the last axis are taken apart first."""
-    if call.has(4) or call.has(5) or len(call.outputs) > 1:
-        call.unsupported()
-        return
-    heads = (call.attributes.get("q_num_heads", 1), *(call.attributes.get("kv_num_heads", 1),) * 2)
-    query, key, value = (_by_head(call, at, count) for at, count in enumerate(heads))
-    output = call.result
-    joined = len(output.shape) == 3
-    apart = call.new("heads", (*query.shape[:3], value.shape[-1])) if joined else output
-    attention(
-        call.builder,
-        call.site,
-        query=query,
-        key=key,
-        value=value,
-        mask=call.optional(3),
-        causal=bool(call.attributes.get("is_causal", 0)),
-        output=apart,
-    )
-    if joined:
-        batch, count, length, width = apart.shape
-        turned = call.new("joined", (batch, length, count, width))
-        permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
-        view(call.builder, call.site, data=turned, output=output)
-
-
-def _by_head(call: OnnxCall, at: int, heads: int) -> Tensor:
-    """[batch, length, heads * width] as [batch, heads, length, width]."""
-    data = call.tensor(at)
-    if len(data.shape) == 4:
-        return data
-    batch, length, width = data.shape
-    apart = call.new(f"apart{at}", (batch, length, heads, width // heads))
-    turned = call.new(f"turned{at}", (batch, heads, length, width // heads))
-    view(call.builder, call.site, data=data, output=apart)
-    permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
-    return turned
 
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -127,7 +103,8 @@ def _recurrent(call: OnnxCall) -> None:
     if call.has(7) or call.attributes.get("input_forget", 0) or (call.has(4) and call.value(4) is None):
         call.unsupported()
         return
-    weight, hidden, bias = call.tensor(1), call.tensor(2), call.optional(3)
+    weight, hidden = call.parameter(1), call.parameter(2)
+    bias = call.parameter(3) if call.has(3) else None
     cells = [[_cell(call, weight, hidden, bias, direction) for direction in range(weight.shape[0])]]
     batch_first = bool(call.attributes.get("layout", 0))
     data = call.tensor(0)
@@ -183,11 +160,13 @@ def _cell(call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, d
 
 
 def _einsum(call: OnnxCall) -> None:
-    equation = call.attributes["equation"]
-    if len(call.inputs) == 2 and is_product(equation):
-        call.as_aten("einsum", equation=equation, tensors=list(call.operands))
-    else:
-        call.unsupported()
+    einsum(
+        call.builder,
+        call.site,
+        equation=call.attributes["equation"],
+        operands=call.operands,
+        output=call.result,
+    )
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
@@ -195,8 +174,8 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     "ConvTranspose": _convolution,
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "DynamicQuantizeLinear": _dynamic_quantise,
     LINEAR: _linear,
-    "Attention": _attention,
     "Einsum": _einsum,
     **dict.fromkeys(_GATES, _recurrent),
 }

@@ -1,19 +1,13 @@
-"""Reading an ONNX file down to what a layer graph needs: nodes, shapes, and which tensors are constants.
-
-Weights are never looked at: a large constant is only its shape, whether its data lies in the file or beside it.
-"""
+"""Reading an ONNX file down to what a layer graph needs: nodes, shapes, and which tensors are constants."""
 
 import importlib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import TraceError, UsageError
-
-LARGEST_VALUE = 65536
-"""Elements of the largest constant whose value may matter to a shape."""
+from mensa_sim.workload.files import InputEntry
 
 Shape = tuple[int, ...]
 
@@ -26,6 +20,8 @@ class KnownTensor:
     value: Any = None
     literal: bool = False
     """True for a number written into the model, which no memory need hold."""
+    kind: int = 0
+    """Element type, as the standard numbers them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,19 +30,33 @@ class OnnxModel:
 
     proto: Any
     constants: dict[str, KnownTensor] = field(default_factory=dict)
+    declared: set[str] = field(default_factory=set)
+    """What stands among the graph's inputs: the model's, and constants without a value."""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     shapes: dict[str, Shape] = field(default_factory=dict)
     integers: set[str] = field(default_factory=set)
     """Tensors of integers wide enough to index with."""
+    bits: dict[str, int] = field(default_factory=dict)
+    """Width of the tensors that are quantised."""
     settled: list[str] = field(default_factory=list)
-    """Nodes that only compute shapes, worked out beforehand."""
+    """Nodes that only compute shapes or cast, worked out beforehand."""
 
     @property
     def opset(self) -> int:
         """Version of the standard operators."""
-        versions = [entry.version for entry in self.proto.opset_import if entry.domain in ("", "ai.onnx")]
+        versions = [entry.version for entry in self.proto.opset_import if is_standard(entry)]
         return max(versions, default=1)
+
+
+def is_standard(entry: Any) -> bool:
+    """True for a node (or an operator set) of the standard's own domain."""
+    return entry.domain in ("", "ai.onnx")
+
+
+def label_of(node: Any) -> str:
+    """What messages and layers call a node: its name, else its operator and the first tensor that it makes."""
+    return str(node.name or f"{node.op_type}_{next((name for name in node.output if name), '')}")
 
 
 def onnx_package() -> Any:
@@ -57,92 +67,36 @@ def onnx_package() -> Any:
         raise UsageError("reading ONNX files needs the onnx package: pip install 'mensa-sim[onnx]'") from error
 
 
-def read_onnx(file: Path, given: Sequence[tuple[str | None, Shape]]) -> OnnxModel:
-    """The model in a file; `given` are names (or none, by position) and shapes for inputs with open sizes."""
+def read_proto(file: Path) -> Any:
+    """The protocol buffer in a file, its functions inlined; what lies in other files is never read."""
     onnx = onnx_package()
     try:
         proto = onnx.load(str(file), load_external_data=False)
         if proto.functions:
             proto = importlib.import_module("onnx.inliner").inline_local_functions(proto)
     except Exception as error:  # protobuf raises what it likes on a foreign file
-        raise TraceError(f"{file} is no ONNX model: {type(error).__name__}: {error}") from error
-    if not proto.graph.node or not proto.graph.output:
-        raise TraceError(f"{file} is no ONNX model, or one without operators")
-    model = OnnxModel(proto=proto)
-    _take_constants(model, onnx)
-    model.inputs = tuple(entry.name for entry in proto.graph.input if entry.name not in model.constants)
-    model.outputs = tuple(entry.name for entry in proto.graph.output)
-    _fix_inputs(model, given, file)
-    _forget_open_shapes(proto.graph)
-    return model
+        raise TraceError(f"{file} is no ONNX model: {one_line(error)}") from error
+    if not proto.graph.output:
+        raise TraceError(f"{file} is no ONNX model, or one without outputs")
+    return proto
 
 
-def keep_small(model: OnnxModel, name: str, value: Any, onnx: Any, *, written: bool) -> None:
-    """Makes a tensor a constant of known value.
+def one_line(reason: BaseException | str, most: int = 120) -> str:
+    """What others' code says is wrong, on one short line."""
+    text = " ".join(str(reason).split())[:most]
+    if isinstance(reason, str):
+        return text
+    return f"{type(reason).__name__}: {text}" if text else type(reason).__name__
 
-    `written` is one that the model spells out or computes, not one that it learned: one number, however often it is
-    repeated, is then a literal.
+
+def fix_inputs(model: OnnxModel, given: Sequence[InputEntry]) -> None:
+    """Gives every input of the model its sizes, by name or by position; all that is wrong comes at once.
+
+    A size of 0 or less in the file is an open one, as tools write it that have no name for it.
     """
-    literal = value.ndim == 0 or (written and value.size > 0 and bool((value == value.flat[0]).all()))
-    model.constants[name] = KnownTensor(shape=tuple(value.shape), value=value, literal=literal)
-    model.proto.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
-
-
-def _take_constants(model: OnnxModel, onnx: Any) -> None:
-    """Initializers and Constant nodes become `constants`; of large ones the shape alone stays, as an input."""
-    graph = model.proto.graph
-    tensors = [(tensor.name, tensor, False) for tensor in graph.initializer]
-    nodes = [node for node in graph.node if node.op_type == "Constant"]
-    tensors += [(node.output[0], tensor, True) for node in nodes for tensor in _constant_tensors(node, onnx)]
-    for sparse in graph.sparse_initializer:
-        _as_input(model, sparse.values.name, tuple(sparse.dims), sparse.values.data_type, onnx)
-    others = [node for node in graph.node if node.op_type != "Constant"]
-    del graph.initializer[:]
-    del graph.sparse_initializer[:]
-    del graph.node[:]
-    graph.node.extend(others)
-    for name, tensor, written in tensors:
-        shape = tuple(tensor.dims)
-        if math.prod(shape) > LARGEST_VALUE or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            _as_input(model, name, shape, tensor.data_type, onnx)
-        else:
-            keep_small(model, name, onnx.numpy_helper.to_array(tensor), onnx, written=written)
-
-
-def _constant_tensors(node: Any, onnx: Any) -> Iterable[Any]:
-    """The tensor of a Constant node, however it is spelt."""
-    for attribute in node.attribute:
-        value = onnx.helper.get_attribute_value(attribute)
-        match attribute.name:
-            case "value":
-                yield value
-            case "value_int" | "value_ints":
-                kind = onnx.TensorProto.INT64
-                yield onnx.helper.make_tensor("", kind, _dims(value), _flat(value))
-            case "value_float" | "value_floats":
-                kind = onnx.TensorProto.FLOAT
-                yield onnx.helper.make_tensor("", kind, _dims(value), _flat(value))
-
-
-def _dims(value: Any) -> list[int]:
-    return [len(value)] if isinstance(value, list) else []
-
-
-def _flat(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _as_input(model: OnnxModel, name: str, shape: Shape, kind: int, onnx: Any) -> None:
-    model.constants[name] = KnownTensor(shape=shape)
-    if name not in {entry.name for entry in model.proto.graph.input}:
-        model.proto.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
-
-
-def _fix_inputs(model: OnnxModel, given: Sequence[tuple[str | None, Shape]], file: Path) -> None:
-    """Gives every input of the model its sizes; all that is wrong comes at once."""
     by_name = {
-        name or (model.inputs[at] if at < len(model.inputs) else f"number {at + 1}"): shape
-        for at, (name, shape) in enumerate(given)
+        entry.name or (model.inputs[at] if at < len(model.inputs) else f"number {at + 1}"): entry.shape
+        for at, entry in enumerate(given)
     }
     faults = [
         f"the model has no input {name}; it has {', '.join(model.inputs)}"
@@ -150,27 +104,36 @@ def _fix_inputs(model: OnnxModel, given: Sequence[tuple[str | None, Shape]], fil
         if name not in model.inputs
     ]
     for entry in model.proto.graph.input:
-        if entry.name in model.constants:
-            continue
-        if not entry.type.HasField("tensor_type"):
-            faults.append(f"input {entry.name} is no tensor")
-            continue
-        dims = entry.type.tensor_type.shape.dim
-        shown = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in dims)
-        shape = by_name.get(entry.name)
-        if shape is None:
-            if any(dim.dim_value < 1 for dim in dims):
-                faults.append(f"input {entry.name} [{shown}] leaves sizes open; give its shape under inputs")
-        elif len(shape) != len(dims) or any(d.dim_value not in (0, s) for d, s in zip(dims, shape, strict=True)):
-            faults.append(f"input {entry.name} is [{shown}] in the model, not {list(shape)}")
-        else:
-            for dim, size in zip(dims, shape, strict=True):
-                dim.dim_value = size
+        if entry.name not in model.constants:
+            faults.extend(_fix_input(entry, by_name.get(entry.name)))
     if faults:
-        raise TraceError(f"{file}: " + "; ".join(faults))
+        raise TraceError("; ".join(faults))
 
 
-def _forget_open_shapes(graph: Any) -> None:
+def _fix_input(entry: Any, shape: Shape | None) -> Iterable[str]:
+    """Fills in one input's sizes; yields what is wrong with them."""
+    if not entry.type.HasField("tensor_type"):
+        yield f"input {entry.name} is no tensor"
+        return
+    kind = entry.type.tensor_type
+    dims = kind.shape.dim
+    shown = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in dims)
+    if shape is None:
+        if not kind.HasField("shape") or any(dim.dim_value < 1 for dim in dims):
+            yield f"input {entry.name} [{shown}] leaves sizes open; give its shape under inputs"
+        return
+    if not kind.HasField("shape"):
+        kind.shape.SetInParent()
+        for _ in shape:
+            kind.shape.dim.add()
+    if len(shape) != len(dims) or any(d.dim_value > 0 and d.dim_value != s for d, s in zip(dims, shape, strict=True)):
+        yield f"input {entry.name} is [{shown}] in the model, not {list(shape)}"
+        return
+    for dim, size in zip(dims, shape, strict=True):
+        dim.dim_value = size
+
+
+def forget_open_shapes(graph: Any) -> None:
     """Drops what the file says of shapes with open sizes: with the inputs' sizes known, inference says more."""
     kept = [entry for entry in graph.value_info if _is_closed(entry)]
     del graph.value_info[:]
@@ -182,4 +145,4 @@ def _forget_open_shapes(graph: Any) -> None:
 
 def _is_closed(entry: Any) -> bool:
     kind = entry.type.tensor_type
-    return kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+    return kind.HasField("shape") and all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in kind.shape.dim)

@@ -120,7 +120,7 @@ def _gather(call: OnnxCall) -> None:
             call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select"
         )
     elif call.operator == "Gather" and data.constant is not None and axis == 0:
-        embedding(call.builder, call.site, table=data, indices=indices, output=call.result)
+        embedding(call.builder, call.site, table=call.parameter(0), indices=indices, output=call.result)
     else:
         gather(call.builder, call.site, data=data, indices=(indices,), output=call.result)
 
@@ -153,5 +153,5 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(("Gather", "GatherElements", "GatherND"), _gather),
     **dict.fromkeys(("ScatterElements", "ScatterND", "Scatter"), _scatter),
     "ConstantOfShape": _fill,
-    **dict.fromkeys(("Range", "EyeLike"), _table),
+    **dict.fromkeys(("Range", "EyeLike", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"), _table),
 }

@@ -2,50 +2,64 @@
 
 import importlib
 import math
+import re
 from typing import Any
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.importers.onnx.model import LARGEST_VALUE, KnownTensor, OnnxModel, keep_small, onnx_package
+from mensa_sim.workload.importers.onnx.checked import check_nodes
+from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
+from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
+from mensa_sim.workload.importers.onnx.model import (
+    KnownTensor,
+    OnnxModel,
+    is_standard,
+    label_of,
+    one_line,
+    onnx_package,
+)
+from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
+from mensa_sim.workload.importers.onnx.quantised import in_float_form
+from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
-_CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 _NOT_FOLDED = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
-_SHAPED_AS_INPUT = ("GroupNormalization",)
+_SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization")
 """Operators that onnx (1.23) infers no shape of: they are functions, and keep that of their first input."""
-_INDEX_TYPES = ("INT16", "INT32", "INT64", "UINT16", "UINT32", "UINT64")
 
 
-def settle_shapes(model: OnnxModel, file: str) -> None:
-    """Fills in `shapes` and `integers`, and takes out the nodes that only compute shapes and those nothing reads."""
-    for node in model.proto.graph.node:
-        if node.op_type in _CONTROL_FLOW:
-            raise TraceError(
-                f"{file}: node {node.name or node.output[0]} is dynamic control flow ({node.op_type}); "
-                "only static graphs can be mapped, export the model with it unrolled or decided"
-            )
+def settle_shapes(model: OnnxModel) -> None:
+    """Fills in `shapes` and `integers`, and takes out the nodes that only compute shapes and those nothing reads.
+
+    Branches that shapes decide and loops that they count are put in their place on the way.
+    """
+    check_nodes(model)
+    put_in_order(model)
+    _drop_unread(model)
+    in_float_form(model)
     for _ in range(_MOST_ROUNDS):
-        _infer(model, file)
-        if not (_settle_some(model) or _state_some(model)):
+        _infer(model)
+        if settle_control_flow(model):
+            in_float_form(model)
+        elif not (_settle_some(model) or _state_some(model)):
             break
     _drop_unread(model)
-    standard = all(node.domain in ("", "ai.onnx") for node in model.proto.graph.node)
-    if standard and any(name and name not in model.shapes for node in model.proto.graph.node for name in node.output):
-        _infer(model, file, strict=True)
+    refuse_control_flow(model)
+    nodes = model.proto.graph.node
+    if all(map(is_standard, nodes)) and any(name and name not in model.shapes for n in nodes for name in n.output):
+        _infer(model, strict=True)
 
 
-def _infer(model: OnnxModel, file: str, *, strict: bool = False) -> None:
+def _infer(model: OnnxModel, *, strict: bool = False) -> None:
     """What the file's operators say of shapes; only when `strict` does a node that contradicts itself speak up."""
-    onnx = onnx_package()
     inference = importlib.import_module("onnx.shape_inference")
     try:
         graph = inference.infer_shapes(model.proto, strict_mode=strict, data_prop=True).graph
     except Exception as error:  # the checker's own kinds of errors, and protobuf's
-        reason = " ".join(str(error).split())
-        raise TraceError(f"{file}: shapes do not fit together: {reason}") from error
-    integers = {onnx.TensorProto.DataType.Value(name) for name in _INDEX_TYPES}
+        reason = re.sub(r"\[\w+\] |Inference error\(s\): ", "", str(error))
+        raise TraceError(f"shapes do not fit together: {one_line(reason)}") from error
     for entry in (*graph.input, *graph.value_info, *graph.output):
         kind = entry.type.tensor_type
-        if kind.elem_type in integers:
+        if is_index_type(kind.elem_type):
             model.integers.add(entry.name)
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             model.shapes[entry.name] = tuple(dim.dim_value for dim in kind.shape.dim)
@@ -54,7 +68,6 @@ def _infer(model: OnnxModel, file: str, *, strict: bool = False) -> None:
 
 def _settle_some(model: OnnxModel) -> bool:
     """Computes nodes whose inputs are small known numbers; true if there were any."""
-    onnx = onnx_package()
     remaining = []
     for node in model.proto.graph.node:
         values = _shape_of(node, model) if node.op_type in ("Shape", "Size") else _computed(node, model)
@@ -62,11 +75,10 @@ def _settle_some(model: OnnxModel) -> bool:
             remaining.append(node)
             continue
         for name, value in zip((name for name in node.output if name), values, strict=True):
-            keep_small(model, name, value, onnx, written=True)
-        model.settled.append(node.name or node.output[0])
+            keep_small(model, name, value, written=True)
+        model.settled.append(label_of(node))
     found = len(remaining) < len(model.proto.graph.node)
-    del model.proto.graph.node[:]
-    model.proto.graph.node.extend(remaining)
+    replace_nodes(model.proto.graph, remaining)
     return found
 
 
@@ -99,7 +111,7 @@ def _computed(node: Any, model: OnnxModel) -> list[Any] | None:
     """The outputs of a node all of whose inputs are integers or single numbers; none where it is not one."""
     names = [name for name in node.input if name]
     known = [model.constants.get(name) for name in names]
-    if not names or node.domain not in ("", "ai.onnx") or node.op_type in _NOT_FOLDED:
+    if not names or not is_standard(node) or node.op_type in (*_NOT_FOLDED, *CONTROL_FLOW):
         return None
     if not all(constant is not None and _is_shape_like(constant) for constant in known):
         return None
@@ -138,7 +150,6 @@ def _drop_unread(model: OnnxModel) -> None:
     kept = []
     for node in reversed(model.proto.graph.node):
         if any(name in read for name in node.output):
-            read.update(name for name in node.input if name)
+            read.update(read_by(node))
             kept.append(node)
-    del model.proto.graph.node[:]
-    model.proto.graph.node.extend(reversed(kept))
+    replace_nodes(model.proto.graph, reversed(kept))

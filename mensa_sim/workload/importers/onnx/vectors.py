@@ -21,6 +21,7 @@ _SPELT_ALIKE = """
 ELEMENTWISE: Mapping[str, str] = {
     **{name: name.lower() for name in _SPELT_ALIKE.split()},
     "LeakyRelu": "leaky_relu",
+    "Shrink": "hardshrink",
     "PRelu": "prelu",
     "ThresholdedRelu": "threshold",
     "HardSwish": "hardswish",
@@ -60,6 +61,8 @@ _REDUCTIONS: Mapping[str, str] = {
     "ArgMax": "argmax",
     "ArgMin": "argmin",
     "CumSum": "cumsum",
+    "CumProd": "cumprod",
+    "ReduceLogSum": "sum",
 }
 
 _MANY = ("Max", "Min", "Sum")
