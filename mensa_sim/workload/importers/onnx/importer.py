@@ -1,7 +1,6 @@
 """An ONNX file as a layer graph, through the same builder and layer makers as a torch model."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,9 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.onnx import attention as onnx_attention
-from mensa_sim.workload.importers.onnx import layers as onnx_layers
-from mensa_sim.workload.importers.onnx import moves as onnx_moves
-from mensa_sim.workload.importers.onnx import rarer as onnx_rarer
-from mensa_sim.workload.importers.onnx import vectors as onnx_vectors
-from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
+from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
+from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
 from mensa_sim.workload.importers.onnx.joined import joined_nodes
 from mensa_sim.workload.importers.onnx.model import (
     OnnxModel,
@@ -29,15 +24,6 @@ from mensa_sim.workload.importers.onnx.model import (
     read_proto,
 )
 from mensa_sim.workload.importers.onnx.shapes import settle_shapes
-
-ONNX_OPERATORS: Mapping[str, OnnxHandler] = {
-    **onnx_layers.HANDLERS,
-    **onnx_attention.HANDLERS,
-    **onnx_vectors.HANDLERS,
-    **onnx_moves.HANDLERS,
-    **onnx_rarer.HANDLERS,
-}
-"""ONNX operator to the handler that adds its layers."""
 
 
 def graph_of_onnx(workload: WorkloadFile, path: Path) -> LayerGraph:
