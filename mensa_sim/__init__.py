@@ -24,26 +24,33 @@ __all__ = [
     "MensaError",
     "Options",
     "Problem",
+    "Reproduction",
     "Run",
     "ScenarioRun",
     "Schedule",
+    "Sensitivity",
     "System",
     "UsageError",
     "__version__",
+    "calibrate",
     "check",
     "compare",
     "diff",
     "explain",
     "explore",
     "families",
+    "import_timings",
     "list_kind",
     "load_system",
+    "measure",
     "moves",
     "place",
+    "reproduce",
     "run",
     "run_scenario",
     "schedule_of",
     "schema",
+    "sensitivity",
     "show",
     "trace",
     "validate",
@@ -56,6 +63,9 @@ _HOMES = {
     **dict.fromkeys(("check", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("diff", "explore"), "api.explore"),
     **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api.result"),
+    **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
+    **dict.fromkeys(("calibrate", "import_timings", "measure"), "api.measured"),
+    **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
     "validate": "api.validate",
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
     "load_system": "hardware.files",
@@ -70,6 +80,9 @@ _HOMES = {
 if TYPE_CHECKING:
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, list_kind, schema, show
+    from mensa_sim.api.measured import calibrate, import_timings, measure
+    from mensa_sim.api.reproduce import reproduce, sensitivity
+    from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Exploration, Run, ScenarioRun
     from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace
     from mensa_sim.api.validate import validate

@@ -14,16 +14,21 @@ from torch import nn
 import mensa_sim as ms
 from mensa_sim.api import explore as api_explore
 from mensa_sim.api import files as api_files
+from mensa_sim.api import measured as api_measured
+from mensa_sim.api import reproduce as api_reproduce
+from mensa_sim.api import reproduction as api_reproduction
 from mensa_sim.api import result as api_result
 from mensa_sim.api import session as api
+from mensa_sim.api import shown as api_shown
 from mensa_sim.api import validate as api_validate
 from mensa_sim.study.explore.metrics import check_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
     "DrawnResult",
-    "explore_folder",
+    "Resumed",
     "fitted_constants",
+    "folder_of",
     "is_scenario",
     "with_methods",
     "write_validation",
@@ -75,7 +80,8 @@ def test_every_public_name_can_be_imported_is_documented_and_listed() -> None:
 
 
 def test_nothing_that_the_api_defines_is_missing_from_the_package() -> None:
-    for module in (api, api_explore, api_files, api_result, api_validate):
+    files = (api_explore, api_files, api_measured, api_reproduce, api_reproduction, api_result, api_shown, api_validate)
+    for module in (api, *files):
         for name, value in vars(module).items():
             own = getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(value) or inspect.isclass(value)) and name not in FOR_THE_COMMAND_LINE:

@@ -54,7 +54,7 @@ def test_a_file_of_100_mb_is_refused_before_it_is_read_whole(
 
 
 def test_a_compressed_table_that_unfolds_to_gigabytes_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mensa_sim.measure.import_table._MAX_BYTES", 10**6)
+    monkeypatch.setattr("mensa_sim.measurement.import_table._MAX_BYTES", 10**6)
     (folder / "big.csv.gz").write_bytes(gzip.compress(b"0" * 10**7))
     code, _, err = outcome(
         "import-timings big.csv.gz --columns K=n,median_ms=t --operator linear --output out.csv --device-name x "

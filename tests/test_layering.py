@@ -15,12 +15,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({module.parent for module in MODULES} - {PACKAGE})
 
 GROUND = {"errors", "lookup", "names", "objective", "units"}
-STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measure", "api", "cli")
+STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measurement", "api", "cli")
 """From the top down: each may import those before it, and ground."""
 DOORS = {"__init__", "__main__"}
 """The package's own entries, which lead anywhere."""
 
-TORCH = ("workload/importers/torch", "workload/operators", "workload/models", "measure")
+TORCH = ("workload/importers/torch", "workload/operators", "workload/models", "measurement")
 REGISTRIES = {"workload/operators", "workload/models", "schedule/policies"}
 """Folders with a file for each entry: as many as there are entries."""
 

@@ -1,99 +1,21 @@
 """What a notebook does with a result: tables, figures, data frames, files."""
 
-import dataclasses
-import html
-import io
-import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mensa_sim.errors import UsageError
+from mensa_sim.api.shown import DrawnResult, Shown
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.lookup import lookup
-from mensa_sim.report.page.output_folder import MARKER, write_folder
+from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.compare.compare import CompareResult
+from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.run.result import RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
     from rich.console import RenderableType
-
-T = TypeVar("T")
-COLUMNS = 100
-"""Width of the tables in a notebook, and of a result as text."""
-
-
-class Shown(ABC):
-    """What every result can do besides holding its figures."""
-
-    __slots__ = ()
-
-    @property
-    @abstractmethod
-    def _title(self) -> str:
-        """What was run on what."""
-
-    @abstractmethod
-    def table(self) -> "RenderableType":
-        """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""
-
-    @abstractmethod
-    def files(self) -> Mapping[str, str]:
-        """The files that the command writes: name to text."""
-
-    @abstractmethod
-    def _csv(self) -> str:
-        """The rows of the data frame, as CSV."""
-
-    def summary(self) -> dict[str, Any]:
-        """What summary.json holds: plain numbers in the unit of their name."""
-        summary: dict[str, Any] = json.loads(self.files()[MARKER])
-        return summary
-
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Writes the files into a folder, each whole or not at all; one that holds others' files needs `force`."""
-        write_folder(Path(folder), self.files(), force=force)
-
-    def to_pandas(self) -> "DataFrame":
-        """The rows as a data frame: a layer, a stream, a system or a design each; units stand in the columns' names."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise UsageError("to_pandas needs pandas: pip install 'mensa-sim[pandas]'") from error
-        return pandas.read_csv(io.StringIO(self._csv())).convert_dtypes()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._title}>"
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(file=io.StringIO(), width=COLUMNS, highlight=False)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get()
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
-
-
-class DrawnResult(Shown):
-    """A result with figures."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def figures(self) -> Mapping[str, Any]:
-        """Every figure of report.html as a plotly figure, by name."""
-
-    def figure(self, name: str | None = None) -> Any:
-        """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
-        figures = self.figures()
-        return lookup(figures, name or next(iter(figures)), "figure")
 
 
 class Run(DrawnResult, RunResult):
@@ -114,6 +36,11 @@ class Run(DrawnResult, RunResult):
     @property
     def _title(self) -> str:
         return f"{self.main.workload} on {self.main.system}"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of workload, system and the choices that are no defaults."""
+        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
 
     def table(self) -> "RenderableType":
         """Layers, totals beside the baseline, distance from the optimum, coverage."""
@@ -156,6 +83,11 @@ class ScenarioRun(DrawnResult, ScenarioResult):
     def _title(self) -> str:
         return f"{self.main.workload} on {self.main.system}"
 
+    @property
+    def folder(self) -> Path:
+        """A folder of workload, system and the choices that are no defaults."""
+        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
+
     def table(self) -> "RenderableType":
         """Streams, load of accelerators and memories, energy and power beside the baseline."""
         from mensa_sim.report.scenario.files import scenario_tables
@@ -195,6 +127,11 @@ class Comparison(Shown, CompareResult):
     def _title(self) -> str:
         return f"{self.workload} on {', '.join(self.systems)}"
 
+    @property
+    def folder(self) -> Path:
+        """A folder of workload, systems and the choices that are no defaults."""
+        return results_folder(f"{self.workload}-compare", self.choices)
+
     def table(self) -> "RenderableType":
         """One column a system."""
         from mensa_sim.report.compare.compare import compare_tables
@@ -222,6 +159,11 @@ class Exploration(Shown, ExploreResult):
     def _title(self) -> str:
         return f"{self.space.file.name}, {self.trials} designs"
 
+    @property
+    def folder(self) -> Path:
+        """A folder of the space's name."""
+        return explore_folder(self.space.file.name)
+
     def table(self) -> "RenderableType":
         """The front, the systems beside it, and which parameters matter."""
         from mensa_sim.report.explore.tables import explore_tables
@@ -244,11 +186,6 @@ class Exploration(Shown, ExploreResult):
         from mensa_sim.report.explore.files import designs_csv
 
         return designs_csv(self)
-
-
-def with_methods(record: Any, kind: type[T]) -> T:
-    """The record of a study as one that also shows and saves itself."""
-    return kind(**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)})
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,43 +1,39 @@
 """What a notebook types to hold predictions against measured silicon."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
+from mensa_sim.api.asks import asks
 from mensa_sim.hardware.files import load_system
 from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.validate.file import read_measurements
 from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.fitted_constants import fitted_constants as constants_of
 from mensa_sim.study.validate.reference_rows import reference_measurements
+from mensa_sim.study.validate.request import ValidateRequest
 from mensa_sim.study.validate.validate import Validation, shipped_measurements
 from mensa_sim.study.validate.validate import validate as validate_measurements
 
 
-def validate(
-    data: str | Path | None = None,
-    *,
-    reference: str | Path | None = None,
-    allow_code: bool = False,
-    cache: bool = True,
-    progress: Callable[[int, int], None] = lambda done, wanted: None,
-) -> Validation:
+@asks(ValidateRequest)
+def validate(request: ValidateRequest) -> Validation:
     """Predictions beside measurements: those of a file, else the shipped ones; those of a reference folder beside them.
 
     Raises `UsageError` for a file that cannot be read. A row that the model refuses is among the failures.
     """
     with tempfile.TemporaryDirectory() as scratch:
+        data = request.data
         measurements = list(read_measurements(Path(data)) if data is not None else shipped_measurements())
-        if reference is not None:
-            measurements += reference_measurements(Path(reference), Path(scratch))
+        if request.reference is not None:
+            measurements += reference_measurements(Path(request.reference), Path(scratch))
         done = 0
 
         def on_row() -> None:
             nonlocal done
             done += 1
-            progress(done, len(measurements))
+            request.progress(done, len(measurements))
 
-        return validate_measurements(measurements, allow_code=allow_code, cache=cache, on_row=on_row)
+        return validate_measurements(measurements, allow_code=request.allow_code, cache=request.cache, on_row=on_row)
 
 
 def fitted_constants() -> tuple[FittedConstant, ...]:

@@ -1,121 +1,42 @@
 """The commands `explore`, `compare` and `diff`."""
 
-import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mensa_sim.cli.options import (
-    AsJson,
-    Objective,
-    Output,
-    Overrides,
-    Quiet,
-    Scheduler,
-    Timings,
-    Workload,
-    add,
-    names_of,
-    show,
-    show_results,
-    write,
-)
+from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
+from mensa_sim.cli.printing import show, show_results, write
+from mensa_sim.cli.results import deliver
+from mensa_sim.study.compare.request import CompareRequest
+from mensa_sim.study.explore.request import ExploreRequest
 
 if TYPE_CHECKING:
-    from mensa_sim.study.explore.explore import Progress
-
-AllowCode = Annotated[bool, typer.Option("--allow-code", help="Let workloads name code outside the shipped models.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Trace anew and store nothing.")]
+    from mensa_sim.study.explore.request import Progress
 
 
-def explore(
-    space: Annotated[
-        str,
-        typer.Argument(help="Space file, or the bare name of a shipped one.", autocompletion=names_of("spaces")),
-    ],
-    trials: Annotated[int | None, typer.Option(min=1, help="Designs to run in all.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Begin no design after so many seconds.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://...")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in the results folder.")] = False,
-    output: Output = None,
-    overrides: Overrides = [],  # noqa: B006
-    allow_code: AllowCode = False,
-    no_cache: NoCache = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Annotated[bool, typer.Option("--force", help="Start anew where a study lies.")] = False,
-) -> None:
+def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Search a design space for better systems; a killed search goes on with --resume."""
-    from mensa_sim.api import explore as api_explore
+    from mensa_sim.api import explore as api
     from mensa_sim.report.explore.files import explore_json
 
-    folder = output or api_explore.explore_folder(space)
-    result = api_explore.explore(
-        space,
-        folder=folder,
-        trials=trials,
-        timeout_s=timeout,
-        jobs=jobs or os.cpu_count() or 1,
-        cluster=cluster,
-        resume=resume,
-        force=force,
-        overrides=overrides,
-        allow_code=allow_code,
-        cache=not no_cache,
-        progress=_progress(quiet=quiet or as_json),
-    )
+    result = api.explore.of(replace(request, progress=_progress(quiet=quiet or as_json)))
     if as_json:
         write(explore_json(result))
     elif not quiet:
         show(result.table())
-        show_results(folder, ("designs.csv", "front/", "report.html", "study.db", "summary.json"))
+        show_results(api.folder_of(request), ("designs.csv", "front/", "report.html", "study.db", "summary.json"))
 
 
 def compare(
-    workload: Workload,
-    systems: Annotated[str, typer.Option(help="Systems side by side, the first is the baseline: edge_tpu,mensa_g.")],
-    scheduler: Scheduler = None,
-    objective: Objective = None,
-    timings: Timings = "fit",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
-    output: Output = None,
-    overrides: Overrides = [],  # noqa: B006
-    allow_code: AllowCode = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse a model with unsupported operators.")] = False,
-    no_cache: NoCache = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")] = False,
+    request: CompareRequest, output: Output = None, as_json: AsJson = False, quiet: Quiet = False, force: Force = False
 ) -> None:
     """Run one workload on several systems, side by side."""
     from mensa_sim.api import session as api
-    from mensa_sim.report.page.output_folder import refuse_foreign, write_folder
 
-    if output is not None:
-        refuse_foreign(output, force=force)
-    result = api.compare(
-        workload,
-        [name.strip() for name in systems.split(",") if name.strip()],
-        scheduler=scheduler,
-        objective=objective,
-        timings=timings,
-        seed=seed,
-        overrides=overrides,
-        allow_code=allow_code,
-        strict=strict,
-        cache=not no_cache,
-    )
-    folder = output or Path("results") / f"{result.workload}-compare"
-    files = result.files()
-    write_folder(folder, files, force=force)
-    if as_json:
-        write(files["summary.json"])
-    elif not quiet:
-        show(result.table())
-        show_results(folder, files)
+    deliver(lambda: api.compare.of(request), output, as_json=as_json, quiet=quiet, force=force)
 
 
 def diff(
@@ -136,8 +57,8 @@ def diff(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    add(app, explore, counts=True)
-    add(app, compare)
+    add(app, explore, ExploreRequest, counts=True)
+    add(app, compare, CompareRequest)
     add(app, diff)
 
 

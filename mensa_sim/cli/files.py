@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Quiet, add, one_of, show, write
+from mensa_sim.cli.options import AsJson, Quiet, add, one_of
+from mensa_sim.cli.printing import show, write
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
@@ -17,8 +18,8 @@ SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    add(app, list_kind, "list")
-    add(app, show_file, "show")
+    add(app, list_kind, name="list")
+    add(app, show_file, name="show")
     add(app, check)
     add(app, schema)
 

@@ -1,20 +1,23 @@
-"""What the commands share: options, options of the form NAME=VALUE, and showing tables."""
+"""Options of the command line: those of a study, made of its request's fields, and those of all commands."""
 
 import functools
 import inspect
 import math
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mensa_sim.cli.steps import clear, told
+from mensa_sim.cli.steps import told
 from mensa_sim.errors import UsageError
+from mensa_sim.study.request.fields import StudyOption, options_of
 
-COLUMNS = 80
-"""Every table fits so many columns."""
+Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step and how long it took.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
 
 def names_of(*kinds: str) -> Callable[[str], list[str]]:
@@ -38,35 +41,82 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
     return complete
 
 
-Workload = Annotated[
-    str,
-    typer.Argument(
-        help="Workload file, or the bare name of a shipped one.", autocompletion=names_of("workloads", "scenarios")
-    ),
-]
-SystemName = Annotated[
-    str,
-    typer.Option("--system", help="System or accelerator: file or bare name.", autocompletion=names_of("systems")),
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="Scheduler: greedy, ...; mensa unless the system says.", autocompletion=names_of("schedulers")),
-]
-Objective = Annotated[
-    str | None,
-    typer.Option(
-        help="Minimise latency, energy or edp; edp unless the system says.",
-        autocompletion=one_of("edp", "latency", "energy"),
-    ),
-]
-Overrides = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE on any field of the system; repeatable.")]
-SchedulerOptions = Annotated[list[str], typer.Option("--option", help="NAME=NUMBER of the scheduler; repeatable.")]
-Pins = Annotated[list[str], typer.Option("--pin", help="LAYER=ACCELERATOR; repeatable.")]
-Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step and how long it took.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Timings = Annotated[str, typer.Option(help="Measured accelerators: exact (their table alone) or fit.")]
+def add(
+    app: typer.Typer,
+    command: Callable[..., None],
+    request: type[Any] | None = None,
+    *,
+    name: str | None = None,
+    counts: bool = False,
+) -> None:
+    """Adds a command with the option that all have, `-v`; one that `counts` its work shows no passing steps.
+
+    The options of a command with a request record are the fields of that, beside the command's own: it is called with
+    the request that they make.
+    """
+    options = [] if request is None else [each for each in options_of(request) if not each.spelling.at_hand]
+
+    @functools.wraps(command)
+    def with_steps(*, verbose: bool, **given: Any) -> None:
+        silent = counts or given.get("quiet") or given.get("as_json")
+        with told(verbose=verbose, passing=not silent):
+            if request is None:
+                command(**given)
+            else:
+                fields = {option.field: _field_value(option, given.pop(option.field)) for option in options}
+                command(request(**fields), **given)
+
+    own = list(inspect.signature(command).parameters.values())[0 if request is None else 1 :]
+    verbose = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
+    asked = [_parameter(option) for option in sorted(options, key=_place)]
+    parameters = [*asked, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), verbose]
+    with_steps.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_steps.__annotations__ = {each.name: each.annotation for each in parameters}
+    app.command(name)(with_steps)
+
+
+def _place(option: StudyOption) -> int:
+    """Arguments first, then what decides a result, then the rest."""
+    return 0 if not option.flag else 1 if option.spelling.role == "choice" else 2
+
+
+def _parameter(option: StudyOption) -> inspect.Parameter:
+    """The parameter that typer reads."""
+    several = option.form in ("texts", "names", "pairs", "numbers")
+    spelling = option.spelling
+    complete = names_of(*spelling.kinds) if spelling.kinds else one_of(*spelling.words) if spelling.words else None
+    settings: dict[str, Any] = {"help": option.help, "min": spelling.minimum, "autocompletion": complete}
+    kind: Any = bool if option.form == "flag" else list[str] if several else option.kind
+    default: Any = option.default
+    if option.required:
+        default = ...
+    elif option.form == "flag":
+        default = False
+    elif several or spelling.absent is not None:
+        default = None
+    if default is None:
+        kind = kind | None
+    made = typer.Option(default, option.flag, **settings) if option.flag else typer.Argument(default, **settings)
+    return inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=made, annotation=kind)
+
+
+def _field_value(option: StudyOption, given: Any) -> Any:
+    """What a field gets of what was typed."""
+    match option.form:
+        case "flag":
+            return option.spelling.stands_for if given else option.default
+        case "texts":
+            return tuple(given or ())
+        case "names":
+            names = (name.strip() for text in given or () for name in text.split(","))
+            return tuple(name for name in names if name) or (() if option.required else option.default)
+        case "pairs":
+            texts = [part for text in given or () for part in (text.split(",") if option.spelling.commas else [text])]
+            return pairs(option.flag, texts)
+        case "numbers":
+            return numbers(option.flag, given or ())
+        case _:
+            return option.spelling.absent() if given is None and option.spelling.absent else given
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -102,41 +152,3 @@ def numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"{option} {name}={value}: must be a finite number")
         found[name] = number
     return found
-
-
-def add(app: typer.Typer, command: Callable[..., None], name: str | None = None, *, counts: bool = False) -> None:
-    """Adds a command with the option that all have, `-v`; one that `counts` its work shows no passing steps."""
-
-    @functools.wraps(command)
-    def with_steps(*, verbose: bool, **options: Any) -> None:
-        silent = counts or options.get("quiet") or options.get("as_json")
-        with told(verbose=verbose, passing=not silent):
-            command(**options)
-
-    signature = inspect.signature(command)
-    last = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
-    with_steps.__signature__ = signature.replace(parameters=[*parameters, last])  # type: ignore[attr-defined]
-    with_steps.__annotations__ = {**command.__annotations__, "verbose": Verbose}
-    app.command(name)(with_steps)
-
-
-def show(what: object) -> None:
-    """Print tables or a line on standard output; a terminal narrower than a table wraps it, no figure is cut."""
-    from rich.console import Console
-
-    clear()
-    console = Console(highlight=False)
-    console.width = max(console.width, COLUMNS)
-    console.print(what, soft_wrap=isinstance(what, str), markup=False)
-
-
-def show_results(folder: Path, files: Iterable[str]) -> None:
-    """Where the results are, and what they are called."""
-    show(f"\nresults in {folder}:\n  {', '.join(sorted(files))}")
-
-
-def write(text: str) -> None:
-    """Write text as it is, for scripts."""
-    clear()
-    sys.stdout.write(text)

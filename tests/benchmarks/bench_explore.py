@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.io.files import write_yaml
-from mensa_sim.study.explore.explore import ExploreRequest, explore
+from mensa_sim.study.explore.explore import explore
+from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.workload.load import load_workload
 
 SYSTEM_LEVEL: dict[str, Any] = {

@@ -9,7 +9,7 @@ import numpy as np
 from mensa_sim.cost.measured.fits.fit import OperatorFit, family_of, predicted
 from mensa_sim.cost.measured.fits.model import roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Conditions, DeviceFigures, Timing
-from mensa_sim.measure.import_table import ImportRequest, import_table
+from mensa_sim.measurement.import_table import ImportRequest, import_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,11 @@ from mensa_sim.report.run.page import report_html
 from mensa_sim.report.scenario.page import scenario_html
 from mensa_sim.report.sensitivity.page import sensitivity_html
 from mensa_sim.report.validate.validate import validation_html
-from mensa_sim.study.compare.compare import CompareRequest, compare
+from mensa_sim.study.compare.compare import compare
+from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.result import ExploreResult
-from mensa_sim.study.reproduce.reproduce import ReproduceRequest, reproduce
+from mensa_sim.study.reproduce.reproduce import reproduce
+from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.scenario.scenario import ScenarioResult
 from mensa_sim.study.sensitivity.joint import Interval
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityResult, Swing

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.study.explore import explore as explore_module
-from mensa_sim.study.explore.explore import ExploreRequest
+from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.study.explore.result import ExploreResult
 
 

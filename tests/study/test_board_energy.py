@@ -7,7 +7,8 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.scenario.arrivals import Periodic
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
-from mensa_sim.study.compare.compare import CompareRequest, compare
+from mensa_sim.study.compare.compare import compare
+from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.metrics import run_metrics
 from mensa_sim.study.explore.scenario import scenario_values
 from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of

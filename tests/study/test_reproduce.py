@@ -15,7 +15,8 @@ from mensa_sim.study.reproduce.experiments import EXPERIMENTS
 from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, chosen_models, family_meant, kinds_meant, paper_figures
 from mensa_sim.study.reproduce.quantities import DEFINITIONS, means_of, paired_means
-from mensa_sim.study.reproduce.reproduce import ReproduceRequest, ReproduceResult, reproduce
+from mensa_sim.study.reproduce.reproduce import ReproduceResult, reproduce
+from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.scaling import at_prices, price_factors
 from mensa_sim.study.reproduce.table import Row, Runs, row_of
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of

@@ -12,7 +12,8 @@ from mensa_sim.report.sensitivity.page import sensitivity_html
 from mensa_sim.study.reproduce.experiment import SYSTEMS
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity.joint import draws_of
-from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityRequest, SensitivityResult, Swing, sensitivity
+from mensa_sim.study.sensitivity.request import SensitivityRequest
+from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityResult, Swing, sensitivity
 
 REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
 WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")

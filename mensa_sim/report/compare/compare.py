@@ -46,6 +46,7 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
             }
             for name, system in result.systems.items()
         ],
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

@@ -35,6 +35,7 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
         "reference_failures": dict(result.reference_failures),
         "importance": {name: dict(shares) for name, shares in result.importance.items()},
         "failures": [{"design": o.number, "error": o.detail} for o in result.outcomes if o.state == "failed"],
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

@@ -11,12 +11,15 @@ MARKER = "summary.json"
 """The file by which we know a folder of ours again; it takes its name last."""
 
 
-def write_folder(folder: Path, files: Mapping[str, str | bytes], *, force: bool = False) -> None:
+def write_folder(
+    folder: Path, files: Mapping[str, str | bytes], own: Collection[str] = (), *, force: bool = False
+) -> None:
     """Write result files into a folder; whatever goes wrong on the way, what stood there is unharmed.
 
-    A non-empty folder without a summary of ours belongs to somebody else and is refused unless forced.
+    A non-empty folder without a summary of ours belongs to somebody else and is refused unless forced; `own` names what
+    a study under way keeps there.
     """
-    refuse_foreign(folder, force=force)
+    refuse_foreign(folder, own, force=force)
     ordered = sorted(files, key=lambda name: (name == MARKER, name))
     write_all_atomically({folder / name: files[name] for name in ordered})
 

@@ -32,6 +32,7 @@ def reproduce_data(result: ReproduceResult) -> dict[str, object]:
         "statements": list(result.statements),
         "definitions": dict(DEFINITIONS),
         "models": {each.model: each.kind for each in result.runs.models},
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

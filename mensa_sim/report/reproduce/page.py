@@ -2,7 +2,6 @@
 
 import html
 import math
-import shlex
 
 import plotly.graph_objects as go
 
@@ -36,7 +35,6 @@ from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import Runs
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
-from mensa_sim.workload.model_kinds import MODELS
 
 
 def reproduce_html(result: ReproduceResult) -> str:
@@ -75,14 +73,9 @@ def reproduce_html(result: ReproduceResult) -> str:
             figures_block([figure_block(name, figure) for name, figure in figures]),
             heading("Definitions"),
             table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
-            provenance_block(result.versions, result.inputs, _command(runs)),
+            provenance_block(result.versions, result.inputs, result.command),
         ),
     )
-
-
-def _command(runs: Runs) -> str:
-    ran = tuple(each.model for each in runs.models)
-    return shlex.join(("mensa-sim", "reproduce", *(() if ran == MODELS else ("--models", ",".join(ran)))))
 
 
 def _figures_table(result: ReproduceResult) -> str:

@@ -42,6 +42,7 @@ def summary(result: RunResult) -> dict[str, object]:
             "energy_pj": result.baseline.energy_pj,
         },
         "ratios": asdict(result.ratios),
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

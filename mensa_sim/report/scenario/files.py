@@ -117,6 +117,7 @@ def scenario_json(result: ScenarioResult) -> str:
             }
         ),
         "ratios": present({"energy_efficiency": result.energy_efficiency}),
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

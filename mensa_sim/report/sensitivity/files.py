@@ -48,7 +48,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
             }
             for headline in HEADLINES
         ],
-        "choices": [
+        "varied": [
             {"choice": s.choice, "taken": s.taken, "setting": s.setting, "source": s.source} for s in result.swings
         ],
         "joint": {
@@ -61,6 +61,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
         "repriced": result.repriced,
         "searched_anew": dict(result.searched),
         "models": list(result.models),
+        "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }

@@ -1,7 +1,5 @@
 """The report of a sensitivity study: a tornado for each headline, and the intervals of the joint draws."""
 
-import shlex
-
 import plotly.graph_objects as go
 
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
@@ -18,7 +16,6 @@ from mensa_sim.report.reproduce.figures import styled
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.report.sensitivity.files import headline_name, ranked, runs_text, swing_text
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
-from mensa_sim.workload.model_kinds import MODELS
 
 BARS = 16
 """Choices in a tornado; those that move less are in the table."""
@@ -37,15 +34,9 @@ def sensitivity_html(result: SensitivityResult) -> str:
         _flips(result),
         heading("Every choice"),
         _table(result),
-        provenance_block(result.versions, result.inputs, _command(result)),
+        provenance_block(result.versions, result.inputs, result.command),
     ]
     return page("What the conclusion hangs on", blocks)
-
-
-def _command(result: SensitivityResult) -> str:
-    models = () if result.models == MODELS else ("--models", ",".join(result.models))
-    draws = ("--runs", str(len(result.draws)), "--prices", str(result.prices), "--seed", str(result.seed))
-    return shlex.join(("mensa-sim", "sensitivity", *models, *draws))
 
 
 def intervals_figure(result: SensitivityResult) -> go.Figure:

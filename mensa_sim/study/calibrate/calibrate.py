@@ -17,8 +17,10 @@ from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.files import write_yaml
 from mensa_sim.lookup import unknown_name
+from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.study.calibrate.system import calibrated_system
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, bits_to_bytes
 from mensa_sim.workload.graph import LayerGraph
@@ -46,6 +48,21 @@ class Calibration:
     """Mean of |predicted / measured - 1| on the other kernels."""
     error_before_percent: float
     """The same with the constants as they were, or of the plain roofline for a device."""
+
+
+def calibrate(request: CalibrateRequest) -> Calibration:
+    """Fit constants of a spec or, where no field is named, a device's kernels; an output file is written."""
+    output = None if request.output is None else Path(request.output)
+    if request.fields:
+        beside = output.parent if output else Path()
+        found = calibrate_spec(
+            request.spec, request.table, fields=request.fields, rows=request.rows, dtype=request.dtype, beside=beside
+        )
+    else:
+        found = calibrate_device(request.spec, request.table, request.dtype)
+    if output is not None:
+        write_atomically(output, found.text)
+    return found
 
 
 def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> Calibration:

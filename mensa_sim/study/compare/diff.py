@@ -11,6 +11,7 @@ from mensa_sim.io.files import MAX_FILE_BYTES
 Scalar = int | float | bool | str | None
 
 MADE_FROM = (
+    "choices",
     "inputs",
     "versions",
     "seed",

@@ -1,11 +1,10 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
 import os
-import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.errors import MensaError, UsageError
@@ -13,6 +12,7 @@ from mensa_sim.io.shipped import find
 from mensa_sim.io.store import digest_of
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.metrics import summary_metrics
+from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.study.explore.result import (
     DesignResult,
     ExploreResult,
@@ -26,9 +26,10 @@ from mensa_sim.study.explore.sampling import Points, sequence_of
 from mensa_sim.study.explore.setup import files_of, identity_of, setup_of
 from mensa_sim.study.explore.study_file import DesignOutcome, StudyFile, open_study
 from mensa_sim.study.explore.workers import Local, Workers
+from mensa_sim.study.request.command import choices_of, command_of, override_texts
 from mensa_sim.study.run.provenance import input_hashes, versions
-from mensa_sim.study.run.request import named
 from mensa_sim.study.space.check import CheckedSpace, check_space
+from mensa_sim.study.space.files import read_space
 from mensa_sim.study.space.space import Point, load_space
 
 STUDY = "study.db"
@@ -37,73 +38,45 @@ BARREN = 2000
 """Points in a row that are excluded or repeat another, after which the space counts as used up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExploreRequest:
-    """What to explore, where the study lies, and who works."""
-
-    space: str
-    folder: Path
-    trials: int | None = None
-    """Designs to run in all; none means as the space says, or every point of a grid."""
-    timeout_s: float | None = None
-    """No design is begun after so many seconds."""
-    jobs: int = 1
-    cluster: str | None = None
-    resume: bool = False
-    fresh: bool = False
-    overrides: tuple[str, ...] = ()
-    allow_code: bool = False
-    cache: bool = True
-
-    def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise UsageError(f"--jobs {self.jobs}: must be at least 1")
-        if self.trials is not None and self.trials < 1:
-            raise UsageError(f"--trials {self.trials}: must be at least 1")
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise UsageError(f"--timeout {self.timeout_s}: must be above 0 seconds")
-
-
-Progress = Callable[[int, int | None], None]
-"""Told the designs run so far and the number wanted."""
-
-
-def explore(request: ExploreRequest, progress: Progress = lambda done, wanted: None) -> ExploreResult:
+def explore(request: ExploreRequest) -> ExploreResult:
     """The designs of a space and their front.
 
     Whatever can be wrong with the space, its workloads, the study file or the cluster raises `UsageError` before any
     design is run. A design that fails is part of the result.
     """
-    space = load_space(find("spaces", request.space))
-    checked = check_space(space, request.overrides)
-    prices = request.folder / PRICES
+    space = load_space(find("spaces", str(request.space)))
+    folder, overrides = folder_of(request), override_texts(request.overrides)
+    checked = check_space(space, overrides)
+    prices = folder / PRICES
     shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
     setup = setup_of(checked, allow_code=request.allow_code, cache=request.cache, prices=shared)
-    study = open_study(
-        request.folder / STUDY, identity_of(setup, request.overrides), resume=request.resume, fresh=request.fresh
-    )
+    identity = identity_of(setup, overrides)
+    study = open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)
     try:
         shutil.rmtree(prices, ignore_errors=True)  # never trusted: what a killed exploration has left
         if os.path.lexists(prices):  # a link, or not ours to remove
             setup = replace(setup, prices=None)
         workers = _workers(setup, request)
         try:
-            _search(checked, study, workers, request, progress)
+            _search(checked, study, workers, request)
         finally:
             workers.close()
-        return replace(_result(checked, study), command=_command(request))
+        return replace(_result(checked, study), choices=choices_of(request), command=command_of("explore", request))
     finally:
         shutil.rmtree(prices, ignore_errors=True)
         study.close()
 
 
-def _command(request: ExploreRequest) -> str:
-    words = ["mensa-sim", "explore", named(request.space)]
-    for option, value in (("--trials", request.trials), ("--timeout", request.timeout_s)):
-        words += [] if value is None else [option, str(value)]
-    for override in request.overrides:
-        words += ["--set", override]
-    return shlex.join([*words, *(["--allow-code"] if request.allow_code else [])])
+def folder_of(request: ExploreRequest) -> Path:
+    """Where the study and its results lie."""
+    if request.folder is not None:
+        return Path(request.folder)
+    return explore_folder(read_space(find("spaces", str(request.space))).name)
+
+
+def explore_folder(space: str) -> Path:
+    """Where the results of a space go unless told otherwise."""
+    return Path("results") / f"explore-{space}"
 
 
 def _workers(setup: Setup, request: ExploreRequest) -> Workers:
@@ -178,9 +151,7 @@ def objectives_of_outcome(checked: CheckedSpace, outcome: DesignOutcome) -> dict
     }
 
 
-def _search(
-    checked: CheckedSpace, study: StudyFile, workers: Workers, request: ExploreRequest, progress: Progress
-) -> None:
+def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: ExploreRequest) -> None:
     """Chooses points and has them evaluated until enough designs are run, none are left, or time is up."""
     space = checked.space
     end = time.monotonic() + request.timeout_s if request.timeout_s else None
@@ -195,7 +166,7 @@ def _search(
     points = sequence_of(space, [objective.direction for objective in checked.objectives])
     number = batch_start = 0
     while True:
-        progress(search.run_count, wanted)
+        request.progress(search.run_count, wanted)
         late = end is not None and time.monotonic() >= end
         going = sum(n >= 0 for n in search.under_way)
         enough = wanted is not None and search.run_count + going >= wanted
@@ -214,7 +185,7 @@ def _search(
             batch_start = number
         else:
             break
-    progress(search.run_count, wanted)
+    request.progress(search.run_count, wanted)
 
 
 def _learn(points: Points, search: _Search, numbers: range) -> None:

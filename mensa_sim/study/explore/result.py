@@ -55,6 +55,8 @@ class ExploreResult:
     reference_failures: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
     command: str = ""
     """What to type for the same result."""
 

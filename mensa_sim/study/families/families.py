@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.hardware.files import load_system
+from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import write_atomically
 from mensa_sim.schedule.affinity import Affinity, affinities
+from mensa_sim.study.families.request import FamiliesRequest
+from mensa_sim.study.run.given import system_given
 from mensa_sim.study.run.placement import Goal, objective_named, price_problem
 from mensa_sim.workload.families.clusters import Clustering, cluster
 from mensa_sim.workload.families.paper import FAMILIES, Membership, memberships, share_inside
+from mensa_sim.workload.families.saved import families_yaml
 from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.model_kinds import MODELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,32 +45,31 @@ class FamilyStudy:
     affinities: tuple[Affinity, ...]
 
 
-def study_families(
-    workloads: Sequence[str],
-    *,
-    system: str = "mensa_g",
-    objective: str = "edp",
-    count: int | None = None,
-    cache: bool = True,
-    allow_code: bool = False,
-) -> FamilyStudy:
+def study_families(request: FamiliesRequest) -> FamilyStudy:
     """Classify and cluster the layers of workloads, and price each family on each accelerator of a system."""
-    placed = load_system(system)
-    goal = Goal(objective=objective_named(objective))
-    graphs = [load_workload(name, allow_code=allow_code, cache=cache) for name in workloads]
+    if isinstance(request.workloads, str):
+        raise UsageError(f"workloads: {request.workloads!r} is a text; give a list of them")
+    placed = system_given(request.system)
+    goal = Goal(objective=objective_named(request.objective))
+    graphs = [
+        load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in request.workloads or MODELS
+    ]
     members = [member for graph in graphs for member in memberships(graph)]
     memo = PriceMemo()
     problems = [price_problem(graph, placed, goal, memo)[1] for graph in graphs]
-    return FamilyStudy(
+    study = FamilyStudy(
         workloads=tuple(graph.name for graph in graphs),
         layers=len(members),
         rows=_rows(members),
         share_inside=share_inside(members),
-        clustering=cluster(members, count),
+        clustering=cluster(members, request.count),
         system=placed.name,
-        objective=objective,
+        objective=request.objective,
         affinities=affinities(problems),
     )
+    if request.save is not None:
+        write_atomically(Path(request.save), families_yaml(study.clustering.clusters))
+    return study
 
 
 def _rows(members: Sequence[Membership]) -> tuple[FamilyRow, ...]:

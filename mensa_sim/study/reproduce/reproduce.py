@@ -1,7 +1,7 @@
 """The claim, checked: 24 models on the paper's systems, beside the paper's figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
@@ -10,20 +10,14 @@ from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, SYSTEMS
 from mensa_sim.study.reproduce.experiments import EXPERIMENTS, main_cases, with_prices
 from mensa_sim.study.reproduce.findings import Deviation, deviations, with_alternatives
 from mensa_sim.study.reproduce.paper import chosen_models, paper_figures
+from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, row_of
-from mensa_sim.study.reproduce.workers import ModelTask, Progress, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
+from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.load import workload_files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceRequest:
-    """Which models to run, by name or kind (all 24 by default), on how many processes."""
-
-    models: tuple[str, ...] = ()
-    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +32,10 @@ class ReproduceResult:
     runs: Runs
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
+    command: str = ""
+    """What to type for the same result."""
 
     @property
     def missing(self) -> tuple[Row, ...]:
@@ -45,21 +43,18 @@ class ReproduceResult:
         return tuple(row for row in self.rows if row.ours is None)
 
 
-def reproduce(
-    request: ReproduceRequest,
-    progress: Progress = lambda done, total, model: None,
-    output: Path | None = None,
-) -> ReproduceResult:
+def reproduce(request: ReproduceRequest) -> ReproduceResult:
     """Run every case of the study; the same result on any number of processes.
 
     With an output folder each model is kept there as soon as it is done, until `forget_finished` says that the results
     are written: a run that was killed goes on where it was.
     """
-    models = chosen_models(request.models)
+    models = chosen_models(tuple(request.models))
     cases = (*main_cases(), *(case for experiment in EXPERIMENTS for case in experiment.cases()))
     files = study_files(models, (*SYSTEMS, LARGE_BUFFER))
-    finished = None if output is None else FinishedModels(output, files)
-    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress, finished)
+    finished = None if request.output is None else FinishedModels(Path(request.output), files)
+    tasks = [ModelTask(model=model, cases=cases) for model in models]
+    ran = run_models(tasks, request.jobs, request.progress, finished)
     runs = Runs(models=with_prices(ran))
     rows = tuple(
         with_alternatives(row_of(figure, runs, lambda name: system_of(name, ())), runs) for figure in paper_figures()
@@ -72,6 +67,8 @@ def reproduce(
         runs=runs,
         versions=versions(),
         inputs=input_hashes(files),
+        choices=choices_of(request),
+        command=command_of("reproduce", request),
     )
 
 

@@ -15,12 +15,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of
+from mensa_sim.study.reproduce.request import Progress
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_workload
-
-Progress = Callable[[int, int, str], None]
-"""Models done, models in all, and the one just done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

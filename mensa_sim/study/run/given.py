@@ -1,11 +1,12 @@
 """What a request names or holds: a name or a path is loaded, an object that is at hand is taken as it is."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
+from mensa_sim.study.request.command import override_texts
+from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, refuse_unsupported, workload_files
 
@@ -16,29 +17,42 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"the seed is {seed!r}, must be a whole number of at least 0")
 
 
-def graph_given(workload: str | LayerGraph, *, allow_code: bool, strict: bool, cache: bool) -> LayerGraph:
-    """The layer graph of a workload by name or path, or the graph itself."""
-    if isinstance(workload, str):
-        return load_workload(workload, allow_code=allow_code, strict=strict, cache=cache)
-    if strict:
+def graph_given(request: WorkloadRequest) -> LayerGraph:
+    """The layer graph of a workload by name or path, of a module that is at hand, or the graph itself."""
+    workload = request.workload
+    own = (request.name, request.parameter_bits, request.activation_bits) if isinstance(request, TraceRequest) else ()
+    if isinstance(workload, str | Path):
+        if request.inputs is not None or any(each is not None for each in own):
+            raise UsageError("inputs, name and bits belong to a module at hand; a workload file says its own")
+        return load_workload(workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    if not isinstance(workload, LayerGraph):
+        from mensa_sim.workload.importers.torch.module import graph_of_module
+
+        name, *bits = own or (None, None, None)
+        parameter_bits, activation_bits = (8 if each is None else each for each in bits)
+        workload = graph_of_module(
+            workload, request.inputs, name=name, parameter_bits=parameter_bits, activation_bits=activation_bits
+        )
+    if request.strict:
         refuse_unsupported(workload, workload.name)
     return workload
 
 
-def system_given(system: str | System, overrides: Sequence[str] = ()) -> System:
+def system_given(system: str | Path | System, overrides: Overrides = ()) -> System:
     """The system by name or path, or the system itself, which overrides come too late for."""
-    if isinstance(system, str):
-        return load_system(system, overrides=overrides)
-    if overrides:
-        raise UsageError(f"{system.name} is loaded already: give the overrides to load_system")
-    return system
+    texts = override_texts(overrides)
+    if isinstance(system, System):
+        if texts:
+            raise UsageError(f"{system.name} is loaded already: give the overrides to load_system")
+        return system
+    return load_system(str(system), overrides=texts)
 
 
-def workload_files_given(workload: str | LayerGraph) -> tuple[Path, ...]:
-    """The files behind a workload that was given by name or path; a graph at hand has none."""
-    return workload_files(workload) if isinstance(workload, str) else ()
+def workload_files_given(workload: object) -> tuple[Path, ...]:
+    """The files behind a workload that was given by name or path; a module or a graph at hand has none."""
+    return workload_files(str(workload)) if isinstance(workload, str | Path) else ()
 
 
-def system_files_given(*systems: str | System) -> tuple[Path, ...]:
+def system_files_given(*systems: str | Path | System) -> tuple[Path, ...]:
     """The files behind the systems that were given by name or path."""
-    return tuple(file for system in systems if isinstance(system, str) for file in system_files(system))
+    return tuple(file for system in systems if not isinstance(system, System) for file in system_files(str(system)))

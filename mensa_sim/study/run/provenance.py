@@ -34,7 +34,12 @@ def input_hashes(paths: Iterable[Path]) -> dict[str, str]:
     named: dict[str, Path] = {}
     for name, same in together.items():
         named |= {name: same[0]} if len(same) == 1 else _told_apart(same)
-    return {name: hashlib.sha256(named[name].read_bytes()).hexdigest() for name in sorted(named)}
+    return {name: file_hash(named[name]) for name in sorted(named)}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _told_apart(paths: Sequence[Path]) -> dict[str, Path]:

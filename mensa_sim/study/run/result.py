@@ -173,6 +173,8 @@ class RunResult:
     versions: Mapping[str, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each input file, by a name without absolute path."""
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 

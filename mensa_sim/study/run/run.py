@@ -14,12 +14,14 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import HOST_FED, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
-from mensa_sim.study.run.request import RunRequest, command_of, goals_of
+from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
+from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -29,21 +31,23 @@ LOGGER = logging.getLogger(__name__)
 
 def run(request: RunRequest) -> RunResult:
     """One inference of a workload on a system and on the baseline."""
-    check_seed(request.seed)
+    seed = request.seed or 0
+    check_seed(seed)
     system = system_given(request.system, request.overrides)
     baseline = system_given(request.baseline)
-    graph = graph_given(request.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
+    graph = graph_given(request)
     goal, beside = goals_of(request, system, baseline)
     return RunResult(
-        main=evaluate(graph, system, goal, seed=request.seed, on_chip=request.on_chip),
-        baseline=evaluate(graph, baseline, beside, seed=request.seed, on_chip=request.on_chip),
+        main=evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip),
+        baseline=evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip),
         versions=versions(),
-        command=command_of(request),
+        choices=choices_of(request),
+        command=command_of("run", request),
         inputs=input_hashes(
             (
                 *workload_files_given(request.workload),
                 *system_files_given(request.system, request.baseline),
-                *(Path(file) for file in (request.schedule_file, request.families_file) if file is not None),
+                *(Path(file) for file in (request.schedule, request.families) if file is not None),
             )
         ),
     )

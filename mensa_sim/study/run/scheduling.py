@@ -1,6 +1,8 @@
 """How layers are placed on a system: as the call says, else as the system's own file says, else by the defaults."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.scheduling import Scheduling
@@ -8,7 +10,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of
-from mensa_sim.study.run.placement import OBJECTIVES, Goal, objective_named
+from mensa_sim.study.request.common import ScheduledRequest
+from mensa_sim.study.run.placement import OBJECTIVES, Goal, baseline_goal, objective_named, timings_named
+from mensa_sim.study.run.request import PlaceRequest, RunRequest
+from mensa_sim.units import ms_to_ps
 
 DEFAULT = Scheduling()
 
@@ -29,6 +34,45 @@ def goal_on(
         objective=objective_named(own.objective if objective is None else objective),
         options={**kept, **(options or {})},
     )
+
+
+def goal_asked(request: ScheduledRequest, system: System) -> Goal:
+    """The goal that a request states on a system; an unknown objective is an error."""
+    goal = goal_on(system, scheduler=request.scheduler, objective=request.objective, options=request.options)
+    goal = replace(goal, timings=timings_named(request.timings))
+    if isinstance(request, PlaceRequest):
+        goal = replace(goal, pins=request.pins)
+    if isinstance(request, RunRequest):
+        goal = replace(
+            goal,
+            deadline_ps=None if request.deadline_ms is None else _deadline_ps(request.deadline_ms),
+            schedule_file=None if request.schedule is None else Path(request.schedule),
+            families_file=None if request.families is None else Path(request.families),
+            execution="parallel" if request.parallel else "serial",
+        )
+    return goal
+
+
+def goals_of(request: RunRequest, system: System, baseline: System) -> tuple[Goal, Goal]:
+    """The goals that a request states on the system and on the baseline, each scheduled as its file says if need be.
+
+    Options of the scheduler hold on the baseline where that has the same scheduler.
+    """
+    goal, beside = goal_asked(request, system), goal_asked(request, baseline)
+    if beside.scheduler != goal.scheduler:
+        beside = goal_asked(replace(request, options={}), baseline)
+    return goal, baseline_goal(baseline, beside)
+
+
+def _deadline_ps(deadline_ms: float) -> int:
+    """The deadline in ps; `UsageError` for one that is below one or not finite."""
+    try:
+        deadline_ps = ms_to_ps(deadline_ms)
+    except ValueError as error:
+        raise UsageError(f"the deadline: {error}") from error
+    if deadline_ps < 1:
+        raise UsageError(f"the deadline is {deadline_ms} ms, must be positive and at least a picosecond")
+    return deadline_ps
 
 
 def check_scheduling(system: System) -> System:

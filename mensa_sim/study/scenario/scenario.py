@@ -1,7 +1,7 @@
 """Running a scenario: several workloads with arrivals on one system, beside its baseline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -17,10 +17,13 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
+from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.fields import options_of
 from mensa_sim.study.run.given import check_seed, system_files_given, system_given
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.provenance import input_hashes, versions
-from mensa_sim.study.run.request import RunRequest, command_of, goals_of
+from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, workload_files
 
@@ -62,6 +65,8 @@ class ScenarioResult:
     baseline: ScenarioSystemResult
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 
@@ -72,11 +77,12 @@ class ScenarioResult:
         return theirs / ours if ours and theirs else None
 
 
-def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioResult:
-    """Schedule every workload of the scenario that `request.workload` names; `seed` replaces that of the file."""
-    if not isinstance(request.workload, str):
-        raise UsageError(f"{request.workload.name}: is a layer graph; a scenario is a file or a name")
-    path = find("scenarios", request.workload)
+def run_scenario(request: RunRequest) -> ScenarioResult:
+    """Schedule every workload of the scenario that the request names; a seed replaces that of the file."""
+    if not isinstance(request.workload, str | Path):
+        raise UsageError(f"a {type(request.workload).__name__} is no scenario; give a file or a name")
+    refuse_for_scenarios(request)
+    path = find("scenarios", str(request.workload))
     scenario = read_scenario(path)
     system = system_given(request.system, request.overrides)
     baseline = system_given(request.baseline)
@@ -86,15 +92,16 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
         )
         for stream in scenario.streams
     }
-    if seed is not None:
-        check_seed(seed)
-        scenario = replace(scenario, seed=seed)
+    if request.seed is not None:
+        check_seed(request.seed)
+        scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
     return ScenarioResult(
         main=scenario_on(scenario, graphs, system, goal),
         baseline=scenario_on(scenario, graphs, baseline, beside),
         versions=versions(),
-        command=command_of(request, seed=seed),
+        choices=choices_of(request),
+        command=command_of("run", request),
         inputs=input_hashes(
             (
                 path,
@@ -105,11 +112,24 @@ def run_scenario(request: RunRequest, *, seed: int | None = None) -> ScenarioRes
     )
 
 
-def is_scenario(name_or_path: str) -> bool:
-    """Whether a name or a file is a scenario rather than a workload."""
-    if name_or_path in shipped_files("scenarios"):
+ONE_WORKLOAD = ("inputs", "pins", "deadline_ms", "schedule", "families", "parallel", "on_chip")
+"""What only a request of one workload may ask."""
+
+
+def refuse_for_scenarios(request: RunRequest) -> None:
+    """`UsageError` where a request asks what a scenario cannot be asked."""
+    for option in options_of(RunRequest):
+        if option.field in ONE_WORKLOAD and getattr(request, option.field) != option.default:
+            raise UsageError(f"{option.flag} is for one workload; a scenario says its own in its file")
+
+
+def is_scenario(workload: object) -> bool:
+    """Whether a name or a file is a scenario rather than a workload; an object that is at hand is none."""
+    if not isinstance(workload, str | Path):
+        return False
+    if str(workload) in shipped_files("scenarios"):
         return True
-    path = Path(name_or_path)
+    path = Path(workload)
     return path.suffix in (".yaml", ".yml") and is_file(path) and "streams" in keys_of(path)
 
 

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mensa_sim.errors import UsageError
 from mensa_sim.study.reproduce.experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.paper import chosen_models
@@ -14,10 +13,12 @@ from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
-from mensa_sim.study.reproduce.workers import ModelTask, Progress, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
+from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES, PriceChoice
 from mensa_sim.study.sensitivity.joint import RECURRENT_SHARE, Draw, Interval, draws_of, joint_intervals
+from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 Headline = tuple[str, str, str]
@@ -31,21 +32,6 @@ HEADLINES: tuple[Headline, ...] = (
     ("throughput", "mensa_g", "eyeriss_v2"),
 )
 """Quantity, system, against; the mean over models of the models' own ratios."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SensitivityRequest:
-    """Which models, how many processes, how many joint draws: runs, and prices for each run."""
-
-    models: tuple[str, ...] = ()
-    jobs: int = 1
-    runs: int = 12
-    prices: int = 500
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.runs < 1 or self.prices < 1:
-            raise UsageError("sensitivity: the numbers of draws must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +66,28 @@ class SensitivityResult:
     seed: int
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
+    command: str = ""
+    """What to type for the same result."""
 
 
 SEARCHED = ("MAC energy", "SRAM access energy")
 """Price choices whose high end is also run with mappings searched anew, to see what keeping them hides."""
 
 
-def sensitivity(
-    request: SensitivityRequest,
-    progress: Progress = lambda done, total, model: None,
-    output: Path | None = None,
-) -> SensitivityResult:
+def sensitivity(request: SensitivityRequest) -> SensitivityResult:
     """Run every choice; the same result for the same seed on any number of processes.
 
     With an output folder each model is kept there as soon as it is done, as `reproduce` keeps it.
     """
-    models = chosen_models(request.models)
+    models = chosen_models(tuple(request.models))
     draws = draws_of(request.runs, request.seed)
     cases = _cases(draws)
     files = study_files(models, SYSTEMS)
-    finished = None if output is None else FinishedModels(output, files)
-    ran = run_models([ModelTask(model=model, cases=cases) for model in models], request.jobs, progress, finished)
+    finished = None if request.output is None else FinishedModels(Path(request.output), files)
+    tasks = [ModelTask(model=model, cases=cases) for model in models]
+    ran = run_models(tasks, request.jobs, request.progress, finished)
     runs = Runs(models=ran)
     nominal = {headline: _headline(runs, headline, MAIN) for headline in HEADLINES}
     swings = [*_priced_swings(runs, nominal), *_run_swings(runs, nominal), *_free_swings(runs, nominal)]
@@ -122,6 +109,8 @@ def sensitivity(
         seed=request.seed,
         versions=versions(),
         inputs=input_hashes(files),
+        choices=choices_of(request),
+        command=command_of("sensitivity", request),
     )
 
 

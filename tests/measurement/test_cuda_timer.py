@@ -10,13 +10,13 @@ from fake_cuda import LAUNCH_S, FakeCuda
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.cost.measured.table import Conditions
 from mensa_sim.errors import MensaError
-from mensa_sim.measure import energy
-from mensa_sim.measure import measure as measuring
-from mensa_sim.measure.energy import CounterError, NvmlMeter, nvml_meter
-from mensa_sim.measure.kernels.kernels import PreparedKernel
-from mensa_sim.measure.measure import KernelMeasurement, Progress, measure
-from mensa_sim.measure.stopwatch import Limits, time_kernel
-from mensa_sim.measure.timers import CudaTimer
+from mensa_sim.measurement import energy
+from mensa_sim.measurement import measure as measuring
+from mensa_sim.measurement.energy import CounterError, NvmlMeter, nvml_meter
+from mensa_sim.measurement.kernels.kernels import PreparedKernel
+from mensa_sim.measurement.measure import KernelMeasurement, Progress, measure
+from mensa_sim.measurement.stopwatch import Limits, time_kernel
+from mensa_sim.measurement.timers import CudaTimer
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 

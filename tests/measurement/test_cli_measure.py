@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from mensa_sim.cli import main as cli
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.measure import conditions
-from mensa_sim.measure import measure as measuring
-from mensa_sim.measure.stopwatch import Limits
+from mensa_sim.measurement import conditions
+from mensa_sim.measurement import measure as measuring
+from mensa_sim.measurement.stopwatch import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_measure_writes_a_table_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert kernels > 3
     assert call("measure", "mnist_cnn", *options).startswith(f"0 kernels measured, {kernels} in")
     header = read_timing_table(table).conditions
-    assert header.command == "mensa-sim measure mnist_cnn --device cpu --dtype float32 --threads 1"
+    assert header.command == "mensa-sim measure mnist_cnn --threads 1"
     assert "CPU time" in header.method
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Conditions, Kernel
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.measure.import_table import ImportRequest, import_table, joined
+from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.workload.layer import LoopNest
 
 TEXTS = dict.fromkeys(

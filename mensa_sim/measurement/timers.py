@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mensa_sim.measure.stopwatch import Clock, Run, Timer
+from mensa_sim.measurement.stopwatch import Clock, Run, Timer
 
 _WARM_UP_RUNS = 3
 """On a side stream before a capture, as torch's notes on CUDA graphs ask: libraries set themselves up there."""

@@ -14,10 +14,10 @@ from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.cost.measured.kernels import kernels_of
 from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, MensaError, UsageError
-from mensa_sim.measure import conditions
-from mensa_sim.measure import measure as measuring
-from mensa_sim.measure.measure import KernelMeasurement, Progress, measure
-from mensa_sim.measure.stopwatch import Limits
+from mensa_sim.measurement import conditions
+from mensa_sim.measurement import measure as measuring
+from mensa_sim.measurement.measure import KernelMeasurement, Progress, measure
+from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.layer import Layer, LoopNest
@@ -91,7 +91,7 @@ from pathlib import Path
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_measure as t
-from mensa_sim.measure import conditions
+from mensa_sim.measurement import conditions
 t.measuring._MAX_ROTATE_BYTES = 2**16
 conditions._COPY_BYTES, conditions._PRODUCT_SIZE, conditions._PROBE = 2**20, {{"cpu": 64}}, t.QUICK
 def kill(step):

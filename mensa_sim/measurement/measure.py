@@ -13,12 +13,12 @@ from mensa_sim.cost.measured.kernels import kernels_of
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing, TimingTable
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.lookup import lookup
-from mensa_sim.measure.conditions import cache_bytes, clocks, conditions_of
-from mensa_sim.measure.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
-from mensa_sim.measure.kernels.kernels import NoKernelError, first_line, prepare, raise_if_lost
-from mensa_sim.measure.random_tensors import device_of
-from mensa_sim.measure.stopwatch import Limits, Timer, read, warmed
-from mensa_sim.measure.timers import timer_of
+from mensa_sim.measurement.conditions import cache_bytes, clocks, conditions_of
+from mensa_sim.measurement.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
+from mensa_sim.measurement.kernels.kernels import NoKernelError, first_line, prepare, raise_if_lost
+from mensa_sim.measurement.random_tensors import device_of
+from mensa_sim.measurement.stopwatch import Limits, Timer, read, warmed
+from mensa_sim.measurement.timers import timer_of
 from mensa_sim.workload.graph import LayerGraph
 
 _US_PER_S = 1_000_000

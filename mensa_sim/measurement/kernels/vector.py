@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from mensa_sim.cost.measured.table import Kernel
-from mensa_sim.measure.random_tensors import RandomTensors
-from mensa_sim.measure.stopwatch import Run
+from mensa_sim.measurement.random_tensors import RandomTensors
+from mensa_sim.measurement.stopwatch import Run
 
 Unary = Callable[[torch.Tensor], torch.Tensor]
 Binary = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import torch
 
 from mensa_sim.cost.measured.table import Kernel
-from mensa_sim.measure.kernels.products import nest_of
-from mensa_sim.measure.random_tensors import RandomTensors
-from mensa_sim.measure.stopwatch import Run
+from mensa_sim.measurement.kernels.products import nest_of
+from mensa_sim.measurement.random_tensors import RandomTensors
+from mensa_sim.measurement.stopwatch import Run
 
 _CELL_KINDS: Mapping[str, tuple[int, int]] = {"lstm": (13, 8), "gru": (11, 6), "rnn": (2, 2)}
 """Vector operations per unit and halves of gates read per unit, by kind of cell."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mensa_sim.measure.stopwatch import ClockReading, Limits, interquartile_range, relative_error, time_kernel
-from mensa_sim.measure.timers import HostTimer
+from mensa_sim.measurement.stopwatch import ClockReading, Limits, interquartile_range, relative_error, time_kernel
+from mensa_sim.measurement.timers import HostTimer
 
 
 class FakeClock:

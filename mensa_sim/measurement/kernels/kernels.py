@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from mensa_sim.cost.measured.table import Kernel
-from mensa_sim.measure.kernels.products import PRODUCTS
-from mensa_sim.measure.kernels.recurrent import RECURRENT
-from mensa_sim.measure.kernels.vector import VECTOR
-from mensa_sim.measure.random_tensors import RandomTensors
-from mensa_sim.measure.stopwatch import Run
+from mensa_sim.measurement.kernels.products import PRODUCTS
+from mensa_sim.measurement.kernels.recurrent import RECURRENT
+from mensa_sim.measurement.kernels.vector import VECTOR
+from mensa_sim.measurement.random_tensors import RandomTensors
+from mensa_sim.measurement.stopwatch import Run
 
 Builder = Callable[[Kernel, RandomTensors], Run]
 

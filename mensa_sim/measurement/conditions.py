@@ -12,10 +12,10 @@ import torch
 
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Conditions
 from mensa_sim.errors import UsageError
-from mensa_sim.measure.energy import nvidia_driver
-from mensa_sim.measure.kernels.kernels import first_line, raise_if_lost
-from mensa_sim.measure.random_tensors import TORCH_DTYPES, RandomTensors
-from mensa_sim.measure.stopwatch import Limits, Run, Timer, time_kernel
+from mensa_sim.measurement.energy import nvidia_driver
+from mensa_sim.measurement.kernels.kernels import first_line, raise_if_lost
+from mensa_sim.measurement.random_tensors import TORCH_DTYPES, RandomTensors
+from mensa_sim.measurement.stopwatch import Limits, Run, Timer, time_kernel
 
 UNREAD = "not readable here"
 _PROBE = Limits(relative_error=0.01, budget_s=1.0, warm_up_s=0.1)

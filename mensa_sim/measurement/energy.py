@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 
-from mensa_sim.measure.stopwatch import Clock, Sampling
+from mensa_sim.measurement.stopwatch import Clock, Sampling
 
 RAPL_PACKAGES = Path("/sys/class/powercap")
 _MILLIJOULES_PER_J = 1000

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.measured.table import Kernel
-from mensa_sim.measure.energy import CounterError, NvmlMeter, energy_of, rapl_meter
-from mensa_sim.measure.kernels.kernels import BUILDERS, NoKernelError, prepare
-from mensa_sim.measure.kernels.recurrent import RECURRENT
-from mensa_sim.measure.kernels.vector import VECTOR
-from mensa_sim.measure.random_tensors import RandomTensors
-from mensa_sim.measure.stopwatch import Sampling
+from mensa_sim.measurement.energy import CounterError, NvmlMeter, energy_of, rapl_meter
+from mensa_sim.measurement.kernels.kernels import BUILDERS, NoKernelError, prepare
+from mensa_sim.measurement.kernels.recurrent import RECURRENT
+from mensa_sim.measurement.kernels.vector import VECTOR
+from mensa_sim.measurement.random_tensors import RandomTensors
+from mensa_sim.measurement.stopwatch import Sampling
 from mensa_sim.workload.layer import LoopNest
 
 CPU = torch.device("cpu")

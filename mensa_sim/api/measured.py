@@ -1,0 +1,86 @@
+"""What a notebook types to measure kernels, to read tables of others, and to calibrate to them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mensa_sim.api.asks import asks
+from mensa_sim.cost.measured.file import read_timing_table, table_text
+from mensa_sim.cost.measured.table import Conditions, TimingTable
+from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import write_atomically
+from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
+from mensa_sim.measurement.measure import KernelMeasurement
+from mensa_sim.measurement.measure import measure as measure_graphs
+from mensa_sim.measurement.request import ImportTimingsRequest, MeasureRequest
+from mensa_sim.measurement.stopwatch import Limits
+from mensa_sim.study.calibrate.calibrate import Calibration
+from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
+from mensa_sim.study.calibrate.request import CalibrateRequest
+from mensa_sim.study.request.command import command_of
+from mensa_sim.workload.load import load_workload
+
+
+@asks(MeasureRequest)
+def measure(request: MeasureRequest) -> KernelMeasurement:
+    """Time the kernels of workloads' layers on a device; a table that is there is continued."""
+    if isinstance(request.workloads, str) or isinstance(request.dtypes, str):
+        raise UsageError("workloads and dtypes: a text was given; give a list of them")
+    graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
+    try:
+        limits = Limits(budget_s=request.budget_s, relative_error=request.relative_error)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return measure_graphs(
+        graphs,
+        device=request.device,
+        output=Path(request.output),
+        dtypes=request.dtypes,
+        limits=limits,
+        threads=request.threads,
+        command=command_of("measure", request),
+        date=datetime.now(tz=UTC).date().isoformat(),
+        progress=request.progress,
+    )
+
+
+@asks(ImportTimingsRequest)
+def import_timings(request: ImportTimingsRequest) -> TimingTable:
+    """Turn a table that others measured into a timing table, and write it; `append` adds it to the one there."""
+    table, output = Path(request.table), Path(request.output)
+    try:
+        conditions = Conditions(
+            device=request.device_name,
+            driver="not stated",
+            torch="not stated",
+            date="not stated",
+            method=f"imported from {table.name}: {request.source}",
+            clocks_before="not stated",
+            clocks_after="not stated",
+            command="mensa-sim import-timings",
+            processors=request.processors,
+            cache_bytes=request.cache_bytes,
+            copy_bytes_per_s=request.bytes_per_s,
+            peak_macs_per_s={request.dtype: request.peak_macs_per_s},
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    kernels = ImportRequest(
+        operator=request.operator, dtype=request.dtype, columns=request.columns, where=request.where
+    )
+    imported = import_table(table, kernels, conditions)
+    if request.append:
+        imported = joined(read_timing_table(output), imported)
+    elif output.exists():
+        raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
+    write_atomically(output, table_text(imported))
+    return imported
+
+
+@asks(CalibrateRequest)
+def calibrate(request: CalibrateRequest) -> Calibration:
+    """Fit a few constants of a spec to half of a table, and judge them on the other half.
+
+    Without `fields`, `spec` is a device's name, and what is fitted is the efficiency of its kernels: a file that a
+    measured accelerator can name under `timings`.
+    """
+    return calibrate_request(request)

@@ -1,0 +1,37 @@
+"""What a notebook types to check the paper's claim, and whether it survives other choices."""
+
+from pathlib import Path
+
+from mensa_sim.api.asks import asks
+from mensa_sim.api.reproduction import Reproduction, Sensitivity
+from mensa_sim.api.shown import with_methods
+from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
+from mensa_sim.study.reproduce.request import ReproduceRequest
+from mensa_sim.study.request.command import choices_of, results_folder
+from mensa_sim.study.sensitivity.request import SensitivityRequest
+from mensa_sim.study.sensitivity.sensitivity import sensitivity as sensitivity_request
+
+
+@asks(ReproduceRequest)
+def reproduce(request: ReproduceRequest) -> Reproduction:
+    """Run the 24 models on the paper's systems and set every figure beside the paper's.
+
+    With an `output` folder the models that are done are kept there, so that a call that was cut off goes on where it
+    was, until `save` writes the results there. With `jobs` above 1 a script must guard its own start
+    (`if __name__ == "__main__":`), as worker processes import it.
+    """
+    return with_methods(reproduce_request(request), Reproduction)
+
+
+def folder_of(study: str, request: ReproduceRequest) -> Path:
+    """Where the command writes a study's results: where it is told to, else a folder of the choices."""
+    return results_folder(study, choices_of(request)) if request.output is None else Path(request.output)
+
+
+@asks(SensitivityRequest)
+def sensitivity(request: SensitivityRequest) -> Sensitivity:
+    """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?
+
+    Output folder and jobs are as for `reproduce`.
+    """
+    return with_methods(sensitivity_request(request), Sensitivity)

@@ -1,0 +1,109 @@
+"""What every result can do in a notebook besides holding its figures: show itself, save itself, become a data frame."""
+
+import dataclasses
+import html
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from mensa_sim.errors import UsageError
+from mensa_sim.lookup import lookup
+from mensa_sim.report.page.output_folder import MARKER, write_folder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import RenderableType
+
+T = TypeVar("T")
+COLUMNS = 100
+"""Width of the tables in a notebook, and of a result as text."""
+
+
+class Shown(ABC):
+    """What every result can do besides holding its figures."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def _title(self) -> str:
+        """What was run on what."""
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where the command writes it unless told otherwise: a name for what was run, and for choices of one's own."""
+
+    @abstractmethod
+    def table(self) -> "RenderableType":
+        """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""
+
+    @abstractmethod
+    def files(self) -> Mapping[str, str]:
+        """The files that the command writes: name to text."""
+
+    keeps: ClassVar[Collection[str]] = ()
+    """What the study keeps in the folder while it is under way."""
+
+    @abstractmethod
+    def _csv(self) -> str:
+        """The rows of the data frame, as CSV."""
+
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds: plain numbers in the unit of their name."""
+        summary: dict[str, Any] = json.loads(self.files()[MARKER])
+        return summary
+
+    def save(self, folder: str | Path | None = None, *, force: bool = False) -> Mapping[str, str]:
+        """Writes the files into a folder, each whole or not at all, and gives them: name to text.
+
+        Without a folder they go where the command puts them; one that holds others' files needs `force`.
+        """
+        files = self.files()
+        write_folder(self.folder if folder is None else Path(folder), files, self.keeps, force=force)
+        return files
+
+    def to_pandas(self) -> "DataFrame":
+        """The rows as a data frame: a layer, a stream, a system or a design each; units stand in the columns' names."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise UsageError("to_pandas needs pandas: pip install 'mensa-sim[pandas]'") from error
+        return pandas.read_csv(io.StringIO(self._csv())).convert_dtypes()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._title}>"
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=COLUMNS, highlight=False)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class DrawnResult(Shown):
+    """A result with figures."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+
+    def figure(self, name: str | None = None) -> Any:
+        """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
+        figures = self.figures()
+        return lookup(figures, name or next(iter(figures)), "figure")
+
+
+def with_methods(record: Any, kind: type[T]) -> T:
+    """The record of a study as one that also shows and saves itself."""
+    return kind(**{field.name: getattr(record, field.name) for field in dataclasses.fields(record)})

@@ -1,0 +1,37 @@
+"""A result as a command delivers it: the files in a folder, and its tables or its JSON on standard output."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mensa_sim.cli.printing import show, show_results, write
+
+if TYPE_CHECKING:
+    from mensa_sim.api.shown import Shown
+
+
+def deliver(
+    run: "Callable[[], Shown]",
+    output: Path | None,
+    keeps: Collection[str] = (),
+    *,
+    as_json: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Run a study and write its files; a folder that somebody else uses is refused before any work.
+
+    `keeps` names what a study under way has in its folder.
+    """
+    from mensa_sim.report.page.output_folder import MARKER, refuse_foreign
+
+    if output is not None:
+        refuse_foreign(output, keeps, force=force)
+    result = run()
+    folder = output or result.folder
+    files = result.save(folder, force=force)
+    if as_json:
+        write(files[MARKER])
+    elif not quiet:
+        show(result.table())
+        show_results(folder, files)

@@ -1,0 +1,54 @@
+"""What to explore, where the study lies, and who works."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.errors import UsageError
+from mensa_sim.study.request.common import Overrides
+from mensa_sim.study.request.fields import spelled
+
+Progress = Callable[[int, int | None], None]
+"""Told the designs run so far and the number wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreRequest:
+    """A design space to search, with the folder in which the study lies."""
+
+    space: str | Path = field(kw_only=False, metadata=spelled(kinds=("spaces",)))
+    """Space file, or the bare name of a shipped one."""
+    trials: int | None = field(default=None, metadata=spelled(minimum=1))
+    """Designs to run in all; else as the space says, or every point."""
+    timeout_s: float | None = field(default=None, metadata=spelled("--timeout"))
+    """Begin no design after so many seconds."""
+    jobs: int = field(default=1, metadata=spelled(minimum=1, role="means", absent=os.cpu_count))
+    """Worker processes; a command takes all cores unless told."""
+    cluster: str | None = field(default=None, metadata=spelled(role="means"))
+    """Address of a Dask scheduler, tcp://..."""
+    resume: bool = field(default=False, metadata=spelled(role="means"))
+    """Go on with the study in the results folder."""
+    folder: str | Path | None = field(default=None, metadata=spelled("--output", role="means"))
+    """Folder for the results."""
+    overrides: Overrides = field(default=(), metadata=spelled("--set", form="texts"))
+    """FIELD=VALUE on any field of the system; repeatable."""
+    allow_code: bool = field(default=False, metadata=spelled(role="permission"))
+    """Let workloads name code outside the shipped models."""
+    cache: bool = field(
+        default=True,
+        metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
+    )
+    """Whether traced graphs are kept, and taken from where they were kept before."""
+    force: bool = field(default=False, metadata=spelled(role="means"))
+    """Start anew where a study lies."""
+    progress: Progress = field(default=lambda done, wanted: None, metadata=spelled(role="means", at_hand=True))
+    """Told the designs run so far and the number wanted."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs}: must be at least 1")
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"--trials {self.trials}: must be at least 1")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise UsageError(f"--timeout {self.timeout_s}: must be above 0 seconds")

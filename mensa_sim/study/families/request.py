@@ -1,0 +1,36 @@
+"""Whose layers to put into families."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mensa_sim.study.request.fields import spelled
+
+if TYPE_CHECKING:
+    from mensa_sim.hardware.system import System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamiliesRequest:
+    """Workloads whose layers are put into families, and the system that prices these."""
+
+    workloads: Sequence[str | Path] = field(
+        default=(), kw_only=False, metadata=spelled(form="names", kinds=("workloads",))
+    )
+    """Workloads; without any, the 24 models."""
+    system: "str | Path | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
+    """System or accelerator: file or bare name."""
+    objective: str = field(default="edp", metadata=spelled(words=("edp", "latency", "energy")))
+    """What a layer is to cost little of: edp, latency or energy."""
+    count: int | None = field(default=None, metadata=spelled(minimum=2))
+    """Clusters; without it, as many as part best."""
+    save: str | Path | None = field(default=None, metadata=spelled(role="means"))
+    """Write the clusters here, for run --families."""
+    allow_code: bool = field(default=False, metadata=spelled(role="permission"))
+    """Let the workloads name code outside the shipped models."""
+    cache: bool = field(
+        default=True,
+        metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
+    )
+    """Whether traced graphs are kept, and taken from where they were kept before."""

@@ -1,0 +1,32 @@
+"""Which models the claim is checked on."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.errors import UsageError
+from mensa_sim.study.request.fields import spelled
+
+Progress = Callable[[int, int, str], None]
+"""Told the models done, the models in all, and the one just done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceRequest:
+    """Models on the paper's systems."""
+
+    models: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("models",)))
+    """Models or kinds (cnn, lstm, ...); repeatable. All 24."""
+    jobs: int = field(default=1, metadata=spelled(minimum=1, role="means", absent=os.cpu_count))
+    """Worker processes; a command takes all cores unless told."""
+    output: str | Path | None = field(default=None, metadata=spelled(role="means"))
+    """Folder for the results; a run that was killed goes on there."""
+    progress: Progress = field(default=lambda done, total, model: None, metadata=spelled(role="means", at_hand=True))
+    """Told the models done, the models in all, and the one just done."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.models, str):
+            raise UsageError(f"models: {self.models!r} is a text; give a list of them")
+        if self.jobs < 1:
+            raise UsageError(f"jobs is {self.jobs}, must be at least 1")

@@ -1,0 +1,132 @@
+"""An option of a study is a field of its request record; how a command line spells it stands beside the field.
+
+The command line, the command to repeat, the choices in a summary and the function of the API are derived from here:
+adding an option to a study is one field with its default and, as its docstring, its help.
+"""
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+Form = Literal["value", "flag", "texts", "names", "pairs", "numbers"]
+"""One value; a flag without one; texts, each with the flag before it; names joined by commas; `NAME=VALUE` texts."""
+
+Role = Literal["choice", "permission", "means"]
+"""A choice decides what comes out and stands in the summary; a permission is part of the command to repeat alone; by
+what means a result is come to (processes, caches, folders) is of no concern to either."""
+
+SPELLING = "spelling"
+"""The key of a field's metadata."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """How a field is written on a command line, where its name, type and docstring do not say it."""
+
+    flag: str = ""
+    """`--set`; the field's name where none is given, and none at all for a leading argument."""
+    form: Form = "value"
+    stands_for: object = True
+    """What a flag sets the field to."""
+    help: str = ""
+    """In place of the docstring, for a flag that says the contrary of its field."""
+    commas: bool = False
+    """Whether commas part several pairs in one text, as they part names."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of what ships, whose names a shell completes."""
+    words: tuple[str, ...] = ()
+    """Words that a shell completes."""
+    minimum: int | None = None
+    role: Role = "choice"
+    file: bool = False
+    """Whether it names a file, whose content is the choice."""
+    at_hand: bool = False
+    """Whether it is an object that no command line can say."""
+    absent: Callable[[], object] | None = None
+    """What a command line takes where the option is absent, if that is not the field's default."""
+
+
+def spelled(flag: str = "", **settings: Any) -> Mapping[str, Spelling]:
+    """The metadata of a field."""
+    return {SPELLING: Spelling(flag=flag, **settings)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOption:
+    """A field of a request as an option: what it is called and what it takes."""
+
+    field: str
+    flag: str
+    """Empty for an argument, which is known by its place."""
+    text: str
+    """What the field means: its docstring."""
+    spelling: Spelling
+    form: Form
+    kind: type
+    """Of one value on a command line; text where the field takes objects that are at hand."""
+    default: object
+    """`dataclasses.MISSING` where there is none."""
+
+    @property
+    def help(self) -> str:
+        """What the option means on a command line."""
+        return self.spelling.help or self.text
+
+    @property
+    def required(self) -> bool:
+        """Whether a request cannot be made without it."""
+        return self.default is dataclasses.MISSING
+
+    @property
+    def name(self) -> str:
+        """What summaries call it: its flag as an identifier, or the field of an argument."""
+        return self.flag.lstrip("-").replace("-", "_") or self.field
+
+
+def options_of(request: type[Any]) -> tuple[StudyOption, ...]:
+    """The options of a request record, in the order of its fields, those of its bases first."""
+    texts = _docstrings(request)
+    return tuple(_option(field, texts.get(field.name, "")) for field in dataclasses.fields(request))
+
+
+def _option(field: "dataclasses.Field[Any]", text: str) -> StudyOption:
+    spelling: Spelling = field.metadata.get(SPELLING, Spelling())
+    argument = field.kw_only is False and not spelling.flag
+    return StudyOption(
+        field=field.name,
+        flag="" if argument else spelling.flag or f"--{field.name.replace('_', '-')}",
+        text=text,
+        spelling=spelling,
+        form="flag" if field.type is bool else spelling.form,
+        kind=_kind(field.type),
+        default=field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default,
+    )
+
+
+def _kind(annotation: object) -> type:
+    """The type of one value: that of an annotation such as `int | None`, text for all that is more than that.
+
+    >>> _kind(float | None), _kind("str | System"), _kind(tuple[str, ...])
+    (<class 'float'>, <class 'str'>, <class 'str'>)
+    """
+    types = [each for each in get_args(annotation) or (annotation,) if each is not type(None)]
+    return next((each for each in (bool, int, float, Path) if types == [each]), str)
+
+
+def _docstrings(record: type[Any]) -> dict[str, str]:
+    """The docstring of each field: the text below it, of a record or of its bases."""
+    found: dict[str, str] = {}
+    for base in reversed(record.__mro__):
+        if dataclasses.is_dataclass(base):
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(tree, ast.ClassDef)
+            for line, below in zip(tree.body, tree.body[1:], strict=False):
+                if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                    match below:
+                        case ast.Expr(value=ast.Constant(value=str() as text)):
+                            found[line.target.id] = " ".join(text.split())
+    return found

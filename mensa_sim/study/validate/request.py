@@ -1,0 +1,28 @@
+"""What predictions are held against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.study.request.fields import spelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateRequest:
+    """Measurements of a file, else those that ship, and those of a reference folder beside them."""
+
+    data: str | Path | None = field(default=None, kw_only=False, metadata=spelled("--data", file=True))
+    """Measurement file: CSV of workload,system,metric,measured,source."""
+    reference: str | Path | None = None
+    """Folder of reference data, taken beside the rest."""
+    allow_code: bool = field(default=False, metadata=spelled(role="permission"))
+    """Let workloads name code outside the shipped models."""
+    cache: bool = field(
+        default=True,
+        metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
+    )
+    """Whether traced graphs are kept, and taken from where they were kept before."""
+    progress: Callable[[int, int], None] = field(
+        default=lambda done, wanted: None, metadata=spelled(role="means", at_hand=True)
+    )
+    """Told the rows predicted so far and their number."""
