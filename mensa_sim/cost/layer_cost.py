@@ -80,6 +80,8 @@ class LayerCost:
     overlap: bool = True
     buffered_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes that the mapping holds at once in a buffer, `parameter` or `activation`; absent where unknown."""
+    stored_bytes: int | None = None
+    """The layer's parameters as they are stored and fetched, padding included; none: the layer's own bytes."""
     mapping: str = ""
     """The tiling and loop order chosen, or where a measured time comes from; for people."""
     error_percent: float | None = None

@@ -11,7 +11,8 @@ from typing import Any
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
 from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, set_field
-from mensa_sim.hardware.memory import HostLink, Link, Memory, MemoryEntry
+from mensa_sim.hardware.host import HostLink
+from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System

@@ -88,30 +88,3 @@ class Link:
     def transfer_pj(self, size_bytes: int) -> float:
         """Dynamic energy of moving bytes over the link."""
         return BITS_PER_BYTE * size_bytes * self.energy_pj_per_bit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLink:
-    """What one inference costs at the interface of an accelerator that a host feeds, as Coral's over USB or PCIe.
-
-    The graph's inputs cross at `in_bytes_per_s`, its outputs at `out_bytes_per_s`, before and after all layers; the
-    memory's channel carries parameters that do not fit on chip, and the instructions.
-    """
-
-    overhead_ps: int
-    """Time per inference in which the host prepares and nothing else happens."""
-    in_bytes_per_s: int
-    out_bytes_per_s: int
-    instruction_bytes_per_layer: int = 0
-    """Instructions that cross the memory's channel in each inference."""
-    output_channel_multiple: int = 1
-    """The channels of the graph's outputs are padded to a multiple of this when they are read back."""
-    board_mw: float = 0.0
-    """Power of the host and the board around the accelerator while the inference lasts, where it is measured too."""
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        _positive("host", in_bytes_per_s=self.in_bytes_per_s, out_bytes_per_s=self.out_bytes_per_s)
-        least = min(self.overhead_ps, self.instruction_bytes_per_layer, self.board_mw, self.output_channel_multiple - 1)
-        if least < 0:
-            raise ValueError("host: an overhead, instruction size, power or channel multiple is out of range")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
-from mensa_sim.hardware.memory import HostLink, Link, Memory
+from mensa_sim.hardware.host import HOST, HostLink
+from mensa_sim.hardware.memory import Link, Memory
 from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
@@ -62,6 +63,8 @@ class System:
         for family, name in self.families.items():
             if name not in names:
                 faults.append(f"families.{family}: unknown accelerator {name!r}")
+        if self.host is not None and HOST in {*names, *self.memories}:
+            faults.append(f"{HOST!r} names the host, so no memory or accelerator may be called so")
         if faults:
             raise ValueError("; ".join(faults))
 

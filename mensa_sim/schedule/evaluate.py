@@ -11,7 +11,7 @@ class Prediction:
     """Latency and dynamic energy of an assignment, without contention and with every tensor through memory."""
 
     serial_ps: int
-    """Layer after layer: every latency and every copy between memories, added up."""
+    """Layer after layer: every latency and every copy between memories, added up, after what a host takes."""
     parallel_ps: int
     """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order."""
     dynamic_pj: float
@@ -32,7 +32,7 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
     A copy waits for nothing but its producer: it delays the readers in that memory and occupies no accelerator.
     """
     parallel_ps, starts_ps = _list_schedule(problem, assignment, order or range(len(problem.units)))
-    serial_ps = 0
+    serial_ps = problem.host_ps
     dynamic_pj = 0.0
     for unit, accelerator in zip(problem.units, assignment, strict=True):
         option = unit.option(accelerator)
@@ -57,7 +57,7 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
 
 def _list_schedule(problem: Problem, assignment: Sequence[int], order: Sequence[int]) -> tuple[int, list[int]]:
     """Makespan and start times; an order that takes a consumer before its producer is an error."""
-    free_ps = [0] * len(problem.accelerators)
+    free_ps = [problem.host_ps] * len(problem.accelerators)
     starts_ps = [-1] * len(problem.units)
     finish_ps = [-1] * len(problem.units)
     for index in order:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.host_traffic import host_traffic
 from mensa_sim.hardware.routes import handovers, routes_of
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
@@ -55,6 +56,7 @@ def problem_of(
         objective=objective,
         deadline_ps=deadline_ps,
         execution=execution,
+        host_ps=0 if system.host is None else system.host.overhead_ps,
     )
     require_runnable(problem)
     return problem
@@ -88,11 +90,14 @@ def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Op
         return Refusal(reason="; ".join(reason if whole else f"{name}: {reason}" for name, reason in reasons.items()))
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     found = [costs.cost(layer.name, accelerator) for layer in layers]
+    traffic = host_traffic(layers, costs.graph, costs.system, accelerator)
+    outside_ps, outside_pj = (traffic.time_ps, traffic.energy_pj) if traffic else (0, 0.0)
     return Option(
-        latency_ps=sum(cost.latency_ps(bandwidth) for cost in found),
-        energy_pj=sum(cost.energy_pj for cost in found),
+        latency_ps=sum(cost.latency_ps(bandwidth) for cost in found) + outside_ps,
+        energy_pj=sum(cost.energy_pj for cost in found) + outside_pj,
         compute_ps=sum(cost.on_chip_ps for cost in found),
-        memory_ps=sum(transfer_ps(cost.memory_bytes, bandwidth) for cost in found),
+        memory_ps=sum(transfer_ps(cost.memory_bytes, bandwidth) for cost in found) + outside_ps,
+        outside_ps=outside_ps,
     )
 
 

@@ -44,6 +44,8 @@ class Problem:
     objective: Objective = "edp"
     deadline_ps: int | None = None
     execution: Execution = "serial"
+    host_ps: int = 0
+    """Time in which a host prepares an inference, before anything of it runs."""
 
     def __post_init__(self) -> None:
         count = len(self.accelerators)

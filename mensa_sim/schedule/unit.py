@@ -16,10 +16,18 @@ class Option:
     """Time of array and buffers alone."""
     memory_ps: int = 0
     """Time that its traffic occupies the memory channel."""
+    outside_ps: int = 0
+    """Of the latency, the part before and after the accelerator is at work: what crosses to and from a host."""
 
     def __post_init__(self) -> None:
-        if min(self.latency_ps, self.compute_ps, self.memory_ps) < 0 or not 0 <= self.energy_pj < float("inf"):
+        times_ps = self.busy_ps, self.compute_ps, self.memory_ps, self.outside_ps
+        if min(times_ps) < 0 or not 0 <= self.energy_pj < float("inf"):
             raise ValueError("option: times must not be negative, energy neither, and finite")
+
+    @property
+    def busy_ps(self) -> int:
+        """How long it keeps its accelerator."""
+        return self.latency_ps - self.outside_ps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

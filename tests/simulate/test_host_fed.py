@@ -1,18 +1,27 @@
 """An accelerator that a host feeds: what crosses the link when, and which parameters stay in its tiles."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulation_problems import accelerator, chain, cost, layer, system, table
+from simulation_problems import accelerator, chain, cost, everything_on, layer, link, memory, system, table
 
+from mensa_sim.cost.fed import ON_CHIP, as_fed
 from mensa_sim.cost.layer_cost import STREAMED
-from mensa_sim.errors import UsageError
-from mensa_sim.hardware.memory import HostLink
+from mensa_sim.cost.parameter_cache import cached_parameters, copies, first_tile_bytes, stored_bytes
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.host import HostLink
+from mensa_sim.hardware.host_traffic import host_bytes
 from mensa_sim.hardware.parameter_store import ParameterStore
-from mensa_sim.simulate.host_fed import ON_CHIP, host_bytes, host_fed_in_turn, is_host_fed
-from mensa_sim.simulate.plan.parameter_cache import cached_parameters, copies, first_tile_bytes, stored_bytes
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.evaluate import evaluate
+from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
+from mensa_sim.simulate.metrics.inference import energy_by_component
+from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 HOST = HostLink(overhead_ps=1000, in_bytes_per_s=10**9, out_bytes_per_s=2 * 10**9, output_channel_multiple=16)
@@ -35,20 +44,33 @@ def weighted(name: str, nest: LoopNest) -> Layer:
     return Layer(name=name, operator="conv2d", nest=nest, parameters=(weights,))
 
 
-def timed(sizes: dict[str, int], buffer: int = 0, turn: int = 0) -> list[tuple[str, str, int, int]]:
-    """Kind, layer, start and end in ns of what crosses the link and what runs, of layers with so many parameters."""
-    layers = [layer(name, parameter_bytes=size) for name, size in sizes.items()]
+def fed(layers: Sequence[Layer], platform: System) -> CostTable:
+    """The costs of a chain whose layers take 10 cycles each."""
+    found = [
+        each
+        for own in layers
+        for placed in platform.accelerators
+        for each in as_fed(
+            {kept: cost(own.name, placed.name, compute=10) for kept in (STREAMED, ON_CHIP)}, own, placed.name, platform
+        ).values()
+    ]
+    return table(chain(*layers), platform, found)
+
+
+def with_ends(sizes: dict[str, int]) -> list[Layer]:
+    """Layers with so many parameters, 5 bytes of input and 32 of output."""
+    layers = [layer(name, parameter_bytes=size, output_bytes=8) for name, size in sizes.items()]
     layers[0] = replace(layers[0], model_input_bytes=5)
     layers[-1] = replace(layers[-1], model_output_bytes=32)
-    graph = chain(*layers)
+    return layers
+
+
+def timed(sizes: dict[str, int], buffer: int = 0, turn: int = 0) -> list[tuple[str, str, int, int]]:
+    """Resource, layer, start and end in ns of what crosses the link and what runs."""
     platform = replace(system([accelerator("acc", parameter_buffer=buffer)]), host=HOST)
-    costs = table(
-        graph,
-        platform,
-        [cost(name, "acc", compute=10, residency=residency) for name in sizes for residency in (STREAMED, ON_CHIP)],
-    )
-    timeline = host_fed_in_turn(graph, costs)[turn]
-    moved = [span for span in timeline.spans if span.end_ps > span.start_ps]
+    costs = fed(with_ends(sizes), platform)
+    timeline = simulate_in_turn(costs.graph, costs, everything_on(costs.graph, "acc"), FULL, inferences=2)[turn]
+    moved = [span for span in timeline.spans if span.end_ps > span.start_ps and span.resource != "host"]
     seen = [(span.resource, span.layer, span.start_ps // 1000, span.end_ps // 1000) for span in moved]
     return sorted(seen, key=lambda each: (each[2], each[0]))
 
@@ -64,15 +86,16 @@ def test_overhead_input_layers_and_output_follow_each_other() -> None:
 
 
 def test_parameters_cross_one_layer_ahead_and_no_earlier() -> None:
-    """b's come while a runs; c's wait until b has begun, though the link is idle before."""
+    """b's come behind a's; c's wait until b has begun, though the link is idle before, and c runs beside their rest."""
     assert timed({"a": 3, "b": 4, "c": 20}) == [
         ("ram", "a", 1, 6),
         ("acc", "a", 6, 16),
         ("ram", "a", 6, 9),
-        ("ram", "b", 9, 13),
+        ("ram", "b", 6, 13),
         ("acc", "b", 16, 26),
-        ("ram", "c", 16, 36),
+        ("ram", "c", 16, 26),
         ("acc", "c", 26, 36),
+        ("ram", "c", 26, 36),
         ("ram", "c", 36, 52),
     ]
 
@@ -128,13 +151,77 @@ def test_outputs_are_padded_to_the_channels_that_the_host_reads() -> None:
     """Of 10 channels 16 are read; a layer without a nest has the channels of the one before it."""
     conv = weighted("conv", LoopNest(K=10, C=3, OY=2, OX=2))
     graph = chain(conv, replace(layer("add"), model_output_bytes=40))
-    assert host_bytes(graph, HOST).output_bytes == 64
-    assert host_bytes(chain(replace(layer("add"), model_output_bytes=40)), HOST).output_bytes == 48
+    assert host_bytes(graph["add"], graph, HOST).output_bytes == 64
+    alone = chain(replace(layer("add"), model_output_bytes=40))
+    assert host_bytes(alone["add"], alone, HOST).output_bytes == 48
 
 
-def test_a_host_feeds_exactly_one_accelerator() -> None:
-    graph = chain(layer("a"))
-    pair = replace(system([accelerator("one"), accelerator("two")]), host=HOST)
-    assert not is_host_fed(pair)
-    with pytest.raises(UsageError, match="exactly one"):
-        host_fed_in_turn(graph, table(graph, pair, [cost("a", "one")]))
+def two_sticks(sizes: dict[str, int], host: HostLink, *, one_channel: bool = False) -> tuple[CostTable, dict[str, str]]:
+    """Layers on two accelerators in turn, behind one host: each on its own channel, or both on one."""
+    channels = {"usb_a": memory(), "usb_b": memory()}
+    places = [accelerator("left", "usb_a"), accelerator("right", "usb_a" if one_channel else "usb_b")]
+    platform = replace(system(places, channels, [link("usb_a", "usb_b")]), host=host)
+    layers = with_ends(sizes)
+    return fed(layers, platform), {each.name: ("left", "right")[index % 2] for index, each in enumerate(layers)}
+
+
+@pytest.mark.parametrize("one_channel", [True, False])
+def test_between_two_chips_behind_one_host_a_tensor_goes_out_and_in_again_and_the_host_prepares_once(
+    one_channel: bool,
+) -> None:
+    """8 bytes leave at 2 GB/s and enter at 1 GB/s; between two channels they cross a link at 1 GB/s after 0.1 ns."""
+    costs, on = two_sticks({"a": 0, "b": 0}, HOST, one_channel=one_channel)
+    timeline = simulate(costs.graph, costs, on)
+    between_ps = 8 * 500 + 8 * 1000 + (0 if one_channel else 100 + 8 * 1000)
+    assert timeline.end_ps == 1000 + 5000 + 10_000 + between_ps + 10_000 + 16_000
+    assert [span.end_ps for span in timeline.spans if span.kind == "host"] == [1000]
+
+
+hosts = st.builds(
+    HostLink,
+    overhead_ps=st.integers(0, 10**6),
+    in_bytes_per_s=st.sampled_from((10**9, 3 * 10**8, 7_777_777)),
+    out_bytes_per_s=st.sampled_from((2 * 10**9, 10**8, 3_333_333)),
+    output_channel_multiple=st.integers(1, 64),
+)
+SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=6).map(
+    lambda found: {f"l{i}": s for i, s in enumerate(found)}
+)
+
+
+@given(sizes=SIZES, host=hosts, slower=hosts, one_channel=st.booleans(), options=st.sampled_from((PLAIN, FULL)))
+def test_a_slower_host_is_never_faster(
+    sizes: dict[str, int], host: HostLink, slower: HostLink, one_channel: bool, options: Options
+) -> None:
+    worse = HostLink(
+        overhead_ps=max(host.overhead_ps, slower.overhead_ps),
+        in_bytes_per_s=min(host.in_bytes_per_s, slower.in_bytes_per_s),
+        out_bytes_per_s=min(host.out_bytes_per_s, slower.out_bytes_per_s),
+        output_channel_multiple=host.output_channel_multiple,
+    )
+    ends = []
+    for each in (host, worse):
+        costs, on = two_sticks(sizes, each, one_channel=one_channel)
+        ends.append([turn.end_ps for turn in simulate_in_turn(costs.graph, costs, on, options, inferences=2)])
+    assert ends[0][0] <= ends[1][0]
+    assert ends[0][1] <= ends[1][1]
+
+
+@given(sizes=SIZES, host=hosts, one_channel=st.booleans())
+def test_what_is_predicted_is_simulated_where_nothing_overlaps(
+    sizes: dict[str, int], host: HostLink, one_channel: bool
+) -> None:
+    """A chain without prefetch; the sum of what its tensors, layers and host take, to the picosecond."""
+    costs, on = two_sticks(sizes, host, one_channel=one_channel)
+    problem = problem_of(costs.graph, costs.system, costs, static_mw=0.0)
+    expected = evaluate(problem, [problem.accelerators.index(on[unit.name]) for unit in problem.units])
+    timeline = simulate(costs.graph, costs, on)
+    alone = len({*on.values()}) == 1
+    assert timeline.end_ps == expected.serial_ps if alone else timeline.end_ps <= expected.serial_ps
+    energy_pj = math.fsum(energy_by_component(timeline.spans).values())
+    assert math.isclose(energy_pj, expected.dynamic_pj, rel_tol=1e-12)
+
+
+def test_a_memory_may_not_bear_the_hosts_name() -> None:
+    with pytest.raises(ValueError, match="names the host"):
+        replace(system([accelerator("acc", "host")], {"host": memory()}), host=HOST)

@@ -136,7 +136,7 @@ def resident_table(sizes: dict[str, int], saved: dict[str, int], buffer: int) ->
 
 def pinned(costs: CostTable, policy: str, buffer: int) -> list[str]:
     plan = make_plan(costs.graph, costs, everything_on(costs.graph, "acc"), Options(parameters=policy))
-    found = pin([plan], "acc", buffer, policy)
+    found = pin([plan], accelerator("acc", parameter_buffer=buffer), policy, behind_host=False)
     assert found.size_bytes <= buffer
     return [plan.units[index].name for _, index in sorted(found.units)]
 

@@ -9,6 +9,7 @@ from mensa_sim.cost.counts.counts import whole_words
 from mensa_sim.cost.counts.nest import NestCounts, precision_of, price_mapping
 from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import buffered_bytes
 from mensa_sim.cost.mapping.mapping import NestMapping
@@ -60,7 +61,7 @@ def price(
             refusals[layer, accelerator] = found
             continue
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
-        for residency, cost in found.items():
+        for residency, cost in as_fed(found, graph[layer], accelerator, system).items():
             if id(cost) not in renamed:
                 renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
             costs[layer, accelerator, residency] = renamed[id(cost)]

@@ -52,6 +52,7 @@ class MakespanProgram:
         horizon_ps = min(candidate.prediction.parallel_ps for candidate in self._known)
         worst_ps = np.where(arrays.allowed, arrays.latency_ps, 0.0).max(axis=1).sum()
         worst_ps += arrays.copy_ps.max(axis=(1, 2), initial=0.0).sum() * len(arrays.memories)
+        worst_ps += self.problem.host_ps
         self._scale_ps = max(1.0, horizon_ps / 1e3)
         """Times in the program are in these: HiGHS's tolerances are absolute."""
         self._horizon = max(1.0, float(worst_ps) / self._scale_ps)
@@ -60,7 +61,8 @@ class MakespanProgram:
         self._program = LinearProgram()
         self._energies: dict[int, float] = {}
         self._places = self._placements()
-        self._starts = [self._program.variable(high=self._horizon) for _ in self.problem.units]
+        host = self.problem.host_ps / self._scale_ps
+        self._starts = [self._program.variable(low=host, high=self._horizon) for _ in self.problem.units]
         limit = self._horizon if deadline_ps is None else min(self._horizon, deadline_ps / self._scale_ps)
         self._makespan = self._program.variable(low=min(self._shortest_ps / self._scale_ps, limit), high=limit)
         self._precedences()
@@ -158,7 +160,7 @@ class MakespanProgram:
                 for index, places in enumerate(self._places)
                 if accelerator in places
             ]
-            self._program.row([(self._makespan, 1.0), *work], low=0.0)
+            self._program.row([(self._makespan, 1.0), *work], low=self.problem.host_ps / self._scale_ps)
 
     def _orders(self) -> bool:
         pairs = unordered_pairs(self._arrays)
@@ -185,13 +187,15 @@ def critical_path_ps(arrays: Arrays) -> float:
     fastest = arrays.latency_ps.min(axis=1)
     ends = [0.0] * len(fastest)
     for index, tensors in enumerate(arrays.problem.incoming):
-        ends[index] = max((ends[tensor.producer] for tensor in tensors), default=0.0) + float(fastest[index])
+        begin_ps = max((ends[tensor.producer] for tensor in tensors), default=float(arrays.problem.host_ps))
+        ends[index] = begin_ps + float(fastest[index])
     return max(ends, default=0.0)
 
 
 def least_load_ps(arrays: Arrays) -> float:
     """The work that remains if every unit is at its fastest and all accelerators share it evenly."""
-    return float(arrays.latency_ps.min(axis=1).sum()) / len(arrays.problem.accelerators)
+    problem = arrays.problem
+    return problem.host_ps + float(arrays.latency_ps.min(axis=1).sum()) / len(problem.accelerators)
 
 
 def consistent_order(arrays: Arrays, assignment: Sequence[int], starts_ps: Sequence[int]) -> list[int]:

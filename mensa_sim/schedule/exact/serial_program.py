@@ -41,18 +41,19 @@ class SerialProgram:
             self._latency_ps[column] = arrays.copy_ps[copy]
         if deadline_ps is not None:
             terms = [(column, value / deadline_ps) for column, value in enumerate(self._latency_ps) if value]
-            self._program.row(terms, high=1.0)
+            self._program.row(terms, high=1.0 - self.problem.host_ps / deadline_ps)
 
     def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
         """The best found in the time left, with the bound proved by then."""
         self._program.costs = list(energy_weight * self._dynamic_pj + latency_weight * self._latency_ps)
         bound = cheapest_apart(self._arrays, energy_weight, latency_weight)
         found = list(self._known)
-        known = min(candidate.weighted(energy_weight, latency_weight) for candidate in found)
+        host = latency_weight * self.problem.host_ps
+        known = min(candidate.weighted(energy_weight, latency_weight) for candidate in found) - host
         finished = False
         while (left_s := self._ends_s - time.monotonic()) > 0:
             solution = self._program.solve(left_s, known)
-            bound = max(bound, tightened(solution.bound))
+            bound = max(bound, tightened(solution.bound) + host)
             finished = solution.finished
             values = solution.values
             if values is None:

@@ -64,7 +64,8 @@ def best_of(
 
 def cheapest_apart(arrays: Arrays, energy_weight: float, latency_weight: float) -> float:
     """The weighted sum with every unit where it is cheapest and copies for nothing: a bound that costs no time."""
-    return float(arrays.weighted(energy_weight, latency_weight).min(axis=1).sum())
+    host = latency_weight * arrays.problem.host_ps
+    return float(arrays.weighted(energy_weight, latency_weight).min(axis=1).sum()) + host
 
 
 class EliminationSolver:

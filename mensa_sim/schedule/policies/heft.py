@@ -64,7 +64,7 @@ def _earliest(
                     + problem.transfer_ps(tensor.size_bytes, problem.memories[assignment[tensor.producer]], memory)
                     for tensor in problem.incoming[index]
                 ),
-                default=0,
+                default=problem.host_ps,
             )
     found = []
     for accelerator in unit.allowed:

@@ -1,8 +1,9 @@
 """Scheduling for streams: the shortest steady period between inferences, whatever one inference takes.
 
 When inferences follow each other without a pause, the busiest resource sets the pace: an accelerator by the latencies
-it is given, a memory by the traffic of its layers and copies, a link by its copies. The period is the largest of these
-loads; it is minimised by HiGHS, whose relaxation bounds it. No order can be faster than the busiest resource is.
+it is given, a memory by the traffic of its layers and copies, a link by its copies, a host by what it prepares. The
+period is the largest of these loads; it is minimised by HiGHS, whose relaxation bounds it. No order can be faster than
+the busiest resource is.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.host import HOST
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE, chosen, tightened
 from mensa_sim.schedule.exact.placement import PlacementProgram
@@ -48,10 +50,10 @@ def throughput(problem: Problem, *, time_limit_s: float = 10.0) -> Schedule:
 
 def loads_ps(problem: Problem, assignment: Sequence[int]) -> dict[str, int]:
     """How long one inference keeps each accelerator, memory and link busy."""
-    loads = dict.fromkeys(problem.accelerators, 0)
+    loads = dict.fromkeys(problem.accelerators, 0) | ({HOST: problem.host_ps} if problem.host_ps else {})
     for unit, accelerator in zip(problem.units, assignment, strict=True):
         option = unit.option(accelerator)
-        loads[problem.accelerators[accelerator]] += option.latency_ps
+        loads[problem.accelerators[accelerator]] += option.busy_ps
         memory = f"memory {problem.channel(accelerator)}"
         loads[memory] = loads.get(memory, 0) + option.memory_ps
     for tensor in problem.tensors:
@@ -76,14 +78,14 @@ def _program(arrays: Arrays, known_ps: int) -> PlacementProgram:
     """Minimise the period, above the load of every resource; its only cost is in ps, and at most the known one."""
     problem = arrays.problem
     placement = PlacementProgram(arrays)
-    fast_enough = [[a for a in unit.allowed if unit.option(a).latency_ps <= known_ps] for unit in problem.units]
+    fast_enough = [[a for a in unit.allowed if unit.option(a).busy_ps <= known_ps] for unit in problem.units]
     placement.add_units(fast_enough)
     placement.add_copies()
     work: dict[str, list[tuple[int, int]]] = {}
     for unit, options in zip(problem.units, placement.places, strict=True):
         for accelerator, column in options.items():
             option = unit.option(accelerator)
-            work.setdefault(problem.accelerators[accelerator], []).append((column, option.latency_ps))
+            work.setdefault(problem.accelerators[accelerator], []).append((column, option.busy_ps))
             work.setdefault(f"memory {problem.channel(accelerator)}", []).append((column, option.memory_ps))
     for (number, source, target), column in placement.copies.items():
         size_bytes = problem.tensors[arrays.tensors[number]].size_bytes
@@ -91,7 +93,7 @@ def _program(arrays: Arrays, known_ps: int) -> PlacementProgram:
         for resource, time_ps in _copy_loads(problem, size_bytes, *names).items():
             work.setdefault(resource, []).append((column, time_ps))
     scale_ps = max(1, known_ps)
-    period = placement.program.variable(float(scale_ps), high=math.inf)
+    period = placement.program.variable(float(scale_ps), low=problem.host_ps / scale_ps, high=math.inf)
     for terms in work.values():
         loads = [(column, -time_ps / scale_ps) for column, time_ps in terms if time_ps]
         placement.program.row([(period, 1.0), *loads], low=0.0)

@@ -3,17 +3,21 @@
 from collections.abc import Callable, Sequence
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Clock, Process
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.engine.server import Server
+from mensa_sim.simulate.plan.copies import Crossing
 from mensa_sim.simulate.plan.options import Options
-from mensa_sim.simulate.plan.plan import Copy, Crossing, Plan, PlannedUnit
+from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.plan.stage import part_of
 from mensa_sim.simulate.record.recorder import Recorder
+from mensa_sim.simulate.record.timeline import Kind
+from mensa_sim.units import PS_PER_S
 
 
 def _nothing(request: Request) -> None:
@@ -35,10 +39,12 @@ class Engine:
         }
         for link in system.links:
             self._channels[link_name(link)] = Channel(self.clock, link_name(link), link.bandwidth_bytes_per_s)
+        if system.host is not None:
+            # What it does for several inferences at once shares its time, a ps for each ps of work.
+            self._channels[HOST] = Channel(self.clock, HOST, PS_PER_S)
         self._moving: dict[Transfer, tuple[Request, str, Crossing]] = {}
         self._servers: dict[str, Server] = {}
         for placed in system.accelerators:
-            buffer_bytes = placed.spec.buffer_bytes.get("parameter", 0)
             self._servers[placed.name] = Server(
                 self.clock,
                 placed,
@@ -46,12 +52,15 @@ class Engine:
                 system.memories[placed.memory],
                 recorder,
                 options,
-                pin(plans, placed.name, buffer_bytes, options.parameters),
+                pin(plans, placed, options.parameters, behind_host=system.host is not None),
                 self._finish,
             )
 
     def start(self, request: Request) -> None:
         """Let a request enter now."""
+        for index, copy in enumerate(request.plan.copies):
+            if not copy.waits_for:
+                self.clock.process(self._carry(request, index))
         for unit in request.plan.units:
             if not unit.waits_for:
                 self._servers[unit.accelerator].submit(request, unit)
@@ -69,12 +78,22 @@ class Engine:
         """A unit has ended: tell those that wait for it and send copies on their way."""
         for index in unit.dependents:
             self._arrive(request, index)
-        for copy in unit.copies:
-            self.clock.process(self._carry(request, copy))
+        for index in unit.copies:
+            self._release(request, index)
+        self._leave(request)
+
+    def _leave(self, request: Request) -> None:
+        """One unit or copy less is left; with the last one the request ends."""
         request.left -= 1
         if not request.left:
             self._recorder.ended(request, self.clock.now_ps)
             self.on_end(request)
+
+    def _release(self, request: Request, index: int) -> None:
+        """One end less to wait for."""
+        request.copies_missing[index] -= 1
+        if not request.copies_missing[index]:
+            self.clock.process(self._carry(request, index))
 
     def _arrive(self, request: Request, index: int) -> None:
         request.missing[index] -= 1
@@ -82,8 +101,9 @@ class Engine:
             unit = request.plan.units[index]
             self._servers[unit.accelerator].submit(request, unit)
 
-    def _carry(self, request: Request, copy: Copy) -> Process:
-        """Move a tensor over one resource after another, sharing each with others."""
+    def _carry(self, request: Request, index: int) -> Process:
+        """Move bytes over one resource after another, sharing each with others."""
+        copy = request.plan.copies[index]
         request.begin_work(self.clock.now_ps)
         for crossing in copy.crossings:
             start_ps = self.clock.now_ps
@@ -97,12 +117,17 @@ class Engine:
             del self._moving[transfer]
             self._record_crossing(request, copy.layer, crossing, start_ps, crossing.size_bytes)
         request.end_work(self.clock.now_ps)
-        for index in copy.dependents:
-            self._arrive(request, index)
+        for unit in copy.dependents:
+            self._arrive(request, unit)
+        for later, other in enumerate(request.plan.copies):
+            if other.after_copy == index:
+                self._release(request, later)
+        self._leave(request)
 
     def _record_crossing(
         self, request: Request, layer: str, crossing: Crossing, start_ps: int, moved_bytes: int
     ) -> None:
         energy_pj = part_of(crossing.energy_pj, moved_bytes, crossing.size_bytes)
         now, resource = self.clock.now_ps, crossing.resource
-        self._recorder.record(resource, "transfer", request, layer, start_ps, now, moved_bytes, 0, energy_pj)
+        kind: Kind = "host" if resource == HOST else "transfer"
+        self._recorder.record(resource, kind, request, layer, start_ps, now, moved_bytes, 0, energy_pj)

@@ -30,6 +30,7 @@ class Request:
         "_active",
         "_since_ps",
         "arrival_ps",
+        "copies_missing",
         "deadline_ps",
         "left",
         "missing",
@@ -63,7 +64,10 @@ class Request:
         """Absolute."""
         self.missing = [unit.waits_for for unit in plan.units]
         """Ends that each unit waits for; -1 once it has started."""
-        self.left = len(plan.units)
+        self.copies_missing = [copy.waits_for for copy in plan.copies]
+        """Ends that each copy waits for."""
+        self.left = len(plan.units) + len(plan.copies)
+        """What has not ended."""
         self.start_ps = -1
         self.served_ps = 0
         """Time in which at least one resource worked on it."""

@@ -154,13 +154,13 @@ class Server:
 
     def _start_prefetch(self, request: Request, unit: PlannedUnit, variant: Variant) -> None:
         """Let the next unit's parameters come into the room that is left, behind everybody's demand."""
-        if self._prefetch is not None or not self._parameter_capacity:
+        if self._prefetch is not None:
             return
         then = self._next_after(request, unit)
         if then is None or (then[0].plan.name, then[1]) in self._loaded:
             return
         target = then[0].plan.units[then[1]]
-        size_bytes = min(target.variants.streamed.prefetchable_bytes, self._parameter_room(variant))
+        size_bytes = self._room_for(then[0].plan, target, variant, target.variants.streamed.prefetchable_bytes)
         if size_bytes > 0:
             transfer = self._channel.prefetch(size_bytes)
             self._prefetch = Prefetch(plan=then[0].plan, unit=target, request=then[0], transfer=transfer)
@@ -187,7 +187,8 @@ class Server:
             size_bytes = self._channel.cancel(prefetch.transfer)
             self._record_prefetch(prefetch, size_bytes, request)
             return size_bytes
-        if prefetch.transfer.size_bytes > self._parameter_room(variant):
+        size_bytes = prefetch.transfer.size_bytes
+        if self._room_for(prefetch.plan, prefetch.unit, variant, size_bytes) < size_bytes:
             self._discard(prefetch)
         return 0
 
@@ -213,8 +214,12 @@ class Server:
             layer, start, end = prefetch.unit.layers[0], prefetch.transfer.start_ps, prefetch.transfer.end_ps
             self._recorder.record(self._channel.name, "prefetch", request, layer, start, end, size_bytes, 0, NO_ENERGY)
 
-    def _parameter_room(self, variant: Variant) -> int:
-        return self._parameter_capacity - self._pinned.size_bytes - variant.parameter_bytes
+    def _room_for(self, plan: Plan, unit: PlannedUnit, variant: Variant, size_bytes: int) -> int:
+        """How many of these bytes of a unit's parameters have room beside what runs: all where they will stay."""
+        room_bytes = self._pinned.room_bytes
+        if room_bytes is None or (plan.name, unit.index) in self._pinned.units:
+            return size_bytes
+        return min(size_bytes, room_bytes - variant.parameter_bytes)
 
     def _parameter_level(self, variant: Variant) -> int:
         """What the buffer holds: a tensor that several units use once, and of a layer that streams at most the rest."""

@@ -12,6 +12,9 @@ from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
 
+NOT_OF_LAYERS = frozenset({"transfer", "host", "wake"})
+"""Kinds of spans that no layer's accelerator causes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerMetrics:
@@ -153,7 +156,7 @@ def _grouped(spans: Iterable[Span], field: str) -> dict[str, list[Span]]:
 def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
     """The layers in the order in which they started."""
     peaks = {placed.name: placed.spec.peak_macs_per_s for placed in system.accelerators}
-    own = _grouped((span for span in timeline.spans if span.kind not in {"transfer", "wake"}), "layer")
+    own = _grouped((span for span in timeline.spans if span.kind not in NOT_OF_LAYERS), "layer")
     layers: dict[str, LayerMetrics] = {}
     for name, spans in own.items():
         on_chip = [span for span in spans if span.resource in peaks]
@@ -172,7 +175,7 @@ def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
 
 def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str | None:
     """The accelerator that caused a span; none for copies."""
-    return None if span.kind in {"transfer", "wake"} else layers[span.layer].accelerator
+    return None if span.kind in NOT_OF_LAYERS else layers[span.layer].accelerator
 
 
 def _accelerator(

@@ -1,43 +1,21 @@
 """The plan of one inference: units in order, what each waits for, and the copies between memories."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.hardware.routes import Handover, handovers, route_between
+from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
+from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Parameter
+from mensa_sim.workload.layer import Layer, Parameter
 from mensa_sim.workload.unit_order import units_in_order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
-    """Bytes that pass one resource."""
-
-    resource: str
-    size_bytes: int
-    latency_ps: int
-    """Before the first byte moves; it keeps nobody else from moving."""
-    alone_ps: int
-    """Time of the bytes with the resource to themselves."""
-    energy_pj: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """A tensor on its way to where others read it, over one resource after another."""
-
-    layer: str
-    """The one that made it."""
-    crossings: tuple[Crossing, ...]
-    dependents: tuple[int, ...]
-    """Units that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +33,8 @@ class PlannedUnit:
     variants: Variants
     dependents: tuple[int, ...]
     """Units that wait for its end, because they read from the same memory."""
-    copies: tuple[Copy, ...]
+    copies: tuple[int, ...]
+    """Copies that wait for its end."""
     waits_for: int
     """Ends of units and copies that must come before it starts."""
     feeds: int | None
@@ -69,11 +48,17 @@ class PlannedUnit:
 class Plan:
     """One inference of a graph under an assignment."""
 
-    name: str
+    graph: LayerGraph
     units: tuple[PlannedUnit, ...]
     """In topological order, ties by graph order."""
+    copies: tuple[Copy, ...]
     handoffs: int
     """Tensors that an accelerator gets from another one."""
+
+    @property
+    def name(self) -> str:
+        """Of the graph."""
+        return self.graph.name
 
 
 def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Plan:
@@ -84,22 +69,24 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
     """
     system = costs.system
     _check_assignment(graph, system, assignment)
-    members = units_in_order(graph)
-    groups = [(layers[0].group or layers[0].name, tuple(layer.name for layer in layers)) for layers in members]
-    where = [_accelerator_of(name, layers, assignment) for name, layers in groups]
+    members = _members(graph, system, assignment)
+    groups = [(_unit_name(layers), tuple(layer.name for layer in layers)) for layers in members]
+    where = [assignment[layers[0].name] for layers in members]
     dependents: list[set[int]] = [set() for _ in groups]
-    copies: list[list[Copy]] = [[] for _ in groups]
     for each in handovers(graph, members):
-        read_in = _readers_by_home(system, each, where)
-        dependents[each.producer].update(read_in.pop(system.home_of(where[each.producer]), ()))
-        copies[each.producer] += [_copy(system, each, where, readers) for readers in read_in.values()]
-    waits_for = [0] * len(groups)
-    for unit in chain.from_iterable((*dependents, *(copy.dependents for own in copies for copy in own))):
-        waits_for[unit] += 1
+        home = system.home_of(where[each.producer])
+        dependents[each.producer].update(readers_by_home(system, each, where).get(home, ()))
+    copies = copies_of(graph, system, members, where)
+    copies_after: list[list[int]] = [[] for _ in groups]
+    for number, copy in enumerate(copies):
+        for unit in copy.after:
+            copies_after[unit].append(number)
+    waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     return Plan(
-        name=graph.name,
+        graph=graph,
+        copies=copies,
         handoffs=handoffs(graph, assignment),
         units=tuple(
             PlannedUnit(
@@ -111,7 +98,7 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
                 variants=variants_of(costs, [graph[layer] for layer in layers], where[index], options),
                 dependents=tuple(sorted(dependents[index])),
-                copies=tuple(copies[index]),
+                copies=tuple(copies_after[index]),
                 waits_for=waits_for[index],
                 feeds=feeds[index],
                 next_here=next_here[index],
@@ -133,42 +120,20 @@ def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str
             raise unknown_name(name, [layer.name for layer in graph.layers], f"layer in the schedule of {graph.name}")
 
 
-def _accelerator_of(unit: str, layers: tuple[str, ...], assignment: Mapping[str, str]) -> str:
-    names = sorted({assignment[layer] for layer in layers})
-    if len(names) > 1:
-        raise InfeasibleError(
-            f"the recurrent group {unit} is split over {', '.join(names)}; it runs on one accelerator"
-        )
-    return names[0]
-
-
-def _readers_by_home(system: System, handover: Handover, where: list[str]) -> dict[str, list[int]]:
-    """The units that read where it lies, and those on each other home; without bytes there is nothing to move."""
-    home = system.home_of(where[handover.producer])
-    found: dict[str, list[int]] = {}
-    for reader in handover.readers:
-        found.setdefault(system.home_of(where[reader]) if handover.size_bytes else home, []).append(reader)
-    return found
-
-
-def _copy(system: System, handover: Handover, where: list[str], readers: list[int]) -> Copy:
-    """The copy to one home, where these units read it."""
-    route = route_between(system, where[handover.producer], where[readers[0]])
-    size_bytes = handover.size_bytes
-    return Copy(
-        layer=handover.layer,
-        crossings=tuple(
-            Crossing(
-                resource=leg.resource,
-                size_bytes=size_bytes,
-                latency_ps=leg.latency_ps,
-                alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
-                energy_pj={leg.component: leg.pj_per_byte * size_bytes},
+def _members(graph: LayerGraph, system: System, assignment: Mapping[str, str]) -> tuple[tuple[Layer, ...], ...]:
+    """The layers of each unit: a recurrent group is one, but behind a host its layers stream or stay one by one."""
+    members = units_in_order(graph)
+    for layers in members:
+        names = sorted({assignment[layer.name] for layer in layers})
+        if len(names) > 1:
+            raise InfeasibleError(
+                f"the recurrent group {layers[0].group} is split over {', '.join(names)}; it runs on one accelerator"
             )
-            for leg in route.legs
-        ),
-        dependents=tuple(readers),
-    )
+    return members if system.host is None else tuple((layer,) for layers in members for layer in layers)
+
+
+def _unit_name(layers: Sequence[Layer]) -> str:
+    return layers[0].name if len(layers) == 1 else layers[0].group or layers[0].name
 
 
 def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:

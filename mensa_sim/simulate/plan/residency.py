@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mensa_sim.cost.parameter_cache import kept_in_tiles
+from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.lookup import lookup
 from mensa_sim.simulate.plan.best_value import Item, most_valuable
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
@@ -17,6 +19,8 @@ class Pinned:
 
     units: frozenset[UnitKey]
     size_bytes: int
+    room_bytes: int | None
+    """Left beside them for tiles and prefetched parameters; none where what streams passes by the buffer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +96,24 @@ parameter data caching goes in the order of the model's layers and of the models
 reads that any choice could, unless that takes more than `best_value.MAX_NODES` steps to prove."""
 
 
-def pin(plans: Iterable[Plan], accelerator: str, capacity_bytes: int, policy: str) -> Pinned:
-    """Fill a parameter buffer; beside what stays, the largest tile that is streamed still fits."""
-    own = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == accelerator}
-    able = {key: unit for key, unit in own.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0}
-    offer = Offer(own=own, able=able, capacity_bytes=capacity_bytes)
-    kept = lookup(POLICIES, policy, "policy of resident parameters")(offer)
-    return Pinned(units=frozenset(kept), size_bytes=sum(offer.tensors(kept).values()))
+def pin(plans: Sequence[Plan], placed: PlacedAccelerator, policy: str, *, behind_host: bool) -> Pinned:
+    """Fill an accelerator's parameter buffer; beside what stays, the largest tile that is streamed still fits.
+
+    Behind a host the tiles are filled as `kept_in_tiles` says, whatever the policy but none: what streams passes by.
+    """
+    capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
+    units = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == placed.name}
+    able = {key: unit for key, unit in units.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0}
+    offer = Offer(own=units, able=able, capacity_bytes=capacity_bytes)
+    choose = lookup(POLICIES, policy, "policy of resident parameters")
+    kept = _in_tiles(plans, able, placed) if behind_host and policy != "none" else choose(offer)
+    size_bytes = sum(offer.tensors(kept).values())
+    room_bytes = None if behind_host else capacity_bytes - size_bytes
+    return Pinned(units=frozenset(kept), size_bytes=size_bytes, room_bytes=room_bytes)
+
+
+def _in_tiles(plans: Sequence[Plan], able: Mapping[UnitKey, PlannedUnit], placed: PlacedAccelerator) -> list[UnitKey]:
+    graphs = {plan.name: plan.graph for plan in plans}
+    place = {(key[0], unit.layers[0]): key for key, unit in able.items()}
+    layers = {(name, layer): graphs[name][layer] for name, layer in place}
+    return [place[key] for key in kept_in_tiles(layers, placed.array)] if layers else []

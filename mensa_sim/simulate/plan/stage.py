@@ -83,7 +83,8 @@ def _prefetchable_bytes(cost: LayerCost, layer: Layer) -> int:
     if layer.gathered_bytes is not None or layer.weights_are_activations:
         return 0
     weight_bytes = sum(t.read_bytes for t in cost.traffic if t.operand == "weight" and t.level == "memory")
-    return min(weight_bytes, layer.parameter_bytes, cost.memory_read_bytes)
+    once_bytes = layer.parameter_bytes if cost.stored_bytes is None else cost.stored_bytes
+    return min(weight_bytes, once_bytes, cost.memory_read_bytes)
 
 
 def split_exactly(total: float, shares: Sequence[float]) -> tuple[float, ...]:

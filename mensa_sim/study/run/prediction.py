@@ -6,9 +6,6 @@ from mensa_sim.simulate.metrics.inference import Metrics
 NOTABLE = 0.01
 """Differences above this share of the predicted value are given a reason."""
 
-HOST_FED = ("a host feeds the system: activations stay on chip; inputs, instructions and outputs cross its link",)
-"""Why the simulated value of such a system is not the sum over layers that each go from memory to memory."""
-
 
 def simulated_value(schedule: Schedule, measured: Metrics) -> float | None:
     """The objective of a simulated inference, in the unit of `Schedule.value`; none for a stream's period."""

@@ -9,7 +9,6 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.simulate.host_fed import host_fed_in_turn, is_host_fed
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
@@ -17,7 +16,7 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import Goal, Placement, place
-from mensa_sim.study.run.prediction import HOST_FED, reasons_to_differ, simulated_value
+from mensa_sim.study.run.prediction import reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
@@ -86,11 +85,8 @@ def evaluate(
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    if is_host_fed(system):
-        timeline, second = host_fed_in_turn(graph, costs, inferences=2)
-    else:
-        timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
-    alone = timeline if on_chip == PLAIN or is_host_fed(system) else simulate(graph, costs, found.assignment)
+    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
+    alone = timeline if on_chip == PLAIN else simulate(graph, costs, found.assignment)
     measured, steady, plain = (metrics(each, system, graph) for each in (timeline, second, alone))
     return SystemResult(
         workload=graph.name,
@@ -118,7 +114,7 @@ def evaluate(
             bound=found.bound,
             gap=found.gap,
             simulated=simulated_value(found, measured),
-            differs=HOST_FED if is_host_fed(system) else reasons_to_differ(found, plain, measured),
+            differs=reasons_to_differ(found, plain, measured),
         ),
         hardware=system,
         graph=graph,

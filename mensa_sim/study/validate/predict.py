@@ -3,21 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mensa_sim.cost.layer_cost import Residency
+from mensa_sim.cost.fed import ON_CHIP
+from mensa_sim.cost.parameter_cache import cached_parameters
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
-from mensa_sim.simulate.plan.parameter_cache import cached_parameters
 from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate_system
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 
-ON_CHIP = Residency(parameters=True, input=True, output=True)
 ESTIMATORS: Mapping[str, str] = {"coral": "coral_compiler"}
 """The accelerator that stands for what a device's compiler believes of it."""
 

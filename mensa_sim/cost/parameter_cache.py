@@ -1,12 +1,15 @@
 """Which layers' parameters stay in the tiles of an accelerator that a host feeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
+
+LayerKey = tuple[str, str]
+"""The graph that a layer belongs to, and its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +26,44 @@ class CachedParameters:
 
 
 def cached_parameters(layers: Iterable[Layer], accelerator: PeArray) -> CachedParameters:
+    """What stays of a graph's layers, as `kept_in_tiles` chooses."""
+    named = {("", layer.name): layer for layer in layers}
+    kept = {name for _, name in kept_in_tiles(named, accelerator)}
+    stored = {layer.name: held_bytes(layer, accelerator) for layer in named.values()}
+    return CachedParameters(layers=frozenset(kept), stored_bytes=stored)
+
+
+def kept_in_tiles(layers: Mapping[LayerKey, Layer], accelerator: PeArray) -> list[LayerKey]:
     """Fill the tiles, the largest layer first, so that as many bytes as possible stay; equal ones in their order.
 
     Layers of one recurrent group, and layers that share a tensor, are judged one by one, a tensor's room taken once.
     """
     store = accelerator.parameter_store
-    held = [layer for layer in layers if layer.parameter_bytes and layer.gathered_bytes is None]
-    stored = {layer.name: stored_bytes(layer, store) if store else layer.parameter_bytes for layer in held}
+    stored = {key: held_bytes(layer, accelerator) for key, layer in layers.items()}
     room_bytes = store.tiles * store.tile_bytes if store else accelerator.buffer_bytes.get("parameter", 0)
     tile_room_bytes = store.tile_bytes if store else room_bytes
-    kept: dict[str, None] = {}
+    kept: list[LayerKey] = []
     tensors: set[tuple[str, ...]] = set()
-    for layer in sorted(held, key=lambda layer: -stored[layer.name]):
-        names = tuple(parameter.name for parameter in layer.parameters)
+    for key in sorted((key for key in layers if stored[key]), key=lambda key: -stored[key]):
+        layer = layers[key]
+        names = (key[0], *(parameter.name for parameter in layer.parameters))
         again = names in tensors
-        wanted = 0 if again else stored[layer.name] * (copies(layer.nest, store) if store else 1)
+        wanted = 0 if again else stored[key] * (copies(layer.nest, store) if store else 1)
         first = 0 if again or store is None else first_tile_bytes(layer, store)
         if wanted <= room_bytes and first <= tile_room_bytes:
             room_bytes -= wanted
             tile_room_bytes -= first
             tensors.add(names)
-            kept[layer.name] = None
-    return CachedParameters(layers=frozenset(kept), stored_bytes=stored)
+            kept.append(key)
+    return kept
+
+
+def held_bytes(layer: Layer, accelerator: PeArray) -> int:
+    """Bytes of a layer's parameters as an accelerator stores them; 0 for a table of which only some rows are read."""
+    if layer.gathered_bytes is not None or not layer.parameter_bytes:
+        return 0
+    store = accelerator.parameter_store
+    return layer.parameter_bytes if store is None else stored_bytes(layer, store)
 
 
 def stored_bytes(layer: Layer, store: ParameterStore) -> int:

@@ -1,0 +1,35 @@
+"""The host that feeds the accelerators of a system over their memories' channels."""
+
+from dataclasses import dataclass
+
+HOST = "host"
+"""The name of a system's host among its resources."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLink:
+    """What one inference costs at the interface of accelerators that a host feeds, as Coral's over USB or PCIe.
+
+    Tensors stay on a chip from layer to layer. What an accelerator reads from outside crosses its memory's channel at
+    `in_bytes_per_s` before its layers, what others read of it at `out_bytes_per_s`; parameters that do not fit on chip
+    cross a layer ahead, instructions before all layers, both at the channel's own rate.
+    """
+
+    overhead_ps: int
+    """Time in which the host prepares an inference, before anything else of it happens."""
+    in_bytes_per_s: int
+    out_bytes_per_s: int
+    instruction_bytes_per_layer: int = 0
+    """Instructions that cross the memory's channel in each inference."""
+    output_channel_multiple: int = 1
+    """The channels of the graph's outputs are padded to a multiple of this when they are read back."""
+    board_mw: float = 0.0
+    """Power of the host and the board around the accelerator while the inference lasts, where it is measured too."""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.in_bytes_per_s, self.out_bytes_per_s) < 1:
+            raise ValueError("host: in_bytes_per_s and out_bytes_per_s must be positive")
+        least = min(self.overhead_ps, self.instruction_bytes_per_layer, self.board_mw, self.output_channel_multiple - 1)
+        if least < 0:
+            raise ValueError("host: an overhead, instruction size, power or channel multiple is out of range")

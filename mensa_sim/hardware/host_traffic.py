@@ -1,0 +1,120 @@
+"""What crosses between a host and the accelerators that it feeds, beside parameters: bytes, time and energy."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mensa_sim.hardware.host import HostLink
+from mensa_sim.hardware.routes import Leg
+from mensa_sim.hardware.system import System
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBytes:
+    """What crosses for one layer in each inference."""
+
+    input_bytes: int
+    """Of the graph's inputs."""
+    instruction_bytes: int
+    output_bytes: int
+    """Of the graph's outputs, padded as the device pads them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCrossing:
+    """What crosses one way for some layers of one accelerator."""
+
+    leg: Leg
+    sizes_bytes: tuple[int, ...]
+    """By layer: each is read or written on its own."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all layers."""
+        return sum(self.sizes_bytes)
+
+    @property
+    def time_ps(self) -> int:
+        """With the channel to itself, the layers' one after another."""
+        return sum(self.leg.time_ps(size_bytes) for size_bytes in self.sizes_bytes)
+
+    @property
+    def energy_pj(self) -> float:
+        """Of the memory's reads or writes."""
+        return self.leg.pj_per_byte * self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTraffic:
+    """What crosses for some layers of one accelerator in each inference."""
+
+    inputs: HostCrossing
+    instructions: HostCrossing
+    outputs: HostCrossing
+
+    def __iter__(self) -> Iterator[HostCrossing]:
+        return iter((self.inputs, self.instructions, self.outputs))
+
+    @property
+    def time_ps(self) -> int:
+        """One after another, with the channel to themselves."""
+        return sum(each.time_ps for each in self)
+
+    @property
+    def energy_pj(self) -> float:
+        """Of the memory's reads and writes."""
+        return sum(each.energy_pj for each in self)
+
+
+def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> HostBytes:
+    """What crosses for a layer: a tensor that leaves has its channels padded to a multiple.
+
+    Of a layer without loop nest the channels are not known, and those of its last ancestor with one stand for them.
+    """
+    programmed = layer.nest is not None or layer.vector_ops > 0
+    return HostBytes(
+        input_bytes=layer.model_input_bytes,
+        instruction_bytes=host.instruction_bytes_per_layer if programmed else 0,
+        output_bytes=_padded_output_bytes(layer, graph, host),
+    )
+
+
+def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, accelerator: str) -> HostTraffic | None:
+    """What crosses for these layers on an accelerator; none where no host feeds the system."""
+    host = system.host
+    if host is None:
+        return None
+    channel, memory = system.accelerator(accelerator).memory, system.memory_of(accelerator)
+    sizes = [host_bytes(layer, graph, host) for layer in layers]
+
+    def crossing(rate: float, pj_per_byte: float, sizes_bytes: Iterable[int]) -> HostCrossing:
+        leg = Leg(resource=channel, bandwidth_bytes_per_s=rate, pj_per_byte=pj_per_byte)
+        return HostCrossing(leg=leg, sizes_bytes=tuple(sizes_bytes))
+
+    read_pj, write_pj = memory.transfer_pj(read_bytes=1), memory.transfer_pj(write_bytes=1)
+    return HostTraffic(
+        inputs=crossing(host.in_bytes_per_s, read_pj, (each.input_bytes for each in sizes)),
+        instructions=crossing(memory.effective_bytes_per_s, read_pj, (each.instruction_bytes for each in sizes)),
+        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes for each in sizes)),
+    )
+
+
+def _padded_output_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> int:
+    size_bytes = layer.model_output_bytes
+    if not size_bytes:
+        return 0
+    channels = _channels(layer, graph) or size_bytes
+    multiple = host.output_channel_multiple
+    return -(-size_bytes * (-(-channels // multiple) * multiple) // channels)
+
+
+def _channels(layer: Layer, graph: LayerGraph) -> int | None:
+    """Output channels of a layer, or of its first producers as far as needed; none where nothing says."""
+    seen: Layer | None = layer
+    while seen is not None:
+        if seen.nest is not None:
+            return seen.nest.G * seen.nest.K
+        producers = graph.predecessors(seen.name)
+        seen = graph[producers[0]] if len(producers) == 1 else None
+    return None

@@ -1,0 +1,127 @@
+"""What moves in one inference beside the traffic of its layers: hand-overs, and what a host sends and takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.hardware.host import HOST
+from mensa_sim.hardware.host_traffic import HostCrossing, host_traffic
+from mensa_sim.hardware.routes import Handover, handovers, route_between
+from mensa_sim.hardware.system import System
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Bytes that pass one resource; or without bytes, time that the host takes."""
+
+    resource: str
+    size_bytes: int
+    latency_ps: int = 0
+    """Before the first byte moves; it keeps nobody else from moving."""
+    alone_ps: int
+    """Time of the bytes with the resource to themselves."""
+    energy_pj: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Bytes on their way to where others need them, over one resource after another."""
+
+    layer: str
+    """The one that made it; of what comes from a host, the first that waits."""
+    crossings: tuple[Crossing, ...]
+    after: tuple[int, ...] = ()
+    """Units that must end before."""
+    after_copy: int | None = None
+    """Another copy that must end before."""
+    dependents: tuple[int, ...] = ()
+    """Units that wait for it."""
+
+    @property
+    def waits_for(self) -> int:
+        """Ends that must come before it starts."""
+        return len(self.after) + (self.after_copy is not None)
+
+
+def readers_by_home(system: System, handover: Handover, where: Sequence[str]) -> dict[str, list[int]]:
+    """The units that read where it lies, and those on each other home; without bytes there is nothing to move."""
+    home = system.home_of(where[handover.producer])
+    found: dict[str, list[int]] = {}
+    for reader in handover.readers:
+        found.setdefault(system.home_of(where[reader]) if handover.size_bytes else home, []).append(reader)
+    return found
+
+
+def copies_of(
+    graph: LayerGraph, system: System, members: Sequence[Sequence[Layer]], where: Sequence[str]
+) -> tuple[Copy, ...]:
+    """One copy for each tensor and home other than its own where it is read; then what crosses to and from a host.
+
+    Raises `InfeasibleError` where two memories have no link.
+    """
+    found: list[Copy] = []
+    for each in handovers(graph, members):
+        home = system.home_of(where[each.producer])
+        found += [
+            _copy(system, each, where, readers)
+            for target, readers in readers_by_home(system, each, where).items()
+            if target != home
+        ]
+    return (*found, *_host_copies(graph, system, members, where, len(found)))
+
+
+def _copy(system: System, handover: Handover, where: Sequence[str], readers: Sequence[int]) -> Copy:
+    route = route_between(system, where[handover.producer], where[readers[0]])
+    size_bytes = handover.size_bytes
+    return Copy(
+        layer=handover.layer,
+        crossings=tuple(
+            Crossing(
+                resource=leg.resource,
+                size_bytes=size_bytes,
+                latency_ps=leg.latency_ps,
+                alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
+                energy_pj={leg.component: leg.pj_per_byte * size_bytes},
+            )
+            for leg in route.legs
+        ),
+        after=(handover.producer,),
+        dependents=tuple(readers),
+    )
+
+
+def _host_copies(
+    graph: LayerGraph, system: System, members: Sequence[Sequence[Layer]], where: Sequence[str], first: int
+) -> list[Copy]:
+    """The host prepares; inputs and instructions go to each accelerator before its layers; outputs come after them.
+
+    `first` is the place of the first of these copies among all.
+    """
+    if system.host is None or not members:
+        return []
+    overhead = Crossing(resource=HOST, size_bytes=0, alone_ps=system.host.overhead_ps, energy_pj={})
+    found = [Copy(layer=members[0][0].name, crossings=(overhead,) if overhead.alone_ps else ())]
+    for accelerator in dict.fromkeys(where):
+        own = tuple(index for index, name in enumerate(where) if name == accelerator)
+        layers = [layer for index in own for layer in members[index]]
+        traffic = host_traffic(layers, graph, system, accelerator)
+        if traffic is None:
+            continue
+        incoming = (*_crossings(traffic.inputs), *_crossings(traffic.instructions))
+        found.append(Copy(layer=layers[0].name, crossings=incoming, after_copy=first, dependents=own))
+        outgoing = _crossings(traffic.outputs)
+        if outgoing:
+            found.append(Copy(layer=layers[-1].name, crossings=outgoing, after=own))
+    return found
+
+
+def _crossings(crossing: HostCrossing) -> tuple[Crossing, ...]:
+    """The crossing if anything crosses."""
+    if not crossing.size_bytes:
+        return ()
+    energy_pj = {"memory": crossing.energy_pj} if crossing.energy_pj else {}
+    leg = crossing.leg
+    return (
+        Crossing(resource=leg.resource, size_bytes=crossing.size_bytes, alone_ps=crossing.time_ps, energy_pj=energy_pj),
+    )

@@ -1,0 +1,48 @@
+"""One engine for runs and scenarios: a stream with one request in flight is a run's steady inference, everywhere."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.hardware.files import load_system
+from mensa_sim.io.shipped import shipped_files
+from mensa_sim.simulate.scenario.arrivals import ClosedLoop
+from mensa_sim.simulate.scenario.scenario import Scenario, Stream
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.scenario.scenario import scenario_on
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload
+
+SYSTEMS = sorted({**shipped_files("systems"), **shipped_files("accelerators")})
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> LayerGraph:
+    """Convolutions and a dense layer, with parameters that some buffers hold."""
+    path: Path = tmp_path_factory.mktemp("stream") / "mixed.yaml"
+    path.write_text(
+        "name: mixed\n"
+        "layers:\n"
+        "  - {name: conv, operator: conv2d, dims: {K: 64, C: 16, OY: 14, OX: 14, FY: 3, FX: 3}}\n"
+        "  - {name: wide, operator: conv2d, dims: {K: 256, C: 64, OY: 14, OX: 14}, inputs: [conv]}\n"
+        "  - {name: dense, operator: linear, dims: {K: 10, C: 50176}, inputs: [wide]}\n"
+    )
+    return load_workload(str(path))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_stream_with_one_request_in_flight_has_a_runs_steady_latency_and_energy(name: str, graph: LayerGraph) -> None:
+    system = load_system(name)
+    goal = Goal(scheduler="greedy")
+    steady = evaluate(graph, system, goal).steady
+
+    def ran(requests: int) -> tuple[int, float]:
+        stream = Stream(name="camera", workload="mixed", arrivals=ClosedLoop(in_flight=1, requests=requests))
+        found = scenario_on(Scenario(name="one", streams=(stream,)), {"mixed": graph}, system, goal).metrics
+        return found.end_ps, found.energy_pj
+
+    (two_ps, two_pj), (three_ps, three_pj) = ran(2), ran(3)
+    assert three_ps - two_ps == steady.latency_ps
+    assert math.isclose(three_pj - two_pj, steady.energy_pj, rel_tol=1e-9)
