@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,23 @@ settings.load_profile("repeatable")
 """The suite draws the same examples every time; `pytest --hypothesis-profile exploring` looks for new ones.
 
 How fast a machine draws them decides nothing."""
+
+TERMINAL = (
+    *("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CLICOLOR", "CLICOLOR_FORCE"),
+    *("TTY_COMPATIBLE", "TTY_INTERACTIVE", "TERMINAL_WIDTH", "JUPYTER_COLUMNS", "JUPYTER_LINES", "GITHUB_ACTIONS"),
+)
+"""What rich and typer ask about a terminal."""
+
+
+def pytest_sessionstart() -> None:
+    """Whoever starts the suite decides nothing: a test says itself on what terminal it runs.
+
+    A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us.
+    """
+    for name in TERMINAL:
+        os.environ.pop(name, None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 

@@ -62,9 +62,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Callab
     return page
 
 
-def until(page: Page, script: str, seconds: float = 5.0) -> Any:
-    """What an expression is as soon as it holds."""
-    end = time.monotonic() + seconds
+def until(page: Page, script: str) -> Any:
+    """What an expression is as soon as it holds; it fails where that never comes, however busy the machine is."""
+    end = time.monotonic() + 120
     while not (found := page.value(script)) and time.monotonic() < end:
         time.sleep(0.02)
     assert found, f"never true: {script}"

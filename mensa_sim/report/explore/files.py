@@ -141,7 +141,7 @@ def _system_files(
             key = (str(data["timings"]), "timings")
             if key not in shared:
                 shared[key] = _unused("front/timings", Path(data["timings"]).stem, shared, Path(data["timings"]).suffix)
-                yield shared[key], Path(data["timings"]).read_text()
+                yield shared[key], Path(data["timings"]).read_text(encoding="utf-8")
             data["timings"] = os.path.relpath(shared[key], folder)
         yield f"{folder}/{name}.yaml", write_yaml(data)
     system = {

@@ -20,7 +20,7 @@ SIGNIFICANT_DIGITS = 7
 def page(title: str, blocks: Sequence[str]) -> str:
     """A whole page from blocks of HTML; the title is escaped here, the blocks by whoever made them."""
     folder = Path(__file__).parent
-    style, script = ((folder / name).read_text() for name in ("page.css", "page.js"))
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     body = "\n".join((heading(title, level=1), *blocks))
     return (
         "<!DOCTYPE html>\n"

@@ -77,7 +77,7 @@ def _row(name: str, path: str, system: str, metric: str, measured: str, source: 
 def _written(scratch: Path, workload: dict[str, object]) -> str:
     path = scratch / f"{workload['name']}.yaml"
     if not path.exists():
-        path.write_text(write_yaml(workload))
+        path.write_text(write_yaml(workload), encoding="utf-8")
     return str(path)
 
 
