@@ -184,7 +184,7 @@ def test_a_reader_that_leaves_early_is_no_error_to_tell_of(folder: Path) -> None
 def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, folder: Path) -> None:
     cache = folder / "cache"
     process = started(arguments, folder, env={"MENSA_SIM_CACHE": str(cache)}, start_new_session=True)
-    while not list(cache.glob("*.json")):  # the first graph is traced: every process is at work, most is yet to do
+    while not list(cache.glob("*.entry")):  # the first graph is traced: every process is at work, most is yet to do
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
