@@ -13,6 +13,7 @@ from mensa_sim.workload.build.liveness import live
 from mensa_sim.workload.build.operation import INDEX_BITS, Operation, Role, Site, Tensor, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing
 from mensa_sim.workload.build.unrolling import fold_unrolled
+from mensa_sim.workload.build.updating import settle_updates
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 
@@ -31,6 +32,7 @@ class GraphBuilder:
         self._tensors: dict[str, Tensor] = {}
         self._operations: list[Operation] = []
         self._outputs: list[str] = []
+        self._next_states: dict[str, str] = {}
         self._claimed: set[str] = set()
         self._folded_nodes: list[str] = []
         self._layout_nodes: list[str] = []
@@ -43,6 +45,15 @@ class GraphBuilder:
         """A parameter, a buffer or a literal of the model; a `fill` repeats one value and takes no memory."""
         shape = tuple(shape)
         return self._keep(Tensor(id=id, shape=shape, stored=0 if fill else math.prod(shape), constant=name))
+
+    def state(self, id: str, shape: Iterable[int], *, index: bool = False) -> Tensor:
+        """A tensor that the model keeps from one inference to the next and changes (a cache of keys and values)."""
+        shape = tuple(shape)
+        return self._keep(Tensor(id=id, shape=shape, stored=math.prod(shape), index=index, state=True))
+
+    def next_state(self, id: str, new: str) -> None:
+        """What a state is after this inference; an unread state (a counter of batches) is not kept up."""
+        self._next_states[id] = self.tensor(new).id
 
     def output(self, id: str) -> None:
         """Marks a tensor as one that leaves the model."""
@@ -123,29 +134,34 @@ class GraphBuilder:
 
     def build(self) -> LayerGraph:
         """The layer graph of all that was added."""
-        operations = live(self._operations, self._outputs)
+        operations = live(self._operations, self._outputs, self._next_states)
         unread = {id(operation) for operation in self._operations} - {id(operation) for operation in operations}
         self._layout_nodes.extend(o.site.node for o in self._operations if id(o) in unread)
-        operations, absorbed = join_expressions(settle_reindexing(operations, self._outputs), self._outputs)
+        kept = [*self._outputs, *(new for new in self._next_states.values())]
+        operations = settle_reindexing(settle_updates(operations, self._outputs), kept)
+        operations, absorbed = join_expressions(operations, kept)
         for part in absorbed:
             (self._layout_nodes if part.role is Role.VIEW else self._folded_nodes).append(part.site.node)
-        operations = fuse(fold_unrolled(operations), self._outputs)
-        flow = Producers(operations, self._outputs)
-        kept = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]
+        operations = fuse(fold_unrolled(operations), kept)
+        flow = Producers(operations, self._outputs, tuple(self._next_states.values()))
+        layers = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]
         names: dict[int, str] = {}
         taken: set[str] = set()
-        for operation in kept:
+        for operation in layers:
             names[id(operation)] = numbered(operation.site.name, taken)
             taken.add(names[id(operation)])
-        layers = tuple(self._layer(operation, names[id(operation)], flow) for operation in kept)
         return LayerGraph(
-            name=self.name, layers=layers, edges=self._edges(kept, names, flow), coverage=self._coverage(operations)
+            name=self.name,
+            layers=tuple(self._layer(operation, names[id(operation)], flow) for operation in layers),
+            edges=self._edges(layers, names, flow),
+            coverage=self._coverage(operations),
         )
 
     def _layer(self, operation: Operation, name: str, flow: Producers) -> Layer:
         sources = flow.sources(operation)
         input_bytes = sum(self._bytes(tensor, count) for tensor, count in sources)
-        model_input_bytes = sum(self._bytes(t, count) for t, count in sources if flow.producer(t) is None)
+        entering = [(t, count) for t, count in sources if flow.producer(t) is None and not t.state]
+        model_input_bytes = sum(self._bytes(tensor, count) for tensor, count in entering)
         written = flow.written(operation)
         leaving = sum(self._bytes(tensor, flow.leaving(tensor)) for tensor in written)
         output_bytes = sum(self._bytes(tensor, tensor.stored) for tensor in written)

@@ -18,7 +18,7 @@ class Producers:
     operation counts once.
     """
 
-    def __init__(self, operations: Iterable[Operation], outputs: Iterable[str]) -> None:
+    def __init__(self, operations: Iterable[Operation], outputs: Iterable[str], states: Iterable[str] = ()) -> None:
         operations = list(operations)
         self._producer = {t.id: o for o in operations if o.role in _MAKERS for t in o.writes}
         self._view = {t.id: (o, t) for o in operations if o.role in _PASSES for t in o.writes}
@@ -26,6 +26,8 @@ class Producers:
         self._leaving: dict[str, int] = {}
         self._used: set[str] = set()
         for operation in operations:
+            for tensor in operation.writes:
+                self._resolve(tensor)  # in the order they run, so that no view is far from what it shows
             if operation.role in _MAKERS:
                 self._used.update(tensor.id for tensor, _ in self.sources(operation))
                 self._used.update(t.id for back in operation.feedback for t, _ in self._resolve(back))
@@ -34,6 +36,7 @@ class Producers:
             for tensor, count in self._resolve(written[id]) if id in written else ():
                 self._leaving[tensor.id] = self._leaving.get(tensor.id, 0) + count
                 self._used.add(tensor.id)
+        self._used.update(t.id for id in states if id in written for t, _ in self._resolve(written[id]))
 
     def producer(self, tensor: Tensor) -> Operation | None:
         """The layer that wrote a tensor; none for a model input."""

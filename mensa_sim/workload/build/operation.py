@@ -30,6 +30,8 @@ class Role(StrEnum):
     """Re-orders elements: free where only readers that index freely read it, else a copy."""
     PAD = "pad"
     """Zeros around rows and columns: the convolution's own padding where only convolutions read it, else a copy."""
+    UPDATE = "update"
+    """Overwrites part of its first operand: in place where nothing reads the old elements, else a copy of the whole."""
     UNSUPPORTED = "unsupported"
     """Charged its traffic alone, and marked."""
 
@@ -46,6 +48,8 @@ class Tensor:
     """Holds integers that index."""
     constant: str | None = None
     """Name of the parameter, for what is known before the model runs."""
+    state: bool = False
+    """Lies in memory from one inference to the next (a cache of keys): neither a parameter nor an input."""
 
     def __post_init__(self) -> None:
         if self.stored < 0 or any(size < 0 for size in self.shape):
@@ -96,6 +100,8 @@ class Operation:
     has_bias: bool = False
     pads: tuple[int, int] = (0, 0)
     """Rows and columns that a PAD adds."""
+    updated: int = 0
+    """Elements that an UPDATE overwrites."""
     part: str = ""
     """Which part a view takes, as an index expression: names a part of a parameter."""
     fused: tuple[str, ...] = ()

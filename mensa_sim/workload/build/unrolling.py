@@ -24,8 +24,8 @@ _PASSES = (Role.VIEW, Role.PAD)
 _Body = list[list[Operation]]
 """The operations of a loop, by place in the step, then by step."""
 
-_Views = dict[str, tuple[Tensor, ...]]
-"""What each tensor that a view makes is made of."""
+_Views = dict[str, tuple[str, ...]]
+"""The written tensors behind each tensor that a view makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,11 @@ def _loop_at(signatures: list[Hashable], index: int, period: int, free: int) -> 
 
 
 def _fold(operations: list[Operation], layers: list[int], loops: list[_Loop]) -> list[Operation]:
-    views = {t.id: o.reads for o in operations if o.role in _PASSES for t in o.writes}
+    views: _Views = {}
+    for operation in operations:
+        if operation.role in _PASSES:
+            bases = tuple(dict.fromkeys(base for tensor in operation.reads for base in _bases(tensor, views)))
+            views.update((tensor.id, bases) for tensor in operation.writes)
     result: list[Operation | None] = list(operations)
     taken = {operation.group for operation in operations if operation.group is not None}
     for loop in loops:
@@ -194,10 +198,6 @@ def _joined_in_place(operations: list[Operation], views: _Views) -> list[Operati
     return joined
 
 
-def _bases(tensor: Tensor, views: _Views) -> list[str]:
+def _bases(tensor: Tensor, views: _Views) -> tuple[str, ...]:
     """The written tensors behind a tensor, through views."""
-    if tensor.constant is not None:
-        return []
-    if tensor.id not in views:
-        return [tensor.id]
-    return [base for source in views[tensor.id] for base in _bases(source, views)]
+    return () if tensor.constant is not None else views.get(tensor.id, (tensor.id,))

@@ -49,12 +49,75 @@ def pad(builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, widt
         copy(builder, site, operands=(data,), outputs=(output,))
 
 
+def update(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    base: Tensor,
+    source: Tensor | None,
+    indices: Sequence[Tensor] = (),
+    output: Tensor,
+    updated: int,
+    adds: bool = False,
+) -> None:
+    """`updated` elements of a tensor overwritten by a source (or a number), at places known or computed.
+
+    One that `adds` reads what it overwrites and pays an addition for each element.
+    """
+    computed = tuple(tensor for tensor in indices if tensor.constant is None)
+    old: tuple[Tensor, ...] = ()
+    if adds and base.constant is None:
+        shown = min(updated, base.stored)
+        picked = Tensor(id=f"{site.node}/old", shape=(shown,), stored=shown, index=base.index)
+        builder.add(Operation(site=site, operator="pick", role=Role.VIEW, reads=(base,), writes=(picked,)))
+        old = (builder.tensor(picked.id),)
+    builder.add(
+        Operation(
+            site=site,
+            operator=COPY,
+            role=Role.UPDATE,
+            reads=(base, *((source,) if source is not None else ()), *old, *computed),
+            writes=(output,),
+            vector_ops=updated if adds else 0,
+            updated=updated,
+        )
+    )
+
+
 def _copy(call: Call) -> None:
     copy(call.builder, call.site, operands=call.operands, outputs=call.results)
 
 
-def _accumulating_copy(call: Call) -> None:
-    """A scatter that adds: one addition per element of its source."""
+def _update(call: Call) -> None:
+    """The names that schemas have for what is written and where."""
+    base = call.tensor("input")
+    source = next((call[name] for name in ("src", "source", "values") if isinstance(call.get(name), Tensor)), None)
+    at = call.get("index", call.get("indices"))
+    indices = [tensor for tensor in (at if isinstance(at, list) else [at]) if isinstance(tensor, Tensor)]
+    adds = bool(call.get("accumulate")) or call.operator.endswith(("_add", "_reduce")) or call.get("reduce") is not None
+    update(
+        call.builder,
+        call.site,
+        base=base,
+        source=source,
+        indices=indices,
+        output=call.result,
+        updated=_updated(call, source, indices),
+        adds=adds,
+    )
+
+
+def _updated(call: Call, source: Tensor | None, indices: Sequence[Tensor]) -> int:
+    """Elements that are overwritten: those of the source, or of the places where it is broadcast over them."""
+    if call.operator.startswith("scatter") or source is None:
+        return math.prod(tensor.elements for tensor in indices[:1])
+    if call.operator.endswith("index_put") and source.elements == 1:
+        return max((tensor.elements for tensor in indices), default=1)
+    return source.elements
+
+
+def _folding(call: Call) -> None:
+    """Overlapping columns put together: one addition per element of the source."""
     source = call.operands[-1]
     copy(call.builder, call.site, operands=call.operands, outputs=call.results, vector_ops=source.elements)
 
@@ -83,15 +146,18 @@ def _repeat(call: Call) -> None:
 
 
 _COPIES = """
-    roll flip fliplr flipud rot90 repeat_interleave index_copy slice_scatter select_scatter diagonal_scatter
-    as_strided_scatter masked_scatter tril triu diag diag_embed diagonal diagonal_copy im2col unfold block_diag
-    as_strided cartesian_prod meshgrid
+    roll flip fliplr flipud rot90 repeat_interleave masked_scatter tril triu diag diag_embed diagonal diagonal_copy
+    im2col unfold block_diag as_strided cartesian_prod meshgrid index_fill
 """
-_ADDING = "scatter scatter_add scatter_reduce index_put index_add _unsafe_index_put index_fill col2im"
+_UPDATES = """
+    slice_scatter select_scatter diagonal_scatter as_strided_scatter index_copy index_put _unsafe_index_put index_add
+    scatter scatter_add scatter_reduce
+"""
 
 HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _copy for name in _COPIES.split()},
-    **{f"aten.{name}": _accumulating_copy for name in _ADDING.split()},
+    **{f"aten.{name}": _update for name in _UPDATES.split()},
+    "aten.col2im": _folding,
     **{f"aten.{name}": _concatenation for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack")},
     "aten.pad": _pad,
     "aten.constant_pad_nd": _pad,

@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind, OutputSpec, TensorArgument
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.export import export, readable
 from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, static_shape
+
+_CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.USER_INPUT_MUTATION)
 
 
 def trace(
@@ -36,24 +38,43 @@ def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, ac
     for node in program.graph_module.graph.nodes:
         if node.op == "call_function":
             reader.read(node, program.graph_module)
-    for output in program.graph_signature.user_outputs:
-        if isinstance(output, str):
-            builder.output(output)
+    _add_outputs(builder, program)
     return builder.build()
 
 
 def _add_placeholders(builder: GraphBuilder, program: ExportedProgram) -> None:
+    signature = program.graph_signature
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     constants = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
-    for spec in program.graph_signature.input_specs:
+    changed = {spec.target for spec in signature.output_specs if spec.kind in _CHANGES}
+    for spec in signature.input_specs:
         node_name = getattr(spec.arg, "name", None)
         value = nodes[node_name].meta.get("val") if node_name in nodes else None
         if not isinstance(node_name, str) or not isinstance(value, torch.Tensor):
             continue
         shape = static_shape(value, node_name, builder.name)
-        if spec.kind in constants:
+        if {spec.target, node_name} & changed:
+            builder.state(node_name, shape, index=is_index(value))
+        elif spec.kind in constants:
             builder.constant(node_name, shape, name=spec.target or node_name)
         elif spec.kind is InputKind.USER_INPUT:
             builder.input(node_name, shape, index=is_index(value))
         else:
             raise TraceError(f"{builder.name}: input {node_name} is a {spec.kind.name}, which cannot be traced")
+
+
+def _add_outputs(builder: GraphBuilder, program: ExportedProgram) -> None:
+    """What leaves the model, and what becomes of its states; texts and numbers among the outputs cost nothing."""
+    signature = program.graph_signature
+    holders = {spec.target or spec.arg.name: spec.arg.name for spec in signature.input_specs if _is_tensor(spec)}
+    for spec in signature.output_specs:
+        if not _is_tensor(spec):
+            continue
+        if spec.kind is OutputKind.USER_OUTPUT:
+            builder.output(spec.arg.name)
+        elif spec.kind in _CHANGES and builder.has(spec.arg.name):
+            builder.next_state(holders[spec.target or ""], spec.arg.name)
+
+
+def _is_tensor(spec: InputSpec | OutputSpec) -> bool:
+    return isinstance(spec.arg, TensorArgument)
