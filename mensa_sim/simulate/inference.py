@@ -8,6 +8,7 @@ from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.record.recorder import Recorder, Recorders
 from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
@@ -25,15 +26,22 @@ def simulate(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str],
 
 
 def simulate_in_turn(
-    graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options, inferences: int
+    graph: LayerGraph,
+    costs: CostTable,
+    assignment: Mapping[str, str],
+    options: Options,
+    inferences: int,
+    beside: Recorder | None = None,
 ) -> tuple[Timeline, ...]:
     """One timeline for each of several inferences, each starting when the one before has ended, at time 0 of its own.
 
     The first finds empty buffers, later ones the parameters that stay: two are enough to see first and steady state.
+    `beside` is told of all that happens.
     """
     plan = make_plan(graph, costs, assignment, options)
     recorder = SpanRecorder(max_spans=None)
-    engine = Engine(costs.system, [plan], options, recorder)
+    told = recorder if beside is None else Recorders(recorder, beside)
+    engine = Engine(costs.system, [plan], options, told)
 
     def start(number: int) -> None:
         if number < inferences:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mensa_sim.hardware.system import System
+from mensa_sim.simulate.record.recorder import Busy
 from mensa_sim.simulate.record.tally import Tally
 from mensa_sim.simulate.record.timeline import RequestRecord, Timeline
 
@@ -12,15 +13,17 @@ def tally_of(timeline: Timeline, system: System, streams: tuple[str, ...], middl
     tally = Tally(system, streams, middle_ps)
     for span in timeline.spans:
         tally.record(
-            span.resource,
-            span.kind,
-            _job(span.request) if span.request else None,
-            span.layer,
-            span.start_ps,
-            span.end_ps,
-            span.size_bytes,
-            span.macs,
-            span.energy_pj,
+            Busy(
+                resource=span.resource,
+                kind=span.kind,
+                request=_job(span.request) if span.request else None,
+                layer=span.layer,
+                start_ps=span.start_ps,
+                end_ps=span.end_ps,
+                size_bytes=span.size_bytes,
+                macs=span.macs,
+                energy_pj=span.energy_pj,
+            )
         )
     for level in timeline.levels:
         key = level.accelerator, level.buffer

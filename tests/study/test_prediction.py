@@ -1,17 +1,26 @@
-"""Predicted and simulated values: the same objective, and a reason where they part by more than 1 %."""
+"""Predicted and simulated values: the same objective, and causes that add up to all that parts them."""
 
+import math
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
-from mensa_sim.study.run.prediction import reasons_to_differ, simulated_value
+from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
+from mensa_sim.simulate.record.causes import ACTIVATIONS, CONTENTION, GATING, OVERLAP, PREFETCH, Cause
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.prediction import reasons_to_differ, shares_of, simulated_value
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.workload.load import load_workload
 
 
-def schedule(objective: str, value: float) -> Schedule:
-    return cast(Any, SimpleNamespace(objective=objective, value=value))
+def schedule(objective: str, value: float, latency_ps: int = 0, energy_pj: float = 0.0) -> Schedule:
+    prediction = SimpleNamespace(latency_ps=latency_ps, energy_pj=energy_pj)
+    return cast(Any, SimpleNamespace(objective=objective, value=value, prediction=prediction))
 
 
 def measured(latency_ps: int, energy_pj: float) -> Metrics:
@@ -23,23 +32,62 @@ def test_the_simulated_value_is_the_schedules_objective(objective: str, value: f
     assert simulated_value(schedule(objective, 1.0), measured(20, 3.0)) == value
 
 
-def test_equal_values_need_no_reason() -> None:
-    same = measured(1000, 1.0)
-    assert reasons_to_differ(schedule("latency", 1000.0), same, same) == ()
+@pytest.mark.parametrize(("objective", "value"), [("latency", 100.0), ("energy", 8.0), ("edp", 800.0)])
+def test_the_shares_of_the_causes_are_the_whole_difference_and_small_ones_are_not_told(
+    objective: str, value: float
+) -> None:
+    causes = (
+        Cause(name=PREFETCH, latency_ps=-30, energy_pj=-1.0),
+        Cause(name=CONTENTION, latency_ps=10, energy_pj=0.5),
+        Cause(name=OVERLAP, latency_ps=0, energy_pj=0.01),
+    )
+    before, after = schedule(objective, value, 100, 8.0), measured(80, 7.51)
+    shares = shares_of(before, after, causes)
+    simulated = simulated_value(before, after)
+    assert simulated is not None
+    assert math.isclose(sum(shares.values()), simulated / value - 1)
+    told = reasons_to_differ(before, after, causes)
+    assert [text.split(":")[0] for text in told] == [
+        "parameters that come early",
+        "transfers wait for shared memories and links",
+    ]
+    assert reasons_to_differ(schedule("period", value), after, causes) == ()
 
 
-@pytest.mark.parametrize(
-    ("plain_ps", "full_ps", "words"),
-    [
-        (900, 900, ("overlap",)),
-        (1100, 1100, ("wait",)),
-        (1000, 800, ("stay on chip",)),
-        (1000, 1050, ("discarded",)),
-        (1100, 900, ("wait", "stay on chip")),
-        (995, 1002, ()),
-    ],
-)
-def test_each_step_away_from_the_prediction_is_named(plain_ps: int, full_ps: int, words: tuple[str, ...]) -> None:
-    found = reasons_to_differ(schedule("latency", 1000.0), measured(plain_ps, 1.0), measured(full_ps, 1.0))
-    assert len(found) == len(words)
-    assert all(word in reason for word, reason in zip(words, found, strict=True))
+CASES = [
+    ("mensa_g", "mobilenet_v1_025_128", "heft"),
+    ("base_hb", "small_cnn", "greedy"),
+    ("coral_usb3", "small_cnn", "optimal"),
+    ("edge_tpu", "residual_cnn", "optimal"),
+    ("mensa_g", "residual_cnn", "mensa"),
+    ("mensa_g", "keyword_spotting", "greedy"),
+]
+
+
+def ran(system: str, workload: str, scheduler: str, options: Options, **goal: Any) -> SystemResult:
+    found = Goal(scheduler=scheduler, **goal)
+    return evaluate(load_workload(workload), load_system(system), found, on_chip=options)
+
+
+@pytest.mark.parametrize(("system", "workload", "scheduler"), CASES)
+@pytest.mark.parametrize("options", [PLAIN, FULL], ids=["plain", "full"])
+@pytest.mark.parametrize("execution", ["serial", "parallel"])
+def test_the_causes_add_up_to_what_parts_simulation_and_prediction(
+    system: str, workload: str, scheduler: str, options: Options, execution: str
+) -> None:
+    result = ran(system, workload, scheduler, options, execution=execution)
+    causes, prediction = result.optimality.causes, result.schedule.prediction
+    assert sum(each.latency_ps for each in causes) == result.latency_ps - prediction.latency_ps
+    energy_pj = math.fsum(each.energy_pj for each in causes)
+    assert math.isclose(energy_pj, result.energy_pj - prediction.energy_pj, abs_tol=1e-9 * result.energy_pj)
+
+
+def test_each_cause_says_what_it_is() -> None:
+    """On one accelerator nothing overlaps nor waits; what the options allow is what is named."""
+    plain = ran("edge_tpu", "residual_cnn", "optimal", PLAIN)
+    assert plain.optimality.causes == ()
+    early = {each.name: each for each in ran("edge_tpu", "residual_cnn", "optimal", FULL).optimality.causes}
+    assert early[PREFETCH].latency_ps < 0
+    kept = ran("edge_tpu", "residual_cnn", "optimal", Options(activations=True)).optimality.causes
+    assert {each.name for each in kept} == {ACTIVATIONS}
+    assert GATING not in early

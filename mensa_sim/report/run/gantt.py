@@ -14,7 +14,7 @@ from mensa_sim.simulate.record.timeline import RequestRecord, Span
 MAX_BARS = 2000
 """A browser draws and moves so many without delay."""
 
-PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "wake": "."}
+PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "host": "x", "wake": "."}
 """Of the kinds of spans that are not a layer's own work and traffic."""
 
 KIND_NAMES: Mapping[str, str] = {
@@ -22,9 +22,10 @@ KIND_NAMES: Mapping[str, str] = {
     "head": "traffic before the layer starts",
     "body": "the layer's traffic beside its work",
     "tail": "traffic after the layer",
-    "transfer": "copy to another memory",
+    "transfer": "copy to another memory, or to or from a host",
     "prefetch": "parameters fetched early",
     "discard": "fetched early and thrown away",
+    "host": "the host prepares the inference",
     "wake": "wakes up",
 }
 

@@ -15,7 +15,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.plan.stage import part_of
-from mensa_sim.simulate.record.recorder import Recorder
+from mensa_sim.simulate.record.recorder import Busy, Recorder
 from mensa_sim.simulate.record.timeline import Kind
 from mensa_sim.units import PS_PER_S
 
@@ -130,4 +130,4 @@ class Engine:
         energy_pj = part_of(crossing.energy_pj, moved_bytes, crossing.size_bytes)
         now, resource = self.clock.now_ps, crossing.resource
         kind: Kind = "host" if resource == HOST else "transfer"
-        self._recorder.record(resource, kind, request, layer, start_ps, now, moved_bytes, 0, energy_pj)
+        self._recorder.record(Busy(resource, kind, request, layer, start_ps, now, moved_bytes, energy_pj=energy_pj))

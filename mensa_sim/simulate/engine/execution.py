@@ -7,7 +7,7 @@ from mensa_sim.simulate.engine.clock import Alarm, Clock
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.plan import PlannedUnit
 from mensa_sim.simulate.plan.stage import Energy, Stage, part_of
-from mensa_sim.simulate.record.recorder import Recorder
+from mensa_sim.simulate.record.recorder import Busy, Done, Recorder
 from mensa_sim.simulate.record.timeline import Kind
 
 
@@ -135,14 +135,10 @@ class Execution:
             self._end_stage(now)
 
     def _end_stage(self, now: int) -> None:
+        moments_ps = self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now
+        sizes = self._head_bytes, self._body_bytes
         self._recorder.executed(
-            self._accelerator,
-            self._channel.name,
-            self.request,
-            self._stage,
-            self._head_bytes,
-            self._body_bytes,
-            (self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now),
+            Done(self._accelerator, self._channel.name, self.request, self._stage, *sizes, moments_ps)
         )
         if self._next == len(self._stages):
             self.running = False
@@ -172,7 +168,7 @@ class Execution:
         had, needed = self._progress(now, body_left)
         macs, chip_pj = stage.macs * had // needed, part_of(stage.chip_pj, had, needed)
         self._recorder.record(
-            self._accelerator, "layer", self.request, stage.layer, self._start_ps, now, 0, macs, chip_pj
+            Busy(self._accelerator, "layer", self.request, stage.layer, self._start_ps, now, 0, macs, chip_pj)
         )
 
     @property
@@ -200,4 +196,4 @@ class Execution:
         part_pj = part_of(energy_pj, all_bytes - left, all_bytes)
         if own_bytes > left or part_pj:
             size, channel, layer = own_bytes - left, self._channel.name, self._stage.layer
-            self._recorder.record(channel, kind, self.request, layer, start_ps, end_ps, size, 0, part_pj)
+            self._recorder.record(Busy(channel, kind, self.request, layer, start_ps, end_ps, size, 0, part_pj))

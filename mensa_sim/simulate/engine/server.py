@@ -14,7 +14,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, UnitKey
 from mensa_sim.simulate.plan.variants import Variant
-from mensa_sim.simulate.record.recorder import NO_ENERGY, Recorder
+from mensa_sim.simulate.record.recorder import Busy, Recorder
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,12 +207,12 @@ class Server:
     def _record_lost(self, request: Request, layer: str, size_bytes: int) -> None:
         """The energy of prefetched bytes that nobody uses: that of used ones stands with their layer."""
         now, energy_pj = self._clock.now_ps, {"memory": self._memory.transfer_pj(read_bytes=size_bytes)}
-        self._recorder.record(self._channel.name, "discard", request, layer, now, now, 0, 0, energy_pj)
+        self._recorder.record(Busy(self._channel.name, "discard", request, layer, now, now, energy_pj=energy_pj))
 
     def _record_prefetch(self, prefetch: Prefetch, size_bytes: int, request: Request) -> None:
         if size_bytes:
             layer, start, end = prefetch.unit.layers[0], prefetch.transfer.start_ps, prefetch.transfer.end_ps
-            self._recorder.record(self._channel.name, "prefetch", request, layer, start, end, size_bytes, 0, NO_ENERGY)
+            self._recorder.record(Busy(self._channel.name, "prefetch", request, layer, start, end, size_bytes))
 
     def _room_for(self, plan: Plan, unit: PlannedUnit, variant: Variant, size_bytes: int) -> int:
         """How many of these bytes of a unit's parameters have room beside what runs: all where they will stay."""
@@ -236,4 +236,4 @@ class Server:
     def _record_wake_up(self) -> None:
         start_ps = self._waking_since_ps
         if start_ps is not None:
-            self._recorder.record(self.name, "wake", None, "", start_ps, self._clock.now_ps, 0, 0, NO_ENERGY)
+            self._recorder.record(Busy(self.name, "wake", None, "", start_ps, self._clock.now_ps))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.layer import Layer
 
@@ -20,6 +20,7 @@ class Stage:
     """
 
     layer: str
+    residency: Residency
     on_chip_ps: int
     head_bytes: int
     body_bytes: int
@@ -53,6 +54,7 @@ def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
     head, body, tail = split_exactly(memory_pj, present)
     return Stage(
         layer=cost.layer,
+        residency=cost.residency,
         on_chip_ps=cost.on_chip_ps,
         head_bytes=cost.head_bytes,
         body_bytes=cost.body_bytes,

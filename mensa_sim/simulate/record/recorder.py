@@ -1,7 +1,7 @@
 """Where the engine reports what happened."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mensa_sim.simulate.engine.request import Job, Request
 from mensa_sim.simulate.plan.stage import Stage
@@ -13,40 +13,48 @@ Moments = tuple[int, int, int, int, int]
 """When a stage started, its body started, the body's traffic ended, the tail started, and it ended."""
 
 
+class Busy(NamedTuple):
+    """One busy interval of a resource, as in `Span`."""
+
+    resource: str
+    kind: Kind
+    request: Job | None
+    """None where the resource works for none in particular."""
+    layer: str
+    start_ps: int
+    end_ps: int
+    size_bytes: int = 0
+    macs: int = 0
+    energy_pj: Mapping[str, float] = NO_ENERGY
+
+
+class Done(NamedTuple):
+    """A whole stage, its traffic and the accelerator's time."""
+
+    accelerator: str
+    memory: str
+    request: Request
+    stage: Stage
+    head_bytes: int
+    """Those of the head that had not come early."""
+    body_bytes: int
+    moments_ps: Moments
+
+
 class Recorder(Protocol):
     """Takes what happens when it has happened. Energy mappings of one layer's stage are the same object each time."""
 
-    def record(
-        self,
-        resource: str,
-        kind: Kind,
-        request: Job | None,
-        layer: str,
-        start_ps: int,
-        end_ps: int,
-        size_bytes: int,
-        macs: int,
-        energy_pj: Mapping[str, float],
-    ) -> None:
-        """One busy interval, as in `Span`; no request where a resource works for none in particular."""
+    def record(self, busy: Busy) -> None:
+        """A resource was busy."""
 
-    def executed(
-        self,
-        accelerator: str,
-        memory: str,
-        request: Request,
-        stage: Stage,
-        head_bytes: int,
-        body_bytes: int,
-        moments_ps: Moments,
-    ) -> None:
-        """A whole stage, its traffic and the accelerator's time; the bytes are those that had not come early."""
+    def executed(self, done: Done) -> None:
+        """A stage is over."""
 
     def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
         """What the buffers of an accelerator hold from now on."""
 
     def ended(self, request: Request, time_ps: int) -> None:
-        """The last unit of a request has ended."""
+        """The last of a request has ended."""
 
 
 def record_of(request: Request, end_ps: int | None) -> RequestRecord:
@@ -69,35 +77,15 @@ class Recorders:
     def __init__(self, *recorders: Recorder) -> None:
         self._recorders = recorders
 
-    def record(
-        self,
-        resource: str,
-        kind: Kind,
-        request: Job | None,
-        layer: str,
-        start_ps: int,
-        end_ps: int,
-        size_bytes: int,
-        macs: int,
-        energy_pj: Mapping[str, float],
-    ) -> None:
+    def record(self, busy: Busy) -> None:
         """Tell all of one busy interval."""
         for each in self._recorders:
-            each.record(resource, kind, request, layer, start_ps, end_ps, size_bytes, macs, energy_pj)
+            each.record(busy)
 
-    def executed(
-        self,
-        accelerator: str,
-        memory: str,
-        request: Request,
-        stage: Stage,
-        head_bytes: int,
-        body_bytes: int,
-        moments_ps: Moments,
-    ) -> None:
+    def executed(self, done: Done) -> None:
         """Tell all of a stage."""
         for each in self._recorders:
-            each.executed(accelerator, memory, request, stage, head_bytes, body_bytes, moments_ps)
+            each.executed(done)
 
     def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
         """Tell all what buffers hold."""

@@ -1,20 +1,22 @@
 """A recorder that keeps what happened as rows of numbers, and the spans that are made of them when somebody reads."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Literal, overload
 
-from mensa_sim.simulate.engine.request import Job, Request
+from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.stage import Stage
-from mensa_sim.simulate.record.recorder import Moments, record_of
-from mensa_sim.simulate.record.timeline import BufferLevel, Kind, RequestRecord, Span, Timeline
+from mensa_sim.simulate.record.recorder import Busy, Done, Moments, record_of
+from mensa_sim.simulate.record.timeline import BufferLevel, RequestRecord, Span, Timeline
 
 DEFAULT_MAX_SPANS = 100_000
 """Perfetto opens a trace of so many slices in seconds."""
 
 SPAN_CELLS = 10
-"""Number of the request, then what `Recorder.record` takes, with the request's name."""
+"""Number of the request, then the fields of a span."""
+SPAN_FIELDS = tuple(field.name for field in fields(Span))
 STAGE_CELLS = 9
 """Number of the request, number of spans, then what `_stage_spans` takes."""
 
@@ -36,38 +38,20 @@ class SpanRecorder:
         self._levels: list[BufferLevel] = []
         self._last_level: dict[tuple[str, str], int] = {}
 
-    def record(
-        self,
-        resource: str,
-        kind: Kind,
-        request: Job | None,
-        layer: str,
-        start_ps: int,
-        end_ps: int,
-        size_bytes: int,
-        macs: int,
-        energy_pj: Mapping[str, float],
-    ) -> None:
+    def record(self, busy: Busy) -> None:
         """Keep one busy interval."""
+        request = busy.request
         number, name = (request.number, request.name) if request else (0, "")
         if number % self._every:
             return
-        self._spans.extend((number, resource, kind, name, layer, start_ps, end_ps, size_bytes, macs, energy_pj))
+        self._spans.extend((number, busy.resource, busy.kind, name, *busy[3:]))
         self._count += 1
         if self._count > self._max_spans:
             self._thin_out()
 
-    def executed(
-        self,
-        accelerator: str,
-        memory: str,
-        request: Request,
-        stage: Stage,
-        head_bytes: int,
-        body_bytes: int,
-        moments_ps: Moments,
-    ) -> None:
+    def executed(self, done: Done) -> None:
         """Keep a stage."""
+        accelerator, memory, request, stage, head_bytes, body_bytes, moments_ps = done
         number = request.number
         if number % self._every:
             return
@@ -186,25 +170,6 @@ def _stage_spans(
     yield _span(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
 
 
-def _span(
-    resource: str,
-    kind: Kind,
-    request: str,
-    layer: str,
-    start_ps: int,
-    end_ps: int,
-    size_bytes: int,
-    macs: int,
-    energy_pj: Mapping[str, float],
-) -> Span:
-    return Span(
-        resource=resource,
-        kind=kind,
-        request=request,
-        layer=layer,
-        start_ps=start_ps,
-        end_ps=end_ps,
-        size_bytes=size_bytes,
-        macs=macs,
-        energy_pj=energy_pj,
-    )
+def _span(*row: Any) -> Span:
+    """A span from a row of its fields."""
+    return Span(**dict(zip(SPAN_FIELDS, row, strict=True)))

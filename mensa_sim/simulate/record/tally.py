@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.engine.request import Job, Request
+from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.plan.stage import Stage
 from mensa_sim.simulate.record.quantiles import Distribution
-from mensa_sim.simulate.record.recorder import Moments
+from mensa_sim.simulate.record.recorder import Busy, Done
 from mensa_sim.simulate.record.timeline import Kind
 
 
@@ -61,19 +61,9 @@ class Tally:
         self._stages: dict[int, Stage] = {}
         self._discarded: dict[str, dict[str, list[float]]] = {}
 
-    def record(
-        self,
-        resource: str,
-        kind: Kind,
-        request: Job | None,
-        layer: str,
-        start_ps: int,
-        end_ps: int,
-        size_bytes: int,
-        macs: int,
-        energy_pj: Mapping[str, float],
-    ) -> None:
+    def record(self, busy: Busy) -> None:
         """Add one busy interval; those of an accelerator must come in order."""
+        resource, kind, request, _, start_ps, end_ps, size_bytes, macs, energy_pj = busy
         tally = self.resources.get(resource)
         if tally is None:
             tally = self.resources[resource] = ResourceTally()
@@ -91,17 +81,9 @@ class Tally:
         if energy_pj and request is not None:
             self._add_energy(request.stream, kind, energy_pj)
 
-    def executed(
-        self,
-        accelerator: str,
-        memory: str,
-        request: Request,
-        stage: Stage,
-        head_bytes: int,
-        body_bytes: int,
-        moments_ps: Moments,
-    ) -> None:
+    def executed(self, done: Done) -> None:
         """Add a stage; those of an accelerator must come in order."""
+        accelerator, memory, request, stage, head_bytes, body_bytes, moments_ps = done
         start_ps, end_ps = moments_ps[0], moments_ps[4]
         stream = request.stream
         tally = self.resources[accelerator]

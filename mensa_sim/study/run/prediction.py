@@ -1,10 +1,35 @@
-"""What the scheduler predicted beside what the simulation gave, and the reason where they part."""
+"""What the scheduler predicted beside what the simulation gave, and what made the difference."""
 
+import math
+from collections.abc import Mapping, Sequence
+
+from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
+from mensa_sim.simulate.record.causes import (
+    ACTIVATIONS,
+    CONTENTION,
+    DISCARDED,
+    GATING,
+    OVERLAP,
+    PREFETCH,
+    RESIDENCY,
+    Cause,
+)
 
 NOTABLE = 0.01
-"""Differences above this share of the predicted value are given a reason."""
+"""Causes of more than this share of the predicted value are told."""
+
+WORDS: Mapping[str, str] = {
+    OVERLAP: "branches and copies overlap",
+    CONTENTION: "transfers wait for shared memories and links",
+    RESIDENCY: "parameters that stay on chip",
+    ACTIVATIONS: "activations that stay on chip",
+    PREFETCH: "parameters that come early",
+    DISCARDED: "parameters that came early for nothing",
+    GATING: "supplies that are cut",
+}
+"""How each cause is told to people."""
 
 
 def simulated_value(schedule: Schedule, measured: Metrics) -> float | None:
@@ -16,22 +41,42 @@ def simulated_value(schedule: Schedule, measured: Metrics) -> float | None:
     return measured.energy_pj * measured.latency_ps if schedule.objective == "edp" else None
 
 
-def reasons_to_differ(schedule: Schedule, plain: Metrics, full: Metrics) -> tuple[str, ...]:
-    """Why the simulated value is not the predicted one, step by step from one to the other.
+def causes_of(schedule: Schedule, problem: Problem, measured: Metrics, recorded: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The recorded causes with their static energy; they add up to what parts the simulation from the prediction.
 
-    `plain` is a simulation without prefetch and residency: it parts from the prediction, which runs layer after layer
-    without contention, by overlap or waiting. `full` parts from `plain` by what was prefetched or stayed on chip.
+    Overlap that the scheduler has foreseen, where its prediction lets branches overlap, is not counted again. What
+    a cut supply does not leak is the work of power gating.
     """
-    values = [simulated_value(schedule, measured) for measured in (plain, full)]
-    without, with_all = values
-    if without is None or with_all is None or not schedule.value:
-        return ()
-    reasons = []
-    overlap, on_chip = without / schedule.value - 1, (with_all - without) / schedule.value
-    if abs(overlap) > NOTABLE:
-        what = "branches and copies overlap" if overlap < 0 else "transfers wait for shared memories and links"
-        reasons.append(f"{what}: {overlap:+.1%}")
-    if abs(on_chip) > NOTABLE:
-        what = "prefetch, and tensors that stay on chip" if on_chip < 0 else "prefetched bytes that were discarded"
-        reasons.append(f"{what}: {on_chip:+.1%}")
-    return tuple(reasons)
+    prediction = schedule.prediction
+    foreseen_ps = prediction.serial_ps - prediction.latency_ps
+    saved_pj = math.fsum(measured.static.by_component_pj.values()) - problem.static_pj_per_ps * measured.latency_ps
+    found = []
+    for each in recorded:
+        latency_ps = each.latency_ps + (foreseen_ps if each.name == OVERLAP else 0)
+        static_pj = problem.static_pj_per_ps * latency_ps + (saved_pj if each.name == GATING else 0.0)
+        found.append(Cause(name=each.name, latency_ps=latency_ps, energy_pj=each.energy_pj + static_pj))
+    return tuple(each for each in found if each.latency_ps or each.energy_pj)
+
+
+def shares_of(schedule: Schedule, measured: Metrics, causes: Sequence[Cause]) -> dict[str, float]:
+    """What each cause adds to the objective, as a share of the predicted value; their sum is the whole difference.
+
+    A product of energy and latency changes by each cause's energy at the mean latency of prediction and simulation, and
+    by its latency at their mean energy: the split that no order of the two factors favours.
+    """
+    before, after = schedule.prediction, measured
+    weights = {
+        "latency": (1.0, 0.0),
+        "energy": (0.0, 1.0),
+        "edp": ((before.energy_pj + after.energy_pj) / 2, (before.latency_ps + after.latency_ps) / 2),
+    }
+    if schedule.objective not in weights or not schedule.value:
+        return {}
+    per_ps, per_pj = weights[schedule.objective]
+    return {each.name: (each.latency_ps * per_ps + each.energy_pj * per_pj) / schedule.value for each in causes}
+
+
+def reasons_to_differ(schedule: Schedule, measured: Metrics, causes: Sequence[Cause]) -> tuple[str, ...]:
+    """Why the simulated value is not the predicted one, for people: the causes that matter."""
+    shares = shares_of(schedule, measured, causes)
+    return tuple(f"{WORDS[name]}: {share:+.1%}" for name, share in shares.items() if abs(share) > NOTABLE)

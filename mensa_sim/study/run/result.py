@@ -8,6 +8,7 @@ from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.simulate.record.causes import Cause
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
@@ -71,8 +72,10 @@ class Optimality:
     gap: float | None = None
     simulated: float | None = None
     """The same objective from the simulation."""
+    causes: tuple[Cause, ...] = ()
+    """What adds up to the difference between predicted and simulated latency and energy."""
     differs: tuple[str, ...] = ()
-    """Why the simulation gives another value, where it is more than 1 % off."""
+    """The causes of more than 1 % of the value, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,15 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.simulate.inference import simulate, simulate_in_turn
+from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
-from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import Goal, Placement, place
-from mensa_sim.study.run.prediction import reasons_to_differ, simulated_value
+from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
@@ -85,9 +86,10 @@ def evaluate(
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2)
-    alone = timeline if on_chip == PLAIN else simulate(graph, costs, found.assignment)
-    measured, steady, plain = (metrics(each, system, graph) for each in (timeline, second, alone))
+    watcher = CauseRecorder(costs)
+    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2, beside=watcher)
+    measured, steady = (metrics(each, system, graph) for each in (timeline, second))
+    causes = causes_of(found, problem, measured, watcher.causes)
     return SystemResult(
         workload=graph.name,
         system=system.name,
@@ -114,7 +116,8 @@ def evaluate(
             bound=found.bound,
             gap=found.gap,
             simulated=simulated_value(found, measured),
-            differs=reasons_to_differ(found, plain, measured),
+            causes=causes,
+            differs=reasons_to_differ(found, measured, causes),
         ),
         hardware=system,
         graph=graph,
