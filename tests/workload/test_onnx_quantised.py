@@ -135,10 +135,11 @@ def test_a_bias_that_two_layers_share_behind_their_casts_is_one_parameter(tmp_pa
     nodes = [
         make("DequantizeLinear", "b s", "b1"),
         make("DequantizeLinear", "b s", "b2"),
-        make("Gemm", "x w b1", "h"),
-        make("Gemm", "h w b2", "y"),
+        make("DequantizeLinear", "w s", "wd"),
+        make("Gemm", "x wd b1", "h"),
+        make("Gemm", "h wd b2", "y"),
     ]
-    constants = {"s": np.float32(1), "b": np.arange(6, dtype=np.int32), "w": weights(6, 6)}
+    constants = {"s": np.float32(1), "b": np.arange(6, dtype=np.int32), "w": np.ones((6, 6), np.int8)}
     graph = imported(tmp_path, nodes, inputs={"x": [2, 6]}, constants=constants)
     assert graph.parameter_bytes == 36 + 6
 
@@ -156,6 +157,7 @@ def test_sixteen_bit_activations_are_no_indices(tmp_path: Path) -> None:
 def test_a_model_that_takes_and_gives_integers_needs_no_float(tmp_path: Path) -> None:
     inside = [
         make("DequantizeLinear", "x s", "xd"),
+        make("DequantizeLinear", "m s", "w"),
         make("MatMul", "xd w", "h"),
         make("QuantizeLinear", "h s z", "y"),
     ]
@@ -164,8 +166,75 @@ def test_a_model_that_takes_and_gives_integers_needs_no_float(tmp_path: Path) ->
         "g",
         [helper.make_tensor_value_info("x", TensorProto.INT8, [1, 16])],
         [helper.make_tensor_value_info("y", TensorProto.INT8, [1, 8])],
-        [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in {**SCALES, "w": weights(16, 8)}.items()],
+        [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in {**SCALES, "m": MATRIX}.items()],
     )
     path = tmp_path / "model.onnx"
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+    assert work(load_workload(path, cache=False)) == [("linear", 128, 128, 16, 8)]
+
+
+def widths(graph: LayerGraph) -> list[tuple[int, int, int]]:
+    return [tuple(layer.element_bits(operand) for operand in ("weight", "input", "output")) for layer in graph.layers]
+
+
+def test_each_layer_of_a_mixed_file_has_the_widths_that_it_is_written_at(tmp_path: Path) -> None:
+    """int8, then int4 weights on int16 activations, then what stays a float of 16 bits."""
+    nodes = [
+        make("QuantizeLinear", "x s z", "xq"),
+        make("DequantizeLinear", "xq s z", "xd"),
+        make("DequantizeLinear", "w s", "wd"),
+        make("MatMul", "xd wd", "h"),
+        make("QuantizeLinear", "h s wide", "hq"),
+        make("DequantizeLinear", "hq s wide", "hd"),
+        make("DequantizeLinear", "v s", "vd"),
+        make("MatMul", "hd vd", "i"),
+        make("Cast", "i", "j", to=TensorProto.FLOAT16),
+        make("MatMul", "j u", "y"),
+    ]
+    constants = {
+        "s": np.float32(1),
+        "z": np.int8(0),
+        "wide": np.int16(0),
+        "w": np.ones((16, 8), np.int8),
+        "u": np.ones((4, 2), np.float16),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT16, [2, 2])],
+        [
+            *(onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()),
+            helper.make_tensor("v", TensorProto.INT4, [8, 4], np.ones(32, np.int8)),
+        ],
+    )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]).SerializeToString())
+    read = load_workload(path, cache=False)
+    assert widths(read) == [(8, 8, 16), (4, 16, 16), (16, 16, 16)]
+    assert [layer.parameter_bytes for layer in read.layers] == [128, 16, 16]
+    assert [(layer.input_bytes, layer.output_bytes) for layer in read.layers] == [(32, 32), (32, 16), (16, 8)]
+
+
+def test_what_a_dynamic_file_leaves_a_float_is_moved_as_one(tmp_path: Path) -> None:
+    nodes = [
+        make("DynamicQuantizeLinear", "x", "xq xs xz"),
+        make("MatMulInteger", "xq w xz z", "yi"),
+        make("Cast", "yi", "yf", to=TensorProto.FLOAT),
+        make("Mul", "yf xs", "y"),
+    ]
+    graph = imported(tmp_path, nodes, inputs={"x": [1, 16]}, constants={"z": np.int8(0), "w": MATRIX})
+    assert [(layer.input_bytes, layer.output_bytes) for layer in graph.layers] == [(64, 16), (16, 32)]
+
+
+def test_a_float_file_with_a_picture_of_bytes_is_no_quantised_one(tmp_path: Path) -> None:
+    model = helper.make_graph(
+        [make("Cast", "x", "f", to=TensorProto.FLOAT), make("MatMul", "f w", "y")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8])],
+        [onnx.numpy_helper.from_array(weights(16, 8), "w")],
+    )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
     assert work(load_workload(path, cache=False)) == [("linear", 128, 128, 16, 8)]

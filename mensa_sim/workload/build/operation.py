@@ -50,10 +50,14 @@ class Tensor:
     """Name of the parameter, for what is known before the model runs."""
     state: bool = False
     """Lies in memory from one inference to the next (a cache of keys): neither a parameter nor an input."""
+    bits: int | None = None
+    """Bits of an element where the model says so; none: what the workload says. A view with other bits is a cast."""
 
     def __post_init__(self) -> None:
         if self.stored < 0 or any(size < 0 for size in self.shape):
             raise ValueError(f"tensor {self.id}: negative size in {self.shape} or {self.stored}")
+        if self.bits is not None and self.bits < 1:
+            raise ValueError(f"tensor {self.id}: {self.bits} bits, must be at least 1")
 
     @property
     def elements(self) -> int:

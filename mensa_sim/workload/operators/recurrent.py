@@ -159,4 +159,4 @@ def _gate_slice(builder: GraphBuilder, site: Site, stacked: Tensor, index: int, 
     """One gate's rows of a stacked weight or bias: a parameter of its own, `weight_ih_l0[i]`."""
     name = f"{stacked.constant}[{gate}]"
     shape = (units, *stacked.shape[1:])
-    return builder.constant(f"{site.node}/{stacked.id}[{index}]", shape, name=name)
+    return builder.constant(f"{site.node}/{stacked.id}[{index}]", shape, name=name, bits=stacked.bits)

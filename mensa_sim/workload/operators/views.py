@@ -61,7 +61,11 @@ def part(
 def _kept(data: Tensor, output: Tensor) -> Tensor:
     """The output with what it stores: never more than the tensor it shows."""
     return Tensor(
-        id=output.id, shape=output.shape, stored=min(data.stored, output.elements), index=data.index or output.index
+        id=output.id,
+        shape=output.shape,
+        stored=min(data.stored, output.elements),
+        index=data.index or output.index,
+        bits=output.bits,
     )
 
 

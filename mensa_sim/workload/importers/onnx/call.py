@@ -64,7 +64,7 @@ class OnnxCall:
         id = f"{tensor.id}/learned"
         if self.builder.has(id):
             return self.builder.tensor(id)
-        return self.builder.constant(id, tensor.shape, name=tensor.constant)
+        return self.builder.constant(id, tensor.shape, name=tensor.constant, bits=tensor.bits)
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
@@ -114,7 +114,9 @@ class OnnxCall:
     def _known(self, name: str) -> Tensor:
         constant = self.model.constants.get(name)
         if constant is not None and not self.builder.has(name):
-            return self.builder.constant(name, constant.shape, name=name, fill=constant.literal)
+            return self.builder.constant(
+                name, constant.shape, name=name, fill=constant.literal, bits=self.model.bits.get(name)
+            )
         return self.builder.tensor(name)
 
 

@@ -1,5 +1,6 @@
 """An ONNX file as a layer graph, through the same builder and layer makers as a torch model."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
         workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
     )
     for name in model.inputs:
-        builder.input(name, model.shapes[name], index=name in model.integers)
+        builder.input(name, model.shapes[name], index=name in model.integers, bits=model.bits.get(name))
     for name in model.settled:
         builder.note_layout(name)
     read = {name for node in model.proto.graph.node for name in node.input} | set(model.outputs)
@@ -109,8 +110,13 @@ def _result(name: str, node: Any, label: str, model: OnnxModel) -> Tensor | None
             f"node {label} ({node.op_type}): the shape of its output {name} is unknown; "
             "it depends on the data, or shape inference does not know the operator; state it in the file's value_info"
         )
-    made = Tensor(id=name, shape=shape, stored=0, index=name in model.integers)
-    return Tensor(id=name, shape=shape, stored=made.elements, index=made.index)
+    return Tensor(
+        id=name,
+        shape=shape,
+        stored=math.prod(shape),
+        index=name in model.integers,
+        bits=model.bits.get(name),
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -37,8 +37,10 @@ class OnnxModel:
     shapes: dict[str, Shape] = field(default_factory=dict)
     integers: set[str] = field(default_factory=set)
     """Tensors of integers wide enough to index with."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Element types, as the standard numbers them."""
     bits: dict[str, int] = field(default_factory=dict)
-    """Width of the tensors that are quantised."""
+    """Width of each tensor of a model that is quantised; of any other the workload says it."""
     settled: list[str] = field(default_factory=list)
     """Nodes that only compute shapes or cast, worked out beforehand."""
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mensa_sim.workload.importers.onnx.constants import as_shape_alone, keep_small
 from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, label_of, onnx_package
-from mensa_sim.workload.importers.onnx.names import read_by, rename_reads, replace_nodes
-from mensa_sim.workload.importers.onnx.types import bits_of, is_quantised_type
+from mensa_sim.workload.importers.onnx.names import rename_reads, replace_nodes
+from mensa_sim.workload.importers.onnx.types import bits_of, is_index_type, is_quantised_type
 
 _MICROSOFT = "com.microsoft"
 
@@ -50,40 +49,56 @@ _CONTRIBUTED: Mapping[str, IntegerForm] = {
 }
 """The same among onnxruntime's own operators, which its quantiser writes."""
 
+_SUM_BITS = 32
+"""Bits of a sum of products that is left in integers."""
+
 _CASTS = ("QuantizeLinear", "DequantizeLinear")
 _BITS_OF_QUANT = 3
 """Where the `Quant` operator of QONNX says its width."""
 
 
 def in_float_form(model: OnnxModel) -> None:
-    """Rewrites integer operators, and takes casts out: what they cast is read in their place."""
-    graph = model.proto.graph
-    for node in graph.node:
+    """Rewrites integer operators as the float ones that they stand for, on tensors of integers."""
+    for node in model.proto.graph.node:
         _rewrite(node, model)
-    kinds = {entry.name: entry.type.tensor_type.elem_type for entry in graph.input}
-    kinds |= {name: constant.kind for name, constant in model.constants.items()}
-    model.bits |= {name: bits_of(kind) or 0 for name, kind in kinds.items() if is_quantised_type(kind)}
-    readers = _readers(model)
+
+
+def take_casts_out(model: OnnxModel) -> None:
+    """What a cast widens is read in its place; what one narrows is a view of other bits."""
+    graph = model.proto.graph
+    if not model.bits and not any(map(_is_cast, graph.node)):
+        return
+    integers = {name for name, kind in model.kinds.items() if is_quantised_type(kind)} | set(model.bits)
+    model.bits = _widths(model) | model.bits
     renamed: dict[str, str] = {}
     kept = []
     for node in graph.node:
         rename_reads(node, renamed)
+        widens = node.op_type == "DequantizeLinear" and _is_cast(node)
+        if _is_cast(node) or (not widens and any(name in integers for name in node.input)):
+            integers.update(node.output)
         if not _is_cast(node):
             kept.append(node)
             continue
-        if node.op_type != "DequantizeLinear" and all(map(_is_cast, readers[node.input[0]])):
-            model.bits[node.input[0]] = max(_cast_bits(node, model), model.bits.get(node.input[0], 0))
-        model.settled.append(label_of(node))
-        if node.output[0] in model.outputs:
+        if widens:
+            integers.add(node.input[0])
+            model.settled.append(label_of(node))
+            renamed[node.output[0]] = node.input[0]
+        else:
+            model.bits[node.output[0]] = _cast_bits(node, model)
+        if not widens or node.output[0] in model.outputs:
             kept.append(onnx_package().helper.make_node("Identity", [node.input[0]], [node.output[0]], name=node.name))
-        renamed[node.output[0]] = node.input[0]
     replace_nodes(graph, kept)
-    _make_float(model, set(renamed.values()))
+    model.integers -= integers
+
+
+def _widths(model: OnnxModel) -> dict[str, int]:
+    """Bits of every tensor of a quantised model; those of indices are known, wide integers are sums or biases."""
+    bits = {name: bits_of(kind) for name, kind in model.kinds.items() if kind and not is_index_type(kind)}
+    return {name: each for name, each in bits.items() if each is not None}
 
 
 def _is_cast(node: Any) -> bool:
-    if node is None:
-        return False
     if node.op_type in _CASTS:
         return is_standard(node) or node.domain == _MICROSOFT
     return _is_quant(node)
@@ -120,7 +135,9 @@ def _rewrite(node: Any, model: OnnxModel) -> None:
         form = table[node.op_type]
     else:
         return
-    if form.zero_point is not None and form.zero_point < len(node.input):
+    if form.zero_point is None:
+        model.bits[node.output[0]] = _SUM_BITS
+    elif form.zero_point < len(node.input):
         model.bits[node.output[0]] = _zero_point_bits(node, form.zero_point, model) or 8
     inputs = [node.input[at] if at < len(node.input) else "" for at in form.inputs]
     while inputs and not inputs[-1]:
@@ -130,30 +147,3 @@ def _rewrite(node: Any, model: OnnxModel) -> None:
     for name in ("channels_last", "opset"):
         if name in attributes:
             node.attribute.remove(attributes[name])
-
-
-def _readers(model: OnnxModel) -> dict[str, list[Any]]:
-    """The nodes that read each tensor; none stands for the one who reads a model output."""
-    readers: dict[str, list[Any]] = {name: [None] for name in model.outputs}
-    for node in model.proto.graph.node:
-        for name in dict.fromkeys(read_by(node)):
-            readers.setdefault(name, []).append(node)
-    return readers
-
-
-def _make_float(model: OnnxModel, names: set[str]) -> None:
-    """Calls what was cast a float: integers that stand for one are no indices, and their values say no shape."""
-    onnx = onnx_package()
-    for entry in model.proto.graph.input:
-        if entry.name in names and entry.type.HasField("tensor_type"):
-            entry.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-    others = [entry for entry in model.proto.graph.initializer if entry.name not in names]
-    stated = [entry.name for entry in model.proto.graph.initializer if entry.name in names]
-    del model.proto.graph.initializer[:]
-    model.proto.graph.initializer.extend(others)
-    for name in stated:
-        constant = model.constants[name]
-        if constant.literal:
-            keep_small(model, name, constant.value.astype("float32"), written=True)
-        else:
-            as_shape_alone(model, name, constant.shape, onnx.TensorProto.FLOAT)

@@ -18,11 +18,12 @@ from mensa_sim.workload.importers.onnx.model import (
     onnx_package,
 )
 from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
-from mensa_sim.workload.importers.onnx.quantised import in_float_form
+from mensa_sim.workload.importers.onnx.quantised import in_float_form, take_casts_out
 from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
-_NOT_FOLDED = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+_CASTS = ("QuantizeLinear", "DequantizeLinear")
 _SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization")
 """Operators that onnx (1.23) infers no shape of: they are functions, and keep that of their first input."""
 
@@ -44,6 +45,7 @@ def settle_shapes(model: OnnxModel) -> None:
             break
     _drop_unread(model)
     refuse_control_flow(model)
+    take_casts_out(model)
     nodes = model.proto.graph.node
     if all(map(is_standard, nodes)) and any(name and name not in model.shapes for n in nodes for name in n.output):
         _infer(model, strict=True)
@@ -59,10 +61,13 @@ def _infer(model: OnnxModel, *, strict: bool = False) -> None:
         raise TraceError(f"shapes do not fit together: {one_line(reason)}") from error
     for entry in (*graph.input, *graph.value_info, *graph.output):
         kind = entry.type.tensor_type
+        if kind.elem_type:
+            model.kinds[entry.name] = kind.elem_type
         if is_index_type(kind.elem_type):
             model.integers.add(entry.name)
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             model.shapes[entry.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+    model.kinds.update({name: constant.kind for name, constant in model.constants.items()})
     model.shapes.update({name: constant.shape for name, constant in model.constants.items()})
 
 
@@ -111,7 +116,7 @@ def _computed(node: Any, model: OnnxModel) -> list[Any] | None:
     """The outputs of a node all of whose inputs are integers or single numbers; none where it is not one."""
     names = [name for name in node.input if name]
     known = [model.constants.get(name) for name in names]
-    if not names or not is_standard(node) or node.op_type in (*_NOT_FOLDED, *CONTROL_FLOW):
+    if not names or not is_standard(node) or node.op_type in (*_RANDOM, *_CASTS, *CONTROL_FLOW):
         return None
     if not all(constant is not None and _is_shape_like(constant) for constant in known):
         return None

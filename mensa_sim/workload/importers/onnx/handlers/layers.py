@@ -148,7 +148,7 @@ def _cell(call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, d
     def part(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
         mark = f"[{direction}]" if tensor.shape[0] > 1 else ""
         named = f"{tensor.constant or tensor.id}{mark}{name}"
-        return call.builder.constant(f"{call.site.node}/{tensor.id}{mark}{name}", shape, name=named)
+        return call.builder.constant(f"{call.site.node}/{tensor.id}{mark}{name}", shape, name=named, bits=tensor.bits)
 
     rows = weight.shape[1]
     return CellWeights(

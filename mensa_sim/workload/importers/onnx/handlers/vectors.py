@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
-from mensa_sim.workload.importers.onnx.joined import ACTIVATION
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
 from mensa_sim.workload.operators.pooling import adaptive_pool, pool
@@ -79,11 +78,6 @@ def _elementwise(call: OnnxCall) -> None:
         output=call.result,
         operations_per_element=per_element,
     )
-
-
-def _activation(call: OnnxCall) -> None:
-    kind = call.attributes["kind"]
-    elementwise(call.builder, call.site, operator=kind, operands=call.operands, output=call.result)
 
 
 def _batch_norm(call: OnnxCall) -> None:
@@ -200,7 +194,6 @@ def _resize(call: OnnxCall) -> None:
 HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduce),
-    ACTIVATION: _activation,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     "RMSNormalization": _layer_norm,
