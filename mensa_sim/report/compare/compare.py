@@ -20,6 +20,7 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
@@ -65,6 +66,8 @@ def _values(system: SystemResult) -> dict[str, object]:
         "energy_by_component_pj": dict(system.energy_by_component_pj),
         "steady_state": asdict(system.steady),
         "handoffs": system.handoffs,
+        "gap": system.optimality.gap,
+        "best_schedule": asdict(system.best) if system.best else None,
         "area_mm2": system.area_mm2,
         "caveats": list(system.caveats) or None,
     }
@@ -90,6 +93,7 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
         ("memory traffic", *(bytes_text(sum(system.traffic_bytes.values())) for system in systems)),
         ("hand-offs", *(str(system.handoffs) for system in systems)),
         ("area", *area),
+        ("above the bound", *(gap_text(system.optimality) for system in systems)),
         ("energy efficiency", *(f"{each.energy_efficiency:.2f}x" for each in shares)),
         ("speed", *(f"{each.latency:.2f}x" for each in shares)),
     ]
@@ -104,7 +108,13 @@ def compare_tables(result: CompareResult) -> RenderableType:
         table.add_column(name, justify="right", overflow="fold")
     for row in _rows(result):
         table.add_row(*row)
-    return Group(table, *caveats_text(*(system.caveats for system in result.systems.values())))
+    return Group(table, *_best(result), *caveats_text(*(system.caveats for system in result.systems.values())))
+
+
+def _best(result: CompareResult) -> list[str]:
+    """What the best schedule would give, for each system whose schedule is far from it."""
+    baseline = result.systems[result.baseline]
+    return [f"{name}, {text}" for name, system in result.systems.items() for text in best_text(system, baseline)]
 
 
 def compare_html(result: CompareResult) -> str:
@@ -118,6 +128,7 @@ def compare_html(result: CompareResult) -> str:
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
             table_block(("", *names), _rows(result), numeric=names),
+            *map(paragraph, _best(result)),
             *map(paragraph, caveats_text(*(system.caveats for system in result.systems.values()))),
             figures_block(
                 [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]

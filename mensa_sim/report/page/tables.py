@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
-from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components
+from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 
@@ -21,8 +21,31 @@ def run_tables(result: RunResult) -> RenderableType:
         totals_table(result),
         Text(),
         optimality_text(main.optimality),
+        *best_text(main, result.baseline),
         coverage_text(main.coverage, main.coverage_shares),
         *caveats_text(main.caveats, result.baseline.caveats),
+    )
+
+
+def gap_text(found: Optimality) -> str:
+    """How far a schedule is above the proven bound; a dash where none was proved.
+
+    >>> proved = Optimality(objective="edp", value=2.0, bound=2.0, gap=0.0)
+    >>> gap_text(proved), gap_text(Optimality(objective="edp", value=2.0))
+    ('0 %', '-')
+    """
+    return "-" if found.gap is None else percent_text(found.gap) if found.gap else "0 %"
+
+
+def best_text(result: SystemResult, baseline: SystemResult) -> tuple[str, ...]:
+    """What the best schedule would give against the baseline; nothing where the chosen one is near it."""
+    best = result.best
+    if best is None:
+        return ()
+    ours, theirs = ratios(result, baseline), ratios(best, baseline)
+    return (
+        f"--scheduler {best.scheduler}: {theirs.energy_efficiency:.2f}x energy instead of "
+        f"{ours.energy_efficiency:.2f}x, {theirs.latency:.2f}x latency instead of {ours.latency:.2f}x",
     )
 
 
@@ -82,21 +105,21 @@ def _note(layer: LayerResult) -> str:
 
 def totals_table(result: RunResult) -> Table:
     """Totals of the system and of the baseline, with the ratio where above 1 is better."""
-    main, baseline, ratios = result.main, result.baseline, result.ratios
+    main, baseline, against = result.main, result.baseline, result.ratios
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("one inference", no_wrap=True)
     table.add_column(main.system, justify="right", no_wrap=True)
     table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
     table.add_column("ratio", justify="right", no_wrap=True)
     rows: tuple[tuple[str, str, str, float | None], ...] = (
-        ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), ratios.latency),
+        ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), against.latency),
         (
             "throughput",
             engineering(main.throughput_inferences_per_s, "inf/s"),
             engineering(baseline.throughput_inferences_per_s, "inf/s"),
-            ratios.throughput,
+            against.throughput,
         ),
-        ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), ratios.energy_efficiency),
+        ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), against.energy_efficiency),
         ("energy x delay", engineering(main.edp_j_s, "Js"), engineering(baseline.edp_j_s, "Js"), _edp_ratio(result)),
         ("steady latency", time_text(main.steady.latency_ps), time_text(baseline.steady.latency_ps), None),
         ("steady energy", energy_text(main.steady.energy_pj), energy_text(baseline.steady.energy_pj), None),

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
-from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components
+from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components, ratios
 
 LAYER_FIELDS = (
     "name",
@@ -36,6 +36,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
         "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
         "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
+        **({"best_schedule": _best(result)} if main.best else {}),
         "baseline": {
             "system": result.baseline.system,
             "latency_ps": result.baseline.latency_ps,
@@ -46,6 +47,12 @@ def summary(result: RunResult) -> dict[str, object]:
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
     }
+
+
+def _best(result: RunResult) -> dict[str, object]:
+    """The best schedule's figures, and its ratios against the baseline."""
+    best = result.main.best
+    return {} if best is None else {**asdict(best), "ratios": asdict(ratios(best, result.baseline))}
 
 
 def _totals(main: SystemResult) -> dict[str, object]:

@@ -60,7 +60,7 @@ def compare(request: CompareRequest) -> CompareResult:
     graph = graph_given(request)
     memo = PriceMemo()
     found = {
-        name: evaluate(graph, system, goal, seed=request.seed, memo=memo)
+        name: evaluate(graph, system, goal, seed=request.seed, memo=memo, beside_best=True)
         for name, system, goal in zip(_labels(request.systems, systems), systems, own, strict=True)
     }
     return CompareResult(

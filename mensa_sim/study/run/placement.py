@@ -59,6 +59,8 @@ class Placement:
     families: Mapping[str, int]
     """Layer to family, for the layers that have one."""
     schedule: Schedule
+    best: Schedule | None = None
+    """The optimum that proved the schedule's bound, where it was sought beside it."""
 
 
 def objective_named(name: str) -> Objective:
@@ -79,10 +81,10 @@ def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None 
         found = read_schedule(goal.schedule_file, problem)
     else:
         found = schedule(problem, goal.scheduler, **goal.options)
-    if found.bound is None:
-        best = exact_serial(problem)
-        found = found if best is None else beside(found, best)
-    return Placement(costs=costs, problem=problem, families=families_under(graph, goal), schedule=found)
+    best = exact_serial(problem) if found.bound is None else None
+    if best is not None:
+        found = beside(found, best)
+    return Placement(costs=costs, problem=problem, families=families_under(graph, goal), schedule=found, best=best)
 
 
 def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:

@@ -14,6 +14,9 @@ from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
+NOTABLE_GAP = 0.10
+"""Schedules further above the proven bound are shown beside the best one: a choice."""
+
 ENERGY_COMPONENTS = (*COMPONENTS, *STATIC)
 """As the cost model lists them, then what time costs."""
 
@@ -87,6 +90,15 @@ class SteadyState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BestSchedule:
+    """What the simulation gives of the best schedule, said where the chosen one is far from it."""
+
+    scheduler: str
+    latency_ps: int
+    energy_pj: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemResult:
     """One workload on one system: totals, and what each layer and accelerator did."""
 
@@ -118,6 +130,8 @@ class SystemResult:
     timeline: Timeline
     problem: Problem
     schedule: Schedule
+    best: BestSchedule | None = None
+    """Where the chosen schedule is more than `NOTABLE_GAP` above the proven bound."""
     caveats: tuple[str, ...] = ()
     """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
 
@@ -157,7 +171,7 @@ class Ratios:
     latency: float
 
 
-def ratios(result: SystemResult, baseline: SystemResult) -> Ratios:
+def ratios(result: SystemResult | BestSchedule, baseline: SystemResult) -> Ratios:
     """Energy efficiency is baseline energy over ours; throughput and latency are baseline time over ours."""
     speedup = baseline.latency_ps / result.latency_ps
     return Ratios(

@@ -8,8 +8,10 @@ from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.system import System
+from mensa_sim.schedule.evaluate import evaluate as predict
 from mensa_sim.schedule.problem import Objective
-from mensa_sim.simulate.inference import simulate_in_turn
+from mensa_sim.schedule.schedule import unit_assignment
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
@@ -20,7 +22,16 @@ from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import RunRequest
-from mensa_sim.study.run.result import AcceleratorResult, LayerResult, Optimality, RunResult, SteadyState, SystemResult
+from mensa_sim.study.run.result import (
+    NOTABLE_GAP,
+    AcceleratorResult,
+    BestSchedule,
+    LayerResult,
+    Optimality,
+    RunResult,
+    SteadyState,
+    SystemResult,
+)
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
@@ -38,7 +49,7 @@ def run(request: RunRequest) -> RunResult:
     graph = graph_given(request)
     goal, beside = goals_of(request, system, baseline)
     return RunResult(
-        main=evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip),
+        main=evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=True),
         baseline=evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip),
         versions=versions(),
         choices=choices_of(request),
@@ -81,8 +92,12 @@ def evaluate(
     seed: int = 0,
     on_chip: Options = FULL,
     memo: PriceMemo | None = None,
+    beside_best: bool = False,
 ) -> SystemResult:
-    """Place a graph on a system and simulate a first inference, and a second for the steady state."""
+    """Place a graph on a system and simulate a first inference, and a second for the steady state.
+
+    `beside_best` asks what the best schedule would give, where the chosen one is far from it.
+    """
     placement = place(graph, system, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
@@ -124,7 +139,22 @@ def evaluate(
         timeline=timeline,
         problem=problem,
         schedule=found,
+        best=_best(placement, on_chip) if beside_best else None,
     )
+
+
+def _best(placement: Placement, on_chip: Options) -> BestSchedule | None:
+    """The simulated optimum, if the chosen schedule is far above the bound and a deadline does not rule it out."""
+    best, gap, problem = placement.best, placement.schedule.gap, placement.problem
+    if best is None or gap is None or gap <= NOTABLE_GAP:
+        return None
+    predicted = predict(problem, unit_assignment(problem, best))
+    if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:
+        return None
+    costs = placement.costs
+    timeline = simulate(costs.graph, costs, best.assignment, on_chip)
+    measured = metrics(timeline, costs.system, costs.graph)
+    return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=measured.energy_pj)
 
 
 def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:

@@ -1,0 +1,74 @@
+"""What the best schedule would give is said wherever the chosen one is far from it, and it is what a run of it gives."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import mensa_sim as ms
+from mensa_sim.cli.main import app
+from mensa_sim.study.run.result import NOTABLE_GAP
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def called(command: str) -> str:
+    done = CliRunner().invoke(app, shlex.split(command), env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("options", ["", "--plain", "--objective latency", "--set memories.stacked.efficiency=0.5"])
+def test_what_is_said_of_the_best_schedule_is_what_a_run_of_it_gives(options: str, folder: Path) -> None:
+    said = called(f"run small_cnn --scheduler single:pavlov --output far {options}")
+    called(f"run small_cnn --scheduler optimal --output best -q {options}")
+    far, best = summary(folder / "far"), summary(folder / "best")
+    assert far["optimality"]["gap"] > NOTABLE_GAP
+    assert {name: far["best_schedule"][name] for name in ("scheduler", "latency_ps", "energy_pj", "ratios")} == {
+        name: best[name] for name in ("scheduler", "latency_ps", "energy_pj", "ratios")
+    }
+    better, ours = best["ratios"], far["ratios"]
+    assert (
+        f"--scheduler optimal: {better['energy_efficiency']:.2f}x energy instead of {ours['energy_efficiency']:.2f}x, "
+        f"{better['latency']:.2f}x latency instead of {ours['latency']:.2f}x"
+    ) in " ".join(said.split())
+    assert "--scheduler optimal" in (folder / "far" / "report.html").read_text().split("<body>")[1]
+
+
+def test_nothing_is_said_where_the_schedule_is_near_the_bound(folder: Path) -> None:
+    said = called("run small_cnn --scheduler optimal --output near")
+    assert "best_schedule" not in summary(folder / "near")
+    assert "--scheduler" not in said
+
+
+def test_no_schedule_is_called_better_that_misses_the_deadline() -> None:
+    free = ms.run("small_cnn", scheduler="single:jacquard", objective="energy").main
+    assert free.best is not None
+    strict_ms = min(free.best.latency_ps, free.latency_ps) / 1e9 / 2
+    found = ms.place("small_cnn", scheduler="optimal", objective="latency").schedule.value / 1e9
+    if found < strict_ms:
+        strict = ms.run("small_cnn", scheduler="optimal", objective="energy", deadline_ms=strict_ms).main
+        assert strict.best is None
+
+
+def test_a_comparison_shows_how_far_each_schedule_is_from_the_bound(folder: Path) -> None:
+    said = called("compare lstm --systems edge_tpu,mensa_g --output out")
+    (row,) = (line for line in said.splitlines() if line.startswith("above the bound"))
+    edge_tpu, mensa_g = summary(folder / "out")["systems"]
+    assert edge_tpu["gap"] == 0
+    assert row.split() == ["above", "the", "bound", "0", "%", f"{100 * mensa_g['gap']:.1f}", "%"]
+    best = ms.run("lstm", scheduler="optimal").main
+    assert mensa_g["best_schedule"]["latency_ps"] == best.latency_ps
+    assert "mensa_g, --scheduler optimal: " in said
