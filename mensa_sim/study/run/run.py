@@ -154,7 +154,8 @@ def _best(placement: Placement, on_chip: Options) -> BestSchedule | None:
     costs = placement.costs
     timeline = simulate(costs.graph, costs, best.assignment, on_chip)
     measured = metrics(timeline, costs.system, costs.graph)
-    return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=measured.energy_pj)
+    energy_pj = sum(measured.energy_by_component_pj.values())
+    return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=energy_pj)
 
 
 def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
