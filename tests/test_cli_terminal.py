@@ -32,6 +32,14 @@ name: two
 duration_s: 0.0001
 streams: [{name: a_stream_with_a_rather_long_name, workload: ./tiny.yaml, arrivals: {kind: periodic, fps: 50000}}]
 """
+SPACE = """\
+name: four
+system: mensa_g
+workloads: [./tiny.yaml]
+parameters: {accelerators.pascal.clock_hz: {values: [1000000000, 1500000000, 2000000000, 2500000000]}}
+objectives: [{metric: energy_pj}, {metric: latency_ps}]
+sampler: {name: grid}
+"""
 TABLES = (
     "run tiny.yaml",
     "run two.yaml",
@@ -47,6 +55,8 @@ TABLES = (
 HANGS_S = 600
 """After so long a command hangs, however busy the machine is."""
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ERASE = "\x1b[2K"
+ESCAPE = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
 
 @pytest.fixture
@@ -128,8 +138,31 @@ def test_a_terminal_sees_the_present_step_which_leaves_nothing_behind(folder: Pa
     shown = on_a_terminal("run tiny.yaml", folder)
     assert "tiny: simulating on mensa_g" in shown
     last_step = shown.rindex("tiny: simulating on edge_tpu")
-    assert shown[last_step:].startswith("tiny: simulating on edge_tpu\r\x1b[K")
+    left = ESCAPE.sub(lambda code: code[0] if code[0] == ERASE else "", shown[last_step:]).partition(ERASE)
+    assert left[0].split() == ["tiny:", "simulating", "on", "edge_tpu"]
+    assert "results in" in left[2]
     assert "simulating" not in on_a_terminal("run tiny.yaml --json", folder)
+
+
+@pytest.mark.parametrize("command", ["run tiny.yaml", "explore space.yaml --jobs 1"])
+def test_a_terminal_that_cannot_take_a_line_back_sees_results_alone(command: str, folder: Path) -> None:
+    (folder / "space.yaml").write_text(SPACE)
+    shown = on_a_terminal(command, folder, TERM="dumb")
+    assert "\x1b" not in shown
+    assert "simulating" not in shown
+    assert "designs run:" not in shown
+    assert not shown.startswith("\r\n")
+    assert "results in" in shown
+
+
+def test_a_terminal_sees_how_much_is_done_and_nothing_of_it_is_left(folder: Path) -> None:
+    (folder / "space.yaml").write_text(SPACE)
+    shown = on_a_terminal("explore space.yaml --jobs 1", folder)
+    counts = [int(count) for count in re.findall(r"designs run: (\d+)", shown)]
+    assert counts == sorted(counts)
+    assert set(counts) == set(range(5))
+    assert ERASE in shown[shown.rindex("designs run:") :]
+    assert "designs run:" not in on_a_terminal("explore space.yaml --jobs 1 --quiet --force", folder)
 
 
 def test_no_color_is_heeded(folder: Path) -> None:

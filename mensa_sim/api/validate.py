@@ -26,14 +26,9 @@ def validate(request: ValidateRequest) -> Validation:
         measurements = list(read_measurements(Path(data)) if data is not None else shipped_measurements())
         if request.reference is not None:
             measurements += reference_measurements(Path(request.reference), Path(scratch))
-        done = 0
-
-        def on_row() -> None:
-            nonlocal done
-            done += 1
-            request.progress(done, len(measurements))
-
-        return validate_measurements(measurements, allow_code=request.allow_code, cache=request.cache, on_row=on_row)
+        return validate_measurements(
+            measurements, allow_code=request.allow_code, cache=request.cache, progress=request.progress
+        )
 
 
 def fitted_constants() -> tuple[FittedConstant, ...]:

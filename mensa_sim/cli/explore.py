@@ -1,20 +1,17 @@
 """The commands `explore`, `compare` and `diff`."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.results import deliver
+from mensa_sim.cli.steps import counted
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.request import ExploreRequest
-
-if TYPE_CHECKING:
-    from mensa_sim.study.explore.request import Progress
 
 
 def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = False) -> None:
@@ -22,7 +19,7 @@ def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = Fal
     from mensa_sim.api import explore as api
     from mensa_sim.report.explore.files import explore_json
 
-    result = api.explore.of(replace(request, progress=_progress(quiet=quiet or as_json)))
+    result = api.explore.of(replace(request, progress=counted("designs run", quiet=quiet or as_json)))
     if as_json:
         write(explore_json(result))
     elif not quiet:
@@ -60,16 +57,3 @@ def register(app: typer.Typer) -> None:
     add(app, explore, ExploreRequest, counts=True)
     add(app, compare, CompareRequest)
     add(app, diff)
-
-
-def _progress(*, quiet: bool) -> "Progress":
-    """A line on a terminal that counts designs; nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
-        return lambda done, wanted: None
-
-    def line(done: int, wanted: int | None) -> None:
-        ended = "\n" if wanted is not None and done >= wanted else ""
-        sys.stderr.write(f"\rdesigns run: {done}{f' of {wanted}' if wanted is not None else ''}{ended}")
-        sys.stderr.flush()
-
-    return line

@@ -1,30 +1,23 @@
 """Commands about measured devices: measure kernels, import others' timings, calibrate to a table."""
 
-import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import typer
 
 from mensa_sim.cli.options import Quiet, add
 from mensa_sim.cli.printing import write
+from mensa_sim.cli.steps import counted
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
-
-if TYPE_CHECKING:
-    from mensa_sim.measurement.measure import Progress
 
 
 def measure(request: MeasureRequest, quiet: Quiet = False) -> None:
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
     from mensa_sim.api import measured as api
 
-    def told(step: "Progress") -> None:
-        if sys.stderr.isatty() and not quiet:
-            line = f"{step.done}/{step.total} {step.kernel}"[:100] if step.done < step.total else ""
-            sys.stderr.write(f"\r\033[K{line}")
-
-    result = api.measure.of(replace(request, progress=told))
+    count = counted("kernels", quiet=quiet)
+    told = replace(request, progress=lambda step: count(step.done, step.total, str(step.kernel)))
+    result = api.measure.of(told)
     if quiet:
         return
     _say(f"{result.measured} kernels measured, {len(result.table.timings)} in {request.output}")

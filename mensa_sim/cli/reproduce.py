@@ -1,18 +1,14 @@
 """The commands `reproduce` and `sensitivity`."""
 
-import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import typer
 
 from mensa_sim.cli.options import AsJson, Force, Quiet, add
 from mensa_sim.cli.results import deliver
+from mensa_sim.cli.steps import counted
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
-
-if TYPE_CHECKING:
-    from mensa_sim.study.reproduce.request import Progress
 
 
 def reproduce(request: ReproduceRequest, as_json: AsJson = False, quiet: Quiet = False, force: Force = False) -> None:
@@ -24,7 +20,7 @@ def reproduce(request: ReproduceRequest, as_json: AsJson = False, quiet: Quiet =
     from mensa_sim.api.reproduction import Resumed
 
     folder = api.folder_of("reproduce", request)
-    asked = replace(request, output=folder, progress=_progress(quiet=quiet or as_json))
+    asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
     deliver(lambda: api.reproduce.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
 
 
@@ -39,7 +35,7 @@ def sensitivity(
     from mensa_sim.api.reproduction import Resumed
 
     folder = api.folder_of("sensitivity", request)
-    asked = replace(request, output=folder, progress=_progress(quiet=quiet or as_json))
+    asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
     deliver(lambda: api.sensitivity.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
 
 
@@ -47,16 +43,3 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
     add(app, reproduce, ReproduceRequest, counts=True)
     add(app, sensitivity, SensitivityRequest, counts=True)
-
-
-def _progress(*, quiet: bool) -> "Progress":
-    """A line on a terminal that counts models; nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
-        return lambda done, total, model: None
-
-    def line(done: int, total: int, model: str) -> None:
-        ended = "\n" if done == total else ""
-        sys.stderr.write(f"\rmodels run: {done} of {total} ({model})\033[K{ended}")
-        sys.stderr.flush()
-
-    return line

@@ -1,14 +1,19 @@
 """Saying what is being done: lines with `-v`, one passing line on a terminal, nothing in a pipe."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mensa_sim.io.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Shown
 
 LOGGER = logging.getLogger("mensa_sim")
-_CLEAR = "\r\033[K"
-_WIDTH = 79
 
 
 class Lines(logging.Handler):
@@ -26,36 +31,76 @@ class Lines(logging.Handler):
 class Passing(logging.Handler):
     """The present step alone, on one line of the terminal that the next one takes."""
 
-    shown = False
-
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one step over the one before."""
-        Passing.shown = True
-        sys.stderr.write(f"{_CLEAR}{record.getMessage()[:_WIDTH]}")
-        sys.stderr.flush()
+        _show(record.getMessage())
+
+
+_shown: "Shown | None" = None
+"""The passing line, while there is one."""
+
+
+def _show(text: str, done: int = 0, total: int | None = None) -> None:
+    """Puts a text on the passing line, behind it a bar where it is known how much there is to do."""
+    global _shown
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Shown
+
+    if _shown is None:
+        columns = [TextColumn("{task.description}", markup=False), *([BarColumn()] if total else [])]
+        _shown = Shown(
+            *columns,
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        _shown.start()
+        _shown.add_task("", total=total)
+    _shown.update(_shown.task_ids[0], description=text, completed=done, total=total, refresh=True)
+
+
+def _can_pass() -> bool:
+    """Whether standard error is a terminal that can take a line back."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def clear() -> None:
     """Takes the passing line away, before anything else is printed."""
-    if Passing.shown:
-        Passing.shown = False
-        sys.stderr.write(_CLEAR)
-        sys.stderr.flush()
+    global _shown
+    if _shown is not None:
+        _shown.stop()
+        _shown = None
+
+
+def counted(noun: str, *, quiet: bool) -> Progress:
+    """Counts, on the passing line of a terminal, what work tells of; nothing in a pipe."""
+    if quiet or not _can_pass():
+        return silent
+
+    def line(done: int, total: int | None, last: str) -> None:
+        of_all = "" if total is None else f" of {total}"
+        _show(f"{noun}: {done}{of_all}{f' ({last})' if last else ''}", done, total)
+        if done == total:
+            clear()
+
+    return line
 
 
 @contextmanager
 def told(*, verbose: bool, passing: bool) -> Iterator[None]:
-    """Shows the steps of what runs inside: all of them, or the present one where standard error is a terminal."""
-    handler: logging.Handler | None = Lines() if verbose else Passing() if passing and sys.stderr.isatty() else None
-    if handler is None:
-        yield
-        return
+    """Shows the steps of what runs inside: all of them, or the present one on a terminal."""
+    handler: logging.Handler | None = Lines() if verbose else Passing() if passing and _can_pass() else None
     level = LOGGER.level
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
+    if handler is not None:
+        LOGGER.addHandler(handler)
+        LOGGER.setLevel(logging.INFO)
     try:
         yield
     finally:
         clear()
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(level)
+        if handler is not None:
+            LOGGER.removeHandler(handler)
+            LOGGER.setLevel(level)

@@ -1,7 +1,5 @@
 """The command `validate`."""
 
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import typer
 
 from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
+from mensa_sim.cli.steps import counted
 from mensa_sim.errors import MensaError
 from mensa_sim.study.validate.request import ValidateRequest
 
@@ -20,7 +19,7 @@ def validate(
     from mensa_sim.api import validate as api
     from mensa_sim.report.validate.validate import validation_json, validation_tables
 
-    result = api.validate.of(replace(request, progress=_progress(quiet=quiet or as_json)))
+    result = api.validate.of(replace(request, progress=counted("rows predicted", quiet=quiet or as_json)))
     data = request.data
     folder = output or Path("results") / ("validate" if data is None else f"validate-{Path(data).stem}")
     api.write_validation(result, folder, force=force)
@@ -37,15 +36,3 @@ def validate(
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
     add(app, validate, ValidateRequest, counts=True)
-
-
-def _progress(*, quiet: bool) -> Callable[[int, int], None]:
-    """A line on a terminal that counts rows; nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
-        return lambda done, wanted: None
-
-    def line(done: int, wanted: int) -> None:
-        sys.stderr.write(f"\rrows predicted: {done} of {wanted}" + ("\n" if done == wanted else ""))
-        sys.stderr.flush()
-
-    return line

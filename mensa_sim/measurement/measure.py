@@ -26,7 +26,7 @@ _MAX_ROTATE_BYTES = 2**28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class KernelStep:
     """One kernel done: told after each."""
 
     done: int
@@ -57,7 +57,7 @@ def measure(
     threads: int | None = None,
     command: str,
     date: str,
-    progress: Callable[[Progress], None] = lambda step: None,
+    progress: Callable[[KernelStep], None] = lambda step: None,
 ) -> KernelMeasurement:
     """Times the kernels of the workloads' layers on `device` (`cpu`, `cuda`, `cuda:N`) into the table `output`.
 
@@ -96,7 +96,7 @@ def _time_all(
     meter: EnergyMeter | None,
     limits: Limits,
     writer: TimingTableWriter,
-    progress: Callable[[Progress], None],
+    progress: Callable[[KernelStep], None],
 ) -> Mapping[Kernel, str]:
     """Times what the table does not hold yet; answers with what cannot be run and why."""
     skipped: dict[Kernel, str] = {}
@@ -108,7 +108,7 @@ def _time_all(
                 writer.append(timing)
             except NoKernelError as error:
                 skipped[kernel] = str(error)
-        progress(Progress(done=index, total=len(kernels), kernel=kernel, timing=timing))
+        progress(KernelStep(done=index, total=len(kernels), kernel=kernel, timing=timing))
     return skipped
 
 

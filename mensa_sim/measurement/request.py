@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:
-    from mensa_sim.measurement.measure import Progress
+    from mensa_sim.measurement.measure import KernelStep
 
 FIRST_TABLE = Path("results/timings.csv")
 
@@ -33,7 +33,7 @@ class MeasureRequest:
     """Standard error of the median that is enough."""
     allow_code: bool = field(default=False, metadata=spelled(role="means"))
     """Let the workload name code outside the shipped models."""
-    progress: "Callable[[Progress], None]" = field(
+    progress: "Callable[[KernelStep], None]" = field(
         default=lambda step: None, metadata=spelled(role="means", at_hand=True)
     )
     """Told of each kernel."""

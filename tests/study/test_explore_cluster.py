@@ -61,7 +61,7 @@ def test_a_server_that_never_speaks_is_told_before_any_design_is_run(
 def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
     killed: list[int] = []
 
-    def kill_one(done: int, wanted: int | None) -> None:
+    def kill_one(done: int, wanted: int | None, last: str) -> None:
         if done >= 3 and not killed:
             process = cluster.workers[0].process.process
             killed.append(process.pid)

@@ -28,7 +28,7 @@ def test_killing_a_process_in_the_middle_changes_nothing(tmp_path: Path) -> None
     space = write_space(tmp_path)
     killed: list[int] = []
 
-    def kill_one(done: int, wanted: int | None) -> None:
+    def kill_one(done: int, wanted: int | None, last: str) -> None:
         children = multiprocessing.active_children()
         if done >= 3 and children and not killed:
             killed.append(children[0].pid or 0)

@@ -89,6 +89,12 @@ def test_the_rank_correlation_is_scipys(pairs: Sequence[tuple[int, int]]) -> Non
         assert found == pytest.approx(float(spearmanr(np.array(first), np.array(second)).statistic))
 
 
+@given(st.lists(st.integers(), min_size=2, max_size=30, unique=True))
+def test_equal_orders_correlate_with_exactly_one(values: Sequence[int]) -> None:
+    assert spearman(values, [3 * value for value in values]) == 1.0
+    assert spearman(values, [-value for value in values]) == -1.0
+
+
 def test_ranks_are_compared_within_a_metric_in_every_score(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(LAYERS)
     rows = "one.yaml,coral_usb3,latency_ms,1,\none.yaml,coral_usb2,latency_ms,2,\n"

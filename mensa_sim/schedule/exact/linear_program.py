@@ -103,7 +103,11 @@ class LinearProgram:
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Keep off the standard output what HiGHS prints there whatever it is told (seen with scipy 1.17: a debug line)."""
+    """Keep off the standard output what HiGHS prints there with its own output switched off.
+
+    The HiGHS of scipy 1.17 holds a bare `printf` in `HighsMipSolverData::transformNewIntegerFeasibleSolution`, which no
+    option reaches; `disp` is off in any case.
+    """
     if os.name != "posix":
         yield
         return

@@ -166,7 +166,7 @@ def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: 
     points = sequence_of(space, [objective.direction for objective in checked.objectives])
     number = batch_start = 0
     while True:
-        request.progress(search.run_count, wanted)
+        request.progress(search.run_count, wanted, "")
         late = end is not None and time.monotonic() >= end
         going = sum(n >= 0 for n in search.under_way)
         enough = wanted is not None and search.run_count + going >= wanted
@@ -185,7 +185,7 @@ def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: 
             batch_start = number
         else:
             break
-    request.progress(search.run_count, wanted)
+    request.progress(search.run_count, wanted, "")
 
 
 def _learn(points: Points, search: _Search, numbers: range) -> None:

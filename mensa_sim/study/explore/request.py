@@ -1,16 +1,13 @@
 """What to explore, where the study lies, and who works."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
-
-Progress = Callable[[int, int | None], None]
-"""Told the designs run so far and the number wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +39,7 @@ class ExploreRequest:
     """Whether traced graphs are kept, and taken from where they were kept before."""
     force: bool = field(default=False, metadata=spelled(role="means"))
     """Start anew where a study lies."""
-    progress: Progress = field(default=lambda done, wanted: None, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
     """Told the designs run so far and the number wanted."""
 
     def __post_init__(self) -> None:

@@ -1,15 +1,13 @@
 """Which models the claim is checked on."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.fields import spelled
-
-Progress = Callable[[int, int, str], None]
-"""Told the models done, the models in all, and the one just done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class ReproduceRequest:
     """Worker processes; a command takes all cores unless told."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
     """Folder for the results; a run that was killed goes on there."""
-    progress: Progress = field(default=lambda done, total, model: None, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
     """Told the models done, the models in all, and the one just done."""
 
     def __post_init__(self) -> None:

@@ -12,10 +12,10 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of
-from mensa_sim.study.reproduce.request import Progress
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_workload
@@ -115,7 +115,7 @@ class Finished(Protocol):
 def run_models(
     tasks: Sequence[ModelTask],
     jobs: int,
-    progress: Progress = lambda done, total, model: None,
+    progress: Progress = silent,
     finished: Finished | None = None,
 ) -> tuple[ModelOutcomes, ...]:
     """Every task, in the order given, on so many processes; the result does not depend on how many.

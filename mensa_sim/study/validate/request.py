@@ -1,9 +1,9 @@
 """What predictions are held against."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.fields import spelled
 
 
@@ -22,7 +22,5 @@ class ValidateRequest:
         metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
     )
     """Whether traced graphs are kept, and taken from where they were kept before."""
-    progress: Callable[[int, int], None] = field(
-        default=lambda done, wanted: None, metadata=spelled(role="means", at_hand=True)
-    )
-    """Told the rows predicted so far and their number."""
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    """Told the rows predicted so far, their number, and the last one's workload."""

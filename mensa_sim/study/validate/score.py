@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import correlation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +44,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     >>> spearman([1, 2, 3], [10, 20, 15])
     0.5
     """
-    a, b = ranks(first), ranks(second)
-    mean = (len(a) + 1) / 2
-    spread = math.sqrt(math.fsum((x - mean) ** 2 for x in a) * math.fsum((y - mean) ** 2 for y in b))
-    return math.fsum((x - mean) * (y - mean) for x, y in zip(a, b, strict=True)) / spread if spread else None
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    from scipy.stats import rankdata
 
-
-def ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, equal values sharing their mean rank.
-
-    >>> ranks([5, 7, 5])
-    [1.5, 3.0, 1.5]
-    """
-    order = sorted(range(len(values)), key=lambda index: values[index])
-    found = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
-            end += 1
-        for index in order[start : end + 1]:
-            found[index] = (start + end) / 2 + 1
-        start = end + 1
-    return found
+    return correlation(rankdata(first).tolist(), rankdata(second).tolist())  # exact for ranks: equal orders give 1.0

@@ -1,10 +1,11 @@
 """Predicted against measured silicon: rows with errors, and the constants that were fitted on such rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import MensaError
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.validate.file import Measurement, read_measurements
 from mensa_sim.study.validate.predict import Predictor
@@ -96,13 +97,13 @@ def validate(
     *,
     allow_code: bool = False,
     cache: bool = True,
-    on_row: Callable[[], None] = lambda: None,
+    progress: Progress = silent,
 ) -> Validation:
     """Predict every measurement; one that the model refuses is a failure with its reason, never a number."""
     predictor = Predictor(allow_code=allow_code, cache=cache)
     rows: list[ValidationRow] = []
     failures: list[Failure] = []
-    for each in measurements:
+    for count, each in enumerate(measurements, start=1):
         try:
             predicted = predictor.predict(each.workload_path, each.system_path, each.metric)
             row = ValidationRow(measurement=each, predicted=predicted)
@@ -113,7 +114,7 @@ def validate(
             rows.append(row)
         except MensaError as error:
             failures.append(Failure(measurement=each, reason=str(error)))
-        on_row()
+        progress(count, len(measurements), each.workload)
     return Validation(rows=tuple(rows), failures=tuple(failures))
 
 
