@@ -54,7 +54,6 @@ TABLES = (
 )
 HANGS_S = 600
 """After so long a command hangs, however busy the machine is."""
-ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 ERASE = "\x1b[2K"
 ESCAPE = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 

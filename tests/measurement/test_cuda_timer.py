@@ -14,7 +14,7 @@ from mensa_sim.measurement import energy
 from mensa_sim.measurement import measure as measuring
 from mensa_sim.measurement.energy import CounterError, NvmlMeter, nvml_meter
 from mensa_sim.measurement.kernels.kernels import PreparedKernel
-from mensa_sim.measurement.measure import KernelMeasurement, Progress, measure
+from mensa_sim.measurement.measure import KernelMeasurement, KernelStep, measure
 from mensa_sim.measurement.stopwatch import Limits, time_kernel
 from mensa_sim.measurement.timers import CudaTimer
 from mensa_sim.workload.graph import LayerGraph
@@ -113,7 +113,7 @@ def test_times_and_energies_of_known_kernels_are_found(gpu: Gpu, tmp_path: Path)
 
 
 def test_a_counter_that_goes_away_leaves_energies_empty_and_not_zero(gpu: Gpu, tmp_path: Path) -> None:
-    def stop(step: Progress) -> None:
+    def stop(step: KernelStep) -> None:
         gpu.counter_gone = True
 
     timings = gpu.measure(tmp_path, 1, 2, progress=stop).table.timings
@@ -121,7 +121,7 @@ def test_a_counter_that_goes_away_leaves_energies_empty_and_not_zero(gpu: Gpu, t
 
 
 def test_a_device_that_disappears_keeps_what_was_measured_and_the_run_goes_on_later(gpu: Gpu, tmp_path: Path) -> None:
-    def lose(step: Progress) -> None:
+    def lose(step: KernelStep) -> None:
         gpu.cuda.lost = step.done == 2
 
     with pytest.raises(MensaError, match=r"cuda was lost: CUDA error: GPU is lost; .*run the same command again"):

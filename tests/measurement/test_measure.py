@@ -16,7 +16,7 @@ from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.measurement import conditions
 from mensa_sim.measurement import measure as measuring
-from mensa_sim.measurement.measure import KernelMeasurement, Progress, measure
+from mensa_sim.measurement.measure import KernelMeasurement, KernelStep, measure
 from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.trace import trace
@@ -109,7 +109,7 @@ t.run(t.linears(1, 2, 3, 4, 5), Path({str(tmp_path / "t.csv")!r}), progress=kill
 
 
 def test_progress_is_told_after_each_kernel(tmp_path: Path) -> None:
-    steps: list[Progress] = []
+    steps: list[KernelStep] = []
     run(linears(1, 2), tmp_path / "t.csv", progress=steps.append)
     assert [(step.done, step.total, step.timing is not None) for step in steps] == [(1, 2, True), (2, 2, True)]
 

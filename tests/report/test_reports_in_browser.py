@@ -5,10 +5,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from chromium import Browser, Page, chromium, find_chromium
+from chromium import Opened, chromium, find_chromium
+from playwright.sync_api import Browser
 from small_reports import HOSTILE, PAGES
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no chromium on this machine")
@@ -42,37 +42,30 @@ MIDDLE = """
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Callable[[str], Page]:
+def opened(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Callable[[str], Opened]:
     """The page of a kind of report, made and opened once, for most of the time goes to reading plotly."""
-    pages: dict[str, Page] = {}
+    pages: dict[str, Opened] = {}
 
-    def page(kind: str) -> Page:
+    def page(kind: str) -> Opened:
         if kind not in pages:
             folder = tmp_path_factory.mktemp(kind)
             (folder / "report.html").write_text(PAGES[kind](folder))
-            pages[kind] = Page(browser, folder / "report.html")
+            pages[kind] = Opened(browser, folder / "report.html")
         return pages[kind]
 
     return page
 
 
-def until(page: Page, script: str) -> Any:
-    """What an expression is as soon as it holds; it fails where that never comes, however busy the machine is."""
-    end = time.monotonic() + 120
-    while not (found := page.value(script)) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert found, f"never true: {script}"
-    return found
-
-
 @pytest.mark.parametrize("kind", PAGES)
-def test_every_figure_says_what_it_shows_and_nothing_leaves_the_page(opened: Callable[[str], Page], kind: str) -> None:
+def test_every_figure_says_what_it_shows_and_nothing_leaves_the_page(
+    opened: Callable[[str], Opened], kind: str
+) -> None:
     page = opened(kind)
     found = page.value(FIGURES)
     assert found
@@ -89,56 +82,56 @@ def test_every_figure_says_what_it_shows_and_nothing_leaves_the_page(opened: Cal
                 assert UNIT.search(axis["title"]), f"{name}: {axis['title']} has no unit"
     assert page.value("document.querySelectorAll('img, iframe, object, script[src], link[href^=http]').length") == 0
     assert page.value("window.hacked ?? 0") == 0
-    assert page.complaints() == []
+    assert page.complaints == []
 
 
 @pytest.mark.parametrize(("kind", "width"), [("run", 1280), ("scenario", 1920)])
-def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Page], kind: str, width: int) -> None:
+def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Opened], kind: str, width: int) -> None:
     page = opened(kind)
     page.size(width, 1000)
     page.theme("dark")
     paper = "[...document.querySelectorAll('.figure')].map((div) => div._fullLayout.paper_bgcolor)"
-    until(page, f"{paper}.every((colour) => colour === THEMES.dark.paper)")
+    page.until(f"{paper}.every((colour) => colour === THEMES.dark.paper)")
     page.theme("light")
-    until(page, f"{paper}.every((colour) => colour === '#ffffff')")
+    page.until(f"{paper}.every((colour) => colour === '#ffffff')")
     assert max(each["wider"] for each in page.value(FIGURES)) <= 0
     page.click(*page.value(MIDDLE % "#theme"))
     assert set(page.value(paper)) == {page.value("THEMES.dark.paper")}
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(23, 25, 28)"
-    assert page.complaints() == []
+    assert page.complaints == []
     page.value("setTheme('light')")
     page.size(1280, 900)
 
 
-def test_hovering_shows_a_layer_by_its_name_as_text(opened: Callable[[str], Page]) -> None:
+def test_hovering_shows_a_layer_by_its_name_as_text(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
     page.move(*page.value(MIDDLE % "#timeline .bars .point path"))
-    text = until(page, "document.querySelector('#timeline .hovertext')?.textContent")
+    text = page.until("document.querySelector('#timeline .hovertext')?.textContent")
     assert HOSTILE in text
     assert page.value("window.hacked ?? 0") == 0
 
 
-def test_hovering_the_roofline_names_layer_accelerator_and_bound(opened: Callable[[str], Page]) -> None:
+def test_hovering_the_roofline_names_layer_accelerator_and_bound(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
     page.move(*page.value(MIDDLE % "#roofline .scatterlayer .points path"))
-    text = until(page, "document.querySelector('#roofline .hovertext')?.textContent")
+    text = page.until("document.querySelector('#roofline .hovertext')?.textContent")
     assert re.search(r"on (pascal|pavlov), bound by (compute|memory|a buffer|buffer)", text)
 
 
-def test_a_click_on_the_legend_hides_and_shows_a_component(opened: Callable[[str], Page]) -> None:
+def test_a_click_on_the_legend_hides_and_shows_a_component(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
     place = page.value(MIDDLE % "#energy .legendtoggle")
     page.click(*place)
-    until(page, "document.querySelector('#energy')._fullData[0].visible === 'legendonly'")
+    page.until("document.querySelector('#energy')._fullData[0].visible === 'legendonly'")
     time.sleep(0.4)  # two clicks within 0.3 s are a double click
     page.click(*place)
-    until(page, "document.querySelector('#energy')._fullData[0].visible === true")
+    page.until("document.querySelector('#energy')._fullData[0].visible === true")
 
 
-def test_a_click_on_a_design_shows_its_parameters(opened: Callable[[str], Page]) -> None:
+def test_a_click_on_a_design_shows_its_parameters(opened: Callable[[str], Opened]) -> None:
     page = opened("explore")
     page.click(*page.value(MIDDLE % "#front0 .scatterlayer .trace:nth-child(2) .points path"))
-    until(page, "document.querySelector('#design').rows.length > 3")
+    page.until("document.querySelector('#design').rows.length > 3")
     pairs = page.value(
         "[...document.querySelector('#design').rows].map((row) => [...row.cells].map((c) => c.textContent))"
     )
@@ -147,7 +140,7 @@ def test_a_click_on_a_design_shows_its_parameters(opened: Callable[[str], Page])
     assert HOSTILE in dict(pairs)
 
 
-def test_a_table_is_sorted_by_its_quantities_and_searched(opened: Callable[[str], Page]) -> None:
+def test_a_table_is_sorted_by_its_quantities_and_searched(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
     times = "[...document.querySelectorAll('#layers tbody tr')].map((row) => sortKey(row.cells[5].textContent))"
     for ordered in (sorted, lambda values: sorted(values, reverse=True)):
@@ -162,13 +155,13 @@ def test_a_table_is_sorted_by_its_quantities_and_searched(opened: Callable[[str]
     assert page.value(visible) == 1
 
 
-def test_on_paper_figures_are_light_and_fit_the_sheet(opened: Callable[[str], Page], tmp_path: Path) -> None:
+def test_on_paper_figures_are_light_and_fit_the_sheet(opened: Callable[[str], Opened], tmp_path: Path) -> None:
     page = opened("run")
     page.value("setPrinting(true)")
     assert set(page.value("[...document.querySelectorAll('.figure')].map((div) => div._fullLayout.width)")) == {690}
     assert page.value("document.querySelector('.figure')._fullLayout.paper_bgcolor") == "#ffffff"
     page.value("setPrinting(false)")
-    until(page, "document.querySelector('.figure')._fullLayout.width > 690")
+    page.until("document.querySelector('.figure')._fullLayout.width > 690")
     page.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert os.path.getsize(tmp_path / "report.pdf") > 20_000
