@@ -201,6 +201,44 @@ if __name__ == "__main__":
 """
 
 
+SLOW = """
+import sys, time
+if __name__ == "__main__":
+    sys.path.insert(0, {folder!r})
+    from slow import start
+    from mensa_sim.io.workers import pool_of
+    with pool_of(start, 2) as pool:
+        pool.submit(1)
+        print("begun", flush=True)
+        pool.wait()
+"""
+
+
+def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nfrom pathlib import Path\n"
+        "Path(__file__).with_name(f'{os.getpid()}.pid').touch()\n"
+        "time.sleep(2)\ndef start(): return lambda number: number\n"
+    )
+    (tmp_path / "program.py").write_text(SLOW.format(folder=str(tmp_path)))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        while len(list(tmp_path.glob("*.pid"))) < 2:
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert errors.count("Traceback") == 1, errors
+
+
 @LINUX
 @pytest.mark.parametrize("how", ["the parent is killed", "Ctrl-C", "the parent is terminated"])
 def test_no_worker_outlives_its_parent(how: str, tmp_path: Path) -> None:
