@@ -209,7 +209,6 @@ if __name__ == "__main__":
     from mensa_sim.io.workers import pool_of
     with pool_of(start, 2) as pool:
         pool.submit(1)
-        print("begun", flush=True)
         pool.wait()
 """
 
@@ -230,8 +229,6 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
         env=environment,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
         while len(list(tmp_path.glob("*.pid"))) < 2:
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGINT)
