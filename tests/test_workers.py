@@ -222,7 +222,8 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
     (tmp_path / "program.py").write_text(SLOW.format(folder=str(tmp_path)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [sys.executable, str(tmp_path / "program.py")],
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -231,6 +232,7 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
     ) as process:
         while len(list(tmp_path.glob("*.pid"))) < 2:
             assert process.poll() is None
+        time.sleep(0.5)  # into the time that the module takes
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert errors.count("Traceback") == 1, errors
