@@ -1,6 +1,6 @@
 """Designs per second of an exploration of one CNN, and how much a second worker process brings.
 
-python tests/benchmarks/bench_explore.py [WORKLOAD]
+python tests/benchmarks/bench_explore.py [WORKLOAD] [--smallest]
 
 Each line is one exploration: of a system-level field (the link, so that every pair of a layer and an accelerator is
 priced once for all designs), of fields of every accelerator, and the latter again with two processes. The mapping
@@ -13,11 +13,12 @@ processes over that of one bounds the speed-up that an idle one can give.
 import multiprocessing.forkserver
 import os
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from smallest import SMALL_MODEL, parser
 
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.explore.explore import explore
@@ -56,10 +57,10 @@ def cpu_seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def timed(name: str, path: Path, folder: Path, jobs: int) -> tuple[float, float]:
-    """Wall and CPU seconds of an exploration, report excluded."""
+def timed(name: str, path: Path, folder: Path, jobs: int, trials: int | None) -> tuple[float, float]:
+    """Wall and CPU seconds of an exploration of so many designs, or of all, report excluded."""
     wall, cpu = time.perf_counter(), cpu_seconds()
-    result = explore(ExploreRequest(space=str(path), folder=folder, jobs=jobs))
+    result = explore(ExploreRequest(space=str(path), folder=folder, jobs=jobs, trials=trials))
     wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
     count = result.trials
     print(
@@ -71,15 +72,18 @@ def timed(name: str, path: Path, folder: Path, jobs: int) -> tuple[float, float]
 
 def main() -> None:
     """Print a line for each exploration, and the speed-up."""
-    workload = sys.argv[1] if len(sys.argv) > 1 else "mobilenet_v1"
+    made = parser(__doc__)
+    made.add_argument("workload", nargs="?", default="mobilenet_v1")
+    arguments = made.parse_args()
+    workload, trials = (SMALL_MODEL, 2) if arguments.smallest else (arguments.workload, None)
     load_workload(workload)
     print(f"{workload}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        timed("one system-level field", space(folder, workload, SYSTEM_LEVEL), folder / "system", 1)
+        timed("one system-level field", space(folder, workload, SYSTEM_LEVEL), folder / "system", 1, trials)
         path = space(folder, workload, EVERY_ACCELERATOR)
-        one = timed("every accelerator", path, folder / "one", 1)
-        two = timed("every accelerator", path, folder / "two", 2)
+        one = timed("every accelerator", path, folder / "one", 1, trials)
+        two = timed("every accelerator", path, folder / "two", 2, trials)
     print(
         f"speed-up of two processes: {one[0] / two[0]:.2f}x; CPU time of two over one: {two[1] / one[1]:.2f}, "
         f"which allows {2 * one[1] / two[1]:.2f}x"

@@ -1,11 +1,12 @@
 """How far the schedulers are from the proven optimum on the 24 models, and how long the proof takes.
 
-python tests/benchmarks/bench_gaps.py [--system mensa_g] [--parallel]
+python tests/benchmarks/bench_gaps.py [--system mensa_g] [--parallel] [--smallest]
 """
 
-import argparse
 import time
 from dataclasses import replace
+
+from smallest import SMALL_MODEL, parser
 
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.policies.optimal import beside
@@ -30,13 +31,13 @@ def row(problem: Problem) -> str:
 
 def main() -> None:
     """Print a line per model and objective; gaps in percent of the proven bound, predicted against predicted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--system", default="mensa_g")
-    parser.add_argument("--parallel", action="store_true", help="branches may overlap; 10 s a problem")
-    arguments = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--system", default="mensa_g")
+    made.add_argument("--parallel", action="store_true", help="branches may overlap; 10 s a problem")
+    arguments = made.parse_args()
     system = load_system(arguments.system)
     print(f"{'model':26s} goal     CPU s   optimal " + " ".join(f"{name:>8s}" for name in HEURISTICS))
-    for model in MODELS:
+    for model in [SMALL_MODEL] if arguments.smallest else MODELS:
         graph = load_workload(model)
         for objective in ("energy", "latency", "edp"):
             _, problem = price_problem(graph, system, Goal(objective=objective_named(objective)))

@@ -1,6 +1,6 @@
 """How fast the mapper is: mappings per second, seconds and peak memory, cold, on one core.
 
-    python tests/benchmarks/bench_mapper.py [WORKLOAD ...]
+    python tests/benchmarks/bench_mapper.py [WORKLOAD ...] [--smallest]
 
 Without arguments the 24 models are priced on the accelerators of the Mensa comparison. A mapping counts once for each
 residency that it is priced for; the time is that of the whole price, set-up, exact counts and records included. Graphs
@@ -8,8 +8,9 @@ are loaded before the clock starts; equal layers are priced once, all else is wo
 """
 
 import resource
-import sys
 import time
+
+from smallest import SMALL_MODEL, parser
 
 from mensa_sim.cost.mapping import search
 from mensa_sim.cost.mapping.sides import BufferCase
@@ -57,4 +58,7 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(MODELS))
+    made = parser(__doc__)
+    made.add_argument("workloads", nargs="*", default=list(MODELS))
+    arguments = made.parse_args()
+    main([SMALL_MODEL] if arguments.smallest else arguments.workloads)

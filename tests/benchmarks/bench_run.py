@@ -1,6 +1,6 @@
 """Wall time and peak memory of the command line: help, a first run, a run from the cached graph.
 
-python tests/benchmarks/bench_run.py [WORKLOAD]
+python tests/benchmarks/bench_run.py [WORKLOAD] [--smallest]
 """
 
 import os
@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from smallest import SMALL_MODEL, parser
 
 REPETITIONS = 5
 
@@ -26,17 +28,20 @@ def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, flo
 
 def main() -> None:
     """Print a line per command: the median over the repetitions, and the first run alone."""
-    workload = sys.argv[1] if len(sys.argv) > 1 else "lstm"
+    made = parser(__doc__)
+    made.add_argument("workload", nargs="?", default="lstm")
+    arguments = made.parse_args()
+    workload, repetitions = (SMALL_MODEL, 1) if arguments.smallest else (arguments.workload, REPETITIONS)
     program = [sys.executable, "-m", "mensa_sim"]
     with tempfile.TemporaryDirectory() as scratch:
         environment = {**os.environ, "MENSA_SIM_CACHE": str(Path(scratch) / "cache")}
         run = [*program, "run", workload, "--output", str(Path(scratch) / "results")]
         seconds, mebibytes = timed(run, environment)
         print(f"first run {workload}: {seconds:.2f} s, peak {mebibytes:.0f} MiB")
-        for name, arguments in ((f"repeated run {workload}", run), ("help", [*program, "--help"])):
-            samples = [timed(arguments, environment) for _ in range(REPETITIONS)]
+        for name, command in ((f"repeated run {workload}", run), ("help", [*program, "--help"])):
+            samples = [timed(command, environment) for _ in range(repetitions)]
             seconds = statistics.median(sample[0] for sample in samples)
-            print(f"{name}: {seconds:.2f} s (median of {REPETITIONS}), peak {max(s[1] for s in samples):.0f} MiB")
+            print(f"{name}: {seconds:.2f} s (median of {repetitions}), peak {max(s[1] for s in samples):.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""How long scheduling takes: 10,000 layers on 8 accelerators beside 2 memories. Run it with python."""
+"""How long scheduling takes: 10,000 layers on 8 accelerators beside 2 memories.
 
-import argparse
+python tests/benchmarks/bench_schedule.py [--smallest]
+"""
+
 import random
 import time
 from dataclasses import replace
+
+from smallest import parser
 
 from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
@@ -63,12 +67,13 @@ def _unit(index: int, accelerators: int, draw: random.Random) -> Unit:
 
 def main() -> None:
     """Print one line per scheduler, objective and way of execution."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--layers", type=int, default=10_000)
-    parser.add_argument("--accelerators", type=int, default=8)
-    parser.add_argument("--memories", type=int, default=2)
-    arguments = parser.parse_args()
-    problem = large_problem(arguments.layers, arguments.accelerators, arguments.memories)
+    made = parser(__doc__)
+    made.add_argument("--layers", type=int, default=10_000)
+    made.add_argument("--accelerators", type=int, default=8)
+    made.add_argument("--memories", type=int, default=2)
+    arguments = made.parse_args()
+    layers = 12 if arguments.smallest else arguments.layers
+    problem = large_problem(layers, arguments.accelerators, arguments.memories)
     print(f"{problem.name}, {len(problem.tensors)} tensors")
     for execution in ("serial", "parallel"):
         for name in SCHEDULERS:
