@@ -94,6 +94,9 @@ def json_schema(kind: type[Any]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     (reference,) = schema["prefixItems"]
     top = definitions.pop(kind.__name__) if reference.get("$ref") == f"#/$defs/{kind.__name__}" else reference
+    for record in (top, *definitions.values()):
+        if "properties" in record:
+            record.setdefault("additionalProperties", False)  # which pydantic before 2.14 leaves out
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {**title, **top, **({"$defs": definitions} if definitions else {})}
 

@@ -116,7 +116,7 @@ def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(
     command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", f"--jobs={jobs}", "--output=out", "-q"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600  # by then it hangs, however busy the machine is
     while len(finished(tmp_path / "out" / "study.db")) < 5 and process.poll() is None:
         assert time.monotonic() < end
     os.kill(process.pid, signal.SIGKILL)

@@ -84,7 +84,8 @@ class LinearProgram:
         highs = np.minimum(self.highs, COST_SCALE * (1 + TOLERANCE) / np.maximum(costs, 1e-300))
         highs = np.maximum(np.where(integral, np.floor(highs), highs), self.lows)
         shape = len(self.row_lows), len(self.costs)
-        matrix = csc_array((self.coefficients, (self.row_indexes, self.columns)), shape=shape)
+        places = np.array([self.row_indexes, self.columns], dtype=np.int32)  # scipy 1.13 takes no wider indices here
+        matrix = csc_array((self.coefficients, tuple(places)), shape=shape)
         constraints = [LinearConstraint(matrix, self.row_lows, self.row_highs)] if self.row_lows else []
         with _without_chatter():
             result = milp(
