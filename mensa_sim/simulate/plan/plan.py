@@ -48,6 +48,8 @@ class PlannedUnit:
 class Plan:
     """One inference of a graph under an assignment."""
 
+    name: str
+    """Its own among all that run on a system."""
     graph: LayerGraph
     units: tuple[PlannedUnit, ...]
     """In topological order, ties by graph order."""
@@ -55,14 +57,16 @@ class Plan:
     handoffs: int
     """Tensors that an accelerator gets from another one."""
 
-    @property
-    def name(self) -> str:
-        """Of the graph."""
-        return self.graph.name
 
-
-def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Plan:
-    """The plan of one inference.
+def make_plan(
+    graph: LayerGraph,
+    costs: CostTable,
+    assignment: Mapping[str, str],
+    options: Options = PLAIN,
+    *,
+    name: str | None = None,
+) -> Plan:
+    """The plan of one inference; it has the graph's name where none is given.
 
     `UsageError` where the assignment does not fit graph and system, `InfeasibleError` where an accelerator cannot
     run a layer, a recurrent group is torn apart or two memories have no link.
@@ -85,13 +89,14 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     return Plan(
+        name=name or graph.name,
         graph=graph,
         copies=copies,
         handoffs=handoffs(graph, assignment),
         units=tuple(
             PlannedUnit(
                 index=index,
-                name=name,
+                name=unit,
                 accelerator=where[index],
                 layers=layers,
                 parameters=_parameters(graph, layers),
@@ -103,7 +108,7 @@ def make_plan(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str]
                 feeds=feeds[index],
                 next_here=next_here[index],
             )
-            for index, (name, layers) in enumerate(groups)
+            for index, (unit, layers) in enumerate(groups)
         ),
     )
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +79,10 @@ class StreamFile:
     arrivals: ArrivalsFile
     priority: int = 0
     deadline_ms: float | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator of the system that it must run on."""
+    schedule: str | None = None
+    """A schedule.yaml to take as it stands, relative to the scenario file."""
 
     def __post_init__(self) -> None:
         if self.deadline_ms is not None and not self.deadline_ms > 0:
@@ -139,6 +144,8 @@ def _stream(stream: StreamFile, times_ps: tuple[int, ...], path: Path) -> Stream
         arrivals=stream.arrivals.arrivals(times_ps),
         priority=stream.priority,
         deadline_ps=None if stream.deadline_ms is None else ms_to_ps(stream.deadline_ms),
+        pins=stream.pins,
+        schedule=None if stream.schedule is None else str(path.parent / stream.schedule),
     )
 
 

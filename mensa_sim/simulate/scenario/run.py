@@ -49,25 +49,31 @@ def simulate_scenario(
     workloads: Mapping[str, Scheduled],
     *,
     max_spans: int = DEFAULT_MAX_SPANS,
+    by_stream: Mapping[str, Scheduled] | None = None,
     leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
 ) -> SimulatedScenario:
     """Run a scenario; `workloads` holds those that its streams name, all on one system.
 
-    With `max_spans` 0 no span is kept, and memory does not grow with time; the metrics are the same. `leakage_mw` is
-    the leakage by component of each accelerator, by default that of its technology. Raises `UsageError` where no
-    request arrives or one takes no time.
+    `by_stream` holds what a stream runs instead of its workload as it stands there; streams with one and the same
+    `Scheduled` share what stays on chip. With `max_spans` 0 no span is kept, and memory does not grow with time; the
+    metrics are the same. `leakage_mw` is the leakage by component of each accelerator, by default that of its
+    technology. Raises `UsageError` where no request arrives or one takes no time.
     """
-    system = _system(scenario, workloads)
-    plans = {
-        name: make_plan(each.graph, each.costs, each.assignment, scenario.options)
-        for name, each in ((name, workloads[name]) for name in _names(scenario))
+    runs = {
+        stream.name: by_stream[stream.name]
+        if by_stream and stream.name in by_stream
+        else lookup(workloads, stream.workload, "workload of the scenario")
+        for stream in scenario.streams
     }
+    system = _system(scenario, runs)
+    plans = _plans(scenario, runs)
+    distinct = list({id(plan): plan for plan in plans.values()}.values())
     middle_ps = None if scenario.duration_ps is None else scenario.duration_ps // 2
     tally = Tally(system, tuple(stream.name for stream in scenario.streams), middle_ps)
     spans = SpanRecorder(max_spans) if max_spans else None
-    engine = Engine(system, list(plans.values()), scenario.options, Recorders(tally, spans) if spans else tally)
+    engine = Engine(system, distinct, scenario.options, Recorders(tally, spans) if spans else tally)
     sources = {
-        stream.name: _Source(engine, scenario, index, plans[stream.workload])
+        stream.name: _Source(engine, scenario, index, plans[stream.name])
         for index, stream in enumerate(scenario.streams)
     }
     engine.on_end = lambda request: sources[request.stream].ended(request)
@@ -89,13 +95,22 @@ def simulate_scenario(
     )
 
 
-def _names(scenario: Scenario) -> list[str]:
-    """The workloads, each once, in order."""
-    return list(dict.fromkeys(stream.workload for stream in scenario.streams))
+def _plans(scenario: Scenario, runs: Mapping[str, Scheduled]) -> dict[str, Plan]:
+    """By stream; a workload that is placed in several ways has a plan for each, with names of their own."""
+    found: dict[str, Plan] = {}
+    known: dict[int, Plan] = {}
+    for stream, each in runs.items():
+        if id(each) not in known:
+            graph, options = each.graph, scenario.options
+            taken = graph.name in {plan.name for plan in known.values()}
+            name = f"{graph.name} of {stream}" if taken else graph.name
+            known[id(each)] = make_plan(graph, each.costs, each.assignment, options, name=name)
+        found[stream] = known[id(each)]
+    return found
 
 
-def _system(scenario: Scenario, workloads: Mapping[str, Scheduled]) -> System:
-    systems = [lookup(workloads, name, "workload of the scenario").costs.system for name in _names(scenario)]
+def _system(scenario: Scenario, runs: Mapping[str, Scheduled]) -> System:
+    systems = [each.costs.system for each in runs.values()]
     for system in systems:
         if system != systems[0]:
             raise UsageError(

@@ -27,6 +27,10 @@ class Stream:
     """The higher goes first under the policy `priority`."""
     deadline_ps: int | None = None
     """After the arrival."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """Layer to the accelerator that it must run on."""
+    schedule: str | None = None
+    """Path of a schedule to take as it stands."""
 
     def __post_init__(self) -> None:
         if not self.name or "#" in self.name:

@@ -20,10 +20,11 @@ from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.request.fields import options_of
 from mensa_sim.study.run.given import check_seed, system_files_given, system_given
-from mensa_sim.study.run.placement import Goal, place
+from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.scheduling import goals_of
+from mensa_sim.study.scenario.placing import pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, workload_files
 
@@ -97,8 +98,8 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
     return ScenarioResult(
-        main=scenario_on(scenario, graphs, system, goal),
-        baseline=scenario_on(scenario, graphs, baseline, beside),
+        main=scenario_on(pinned(scenario, graphs, request.pins), graphs, system, replace(goal, pins={})),
+        baseline=scenario_on(without_places(scenario), graphs, baseline, beside),
         versions=versions(),
         choices=choices_of(request),
         command=command_of("run", request),
@@ -106,21 +107,29 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
             (
                 path,
                 *(file for stream in scenario.streams for file in workload_files(stream.workload)),
+                *(Path(stream.schedule) for stream in scenario.streams if stream.schedule is not None),
                 *system_files_given(request.system, request.baseline),
             )
         ),
     )
 
 
-ONE_WORKLOAD = ("inputs", "pins", "deadline_ms", "schedule", "families", "parallel", "on_chip")
-"""What only a request of one workload may ask."""
+ONE_WORKLOAD: Mapping[str, str] = {
+    "inputs": "name workloads in the scenario's file that hold their inputs",
+    "deadline_ms": "a stream has its own in the scenario's file: deadline_ms",
+    "schedule": "a stream has its own in the scenario's file: schedule",
+    "families": "run the workloads one by one",
+    "parallel": "run the workloads one by one",
+    "on_chip": "a scenario's file says it: prefetch, activations, parameters",
+}
+"""What only a request of one workload may ask, and what to do instead."""
 
 
 def refuse_for_scenarios(request: RunRequest) -> None:
     """`UsageError` where a request asks what a scenario cannot be asked."""
     for option in options_of(RunRequest):
         if option.field in ONE_WORKLOAD and getattr(request, option.field) != option.default:
-            raise UsageError(f"{option.flag} is for one workload; a scenario says its own in its file")
+            raise UsageError(f"{option.flag} is for one workload; {ONE_WORKLOAD[option.field]}")
 
 
 def is_scenario(workload: object) -> bool:
@@ -147,12 +156,13 @@ def scenario_on(
     `memo` carries prices between systems; without spans (`max_spans` 0) the metrics are the same.
     """
     memo = PriceMemo() if memo is None else memo
-    placements = {name: place(graph, system, goal, memo) for name, graph in graphs.items()}
-    workloads = {
-        name: Scheduled(graph=graphs[name], costs=each.costs, assignment=each.schedule.assignment)
-        for name, each in placements.items()
+    placements = place_streams(scenario, graphs, system, goal, memo)
+    shared = {
+        id(each): Scheduled(graph=each.costs.graph, costs=each.costs, assignment=each.schedule.assignment)
+        for each in placements.values()
     }
-    done = simulate_scenario(scenario, workloads, max_spans=max_spans)
+    by_stream = {name: shared[id(each)] for name, each in placements.items()}
+    done = simulate_scenario(scenario, {}, by_stream=by_stream, max_spans=max_spans)
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,
@@ -168,8 +178,8 @@ def scenario_on(
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
         caveats=tuple(
             dict.fromkeys(
-                f"{name}, {text}"
-                for name, each in placements.items()
+                f"{each.costs.graph.name}, {text}"
+                for each in placements.values()
                 for text in each.costs.caveats(each.schedule.assignment)
             )
         ),
