@@ -66,6 +66,34 @@ def test_prefetch_waits_for_room_in_the_parameter_buffer():
     assert on_acc(two_layers(4, 18, buffer=4), PREFETCH).end_ps == on_acc(two_layers(4, 18), Options()).end_ps
 
 
+def staying(sizes: dict[str, int], buffer: int) -> CostTable:
+    """Layers of 10 cycles after their parameters have come, all of which may stay."""
+    graph = chain(*(layer(name, parameter_bytes=size) for name, size in sizes.items()))
+    entries = [cost(name, "acc", compute=10, body=size, weight=size, overlap=False) for name, size in sizes.items()] + [
+        cost(name, "acc", compute=10, residency=RESIDENT) for name in sizes
+    ]
+    return table(graph, system([accelerator("acc", parameter_buffer=buffer)]), entries)
+
+
+def test_parameters_that_will_stay_come_early_into_the_room_that_is_kept_for_them():
+    """A buffer that holds all, and nothing beside: of each layer but the first ten bytes come while another works."""
+    full = Options(prefetch=True, parameters="best-value")
+    first, later = (turn.end_ps for turn in simulate_in_turn_on_acc(staying({"a": 10, "b": 10, "c": 10}, 30), full))
+    assert (first, later) == (40_000, 30_000)
+
+
+def test_room_that_is_kept_for_others_may_be_used_until_they_come():
+    """b stays and a does not fit beside it; in the first inference a's bytes take what is still free of b's room."""
+    full = Options(prefetch=True, parameters="best-value")
+    costs = staying({"z": 1, "a": 20, "b": 60}, 80)
+    first, _ = (turn.end_ps for turn in simulate_in_turn_on_acc(costs, full))
+    assert first == 1_000 + 10_000 + 10_000 + 10_000 + 10_000 + 50_000
+
+
+def simulate_in_turn_on_acc(costs: CostTable, options: Options):
+    return simulate_in_turn(costs.graph, costs, everything_on(costs.graph, "acc"), options, inferences=2)
+
+
 def test_prefetch_changes_neither_bytes_nor_energy():
     plain, early = on_acc(two_layers(4, 18), Options()), on_acc(two_layers(4, 18), PREFETCH)
     assert energy_by_component(plain.spans) == energy_by_component(early.spans)
