@@ -28,6 +28,16 @@ def unknown_name(name: str, choices: Iterable[str], kind: str) -> UnknownNameErr
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}choose from {', '.join(names) or 'nothing'}")
 
 
+def either(choices: Iterable[str]) -> str:
+    """The choices in words.
+
+    >>> either(["edp", "latency", "energy"])
+    'edp, latency or energy'
+    """
+    *before, last = choices
+    return f"{', '.join(before)} or {last}"
+
+
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """The entry of that name.
 

@@ -4,9 +4,12 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from mensa_sim.objective import OBJECTIVES, Objective
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("exploring", deadline=None)
@@ -52,3 +55,12 @@ def graphs_are_traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator
             session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
             patch.setenv("MENSA_SIM_CACHE", str(session / "graphs"))
         yield
+
+
+@pytest.fixture(scope="module")
+def added_objective() -> Iterator[str]:
+    """An objective that one more entry of the dictionary adds, and nothing else."""
+    added = Objective(title="energy² x delay", energy_power=2, latency_power=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cast(dict[str, Objective], OBJECTIVES), "e2dp", added)
+        yield "e2dp"

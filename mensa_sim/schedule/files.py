@@ -30,7 +30,7 @@ class ScheduleFile:
     scheduler: str
     objective: str
     value: float = 0.0
-    """Predicted objective value: ps, pJ or pJ ps."""
+    """Predicted objective value, in powers of pJ and ps."""
     bound: float | None = None
     layers: tuple[PlacedLayer, ...]
 

@@ -8,7 +8,8 @@ from mensa_sim.hardware.host_traffic import host_traffic
 from mensa_sim.hardware.routes import handovers, routes_of
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
-from mensa_sim.schedule.problem import Execution, Objective, Problem, require_runnable
+from mensa_sim.objective import DEFAULT_OBJECTIVE
+from mensa_sim.schedule.problem import Execution, Problem, require_runnable
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families.paper import families_of, features_of
@@ -21,7 +22,7 @@ def problem_of(
     graph: LayerGraph,
     system: System,
     costs: CostTable,
-    objective: Objective = "edp",
+    objective: str = DEFAULT_OBJECTIVE,
     *,
     static_mw: float,
     deadline_ps: int | None = None,

@@ -7,12 +7,11 @@ from typing import Literal, get_args
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.routes import Route
+from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
 from mensa_sim.schedule.unit import Refusal, Unit, UnitTensor
 from mensa_sim.units import leakage_pj
 
-Objective = Literal["edp", "latency", "energy"]
 Execution = Literal["serial", "parallel"]
-OBJECTIVES: tuple[str, ...] = get_args(Objective)
 _NAMED = 5
 """Units with the same fault that a message names."""
 EXECUTIONS: tuple[str, ...] = get_args(Execution)
@@ -41,7 +40,7 @@ class Problem:
     """Power that the whole system draws however little it does: leakage, memory background, its board."""
     families: Mapping[int, int] = field(default_factory=dict)
     """The accelerator that the system names for a family."""
-    objective: Objective = "edp"
+    objective: str = DEFAULT_OBJECTIVE
     deadline_ps: int | None = None
     execution: Execution = "serial"
     host_ps: int = 0
@@ -65,8 +64,7 @@ class Problem:
         self._check_goal()
 
     def _check_goal(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise UsageError(f"unknown objective {self.objective!r}; choose from {', '.join(OBJECTIVES)}")
+        objective_named(self.objective)
         if self.execution not in EXECUTIONS:
             raise UsageError(f"unknown execution {self.execution!r}; choose from {', '.join(EXECUTIONS)}")
         if self.deadline_ps is not None and self.deadline_ps < 1:
@@ -120,11 +118,8 @@ class Problem:
         return dynamic_pj + self.static_pj_per_ps * latency_ps
 
     def value(self, dynamic_pj: float, latency_ps: float) -> float:
-        """What the objective makes of a latency and a dynamic energy: ps, pJ or pJ ps."""
-        if self.objective == "latency":
-            return float(latency_ps)
-        energy_pj = self.total_pj(dynamic_pj, latency_ps)
-        return energy_pj if self.objective == "energy" else energy_pj * latency_ps
+        """What the objective makes of a latency and a dynamic energy, in powers of pJ and ps."""
+        return float(objective_named(self.objective).value(self.total_pj(dynamic_pj, latency_ps), latency_ps))
 
 
 def require_runnable(problem: Problem) -> None:

@@ -17,7 +17,7 @@ class Schedule:
     """Layer to accelerator; its order is the order in which each accelerator takes its layers."""
     prediction: Prediction
     value: float
-    """Predicted value that the scheduler minimises: ps, pJ or pJ ps."""
+    """Predicted value that the scheduler minimises, in powers of pJ and ps."""
     bound: float | None = None
     """No schedule of this problem has a value below this; none where nothing was proved."""
     proof: str = ""

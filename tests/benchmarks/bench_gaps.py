@@ -12,7 +12,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.policies.optimal import beside
 from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.study.run.placement import Goal, objective_named, price_problem
+from mensa_sim.study.run.placement import Goal, price_problem
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 
@@ -40,7 +40,7 @@ def main() -> None:
     for model in [SMALL_MODEL] if arguments.smallest else MODELS:
         graph = load_workload(model)
         for objective in ("energy", "latency", "edp"):
-            _, problem = price_problem(graph, system, Goal(objective=objective_named(objective)))
+            _, problem = price_problem(graph, system, Goal(objective=objective))
             if arguments.parallel:
                 problem = replace(problem, execution="parallel")
             print(f"{model:26s} {row(problem)}", flush=True)

@@ -30,7 +30,7 @@ from mensa_sim.cost.counts.window import axis_histogram, window_histogram
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
-from mensa_sim.cost.mapping.sides import BufferCase, Objective
+from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import Pricer, price
 from mensa_sim.cost.recurrent import Steps
@@ -89,7 +89,7 @@ def bare_layers(workload: str) -> LayerGraph:
     return LayerGraph(name=workload, layers=tuple(layers), edges=())
 
 
-def our_mapping(layer: Layer, objective: Objective) -> NestMapping:
+def our_mapping(layer: Layer, objective: str) -> NestMapping:
     """Our best mapping of a layer whose tensors all come from and go to memory."""
     assert layer.nest is not None
     pricer = Pricer(layer, SPEC, MEMORY, ENERGY, Steps(nest=layer.nest, steps=1, resident=False), objective)
@@ -119,7 +119,7 @@ def levels(mapping: NestMapping) -> dict[str, list[list[Loop]]]:
     }
 
 
-def their_cost(layer: Layer, found: dict[str, list[list[list]]], objective: Objective) -> LayerCost:
+def their_cost(layer: Layer, found: dict[str, list[list[list]]], objective: str) -> LayerCost:
     """ZigZag's mapping by our counts, cut into the buffer tiles that suit it best."""
     assert layer.nest is not None
     loops = tuple(Loop(*loop) for level in found["weight"] for loop in level)
@@ -146,7 +146,7 @@ def cycles(cost: LayerCost) -> float:
     return cost.latency_ps(MEMORY.effective_bytes_per_s) / PS_PER_CYCLE
 
 
-def job(layers: Sequence[Layer], objective: Objective, depth: int) -> dict:
+def job(layers: Sequence[Layer], objective: str, depth: int) -> dict:
     """What the worker reads."""
     entries = []
     for layer in layers:
@@ -174,7 +174,7 @@ def run_theirs(python: Path, work: dict) -> dict:
         return json.loads(result.read_text())
 
 
-def run_ours(graph: LayerGraph, objective: Objective) -> tuple[dict[str, float], CostTable]:
+def run_ours(graph: LayerGraph, objective: str) -> tuple[dict[str, float], CostTable]:
     """One search of all layers by us, nothing remembered from the last."""
     axis_histogram.cache_clear()
     window_histogram.cache_clear()
@@ -196,7 +196,7 @@ def compare(title: str, ours: list[tuple[float, float]], theirs: list[tuple[floa
         )
 
 
-def main(workload: str, objective: Objective, depth: int, rounds: int, *, smallest: bool) -> None:
+def main(workload: str, objective: str, depth: int, rounds: int, *, smallest: bool) -> None:
     if smallest:
         workload, depth, rounds = SMALL_MODEL, 1, 1
     python = environment(install=not smallest)

@@ -10,7 +10,6 @@ from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.mapping.sides import Objective
 from mensa_sim.cost.prices.price import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.vector import vector_work
@@ -52,7 +51,7 @@ def _theirs(peer: PeerLayer) -> list[LayerCost]:
     return [assemble(peer.layer, SPEC, ENERGY, STREAMED, repeats, count, work) for count in counts]
 
 
-def _ours(peer: PeerLayer, objective: Objective) -> LayerCost:
+def _ours(peer: PeerLayer, objective: str) -> LayerCost:
     steps = Steps(nest=peer.nest, steps=1, resident=False)
     found = Pricer(peer.layer, SPEC, MEMORY, ENERGY, steps, objective).cost(STREAMED)
     assert found is not None

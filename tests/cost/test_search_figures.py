@@ -13,7 +13,7 @@ from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.mapping.candidates import build
 from mensa_sim.cost.mapping.capacity import buffered_bytes
 from mensa_sim.cost.mapping.search import Priced, Search
-from mensa_sim.cost.mapping.sides import BufferCase, Objective
+from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
@@ -21,6 +21,7 @@ from mensa_sim.hardware.accelerator import VectorUnit
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.pe_array import Axis, Buffer, Register
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.objective import OBJECTIVES
 from mensa_sim.units import PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -74,7 +75,7 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.Data
     energy = energy_model(
         PlacedAccelerator(spec=spec, technology=EDGE_TPU.accelerators[0].technology, memory="lpddr4"), memory
     )
-    pricer = Pricer(layer, spec, memory, energy, steps, data.draw(st.sampled_from(["latency", "energy", "edp"])))
+    pricer = Pricer(layer, spec, memory, energy, steps, data.draw(st.sampled_from(sorted(OBJECTIVES))))
     assert pricer.search is not None
     watched = Watched(pricer.search)
     pricer.search = watched  # type: ignore[assignment]
@@ -127,8 +128,8 @@ def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
 
 
 @pytest.mark.parametrize("residency", [STREAMED, Residency(output=True)])
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
-def test_what_is_held_never_exceeds_a_tight_buffer(objective: Objective, residency: Residency) -> None:
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Residency) -> None:
     """A convolution on one lane, two weights at a time, in activation buffers from tight to roomy."""
     system = load_system("edge_tpu")
     array = replace(

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from mensa_sim.hardware.routes import Leg, Route
+from mensa_sim.objective import OBJECTIVES
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
@@ -73,6 +74,6 @@ def problems(
         routes={(s, t): route for s in ("m0", "m1") for t in ("m0", "m1") if s != t},
         static_mw=draw(st.sampled_from([0.0, 1.0, 30.0, 250.0, 780.0])),
         families=draw(st.dictionaries(st.integers(1, 5), st.integers(0, accelerators - 1), max_size=3)),
-        objective=draw(st.sampled_from(["edp", "latency", "energy"])),
+        objective=draw(st.sampled_from(sorted(OBJECTIVES))),
         execution=draw(st.sampled_from(executions or ("serial", "parallel"))),
     )

@@ -51,9 +51,9 @@ def test_static_power_is_on_for_the_predicted_latency(execution: str, latency_ps
 def test_objectives_are_latency_energy_and_their_product() -> None:
     values = {
         name: evaluate(replace(diamond(static_mw=2.0), objective=name), [0, 1, 0, 0]).value
-        for name in ("latency", "energy", "edp")
+        for name in ("latency", "energy", "edp", "ed2p")
     }
-    assert values == pytest.approx({"latency": 950, "energy": 1131.9, "edp": 950 * 1131.9})
+    assert values == pytest.approx({"latency": 950, "energy": 1131.9, "edp": 950 * 1131.9, "ed2p": 950**2 * 1131.9})
 
 
 def test_an_order_that_takes_a_consumer_first_or_leaves_one_out_is_refused() -> None:

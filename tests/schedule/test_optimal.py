@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from random_problems import problems
 
 from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.objective import OBJECTIVES
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact import elimination
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.makespan_program import consistent_order
 from mensa_sim.schedule.policies.optimal import beside, optimal
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
-from mensa_sim.schedule.problem import Objective, Problem
+from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import UnitTensor
+
+pytestmark = pytest.mark.usefixtures("added_objective")
 
 THOROUGH = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -29,10 +32,10 @@ PROVED = 1e-4
 """What the solver's tolerance, of 1e-6 for each of energy and latency, leaves of a bound on their product."""
 
 
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "e2dp"])
 @THOROUGH
 @given(problem=problems(max_units=7, executions=("serial",)))
-def test_layer_by_layer_it_equals_exhaustive_search(objective: Objective, problem: Problem) -> None:
+def test_layer_by_layer_it_equals_exhaustive_search(objective: str, problem: Problem) -> None:
     problem = replace(problem, objective=objective)
     best = min(prediction.value for prediction in every_prediction(problem))
     found = optimal(problem)
@@ -41,10 +44,10 @@ def test_layer_by_layer_it_equals_exhaustive_search(objective: Objective, proble
     assert found.gap == 0
 
 
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "e2dp"])
 @THOROUGH
 @given(problem=problems(max_units=7, executions=("serial",)))
-def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: Objective, problem: Problem) -> None:
+def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: str, problem: Problem) -> None:
     problem = replace(problem, objective=objective)
     best = min(prediction.value for prediction in every_prediction(problem))
     with patch.object(elimination, "MAX_TABLE", 0):
@@ -55,12 +58,10 @@ def test_a_graph_too_wide_to_eliminate_is_solved_as_a_program(objective: Objecti
     assert best * (1 - PROVED) <= found.bound <= best * EXACT
 
 
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "e2dp"])
 @settings(THOROUGH, max_examples=25)
 @given(problem=problems(max_units=4, executions=("parallel",)))
-def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
-    objective: Objective, problem: Problem
-) -> None:
+def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(objective: str, problem: Problem) -> None:
     problem = replace(problem, objective=objective)
     best = min(prediction.value for prediction in every_prediction(problem))
     found = optimal(problem)
@@ -70,11 +71,11 @@ def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(
 
 
 @pytest.mark.parametrize("execution", ["serial", "parallel"])
-@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "e2dp"])
 @settings(THOROUGH, max_examples=20)
 @given(data=st.data())
 def test_under_a_deadline_it_is_the_best_that_meets_it_or_says_by_how_much_nothing_does(
-    execution: str, objective: Objective, data: st.DataObject
+    execution: str, objective: str, data: st.DataObject
 ) -> None:
     drawn = data.draw(problems(max_units=7 if execution == "serial" else 4, executions=(execution,)))
     everything = every_prediction(replace(drawn, objective=objective))

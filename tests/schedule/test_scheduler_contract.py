@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from exhaustive import every_prediction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_problems import problems
 
 from mensa_sim.errors import InfeasibleError, UnknownNameError
-from mensa_sim.schedule.evaluate import evaluate
+from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.schedule.unit import Option, Refusal
+
+pytestmark = pytest.mark.usefixtures("added_objective")
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -58,6 +61,26 @@ def test_the_same_problem_gives_the_same_schedule(name: str, problem: Problem) -
 def test_every_layer_has_a_reason(name: str, problem: Problem) -> None:
     found = schedule(problem, name)
     assert all(found.reasons[layer] for layer in found.assignment)
+
+
+@pytest.mark.parametrize("objective", ["edp", "latency", "energy", "ed2p", "e2dp"])
+@pytest.mark.parametrize("name", sorted(SCHEDULERS.keys() - {"throughput"}))
+@settings(QUICK, max_examples=10)
+@given(problem=problems(max_units=4))
+def test_a_schedule_is_judged_by_its_objective_and_no_other_one_lies_below_its_bound(
+    name: str, objective: str, problem: Problem
+) -> None:
+    powers = {"edp": (1, 1), "latency": (0, 1), "energy": (1, 0), "ed2p": (1, 2), "e2dp": (2, 1)}[objective]
+    found = schedule(replace(problem, objective=objective), name)
+    assert found.objective == objective
+    assert found.value == pytest.approx(of(found.prediction, powers))
+    best = min(of(other, powers) for other in every_prediction(problem))
+    assert found.value >= best * (1 - 1e-9)
+    assert found.bound is None or found.bound <= best * (1 + 1e-9)
+
+
+def of(prediction: Prediction, powers: tuple[int, int]) -> float:
+    return prediction.energy_pj ** powers[0] * float(prediction.latency_ps) ** powers[1]
 
 
 @QUICK

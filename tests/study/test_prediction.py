@@ -27,7 +27,9 @@ def measured(latency_ps: int, energy_pj: float) -> Metrics:
     return cast(Any, SimpleNamespace(latency_ps=latency_ps, energy_pj=energy_pj))
 
 
-@pytest.mark.parametrize(("objective", "value"), [("latency", 20.0), ("energy", 3.0), ("edp", 60.0), ("period", None)])
+@pytest.mark.parametrize(
+    ("objective", "value"), [("latency", 20.0), ("energy", 3.0), ("edp", 60.0), ("ed2p", 1200.0), ("period", None)]
+)
 def test_the_simulated_value_is_the_schedules_objective(objective: str, value: float | None) -> None:
     assert simulated_value(schedule(objective, 1.0), measured(20, 3.0)) == value
 

@@ -21,6 +21,7 @@ from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.rows import OperandRows, operand_rows
 from mensa_sim.cost.mapping.sides import OUTER, BufferCase, Side, Sides, Target, total
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.objective import objective_named
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
@@ -133,8 +134,7 @@ class Search:
         if not fits.any():
             return None
         latency_s, energy_pj = self._figures(case, parameter, activation)
-        objective = self.target.objective
-        figure = latency_s if objective == "latency" else energy_pj if objective == "energy" else latency_s * energy_pj
+        figure = objective_named(self.target.objective).value(energy_pj, latency_s)
         figure = np.where(fits, figure, np.inf)
         if figure.shape != self.shape:
             figure = np.broadcast_to(figure, self.shape)

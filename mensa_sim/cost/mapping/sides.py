@@ -4,7 +4,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from typing import Literal
 
 import numpy as np
 
@@ -23,8 +22,6 @@ from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
-
-Objective = Literal["latency", "energy", "edp"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +44,8 @@ class Target:
     energy: EnergyModel
     bandwidth_bytes_per_s: float
     precision: Precision
-    objective: Objective
+    objective: str
+    """By name: what a mapping is chosen for."""
     word_bits: int = 1
     """The memory's."""
 

@@ -14,7 +14,7 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import buffered_bytes
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Search, limits_of
-from mensa_sim.cost.mapping.sides import BufferCase, Objective, Target
+from mensa_sim.cost.mapping.sides import BufferCase, Target
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
@@ -26,6 +26,7 @@ from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import System
+from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
@@ -39,7 +40,7 @@ RESIDENCIES = tuple(
 def price(
     graph: LayerGraph,
     system: System,
-    objective: Objective = "edp",
+    objective: str = DEFAULT_OBJECTIVE,
     memo: PriceMemo | None = None,
     timings: TimingsMode = "fit",
 ) -> CostTable:
@@ -74,7 +75,7 @@ def price(
 
 
 def _pairs(
-    graph: LayerGraph, system: System, objective: Objective, memo: PriceMemo
+    graph: LayerGraph, system: System, objective: str, memo: PriceMemo
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
     """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
     footprint = footprints(graph)
@@ -93,7 +94,7 @@ def _pairs(
 def _priced(
     graph: LayerGraph,
     system: System,
-    objective: Objective,
+    objective: str,
     keys: dict[tuple[str, str], tuple[Hashable, Steps]],
     memo: PriceMemo,
 ) -> dict[Hashable, Priced]:
@@ -117,7 +118,7 @@ def _priced(
 
 
 def price_layer(
-    layer: Layer, accelerator: PeArray, memory: Memory, energy: EnergyModel, steps: Steps, objective: Objective
+    layer: Layer, accelerator: PeArray, memory: Memory, energy: EnergyModel, steps: Steps, objective: str
 ) -> dict[Residency, LayerCost]:
     """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
     if layer.operator in accelerator.refuses:
@@ -156,7 +157,7 @@ class Pricer:
         memory: Memory,
         energy: EnergyModel,
         steps: Steps,
-        objective: Objective,
+        objective: str,
     ) -> None:
         self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
         self.work = vector_work(layer, accelerator)

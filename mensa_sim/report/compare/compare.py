@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
@@ -19,6 +20,7 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
@@ -58,7 +60,7 @@ def _values(system: SystemResult) -> dict[str, object]:
         "scheduler": system.scheduler,
         "latency_ps": system.latency_ps,
         "energy_pj": system.energy_pj,
-        "edp_j_s": system.edp_j_s,
+        **system.products,
         "throughput_inferences_per_s": system.throughput_inferences_per_s,
         "macs_per_s": system.macs_per_s,
         "utilization": system.utilization,
@@ -86,7 +88,7 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
     return [
         ("latency", *(time_text(system.latency_ps) for system in systems)),
         ("energy", *(energy_text(system.energy_pj) for system in systems)),
-        ("energy x delay", *(engineering(system.edp_j_s, "Js") for system in systems)),
+        *((title, *texts) for title, texts, _ in product_rows(systems)),
         ("throughput", *(engineering(system.throughput_inferences_per_s, "inf/s") for system in systems)),
         ("MAC rate", *(engineering(system.macs_per_s, "MAC/s") for system in systems)),
         ("utilization", *(percent_text(system.utilization) for system in systems)),
@@ -154,6 +156,8 @@ def compare_energy_figure(result: CompareResult) -> Figure:
 def trade_figure(result: CompareResult) -> Figure:
     """Energy over latency, a mark for each system, lower left is better."""
     systems = result.systems
+    product = product_shown(*(system.objective for system in systems.values()))
+    products = {name: system.objective_value(product) for name, system in systems.items()}
     traces: list[Trace] = [
         {
             "type": "scatter",
@@ -162,15 +166,16 @@ def trade_figure(result: CompareResult) -> Figure:
             "x": [systems[name].latency_ps / PS_PER_MS],
             "y": [systems[name].energy_pj / PJ_PER_MJ],
             "marker": {"color": look.colour, "symbol": look.symbol, "size": 13},
-            "hovertemplate": f"{lines(name, engineering(systems[name].edp_j_s, 'Js'))}<br>"
+            "hovertemplate": f"{lines(name, objective_text(product, products[name]))}<br>"
             "%{x:.4g} ms, %{y:.4g} mJ<extra></extra>",
         }
         for name, look in looks(systems).items()
     ]
     fastest = min(systems, key=lambda name: systems[name].latency_ps)
-    best = min(systems, key=lambda name: systems[name].edp_j_s)
-    ratio = systems[result.baseline].edp_j_s / systems[best].edp_j_s
-    least = "has the least energy x delay" if best == fastest else f"{best} has the least energy x delay"
+    best = min(systems, key=lambda name: products[name])
+    ratio = products[result.baseline] / products[best]
+    least = f"has the least {objective_named(product).title}"
+    least = least if best == fastest else f"{best} {least}"
     title = f"{fastest} is the fastest{' and' if best == fastest else ','} {least}"
     title += "" if best == result.baseline else f", {ratio:.3g} times better than {result.baseline}"
     x, y = padded("latency (ms)", traces, "x"), padded("energy of one inference (mJ)", traces, "y")

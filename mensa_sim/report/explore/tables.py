@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.objective import OBJECTIVES, mixed_objectives
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.study.explore.result import ExploreResult, Reference
 
@@ -27,7 +28,7 @@ def metric_text(name: str, value: float) -> str:
     if plain == "utilization":
         return percent_text(value)
     units = {
-        "edp_j_s": "Js",
+        **{figure: OBJECTIVES[objective].unit for objective, figure in mixed_objectives().items()},
         "throughput_per_s": "inf/s",
         "throughput_inferences_per_s": "inf/s",
         "macs_per_s": "MAC/s",

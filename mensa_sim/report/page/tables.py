@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
-from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 
 def run_tables(result: RunResult) -> RenderableType:
@@ -49,18 +49,13 @@ def best_text(result: SystemResult, baseline: SystemResult) -> tuple[str, ...]:
     )
 
 
-OBJECTIVE_UNITS = {"edp": ("Js", 1 / (PJ_PER_J * PS_PER_S)), "energy": ("J", 1 / PJ_PER_J)}
-"""Unit and scale of an objective's value; all others are times in ps."""
-
-
 def optimality_text(found: Optimality) -> str:
     """The predicted objective beside the simulated one and the proven bound."""
-    unit, scale = OBJECTIVE_UNITS.get(found.objective, ("s", 1 / PS_PER_S))
-    text = f"predicted {found.objective} {engineering(found.value * scale, unit)}"
+    text = f"predicted {found.objective} {predicted_text(found.objective, found.value)}"
     if found.gap is not None:
         text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved optimal"
     if found.simulated is not None:
-        text += f"; simulated {engineering(found.simulated * scale, unit)}"
+        text += f"; simulated {predicted_text(found.objective, found.simulated)}"
     return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
 
 
@@ -120,7 +115,7 @@ def totals_table(result: RunResult) -> Table:
             against.throughput,
         ),
         ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), against.energy_efficiency),
-        ("energy x delay", engineering(main.edp_j_s, "Js"), engineering(baseline.edp_j_s, "Js"), _edp_ratio(result)),
+        *((title, texts[0], texts[1], ratio) for title, texts, ratio in product_rows((main, baseline))),
         ("steady latency", time_text(main.steady.latency_ps), time_text(baseline.steady.latency_ps), None),
         ("steady energy", energy_text(main.steady.energy_pj), energy_text(baseline.steady.energy_pj), None),
         ("MAC rate", engineering(main.macs_per_s, "MAC/s"), engineering(baseline.macs_per_s, "MAC/s"), None),
@@ -134,10 +129,6 @@ def totals_table(result: RunResult) -> Table:
     for component, ours_pj, theirs_pj in _components(main, baseline):
         table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours_pj), energy_text(theirs_pj), "")
     return table
-
-
-def _edp_ratio(result: RunResult) -> float:
-    return result.baseline.edp_j_s / result.main.edp_j_s
 
 
 def _traffic(result: SystemResult) -> str:

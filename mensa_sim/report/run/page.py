@@ -1,5 +1,6 @@
 """report.html of a run: what it costs, where time and energy go, which layer went where and why."""
 
+from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.cards import Card, cards_block
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.figure import most_of
@@ -11,6 +12,7 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.tables import best_text, optimality_text
 from mensa_sim.report.run.assumptions import run_assumptions
@@ -63,7 +65,8 @@ def _times(ratio: float, of: str) -> str:
 def _cards(result: RunResult) -> list[Card]:
     main, baseline, ratios = result.main, result.baseline, result.ratios
     against = baseline.system
-    edp = baseline.edp_j_s / main.edp_j_s
+    product = product_shown(main.objective)
+    ours, theirs = main.objective_value(product), baseline.objective_value(product)
     rates = (main.throughput_inferences_per_s, baseline.throughput_inferences_per_s)
     traffic = (sum(main.traffic_bytes.values()), sum(baseline.traffic_bytes.values()))
     return [
@@ -80,10 +83,10 @@ def _cards(result: RunResult) -> list[Card]:
             beside=f"{against}: {energy_text(baseline.energy_pj)}",
         ),
         Card(
-            label="energy x delay",
-            value=engineering(main.edp_j_s, "Js"),
-            ratio=edp,
-            beside=f"{against}: {engineering(baseline.edp_j_s, 'Js')}",
+            label=objective_named(product).title,
+            value=objective_text(product, ours),
+            ratio=theirs / ours,
+            beside=f"{against}: {objective_text(product, theirs)}",
         ),
         Card(
             label="inferences per second",

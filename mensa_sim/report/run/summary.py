@@ -67,7 +67,7 @@ def _totals(main: SystemResult) -> dict[str, object]:
             "parameter_bytes": main.parameter_bytes,
             "latency_ps": main.latency_ps,
             "energy_pj": main.energy_pj,
-            "edp_j_s": main.edp_j_s,
+            **main.products,
             "throughput_inferences_per_s": main.throughput_inferences_per_s,
             "macs_per_s": main.macs_per_s,
             "utilization": main.utilization,

@@ -1,9 +1,10 @@
 """The lower left hull of energy and latency: which points it holds, and what is proved about all others.
 
-Every call of a weighted solver gives a point and a half-plane that holds all points. A product of energy and latency
-is quasi-concave, so over the intersection of the half-planes it is least at a corner: that is the bound for `edp`, and
-the corner tells which weights to ask for next. The optimum is itself a corner of the hull of all points, so an exact
-solver finds it exactly. (Supported points by bisection of weights: Aneja and Nair, Management Science 25(1), 1979.)
+Every call of a weighted solver gives a point and a half-plane that holds all points. A product of powers of energy and
+latency is quasi-concave, so over the intersection of the half-planes it is least at a corner: that is the bound for
+objectives such as `edp`, and the corner tells which weights to ask for next. The optimum is itself a corner of the hull
+of all points, so an exact solver finds it exactly. (Supported points by bisection of weights: Aneja and Nair,
+Management Science 25(1), 1979.)
 """
 
 from bisect import bisect_right

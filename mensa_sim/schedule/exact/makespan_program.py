@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays, Floats
 from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated
@@ -46,7 +47,7 @@ class MakespanProgram:
         self._arrays = arrays
         self._deadline_ps = deadline_ps
         self._ends_s = time.monotonic() + budget_s
-        self._share = 1 / 3 if self.problem.objective == "edp" else 1.0
+        self._share = 1 / 3 if objective_named(self.problem.objective).mixed else 1.0
         """Of the time left, for one call: a product needs bounds for several weights, the others for one."""
         self._known = [evaluated(self.problem, assignment, order) for assignment, order in known]
         horizon_ps = min(candidate.prediction.parallel_ps for candidate in self._known)

@@ -1,13 +1,14 @@
 """The best schedule there is, with the bound that proves it or says how far it may be off.
 
 Layer by layer: dynamic programming over the graph, or a mixed-integer program where the graph is too wide or a deadline
-binds. With branches in parallel: a mixed-integer program that starts from every other scheduler's answer. `edp` is a
-product, so it is sought along the hull of energy and latency (`front`).
+binds. With branches in parallel: a mixed-integer program that starts from every other scheduler's answer. A
+product of energy and latency, as `edp` is, is sought along their hull (`front`).
 """
 
 from collections.abc import Sequence
 
 from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import TooWideError
 from mensa_sim.schedule.exact.front import ROUNDING, Front, least_product
@@ -101,15 +102,16 @@ def _others(problem: Problem) -> list[Placed]:
 
 def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:
     """The candidate with the least objective value, and a bound on all."""
-    if problem.objective == "edp":
+    objective = objective_named(problem.objective)
+    if objective.mixed:
         return least_product(front, problem.value, ROUNDS)
-    if problem.objective == "latency":
+    if objective.latency_power:
         fastest = front.ask(0.0, 1.0)
         frugal = front.ask(0.5 / (1.0 + fastest.prediction.dynamic_pj), 1.0)
         best = min(fastest, frugal, key=lambda c: (c.prediction.latency_ps, c.prediction.dynamic_pj))
-        return best, fastest.bound
+        return best, objective.value(0.0, fastest.bound)
     least = front.ask(1.0, problem.static_pj_per_ps)
-    return least, least.bound
+    return least, objective.value(least.bound, 0.0)
 
 
 def _missed(problem: Problem, fastest: Candidate) -> InfeasibleError:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.host import HOST
+from mensa_sim.objective import PERIOD
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE, chosen, tightened
 from mensa_sim.schedule.exact.placement import PlacementProgram
@@ -20,9 +21,6 @@ from mensa_sim.schedule.policies.mensa import mensa
 from mensa_sim.schedule.policies.simple import greedy
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, with_bound
-
-OBJECTIVE = "period"
-"""What the value of this scheduler's schedules is: ps between inferences."""
 
 
 def throughput(problem: Problem, *, time_limit_s: float = 10.0) -> Schedule:
@@ -43,7 +41,7 @@ def throughput(problem: Problem, *, time_limit_s: float = 10.0) -> Schedule:
     closed = solution.finished and period_ps - bound <= 3 * TOLERANCE * period_ps
     reasons = [_reason(problem, loads, accelerator) for accelerator in best]
     schedule = replace(
-        schedule_of(problem, "throughput", best, reasons=reasons), objective=OBJECTIVE, value=period_ps, bound=None
+        schedule_of(problem, "throughput", best, reasons=reasons), objective=PERIOD, value=period_ps, bound=None
     )
     return with_bound(schedule, bound, SOLVED if closed else STOPPED)
 

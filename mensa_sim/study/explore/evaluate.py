@@ -19,7 +19,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics
 from mensa_sim.study.explore.scenario import of_metrics, scenario_values
 from mensa_sim.study.explore.study_file import DesignOutcome
-from mensa_sim.study.run.placement import Goal, objective_named
+from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.scenario.scenario import scenario_on
 from mensa_sim.study.space.check import DesignValues
@@ -129,7 +129,7 @@ class Evaluator:
         own = scheduling_of(design, [placed.name for placed in system.accelerators])
         return Goal(
             scheduler=own.scheduler,
-            objective=objective_named(own.objective),
+            objective=own.objective,
             options=own.options,
             timings=self._setup.space.file.timings,
         )

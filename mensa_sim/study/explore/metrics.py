@@ -9,6 +9,7 @@ from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
+from mensa_sim.objective import mixed_objectives
 from mensa_sim.study.explore.scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.run.result import ENERGY_COMPONENTS, SystemResult
 from mensa_sim.study.space.files import Direction, ObjectiveEntry, Over, SpaceFile
@@ -29,7 +30,7 @@ HARDWARE = (
 RUN = (
     "latency_ps",
     "energy_pj",
-    "edp_j_s",
+    *mixed_objectives().values(),
     "throughput_inferences_per_s",
     "macs_per_s",
     "utilization",
@@ -76,11 +77,12 @@ def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]
     `tops_per_w` counts two operations for each MAC that the workload needs, over the energy it took.
     """
     joule = result.energy_pj / PJ_PER_J
-    found: dict[str, float] = {
-        name: getattr(result, name) for name in RUN if name not in ("tops_per_w", "mean_power_mw")
+    derived = {
+        **result.products,
+        "tops_per_w": 2 * result.macs / 1e12 / joule,
+        "mean_power_mw": 1000 * joule / ps_to_seconds(result.latency_ps),
     }
-    found["tops_per_w"] = 2 * result.macs / 1e12 / joule
-    found["mean_power_mw"] = 1000 * joule / ps_to_seconds(result.latency_ps)
+    found: dict[str, float] = {name: derived[name] if name in derived else getattr(result, name) for name in RUN}
     parts: dict[str, float] = {
         **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},
@@ -92,7 +94,7 @@ def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class SearchObjective:
     """One thing that the search makes small or large."""
 
     name: str
@@ -117,9 +119,9 @@ class Objective:
         return value if self.direction == "minimize" else -value
 
 
-def objectives_of(file: SpaceFile) -> tuple[Objective, ...]:
+def objectives_of(file: SpaceFile) -> tuple[SearchObjective, ...]:
     """The objectives of a space; `UsageError` for an unknown metric or one that stands there twice."""
-    found: list[Objective] = []
+    found: list[SearchObjective] = []
     metrics = [entry.metric for entry in file.objectives]
     for entry in file.objectives:
         check_metric(entry.metric)
@@ -147,11 +149,11 @@ def _check_place(entry: ObjectiveEntry, file: SpaceFile) -> None:
         raise UsageError(f"{metric}: may be 0, which has no place in a geometric mean; say over: mean, or worst")
 
 
-def _objective(entry: ObjectiveEntry, file: SpaceFile, *, alone: bool) -> Objective:
+def _objective(entry: ObjectiveEntry, file: SpaceFile, *, alone: bool) -> SearchObjective:
     over = entry.over or file.over
     last = entry.metric.split(".")[-1]
     direction: Direction = "maximize" if last in MORE_IS_BETTER else "minimize"
-    return Objective(
+    return SearchObjective(
         name=entry.metric if alone else f"{entry.metric} ({entry.scenario or over})",
         metric=entry.metric,
         direction=entry.direction or direction,
@@ -190,10 +192,10 @@ def check_metric(name: str) -> None:
             raise unknown_name(name, (*RUN, *HARDWARE, *parts), "metric")
 
 
-def over_workloads(objective: Objective, values: Sequence[float]) -> float:
+def over_workloads(objective: SearchObjective, values: Sequence[float]) -> float:
     """One value for all workloads.
 
-    >>> latency = Objective(name="latency_ps", metric="latency_ps", direction="minimize", over="geometric_mean")
+    >>> latency = SearchObjective(name="latency_ps", metric="latency_ps", direction="minimize", over="geometric_mean")
     >>> over_workloads(latency, [2.0, 8.0])
     4.0
     """
@@ -225,7 +227,9 @@ def summary_metrics(
                 continue
             direction: Direction = "maximize" if name.split(".")[-1] in MORE_IS_BETTER else "minimize"
             usable: Over = "mean" if over == "geometric_mean" and min(values) <= 0 else over
-            found[name] = over_workloads(Objective(name=name, metric=name, direction=direction, over=usable), values)
+            found[name] = over_workloads(
+                SearchObjective(name=name, metric=name, direction=direction, over=usable), values
+            )
     return {**found, **hardware}
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mensa_sim.study.explore.metrics import Objective
+from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.space.design import Base
 from mensa_sim.study.space.space import Space
@@ -44,7 +44,7 @@ class ExploreResult:
 
     space: Space
     base: Base
-    objectives: tuple[Objective, ...]
+    objectives: tuple[SearchObjective, ...]
     designs: tuple[DesignResult, ...]
     front: tuple[DesignResult, ...]
     references: tuple[Reference, ...]
@@ -70,7 +70,7 @@ class ExploreResult:
         return sum(outcome.state == state for outcome in self.outcomes)
 
 
-def costs(objectives: Sequence[Objective], values: Mapping[str, float]) -> tuple[float, ...]:
+def costs(objectives: Sequence[SearchObjective], values: Mapping[str, float]) -> tuple[float, ...]:
     """The objectives of a design, turned so that less is better."""
     return tuple(objective.cost(values[objective.name]) for objective in objectives)
 

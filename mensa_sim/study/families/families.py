@@ -10,7 +10,7 @@ from mensa_sim.io.atomic import write_atomically
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.given import system_given
-from mensa_sim.study.run.placement import Goal, objective_named, price_problem
+from mensa_sim.study.run.placement import Goal, price_problem
 from mensa_sim.workload.families.clusters import Clustering, cluster
 from mensa_sim.workload.families.paper import FAMILIES, Membership, memberships, share_inside
 from mensa_sim.workload.families.saved import families_yaml
@@ -50,7 +50,7 @@ def study_families(request: FamiliesRequest) -> FamilyStudy:
     if isinstance(request.workloads, str):
         raise UsageError(f"workloads: {request.workloads!r} is a text; give a list of them")
     placed = system_given(request.system)
-    goal = Goal(objective=objective_named(request.objective))
+    goal = Goal(objective=request.objective)
     graphs = [
         load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in request.workloads or MODELS
     ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.lookup import either
+from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:
@@ -21,8 +23,11 @@ class FamiliesRequest:
     """Workloads; without any, the 24 models."""
     system: "str | Path | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
     """System or accelerator: file or bare name."""
-    objective: str = field(default="edp", metadata=spelled(words=("edp", "latency", "energy")))
-    """What a layer is to cost little of: edp, latency or energy."""
+    objective: str = field(
+        default=DEFAULT_OBJECTIVE,
+        metadata=spelled(words=tuple(OBJECTIVES), help=f"What a layer is to cost little of: {either(OBJECTIVES)}."),
+    )
+    """What a layer is to cost little of."""
     count: int | None = field(default=None, metadata=spelled(minimum=2))
     """Clusters; without it, as many as part best."""
     save: str | Path | None = field(default=None, metadata=spelled(role="means"))

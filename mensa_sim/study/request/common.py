@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mensa_sim.lookup import either
+from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:
@@ -53,8 +55,14 @@ class ScheduledRequest(WorkloadRequest):
 
     scheduler: "str | OwnScheduler | None" = field(default=None, metadata=spelled(kinds=("schedulers",)))
     """Scheduler: greedy, ...; mensa unless the system says."""
-    objective: str | None = field(default=None, metadata=spelled(words=("edp", "latency", "energy")))
-    """Minimise latency, energy or edp; edp unless the system says."""
+    objective: str | None = field(
+        default=None,
+        metadata=spelled(
+            words=tuple(OBJECTIVES),
+            help=f"Minimise {either(OBJECTIVES)}; {DEFAULT_OBJECTIVE} unless the system says.",
+        ),
+    )
+    """What schedules and mappings make small; none: as the system says, else the default."""
     overrides: Overrides = field(default=(), metadata=spelled("--set", form="texts"))
     """FIELD=VALUE on any field of the system; repeatable."""
     options: Mapping[str, float] = field(default_factory=dict, metadata=spelled("--option", form="numbers"))

@@ -12,20 +12,19 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.optimal import beside, exact_serial
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SINGLE, schedule
-from mensa_sim.schedule.problem import Execution, Objective, Problem
+from mensa_sim.schedule.problem import Execution, Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.families.saved import read_families
 from mensa_sim.workload.graph import LayerGraph
 
 LOGGER = logging.getLogger(__name__)
-
-OBJECTIVES: Mapping[str, Objective] = {"edp": "edp", "latency": "latency", "energy": "energy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Goal:
 
     scheduler: str | OwnScheduler = "mensa"
     """The name of a scheduler, or a function that is one."""
-    objective: Objective = "edp"
+    objective: str = DEFAULT_OBJECTIVE
     deadline_ps: int | None = None
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
@@ -49,6 +48,9 @@ class Goal:
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
 
+    def __post_init__(self) -> None:
+        objective_named(self.objective)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
@@ -61,11 +63,6 @@ class Placement:
     schedule: Schedule
     best: Schedule | None = None
     """The optimum that proved the schedule's bound, where it was sought beside it."""
-
-
-def objective_named(name: str) -> Objective:
-    """The objective of that name; a miss lists the choices."""
-    return lookup(OBJECTIVES, name, "objective")
 
 
 def timings_named(name: str) -> TimingsMode:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from mensa_sim.objective import PERIOD, objective_named
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
@@ -34,11 +35,9 @@ WORDS: Mapping[str, str] = {
 
 def simulated_value(schedule: Schedule, measured: Metrics) -> float | None:
     """The objective of a simulated inference, in the unit of `Schedule.value`; none for a stream's period."""
-    if schedule.objective == "latency":
-        return float(measured.latency_ps)
-    if schedule.objective == "energy":
-        return measured.energy_pj
-    return measured.energy_pj * measured.latency_ps if schedule.objective == "edp" else None
+    if schedule.objective == PERIOD:
+        return None
+    return float(objective_named(schedule.objective).value(measured.energy_pj, measured.latency_ps))
 
 
 def causes_of(schedule: Schedule, problem: Problem, measured: Metrics, recorded: Sequence[Cause]) -> tuple[Cause, ...]:
@@ -62,17 +61,12 @@ def shares_of(schedule: Schedule, measured: Metrics, causes: Sequence[Cause]) ->
     """What each cause adds to the objective, as a share of the predicted value; their sum is the whole difference.
 
     A product of energy and latency changes by each cause's energy at the mean latency of prediction and simulation, and
-    by its latency at their mean energy: the split that no order of the two factors favours.
+    by its latency at their mean energy, as `Objective.rates` has it. A stream's period is of no single inference.
     """
-    before, after = schedule.prediction, measured
-    weights = {
-        "latency": (1.0, 0.0),
-        "energy": (0.0, 1.0),
-        "edp": ((before.energy_pj + after.energy_pj) / 2, (before.latency_ps + after.latency_ps) / 2),
-    }
-    if schedule.objective not in weights or not schedule.value:
+    if schedule.objective == PERIOD or not schedule.value:
         return {}
-    per_ps, per_pj = weights[schedule.objective]
+    points = ((each.energy_pj, float(each.latency_ps)) for each in (schedule.prediction, measured))
+    per_pj, per_ps = objective_named(schedule.objective).rates(*points)
     return {each.name: (each.latency_ps * per_ps + each.energy_pj * per_pj) / schedule.value for each in causes}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
+from mensa_sim.objective import mixed_objectives, objective_named
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.record.causes import Cause
@@ -140,10 +141,14 @@ class SystemResult:
         """Energy of one inference, leakage, background and board included."""
         return sum(self.energy_by_component_pj.values())
 
+    def objective_value(self, name: str) -> float:
+        """What an objective makes of its energy and latency, in the objective's SI unit."""
+        return objective_named(name).value(self.energy_pj / PJ_PER_J, ps_to_seconds(self.latency_ps))
+
     @property
-    def edp_j_s(self) -> float:
-        """Energy-delay product in joule seconds."""
-        return self.energy_pj / PJ_PER_J * ps_to_seconds(self.latency_ps)
+    def products(self) -> Mapping[str, float]:
+        """The mixed objectives, by the names of their figures: `edp_j_s`, ..."""
+        return {figure: self.objective_value(name) for name, figure in mixed_objectives().items()}
 
     @property
     def throughput_inferences_per_s(self) -> float:

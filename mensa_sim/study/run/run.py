@@ -9,7 +9,6 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
-from mensa_sim.schedule.problem import Objective
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
@@ -68,7 +67,7 @@ def evaluate_system(
     graph: LayerGraph,
     system: System,
     scheduler: str,
-    objective: Objective,
+    objective: str,
     *,
     seed: int = 0,
     options: Mapping[str, float] | None = None,

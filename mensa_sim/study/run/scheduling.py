@@ -11,7 +11,7 @@ from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of
 from mensa_sim.study.request.common import ScheduledRequest
-from mensa_sim.study.run.placement import OBJECTIVES, Goal, baseline_goal, objective_named, timings_named
+from mensa_sim.study.run.placement import Goal, baseline_goal, timings_named
 from mensa_sim.study.run.request import PlaceRequest, RunRequest
 from mensa_sim.units import ms_to_ps
 
@@ -31,7 +31,7 @@ def goal_on(
     kept = own.options if chosen == own.scheduler else {}
     return Goal(
         scheduler=chosen,
-        objective=objective_named(own.objective if objective is None else objective),
+        objective=own.objective if objective is None else objective,
         options={**kept, **(options or {})},
     )
 
@@ -76,15 +76,13 @@ def _deadline_ps(deadline_ms: float) -> int:
 
 
 def check_scheduling(system: System) -> System:
-    """The system, if its file names a scheduler, an objective and options that there are; else `UsageError`."""
+    """The system, if its file names a scheduler and options that there are; else `UsageError`."""
     own = system.scheduling
     if own is None:
         return system
     names = [f"{SINGLE}{placed.name}" for placed in system.accelerators]
     if own.scheduler not in (*SCHEDULERS, *names):
         raise UsageError(f"scheduling.scheduler: {unknown_name(own.scheduler, (*SCHEDULERS, *names), 'scheduler')}")
-    if own.objective not in OBJECTIVES:
-        raise UsageError(f"scheduling.objective: {unknown_name(own.objective, OBJECTIVES, 'objective')}")
     known = options_of(own.scheduler)
     for option in own.options:
         if option not in known:

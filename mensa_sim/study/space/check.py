@@ -8,12 +8,12 @@ from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.fields import parse_override
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import lookup, unknown_name
+from mensa_sim.objective import OBJECTIVES
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
-from mensa_sim.study.explore.metrics import HARDWARE, Objective, Values, hardware_metrics, objectives_of
+from mensa_sim.study.explore.metrics import HARDWARE, SearchObjective, Values, hardware_metrics, objectives_of
 from mensa_sim.study.explore.scenario import check_stream
-from mensa_sim.study.run.placement import OBJECTIVES
 from mensa_sim.study.space.conditions import Condition, Value, parse_condition
 from mensa_sim.study.space.design import Base, Builder, Design, read_base
 from mensa_sim.study.space.space import Point, Space, SpaceParameter, point_at
@@ -33,7 +33,7 @@ class CheckedSpace:
     space: Space
     base: Base
     conditions: tuple[Condition, ...]
-    objectives: tuple[Objective, ...]
+    objectives: tuple[SearchObjective, ...]
     scenarios: tuple[Scenario, ...]
 
 
@@ -44,7 +44,7 @@ def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
     faults += _schedulers(space, base)
     conditions = _conditions(space, faults)
     scenarios = _scenarios(space, faults)
-    objectives: tuple[Objective, ...] = ()
+    objectives: tuple[SearchObjective, ...] = ()
     try:
         objectives = objectives_of(space.file)
         for objective in objectives if scenarios else ():

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
+from mensa_sim.objective import ObjectiveName
 
 Over = Literal["mean", "geometric_mean", "worst"]
 Direction = Literal["minimize", "maximize"]
@@ -74,7 +75,7 @@ class ParameterEntry:
 class ObjectiveEntry:
     """What the search makes small or large: a metric over all workloads, of the hardware, or over all scenarios.
 
-    Of workloads: a figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `utilization`,
+    Of workloads: a figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `ed2p_j_s2`, `utilization`,
     `steady_state.energy_pj`, `traffic_bytes.MEMORY`, `accelerators.NAME.busy_ps`, ...), `tops_per_w`, `mean_power_mw`.
     Of the hardware: `area_mm2`, `peak_tops`, `buffer_bytes`, `leakage_mw`, ... Of scenarios: `scenario.p99_ps` (also
     `p50_ps`, `p95_ps`, `max_ps`) of the slowest stream, `scenario.deadline_misses`, `scenario.overloaded_streams`,
@@ -124,7 +125,7 @@ class SpaceFile:
     """What a design must fulfil to be run, as in `area_mm2 <= 15`."""
     scheduler: str | None = None
     """None: as the system's own file says, else mensa."""
-    objective: str | None = None
+    objective: ObjectiveName | None = None
     """What the scheduler and the mapper minimise; none: as the system's own file says, else edp."""
     timings: TimingsMode = "fit"
     """Whether measured accelerators run only the kernels of their tables, or also what a fit to them predicts."""
