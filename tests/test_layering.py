@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,42 @@ def calls(module: Path) -> Iterator[str]:
 def test_json_and_csv_have_one_writer(writer: str) -> None:
     writers = {place(module) for module in MODULES if writer in calls(module)}
     assert writers <= {"io/json_text.py", "io/csv_text.py"}
+
+
+def functions(stage: str) -> dict[str, tuple[str, set[str]]]:
+    """By name, what each function of a stage says it returns, and the names from outside it that it reads."""
+    found: dict[str, tuple[str, set[str]]] = {}
+    for module in MODULES:
+        if stage_of(place(module)) == stage:
+            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef):
+                    names = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
+                    own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+                    own |= {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+                    read = {name.id for name in names} - own
+                    returned, others = found.get(node.name, ("", set()))
+                    found[node.name] = (returned + ast.unparse(node.returns or node), others | read)
+    return found
+
+
+def test_every_figure_is_drawn_on_a_page() -> None:
+    known = functions("report")
+    drawn, new = set(), {name for name in known if name.endswith("_html")}
+    while new:
+        drawn |= new
+        new = {name for each in new for name in known[each][1] & known.keys()} - drawn
+    figures = {name for name, (returned, _) in known.items() if re.search(r"\bFigure\b|\bDrawn\b", returned)}
+    assert len(figures) > 20
+    assert figures - drawn == {"figures"}  # those of a notebook, which are the pages' own
+
+
+def test_a_page_is_escaped_and_drawn_by_one_kit() -> None:
+    users = {
+        library: {place(module) for module in MODULES if library in {name.split(".")[0] for name in imports(module)}}
+        for library in ("html", "plotly")
+    }
+    assert users["html"] <= {"report/page/page.py", "report/page/cards.py", "report/page/figure.py", "api/shown.py"}
+    assert users["plotly"] <= {"report/page/page.py", "report/run/plotly_figures.py"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=place)

@@ -13,8 +13,10 @@ from mensa_sim.api import session as api
 from mensa_sim.report.page.page import script_json
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, maxima, sums
+from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.time_use import time_use
 from mensa_sim.report.scenario.figures import scenario_figures
+from mensa_sim.report.scenario.page import scenario_html
 from mensa_sim.simulate.record.timeline import BufferLevel, Span
 from mensa_sim.study.run.result import RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
@@ -34,6 +36,13 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> ScenarioResult:
 def title(figure: dict[str, Any]) -> str:
     text: str = figure["layout"]["title"]["text"]
     return text
+
+
+def test_every_figure_that_is_made_stands_on_its_page_once(result: RunResult, scenario: ScenarioResult) -> None:
+    made = (run_figures(result), report_html(result)), (scenario_figures(scenario), scenario_html(scenario))
+    for figures, page in made:
+        assert len(figures) > 5
+        assert {name: page.count(f'<div id="{name}" class="figure"') for name in figures} == dict.fromkeys(figures, 1)
 
 
 def test_the_uses_of_an_accelerators_time_add_up_to_the_latency(result: RunResult) -> None:

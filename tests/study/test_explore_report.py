@@ -29,12 +29,12 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> ExploreResult:
 
 
 def test_every_design_and_reference_is_a_point_of_the_figure(result: ExploreResult) -> None:
-    traces: list[Any] = list(front_figure(result, "energy_pj", "latency_ps").data)
-    assert sum(len(trace.x) for trace in traces) == len(result.designs) + len(result.references)
-    shown = {trace.name: trace for trace in traces}
+    traces: list[Any] = front_figure(result, "energy_pj", "latency_ps")["data"]
+    assert sum(len(trace["x"]) for trace in traces) == len(result.designs) + len(result.references)
+    shown = {trace["name"]: trace for trace in traces}
     energies = [design.objectives["energy_pj"] / 1e9 for design in result.front]
-    assert list(shown["front"].y) == pytest.approx(energies)
-    assert sorted(place for trace in traces for place in trace.customdata) == list(range(len(result.designs) + 1))
+    assert list(shown["front"]["y"]) == pytest.approx(energies)
+    assert sorted(place for trace in traces for place in trace["customdata"]) == list(range(len(result.designs) + 1))
 
 
 def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:
@@ -50,9 +50,9 @@ def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> No
 
 
 def test_parallel_axes_hold_every_design_between_their_ends(result: ExploreResult) -> None:
-    traces: list[Any] = list(parallel_figure(result).data)
+    traces: list[Any] = parallel_figure(result)["data"]
     axes = len(result.space.parameters) + len(result.objectives)
-    heights = [y for trace in traces for y in trace.y if y is not None]
+    heights = [y for trace in traces for y in trace["y"] if y is not None]
     assert len(heights) == axes * len(result.designs)
     assert min(heights) >= 0
     assert max(heights) <= 1

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.units import PJ_PER_MJ
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
-PS_PER_MS = 10**9
 AXES: Mapping[str, tuple[float, str]] = {
     "_ps": (PS_PER_MS, "ms"),
     "_pj": (PJ_PER_MJ, "mJ"),

@@ -1,9 +1,6 @@
 """report.html of an exploration: the front, every design on parallel axes, and which parameters matter."""
 
-import html
 from collections.abc import Mapping, Sequence
-
-import plotly.graph_objects as go
 
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.explore.axes import axis
@@ -11,6 +8,7 @@ from mensa_sim.report.explore.files import design_folder
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
+from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
@@ -92,7 +90,7 @@ def _reading(result: ExploreResult) -> str:
     )
 
 
-def _fronts(result: ExploreResult) -> list[tuple[str, go.Figure]]:
+def _fronts(result: ExploreResult) -> list[tuple[str, Figure]]:
     """The first objective against every other one, and against the area where that is known."""
     names = [objective.name for objective in result.objectives]
     others = names[1:]
@@ -117,19 +115,19 @@ def _thinned(result: ExploreResult) -> str:
     return f"Thinned out: the front and others, {drawn} of {len(result.designs)} designs; designs.csv holds them all."
 
 
-def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
+def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
     """The designs, the front marked, and the references."""
     on_front = {design.number for design in result.front}
     drawn = drawn_designs(result)
-    figure = go.Figure()
+    traces: list[Trace] = []
     groups = (
         ("designs", [d for d in drawn if d.number not in on_front], GREY, "circle", 6),
         ("front", list(result.front), BLUE, "diamond", 10),
     )
     places = {design.number: place for place, design in enumerate(drawn)}
     for name, designs, colour, symbol, size in groups:
-        figure.add_trace(
-            go.Scatter(
+        traces.append(
+            scatter(
                 name=name,
                 mode="markers",
                 x=_values([{**d.metrics, **d.objectives} for d in designs], x),
@@ -144,25 +142,20 @@ def front_figure(result: ExploreResult, y: str, x: str) -> go.Figure:
     for place, reference in enumerate(result.references):
         values = {**reference.metrics, **reference.objectives}
         if x in values and y in values:
-            figure.add_trace(
-                go.Scatter(
-                    name=reference.name,
+            traces.append(
+                scatter(
+                    name=shown(reference.name),
                     mode="markers+text",
                     x=_values([values], x),
                     y=_values([values], y),
                     customdata=[len(drawn) + place],
-                    text=[html.escape(reference.name)],
+                    text=[shown(reference.name)],
                     textposition="top center",
                     marker={"color": colours[reference.name].colour, "symbol": "star", "size": 14},
-                    hovertemplate=f"{html.escape(reference.name)}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
+                    hovertemplate=f"{shown(reference.name)}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
                 )
             )
-    figure.update_layout(
-        title={"text": html.escape(_front_finding(result, y, x))},
-        xaxis={"title": {"text": html.escape(axis(x)[1])}},
-        yaxis={"title": {"text": html.escape(axis(y)[1])}},
-    )
-    return figure
+    return figure(_front_finding(result, y, x), axis(x)[1], axis(y)[1], traces)
 
 
 def _front_finding(result: ExploreResult, y: str, x: str) -> str:
@@ -190,13 +183,13 @@ def _values(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
 def _hover(design: DesignResult, result: ExploreResult) -> str:
     values = {**design.metrics, **design.objectives}
     metrics = [f"{name}: {metric_text(name, values[name])}" for name in columns(result) if name in values]
-    lines = [f"design {design.number}", *metrics, *(f"{name}: {value}" for name, value in design.parameters.items())]
-    return "<br>".join(html.escape(line) for line in lines)
+    parameters = [f"{name}: {value}" for name, value in design.parameters.items()]
+    return lines(f"design {design.number}", *metrics, *parameters)
 
 
 def _script(result: ExploreResult, figures: Sequence[str]) -> str:
     """What a click shows: each design as pairs of text, then each reference."""
-    shown = [
+    pairs = [
         [
             ["design", str(design.number)],
             *([name, str(value)] for name, value in design.parameters.items()),
@@ -206,35 +199,30 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
     ]
     for reference in result.references:
         values = {**reference.metrics, **reference.objectives}
-        shown.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
+        pairs.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
     clicks = CLICK % json_line(list(figures), spaced=True)
-    return f"<script>\n{{ const designs = {script_json(shown)};\n{clicks} }}\n</script>"
+    return f"<script>\n{{ const designs = {script_json(pairs)};\n{clicks} }}\n</script>"
 
 
-def importance_figure(result: ExploreResult) -> go.Figure:
+def importance_figure(result: ExploreResult) -> Figure:
     """The share of each objective's variance that each parameter explains alone."""
-    figure = go.Figure()
+    traces: list[Trace] = []
     names = [parameter.name for parameter in reversed(result.space.parameters)]
     for place, objective in enumerate(result.objectives):
         shares = result.importance[objective.name]
-        figure.add_trace(
-            go.Bar(
-                name=html.escape(objective.name),
+        traces.append(
+            bar(
+                name=shown(objective.name),
                 orientation="h",
-                y=[html.escape(name) for name in names],
+                y=[shown(name) for name in names],
                 x=[shares.get(name) for name in names],
                 text=[percent_text(shares[name]) if name in shares else "" for name in names],
                 marker={"color": COLOURS[place % len(COLOURS)]},
                 hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             )
         )
-    figure.update_layout(
-        barmode="group",
-        title={"text": html.escape(_importance_finding(result))},
-        xaxis={"title": {"text": "share of variance explained alone (1 = all)"}, "range": [0, 1.1]},
-        yaxis={"title": {"text": "parameter"}, "type": "category"},
-    )
-    return figure
+    share = {"title": "share of variance explained alone (1 = all)", "range": [0, 1.1]}
+    return figure(_importance_finding(result), share, categories("parameter"), traces, barmode="group")
 
 
 def _importance_finding(result: ExploreResult) -> str:
@@ -253,8 +241,8 @@ def _front_table(result: ExploreResult) -> str:
     for design in result.front:
         values = {**design.metrics, **design.objectives}
         cells = [metric_text(name, values[name]) if name in values else "-" for name in names]
-        shown = [str(design.parameters[name]) for name in parameters]
-        rows.append((str(design.number), *cells, *shown, f"{design_folder(design)}/system.yaml"))
+        chosen = [str(design.parameters[name]) for name in parameters]
+        rows.append((str(design.number), *cells, *chosen, f"{design_folder(design)}/system.yaml"))
     return table_block(("design", *names, *parameters, "file"), rows, numeric=("design", *names))
 
 

@@ -3,14 +3,12 @@
 Drawn as plain lines, not as plotly's own parallel coordinates: those need WebGL, which not every browser has.
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from mensa_sim.report.explore.axes import axis
 from mensa_sim.report.page.colours import COLOURS
+from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown
 from mensa_sim.report.page.quantities import engineering
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
 
@@ -32,16 +30,16 @@ class _Axis:
     labels: tuple[tuple[float, str], ...]
 
 
-def parallel_figure(result: ExploreResult) -> go.Figure:
+def parallel_figure(result: ExploreResult) -> Figure:
     """The front in colour before all other designs in grey."""
     axes = _axes(result)
     on_front = {design.number for design in result.front}
     others = [design for design in result.designs if design.number not in on_front][:OTHERS]
-    figure = go.Figure()
-    figure.add_trace(_lines("other designs", others, axes, "rgba(120, 120, 120, 0.25)", 1))
+    traces: list[Trace] = []
+    traces.append(_lines("other designs", others, axes, "rgba(120, 120, 120, 0.25)", 1))
     for place, design in enumerate(result.front):
         colour = COLOURS[place % len(COLOURS)]
-        figure.add_trace(_lines(f"design {design.number}", [design], axes, colour, 2))
+        traces.append(_lines(f"design {design.number}", [design], axes, colour, 2))
     plain: dict[str, object] = {"showarrow": False, "xanchor": "left"}
     notes: list[dict[str, object]] = []
     for place, each in enumerate(axes):
@@ -52,17 +50,17 @@ def parallel_figure(result: ExploreResult) -> go.Figure:
         {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}
         for place in range(len(axes))
     ]
-    figure.update_layout(
+    return figure(
+        _finding(result),
+        {"title": "", "visible": False, "range": [-0.2, len(axes) - 0.4]},
+        {"title": "", "visible": False, "range": [-0.05, 1.1]},
+        traces,
         annotations=notes,
         shapes=rules,
-        xaxis={"visible": False, "range": [-0.2, len(axes) - 0.4]},
-        yaxis={"visible": False, "range": [-0.05, 1.1]},
         margin={"t": 110, "l": 20, "r": 60, "b": 20},
-        title={"text": html.escape(_finding(result))},
         legend={"title": {"text": "click hides, double click shows alone"}},
         showlegend=len(result.front) <= NAMED,
     )
-    return figure
 
 
 def _finding(result: ExploreResult) -> str:
@@ -86,9 +84,9 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         top = max(1, len(places) - 1)
         step = max(1, -(-len(places) // TICKS))
         heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
-        labels = [(place / top, html.escape(_value(parameter.shown[place]))) for place in range(0, len(places), step)]
+        labels = [(place / top, shown(_value(parameter.shown[place]))) for place in range(0, len(places), step)]
         short = parameter.name if len(parameter.name) <= 24 else f"…{parameter.name[-23:]}"
-        found.append(_Axis(title=html.escape(short), heights=heights, labels=tuple(labels)))
+        found.append(_Axis(title=shown(short), heights=heights, labels=tuple(labels)))
     for objective in result.objectives:
         scale, title = axis(objective.name)
         values = {design.number: design.objectives[objective.name] / scale for design in result.designs}
@@ -96,7 +94,7 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         span = (high - low) or 1.0
         heights = {number: (value - low) / span for number, value in values.items()}
         labels = [(height, f"{low + height * span:.3g}") for height in (0.0, 0.25, 0.5, 0.75, 1.0)]
-        found.append(_Axis(title=html.escape(title), heights=heights, labels=tuple(labels)))
+        found.append(_Axis(title=shown(title), heights=heights, labels=tuple(labels)))
     return found
 
 
@@ -107,14 +105,14 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> go.Scatter:
+def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> Trace:
     """The lines of some designs as one trace, with a gap after each."""
     x: list[int | None] = []
     y: list[float | None] = []
     for design in designs:
         x += [*range(len(axes)), None]
         y += [*(each.heights[design.number] for each in axes), None]
-    return go.Scatter(
+    return scatter(
         name=name,
         mode="lines",
         x=x,

@@ -36,6 +36,27 @@ def figure(title: str, x: Axis, y: Axis, traces: Sequence[Trace], **more: Any) -
     return {"data": list(traces), "layout": layout}
 
 
+def scatter(**settings: Any) -> Trace:
+    """Marks or lines, by plotly's own settings; x and y as lists."""
+    return {"type": "scatter", **settings}
+
+
+def bar(**settings: Any) -> Trace:
+    """Bars, likewise."""
+    return {"type": "bar", **settings}
+
+
+def upright(x: float, **line: Any) -> dict[str, Any]:
+    """A shape: a line across the whole height of a figure."""
+    return {"type": "line", "yref": "y domain", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": line}
+
+
+def band(low: float, high: float, colour: str) -> dict[str, Any]:
+    """A shape: a stretch of the x axis over the whole height of a figure."""
+    place = {"yref": "y domain", "x0": low, "x1": high, "y0": 0, "y1": 1}
+    return {"type": "rect", **place, "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}}
+
+
 def _axis(axis: Axis) -> dict[str, Any]:
     settings: dict[str, Any] = {"title": axis} if isinstance(axis, str) else dict(axis)
     return {**settings, "title": {"text": shown(str(settings["title"]))}}
@@ -58,6 +79,11 @@ def lines(*texts: str) -> str:
 def logarithmic(title: str) -> dict[str, Any]:
     """An axis of decades."""
     return {"title": title, "type": "log", "dtick": 1, "minexponent": 3}
+
+
+def slanted(title: str) -> dict[str, Any]:
+    """An axis of names that are longer than their bars are wide."""
+    return {"title": title, "tickangle": -45}
 
 
 def categories(title: str) -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """The HTML page that every report is: one file that opens offline, plotly's script inlined once."""
 
 import html
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from mensa_sim.io.json_text import json_line
@@ -49,21 +46,20 @@ def list_block(texts: Sequence[str]) -> str:
 
 
 def figure_block(
-    name: str, figure: Figure | go.Figure, *, note: str = "", height_rem: float | None = None, wide: bool = False
+    name: str, figure: Figure, *, note: str = "", height_rem: float | None = None, wide: bool = False
 ) -> str:
     """A figure under an identifier that is unique on the page; its title stands above it as text that can wrap.
 
     `note` says what a reader must know to read it, such as that data were thinned out; `wide` takes the whole width.
     """
-    plain: dict[str, Any] = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
-    layout = {key: value for key, value in plain["layout"].items() if key not in {"title", "template"}}
-    title = plain["layout"].get("title", {}).get("text", "")
+    layout = {key: value for key, value in figure["layout"].items() if key != "title"}
+    title = figure["layout"]["title"]["text"]
     caption = f"<figcaption>{_as_text(title)}</figcaption>" if title else ""
     style = f' style="height: {height_rem:g}rem"' if height_rem else ""
     return (
         f'<figure{" class=wide" if wide else ""}>{caption}<div id="{name}" class="figure"{style}></div>'
         f"{paragraph(note, kind='note') if note else ''}</figure>\n"
-        f"<script>draw({json_line(name)}, {script_json({'data': plain['data'], 'layout': layout})});</script>"
+        f"<script>draw({json_line(name)}, {script_json({'data': figure['data'], 'layout': layout})});</script>"
     )
 
 

@@ -1,15 +1,14 @@
 """The report of a reproduction: one HTML page with the paper's figures redrawn and every deviation explained."""
 
-import html
 import math
 
-import plotly.graph_objects as go
-
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
+from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
     heading,
+    list_block,
     page,
     paragraph,
     provenance_block,
@@ -23,7 +22,6 @@ from mensa_sim.report.reproduce.figures import (
     family_figure,
     layer_scatter,
     outcomes,
-    styled,
     throughput_figure,
     throughput_roofline,
     utilization_figure,
@@ -125,8 +123,7 @@ def _deviations(result: ReproduceResult) -> str:
             f"{row.figure.name}: {ours}, paper {number_text(row.figure.value)} ({row.figure.tag}); {deviation.verdict}"
         )
         lines = [closer_text(closer) for closer in deviation.closers]
-        items = "".join(f"<li>{html.escape(text)}</li>" for text in (*lines, deviation.note) if text)
-        blocks.append(f"<p><b>{html.escape(title)}</b></p><ul>{items}</ul>")
+        blocks += [heading(title, level=4), list_block([text for text in (*lines, deviation.note) if text])]
     return "\n".join(blocks)
 
 
@@ -139,7 +136,7 @@ def _agreements_table(result: ReproduceResult) -> str:
     return table_block(header, rows, numeric=("agree", "authors' own"))
 
 
-def energy_figure(runs: Runs) -> go.Figure:
+def energy_figure(runs: Runs) -> Figure:
     """Energy by component for each kind of model and system, as a share of the baseline's energy on the same model."""
     totals: dict[tuple[str, str], dict[str, float]] = {}
     for system in SYSTEMS:
@@ -156,10 +153,10 @@ def energy_figure(runs: Runs) -> go.Figure:
                     for name in ENERGY_COMPONENTS
                 }
     keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
-    figure = go.Figure()
+    traces: list[Trace] = []
     for component in (name for name in ENERGY_COMPONENTS if any(parts[name] for parts in totals.values())):
-        figure.add_trace(
-            go.Bar(
+        traces.append(
+            bar(
                 name=COMPONENT_NAMES[component],
                 x=[[kind for kind, _ in keys], [system for _, system in keys]],
                 y=[totals[key][component] for key in keys],
@@ -170,17 +167,17 @@ def energy_figure(runs: Runs) -> go.Figure:
     sums = {key: math.fsum(parts.values()) for key, parts in totals.items()}
     mensa = ", ".join(f"{number_text(sums[kind, 'mensa_g'])} ({kind})" for kind in KINDS if (kind, "mensa_g") in sums)
     title = f"Mensa-G takes so many times the Edge TPU's energy: {mensa}"
-    return styled(figure, title, "kind of model, system", "energy over the Edge TPU's", barmode="stack")
+    return figure(title, "kind of model, system", "energy over the Edge TPU's", traces, barmode="stack")
 
 
-def latency_figure(runs: Runs) -> go.Figure:
+def latency_figure(runs: Runs) -> Figure:
     """Where the time goes on Mensa-G: each accelerator's busy time over the latency."""
     measured = outcomes(runs, "mensa_g")
     names = list(measured[0].accelerators) if measured else []
-    figure = go.Figure()
+    traces: list[Trace] = []
     for name, look in looks(names).items():
-        figure.add_trace(
-            go.Bar(
+        traces.append(
+            bar(
                 name=name,
                 x=[outcome.model for outcome in measured],
                 y=[100 * outcome.accelerators[name].busy_ps / outcome.latency_ps for outcome in measured],
@@ -195,5 +192,4 @@ def latency_figure(runs: Runs) -> go.Figure:
     title = (
         f"On Mensa-G {mean:.0%} of the latency, on average, passes while no accelerator works: copies between memories"
     )
-    figure.update_xaxes(tickangle=-45)
-    return styled(figure, title, "model", "busy time over latency (%)", barmode="stack")
+    return figure(title, slanted("model"), "busy time over latency (%)", traces, barmode="stack")

@@ -1,8 +1,7 @@
 """The report of a sensitivity study: a tornado for each headline, and the intervals of the joint draws."""
 
-import plotly.graph_objects as go
-
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
+from mensa_sim.report.page.figure import Figure, Trace, bar, figure, scatter, upright
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
@@ -12,13 +11,14 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
-from mensa_sim.report.reproduce.figures import styled
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.report.sensitivity.files import headline_name, ranked, runs_text, swing_text
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
 
 BARS = 16
 """Choices in a tornado; those that move less are in the table."""
+PARITY = upright(1, color=INK, dash="dot")
+"""Where both systems are as good."""
 
 
 def sensitivity_html(result: SensitivityResult) -> str:
@@ -39,13 +39,13 @@ def sensitivity_html(result: SensitivityResult) -> str:
     return page("What the conclusion hangs on", blocks)
 
 
-def intervals_figure(result: SensitivityResult) -> go.Figure:
+def intervals_figure(result: SensitivityResult) -> Figure:
     """Each headline as taken, with the middle 90 % of the joint draws."""
-    figure = go.Figure()
+    traces: list[Trace] = []
     names = [headline_name(headline) for headline in HEADLINES]
     medians = [result.intervals[headline].median for headline in HEADLINES]
-    figure.add_trace(
-        go.Scatter(
+    traces.append(
+        scatter(
             name="joint draws: median, 5 to 95 %",
             mode="markers",
             x=medians,
@@ -59,8 +59,8 @@ def intervals_figure(result: SensitivityResult) -> go.Figure:
             marker={"color": BLUE, "size": 10},
         )
     )
-    figure.add_trace(
-        go.Scatter(
+    traces.append(
+        scatter(
             name="as taken",
             mode="markers",
             x=[result.nominal[headline] for headline in HEADLINES],
@@ -68,26 +68,24 @@ def intervals_figure(result: SensitivityResult) -> go.Figure:
             marker={"color": VERMILION, "symbol": "diamond", "size": 12},
         )
     )
-    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
     sure = sum(result.intervals[headline].low > 1 for headline in HEADLINES)
     title = f"{sure} of {len(HEADLINES)} headlines stay above 1 in 95 % of the joint draws"
-    styled(figure, title, "ratio, mean over models (logarithmic); above 1 Mensa-G is better", "headline")
-    figure.update_xaxes(type="log", tickvals=[0.2, 0.5, 1, 2, 5, 10, 20])
-    figure.update_yaxes(autorange="reversed")
-    return figure
+    ratio = "ratio, mean over models (logarithmic); above 1 Mensa-G is better"
+    x = {"title": ratio, "type": "log", "tickvals": [0.2, 0.5, 1, 2, 5, 10, 20]}
+    return figure(title, x, {"title": "headline", "autorange": "reversed"}, traces, shapes=[PARITY])
 
 
-def tornado(result: SensitivityResult, headline: Headline) -> go.Figure:
+def tornado(result: SensitivityResult, headline: Headline) -> Figure:
     """The choices that move a headline most, each from the value as taken to the other one."""
     nominal = result.nominal[headline]
     moving = [swing for swing in ranked(result, headline) if abs(swing.values[headline] / nominal - 1) > 1e-3][:BARS]
-    figure = go.Figure()
+    traces: list[Trace] = []
     for name, colour, shape, chosen in (
         ("lower", ORANGE, "/", [swing for swing in moving if swing.values[headline] < nominal]),
         ("higher", BLUE, "", [swing for swing in moving if swing.values[headline] >= nominal]),
     ):
-        figure.add_trace(
-            go.Bar(
+        traces.append(
+            bar(
                 name=name,
                 orientation="h",
                 base=nominal,
@@ -98,15 +96,11 @@ def tornado(result: SensitivityResult, headline: Headline) -> go.Figure:
                 hovertemplate="%{y}: %{customdata:.3g}<extra></extra>",
             )
         )
-    figure.add_vline(x=1, line={"color": INK, "dash": "dot"})
     widest = f", most on {moving[0].choice}: {number_text(moving[0].values[headline])}" if moving else ""
     title = f"{headline_name(headline)}: {number_text(nominal)} as taken{widest}"
-    styled(figure, title, "ratio, mean over models; the dotted line is 1", "choice: setting")
-    figure.update_layout(barmode="overlay")
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=[_label(s) for s in reversed(moving)], tickfont={"size": 11}
-    )
-    return figure
+    order = {"categoryorder": "array", "categoryarray": [_label(s) for s in reversed(moving)], "tickfont": {"size": 11}}
+    x, y = "ratio, mean over models; the dotted line is 1", {"title": "choice: setting", **order}
+    return figure(title, x, y, traces, barmode="overlay", shapes=[PARITY])
 
 
 def _label(swing: Swing) -> str:

@@ -1,15 +1,14 @@
 """A validation as JSON, as tables and as a page with a parity plot."""
 
-import html
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
+from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
@@ -186,25 +185,25 @@ def _headline(result: Validation) -> str:
     )
 
 
-def parity_figure(result: Validation, metric: str) -> go.Figure:
+def parity_figure(result: Validation, metric: str) -> Figure:
     """Predicted over measured on logarithmic axes, a colour for each system, open marks for rows that only test."""
     rows = [row for row in result.rows if row.measurement.metric == metric]
     values = [value for row in rows for value in (row.predicted, row.measurement.measured) if value > 0]
     low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
-    figure = go.Figure()
+    traces: list[Trace] = []
     for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % high"), (0.8, "dot", "20 % low")):
         line = {"color": GREY, "dash": dash, "width": 1}
         ends, scaled = [low, high], [low * factor, high * factor]
-        figure.add_trace(go.Scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip"))
+        traces.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip"))
     for system, look in looks(row.measurement.system for row in rows).items():
         own = [row for row in rows if row.measurement.system == system]
-        figure.add_trace(
-            go.Scatter(
+        traces.append(
+            scatter(
                 x=[row.measurement.measured for row in own],
                 y=[row.predicted for row in own],
                 mode="markers",
-                name=html.escape(system),
-                text=[html.escape(f"{row.measurement.workload}: {row.error_percent:+.1f} %") for row in own],
+                name=shown(system),
+                text=[shown(f"{row.measurement.workload}: {row.error_percent:+.1f} %") for row in own],
                 hovertemplate="%{text}<br>measured %{x:.4g}, predicted %{y:.4g}<extra>%{fullData.name}</extra>",
                 marker={
                     "color": look.colour,
@@ -214,13 +213,13 @@ def parity_figure(result: Validation, metric: str) -> go.Figure:
             )
         )
     words = AXES.get(metric, metric)
-    figure.update_layout(
-        title={"text": html.escape(f"{words.partition(' (')[0]}: {_finding(rows)}")},
-        xaxis={"title": {"text": html.escape(f"measured {words}")}, "type": "log", "dtick": "D2"},
-        yaxis={"title": {"text": html.escape(f"predicted {words}")}, "type": "log", "dtick": "D2"},
+    return figure(
+        f"{words.partition(' (')[0]}: {_finding(rows)}",
+        {"title": f"measured {words}", "type": "log", "dtick": "D2"},
+        {"title": f"predicted {words}", "type": "log", "dtick": "D2"},
+        traces,
         legend={"title": {"text": "system (open: tests only)"}},
     )
-    return figure
 
 
 def _finding(rows: Sequence[ValidationRow]) -> str:
