@@ -59,7 +59,7 @@ def add(
     @functools.wraps(command)
     def with_steps(*, verbose: bool, **given: Any) -> None:
         silent = counts or given.get("quiet") or given.get("as_json")
-        with told(verbose=verbose, passing=not silent):
+        with told(verbose=verbose, passing=not silent, notes=not given.get("quiet")):
             if request is None:
                 command(**given)
             else:

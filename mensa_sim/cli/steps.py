@@ -24,7 +24,9 @@ class Lines(logging.Handler):
         self._start_s = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes one step."""
+        """Writes one step; a note is written by `Notes`."""
+        if record.levelno >= logging.WARNING:
+            return
         sys.stderr.write(f"[{time.monotonic() - self._start_s:6.2f} s] {record.getMessage()}\n")
 
 
@@ -32,8 +34,20 @@ class Passing(logging.Handler):
     """The present step alone, on one line of the terminal that the next one takes."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes one step over the one before."""
+        """Writes one step over the one before; a note is written by `Notes`."""
+        if record.levelno >= logging.WARNING:
+            return
         _show(record.getMessage())
+
+
+class Notes(logging.Handler):
+    """What a user should know beside the result, on a line of standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one note."""
+        if record.levelno >= logging.WARNING:
+            clear()
+            sys.stderr.write(f"mensa-sim: note: {record.getMessage()}\n")
 
 
 _shown: "Shown | None" = None
@@ -90,17 +104,18 @@ def counted(noun: str, *, quiet: bool) -> Progress:
 
 
 @contextmanager
-def told(*, verbose: bool, passing: bool) -> Iterator[None]:
-    """Shows the steps of what runs inside: all of them, or the present one on a terminal."""
-    handler: logging.Handler | None = Lines() if verbose else Passing() if passing and _can_pass() else None
+def told(*, verbose: bool, passing: bool, notes: bool) -> Iterator[None]:
+    """Shows the steps of what runs inside, all of them or the present one on a terminal, and what should be known."""
+    steps: logging.Handler | None = Lines() if verbose else Passing() if passing and _can_pass() else None
+    handlers = [Notes() if notes else logging.NullHandler(), *([steps] if steps else [])]
     level = LOGGER.level
-    if handler is not None:
+    for handler in handlers:
         LOGGER.addHandler(handler)
-        LOGGER.setLevel(logging.INFO)
+    LOGGER.setLevel(logging.INFO if steps else level)
     try:
         yield
     finally:
         clear()
-        if handler is not None:
+        for handler in handlers:
             LOGGER.removeHandler(handler)
-            LOGGER.setLevel(level)
+        LOGGER.setLevel(level)

@@ -1,10 +1,15 @@
 """Finding a file by bare name or path: what ships lies beside the package, or inside it once installed."""
 
+import logging
+import multiprocessing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.lookup import lookup, unknown_name
+
+LOGGER = logging.getLogger(__name__)
 
 FOLDERS: Mapping[str, str] = {
     "workloads": "workloads",
@@ -41,6 +46,32 @@ def shipped_root() -> Path:
     return root
 
 
+@cache
+def _warn_of_a_checkout(root: Path, here: Path) -> None:
+    """Says, once, that bare names are files of ours, where a checkout lies here whose files are others."""
+    kinds = [folder for folder in ("workloads", "accelerator_specs") if (here / folder).is_dir()]
+    if not kinds or root.samefile(here) or multiprocessing.parent_process() is not None:
+        return
+    theirs = sorted(path.relative_to(here) for folder in kinds for path in (here / folder).rglob("*.yaml"))
+    others = [path.as_posix() for path in theirs if not _same(root / path, here / path)]
+    if others:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        LOGGER.warning(
+            "bare names are files in %s; the checkout here has another %s%s: give its path to read that, or install "
+            "the checkout with pip install -e",
+            root,
+            others[0],
+            more,
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
 def shipped_files(kind: str) -> Mapping[str, Path]:
     """Every shipped file of a kind, by bare name in alphabetical order."""
     folder = shipped_root() / lookup(FOLDERS, kind, "kind of file")
@@ -55,6 +86,7 @@ def find(kind: str, name_or_path: str) -> Path:
     """
     files = shipped_files(kind)
     if name_or_path in files:
+        _warn_of_a_checkout(shipped_root(), Path.cwd())
         return files[name_or_path]
     path = Path(name_or_path).expanduser()
     if not name_or_path or (path.name == name_or_path and not path.suffix):

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_reports import HOSTILE, scenario_result, tiny_workload
 
+import mensa_sim as ms
 from mensa_sim.api import session as api
 from mensa_sim.report.page.page import script_json
+from mensa_sim.report.page.quantities import time_text
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, maxima, sums
 from mensa_sim.report.run.page import report_html
@@ -18,8 +20,10 @@ from mensa_sim.report.run.time_use import time_use
 from mensa_sim.report.scenario.figures import scenario_figures
 from mensa_sim.report.scenario.page import scenario_html
 from mensa_sim.simulate.record.timeline import BufferLevel, Span
+from mensa_sim.simulate.scenario.files import read_scenario
+from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import RunResult
-from mensa_sim.study.scenario.scenario import ScenarioResult
+from mensa_sim.study.scenario.scenario import ScenarioResult, scenario_on
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,40 @@ def test_the_slowest_request_is_framed_from_arrival_to_end(scenario: ScenarioRes
     ended = {request.name: request for request in scenario.main.timeline.requests if request.end_ps is not None}
     request = next(each for key, each in ended.items() if key.replace("<", "&lt;").replace(">", "&gt;") == name)
     assert frame["x1"] / frame["x0"] == pytest.approx((request.end_ps or 0) / request.arrival_ps)
+
+
+def test_the_slowest_request_is_the_one_that_takes_longest_of_all_whatever_was_kept(tmp_path: Path) -> None:
+    """A sample of every second, fourth, ... request would miss it, and a stream with a deadline would come first."""
+    (tmp_path / "busy.yaml").write_text(BUSY)
+    scenario = read_scenario(tmp_path / "busy.yaml")
+    graphs = {stream.workload: ms.trace(stream.workload) for stream in scenario.streams}
+    system = ms.load_system("mensa_g")
+    whole, sample = (scenario_on(scenario, graphs, system, Goal(), max_spans=max_spans) for max_spans in (10**6, 60))
+    assert sample.timeline.every > whole.timeline.every == 1
+    longest_ps = max(stream.max_ps or 0 for stream in sample.metrics.streams.values())
+    slowest = max(whole.timeline.requests, key=lambda request: (request.end_ps or 0) - request.arrival_ps)
+    assert slowest.stream == "background"
+    assert slowest.name not in {request.name for request in sample.timeline.requests}
+    for found in (whole.timeline.slowest, sample.timeline.slowest):
+        assert found is not None
+        assert found.request == slowest
+        assert (found.request.end_ps or 0) - found.request.arrival_ps == longest_ps
+        own = [span for span in whole.timeline.spans if span.request == slowest.name]
+        assert sorted(map(repr, found.spans)) == sorted(map(repr, own))
+    result = ScenarioResult(main=sample, baseline=sample, versions={}, inputs={})
+    drawn = scenario_figures(result)["timeline"].figure
+    assert drawn["layout"]["shapes"][0]["label"]["text"] == slowest.name
+    assert f"takes {time_text(longest_ps)}" in drawn["layout"]["title"]["text"]
+
+
+BUSY = """\
+name: busy
+duration_s: 0.02
+seed: 4
+streams:
+  - {name: eyes, workload: small_cnn, arrivals: {kind: periodic, fps: 1000}, deadline_ms: 1}
+  - {name: background, workload: cifar_cnn, arrivals: {kind: poisson, rate_per_s: 9000}}
+"""
 
 
 SPANS = st.lists(

@@ -96,4 +96,14 @@ def padded(title: str, traces: Sequence[Trace], letter: str) -> dict[str, Any]:
     values = [value for trace in traces for value in trace[letter] if value > 0]
     low, high = min(values, default=1.0), max(values, default=1.0)
     room = max(0.15, 0.12 * math.log10(high / low))
-    return {"title": title, "type": "log", "dtick": "D2", "range": [math.log10(low) - room, math.log10(high) + room]}
+    return log_axis(title, math.log10(low) - room, math.log10(high) + room)
+
+
+WIDE = 3
+"""Decades on an axis beyond which 2 and 5 have no room beside 1: a choice."""
+
+
+def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis between two powers of ten, whose figures are whole: 0.1, 0.2, 0.5."""
+    steps = "D2" if high - low <= WIDE else 1
+    return {"title": title, "type": "log", "dtick": steps, "tickformat": "~g", "range": [low, high]}

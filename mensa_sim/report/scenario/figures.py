@@ -11,7 +11,7 @@ from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure
 from mensa_sim.report.run.over_time import Owners, bandwidth_figure, buffers_figure, power_figure, steps_note
 from mensa_sim.report.scenario.latency import latency_drawn, waiting_figure
-from mensa_sim.simulate.record.timeline import RequestRecord, Timeline
+from mensa_sim.simulate.record.timeline import Span
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
 
 
@@ -20,13 +20,13 @@ def scenario_figures(result: ScenarioResult) -> dict[str, Drawn]:
     main = result.main
     timeline, system = main.timeline, main.hardware
     note = steps_note(timeline.end_ps, timeline.every)
-    owners = _owners(timeline, tuple(main.metrics.accelerators))
+    owners = _owners(timeline.spans, tuple(main.metrics.accelerators))
     found: dict[str, Drawn | None] = {
         "latency": latency_drawn(main),
         "waiting": drawn(waiting_figure(main)),
         "energy": Drawn(figure=_energy_figure(result)) if main.energy_per_inference_pj else None,
         "load": Drawn(figure=load_figure(result)),
-        "timeline": _timeline(main, owners),
+        "timeline": _timeline(main),
     }
     if timeline.spans:
         found |= {
@@ -46,10 +46,10 @@ def _mean_mw(main: ScenarioSystemResult) -> float:
     return main.metrics.mean_power_mw
 
 
-def _owners(timeline: Timeline, accelerators: Sequence[str]) -> Owners:
+def _owners(spans: Sequence[Span], accelerators: Sequence[str]) -> Owners:
     """The accelerator of each layer, by request and layer."""
     names = set(accelerators)
-    return {(span.request, span.layer): span.resource for span in timeline.spans if span.resource in names}
+    return {(span.request, span.layer): span.resource for span in spans if span.resource in names}
 
 
 def _energy_figure(result: ScenarioResult) -> Figure:
@@ -95,25 +95,21 @@ def load_figure(result: ScenarioResult) -> Figure:
     return figure(title, categories("accelerator, then memory or link (striped)"), y, traces, bargap=0.4)
 
 
-def _timeline(main: ScenarioSystemResult, owners: Owners) -> Drawn | None:
+def _timeline(main: ScenarioSystemResult) -> Drawn | None:
     """What happened around the request that took longest, compared with its deadline where it has one."""
-    ended = [request for request in main.timeline.requests if request.end_ps is not None]
-    if not ended or not main.timeline.spans:
+    timeline = main.timeline
+    if timeline.slowest is None or not timeline.spans:
         return None
-    slowest = max(ended, key=_slowness)
-    excerpt = around(main.timeline.spans, slowest.arrival_ps, slowest.end_ps or 0)
+    slowest = timeline.slowest.request
+    kept = any(request.name == slowest.name for request in timeline.requests)
+    spans = timeline.spans if kept else (*timeline.spans, *timeline.slowest.spans)
+    excerpt = around(spans, slowest.arrival_ps, slowest.end_ps or 0)
     latency_ps = (slowest.end_ps or 0) - slowest.arrival_ps
     allowed = ""
     if slowest.deadline_ps is not None:
         allowed = f" of {time_text(slowest.deadline_ps - slowest.arrival_ps)} allowed"
     waited = percent_text(max(0, latency_ps - slowest.served_ps) / (latency_ps or 1))
     title = f"The slowest request, {slowest.name}, takes {time_text(latency_ps)}{allowed} and waits {waited} of that"
-    bars = gantt_figure(title, excerpt.spans, tuple(main.metrics.accelerators), owners, marked=slowest)
+    accelerators = tuple(main.metrics.accelerators)
+    bars = gantt_figure(title, excerpt.spans, accelerators, _owners(spans, accelerators), marked=slowest)
     return Drawn(figure=bars, note=f"{GANTT_NOTE} {excerpt.note}", wide=True)
-
-
-def _slowness(request: RequestRecord) -> tuple[float, int]:
-    """Latency over what the deadline allows, then latency."""
-    latency_ps = (request.end_ps or 0) - request.arrival_ps
-    allowed_ps = None if request.deadline_ps is None else request.deadline_ps - request.arrival_ps
-    return (latency_ps / allowed_ps if allowed_ps else 0.0, latency_ps)

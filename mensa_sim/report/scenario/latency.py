@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.report.page.colours import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look
 from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, categories, figure, logarithmic, shown
+from mensa_sim.report.page.figure import Figure, Trace, categories, figure, log_axis, shown
 from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
@@ -64,8 +64,7 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
             )
     ends = [time_ps / PS_PER_MS for own in latencies.values() for time_ps in own]
     ends += [deadline_ps / PS_PER_MS for deadline_ps in deadlines.values()]
-    limits = [math.log10(max(1e-9, min(ends)) / 1.3), math.log10(max(1e-9, *ends) * 1.3)]
-    x = logarithmic("latency (ms)") | {"dtick": "D2", "range": limits}
+    x = log_axis("latency (ms)", math.log10(max(1e-9, min(ends)) / 1.3), math.log10(max(1e-9, *ends) * 1.3))
     y = {"title": "requests that ended within (%)", "range": [0, 101]}
     drawn = figure(_latency_finding(main, deadlines), x, y, traces)
     notes = [f"Thinned out: at most {MAX_POINTS} points of a curve."] if thinned else []

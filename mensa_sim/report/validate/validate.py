@@ -1,5 +1,6 @@
 """A validation as JSON, as tables and as a page with a parity plot."""
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -8,7 +9,7 @@ from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
-from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown
+from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
@@ -213,10 +214,11 @@ def parity_figure(result: Validation, metric: str) -> Figure:
             )
         )
     words = AXES.get(metric, metric)
+    limits = (math.log10(low), math.log10(high))
     return figure(
         f"{words.partition(' (')[0]}: {_finding(rows)}",
-        {"title": f"measured {words}", "type": "log", "dtick": "D2"},
-        {"title": f"predicted {words}", "type": "log", "dtick": "D2"},
+        log_axis(f"measured {words}", *limits),
+        log_axis(f"predicted {words}", *limits),
         traces,
         legend={"title": {"text": "system (open: tests only)"}},
     )

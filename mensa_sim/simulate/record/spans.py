@@ -18,7 +18,7 @@ SPAN_CELLS = 10
 """Number of the request, then the fields of a span."""
 SPAN_FIELDS = tuple(field.name for field in fields(Span))
 STAGE_CELLS = 9
-"""Number of the request, number of spans, then what `_stage_spans` takes."""
+"""Number of the request, number of spans, then what `stage_spans` takes."""
 
 
 class SpanRecorder:
@@ -87,8 +87,8 @@ class SpanRecorder:
     def _made(self) -> tuple[Span, ...]:
         spans: list[Span] = []
         for _, _, *row in _rows(self._stages, STAGE_CELLS):
-            spans += _stage_spans(*row)
-        spans += (_span(*row) for _, *row in _rows(self._spans, SPAN_CELLS))
+            spans += stage_spans(*row)
+        spans += (span_of(*row) for _, *row in _rows(self._spans, SPAN_CELLS))
         spans.sort(key=attrgetter("end_ps"))
         spans.sort(key=attrgetter("start_ps"))
         return tuple(spans)
@@ -155,21 +155,21 @@ def _rows(cells: list[Any], width: int) -> Iterator[tuple[Any, ...]]:
     return zip(*[iter(cells)] * width, strict=True)
 
 
-def _stage_spans(
+def stage_spans(
     accelerator: str, memory: str, request: str, stage: Stage, head_bytes: int, body_bytes: int, moments_ps: Moments
 ) -> Iterator[Span]:
     """The traffic of a stage, then the accelerator's time; without what neither moved nor cost anything."""
     start, body, body_end, tail, end = moments_ps
     name = stage.layer
     if head_bytes or stage.head_pj:
-        yield _span(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)
+        yield span_of(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)
     if body_bytes or stage.body_pj:
-        yield _span(memory, "body", request, name, body, body_end, body_bytes, 0, stage.body_pj)
+        yield span_of(memory, "body", request, name, body, body_end, body_bytes, 0, stage.body_pj)
     if stage.tail_bytes:
-        yield _span(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
-    yield _span(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
+        yield span_of(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
+    yield span_of(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
 
 
-def _span(*row: Any) -> Span:
+def span_of(*row: Any) -> Span:
     """A span from a row of its fields."""
     return Span(**dict(zip(SPAN_FIELDS, row, strict=True)))

@@ -64,6 +64,15 @@ class BufferLevel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlowestRequest:
+    """The request that took longest from its arrival to its end, the first of several."""
+
+    request: RequestRecord
+    spans: tuple[Span, ...]
+    """All that was done for it, in order of start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """All spans of a run in order of their start; every metric is derived from them."""
 
@@ -74,6 +83,8 @@ class Timeline:
     """In order of time."""
     every: int = 1
     """Of each stream, the spans of every so-maniest request are kept: above 1, a sample of a very long run."""
+    slowest: SlowestRequest | None = None
+    """Of a scenario, whether it is in the sample or not; none where no request ended."""
 
     @property
     def end_ps(self) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
@@ -14,6 +14,7 @@ from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.metrics.scenario import Backlog, ScenarioMetrics, scenario_metrics
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.record.recorder import Recorders
+from mensa_sim.simulate.record.slowest import SlowestRecorder
 from mensa_sim.simulate.record.spans import DEFAULT_MAX_SPANS, SpanRecorder
 from mensa_sim.simulate.record.tally import Tally
 from mensa_sim.simulate.record.timeline import Timeline
@@ -71,7 +72,9 @@ def simulate_scenario(
     middle_ps = None if scenario.duration_ps is None else scenario.duration_ps // 2
     tally = Tally(system, tuple(stream.name for stream in scenario.streams), middle_ps)
     spans = SpanRecorder(max_spans) if max_spans else None
-    engine = Engine(system, distinct, scenario.options, Recorders(tally, spans) if spans else tally)
+    slowest = SlowestRecorder()
+    recorder = Recorders(tally, spans, slowest) if spans else tally
+    engine = Engine(system, distinct, scenario.options, recorder)
     sources = {
         stream.name: _Source(engine, scenario, index, plans[stream.name])
         for index, stream in enumerate(scenario.streams)
@@ -91,7 +94,7 @@ def simulate_scenario(
         request.stop(end_ps)
     return SimulatedScenario(
         metrics=scenario_metrics(tally, system, end_ps, backlogs, leakage_mw),
-        timeline=spans.timeline(unfinished) if spans else Timeline(spans=()),
+        timeline=replace(spans.timeline(unfinished), slowest=slowest.found()) if spans else Timeline(spans=()),
     )
 
 
