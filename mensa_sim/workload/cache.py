@@ -1,8 +1,8 @@
 """The graph cache: a traced model's layer graph, found again while everything it came from is unchanged.
 
 An entry's name tells what is known before the model is built: the workload file, the model's own file, our tracing
-code, Python, torch and onnx. Inside it stand the modules that building the model imported, each with the digest it
-had; an entry whose modules have changed is not used.
+code, Python, torch, onnx and tflite. Inside it stand the modules that building it imported, each with the digest that
+it had; an entry whose modules have changed is not used.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ def cached_graph(
     `build` gives the graph and every module it imported.
     """
     store = Store(cache_folder())
-    entry = f"graph-{digest_of(*where, files=inputs, stage='workload', libraries=('torch', 'onnx'))}"
+    entry = f"graph-{digest_of(*where, files=inputs, stage='workload', libraries=('torch', 'onnx', 'tflite'))}"
     graph = _graph(store.get_data(entry))
     if graph is not None:
         return graph

@@ -69,20 +69,17 @@ class WorkloadFile:
             self._refuse("arguments", "inputs", because="a list of layers takes none")
             return
         reference = parse_reference(self.model)
-        if reference.source is not Source.ONNX:
-            self._refuse_values()
-        if reference.source is Source.PT2:
-            self._refuse("arguments", "inputs", because="an exported program holds its own")
-        elif reference.source is Source.ONNX:
-            self._refuse("arguments", because="an ONNX model takes none")
-        elif not self.inputs:
+        importer = reference.importer
+        refused = [name for name in ("arguments", "inputs") if name not in importer.takes]
+        self._refuse(*refused, because=f"{importer.title} holds its own")
+        if "value" not in importer.takes and any(entry.value is not None for entry in self.inputs):
+            raise ValueError(f"inputs: {importer.title} takes no value")
+        if reference.source is Source.MODEL_FILE:
+            return
+        if not self.inputs:
             raise ValueError("inputs is required: the shape of each tensor that the model reads")
-        elif len({entry.name is None for entry in self.inputs}) > 1:
+        if len({entry.name is None for entry in self.inputs}) > 1:
             raise ValueError("inputs has some entries with a name and some without")
-
-    def _refuse_values(self) -> None:
-        if any(entry.value is not None for entry in self.inputs):
-            raise ValueError("inputs: only an ONNX model takes a value")
 
     def _refuse(self, *names: str, because: str) -> None:
         for name in names:

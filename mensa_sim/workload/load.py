@@ -12,7 +12,8 @@ from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
-from mensa_sim.workload.importers.reference import Source, require_permission
+from mensa_sim.workload.importers.reference import require_permission
+from mensa_sim.workload.importers.registry import IMPORTERS
 
 LOGGER = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ LOGGER = logging.getLogger(__name__)
 def load_workload(
     name_or_path: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True
 ) -> LayerGraph:
-    """The layer graph of a workload: a bare name of a shipped one, a workload file, or an .onnx or .pt2 file.
+    """The layer graph of a workload: a bare name of a shipped one, a workload file, or a model's own file.
 
     `allow_code` permits models that run code of their own; `strict` refuses a graph with unsupported operators;
     `cache` reads and keeps traced graphs. Raises `UsageError` for anything the user can mend.
@@ -55,7 +56,7 @@ def workload_files(name_or_path: str | Path) -> tuple[Path, ...]:
 
 def _workload_at(path: Path) -> WorkloadFile:
     """The workload file, or the one that a bare model file stands for."""
-    if path.suffix.lower() in (".onnx", ".pt2"):
+    if path.suffix.lower() in IMPORTERS:
         return validate({"name": path.stem, "model": path.name}, WorkloadFile, path)
     return read_workload(path)
 
@@ -79,13 +80,7 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
 
     def build() -> tuple[LayerGraph, Iterable[Path]]:
         LOGGER.info("%s: tracing %s", workload.name, workload.model)
-        if reference.source is Source.ONNX:
-            from mensa_sim.workload.importers.onnx.importer import graph_of_onnx
-
-            return graph_of_onnx(workload, path), ()
-        from mensa_sim.workload.importers.torch.model import graph_of_model
-
-        return graph_of_model(workload, path)
+        return reference.importer.load()(workload, path)
 
     where = [workload.name, *places(reference, path)]
     return cached_graph(inputs, where, build) if cache else build()[0]

@@ -2,7 +2,7 @@
 
 import zlib
 
-SUFFIXES = (".yaml", ".yml", ".onnx", ".pt2")
+from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 
 def may_be_fitted(workload: str, system: str, metric: str) -> bool:
@@ -14,6 +14,6 @@ def may_be_fitted(workload: str, system: str, metric: str) -> bool:
     True
     """
     name = workload.rsplit("/", 1)[-1]
-    for suffix in SUFFIXES:
+    for suffix in WORKLOAD_SUFFIXES:
         name = name.removesuffix(suffix)
     return zlib.crc32(f"{name},{system},{metric}".encode()) % 2 == 0

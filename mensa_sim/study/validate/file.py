@@ -11,10 +11,10 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
+from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 COLUMNS = ("workload", "system", "metric", "measured", "source")
 METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
-SUFFIXES = (".yaml", ".yml", ".onnx", ".pt2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:
     """A bare name of what ships stays as it is; anything else lies beside the measurement file."""
     shipped = {known for kind in kinds for known in shipped_files(kind)}
     path = Path(name).expanduser()
-    if path.name == name and path.suffix.lower() not in SUFFIXES:
+    if path.name == name and path.suffix.lower() not in WORKLOAD_SUFFIXES:
         beside = next(_beside(folder, name), None)
         if name in shipped or beside is None:
             if name not in shipped:
@@ -108,4 +108,4 @@ def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:
 
 
 def _beside(folder: Path, name: str) -> Iterator[Path]:
-    return (folder / f"{name}{suffix}" for suffix in SUFFIXES if is_file(folder / f"{name}{suffix}"))
+    return (folder / f"{name}{suffix}" for suffix in WORKLOAD_SUFFIXES if is_file(folder / f"{name}{suffix}"))

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.workload.importers.registry import CALLABLES, IMPORTERS, FileImporter
 
 SHIPPED_MODELS = "mensa_sim.workload.models"
 
@@ -15,8 +16,7 @@ class Source(StrEnum):
     SHIPPED = "shipped"
     MODULE = "module"
     FILE = "file"
-    PT2 = "pt2"
-    ONNX = "onnx"
+    MODEL_FILE = "model_file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,24 @@ class ModelReference:
     @property
     def runs_code(self) -> bool:
         """True where loading the model runs code that did not come with this program."""
-        return self.source not in (Source.SHIPPED, Source.ONNX)
+        if self.source is Source.MODEL_FILE:
+            return self.importer.runs_code
+        return self.source is not Source.SHIPPED
 
     @property
     def is_file(self) -> bool:
         """True where the location is a path, relative to the workload file."""
-        return self.source in (Source.FILE, Source.PT2, Source.ONNX)
+        return self.source in (Source.FILE, Source.MODEL_FILE)
+
+    @property
+    def importer(self) -> FileImporter:
+        """What reads the model."""
+        return IMPORTERS[self.suffix] if self.source is Source.MODEL_FILE else CALLABLES
+
+    @property
+    def suffix(self) -> str:
+        """The end of the file's name, which says its format."""
+        return Path(self.location).suffix.lower()
 
     def path_beside(self, workload_path: Path) -> Path:
         """The file that the reference means, as seen from the workload file that names it."""
@@ -50,9 +62,8 @@ def parse_reference(text: str) -> ModelReference:
     >>> parse_reference("my_net.py:build").callable_name
     'build'
     """
-    for source in (Source.PT2, Source.ONNX):
-        if text.lower().endswith(f".{source}"):
-            return ModelReference(source=source, location=text)
+    if text.lower().endswith(tuple(IMPORTERS)):
+        return ModelReference(source=Source.MODEL_FILE, location=text)
     location, colon, name = text.rpartition(":")
     if colon and name.isidentifier():
         if location.endswith(".py"):
@@ -62,7 +73,7 @@ def parse_reference(text: str) -> ModelReference:
             source = Source.SHIPPED if shipped else Source.MODULE
             return ModelReference(source=source, location=location, callable_name=name)
     raise ValueError(
-        f"model {text!r} is none of package.module:callable, file.py:callable, a .pt2 file or an .onnx file"
+        f"model {text!r} is none of package.module:callable, file.py:callable and a {', '.join(IMPORTERS)} file"
     )
 
 

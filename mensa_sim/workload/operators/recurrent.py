@@ -29,6 +29,8 @@ class CellKind:
 CELLS: Mapping[str, CellKind] = {
     # i f o: add, sigmoid; g: add, tanh; c' = f*c + i*g; h = o * tanh(c')
     "lstm": CellKind(gates=("i", "f", "g", "o"), operations_per_unit=4 * 2 + 3 + 2, carries=1),
+    # the same with i = 1 - f
+    "cifg": CellKind(gates=("f", "g", "o"), operations_per_unit=3 * 2 + 4 + 2, carries=1),
     # r z: add, sigmoid; n: r*hidden, add, tanh; h' = (1 - z)*n + z*h
     "gru": CellKind(gates=("r", "z", "n"), operations_per_unit=2 * 2 + 3 + 4, carries=0),
     # add, tanh or relu
@@ -45,6 +47,8 @@ class CellWeights:
     input_bias: Tensor | None = None
     hidden_bias: Tensor | None = None
     projection: Tensor | None = None
+    cell: tuple[Tensor, ...] = ()
+    """What the cell update reads: peepholes, coefficients of normalisations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +70,19 @@ class CellRun:
 
 
 def recurrent_cell(
-    builder: GraphBuilder, site: Site, *, kind: str, weights: CellWeights, run: CellRun, group: str
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    kind: str,
+    weights: CellWeights,
+    run: CellRun,
+    group: str,
+    extra_operations_per_unit: int = 0,
 ) -> None:
-    """The layers of one recurrent layer and direction; `group` names them, as in `encoder.l0`."""
+    """The layers of one recurrent layer and direction; `group` names them, as in `encoder.l0`.
+
+    A cell update that does more than its kind's (peepholes) has so many more operations for each unit.
+    """
     cell = CELLS[kind]
     units = weights.hidden.shape[0] // len(cell.gates)
     state = weights.hidden.shape[1]
@@ -100,7 +114,8 @@ def recurrent_cell(
                 )
             )
             halves.append(output)
-    _cell_update(builder, site, cell, run, group, tuple(halves), units, projection=weights.projection)
+    per_unit = cell.operations_per_unit + extra_operations_per_unit
+    _cell_update(builder, site, replace(cell, operations_per_unit=per_unit), run, group, tuple(halves), units, weights)
 
 
 def _cell_update(
@@ -111,9 +126,9 @@ def _cell_update(
     group: str,
     halves: tuple[Tensor, ...],
     units: int,
-    *,
-    projection: Tensor | None,
+    weights: CellWeights,
 ) -> None:
+    projection = weights.projection
     vector = run.steps * run.batch * units
     unprojected = Tensor(id=f"{site.node}/{group}.cell", shape=(run.steps, run.batch, units), stored=vector)
     # A cell without a carried state still blends the previous hidden state in where it has gates (GRU).
@@ -123,7 +138,7 @@ def _cell_update(
         Operation(
             site=replace(site, name=f"{group}.cell"),
             operator="cell_update",
-            reads=(*halves, *initial),
+            reads=(*halves, *initial, *weights.cell),
             writes=((unprojected,) if projection is not None else run.writes) + run.carried,
             vector_ops=vector * cell.operations_per_unit,
             steps=run.steps,

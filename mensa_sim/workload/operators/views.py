@@ -58,6 +58,39 @@ def part(
     )
 
 
+def pieces(
+    builder: GraphBuilder,
+    site: Site,
+    *,
+    data: Tensor,
+    outputs: Sequence[Tensor | None],
+    lengths: Sequence[int],
+    axis: int,
+    operator: str = "split",
+) -> None:
+    """Parts one after another along an axis; one that nothing reads is passed by."""
+    start = 0
+    for output, length in zip(outputs, lengths, strict=False):
+        if output is not None:
+            part(builder, site, data=data, output=output, axis=axis, start=start, length=length, operator=operator)
+        start += length
+
+
+def box(
+    builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, cuts: Sequence[tuple[int, int, int, int]]
+) -> None:
+    """A part along several axes: `cuts` are axis, start (negative ones from the end), length and step of each."""
+    if not cuts:
+        view(builder, site, data=data, output=output, operator="slice")
+    for index, (axis, start, length, step) in enumerate(cuts):
+        shape = tuple(length if at == axis else size for at, size in enumerate(data.shape))
+        made = Tensor(id=f"{site.node}/cut{index}", shape=shape, stored=math.prod(shape), bits=data.bits)
+        piece = output if index == len(cuts) - 1 else made
+        first = min(max(start + (data.shape[axis] if start < 0 else 0), 0), data.shape[axis])
+        part(builder, site, data=data, output=piece, axis=axis, start=first, length=length, step=step)
+        data = builder.tensor(piece.id)
+
+
 def _kept(data: Tensor, output: Tensor) -> Tensor:
     """The output with what it stores: never more than the tensor it shows."""
     return Tensor(
@@ -152,21 +185,18 @@ def _select(call: Call) -> None:
 
 def _pieces(call: Call) -> None:
     """split, chunk and unbind: parts one after another along an axis."""
-    data, axis, start = call.operands[0], call.get("dim", 0), 0
-    for result in call.results:
-        same_rank = len(result.shape) == len(data.shape)
-        length = result.shape[axis] if same_rank else 1
-        part(
-            call.builder,
-            call.site,
-            data=data,
-            output=result,
-            axis=axis,
-            start=start,
-            length=length,
-            operator=call.operator,
-        )
-        start += length
+    data, axis = call.operands[0], call.get("dim", 0)
+    same_rank = len(call.result.shape) == len(data.shape)
+    lengths = [result.shape[axis] if same_rank else 1 for result in call.results]
+    pieces(
+        call.builder,
+        call.site,
+        data=data,
+        outputs=call.results,
+        lengths=lengths,
+        axis=axis,
+        operator=call.operator,
+    )
 
 
 _VIEWS = """

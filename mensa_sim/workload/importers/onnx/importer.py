@@ -27,14 +27,14 @@ from mensa_sim.workload.importers.onnx.model import (
 from mensa_sim.workload.importers.onnx.shapes import settle_shapes
 
 
-def graph_of_onnx(workload: WorkloadFile, path: Path) -> LayerGraph:
+def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[Path, ...]]:
     """The layer graph of a workload whose model is an ONNX file; a `TraceError` names the file and the node."""
     file = workload.reference.path_beside(path)
     model = OnnxModel(proto=read_proto(file))
     try:
         _describe(model, workload)
         settle_shapes(model)
-        return _graph(model, workload)
+        return _graph(model, workload), ()
     except TraceError as error:
         raise TraceError(f"{file}: {error}") from error
 

@@ -22,7 +22,7 @@ from mensa_sim.workload.importers.torch.export import quietly
 from mensa_sim.workload.importers.torch.trace import graph_of, trace
 
 
-def graph_of_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
+def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
     """The layer graph of a workload's model, and the files of the modules that building it imported.
 
     No weights are allocated, except those of a `.pt2` file. Every failure is a `UsageError` that names the file.
@@ -31,7 +31,7 @@ def graph_of_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iter
     # Only a model that may run foreign code may import what lies beside its workload file.
     beside = importable(path.parent) if reference.source in (Source.MODULE, Source.FILE) else contextlib.nullcontext()
     with beside:
-        if reference.source is Source.PT2:
+        if reference.source is Source.MODEL_FILE:
             graph = _exported_graph(reference.path_beside(path), workload, path)
         else:
             graph = _traced_graph(_built(_callable(reference, path), workload, path), workload, path)

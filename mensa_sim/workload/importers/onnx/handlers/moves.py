@@ -7,7 +7,7 @@ from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.copies import concatenation, copy, pad
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.indexing import embedding, gather
-from mensa_sim.workload.operators.views import part, permute, view
+from mensa_sim.workload.operators.views import box, part, permute, pieces, view
 
 
 def _view(call: OnnxCall) -> None:
@@ -39,43 +39,22 @@ def _slice(call: OnnxCall) -> None:
         gather(call.builder, call.site, data=data, indices=(), output=output)
         return
     cuts = [
-        (axis % len(data.shape), start, step)
+        (axis % len(data.shape), start, output.shape[axis], step)
         for axis, start, step in zip(axes, starts, steps, strict=True)
         if data.shape[axis] != output.shape[axis] or step != 1
     ]
-    if not cuts:
-        view(call.builder, call.site, data=data, output=output, operator="slice")
-    for index, (axis, start, step) in enumerate(cuts):
-        shape = tuple(output.shape[axis] if at == axis else size for at, size in enumerate(data.shape))
-        last = index == len(cuts) - 1
-        piece = output if last else call.new(f"cut{index}", shape)
-        first = min(max(start + (data.shape[axis] if start < 0 else 0), 0), data.shape[axis])
-        length = output.shape[axis]
-        part(call.builder, call.site, data=data, output=piece, axis=axis, start=first, length=length, step=step)
-        data = piece if last else call.builder.tensor(piece.id)
+    box(call.builder, call.site, data=data, output=output, cuts=cuts)
 
 
 def _split(call: OnnxCall) -> None:
-    data, start = call.tensor(0), 0
+    data = call.tensor(0)
     axis = call.attributes.get("axis", 0) % len(data.shape)
     lengths = call.integers("split", 1)
     if lengths is None:
-        pieces = call.attributes.get("num_outputs", len(call.results))
-        lengths = [-(-data.shape[axis] // pieces)] * pieces
-    for result, length in zip(call.results, lengths, strict=False):
-        if result is not None:
-            size = result.shape[axis]
-            part(
-                call.builder,
-                call.site,
-                data=data,
-                output=result,
-                axis=axis,
-                start=start,
-                length=size,
-                operator="split",
-            )
-        start += length
+        count = call.attributes.get("num_outputs", len(call.results))
+        each = -(-data.shape[axis] // count)
+        lengths = [min(each, data.shape[axis] - at * each) for at in range(count)]
+    pieces(call.builder, call.site, data=data, outputs=call.results, lengths=lengths, axis=axis)
 
 
 def _concat(call: OnnxCall) -> None:

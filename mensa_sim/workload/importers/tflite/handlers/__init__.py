@@ -1,0 +1,1 @@
+"""How each TFLite operator becomes layers: one file per family, one registry."""

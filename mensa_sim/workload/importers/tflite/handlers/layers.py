@@ -1,0 +1,127 @@
+"""TFLite operators that multiply: convolutions and matrix products. Weights are [K, *taps, C] there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
+from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
+from mensa_sim.workload.operators.matrix import linear, matmul
+
+
+def _convolution(call: TfliteCall) -> None:
+    """Groups are as many as the weight's input channels divide those of the data."""
+    weight = channels_first(call.parameter(1))
+    _convolve(call, weight, groups=_groups(call.tensor(0), weight.shape[1]))
+
+
+def _depthwise(call: TfliteCall) -> None:
+    """Weights [1, rows, columns, channels * multiplier]: one group for each channel of the data."""
+    stored = call.parameter(1)
+    _, rows, columns, outputs = stored.shape
+    _convolve(call, replace(stored, shape=(outputs, 1, rows, columns)), groups=call.tensor(0).shape[-1])
+
+
+def _groups(data: Tensor, channels: int) -> int:
+    return max(1, data.shape[-1] // channels)
+
+
+def _convolve(call: TfliteCall, weight: Tensor, *, groups: int) -> None:
+    convolution(
+        call.builder,
+        call.site,
+        data=channels_first(call.tensor(0)),
+        weight=weight,
+        bias=call.optional(2),
+        output=channels_first(call.before_activation()),
+        stride=(call.option("StrideH"), call.option("StrideW")),
+        dilation=call.dilation or (call.option("DilationHFactor"), call.option("DilationWFactor")),
+        groups=groups,
+    )
+    call.activate()
+
+
+def _convolution_3d(call: TfliteCall) -> None:
+    """Weights [depth, rows, columns, C, K]."""
+    stored = call.parameter(1)
+    *taps, channels, outputs = stored.shape
+    convolution(
+        call.builder,
+        call.site,
+        data=channels_first(call.tensor(0)),
+        weight=replace(stored, shape=(outputs, channels, *taps)),
+        bias=call.optional(2),
+        output=channels_first(call.before_activation()),
+        stride=tuple(call.option(f"Stride{axis}") for axis in "DHW"),
+        dilation=tuple(call.option(f"Dilation{axis}Factor") for axis in "DHW"),
+        groups=_groups(call.tensor(0), channels),
+    )
+    call.activate()
+
+
+def _transposed(call: TfliteCall) -> None:
+    """Inputs: shape of the result, weights [K, rows, columns, C], data, bias."""
+    stored = call.parameter(1)
+    outputs, *taps, channels = stored.shape
+    transposed_convolution(
+        call.builder,
+        call.site,
+        data=channels_first(call.tensor(2)),
+        weight=replace(stored, shape=(channels, outputs, *taps)),
+        bias=call.optional(3),
+        output=channels_first(call.before_activation()),
+        stride=(call.option("StrideH"), call.option("StrideW")),
+        dilation=(1, 1),
+    )
+    call.activate()
+
+
+def _fully_connected(call: TfliteCall) -> None:
+    weight = call.parameter(1)
+    if weight.constant is not None:
+        linear(
+            call.builder,
+            call.site,
+            data=call.tensor(0),
+            weight=weight,
+            bias=call.optional(2),
+            output=call.before_activation(),
+        )
+    else:
+        columns, depth = weight.shape
+        rows = call.tensor(0).elements // depth
+        matmul(
+            call.builder,
+            call.site,
+            left=replace(call.tensor(0), shape=(rows, depth)),
+            right=replace(weight, shape=(depth, columns)),
+            output=call.before_activation(),
+            addend=call.optional(2),
+        )
+    call.activate()
+
+
+def _batch_matmul(call: TfliteCall) -> None:
+    left, right = call.parameter(0), call.parameter(1)
+    matmul(
+        call.builder,
+        call.site,
+        left=_adjoint(left) if call.option("AdjX", False) else left,
+        right=_adjoint(right) if call.option("AdjY", False) else right,
+        output=call.result,
+    )
+
+
+def _adjoint(tensor: Tensor) -> Tensor:
+    *batch, rows, columns = tensor.shape
+    return replace(tensor, shape=(*batch, columns, rows))
+
+
+HANDLERS: Mapping[str, TfliteHandler] = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "CONV_3D": _convolution_3d,
+    "TRANSPOSE_CONV": _transposed,
+    "FULLY_CONNECTED": _fully_connected,
+    "BATCH_MATMUL": _batch_matmul,
+}

@@ -1,0 +1,221 @@
+"""TFLite's recurrent operators: gates have weights of their own each, states are variables of the model.
+
+Inputs of an LSTM by position: 0 data, 1-4 input weights (i f g o), 5-8 hidden weights, 9-11 peepholes, 12-15 biases,
+16 and 17 projection and its bias, 18 and 19 the states, 20-23 normalisation coefficients. Without the weights of gate i
+it is coupled to the forget gate (Greff et al. 2017). A two-directional one has the second direction behind the first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
+from mensa_sim.workload.operators.matrix import linear, matrix_nest
+from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
+from mensa_sim.workload.operators.views import view
+
+_BASIC = 1
+"""LSTMKernelType: inputs data, state, weights [4 H, I + H], biases, cell state."""
+
+_PEEPHOLE = 2
+"""Vector operations of a peephole for each unit: a product and a sum."""
+_NORMALISED = 7
+"""Vector operations of a normalised gate for each unit: sum, difference, square, sum, product, scale, shift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the inputs of one direction stand; the gates in the order i f g o."""
+
+    weights: tuple[int, ...]
+    hidden: tuple[int, ...]
+    peepholes: tuple[int, ...]
+    biases: tuple[int, ...]
+    projection: int
+    norms: tuple[int, ...]
+
+
+_ONE_WAY = Places(
+    weights=(1, 2, 3, 4),
+    hidden=(5, 6, 7, 8),
+    peepholes=(9, 10, 11),
+    biases=(12, 13, 14, 15),
+    projection=16,
+    norms=(20, 21, 22, 23),
+)
+_BACK = Places(
+    weights=(18, 19, 20, 21),
+    hidden=(22, 23, 24, 25),
+    peepholes=(26, 27, 28),
+    biases=(29, 30, 31, 32),
+    projection=33,
+    norms=(),
+)
+
+
+def _lstm(call: TfliteCall) -> None:
+    if call.operator == "LSTM" and call.option("KernelType", 0) == _BASIC:
+        _basic(call)
+        return
+    sequence = call.operator != "LSTM"
+    first = not sequence or bool(call.option("TimeMajor", False))
+    _one_direction(call, _ONE_WAY, call.result, time_first=first, sequence=sequence, mark="")
+
+
+def _two_ways(call: TfliteCall) -> None:
+    """Results side by side, each direction in its place, or apart."""
+    time_first = bool(call.option("TimeMajor", False))
+    merged = bool(call.option("MergeOutputs", False))
+    shape = call.result.shape
+    halves = [
+        call.new(f"way{at}", (*shape[:-1], shape[-1] // 2), like=call.result) if merged else call.results[at]
+        for at in range(2)
+    ]
+    for at, places in enumerate((replace(_ONE_WAY, norms=()), _BACK)):
+        _one_direction(call, places, halves[at], time_first=time_first, sequence=True, mark="_reverse" if at else "")
+    if merged:
+        reads = tuple(call.builder.tensor(half.id) for half in halves)
+        call.add("join", role=Role.VIEW, reads=reads, writes=(call.result,))
+
+
+def _one_direction(
+    call: TfliteCall, places: Places, output: Tensor, *, time_first: bool, sequence: bool, mark: str
+) -> None:
+    data = call.tensor(0)
+    steps, batch = _steps_and_batch(data, time_first=time_first, sequence=sequence)
+    coupled = not call.has(places.weights[0])
+    gates = range(1, 4) if coupled else range(4)
+    kind = "cifg" if coupled else "lstm"
+    biased = call.has(places.biases[1])
+    peepholes = [call.parameter(at) for at in places.peepholes if call.has(at)]
+    norms = [call.parameter(at) for at in places.norms if call.has(at)]
+    weights = CellWeights(
+        input=_stacked(call, [places.weights[at] for at in gates], f"input{mark}"),
+        hidden=_stacked(call, [places.hidden[at] for at in gates], f"hidden{mark}"),
+        input_bias=_stacked(call, [places.biases[at] for at in gates], f"bias{mark}") if biased else None,
+        projection=call.parameter(places.projection) if call.has(places.projection) else None,
+        cell=(*peepholes, *norms),
+    )
+    written = Tensor(
+        id=f"{call.site.node}/sequence{mark}",
+        shape=(steps, batch, output.shape[-1]),
+        stored=output.elements,
+        bits=output.bits,
+    )
+    group = call.builder.claim(f"{call.site.name}{mark}")
+    run = CellRun(steps=steps, batch=batch, inputs=(data,), writes=(written,))
+    extra = _PEEPHOLE * len(peepholes) + _NORMALISED * len(norms)
+    recurrent_cell(
+        call.builder, call.site, kind=kind, weights=weights, run=run, group=group, extra_operations_per_unit=extra
+    )
+    view(call.builder, call.site, data=call.builder.tensor(written.id), output=output)
+
+
+def _steps_and_batch(data: Tensor, *, time_first: bool, sequence: bool) -> tuple[int, int]:
+    if not sequence:
+        return 1, data.elements // data.shape[-1]
+    steps, batch = data.shape[:2] if time_first else (data.shape[1], data.shape[0])
+    return steps, batch
+
+
+def _stacked(call: TfliteCall, places: Sequence[int], part_name: str) -> Tensor:
+    """The gates' tensors as one, gate after gate: each is a slice of it, and its own parameter again."""
+    tensors = [call.parameter(at) for at in places]
+    first = tensors[0]
+    rows = sum(tensor.shape[0] for tensor in tensors)
+    name = f"{call.site.name}.{part_name}"
+    return call.builder.constant(f"{call.site.node}/{part_name}", (rows, *first.shape[1:]), name=name, bits=first.bits)
+
+
+def _basic(call: TfliteCall) -> None:
+    """One step whose input and hidden weights lie side by side."""
+    data, state, stacked = call.tensor(0), call.tensor(1), call.parameter(2)
+    rows, depth, units = stacked.shape[0], data.shape[-1], state.shape[-1]
+    if stacked.shape[1] != depth + units:
+        raise TraceError(f"{call.site.node} ({call.operator}): weights {list(stacked.shape)} do not fit its inputs")
+    given = (state,) if state.constant is None else ()
+    cell_state = call.tensor(4)
+    weights = CellWeights(
+        input=_columns(call, stacked, "input", rows, depth),
+        hidden=_columns(call, stacked, "hidden", rows, units),
+        input_bias=call.optional(3),
+    )
+    run = CellRun(
+        steps=1,
+        batch=data.elements // depth,
+        inputs=(data,),
+        initial=given,
+        initial_cell=(cell_state,) if cell_state.constant is None else (),
+        writes=call.results[:1],
+        carried=call.results[1:2],
+    )
+    group = call.builder.claim(call.site.name)
+    recurrent_cell(call.builder, call.site, kind="lstm", weights=weights, run=run, group=group)
+
+
+def _columns(call: TfliteCall, stacked: Tensor, name: str, rows: int, columns: int) -> Tensor:
+    return call.builder.constant(
+        f"{call.site.node}/{name}", (rows, columns), name=f"{stacked.constant}[{name}]", bits=stacked.bits
+    )
+
+
+def _rnn(call: TfliteCall) -> None:
+    sequence = call.operator != "RNN"
+    time_first = not sequence or bool(call.option("TimeMajor", False))
+    _plain(call, 1, call.result, time_first=time_first, sequence=sequence, mark="")
+
+
+def _two_way_rnn(call: TfliteCall) -> None:
+    for at, mark in enumerate(("", "_reverse")):
+        if at < len(call.results):
+            time_first = bool(call.option("TimeMajor", False))
+            _plain(call, 1 + 4 * at, call.results[at], time_first=time_first, sequence=True, mark=mark)
+
+
+def _plain(call: TfliteCall, first: int, output: Tensor, *, time_first: bool, sequence: bool, mark: str) -> None:
+    """Input weights, hidden weights and bias stand one after another."""
+    data = call.tensor(0)
+    steps, batch = _steps_and_batch(data, time_first=time_first, sequence=sequence)
+    weights = CellWeights(
+        input=call.parameter(first), hidden=call.parameter(first + 1), input_bias=call.optional(first + 2)
+    )
+    run = CellRun(steps=steps, batch=batch, inputs=(data,), writes=(output,))
+    group = call.builder.claim(f"{call.site.name}{mark}")
+    recurrent_cell(call.builder, call.site, kind="rnn", weights=weights, run=run, group=group)
+
+
+def _svdf(call: TfliteCall) -> None:
+    """A filter of rank one per row: over the features of this step, then over the time that its memory holds.
+
+    Weights [filters, inputs] and [filters, steps] (Nakkiran et al. 2015); the memory is state, read whole.
+    """
+    data, features, times = call.tensor(0), call.parameter(1), call.parameter(2)
+    filters, steps = times.shape
+    batch = data.elements // data.shape[-1]
+    seen = call.new("features", (batch, filters), like=data)
+    linear(call.builder, call.site, data=data, weight=features, bias=None, output=seen)
+    rank = max(1, filters // call.result.shape[-1])
+    reads = (call.builder.tensor(seen.id), call.tensor(4), times, *((call.parameter(3),) if call.has(3) else ()))
+    call.builder.add(
+        Operation(
+            site=call.site,
+            operator="time_filter",
+            reads=reads,
+            writes=(call.before_activation(),),
+            nest=matrix_nest(rows=batch, columns=1, depth=steps, groups=filters),
+            vector_ops=call.result.elements * (rank - 1),
+            state_elements=batch * filters,
+            has_bias=call.has(3),
+        )
+    )
+    call.activate()
+
+
+HANDLERS: Mapping[str, TfliteHandler] = {
+    **dict.fromkeys(("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"), _lstm),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": _two_ways,
+    **dict.fromkeys(("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"), _rnn),
+    "BIDIRECTIONAL_SEQUENCE_RNN": _two_way_rnn,
+    "SVDF": _svdf,
+}

@@ -1,0 +1,11 @@
+"""Every TFLite operator that we can read, by name: one table, put together from the families' own."""
+
+from collections.abc import Mapping
+
+from mensa_sim.workload.importers.tflite.call import TfliteHandler
+from mensa_sim.workload.importers.tflite.handlers import layers, moves, recurrent, vectors
+
+TFLITE_OPERATORS: Mapping[str, TfliteHandler] = {
+    name: handler for family in (layers, recurrent, vectors, moves) for name, handler in family.HANDLERS.items()
+}
+"""TFLite operator to the handler that adds its layers."""

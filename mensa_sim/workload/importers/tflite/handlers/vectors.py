@@ -1,0 +1,161 @@
+"""TFLite operators of the vector unit: elementwise, pooling, softmax, reductions, norms, resizing."""
+
+from collections.abc import Mapping
+
+from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
+from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.pooling import pool
+from mensa_sim.workload.operators.reduction import OPERATIONS_PER_ELEMENT, reduction
+from mensa_sim.workload.operators.resize import resize
+from mensa_sim.workload.operators.softmax import softmax
+from mensa_sim.workload.operators.views import view
+
+_SPELT_ALIKE = """
+    RELU RELU6 ELU GELU TANH ADD SUB MUL DIV POW ABS NEG SIGN CEIL FLOOR ROUND EXP LOG SQRT RSQRT SQUARE SIN COS ATAN2
+    MAXIMUM MINIMUM LOGICAL_AND LOGICAL_OR LOGICAL_NOT BITWISE_XOR PRELU LEAKY_RELU
+"""
+
+ELEMENTWISE: Mapping[str, str] = {
+    **{name: name.lower() for name in _SPELT_ALIKE.split()},
+    "LOGISTIC": "sigmoid",
+    "HARD_SWISH": "hardswish",
+    "RELU_N1_TO_1": "hardtanh",
+    "RELU_0_TO_1": "hardtanh",
+    "FLOOR_DIV": "floor_divide",
+    "FLOOR_MOD": "remainder",
+    "EQUAL": "eq",
+    "NOT_EQUAL": "ne",
+    "LESS": "lt",
+    "LESS_EQUAL": "le",
+    "GREATER": "gt",
+    "GREATER_EQUAL": "ge",
+    "SELECT": "where",
+    "SELECT_V2": "where",
+    "RIGHT_SHIFT": "bitwise_right_shift",
+    "SQUARED_DIFFERENCE": "squared_difference",
+    "ADD_N": "add",
+}
+"""TFLite operator to the name that torch has for it: one operation per element, but for those below."""
+
+_REDUCTIONS: Mapping[str, str] = {
+    "MEAN": "mean",
+    "SUM": "sum",
+    "REDUCE_MAX": "amax",
+    "REDUCE_MIN": "amin",
+    "REDUCE_PROD": "prod",
+    "REDUCE_ANY": "any",
+    "REDUCE_ALL": "all",
+    "ARG_MAX": "argmax",
+    "ARG_MIN": "argmin",
+    "CUMSUM": "cumsum",
+}
+
+
+def _elementwise(call: TfliteCall) -> None:
+    operands = call.operands
+    per_element = {"ADD_N": max(1, len(operands) - 1), "SQUARED_DIFFERENCE": 2}.get(call.operator, 1)
+    elementwise(
+        call.builder,
+        call.site,
+        operator=ELEMENTWISE[call.operator],
+        operands=operands,
+        output=call.before_activation(),
+        operations_per_element=per_element,
+    )
+    call.activate()
+
+
+def _pool(call: TfliteCall) -> None:
+    mean = call.operator == "AVERAGE_POOL_2D"
+    pool(
+        call.builder,
+        call.site,
+        operator="avg_pool" if mean else "max_pool",
+        data=channels_first(call.tensor(0)),
+        outputs=(channels_first(call.before_activation()),),
+        window=call.option("FilterHeight") * call.option("FilterWidth"),
+        mean=mean,
+    )
+    call.activate()
+
+
+def _root_pool(call: TfliteCall) -> None:
+    """Each element of a window squared and added, then the root."""
+    window = call.option("FilterHeight") * call.option("FilterWidth")
+    call.add("lp_pool", writes=(call.before_activation(),), vector_ops=2 * window * call.result.elements)
+    call.activate()
+
+
+def _softmax(call: TfliteCall) -> None:
+    logarithm = call.operator == "LOG_SOFTMAX"
+    softmax(call.builder, call.site, data=call.tensor(0), output=call.result, axis=-1, logarithm=logarithm)
+
+
+def _reduce(call: TfliteCall) -> None:
+    """Over axes of length one alone it is a view."""
+    data, operator = call.tensor(0), _REDUCTIONS[call.operator]
+    if data.elements == call.result.elements and operator not in ("cumsum", "argmax", "argmin"):
+        view(call.builder, call.site, data=data, output=call.result)
+        return
+    reduction(
+        call.builder,
+        call.site,
+        operator=operator,
+        operands=(data,),
+        outputs=call.results[:1],
+        operations_per_element=OPERATIONS_PER_ELEMENT[operator],
+    )
+
+
+def _largest(call: TfliteCall) -> None:
+    """log2 k passes over a row, as for torch."""
+    kept = call.result.shape[-1]
+    reduction(
+        call.builder,
+        call.site,
+        operator="topk",
+        operands=call.operands[:1],
+        outputs=call.results,
+        operations_per_element=max(1, (kept - 1).bit_length()),
+    )
+
+
+def _unit_norm(call: TfliteCall) -> None:
+    """Each element squared, added, and divided by the root."""
+    elements = call.result.elements
+    rows = elements // call.result.shape[-1]
+    call.add("lp_norm", writes=(call.before_activation(),), vector_ops=3 * elements + rows)
+    call.activate()
+
+
+def _local_response(call: TfliteCall) -> None:
+    """Square, the sum over neighbouring channels, scale, shift, power, division."""
+    window = 2 * call.option("Radius") + 1
+    call.add("local_response_norm", vector_ops=call.result.elements * (window + 4))
+
+
+def _resize(call: TfliteCall) -> None:
+    data = call.tensor(0)
+    if data.shape == call.result.shape:
+        view(call.builder, call.site, data=data, output=call.result)
+        return
+    mode = "bilinear" if call.operator == "RESIZE_BILINEAR" else "nearest"
+    resize(call.builder, call.site, mode=mode, operands=(data,), output=call.result)
+
+
+def _random(call: TfliteCall) -> None:
+    call.add("random", reads=(), foldable=False, vector_ops=call.result.elements)
+
+
+HANDLERS: Mapping[str, TfliteHandler] = {
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_REDUCTIONS, _reduce),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), _pool),
+    "L2_POOL_2D": _root_pool,
+    **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), _softmax),
+    "TOPK_V2": _largest,
+    "L2_NORMALIZATION": _unit_norm,
+    "LOCAL_RESPONSE_NORMALIZATION": _local_response,
+    **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
+    **dict.fromkeys(("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), _random),
+}

@@ -1,0 +1,104 @@
+"""A TFLite file as a layer graph, through the same builder and layer makers as a torch model; all shapes are static."""
+
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Site
+from mensa_sim.workload.files import WorkloadFile
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.tflite.call import TfliteCall, tensor_id
+from mensa_sim.workload.importers.tflite.dilation import without_batches
+from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, read_tflite
+from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
+
+_REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("WHILE", "IF", "CALL", "STABLEHLO_WHILE"),
+        "is control flow; only static graphs can be mapped, convert the model with it unrolled or decided",
+    ),
+    "edgetpu-custom-op": "is a model compiled for the Edge TPU; give the file from before the compiler",
+}
+"""Operators whose work lies outside the graph, and what to do about it."""
+
+
+def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[Path, ...]]:
+    """The layer graph of a workload whose model is a TFLite file; a `TraceError` names the file and the operator."""
+    file = workload.reference.path_beside(path)
+    model = read_tflite(file)
+    try:
+        return _graph(model, workload), ()
+    except TraceError as error:
+        raise TraceError(f"{file}: {error}") from error
+
+
+def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
+    builder = GraphBuilder(
+        workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
+    )
+    quantised = any(tensor.is_quantised for tensor in model.tensors)
+    _declare(model, builder, quantised=quantised)
+    model, dilated, gone = without_batches(model)
+    for index in gone:
+        builder.note_layout(f"operator {index}")
+    taken: Counter[str] = Counter()
+    for operator in model.operators:
+        site = _site(operator, model, taken)
+        call = TfliteCall(
+            builder=builder,
+            model=model,
+            site=site,
+            source=operator,
+            quantised=quantised,
+            dilation=dilated.get(operator.index),
+        )
+        _read(call)
+    for index in model.outputs:
+        if builder.has(tensor_id(index)) and builder.tensor(tensor_id(index)).constant is None:
+            builder.output(tensor_id(index))
+    return builder.build()
+
+
+def _declare(model: TfliteModel, builder: GraphBuilder, *, quantised: bool) -> None:
+    """Inputs, constants and variables; a single number is a literal."""
+    for tensor in model.tensors:
+        id, bits = tensor_id(tensor.index), tensor.bits if quantised else None
+        if tensor.index in model.inputs:
+            builder.input(id, tensor.shape, index=tensor.is_index, bits=bits)
+        elif tensor.constant:
+            single = tensor.value is not None and tensor.value.size <= 1
+            builder.constant(id, tensor.shape, name=_constant_name(model, tensor.index), fill=single, bits=bits)
+        elif tensor.variable:
+            builder.state(id, tensor.shape)
+
+
+def _constant_name(model: TfliteModel, index: int) -> str:
+    """The tensor's name, which need not be unique in the file."""
+    name = model.tensors[index].name
+    same = [tensor.index for tensor in model.tensors if tensor.name == name]
+    return name if len(same) == 1 else f"{name}#{same.index(index)}"
+
+
+def _site(operator: TfliteOperator, model: TfliteModel, taken: Counter[str]) -> Site:
+    """Named by what it makes; a converter joins the names of nodes that it joined."""
+    made = next((model.tensors[index].name for index in operator.outputs if index >= 0), operator.kind.lower())
+    path = [piece for piece in made.split(";")[0].replace("/", ".").split(".") if piece] or [operator.kind.lower()]
+    name = ".".join(path)
+    taken[name] += 1
+    return Site(node=f"operator {operator.index}", name=name, source=".".join(path[:-1]))
+
+
+def _read(call: TfliteCall) -> None:
+    """Adds an operator's layers; what a damaged one says is refused by its name."""
+    if call.operator in _REFUSED:
+        raise TraceError(f"{call.site.node} ({call.operator}) {_REFUSED[call.operator]}")
+    handler = None if call.source.custom else TFLITE_OPERATORS.get(call.operator)
+    try:
+        if not call.builder.makes_nothing(call.site, call.results):
+            (handler or TfliteCall.unsupported)(call)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TraceError(f"{call.site.node} ({call.operator}) cannot be read: {reason}") from error
