@@ -5,18 +5,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mensa_sim.errors import TraceError
-from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.build.dataflow import Producers
 from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
+from mensa_sim.workload.build.layers import LayerMaker
 from mensa_sim.workload.build.liveness import live
-from mensa_sim.workload.build.operation import INDEX_BITS, Operation, Role, Site, Tensor, numbered
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor, narrower, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing
 from mensa_sim.workload.build.unrolling import fold_unrolled
 from mensa_sim.workload.build.updating import settle_updates
-from mensa_sim.workload.build.widths import narrow
-from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
-from mensa_sim.workload.layer import Layer, Parameter
+from mensa_sim.workload.graph import Coverage, LayerGraph
 
 
 class GraphBuilder:
@@ -39,20 +37,22 @@ class GraphBuilder:
         self._layout_nodes: list[str] = []
 
     def input(self, id: str, shape: Iterable[int], *, index: bool = False, bits: int | None = None) -> Tensor:
-        """A tensor that enters the model; `index` marks integers (tokens)."""
-        return self._keep(Tensor(id=id, shape=tuple(shape), stored=math.prod(shape), index=index, bits=bits))
+        """A tensor that enters the model; `index` marks integers (tokens), `bits` a width that the model states."""
+        shape = tuple(shape)
+        return self._keep(Tensor(id=id, shape=shape, stored=math.prod(shape), index=index, bits=bits))
 
     def constant(
         self, id: str, shape: Iterable[int], *, name: str, fill: bool = False, bits: int | None = None
     ) -> Tensor:
         """A parameter, a buffer or a literal of the model; a `fill` repeats one value and takes no memory."""
         shape = tuple(shape)
-        return self._keep(Tensor(id=id, shape=shape, stored=0 if fill else math.prod(shape), constant=name, bits=bits))
+        stored = 0 if fill else math.prod(shape)
+        return self._keep(Tensor(id=id, shape=shape, stored=stored, constant=name, bits=bits))
 
-    def state(self, id: str, shape: Iterable[int], *, index: bool = False) -> Tensor:
+    def state(self, id: str, shape: Iterable[int], *, index: bool = False, bits: int | None = None) -> Tensor:
         """A tensor that the model keeps from one inference to the next and changes (a cache of keys and values)."""
         shape = tuple(shape)
-        return self._keep(Tensor(id=id, shape=shape, stored=math.prod(shape), index=index, state=True))
+        return self._keep(Tensor(id=id, shape=shape, stored=math.prod(shape), index=index, bits=bits, state=True))
 
     def next_state(self, id: str, new: str) -> None:
         """What a state is after this inference; an unread state (a counter of batches) is not kept up."""
@@ -124,11 +124,13 @@ class GraphBuilder:
         filled = bool(operation.reads) and all(tensor.stored == 0 for tensor in operation.reads)
         for tensor in operation.writes:
             if operation.role in (Role.VIEW, Role.STRIDED) and len(operation.reads) == 1:
-                named = _part_name(operation.reads[0], tensor, operation.part)
-                self._keep(replace(tensor, constant=named, bits=_narrower(tensor.bits, operation.reads[0].bits)))
+                (whole,) = operation.reads
+                bits = narrower(whole.bits, tensor.bits)
+                self._keep(replace(tensor, constant=_part_name(whole, tensor, operation.part), bits=bits))
             else:
                 stored = 0 if filled else tensor.elements
-                self._keep(replace(tensor, stored=stored, constant=operation.site.node))
+                bits = tensor.bits or _known_bits(operation, tensor)
+                self._keep(replace(tensor, stored=stored, constant=operation.site.node, bits=bits))
 
     def _keep(self, tensor: Tensor) -> Tensor:
         if tensor.id in self._tensors:
@@ -147,87 +149,12 @@ class GraphBuilder:
         for part in absorbed:
             (self._layout_nodes if part.role is Role.VIEW else self._folded_nodes).append(part.site.node)
         operations = fuse(fold_unrolled(operations), kept)
-        operations = narrow(operations, kept)
-        flow = Producers(operations, self._outputs, tuple(self._next_states.values()))
-        layers = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]
-        names: dict[int, str] = {}
-        taken: set[str] = set()
-        for operation in layers:
-            names[id(operation)] = numbered(operation.site.name, taken)
-            taken.add(names[id(operation)])
-        return LayerGraph(
-            name=self.name,
-            layers=tuple(self._layer(operation, names[id(operation)], flow) for operation in layers),
-            edges=self._edges(layers, names, flow),
-            coverage=self._coverage(operations),
+        flow = Producers(
+            operations, self._outputs, tuple(self._next_states.values()), default_bits=self.activation_bits
         )
-
-    def _layer(self, operation: Operation, name: str, flow: Producers) -> Layer:
-        sources = flow.sources(operation)
-        input_bytes = sum(self._bytes(tensor, count) for tensor, count in sources)
-        entering = [(t, count) for t, count in sources if flow.producer(t) is None and not t.state]
-        model_input_bytes = sum(self._bytes(tensor, count) for tensor, count in entering)
-        written = flow.written(operation)
-        leaving = sum(self._bytes(tensor, flow.leaving(tensor)) for tensor in written)
-        output_bytes = sum(self._bytes(tensor, tensor.stored) for tensor in written)
-        fed_back = operation.feedback_elements + sum(tensor.stored for tensor in operation.feedback)
-        state_bits = next((t.bits for t in operation.writes if t.bits is not None), self.activation_bits)
-        feedback_bytes = bits_to_bytes(fed_back * state_bits)
-        state_bytes = bits_to_bytes(operation.state_elements * state_bits)
-        gathered = operation.gathered
-        learned = [tensor for tensor in operation.reads if tensor.constant is not None and tensor.stored]
-        table_bits = next((t.bits for t in learned if t.bits is not None), self.parameter_bits)
-        read_bits = [tensor.bits for tensor, _ in sources]
-        return Layer(
-            name=name,
-            operator=operation.operator,
-            nest=operation.nest,
-            vector_ops=operation.vector_ops,
-            parameters=tuple(self._parameters(operation)),
-            gathered_bytes=None if gathered is None else bits_to_bytes(gathered * table_bits),
-            input_bytes=input_bytes + feedback_bytes,
-            output_bytes=output_bytes + state_bytes,
-            model_input_bytes=model_input_bytes,
-            model_output_bytes=leaving,
-            steps=operation.steps,
-            recurrent=operation.recurrent,
-            group=operation.group,
-            gate=operation.gate,
-            fused=operation.fused,
-            supported=operation.role is not Role.UNSUPPORTED,
-            source=operation.site.source,
-            parameter_bits=self.parameter_bits,
-            activation_bits=self.activation_bits,
-            weight_bits=self._weight_bits(operation, learned, read_bits),
-            input_bits=_other(read_bits[0] if read_bits else None, self.activation_bits),
-            output_bits=_other(written[0].bits if written else None, self.activation_bits),
-        )
-
-    def _weight_bits(self, operation: Operation, learned: list[Tensor], read: list[int | None]) -> int | None:
-        """Bits of the nest's weight operand: a parameter, or the second of two activations."""
-        if operation.nest is None:
-            return None
-        if learned:
-            return _other(learned[0].bits, self.parameter_bits)
-        return _other(read[-1] if read else None, self.activation_bits)
-
-    def _parameters(self, operation: Operation) -> Iterable[Parameter]:
-        named = {t.constant: t for t in operation.reads if t.constant is not None and t.stored}
-        for name, tensor in named.items():
-            yield Parameter(name=name, size_bytes=bits_to_bytes(tensor.stored * (tensor.bits or self.parameter_bits)))
-
-    def _bytes(self, tensor: Tensor, count: int) -> int:
-        return bits_to_bytes(count * (INDEX_BITS if tensor.index else tensor.bits or self.activation_bits))
-
-    def _edges(self, kept: list[Operation], names: dict[int, str], flow: Producers) -> tuple[Edge, ...]:
-        sizes: dict[tuple[str, str], int] = {}
-        for operation in kept:
-            for tensor, count in flow.sources(operation):
-                producer = flow.producer(tensor)
-                if producer is not None:
-                    ends = (names[id(producer)], names[id(operation)])
-                    sizes[ends] = sizes.get(ends, 0) + self._bytes(tensor, count)
-        return tuple(Edge(producer=p, consumer=c, size_bytes=size) for (p, c), size in sizes.items())
+        maker = LayerMaker(flow, parameter_bits=self.parameter_bits, activation_bits=self.activation_bits)
+        layers, edges = maker.layers_and_edges(operations)
+        return LayerGraph(name=self.name, layers=layers, edges=edges, coverage=self._coverage(operations))
 
     def _coverage(self, operations: list[Operation]) -> Coverage:
         """Each traced node once, by the costliest thing that became of it."""
@@ -242,11 +169,6 @@ class GraphBuilder:
         return Coverage(**counts, unsupported_operators=tuple(unsupported))
 
 
-def _other(bits: int | None, default: int) -> int | None:
-    """Bits that differ from the default."""
-    return None if bits == default else bits
-
-
 _COVERAGE = {
     Role.LAYER: "costed",
     Role.ELEMENTWISE: "fused",
@@ -258,9 +180,10 @@ _COVERAGE = {
 }
 
 
-def _narrower(bits: int | None, others: int | None) -> int | None:
-    """The fewer of two numbers of bits, where they are known: a cast reads what is stored."""
-    return min((each for each in (bits, others) if each is not None), default=None)
+def _known_bits(operation: Operation, result: Tensor) -> int | None:
+    """The width of a constant that is computed of others: what was stored in few bits has no more information."""
+    same = [tensor for tensor in operation.reads if tensor.bits is not None and tensor.elements == result.elements]
+    return same[0].bits if same else None
 
 
 def _part_name(whole: Tensor, view: Tensor, part: str) -> str | None:

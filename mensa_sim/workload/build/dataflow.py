@@ -1,14 +1,19 @@
-"""Who made the bytes that an operation reads: tensors followed back through views to the layer that wrote them."""
+"""Who made the bytes that an operation reads: tensors followed back through views to the layer that wrote them.
+
+A cast is a view with a width. What a layer writes is as wide as its widest reader wants it, casts on the way included:
+a tensor that is quantised before anything reads it is written quantised.
+"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import INDEX_BITS, Operation, Role, Tensor, narrower
 
 _MAKERS = (Role.LAYER, Role.UNSUPPORTED)
 _PASSES = (Role.VIEW, Role.STRIDED, Role.PAD)
 
 Share = tuple[Tensor, int]
-"""A tensor that a layer wrote (or a model input), and how many of its elements are meant."""
+"""A tensor that a layer wrote (or a model input) as wide as it is read, and how many of its elements are meant."""
 
 
 class Producers:
@@ -18,25 +23,47 @@ class Producers:
     operation counts once.
     """
 
-    def __init__(self, operations: Iterable[Operation], outputs: Iterable[str], states: Iterable[str] = ()) -> None:
+    def __init__(
+        self, operations: Iterable[Operation], outputs: Iterable[str], states: Iterable[str] = (), *, default_bits: int
+    ) -> None:
         operations = list(operations)
         self._producer = {t.id: o for o in operations if o.role in _MAKERS for t in o.writes}
         self._view = {t.id: (o, t) for o in operations if o.role in _PASSES for t in o.writes}
         self._shares: dict[str, tuple[Share, ...]] = {}
         self._leaving: dict[str, int] = {}
-        self._used: set[str] = set()
+        self._default_bits = default_bits
+        self._bits: dict[str, int] = {}
         for operation in operations:
             for tensor in operation.writes:
                 self._resolve(tensor)  # in the order they run, so that no view is far from what it shows
             if operation.role in _MAKERS:
-                self._used.update(tensor.id for tensor, _ in self.sources(operation))
-                self._used.update(t.id for back in operation.feedback for t, _ in self._resolve(back))
+                self._use(self.sources(operation))
+                for back in operation.feedback:
+                    self._use(self._resolve(back))
         written = {tensor.id: tensor for operation in operations for tensor in operation.writes}
         for id in outputs:
-            for tensor, count in self._resolve(written[id]) if id in written else ():
+            shares = self._resolve(written[id]) if id in written else ()
+            self._use(shares)
+            for tensor, count in shares:
                 self._leaving[tensor.id] = self._leaving.get(tensor.id, 0) + count
-                self._used.add(tensor.id)
-        self._used.update(t.id for id in states if id in written for t, _ in self._resolve(written[id]))
+        for id in states:
+            self._use(self._resolve(written[id]) if id in written else ())
+
+    def _use(self, shares: Iterable[Share]) -> None:
+        for tensor, _ in shares:
+            self._bits[tensor.id] = max(self._bits.get(tensor.id, 0), self.read_bits(tensor))
+
+    def read_bits(self, tensor: Tensor) -> int:
+        """Bits of an element as one reader takes it."""
+        return INDEX_BITS if tensor.index else tensor.bits or self._default_bits
+
+    def operand_bits(self, tensor: Tensor) -> int:
+        """Bits of an element of an operand, as its reader takes it."""
+        return max((self.read_bits(share) for share, _ in self._resolve(tensor)), default=self._default_bits)
+
+    def stored_bits(self, tensor: Tensor) -> int:
+        """Bits of an element in memory: what the widest reader takes."""
+        return self._bits.get(tensor.id) or self.read_bits(tensor)
 
     def producer(self, tensor: Tensor) -> Operation | None:
         """The layer that wrote a tensor; none for a model input."""
@@ -48,7 +75,7 @@ class Producers:
 
     def written(self, operation: Operation) -> tuple[Tensor, ...]:
         """What an operation writes that anything reads; its first tensor where nothing does."""
-        used = tuple(tensor for tensor in operation.writes if tensor.id in self._used)
+        used = tuple(tensor for tensor in operation.writes if tensor.id in self._bits)
         return used if used or operation.state_elements else operation.writes[:1]
 
     def leaving(self, tensor: Tensor) -> int:
@@ -66,16 +93,21 @@ class Producers:
             behind = self._merged([share for read in operation.reads for share in self._resolve(read)])
             total = sum(count for _, count in behind)
             shown = min(view.stored, total)
-            shares = tuple((source, -(-count * shown // total)) for source, count in behind if total)
+            shares = tuple((_as_cast(source, view), -(-count * shown // total)) for source, count in behind if total)
             self._shares[tensor.id] = shares
         return self._shares[tensor.id]
 
     def _merged(self, shares: list[Share]) -> tuple[Share, ...]:
         counts: dict[str, Share] = {}
         for tensor, count in shares:
-            before = counts[tensor.id][1] if tensor.id in counts else 0
-            counts[tensor.id] = (tensor, min(before + count, tensor.stored))
+            known, before = counts.get(tensor.id, (tensor, 0))
+            widest = tensor if self.read_bits(tensor) > self.read_bits(known) else known
+            counts[tensor.id] = (widest, min(before + count, tensor.stored))
         return tuple(counts.values())
+
+
+def _as_cast(source: Tensor, view: Tensor) -> Tensor:
+    return source if view.bits is None else replace(source, bits=narrower(source.bits, view.bits))
 
 
 def _distinct(tensors: Iterable[Tensor]) -> Iterable[Tensor]:

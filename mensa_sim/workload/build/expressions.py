@@ -12,7 +12,7 @@ enters (beside constants) and one tensor alone leaves becomes one operator, what
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import Operation, Role, Tensor, narrower
 
 _GATES: Mapping[frozenset[str], str] = {
     frozenset({"erf"}): "gelu",
@@ -164,9 +164,25 @@ def _one(entry: Tensor, parts: Sequence[Operation], *, one_variable: bool) -> Op
         last,
         operator=_name(entry, parts),
         role=Role.ELEMENTWISE,
-        reads=(entry, *constants.values()),
+        reads=(_as_read(entry, parts), *constants.values()),
         vector_ops=output.elements if one_variable else sum(part.vector_ops for part in parts),
     )
+
+
+def _as_read(entry: Tensor, parts: Sequence[Operation]) -> Tensor:
+    """The entry as wide as its parts read it: where all of them read a cast of it, it is that."""
+    casts = {entry.id: entry.bits}
+    widths = []
+    for part in parts:
+        for tensor in part.reads:
+            if tensor.id not in casts:
+                continue
+            if part.role is Role.VIEW:
+                casts[part.writes[0].id] = narrower(casts[tensor.id], part.writes[0].bits)
+            else:
+                widths.append(casts[tensor.id])
+    known = [bits for bits in widths if bits is not None]
+    return replace(entry, bits=max(known)) if known and len(known) == len(widths) else entry
 
 
 def _name(entry: Tensor, parts: Sequence[Operation]) -> str:

@@ -48,10 +48,10 @@ class Tensor:
     """Holds integers that index."""
     constant: str | None = None
     """Name of the parameter, for what is known before the model runs."""
-    state: bool = False
-    """Lies in memory from one inference to the next (a cache of keys): neither a parameter nor an input."""
     bits: int | None = None
     """Bits of an element where the model says so; none: what the workload says. A view with other bits is a cast."""
+    state: bool = False
+    """Lies in memory from one inference to the next (a cache of keys): neither a parameter nor an input."""
 
     def __post_init__(self) -> None:
         if self.stored < 0 or any(size < 0 for size in self.shape):
@@ -113,6 +113,15 @@ class Operation:
     """Every traced node that was folded into it."""
     foldable: bool = True
     """False where constant operands do not make a constant result of any use (a table that is gathered from)."""
+
+
+def narrower(bits: int | None, other: int | None) -> int | None:
+    """The width of what was cast to one width and then to another: a wider one adds nothing.
+
+    >>> narrower(8, None), narrower(16, 4), narrower(None, None)
+    (8, 4, None)
+    """
+    return bits if other is None else other if bits is None else min(bits, other)
 
 
 def numbered(name: str, taken: Container[str]) -> str:

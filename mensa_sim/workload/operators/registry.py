@@ -14,6 +14,7 @@ from mensa_sim.workload.operators import (
     matrix,
     normalisation,
     pooling,
+    quantisation,
     recurrent_calls,
     reduction,
     resize,
@@ -38,6 +39,7 @@ _FAMILIES = (
     copies,
     views,
     constants,
+    quantisation,
 )
 
 OPERATORS: Mapping[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}

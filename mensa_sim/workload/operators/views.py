@@ -92,14 +92,12 @@ def box(
 
 
 def _kept(data: Tensor, output: Tensor) -> Tensor:
-    """The output with what it stores: never more than the tensor it shows."""
-    return Tensor(
-        id=output.id,
-        shape=output.shape,
-        stored=min(data.stored, output.elements),
-        index=data.index or output.index,
-        bits=output.bits,
-    )
+    """The output with what it stores: never more than the tensor it shows.
+
+    Integers that are no indices (sums of quantised products) stay none, whatever their type.
+    """
+    stored = min(data.stored, output.elements)
+    return Tensor(id=output.id, shape=output.shape, stored=stored, index=data.index, bits=output.bits)
 
 
 def _view(call: Call) -> None:

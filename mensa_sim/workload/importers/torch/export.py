@@ -122,6 +122,11 @@ def _reason(error: Exception) -> str:
         )
     if "PackedSequence" in text or "batch_sizes" in text or "pack_padded" in text:
         return f"packed sequences cannot be traced{place}; pass padded tensors of one length instead ({first})"
+    if "__obj_flatten__" in text or "torch.classes.quantized" in text:
+        return (
+            "the weights are packed by torch's eager quantisation, which torch.export cannot read; "
+            "trace the float model, or one that was quantised by export (PT2E, torchao)"
+        )
     if "is not a known type" in first:
         return f"{first.split(',')[0]}; have the model take and return tensors alone (of transformers: use_cache=False)"
     return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"

@@ -1,6 +1,8 @@
 """Reading the nodes of an exported graph: each ATen call goes to its handler with named arguments and tensors."""
 
+import math
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,6 +15,19 @@ from mensa_sim.workload.operators.call import Call, unsupported
 from mensa_sim.workload.operators.registry import handler_of, without_underscore
 
 _INDEX_TYPES = (torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
+
+_NARROW_TYPES: Mapping[torch.dtype, int] = {
+    getattr(torch, name): bits
+    for bits, names in {
+        8: "int8 uint8 qint8 quint8 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu",
+        4: "int4 uint4 quint4x2",
+    }.items()
+    for name in names.split()
+    if hasattr(torch, name)
+}
+"""Types of quantised values, and their widths."""
+
+_HALF_TYPES = (torch.float16, torch.bfloat16)
 
 _COMPOSED = (
     "torch.nn.modules.container.",
@@ -28,9 +43,10 @@ _INLINED = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 class NodeReader:
     """Feeds a builder with the nodes of a graph, in order."""
 
-    def __init__(self, builder: GraphBuilder, *, name: str) -> None:
+    def __init__(self, builder: GraphBuilder, *, name: str, mixed: bool) -> None:
         self._builder = builder
         self._name = name
+        self._mixed = mixed
 
     def read(self, node: Node, module: GraphModule, prefix: str = "") -> None:
         """One call of the graph; `prefix` keeps the nodes of an inlined region apart."""
@@ -53,7 +69,7 @@ class NodeReader:
         target = without_underscore(str(node.target))
         several = isinstance(node.meta.get("val"), tuple | list)
         results = tuple(
-            _tensor(prefix + node.name + (f"#{index}" if several else ""), value, node, self._name)
+            self._tensor(prefix + node.name + (f"#{index}" if several else ""), value, node)
             for index, value in _results(node, self._name)
         )
         if not results:
@@ -67,6 +83,11 @@ class NodeReader:
             results=results,
         )
         (handler_of(target) or unsupported)(call)
+
+    def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:
+        shape = static_shape(value, f"{node.name} ({node.target})", self._name)
+        bits = stated_bits(value, mixed=self._mixed)
+        return Tensor(id=id, shape=shape, stored=math.prod(shape), index=is_index(value), bits=bits)
 
     def _arguments(self, node: Node, prefix: str) -> dict[str, Any]:
         assert isinstance(node.target, torch._ops.OpOverload)
@@ -127,6 +148,22 @@ def is_index(value: torch.Tensor) -> bool:
     return value.dtype in _INDEX_TYPES
 
 
+def stated_bits(value: torch.Tensor, *, mixed: bool) -> int | None:
+    """The width that a type states: that of quantised values, and of halves where they stand beside such.
+
+    A model all in floats says nothing of the precision that it will run in.
+    """
+    if value.dtype in _HALF_TYPES and mixed:
+        return 16
+    return _NARROW_TYPES.get(value.dtype)
+
+
+def is_mixed(nodes: Iterable[Node]) -> bool:
+    """True where parameters or results of a graph have types of quantised values: all widths are then meant."""
+    values = (node.meta.get("val") for node in nodes)
+    return any(isinstance(value, torch.Tensor) and value.dtype in _NARROW_TYPES for value in values)
+
+
 def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
     if isinstance(node.target, torch._ops.OpOverload) and not node.target._schema.returns:
         return []
@@ -135,11 +172,6 @@ def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
     value = node.meta["val"]
     values = value if isinstance(value, tuple | list) else (value,)
     return [(index, item) for index, item in enumerate(values) if isinstance(item, torch.Tensor)]
-
-
-def _tensor(id: str, value: torch.Tensor, node: Node, name: str) -> Tensor:
-    shape = static_shape(value, f"{node.name} ({node.target})", name)
-    return Tensor(id=id, shape=shape, stored=value.numel(), index=is_index(value))
 
 
 def _site(node: Node, prefix: str) -> Site:

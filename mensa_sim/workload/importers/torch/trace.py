@@ -11,7 +11,7 @@ from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.export import export, readable
-from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, static_shape
+from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, is_mixed, stated_bits, static_shape
 
 _CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.USER_INPUT_MUTATION)
 
@@ -33,8 +33,10 @@ def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, ac
     """The layer graph of an exported program (a `.pt2` file once loaded)."""
     program = readable(program, name=name)
     builder = GraphBuilder(name, parameter_bits=parameter_bits, activation_bits=activation_bits)
-    _add_placeholders(builder, program)
-    reader = NodeReader(builder, name=name)
+    inputs = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind is InputKind.USER_INPUT}
+    mixed = is_mixed(node for node in program.graph.nodes if node.name not in inputs)
+    _add_placeholders(builder, program, mixed=mixed)
+    reader = NodeReader(builder, name=name, mixed=mixed)
     for node in program.graph_module.graph.nodes:
         if node.op == "call_function":
             reader.read(node, program.graph_module)
@@ -42,7 +44,7 @@ def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, ac
     return builder.build()
 
 
-def _add_placeholders(builder: GraphBuilder, program: ExportedProgram) -> None:
+def _add_placeholders(builder: GraphBuilder, program: ExportedProgram, *, mixed: bool) -> None:
     signature = program.graph_signature
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     constants = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
@@ -53,12 +55,13 @@ def _add_placeholders(builder: GraphBuilder, program: ExportedProgram) -> None:
         if not isinstance(node_name, str) or not isinstance(value, torch.Tensor):
             continue
         shape = static_shape(value, node_name, builder.name)
+        bits = stated_bits(value, mixed=mixed)
         if {spec.target, node_name} & changed:
-            builder.state(node_name, shape, index=is_index(value))
+            builder.state(node_name, shape, index=is_index(value), bits=bits)
         elif spec.kind in constants:
-            builder.constant(node_name, shape, name=spec.target or node_name)
+            builder.constant(node_name, shape, name=spec.target or node_name, bits=bits)
         elif spec.kind is InputKind.USER_INPUT:
-            builder.input(node_name, shape, index=is_index(value))
+            builder.input(node_name, shape, index=is_index(value), bits=bits)
         else:
             raise TraceError(f"{builder.name}: input {node_name} is a {spec.kind.name}, which cannot be traced")
 
