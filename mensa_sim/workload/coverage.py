@@ -10,8 +10,14 @@ from mensa_sim.workload.layer import Layer
 class Share:
     """A share of all MACs and of all bytes (parameters, inputs and outputs of every layer)."""
 
-    macs: float
+    macs: float | None
+    """None where it is unknown: an operator that is not understood may multiply as well."""
     bytes: float
+
+    @property
+    def record(self) -> dict[str, float]:
+        """Plain data; an unknown share is left out."""
+        return {"bytes": self.bytes} if self.macs is None else {"macs": self.macs, "bytes": self.bytes}
 
 
 def coverage_shares(graph: LayerGraph) -> dict[str, Share]:
@@ -20,10 +26,10 @@ def coverage_shares(graph: LayerGraph) -> dict[str, Share]:
         "costed": [layer for layer in graph.layers if layer.supported],
         "unsupported": [layer for layer in graph.layers if not layer.supported],
     }
-    macs, size_bytes = graph.macs, sum(map(_layer_bytes, graph.layers))
+    size_bytes = sum(map(_layer_bytes, graph.layers))
     return {
         name: Share(
-            macs=_ratio(sum(layer.macs for layer in layers), macs, empty=float(name == "costed")),
+            macs=None if chosen["unsupported"] else float(name == "costed"),
             bytes=_ratio(sum(map(_layer_bytes, layers)), size_bytes, empty=float(name == "costed")),
         )
         for name, layers in chosen.items()

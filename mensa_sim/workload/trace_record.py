@@ -17,7 +17,7 @@ def trace_record(graph: LayerGraph) -> dict[str, Any]:
         "macs": graph.macs,
         "parameter_bytes": graph.parameter_bytes,
         "coverage": coverage,
-        "coverage_shares": {name: asdict(share) for name, share in coverage_shares(graph).items()},
+        "coverage_shares": {name: share.record for name, share in coverage_shares(graph).items()},
         "layers": [_layer_record(layer) for layer in graph.layers],
     }
 

@@ -34,7 +34,7 @@ def summary(result: RunResult) -> dict[str, object]:
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
-        "coverage_shares": {name: asdict(share) for name, share in main.coverage_shares.items()},
+        "coverage_shares": {name: share.record for name, share in main.coverage_shares.items()},
         "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
         **({"best_schedule": _best(result)} if main.best else {}),
         "baseline": {

@@ -94,12 +94,13 @@ def caveats_text(*systems: Sequence[str]) -> tuple[str, ...]:
 def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:
     """How the model's operators were understood, with the share of MACs and bytes on costed layers."""
     nodes = coverage.costed + coverage.fused + coverage.layout + coverage.unsupported
+    costed = shares["costed"]
+    of_macs = "" if costed.macs is None else f"{percent_text(costed.macs)} of the MACs and "
     text = (
         f"{nodes} operator{'' if nodes == 1 else 's'}: "
         f"{coverage.costed} costed, {coverage.fused} fused, {coverage.layout} layout, "
-        f"{coverage.unsupported} unsupported; costed layers hold {percent_text(shares['costed'].macs)} of the MACs "
-        f"and {percent_text(shares['costed'].bytes)} of the bytes"
+        f"{coverage.unsupported} unsupported; costed layers hold {of_macs}{percent_text(costed.bytes)} of the bytes"
     )
     if coverage.unsupported:
-        text += f"; charged their traffic alone: {', '.join(coverage.unsupported_operators)}"
+        text += f"; charged their traffic alone, MACs unknown: {', '.join(coverage.unsupported_operators)}"
     return text

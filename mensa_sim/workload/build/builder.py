@@ -111,6 +111,21 @@ class GraphBuilder:
             self.fill(site, tensor)
         return True
 
+    def add_empty(self, site: Site, reads: Iterable[Tensor], writes: Iterable[Tensor]) -> bool:
+        """Settles an operator that computes nothing, as its results or all that it reads of data hold no elements.
+
+        False, and nothing done, for any other.
+        """
+        reads, writes = tuple(reads), tuple(writes)
+        filled = [tensor for tensor in reads if tensor.elements]
+        unread = len(filled) < len(reads) and all(tensor.constant is not None for tensor in filled)
+        if not writes or not (unread or all(tensor.elements == 0 for tensor in writes)):
+            return False
+        for tensor in writes:
+            self._keep(replace(tensor, stored=0, constant=site.node))
+        self._folded_nodes.append(site.node)
+        return True
+
     def note_fused(self, node: str) -> None:
         """Counts a node that the front end joined with another, such as the addition of a bias."""
         self._folded_nodes.append(node)

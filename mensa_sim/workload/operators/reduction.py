@@ -10,8 +10,8 @@ OPERATIONS_PER_ELEMENT: Mapping[str, int] = {
     # one addition, product or comparison
     **dict.fromkeys(["sum", "nansum", "mean", "prod", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"], 1),
     **dict.fromkeys(["max", "min", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero"], 1),
-    # minimum and maximum at once
-    "aminmax": 2,
+    # minimum and maximum at once; the place in a histogram and its count
+    **dict.fromkeys(["aminmax", "histc"], 2),
     # square (or absolute value) and sum
     **dict.fromkeys(["norm", "linalg_vector_norm"], 2),
     # sum, difference, square, sum

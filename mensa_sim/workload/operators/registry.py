@@ -8,8 +8,10 @@ from mensa_sim.workload.operators import (
     constants,
     convolution,
     copies,
+    deformable,
     einsum,
     elementwise,
+    experts,
     indexing,
     matrix,
     normalisation,
@@ -25,7 +27,9 @@ from mensa_sim.workload.operators.call import Handler
 
 _FAMILIES = (
     convolution,
+    deformable,
     matrix,
+    experts,
     einsum,
     attention,
     recurrent_calls,

@@ -82,7 +82,8 @@ class NodeReader:
             arguments=self._arguments(node, prefix),
             results=results,
         )
-        (handler_of(target) or unsupported)(call)
+        if not self._builder.add_empty(call.site, call.operands, results):
+            (handler_of(target) or unsupported)(call)
 
     def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:
         shape = static_shape(value, f"{node.name} ({node.target})", self._name)
