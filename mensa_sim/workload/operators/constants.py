@@ -15,6 +15,7 @@ def _table(call: Call) -> None:
 
 
 def _random(call: Call) -> None:
+    """Drawn anew in each inference, also into a tensor that was made for it."""
     call.add(operator="random", reads=(), foldable=False, vector_ops=call.result.elements)
 
 
@@ -23,7 +24,10 @@ _FILLS = """
     empty_strided new_empty_strided fill empty_permuted
 """
 _TABLES = "arange linspace logspace eye tril_indices triu_indices hann_window hamming_window"
-_RANDOM = "rand randn randint rand_like randn_like randint_like bernoulli normal uniform randperm"
+_RANDOM = """
+    rand randn randint rand_like randn_like randint_like bernoulli normal uniform randperm exponential geometric cauchy
+    log_normal normal_functional multinomial poisson
+"""
 
 HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _fill for name in _FILLS.split()},

@@ -150,11 +150,26 @@ def _conv(call: Call) -> None:
     )
 
 
+def _time_first(call: Call) -> None:
+    """A convolution over [time, batch, channels], the weight [taps, channels, outputs]."""
+    data, weight, output = call.tensor("input"), call.tensor("weight"), call.result
+    nest = LoopNest(
+        B=data.shape[1],
+        K=weight.shape[2],
+        C=weight.shape[1],
+        OX=output.shape[0],
+        FX=weight.shape[0],
+        input_width=data.shape[0],
+    )
+    _add(call.builder, call.site, "conv1d", data, weight, call.get("bias"), output, nest, vector_ops=0)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "aten.conv1d": _conv,
     "aten.conv2d": _conv,
     "aten.conv3d": _conv,
     "aten.convolution": _conv,
+    "aten.conv_tbc": _time_first,
     "aten.conv_transpose1d": _conv,
     "aten.conv_transpose2d": _conv,
     "aten.conv_transpose3d": _conv,

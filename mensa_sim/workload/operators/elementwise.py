@@ -18,8 +18,13 @@ _ONE_OPERATION = """
     add sub rsub mul div true_divide floor_divide remainder fmod pow float_power atan2 maximum minimum fmax fmin
     clamp clamp_min clamp_max clip eq ne lt le gt ge logical_and logical_or logical_xor logical_not
     bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift isnan isinf isfinite
-    where masked_fill nan_to_num heaviside xlogy copysign hypot
+    where masked_fill nan_to_num heaviside xlogy copysign hypot logit sinc i0 lgamma digamma polygamma deg2rad rad2deg
+    signbit angle special_i0e special_i1 special_i1e special_erfcx special_ndtri special_log_ndtr special_zeta
+    special_bessel_j0 special_bessel_j1 logaddexp logaddexp2 nextafter gcd lcm ldexp
 """
+
+_COMPLEX: Mapping[str, int] = {"mul": 6, "div": 6, "abs": 4, "angle": 4}
+"""Operations of a complex element where they are more than the two of a sum."""
 
 _MORE_OPERATIONS: Mapping[str, int] = {"glu": 2, "addcmul": 3, "addcdiv": 3, "lerp": 3}
 
@@ -53,6 +58,8 @@ def _elementwise(call: Call) -> None:
     per_element = OPERATIONS_PER_ELEMENT.get(call.target.split(".")[1], 1)
     if call.get("alpha", 1) != 1:
         per_element += 1
+    if any(tensor.stored > tensor.elements for tensor in (*call.operands, call.result)):
+        per_element = _COMPLEX.get(call.operator, 2 * per_element)
     elementwise(
         call.builder,
         call.site,

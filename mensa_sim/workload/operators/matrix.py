@@ -7,11 +7,12 @@ parameters or activations (attention), batches are groups.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.layer import LoopNest
-from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.call import Call, Handler, unsupported
 
 
 def product(
@@ -130,6 +131,65 @@ def _biased(call: Call) -> None:
     matmul(call.builder, call.site, left=left, right=right, output=call.result, addend=addend)
 
 
+def _summed_batches(call: Call) -> None:
+    """An addend and the sum of a batch of products: batches add to the depth."""
+    addend, left, right = call.operands
+    batch, rows, depth = left.shape
+    product(
+        call.builder,
+        call.site,
+        operator="linear" if right.constant is not None else "matmul",
+        data=left,
+        weight=right,
+        output=call.result,
+        rows=rows,
+        columns=right.shape[-1],
+        depth=batch * depth,
+        addend=addend,
+    )
+
+
+def _bilinear(call: Call) -> None:
+    """x A y for each output: rows of x times [in, out * in2], then each row times its own y (torch's `nn.Bilinear`)."""
+    left, weight, right = call.operands
+    if (call["expand1"], call["expand2"], call["expand3"], call["sumdim"]) != ([1, 3], [0], [1, 2], [2, 3]):
+        unsupported(call)
+        return
+    outputs, depth, second = weight.shape
+    rows = left.elements // depth
+    half = replace(call.result, id=f"{call.site.node}/half", shape=(rows, outputs, second))
+    half = replace(half, stored=half.elements)
+    product(
+        call.builder,
+        call.site,
+        operator="linear",
+        data=left,
+        weight=weight,
+        output=half,
+        rows=rows,
+        columns=outputs * second,
+        depth=depth,
+    )
+    product(
+        call.builder,
+        call.site,
+        operator="matmul",
+        data=half,
+        weight=right,
+        output=call.result,
+        rows=outputs,
+        columns=1,
+        depth=second,
+        groups=rows,
+    )
+
+
+def _distances(call: Call) -> None:
+    """Differences of all pairs, raised, summed: three operations for each coordinate."""
+    width = call.operands[0].shape[-1]
+    call.add(operator="cdist", vector_ops=3 * width * call.result.elements)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "aten.linear": _linear,
     "aten.matmul": _matmul,
@@ -140,4 +200,7 @@ HANDLERS: Mapping[str, Handler] = {
     "aten.addmm": _biased,
     "aten.addmv": _biased,
     "aten.baddbmm": _biased,
+    "aten.addbmm": _summed_batches,
+    "aten._trilinear": _bilinear,
+    **dict.fromkeys(("aten._cdist_forward", "aten.cdist", "aten._pdist_forward", "aten.pdist"), _distances),
 }

@@ -69,7 +69,15 @@ def _sort(call: Call) -> None:
     )
 
 
+def _search(call: Call) -> None:
+    """Each value finds its place among n sorted boundaries in log2 (n + 1) comparisons."""
+    boundaries = next(call.tensor(name) for name in ("sorted_sequence", "boundaries") if name in call.arguments)
+    steps = boundaries.shape[-1].bit_length()
+    call.add(operator="search", vector_ops=call.result.elements * max(1, steps))
+
+
 HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _reduce for name in OPERATIONS_PER_ELEMENT},
+    **dict.fromkeys(("aten.searchsorted", "aten.bucketize"), _search),
     **dict.fromkeys(("aten.topk", "aten.sort", "aten.argsort", "aten.median", "aten.kthvalue"), _sort),
 }

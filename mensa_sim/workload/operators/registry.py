@@ -21,6 +21,7 @@ from mensa_sim.workload.operators import (
     reduction,
     resize,
     softmax,
+    transforms,
     views,
 )
 from mensa_sim.workload.operators.call import Handler
@@ -44,6 +45,7 @@ _FAMILIES = (
     views,
     constants,
     quantisation,
+    transforms,
 )
 
 OPERATORS: Mapping[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}

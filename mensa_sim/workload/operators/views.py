@@ -96,7 +96,7 @@ def _kept(data: Tensor, output: Tensor) -> Tensor:
 
     Integers that are no indices (sums of quantised products) stay none, whatever their type.
     """
-    stored = min(data.stored, output.elements)
+    stored = min(data.stored, max(output.stored, output.elements))
     return Tensor(id=output.id, shape=output.shape, stored=stored, index=data.index, bits=output.bits)
 
 

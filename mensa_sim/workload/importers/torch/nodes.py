@@ -88,7 +88,8 @@ class NodeReader:
     def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:
         shape = static_shape(value, f"{node.name} ({node.target})", self._name)
         bits = stated_bits(value, mixed=self._mixed)
-        return Tensor(id=id, shape=shape, stored=math.prod(shape), index=is_index(value), bits=bits)
+        stored = math.prod(shape) * (2 if value.dtype.is_complex else 1)
+        return Tensor(id=id, shape=shape, stored=stored, index=is_index(value), bits=bits)
 
     def _arguments(self, node: Node, prefix: str) -> dict[str, Any]:
         assert isinstance(node.target, torch._ops.OpOverload)

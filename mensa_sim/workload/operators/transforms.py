@@ -1,0 +1,62 @@
+"""Fourier transforms and complex numbers, on the vector unit.
+
+A transform of n points takes n/2 log2 n butterflies of ten real operations each (Cooley and Tukey 1965, radix 2); one
+of real numbers, or back to them, half of that. A complex element is two numbers in memory; a sum of two is two
+operations, a product six.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mensa_sim.workload.build.operation import Role
+from mensa_sim.workload.operators.call import Call, Handler
+
+_PER_BUTTERFLY = 10
+"""A complex product (six) and two complex sums."""
+
+
+def _fft(call: Call) -> None:
+    """The larger of the two sides says how many points there are."""
+    data, output = call.operands[0], call.result
+    real = "c2c" not in call.operator
+    whole = data if data.elements >= output.elements else output
+    points = math.prod(whole.shape[axis] for axis in call["dim"])
+    batches = whole.elements // points
+    butterflies = batches * points * max(1, math.ceil(math.log2(points))) / 2
+    call.add(operator="fft", reads=(data,), vector_ops=math.ceil(_PER_BUTTERFLY * butterflies / (1 + real)))
+
+
+def _same_numbers(call: Call) -> None:
+    """A complex tensor as pairs of numbers, or the other way: the same memory."""
+    data = call.operands[0]
+    written = replace(call.result, stored=min(data.stored, call.result.stored), index=data.index)
+    call.add(role=Role.VIEW, reads=(data,), writes=(written,))
+
+
+def _one_half(call: Call) -> None:
+    """Real or imaginary parts: every second number; of real numbers, themselves."""
+    data = call.operands[0]
+    role = Role.VIEW if data.stored <= data.elements else Role.STRIDED
+    call.add(role=role, reads=(data,), writes=(replace(call.result, stored=min(data.stored, call.result.stored)),))
+
+
+def _of_parts(call: Call) -> None:
+    """Two real tensors made one: a product with sine and cosine where they are length and angle."""
+    call.add(vector_ops=call.result.elements * (4 if call.operator == "polar" else 0))
+
+
+_VIEWS = "view_as_real view_as_complex resolve_conj resolve_neg conj _conj _neg_view"
+
+HANDLERS: Mapping[str, Handler] = {
+    **dict.fromkeys(("aten._fft_r2c", "aten._fft_c2r", "aten._fft_c2c"), _fft),
+    **dict.fromkeys(
+        (
+            f"aten.{name}"
+            for name in ["view_as_real", "view_as_complex", "resolve_conj", "resolve_neg", "conj", "_conj", "_neg_view"]
+        ),
+        _same_numbers,
+    ),
+    **dict.fromkeys(("aten.real", "aten.imag"), _one_half),
+    **dict.fromkeys(("aten.polar", "aten.complex"), _of_parts),
+}
