@@ -102,26 +102,17 @@ class GraphBuilder:
         self._keep(replace(tensor, stored=0, constant=site.node))
         self._folded_nodes.append(site.node)
 
-    def makes_nothing(self, site: Site, results: Iterable[Tensor]) -> bool:
-        """Whether all that an operator makes is empty; it is then made of nothing."""
-        empty = list(results)
-        if not empty or any(tensor.elements for tensor in empty):
-            return False
-        for tensor in empty:
-            self.fill(site, tensor)
-        return True
-
-    def add_empty(self, site: Site, reads: Iterable[Tensor], writes: Iterable[Tensor]) -> bool:
-        """Settles an operator that computes nothing, as its results or all that it reads of data hold no elements.
+    def makes_nothing(self, site: Site, results: Iterable[Tensor], reads: Iterable[Tensor] = ()) -> bool:
+        """Settles an operator whose results, or all that it reads of data, hold no elements: it computes nothing.
 
         False, and nothing done, for any other.
         """
-        reads, writes = tuple(reads), tuple(writes)
+        results, reads = tuple(results), tuple(reads)
         filled = [tensor for tensor in reads if tensor.elements]
         unread = len(filled) < len(reads) and all(tensor.constant is not None for tensor in filled)
-        if not writes or not (unread or all(tensor.elements == 0 for tensor in writes)):
+        if not results or not (unread or all(tensor.elements == 0 for tensor in results)):
             return False
-        for tensor in writes:
+        for tensor in results:
             self._keep(replace(tensor, stored=0, constant=site.node))
         self._folded_nodes.append(site.node)
         return True

@@ -82,7 +82,7 @@ class NodeReader:
             arguments=self._arguments(node, prefix),
             results=results,
         )
-        if not self._builder.add_empty(call.site, call.operands, results):
+        if not self._builder.makes_nothing(call.site, results, call.operands):
             (handler_of(target) or unsupported)(call)
 
     def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:
