@@ -93,7 +93,7 @@ def test_markup_in_names_is_text_in_every_page(folder: Path, monkeypatch: pytest
     for command in ("run case.yaml -q --output a", "run two.yaml -q --output b"):
         assert outcome(command, monkeypatch)[0] == 0
     for page in ("a/report.html", "b/report.html"):
-        assert MARKUP not in (folder / page).read_text()
+        assert MARKUP not in (folder / page).read_text(encoding="utf-8")
 
 
 def test_a_results_folder_that_is_a_link_of_others_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +115,8 @@ def test_a_result_file_that_is_a_link_is_replaced_and_its_target_kept(
     (folder / "out" / "layers.csv").unlink()
     (folder / "out" / "layers.csv").symlink_to(folder / "precious")
     assert outcome("run tiny.yaml -q --output out", monkeypatch)[0] == 0
-    assert (folder / "precious").read_text() == "precious"
-    assert (folder / "out" / "layers.csv").read_text().startswith("name,")
+    assert (folder / "precious").read_text(encoding="utf-8") == "precious"
+    assert (folder / "out" / "layers.csv").read_text(encoding="utf-8").startswith("name,")
 
 
 @pytest.mark.parametrize(

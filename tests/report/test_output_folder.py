@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
 def test_our_own_results_are_replaced_and_what_else_lies_there_is_kept(folder: Path) -> None:
@@ -57,13 +57,13 @@ def test_a_folder_in_place_of_a_file_is_an_error_before_anything_is_replaced(fol
     (folder / MARKER).mkdir()
     with pytest.raises(MensaError, match="a folder has this name"):
         write_folder(folder, NEW, force=True)
-    assert (folder / "layers.csv").read_text() == "old layers"
+    assert (folder / "layers.csv").read_text(encoding="utf-8") == "old layers"
 
 
 def test_what_a_killed_run_left_behind_does_not_make_a_folder_foreign(tmp_path: Path) -> None:
     (tmp_path / ".report.html.abcd1234.part").write_text("half a rep")
     write_folder(tmp_path, NEW)
-    assert (tmp_path / MARKER).read_text() == NEW[MARKER]
+    assert (tmp_path / MARKER).read_text(encoding="utf-8") == NEW[MARKER]
 
 
 def failing(kind: Callable[[], BaseException]) -> Callable[..., None]:
