@@ -22,7 +22,7 @@ def package(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     ):
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder / f"{name}.yaml").write_text(f"name: {name}\n")
-    monkeypatch.setattr(shipped, "_PACKAGE", package)
+    monkeypatch.setattr(shipped, "PACKAGE", package)
     return root
 
 
@@ -66,6 +66,6 @@ def test_every_kind_has_a_folder_that_a_checkout_or_wheel_holds() -> None:
 
 
 def test_an_installation_without_its_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "_PACKAGE", tmp_path / "mensa_sim")
+    monkeypatch.setattr(shipped, "PACKAGE", tmp_path / "mensa_sim")
     with pytest.raises(MensaError, match="install mensa-sim again"):
         find("workloads", "lstm")

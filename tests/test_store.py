@@ -132,7 +132,7 @@ def test_code_counts_where_the_stage_may_import_it_and_nowhere_else(
         for folder in (*STAGES, "."):
             (package / folder).mkdir(parents=True, exist_ok=True)
             (package / folder / "code.py").write_text("new" if folder in changed else "old")
-        monkeypatch.setattr(store_module, "_PACKAGE", package)
+        monkeypatch.setattr(store_module, "PACKAGE", package)
         return digest_of(stage=stage)
 
     unchanged = digest()

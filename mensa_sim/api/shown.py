@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 T = TypeVar("T")
-COLUMNS = 100
+NOTEBOOK_COLUMNS = 100
 """Width of the tables in a notebook, and of a result as text."""
 
 
@@ -80,7 +80,7 @@ class Shown(ABC):
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(file=io.StringIO(), width=COLUMNS, highlight=False)
+        console = Console(file=io.StringIO(), width=NOTEBOOK_COLUMNS, highlight=False)
         with console.capture() as capture:
             console.print(self.table())
         return capture.get()

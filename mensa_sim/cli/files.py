@@ -12,7 +12,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
 
-KINDS = (*FOLDERS, "models", "schedulers")
+LISTED = (*FOLDERS, "models", "schedulers")
 SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
 
 
@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 
 def list_kind(
     kind: Annotated[
-        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all without it.", autocompletion=one_of(*KINDS))
+        str | None,
+        typer.Argument(help=f"One of {', '.join(LISTED)}; all without it.", autocompletion=one_of(*LISTED)),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,10 +35,10 @@ def list_kind(
     from mensa_sim.api import session as api
 
     if as_json:
-        found = {each: api.list_kind(each) for each in ((kind,) if kind else KINDS)}
+        found = {each: api.list_kind(each) for each in ((kind,) if kind else LISTED)}
         write(json_text(found[kind] if kind else found))
     elif kind is None:
-        for each in KINDS:
+        for each in LISTED:
             names = [entry["name"] for entry in api.list_kind(each)]
             _show_kind(each, names)
     elif sys.stdout.isatty():

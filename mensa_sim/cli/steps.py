@@ -13,7 +13,7 @@ from mensa_sim.io.progress import Progress, silent
 if TYPE_CHECKING:
     from rich.progress import Progress as Shown
 
-LOGGER = logging.getLogger("mensa_sim")
+OURS = logging.getLogger("mensa_sim")
 
 
 class Lines(logging.Handler):
@@ -108,14 +108,14 @@ def told(*, verbose: bool, passing: bool, notes: bool) -> Iterator[None]:
     """Shows the steps of what runs inside, all of them or the present one on a terminal, and what should be known."""
     steps: logging.Handler | None = Lines() if verbose else Passing() if passing and _can_pass() else None
     handlers = [Notes() if notes else logging.NullHandler(), *([steps] if steps else [])]
-    level = LOGGER.level
+    level = OURS.level
     for handler in handlers:
-        LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO if steps else level)
+        OURS.addHandler(handler)
+    OURS.setLevel(logging.INFO if steps else level)
     try:
         yield
     finally:
         clear()
         for handler in handlers:
-            LOGGER.removeHandler(handler)
-        LOGGER.setLevel(level)
+            OURS.removeHandler(handler)
+        OURS.setLevel(level)

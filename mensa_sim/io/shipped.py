@@ -22,7 +22,7 @@ FOLDERS: Mapping[str, str] = {
 """Each kind's folder under the shipped root."""
 
 _SINGULAR = {kind: kind[:-1] for kind in FOLDERS} | {"technologies": "technology"}
-_PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def is_file(path: Path) -> bool:
@@ -39,8 +39,8 @@ def is_file(path: Path) -> bool:
 
 def shipped_root() -> Path:
     """The folder that holds `accelerator_specs` and `workloads`."""
-    inside = _PACKAGE / "shipped_files"
-    root = inside if inside.is_dir() else _PACKAGE.parent
+    inside = PACKAGE / "shipped_files"
+    root = inside if inside.is_dir() else PACKAGE.parent
     if not any((root / folder).is_dir() for folder in ("accelerator_specs", "workloads")):
         raise MensaError(f"{root}: holds no accelerator_specs and no workloads; install mensa-sim again")
     return root

@@ -20,11 +20,11 @@ import platformdirs
 from mensa_sim.errors import MensaError
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.json_text import json_line
+from mensa_sim.io.shipped import PACKAGE
 
 STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study")
 """From the top down, those that make entries: each imports only itself, those before it and the files of the root."""
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 _SUFFIX = ".entry"
 
 
@@ -49,7 +49,7 @@ def digest_of(
     texts += [f"file {file_digest(path)}" for path in files]
     texts += [f"library {name} {library_version(name)}" for name in libraries]
     if stage is not None:
-        texts.append(f"code {_code_digest(_PACKAGE, stage)}")
+        texts.append(f"code {_code_digest(PACKAGE, stage)}")
     return _sha256("\n".join(texts).encode())
 
 

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS
+from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
 from mensa_sim.cost.measured.table import Conditions, Form, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.workload.layer import LoopNest
 
 _TIMES: Mapping[str, float] = {"median_us": 1.0, "median_ms": 1e3, "median_s": 1e6}
-_MAX_FAULTS = 20
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -58,8 +57,7 @@ def import_table(path: Path, request: ImportRequest, conditions: Conditions) -> 
             faults.append(f"line {line}: {error}")
         else:
             times.setdefault(kernel, []).append(median_us)
-    if len(faults) > _MAX_FAULTS:
-        faults = [*faults[:_MAX_FAULTS], f"and {len(faults) - _MAX_FAULTS} more faults"]
+    faults = shortened(faults)
     if not times and not faults:
         faults.append("no row is left" if request.where else "holds no rows")
     if faults:

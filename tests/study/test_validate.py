@@ -15,7 +15,7 @@ from mensa_sim.cli.main import app
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.validate.file import METRICS, read_measurements
-from mensa_sim.study.validate.fitted_constants import READERS, fitted_constants
+from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
 from mensa_sim.study.validate.score import score, spearman
 from mensa_sim.study.validate.validate import shipped_measurements, validate
 
@@ -161,7 +161,7 @@ def test_a_row_that_the_model_refuses_is_a_failure_with_its_reason_and_never_a_n
 
 def test_every_fitted_constant_is_read_from_the_spec_that_holds_it() -> None:
     constants = fitted_constants(load_system)
-    assert {each.name for each in constants} == set(READERS)
+    assert {each.name for each in constants} == set(CONSTANT_READERS)
     assert load_system("coral_usb3").host is not None
     overhead = next(each for each in constants if (each.system, each.name) == ("coral_usb3", "host.overhead_ms"))
     assert overhead.value == load_system("coral_usb3").host.overhead_ps / 1e9  # type: ignore[union-attr]

@@ -122,7 +122,7 @@ def test_a_change_of_anything_the_graph_came_from_builds_it_anew(
     for number in (1, 2):
         (folder / f"package{number}" / "workload").mkdir(parents=True)
         (folder / f"package{number}" / "workload" / "trace.py").write_text(f"{number}")
-    monkeypatch.setattr(store, "_PACKAGE", folder / "package1")
+    monkeypatch.setattr(store, "PACKAGE", folder / "package1")
     build = Builder([module])
     cached_graph([workload], ["small"], build)
     where = ["small"]
@@ -132,7 +132,7 @@ def test_a_change_of_anything_the_graph_came_from_builds_it_anew(
         case "where":
             where = ["other"]
         case "source":
-            monkeypatch.setattr(store, "_PACKAGE", folder / "package2")
+            monkeypatch.setattr(store, "PACKAGE", folder / "package2")
         case "torch":
             monkeypatch.setattr(store, "library_version", lambda name: "9.9")
         case "module":

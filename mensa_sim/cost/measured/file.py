@@ -48,7 +48,7 @@ def read_timing_table(path: Path) -> TimingTable:
     if not parsed.faults and not parsed.timings:
         parsed.faults.append("holds no timings")
     if parsed.faults or parsed.conditions is None:
-        raise FileError(str(path), _shortened(parsed.faults))
+        raise FileError(str(path), shortened(parsed.faults))
     return TimingTable(label=path.name, conditions=parsed.conditions, timings=tuple(parsed.timings))
 
 
@@ -71,7 +71,7 @@ class TimingTableWriter:
         parsed = _parse(whole)
         faults = parsed.faults or _differences(parsed.conditions, conditions)
         if faults or parsed.conditions is None:
-            raise FileError(str(path), _shortened(faults))
+            raise FileError(str(path), shortened(faults))
         self.conditions = replace(parsed.conditions, clocks_after=conditions.clocks_after)
         self.done = {timing.kernel: timing for timing in parsed.timings}
         if whole != text:
@@ -132,7 +132,8 @@ def _text(path: Path) -> str:
     return read_text(path)
 
 
-def _shortened(faults: list[str]) -> list[str]:
+def shortened(faults: list[str]) -> list[str]:
+    """Faults of a table of which every row may have one: the first, and how many more there are."""
     more = len(faults) - _MAX_FAULTS
     return [*faults[:_MAX_FAULTS], f"and {more} more faults"] if more > 0 else faults
 

@@ -30,7 +30,7 @@ from mensa_sim.study.compare.diff import Change, Difference
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
-SHOWN = 40
+SHOWN_CHANGES = 40
 """Changes of each kind that a terminal shows."""
 
 
@@ -231,10 +231,10 @@ def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
     table.add_column("before", justify="right", overflow="fold", max_width=20)
     table.add_column("after", justify="right", overflow="fold", max_width=20)
     table.add_column("ratio", justify="right", no_wrap=True)
-    for change in changes[:SHOWN]:
+    for change in changes[:SHOWN_CHANGES]:
         ratio = "" if change.ratio is None else f"{change.ratio:.4g}x"
         table.add_row(change.field, _shown(change.before), _shown(change.after), ratio)
-    more = len(changes) - SHOWN
+    more = len(changes) - SHOWN_CHANGES
     return [table, Text(f"... and {more} more; --json lists them all")] if more > 0 else [table]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
-AXES: Mapping[str, tuple[float, str]] = {
+SCALES: Mapping[str, tuple[float, str]] = {
     "_ps": (PS_PER_MS, "ms"),
     "_pj": (PJ_PER_MJ, "mJ"),
     "_mm2": (1, "mm²"),
@@ -21,8 +21,8 @@ def axis(name: str) -> tuple[float, str]:
     (1000000000, 'scenario p99 (ms)')
     """
     plain, _, how = name.partition(" ")
-    end = next((end for end in AXES if plain.endswith(end)), "")
-    scale, unit = AXES.get(end, (1, ""))
+    end = next((end for end in SCALES if plain.endswith(end)), "")
+    scale, unit = SCALES.get(end, (1, ""))
     words = plain.removesuffix(end).replace("_", " ").replace(".", " ") + (
         f", {how.strip('()').replace('_', ' ')}" if how else ""
     )

@@ -10,7 +10,7 @@ from mensa_sim.objective import OBJECTIVES, mixed_objectives
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.study.explore.result import ExploreResult, Reference
 
-SHOWN = 12
+SHOWN_DESIGNS = 12
 """Designs of the front that a terminal shows."""
 
 
@@ -82,12 +82,12 @@ def explore_tables(result: ExploreResult) -> RenderableType:
     names = columns(result)
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
-    for design in result.front[:SHOWN]:
+    for design in result.front[:SHOWN_DESIGNS]:
         table.add_row(f"design {design.number}", *_cells({**design.metrics, **design.objectives}, names))
     table.add_section()
     for reference in result.references:
         table.add_row(reference.name, *_cells({**reference.metrics, **reference.objectives}, names))
-    more = len(result.front) - SHOWN
+    more = len(result.front) - SHOWN_DESIGNS
     lines = [f"... and {more} more designs on the front"] if more > 0 else []
     lines += ["", outcome_text(result)]
     lines += [finding_text(reference, result) for reference in result.references]

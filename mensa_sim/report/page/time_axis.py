@@ -2,7 +2,7 @@
 
 from mensa_sim.units import PS_PER_MS, PS_PER_S
 
-UNITS = ((PS_PER_S, "s"), (PS_PER_MS, "ms"), (10**6, "µs"), (10**3, "ns"))
+TIME_UNITS = ((PS_PER_S, "s"), (PS_PER_MS, "ms"), (10**6, "µs"), (10**3, "ns"))
 
 
 def time_axis(length_ps: float) -> tuple[int, str]:
@@ -11,4 +11,4 @@ def time_axis(length_ps: float) -> tuple[int, str]:
     >>> time_axis(2_500_000_000), time_axis(3)
     ((1000000000, 'ms'), (1000, 'ns'))
     """
-    return next((each for each in UNITS if length_ps >= each[0]), UNITS[-1])
+    return next((each for each in TIME_UNITS if length_ps >= each[0]), TIME_UNITS[-1])

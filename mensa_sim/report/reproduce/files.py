@@ -13,7 +13,7 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
-SHOWN = (MAIN, OPTIMAL, PLAIN_READING)
+LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING)
 """The cases that models.csv lists; the experiments only appear in the explanations."""
 
 
@@ -111,7 +111,7 @@ def models_csv(result: ReproduceResult) -> str:
 
 def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
     for each in result.runs.models:
-        yield from (outcome for outcome in each.outcomes if outcome.label in SHOWN)
+        yield from (outcome for outcome in each.outcomes if outcome.label in LISTED_CASES)
 
 
 _FIELDS = (

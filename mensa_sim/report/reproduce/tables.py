@@ -9,7 +9,7 @@ from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.findings import Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
-from mensa_sim.study.reproduce.table import TOLERANCE, Row
+from mensa_sim.study.reproduce.table import AGREEMENT_TOLERANCE, Row
 
 DEFINITION = (
     "Means over models are arithmetic. Throughput of one inference is 1 / latency. Utilization is MACs over the sum of "
@@ -26,7 +26,7 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
         "",
         DEFINITION,
         f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
-        f"\n{agreeing} of {computed} figures come out within {TOLERANCE:.0%} of the paper's.",
+        f"\n{agreeing} of {computed} figures come out within {AGREEMENT_TOLERANCE:.0%} of the paper's.",
         *(f"- {text}" for text in result.statements),
         "\nWhat closes the distance of the others, by a run or a count each (share of the distance closed):",
         *(line for deviation in result.deviations for line in deviation_lines(deviation)),

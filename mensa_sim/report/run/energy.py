@@ -7,13 +7,13 @@ from mensa_sim.report.page.figure import Figure, Trace, categories, figure, show
 from mensa_sim.report.page.quantities import energy_text, percent_text
 from mensa_sim.units import PJ_PER_MJ
 
-UNITS = ((PJ_PER_MJ * 1e3, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_MJ / 1e3, "µJ"), (PJ_PER_MJ / 1e6, "nJ"))
+ENERGY_UNITS = ((PJ_PER_MJ * 1e3, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_MJ / 1e3, "µJ"), (PJ_PER_MJ / 1e6, "nJ"))
 
 
 def energy_figure(title: str, energies: Mapping[str, Mapping[str, float]], of: str) -> Figure:
     """Stacked bars, one for each label; `energies` by label and component in pJ, `of` what they are the energy of."""
     totals = {label: sum(parts.values()) for label, parts in energies.items()}
-    scale, unit = next((each for each in UNITS if max(totals.values()) >= each[0]), UNITS[-1])
+    scale, unit = next((each for each in ENERGY_UNITS if max(totals.values()) >= each[0]), ENERGY_UNITS[-1])
     traces: list[Trace] = []
     for component, look in COMPONENT_LOOKS.items():
         if not any(parts.get(component) for parts in energies.values()):

@@ -14,7 +14,7 @@ from mensa_sim.simulate.record.timeline import RequestRecord, Span
 MAX_BARS = 2000
 """A browser draws and moves so many without delay."""
 
-PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "host": "x", "wake": "."}
+KIND_PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "host": "x", "wake": "."}
 """Of the kinds of spans that are not a layer's own work and traffic."""
 
 KIND_NAMES: Mapping[str, str] = {
@@ -173,7 +173,7 @@ def _bars(
         "marker": {
             "color": look.colour,
             "line": {"width": 0},
-            "pattern": pattern([PATTERNS.get(span.kind, look.pattern) for span in spans]),
+            "pattern": pattern([KIND_PATTERNS.get(span.kind, look.pattern) for span in spans]),
         },
     }
 

@@ -15,7 +15,7 @@ from mensa_sim.units import PS_PER_S
 STEPS = 400
 """Of an axis of time: about what a screen resolves."""
 
-DASHES: Mapping[BufferName, str] = {"parameter": "solid", "activation": "dot"}
+BUFFER_DASHES: Mapping[BufferName, str] = {"parameter": "solid", "activation": "dot"}
 
 Owners = Mapping[tuple[str, str], str]
 """The accelerator that runs a layer of a request."""
@@ -169,7 +169,7 @@ def buffers_figure(system: System, timeline: Timeline) -> Figure | None:
                 "x": x,
                 "y": [100 * size / capacities[key] for size in held],
                 "customdata": [bytes_text(size) for size in held],
-                "line": {"shape": "hv", "color": colours[accelerator].colour, "dash": DASHES[kind]},
+                "line": {"shape": "hv", "color": colours[accelerator].colour, "dash": BUFFER_DASHES[kind]},
                 "hovertemplate": "%{x:.4g}: %{customdata}, %{y:.3g} %<extra>%{fullData.name}</extra>",
             }
         )

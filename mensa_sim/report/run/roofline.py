@@ -10,7 +10,7 @@ from mensa_sim.report.page.quantities import bytes_text, engineering, percent_te
 from mensa_sim.study.run.result import LayerResult, SystemResult
 from mensa_sim.units import PS_PER_S
 
-SYMBOLS = {"compute": "circle", "buffer": "square", "memory": "diamond"}
+BOUND_SYMBOLS = {"compute": "circle", "buffer": "square", "memory": "diamond"}
 """Of a layer, by what sets its time."""
 
 BINDING = {"compute": "compute", "buffer": "buffers", "memory": "memory"}
@@ -100,7 +100,7 @@ def _points(main: SystemResult, name: str, colour: str, layers: Sequence[LayerRe
         "marker": {
             "color": colour,
             "opacity": 0.75,
-            "symbol": [SYMBOLS[layer.bound] for layer in layers],
+            "symbol": [BOUND_SYMBOLS[layer.bound] for layer in layers],
             "size": [max(SMALLEST_PX, LARGEST_PX * math.sqrt(time_ps / main.latency_ps)) for time_ps in times],
             "line": {"width": 0.5, "color": GREY},
         },
@@ -108,7 +108,7 @@ def _points(main: SystemResult, name: str, colour: str, layers: Sequence[LayerRe
 
 
 def _finding(main: SystemResult) -> str:
-    times = dict.fromkeys(SYMBOLS, 0)
+    times = dict.fromkeys(BOUND_SYMBOLS, 0)
     for layer in main.layers:
         times[layer.bound] += layer.end_ps - layer.start_ps
     total = sum(times.values()) or 1

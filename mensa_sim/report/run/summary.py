@@ -20,7 +20,7 @@ LAYER_FIELDS = (
     "source",
     "error_percent",
 )
-CSV_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason")
+ROW_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason")
 
 
 def summary(result: RunResult) -> dict[str, object]:
@@ -90,4 +90,4 @@ def summary_json(result: RunResult) -> str:
 
 def layers_csv(result: RunResult) -> str:
     """layers.csv as text: one row a layer, in schedule order."""
-    return csv_text(CSV_FIELDS, ([getattr(layer, name) for name in CSV_FIELDS] for layer in result.main.layers))
+    return csv_text(ROW_FIELDS, ([getattr(layer, name) for name in ROW_FIELDS] for layer in result.main.layers))

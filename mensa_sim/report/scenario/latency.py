@@ -11,13 +11,13 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
 from mensa_sim.units import PS_PER_MS
 
-MAX_POINTS = 400
+MAX_LATENCIES = 400
 """Of one curve of latencies."""
 
-COLOURS = (PURPLE, SKY, VERMILION, INK, YELLOW, BLUE, ORANGE, GREEN)
+HUES = (PURPLE, SKY, VERMILION, INK, YELLOW, BLUE, ORANGE, GREEN)
 """Of streams; first those that no shipped accelerator of Mensa has."""
 
-DASHES = ("solid", "dash", "dot", "dashdot")
+STROKES = ("solid", "dash", "dot", "dashdot")
 
 
 def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
@@ -32,7 +32,10 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
     traces: list[Trace] = []
     thinned = False
     for place, (name, own) in enumerate(sorted(latencies.items())):
-        line = {"color": COLOURS[place % len(COLOURS)], "dash": DASHES[place // len(COLOURS) % len(DASHES)]}
+        line = {
+            "color": HUES[place % len(HUES)],
+            "dash": STROKES[place // len(HUES) % len(STROKES)],
+        }
         points = _quantiles(sorted(own))
         thinned = thinned or len(points) <= len(own)
         traces.append(
@@ -67,7 +70,7 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
     x = log_axis("latency (ms)", math.log10(max(1e-9, min(ends)) / 1.3), math.log10(max(1e-9, *ends) * 1.3))
     y = {"title": "requests that ended within (%)", "range": [0, 101]}
     drawn = figure(_latency_finding(main, deadlines), x, y, traces)
-    notes = [f"Thinned out: at most {MAX_POINTS} points of a curve."] if thinned else []
+    notes = [f"Thinned out: at most {MAX_LATENCIES} points of a curve."] if thinned else []
     if main.timeline.every > 1:
         notes.append(f"Of each stream, every {main.timeline.every}th request is in the sample that was kept.")
     return Drawn(figure=drawn, note=" ".join(notes))
@@ -76,7 +79,7 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
 def _quantiles(ordered: Sequence[int]) -> list[tuple[float, int]]:
     """Points of the distribution: the share in percent that is not longer, and the latency; the last is the longest."""
     count = len(ordered)
-    step = max(1, -(-count // MAX_POINTS))
+    step = max(1, -(-count // MAX_LATENCIES))
     places = sorted({*range(0, count, step), count - 1})
     return [(0.0, ordered[0]), *((100 * (place + 1) / count, ordered[place]) for place in places)]
 

@@ -15,7 +15,7 @@ from mensa_sim.workload.graph import Coverage, LayerGraph
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.trace_record import trace_record
 
-CSV_FIELDS = (
+TRACE_FIELDS = (
     "name",
     "operator",
     "macs",
@@ -47,8 +47,8 @@ def trace_json(graph: LayerGraph) -> str:
 def trace_csv(graph: LayerGraph) -> str:
     """One row a layer; a value that does not exist is empty (MAC/B without parameters, no group)."""
     families = families_of(graph)
-    rows = ((*(getattr(layer, name) for name in CSV_FIELDS), families.get(layer.name)) for layer in graph.layers)
-    return csv_text((*CSV_FIELDS, "family"), rows)
+    rows = ((*(getattr(layer, name) for name in TRACE_FIELDS), families.get(layer.name)) for layer in graph.layers)
+    return csv_text((*TRACE_FIELDS, "family"), rows)
 
 
 def trace_tables(graph: LayerGraph) -> RenderableType:

@@ -24,8 +24,8 @@ from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.score import Score
 from mensa_sim.study.validate.validate import Failure, Validation, ValidationRow
 
-COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
-AXES = {
+ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
+AXIS_TITLES = {
     "latency_ms": "latency (ms)",
     "energy_mj": "energy (mJ)",
     "compiler_cycles": "compiler's cycles (cycles)",
@@ -89,7 +89,7 @@ def _score(part: Score) -> dict[str, float]:
 def validation_tables(result: Validation, constants: Sequence[FittedConstant]) -> RenderableType:
     """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
     return Group(
-        _table(COLUMNS, [_cells(row) for row in result.rows], 3),
+        _table(ROW_COLUMNS, [_cells(row) for row in result.rows], 3),
         Text(),
         _table(SCORE_COLUMNS, score_cells(result), 2),
         Text(),
@@ -162,12 +162,12 @@ def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> 
     parts.append(figures_block([figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]))
     parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[2:])]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
-    parts += [heading("Rows"), table_block(COLUMNS, [_cells(row) for row in result.rows], COLUMNS[3:6])]
+    parts += [heading("Rows"), table_block(ROW_COLUMNS, [_cells(row) for row in result.rows], ROW_COLUMNS[3:6])]
     if result.failures:
         failed = [
             (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
         ]
-        parts += [heading("Without prediction"), table_block((*COLUMNS[:3], "reason"), failed)]
+        parts += [heading("Without prediction"), table_block((*ROW_COLUMNS[:3], "reason"), failed)]
     parts.append(provenance_block(versions(), {}))
     return page("Predicted against measured", parts)
 
@@ -213,7 +213,7 @@ def parity_figure(result: Validation, metric: str) -> Figure:
                 },
             )
         )
-    words = AXES.get(metric, metric)
+    words = AXIS_TITLES.get(metric, metric)
     limits = (math.log10(low), math.log10(high))
     return figure(
         f"{words.partition(' (')[0]}: {_finding(rows)}",

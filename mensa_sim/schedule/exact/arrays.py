@@ -5,11 +5,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mensa_sim.arrays import Floats
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import Option
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Arrays:

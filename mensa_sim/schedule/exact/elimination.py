@@ -12,7 +12,8 @@ from itertools import combinations
 
 import numpy as np
 
-from mensa_sim.schedule.exact.arrays import Arrays, Floats, Ints
+from mensa_sim.arrays import Floats, Ints
+from mensa_sim.schedule.exact.arrays import Arrays
 
 MAX_TABLE = 2**18
 """Entries of one table above which the graph counts as too wide."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mensa_sim.schedule.exact.arrays import Floats
+from mensa_sim.arrays import Floats
 
 TOLERANCE = 1e-6
 """Relative slack left for HiGHS's own tolerances in the bounds that it proves."""

@@ -13,8 +13,9 @@ from itertools import combinations
 
 import numpy as np
 
+from mensa_sim.arrays import Floats
 from mensa_sim.objective import objective_named
-from mensa_sim.schedule.exact.arrays import Arrays, Floats
+from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mensa_sim.cost.layer_cost import Residency
+from mensa_sim.cost.fed import RESIDENT
 from mensa_sim.cost.table import CostTable
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.record.recorder import Busy, Done
@@ -21,8 +21,6 @@ GATING = "power_gating"
 CAUSES = (OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, PREFETCH, DISCARDED, GATING)
 """Branches and copies at the same time; waiting for shared memories, links and a host; parameters, then activations
 that lie on chip; parameters that came early, and those that came for nothing; supplies that were cut."""
-
-RESIDENT = Residency(parameters=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ RECORDS: Mapping[str, type[Any]] = {
 }
 """The record that is the schema of each kind of file."""
 
-READERS: Mapping[str, Callable[[Path], object]] = {
+CHECKS: Mapping[str, Callable[[Path], object]] = {
     "system": lambda path: check_scheduling(load_system(path)),
     "accelerator": load_accelerator,
     "measured_device": load_accelerator,
@@ -52,7 +52,7 @@ def check_files(paths: Iterable[Path]) -> list[str]:
     faults: list[str] = []
     for path in paths:
         try:
-            READERS[kind_of(path)](path)
+            CHECKS[kind_of(path)](path)
         except FileError as error:
             faults += [f"{error.path}: {fault}" for fault in error.faults]
         except MensaError as error:

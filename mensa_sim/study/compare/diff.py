@@ -8,7 +8,7 @@ from pathlib import Path
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import MAX_FILE_BYTES
 
-Scalar = int | float | bool | str | None
+PlainValue = int | float | bool | str | None
 
 MADE_FROM = (
     "choices",
@@ -39,8 +39,8 @@ class Change:
     """One value that differs; none on a side where the field is absent."""
 
     field: str
-    before: Scalar
-    after: Scalar
+    before: PlainValue
+    after: PlainValue
 
     @property
     def ratio(self) -> float | None:
@@ -87,7 +87,7 @@ def _top(field: str) -> str:
     return field.split(".")[0].split("[")[0]
 
 
-def _same(one: Scalar, other: Scalar) -> bool:
+def _same(one: PlainValue, other: PlainValue) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -114,7 +114,7 @@ def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
 
 
-def _values(data: object, field: str) -> Iterator[tuple[str, Scalar]]:
+def _values(data: object, field: str) -> Iterator[tuple[str, PlainValue]]:
     """Every single value with its field; entries of a list by their names where each has one of its own."""
     if isinstance(data, Mapping):
         for key, value in data.items():

@@ -50,7 +50,7 @@ MORE_IS_BETTER = (
 )
 MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queueing_ps", "layers", "busy_ps")
 ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
-STEADY = ("latency_ps", "energy_pj")
+STEADY_METRICS = ("latency_ps", "energy_pj")
 """Of an inference that finds the parameters that the one before it left on chip."""
 
 
@@ -84,7 +84,7 @@ def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]
     }
     found: dict[str, float] = {name: derived[name] if name in derived else getattr(result, name) for name in RUN}
     parts: dict[str, float] = {
-        **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY},
+        **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY_METRICS},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},
         **{f"energy_by_component_pj.{name}": value for name, value in result.energy_by_component_pj.items()},
     }
@@ -172,7 +172,7 @@ def check_metric(name: str) -> None:
             return
         case ["traffic_bytes", memory] if memory:
             return
-        case ["steady_state", part] if part in STEADY:
+        case ["steady_state", part] if part in STEADY_METRICS:
             return
         case ["energy_by_component_pj", component]:
             if component not in ENERGY_COMPONENTS:
@@ -182,7 +182,7 @@ def check_metric(name: str) -> None:
                 raise unknown_name(field, ACCELERATOR_FIELDS, "metric of an accelerator")
         case _:
             parts = (
-                *(f"steady_state.{part}" for part in STEADY),
+                *(f"steady_state.{part}" for part in STEADY_METRICS),
                 "traffic_bytes.MEMORY",
                 "energy_by_component_pj.COMPONENT",
                 "accelerators.NAME.METRIC",

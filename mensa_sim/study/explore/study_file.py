@@ -15,7 +15,6 @@ from mensa_sim.io.json_text import json_line
 from mensa_sim.study.explore.sampling import State
 from mensa_sim.study.space.space import Point
 
-FORMAT = 2
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE designs (
@@ -148,15 +147,13 @@ def _create(connection: sqlite3.Connection, about: Mapping[str, str]) -> None:
     with connection:
         for statement in filter(str.strip, _TABLES.split(";")):
             connection.execute(statement)
-        rows = [("format", str(FORMAT)), *about.items()]
-        connection.executemany("INSERT INTO about VALUES (?, ?)", rows)
+        connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
 
 
 def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]) -> None:
     """Refuses a study whose designs would not be those of this exploration."""
     there = dict(connection.execute("SELECT name, value FROM about"))
-    wanted = {"format": str(FORMAT), **about}
-    different = [name for name in wanted if there.get(name) != wanted[name]]
+    different = [name for name in about if there.get(name) != about[name]]
     if different:
         raise UsageError(
             f"{path}: belongs to another exploration ({', '.join(different)} differ); "

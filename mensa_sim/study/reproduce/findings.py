@@ -22,7 +22,7 @@ MOST = 3
 How = Literal["run", "joint runs", "mean", "reading"]
 """One change run or priced anew, several at once, another mean of the same runs, or other words counted anew."""
 
-WORDS: Mapping[How, str] = {
+HOW: Mapping[How, str] = {
     "run": "one change",
     "reading": "another reading of its words",
     "mean": "another mean",
@@ -70,14 +70,14 @@ class Deviation:
         """How far the named mechanisms go, in words."""
         if not self.closers:
             return f"not explained: none of {self.tried} changes that touch it closes a tenth of the distance"
-        for how, words in WORDS.items():
+        for how, words in HOW.items():
             chosen = [closer for closer in self.closers if closer.how == how]
             if any(within_tolerance(closer.value / self.row.figure.value) for closer in chosen):
                 return f"closed by {words}, of {self.tried} tried"
             if any(closer.closed > 1 for closer in chosen):
                 return f"spanned by {words}, of {self.tried} tried"
         best = max(self.closers, key=lambda closer: closer.closed)
-        return f"explained in part: {best.closed:.0%} closed by {WORDS[best.how]}, the most of {self.tried} tried"
+        return f"explained in part: {best.closed:.0%} closed by {HOW[best.how]}, the most of {self.tried} tried"
 
 
 def deviations(rows: tuple[Row, ...], runs: Runs) -> tuple[Deviation, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.inference import simulate_in_turn
@@ -24,9 +25,6 @@ IN_FLIGHT = 4
 
 REQUESTS = 12
 """Inferences of the closed loop."""
-
-HOST = "host"
-"""The resource whose energy the board's is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.study.reproduce.outcome import HOST, Outcome
+from mensa_sim.study.reproduce.outcome import Outcome
 
 Factors = Mapping[tuple[str, str], float]
 """What each resource's component is multiplied by; absent means 1."""

@@ -12,7 +12,7 @@ from mensa_sim.study.reproduce.workers import ModelOutcomes
 from mensa_sim.workload.families.paper import share_inside
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
-TOLERANCE = 0.15
+AGREEMENT_TOLERANCE = 0.15
 """A figure further off than this has its mechanism named."""
 
 MAIN = "main"
@@ -72,15 +72,15 @@ class Row:
         if ratio is None:
             return None
         if self.figure.unit == "fraction_at_most":
-            return ratio <= 1 + TOLERANCE
+            return ratio <= 1 + AGREEMENT_TOLERANCE
         if self.figure.unit == "fraction_at_least":
-            return ratio >= 1 - TOLERANCE
+            return ratio >= 1 - AGREEMENT_TOLERANCE
         return within_tolerance(ratio)
 
 
 def within_tolerance(ratio: float) -> bool:
     """Whether ours over the paper's is near enough to 1, on either side."""
-    return 1 - TOLERANCE <= ratio <= 1 / (1 - TOLERANCE)
+    return 1 - AGREEMENT_TOLERANCE <= ratio <= 1 / (1 - AGREEMENT_TOLERANCE)
 
 
 def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: str = MAIN) -> Row:

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mensa_sim.arrays import Floats
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.study.reproduce.experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors
 from mensa_sim.study.reproduce.table import Runs
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES, PriceChoice, Setting
-
-Floats = NDArray[np.float64]
 
 RECURRENT_SHARE = (5 / 24, 13 / 24)
 """LSTMs and transducers among the models: the paper's mix is inferred as 8 of 24."""

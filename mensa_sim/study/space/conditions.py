@@ -13,11 +13,11 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 
-MAX_CHARACTERS = 1000
+MAX_CONDITION_CHARACTERS = 1000
 
 Value = int | float | bool | str
 
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+_OPERATIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -64,8 +64,8 @@ def parse_condition(text: str) -> Condition:
     >>> parse_condition("area_mm2 <= 15 and accelerators.pascal.clock_hz in [1, 2]").names
     ('area_mm2', 'accelerators.pascal.clock_hz')
     """
-    if len(text) > MAX_CHARACTERS:
-        raise UsageError(f"condition {text[:40]!r}...: longer than {MAX_CHARACTERS} characters")
+    if len(text) > MAX_CONDITION_CHARACTERS:
+        raise UsageError(f"condition {text[:40]!r}...: longer than {MAX_CONDITION_CHARACTERS} characters")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         names = tuple(dict.fromkeys(_names(tree, text)))
@@ -86,7 +86,7 @@ def _names(node: ast.expr, text: str) -> Iterator[str]:
                 yield from _names(part, text)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield from _names(operand, text)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
             yield from _names(left, text)
             yield from _names(right, text)
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
@@ -132,7 +132,7 @@ def _value(node: ast.expr, value_of: Callable[[str], Value]) -> Any:
         case ast.UnaryOp(operand=operand):
             return -_number(_value(operand, value_of))
         case ast.BinOp(left=left, op=op, right=right):
-            return _ARITHMETIC[type(op)](_number(_value(left, value_of)), _number(_value(right, value_of)))
+            return _OPERATIONS[type(op)](_number(_value(left, value_of)), _number(_value(right, value_of)))
         case ast.Compare(left=left, ops=ops, comparators=others):
             values = [_value(part, value_of) for part in (left, *others)]
             return all(

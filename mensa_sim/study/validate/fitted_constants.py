@@ -45,7 +45,7 @@ def _host(field: str) -> Reader:
     return lambda system: float(getattr(system.host, field))
 
 
-READERS: dict[str, Reader] = {
+CONSTANT_READERS: dict[str, Reader] = {
     "parameter_store.bus_bytes_per_cycle": lambda system: _store(system).bus_bytes_per_cycle,
     "parameter_store.layer_cycles": lambda system: float(_store(system).layer_cycles),
     "memory efficiency": _memory,
@@ -88,7 +88,7 @@ _FITS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 def fitted_constants(load: Callable[[str], System]) -> tuple[FittedConstant, ...]:
     """Every fitted constant with the value that its spec has now."""
     return tuple(
-        FittedConstant(system=system, name=name, value=READERS[name](load(system)), rows=rows, others=others)
+        FittedConstant(system=system, name=name, value=CONSTANT_READERS[name](load(system)), rows=rows, others=others)
         for system, names, rows, others in _FITS
         for name in names
     )

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from mensa_sim.io.shipped import is_file
+from mensa_sim.io.shipped import PACKAGE, is_file
 from mensa_sim.workload.importers.reference import ModelReference, Source
-
-_PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
@@ -54,7 +52,7 @@ def project_modules(reference: ModelReference) -> list[Path]:
     found = []
     for name, module in sorted(sys.modules.items()):
         path = _file_of(module)
-        if path is None or name == "__main__" or path.is_relative_to(_PACKAGE):
+        if path is None or name == "__main__" or path.is_relative_to(PACKAGE):
             continue
         if name in own or not any(path.is_relative_to(folder) for folder in installed):
             found.append(path)

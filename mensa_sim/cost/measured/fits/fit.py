@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
     TILES,
-    Floats,
     Form,
     Model,
     Shapes,

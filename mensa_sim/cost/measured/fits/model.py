@@ -18,9 +18,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel
 
-Floats = NDArray[np.float64]
 Form = Literal["product", "vector", "sequence"]
 
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {

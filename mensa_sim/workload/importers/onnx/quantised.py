@@ -52,7 +52,7 @@ _CONTRIBUTED: Mapping[str, IntegerForm] = {
 _SUM_BITS = 32
 """Bits of a sum of products that is left in integers."""
 
-_CASTS = ("QuantizeLinear", "DequantizeLinear")
+CASTS = ("QuantizeLinear", "DequantizeLinear")
 _BITS_OF_QUANT = 3
 """Where the `Quant` operator of QONNX says its width."""
 
@@ -99,7 +99,7 @@ def _widths(model: OnnxModel) -> dict[str, int]:
 
 
 def _is_cast(node: Any) -> bool:
-    if node.op_type in _CASTS:
+    if node.op_type in CASTS:
         return is_standard(node) or node.domain == _MICROSOFT
     return _is_quant(node)
 

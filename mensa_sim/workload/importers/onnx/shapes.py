@@ -18,12 +18,11 @@ from mensa_sim.workload.importers.onnx.model import (
     onnx_package,
 )
 from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
-from mensa_sim.workload.importers.onnx.quantised import in_float_form, take_casts_out
+from mensa_sim.workload.importers.onnx.quantised import CASTS, in_float_form, take_casts_out
 from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
-_CASTS = ("QuantizeLinear", "DequantizeLinear")
 _SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization")
 """Operators that onnx (1.23) infers no shape of: they are functions, and keep that of their first input."""
 
@@ -116,7 +115,7 @@ def _computed(node: Any, model: OnnxModel) -> list[Any] | None:
     """The outputs of a node all of whose inputs are integers or single numbers; none where it is not one."""
     names = [name for name in node.input if name]
     known = [model.constants.get(name) for name in names]
-    if not names or not is_standard(node) or node.op_type in (*_RANDOM, *_CASTS, *CONTROL_FLOW):
+    if not names or not is_standard(node) or node.op_type in (*_RANDOM, *CASTS, *CONTROL_FLOW):
         return None
     if not all(constant is not None and _is_shape_like(constant) for constant in known):
         return None

@@ -1,0 +1,7 @@
+"""What an array of numpy holds, for annotations."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
