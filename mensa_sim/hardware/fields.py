@@ -1,8 +1,13 @@
-"""Changing single fields of a system before it is checked: `--set accelerators.pascal.clock_hz=1000000000`."""
+"""Dotted names of fields of a system, and changing such a field before it is checked.
+
+`--set`, the `set` of a system's file, the parameters and conditions of design spaces, experiments and fitted constants
+name fields so: `accelerators.pascal.clock_hz`, `memories.lpddr4.efficiency`, `technology.vdd_v`, `links.0.latency_ps`.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.files import MAX_DEPTH
@@ -11,7 +16,25 @@ from mensa_sim.lookup import nearest, unknown_name
 Raw = dict[str, Any]
 
 
-def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
+Parts = tuple[str, ...]
+"""A dotted name, cut at its dots."""
+
+_AS_IN = "as in accelerators.pascal.clock_hz"
+
+
+def parts_of(name: str, shown: str) -> Parts:
+    """A dotted name cut at its dots; `shown` is what a message calls it.
+
+    >>> parts_of("accelerators.pascal.clock_hz", "--set")
+    ('accelerators', 'pascal', 'clock_hz')
+    """
+    parts = tuple(part.strip() for part in name.split("."))
+    if not all(parts):
+        raise UsageError(f"{shown}: {name!r} is no name of a field; write it {_AS_IN}")
+    return parts
+
+
+def parse_override(text: str) -> tuple[Parts, Any]:
     """The field and the value of `FIELD=VALUE`; a value that is not JSON is text.
 
     >>> parse_override("accelerators.pascal.clock_hz=1000000000")
@@ -20,10 +43,44 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     (('technology', 'sram_cell'), 'itrs-hp')
     """
     name, equals, value = text.partition("=")
-    parts = tuple(part.strip() for part in name.split("."))
-    if not equals or not all(parts):
-        raise UsageError(f"--set {text}: write FIELD=VALUE, as in accelerators.pascal.clock_hz=1000000000")
-    return parts, _value(value.strip())
+    if not equals:
+        raise UsageError(f"--set {text}: write FIELD=VALUE, {_AS_IN}=1000000000")
+    return parts_of(name, f"--set {text}"), _value(value.strip())
+
+
+Owner = Literal["system", "accelerator", "placing", "technology"]
+"""Whose file a field stands in; of `placing`, the memory that the system's file hangs an accelerator on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPlace:
+    """Where a dotted name leads: a file, and the way inside it."""
+
+    owner: Owner
+    accelerator: str | None = None
+    """The one whose field or technology it is; none for the system, and for the technology of all accelerators."""
+    inside: Parts
+
+
+def place_of(parts: Parts, shown: str) -> FieldPlace:
+    """Where a dotted name leads; `UsageError` where it names a whole accelerator or technology.
+
+    >>> place_of(("accelerators", "pascal", "technology", "sram_cell"), "--set")
+    FieldPlace(owner='technology', accelerator='pascal', inside=('sram_cell',))
+    """
+    match parts:
+        case ("technology", _, *_):
+            return FieldPlace(owner="technology", inside=parts[1:])
+        case ("accelerators", name, "technology", _, *_):
+            return FieldPlace(owner="technology", accelerator=name, inside=parts[3:])
+        case ("accelerators", name, "memory"):
+            return FieldPlace(owner="placing", accelerator=name, inside=("memory",))
+        case ("accelerators", name, _, *_):
+            return FieldPlace(owner="accelerator", accelerator=name, inside=parts[2:])
+        case ("accelerators", *_) | ("technology",):
+            raise UsageError(f"{shown}: name one field, {_AS_IN}")
+        case _:
+            return FieldPlace(owner="system", inside=parts)
 
 
 def _value(text: str) -> Any:
@@ -52,7 +109,7 @@ def _refuse_constant(text: str) -> Any:
     raise UsageError(f"--set: {text} is not a finite number")
 
 
-def set_field(data: Any, parts: tuple[str, ...], value: Any, shown: str) -> None:
+def set_field(data: Any, parts: Parts, value: Any, shown: str) -> None:
     """Sets one field of plain data in place.
 
     Missing mappings on the way are made, so that an optional block can be given field by field: the gate refuses
@@ -74,7 +131,7 @@ def set_field(data: Any, parts: tuple[str, ...], value: Any, shown: str) -> None
         data[last] = value
 
 
-def _step(data: Any, part: str, way: tuple[str, ...], shown: str) -> Any:
+def _step(data: Any, part: str, way: Parts, shown: str) -> Any:
     if isinstance(data, list):
         return data[_index(data, part, shown)]
     if isinstance(data, dict):
@@ -94,6 +151,26 @@ def _is_constant(data: Any) -> bool:
     return isinstance(data, dict) and {"value", "source"} <= set(data)
 
 
+MISSING: Any = object()
+"""What `field_at` finds where there is nothing."""
+
+
+def field_at(data: Any, parts: Parts) -> Any:
+    """What stands at a dotted name in plain data, or `MISSING`.
+
+    >>> field_at({"links": [{"latency_ps": 7}]}, ("links", "0", "latency_ps")), field_at({}, ("host",)) is MISSING
+    (7, True)
+    """
+    for part in parts:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and part.isdecimal() and int(part) < len(data):
+            data = data[int(part)]
+        else:
+            return MISSING
+    return data
+
+
 def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: Iterable[str]) -> None:
     """Applies in place, in order, the `FIELD=VALUE` texts that name fields of the system or of an accelerator.
 
@@ -101,21 +178,18 @@ def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: 
     `accelerators.NAME.FIELD` is a field of one accelerator, or `memory`, the memory it hangs on.
     """
     for text in overrides:
-        parts, value = parse_override(text)
         shown = f"--set {text}"
-        match parts:
-            case ("technology", _, *_) | ("accelerators", _, "technology", _, *_):
-                continue
-            case ("accelerators", name, "memory"):
-                _named(accelerators, name, shown)
-                system["accelerators"][list(accelerators).index(name)]["memory"] = value
-            case ("accelerators", name, first, *rest):
-                set_field(_named(accelerators, name, shown), (first, *rest), value, shown)
-            case ("memories", name, _, *_) if _misspelled(name, system["memories"]):
-                raise UsageError(f"{shown}: {unknown_name(name, system['memories'], 'memory')}")
-            case ("accelerators", *_) | ("technology",):
-                raise UsageError(f"{shown}: name one field, as in accelerators.pascal.clock_hz=1000000000")
-            case _:
+        parts, value = parse_override(text)
+        place = place_of(parts, shown)
+        own = accelerators if place.accelerator is None else _named(accelerators, place.accelerator, shown)
+        match place.owner:
+            case "placing":
+                system["accelerators"][list(accelerators).index(str(place.accelerator))]["memory"] = value
+            case "accelerator":
+                set_field(own, place.inside, value, shown)
+            case "system":
+                if parts[0] == "memories" and len(parts) > 2 and _misspelled(parts[1], system["memories"]):
+                    raise UsageError(f"{shown}: {unknown_name(parts[1], system['memories'], 'memory')}")
                 set_field(system, parts, value, shown)
 
 
@@ -125,14 +199,22 @@ def override_technologies(technologies: Mapping[str, Raw], overrides: Iterable[s
     `technology.FIELD` is a field of all of them, `accelerators.NAME.technology.FIELD` of one.
     """
     for text in overrides:
-        parts, value = parse_override(text)
         shown = f"--set {text}"
-        match parts:
-            case ("technology", first, *rest):
-                for technology in technologies.values():
-                    set_field(technology, (first, *rest), value, shown)
-            case ("accelerators", name, "technology", first, *rest):
-                set_field(_named(technologies, name, shown), (first, *rest), value, shown)
+        parts, value = parse_override(text)
+        place = place_of(parts, shown)
+        if place.owner == "technology":
+            name = place.accelerator
+            for technology in technologies.values() if name is None else [_named(technologies, name, shown)]:
+                set_field(technology, place.inside, value, shown)
+
+
+def holds_place(system: Raw, accelerators: Iterable[str], text: str) -> bool:
+    """Whether a system has what a `FIELD=VALUE` text speaks of: that accelerator, memory, link or block of its file."""
+    parts, _ = parse_override(text)
+    place = place_of(parts, f"--set {text}")
+    if place.owner != "system":
+        return place.accelerator is None or place.accelerator in accelerators
+    return field_at(system, parts[: 2 if parts[0] in ("memories", "links") else 1]) not in (MISSING, None)
 
 
 def _named(table: Mapping[str, Raw], name: str, shown: str) -> Raw:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
-from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, set_field
+from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.pe_array import PeArray
@@ -185,7 +185,8 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
             continue
         name, data = read_accelerator(where).name, read_mapping(where)
         for dotted, value in entry.set.items():
-            set_field(data, tuple(dotted.split(".")), value, f"{path}: accelerators[{index}].set")
+            shown = f"{path}: accelerators[{index}].set"
+            set_field(data, parts_of(dotted, shown), value, shown)
         if entry.set:
             name = validated_accelerator(data, _label(where, entry.set)).name
         if name in found:

@@ -250,3 +250,10 @@ def test_a_study_of_another_space_or_in_use_or_damaged_is_refused(
 def test_a_space_that_is_not_there_is_a_fault_of_the_call(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such file"):
         explore(tmp_path / "nothing.yaml", folder=tmp_path / "out")
+
+
+def test_a_setting_of_a_shared_technology_holds_on_the_references_too(tmp_path: Path) -> None:
+    setting = "technology.mac_pj_8_bit=1.6"
+    found = searched(write_space(tmp_path), tmp_path / "out", trials=1, overrides=(setting,))
+    alone = api.run(tmp_path / "tiny.yaml", system="edge_tpu", overrides=[setting]).main
+    assert found.references[0].objectives["energy_pj"] == alone.energy_pj

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named, product_shown
+from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
@@ -49,6 +50,7 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
             }
             for name, system in result.systems.items()
         ],
+        **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
@@ -110,13 +112,15 @@ def compare_tables(result: CompareResult) -> RenderableType:
         table.add_column(name, justify="right", overflow="fold")
     for row in _rows(result):
         table.add_row(*row)
-    return Group(table, *_best(result), *caveats_text(*(system.caveats for system in result.systems.values())))
+    return Group(table, *_notes(result))
 
 
-def _best(result: CompareResult) -> list[str]:
-    """What the best schedule would give, for each system whose schedule is far from it."""
-    baseline = result.systems[result.baseline]
-    return [f"{name}, {text}" for name, system in result.systems.items() for text in best_text(system, baseline)]
+def _notes(result: CompareResult) -> list[str]:
+    """What the best schedule would give where one is far from it, what was set where, and the caveats."""
+    systems, baseline = result.systems, result.systems[result.baseline]
+    best = [f"{name}, {text}" for name, system in systems.items() for text in best_text(system, baseline)]
+    caveats = caveats_text(*(system.caveats for system in systems.values()))
+    return [*best, *changes_text(result.changes, list(systems)), *caveats]
 
 
 def compare_html(result: CompareResult) -> str:
@@ -130,8 +134,7 @@ def compare_html(result: CompareResult) -> str:
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
             table_block(("", *names), _rows(result), numeric=names),
-            *map(paragraph, _best(result)),
-            *map(paragraph, caveats_text(*(system.caveats for system in result.systems.values()))),
+            *map(paragraph, _notes(result)),
             figures_block(
                 [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]
             ),

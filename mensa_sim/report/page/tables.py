@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
@@ -23,6 +24,7 @@ def run_tables(result: RunResult) -> RenderableType:
         optimality_text(main.optimality),
         *best_text(main, result.baseline),
         coverage_text(main.coverage, main.coverage_shares),
+        *changes_text(result.changes, (main.system, result.baseline.system)),
         *caveats_text(main.caveats, result.baseline.caveats),
     )
 

@@ -2,6 +2,7 @@
 
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.cards import Card, cards_block
+from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.figure import most_of
 from mensa_sim.report.page.page import (
@@ -43,7 +44,13 @@ def report_html(result: RunResult) -> str:
             _layer_table(main),
             heading("What was understood, and what is assumed"),
             paragraph(coverage_text(main.coverage, main.coverage_shares)),
-            list_block([*run_assumptions(main), *caveats_text(main.caveats, result.baseline.caveats)]),
+            list_block(
+                [
+                    *changes_text(result.changes, (main.system, result.baseline.system)),
+                    *run_assumptions(main),
+                    *caveats_text(main.caveats, result.baseline.caveats),
+                ]
+            ),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )

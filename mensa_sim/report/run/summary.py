@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components, ratios
 
 LAYER_FIELDS = (
@@ -43,6 +44,7 @@ def summary(result: RunResult) -> dict[str, object]:
             "energy_pj": result.baseline.energy_pj,
         },
         "ratios": asdict(result.ratios),
+        **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),

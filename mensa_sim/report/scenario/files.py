@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -24,6 +25,7 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
         _loads(result.main),
         Text(),
         _totals(result),
+        *changes_text(result.changes, (result.main.system, result.baseline.system)),
         *caveats_text(result.main.caveats, result.baseline.caveats),
     )
 
@@ -117,6 +119,7 @@ def scenario_json(result: ScenarioResult) -> str:
             }
         ),
         "ratios": present({"energy_efficiency": result.energy_efficiency}),
+        **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),

@@ -1,6 +1,7 @@
 """report.html of a scenario: who meets deadlines, who waits, what it costs, and the slowest request."""
 
 from mensa_sim.report.page.cards import Card, cards_block
+from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
@@ -30,7 +31,13 @@ def scenario_html(result: ScenarioResult) -> str:
             heading("The whole run over time"),
             drawn_block(figures, "power", "bandwidth", "buffers"),
             heading("What is assumed"),
-            list_block([*_assumptions(main), *caveats_text(main.caveats, result.baseline.caveats)]),
+            list_block(
+                [
+                    *changes_text(result.changes, (main.system, result.baseline.system)),
+                    *_assumptions(main),
+                    *caveats_text(main.caveats, result.baseline.caveats),
+                ]
+            ),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )

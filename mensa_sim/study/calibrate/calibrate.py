@@ -15,6 +15,7 @@ from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.fields import parts_of, place_of
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.io.atomic import write_atomically
@@ -181,12 +182,12 @@ def _dtype(table: TimingTable, dtype: str | None) -> str:
 
 def _value(spec: str, system: System, field: str) -> float:
     """The number that a field holds now."""
-    parts = field.split(".")
+    place = place_of(parts_of(field, "--field"), f"--field {field}")
     here: Any
-    if parts[0] == "accelerators" and len(parts) > 2 and parts[1] == system.accelerators[0].name:
-        here, parts = system.accelerators[0].spec, parts[2:]
-    elif parts[0] == "memories" and len(parts) > 2 and parts[1] in system.memories:
-        here, parts = system.memories[parts[1]], parts[2:]
+    if place.owner == "accelerator" and place.accelerator == system.accelerators[0].name:
+        here, parts = system.accelerators[0].spec, place.inside
+    elif place.inside[0] == "memories" and len(place.inside) > 2 and place.inside[1] in system.memories:
+        here, parts = system.memories[place.inside[1]], place.inside[2:]
     else:
         raise UsageError(
             f"--field {field}: use accelerators.{system.accelerators[0].name}.FIELD or memories.NAME.FIELD of {spec}"

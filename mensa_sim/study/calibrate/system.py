@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mensa_sim.hardware.fields import parts_of, place_of, set_field
 from mensa_sim.io.files import read_mapping
 from mensa_sim.io.shipped import find, shipped_files
 
@@ -19,12 +20,12 @@ def calibrated_system(spec: str, fitted: Mapping[str, tuple[float, float]], said
     for entry in data["accelerators"]:
         entry["spec"] = os.path.relpath(path.parent / entry["spec"], beside)
     for field, (_, new) in fitted.items():
-        parts = field.split(".")
-        if parts[0] == "memories":
-            data["memories"][parts[1]][".".join(parts[2:])] = new
+        place = place_of(parts_of(field, "--field"), f"--field {field}")
+        if place.owner == "system":
+            set_field(data, place.inside, new, f"--field {field}")
         else:
             entry = data["accelerators"][0]
-            entry["set"] = {**entry.get("set", {}), ".".join(parts[2:]): new}
+            entry["set"] = {**entry.get("set", {}), ".".join(place.inside): new}
     data["name"] = f"{data['name']}_calibrated"
     data["source"] = "; ".join(text for text in (str(data.get("source", "")).strip(), said) if text)
     return data

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.command import choices_of, command_of, override_texts
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import baseline_goal
 from mensa_sim.study.run.provenance import input_hashes, versions
@@ -32,6 +33,8 @@ class CompareResult:
     inputs: Mapping[str, str]
     choices: Mapping[str, object] = field(default_factory=dict)
     """Every option that is not a default."""
+    changes: tuple[HeldSetting, ...] = ()
+    """Which setting holds on which systems."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 
@@ -54,14 +57,16 @@ def compare(request: CompareRequest) -> CompareResult:
     if any(system in request.systems[:index] for index, system in enumerate(request.systems)):
         raise UsageError("--systems: one stands there twice")
     check_seed(request.seed)
-    systems = [system_given(system, request.overrides) for system in request.systems]
+    held = held_overrides(override_texts(request.overrides), request.systems)
+    systems = [system_given(*each) for each in zip(request.systems, held, strict=True)]
+    labels = _labels(request.systems, systems)
     goals = [goal_asked(request, each) for each in systems]
     own = [baseline_goal(*pair) for pair in zip(systems, goals, strict=True)]
     graph = graph_given(request)
     memo = PriceMemo()
     found = {
         name: evaluate(graph, system, goal, seed=request.seed, memo=memo, beside_best=True)
-        for name, system, goal in zip(_labels(request.systems, systems), systems, own, strict=True)
+        for name, system, goal in zip(labels, systems, own, strict=True)
     }
     return CompareResult(
         workload=graph.name,
@@ -71,6 +76,7 @@ def compare(request: CompareRequest) -> CompareResult:
         versions=versions(),
         inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),
         choices=choices_of(request),
+        changes=changes_of(list(zip(labels, held, strict=True))),
         command=command_of("compare", request),
     )
 

@@ -49,7 +49,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     checked = check_space(space, overrides)
     prices = folder / PRICES
     shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
-    setup = setup_of(checked, allow_code=request.allow_code, cache=request.cache, prices=shared)
+    setup = setup_of(checked, overrides, allow_code=request.allow_code, cache=request.cache, prices=shared)
     identity = identity_of(setup, overrides)
     study = open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)
     try:

@@ -5,19 +5,22 @@ from pathlib import Path
 
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.files import load_system, system_files
+from mensa_sim.hardware.overrides import shared_overrides
 from mensa_sim.io.shipped import find
 from mensa_sim.io.store import digest_of
 from mensa_sim.simulate.scenario.files import trace_files
 from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.run.provenance import versions
 from mensa_sim.study.space.check import CheckedSpace
-from mensa_sim.study.space.design import Base, read_base
+from mensa_sim.study.space.design import Base, assignments_of, read_base
 from mensa_sim.study.space.space import Space
 from mensa_sim.workload.graph_json import graph_to_data
 from mensa_sim.workload.load import load_workload, workload_files
 
 
-def setup_of(checked: CheckedSpace, *, allow_code: bool, cache: bool, prices: Path | None) -> Setup:
+def setup_of(
+    checked: CheckedSpace, overrides: Sequence[str], *, allow_code: bool, cache: bool, prices: Path | None
+) -> Setup:
     """The setup of a space's evaluations; `UsageError` for a workload, a stream's among them, or a reference."""
     space = checked.space
     names = [space.nearest(name) for name in space.file.workloads]
@@ -29,7 +32,7 @@ def setup_of(checked: CheckedSpace, *, allow_code: bool, cache: bool, prices: Pa
     return Setup(
         space=space,
         base=checked.base,
-        references=_references(space),
+        references=_references(space, overrides),
         graphs=tuple(data[name] for name in names),
         scenarios=checked.scenarios,
         stream_graphs={name: data[name] for name in of_streams},
@@ -43,18 +46,24 @@ def _stream_workloads(checked: CheckedSpace) -> list[str]:
     return list(dict.fromkeys(stream.workload for stream in streams))
 
 
-def _references(space: Space) -> tuple[Base, ...]:
-    """The systems beside the front, scheduled as their own files say, else as the space does."""
+def _references(space: Space, overrides: Sequence[str]) -> tuple[Base, ...]:
+    """The systems beside the front, scheduled as their own files say, else as the space does.
+
+    What `--set` changes of a technology that they share with the space's system changes for them too.
+    """
     try:
-        return tuple(_reference_base(space, space.nearest(name)) for name in space.file.references)
+        return tuple(_reference_base(space, space.nearest(name), overrides) for name in space.file.references)
     except MensaError as error:
         raise UsageError(f"{space.path}: references: {error}") from error
 
 
-def _reference_base(space: Space, name: str) -> Base:
-    if load_system(name).scheduling is not None:
-        return read_base(name)
-    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective)
+def _reference_base(space: Space, name: str, overrides: Sequence[str]) -> Base:
+    reference = load_system(name)
+    shared = shared_overrides(overrides, load_system(space.nearest(space.file.system)), reference)
+    fixed = assignments_of(shared)
+    if reference.scheduling is not None:
+        return read_base(name, fixed=fixed)
+    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective, fixed=fixed)
 
 
 def identity_of(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, system_files
+from mensa_sim.hardware.overrides import HeldSetting, changes_of, shared_overrides
 from mensa_sim.hardware.system import System
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
+from mensa_sim.study.run.request import RunRequest
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, refuse_unsupported, workload_files
 
@@ -46,6 +48,19 @@ def system_given(system: str | Path | System, overrides: Overrides = ()) -> Syst
             raise UsageError(f"{system.name} is loaded already: give the overrides to load_system")
         return system
     return load_system(str(system), overrides=texts)
+
+
+def sides_given(request: RunRequest) -> tuple[System, System, tuple[HeldSetting, ...]]:
+    """The system and the baseline of a request, and which setting holds on which.
+
+    A setting of a technology file that both use holds on both; a baseline that is at hand stays as it is.
+    """
+    texts = override_texts(request.overrides)
+    system, baseline = system_given(request.system, texts), system_given(request.baseline)
+    shared = () if isinstance(request.baseline, System) else shared_overrides(texts, system, baseline)
+    if shared:
+        baseline = system_given(request.baseline, shared)
+    return system, baseline, changes_of([(system.name, texts), (baseline.name, shared)])
 
 
 def workload_files_given(workload: object) -> tuple[Path, ...]:

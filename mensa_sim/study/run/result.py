@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import mixed_objectives, objective_named
@@ -197,6 +198,8 @@ class RunResult:
     """SHA-256 of each input file, by a name without absolute path."""
     choices: Mapping[str, object] = field(default_factory=dict)
     """Every option that is not a default."""
+    changes: tuple[HeldSetting, ...] = ()
+    """Which setting holds on the system, which on both."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 

@@ -16,7 +16,7 @@ from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.run.given import check_seed, graph_given, sides_given, system_files_given, workload_files_given
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
@@ -43,13 +43,13 @@ def run(request: RunRequest) -> RunResult:
     """One inference of a workload on a system and on the baseline."""
     seed = request.seed or 0
     check_seed(seed)
-    system = system_given(request.system, request.overrides)
-    baseline = system_given(request.baseline)
+    system, baseline, changes = sides_given(request)
     graph = graph_given(request)
     goal, beside = goals_of(request, system, baseline)
     return RunResult(
         main=evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=True),
         baseline=evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip),
+        changes=changes,
         versions=versions(),
         choices=choices_of(request),
         command=command_of("run", request),

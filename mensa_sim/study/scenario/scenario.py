@@ -7,6 +7,7 @@ from pathlib import Path
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
 from mensa_sim.io.shipped import find, is_file, shipped_files
@@ -19,7 +20,7 @@ from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.request.fields import options_of
-from mensa_sim.study.run.given import check_seed, system_files_given, system_given
+from mensa_sim.study.run.given import check_seed, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import RunRequest
@@ -68,6 +69,8 @@ class ScenarioResult:
     inputs: Mapping[str, str]
     choices: Mapping[str, object] = field(default_factory=dict)
     """Every option that is not a default."""
+    changes: tuple[HeldSetting, ...] = ()
+    """Which setting holds on the system, which on both."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 
@@ -85,8 +88,7 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
     refuse_for_scenarios(request)
     path = find("scenarios", str(request.workload))
     scenario = read_scenario(path)
-    system = system_given(request.system, request.overrides)
-    baseline = system_given(request.baseline)
+    system, baseline, changes = sides_given(request)
     graphs = {
         stream.workload: load_workload(
             stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
@@ -100,6 +102,7 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
     return ScenarioResult(
         main=scenario_on(pinned(scenario, graphs, request.pins), graphs, system, replace(goal, pins={})),
         baseline=scenario_on(without_places(scenario), graphs, baseline, beside),
+        changes=changes,
         versions=versions(),
         choices=choices_of(request),
         command=command_of("run", request),

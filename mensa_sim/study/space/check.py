@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from mensa_sim.errors import FileError, MensaError, UsageError
-from mensa_sim.hardware.fields import parse_override
+from mensa_sim.hardware.fields import MISSING, field_at, parts_of
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import OBJECTIVES
@@ -15,7 +15,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import HARDWARE, SearchObjective, Values, hardware_metrics, objectives_of
 from mensa_sim.study.explore.scenario import check_stream
 from mensa_sim.study.space.conditions import Condition, Value, parse_condition
-from mensa_sim.study.space.design import Base, Builder, Design, read_base
+from mensa_sim.study.space.design import Base, Builder, Design, assignments_of, read_base
 from mensa_sim.study.space.space import Point, Space, SpaceParameter, point_at
 
 TRIED = 2000
@@ -80,13 +80,13 @@ def _base(space: Space, overrides: Sequence[str]) -> Base:
     optional: set[str] = set()
     for parameter in space.parameters:
         for name, value in (pair for pairs in parameter.assignments for pair in pairs):
-            parts = name.split(".")
+            parts = parts_of(name, name)
             if parts[0] == "accelerators" and len(parts) <= 2:
                 entries = value if isinstance(value, list) else [value]
                 named = [entry for entry in entries if isinstance(entry, dict)]
                 specs |= {entry["spec"]: space.nearest(entry["spec"]) for entry in named if _names_spec(entry)}
                 optional |= {parts[1]} if len(parts) == 2 else {_own_name(entry, space) for entry in named}
-    fixed = [(".".join(parts), value) for parts, value in map(parse_override, overrides)]
+    fixed = assignments_of(overrides)
     try:
         base = read_base(
             space.nearest(space.file.system),
@@ -175,7 +175,7 @@ def _value_fault(space: Space, base: Base, builder: Builder, place: int, paramet
 
 def _acts(parameter: SpaceParameter, index: int, design: Design) -> bool:
     """Whether a value sets something in a design: fields of an accelerator that it has not do not count."""
-    fields = [name.split(".") for name, _ in parameter.assignments[index]]
+    fields = [parts_of(name, name) for name, _ in parameter.assignments[index]]
     return not fields or any(
         parts[0] != "accelerators" or len(parts) < 3 or parts[1] in design.entries for parts in fields
     )
@@ -247,14 +247,10 @@ class DesignValues:
 
     def _field(self, name: str) -> Value:
         design = self._design
-        here: object = {**design.system, "accelerators": {n: e.data for n, e in design.entries.items()}}
-        for part in name.split("."):
-            if isinstance(here, dict) and part in here:
-                here = here[part]
-            elif isinstance(here, list) and part.isdecimal() and int(part) < len(here):
-                here = here[int(part)]
-            else:
-                raise UsageError(f"a condition asks for {name}, which this design has not")
-        if not isinstance(here, int | float | str):
+        data = {**design.system, "accelerators": {n: e.data for n, e in design.entries.items()}}
+        found = field_at(data, parts_of(name, "conditions"))
+        if found is MISSING:
+            raise UsageError(f"a condition asks for {name}, which this design has not")
+        if not isinstance(found, int | float | str):
             raise UsageError(f"a condition asks for {name}, which is not one value")
-        return here
+        return found

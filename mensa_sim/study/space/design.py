@@ -14,7 +14,7 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
-from mensa_sim.hardware.fields import Raw, set_field
+from mensa_sim.hardware.fields import FieldPlace, Parts, Raw, parse_override, parts_of, place_of, set_field
 from mensa_sim.hardware.files import (
     SystemFile,
     assembled_system,
@@ -29,6 +29,7 @@ from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import read_mapping, validate
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
+from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.policies.registry import options_of
 from mensa_sim.study.run.scheduling import check_scheduling, goal_on
@@ -108,10 +109,10 @@ class Base:
         assigned = list(assignments)
         for name, value in assigned:
             if _is_structure(name):
-                self._restructure(design, name.split("."), value)
+                self._restructure(design, parts_of(name, name), value)
         for name, value in assigned:
             if not _is_structure(name):
-                self._set(design, tuple(name.split(".")), copy.deepcopy(value), name)
+                self._set(design, name, copy.deepcopy(value))
         _prune(design, self)
         known = options_of(design.scheduler)
         design.options = {name: value for name, value in design.options.items() if name in known}
@@ -122,8 +123,8 @@ class Base:
         specs = [self.specs, self.technologies, sorted(self.optional)]
         return json_line([self.design().identity(), specs], sort_keys=True)
 
-    def _restructure(self, design: Design, parts: list[str], value: Any) -> None:
-        if parts == ["accelerators"]:
+    def _restructure(self, design: Design, parts: Parts, value: Any) -> None:
+        if parts == ("accelerators",):
             if not isinstance(value, list) or not value:
                 raise UsageError("accelerators: must be a list of entries with spec and memory")
             design.entries = {}
@@ -144,45 +145,54 @@ class Base:
             raise UsageError(f"{shown}: must be a mapping with spec, memory and, if wanted, set")
         entry = Entry(data=copy.deepcopy(self.specs[value["spec"]]), memory=value["memory"])
         for name, changed in (value.get("set") or {}).items():
-            set_field(entry.data, tuple(name.split(".")), changed, f"{shown}.set.{name}")
+            set_field(entry.data, parts_of(name, f"{shown}.set"), changed, f"{shown}.set.{name}")
         return entry
 
-    def _set(self, design: Design, parts: tuple[str, ...], value: Any, shown: str) -> None:
+    def _set(self, design: Design, name: str, value: Any) -> None:
+        parts = parts_of(name, name)
         match parts:
             case ("scheduler",):
                 design.scheduler = value
             case ("objective",):
                 design.objective = value
             case ("scheduling", *_):
-                raise UsageError(f"{shown}: vary scheduler, scheduler.OPTION or objective")
+                raise UsageError(f"{name}: vary scheduler, scheduler.OPTION or objective")
             case ("scheduler", option):
                 design.options[option] = value
-            case ("technology", _, *_):
-                for entry in design.entries.values():
-                    entry.technology_changes.append((".".join(parts[1:]), value))
-            case ("accelerators", name, _, *_):
-                if name in design.entries:
-                    _set_accelerator(design.entries[name], parts[2:], value, shown)
-                elif name not in self.entries and name not in self.optional:
-                    raise UsageError(f"{shown}: no accelerator of this space is called {name!r}")
             case _:
-                set_field(design.system, parts, value, shown)
+                self._set_field(design, place_of(parts, name), value, name)
+
+    def _set_field(self, design: Design, place: FieldPlace, value: Any, shown: str) -> None:
+        name = place.accelerator
+        if place.owner == "system":
+            set_field(design.system, place.inside, value, shown)
+        elif name is None:
+            for entry in design.entries.values():
+                entry.technology_changes.append((".".join(place.inside), value))
+        elif name in design.entries:
+            _set_entry(design.entries[name], place, value, shown)
+        elif name not in self.entries and name not in self.optional:
+            raise UsageError(f"{shown}: {unknown_name(name, {*self.entries, *self.optional}, 'accelerator')}")
+
+
+def assignments_of(overrides: Iterable[str]) -> list[Assignment]:
+    """`FIELD=VALUE` texts as assignments."""
+    return [(".".join(parts), value) for parts, value in map(parse_override, overrides)]
 
 
 def _is_structure(name: str) -> bool:
     return name == "accelerators" or (name.startswith("accelerators.") and name.count(".") == 1)
 
 
-def _set_accelerator(entry: Entry, parts: tuple[str, ...], value: Any, shown: str) -> None:
-    match parts:
-        case ("memory",):
-            entry.memory = value
-        case ("technology", _, *_):
-            entry.technology_changes.append((".".join(parts[1:]), value))
-        case ("technology",) | ("name",):
-            raise UsageError(f"{shown}: cannot vary; vary accelerators.NAME with an entry of another spec")
-        case _:
-            set_field(entry.data, parts, value, shown)
+def _set_entry(entry: Entry, place: FieldPlace, value: Any, shown: str) -> None:
+    if place.owner == "placing":
+        entry.memory = value
+    elif place.owner == "technology":
+        entry.technology_changes.append((".".join(place.inside), value))
+    elif place.inside in (("technology",), ("name",)):
+        raise UsageError(f"{shown}: cannot vary; vary accelerators.NAME with an entry of another spec")
+    else:
+        set_field(entry.data, place.inside, value, shown)
 
 
 def _prune(design: Design, base: Base) -> None:
@@ -245,7 +255,7 @@ def technology_data(base: Base, key: TechnologyKey) -> Raw:
     path, changes = key
     data = copy.deepcopy(base.technologies[path])
     for name, value in json.loads(changes):
-        set_field(data, tuple(name.split(".")), value, f"technology.{name}")
+        set_field(data, parts_of(name, "technology"), value, f"technology.{name}")
     return data
 
 

@@ -1,0 +1,26 @@
+"""What was set on which system, for people and for scripts."""
+
+from collections.abc import Sequence
+
+from mensa_sim.hardware.overrides import HeldSetting
+
+
+def changes_text(changes: Sequence[HeldSetting], systems: Sequence[str]) -> tuple[str, ...]:
+    """One line for each setting: the systems of the result that it holds on.
+
+    >>> changes_text([HeldSetting(setting="technology.vdd_v=1", systems=("mensa_g",))], ["mensa_g", "edge_tpu"])
+    ('--set technology.vdd_v=1 holds on mensa_g alone',)
+    """
+    return tuple(f"--set {each.setting} holds on {_where(each.systems, systems)}" for each in changes)
+
+
+def _where(named: Sequence[str], systems: Sequence[str]) -> str:
+    if len(named) == 1 < len(systems):
+        return f"{named[0]} alone"
+    *before, last = named
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def changes_summary(changes: Sequence[HeldSetting]) -> dict[str, object]:
+    """The settings for summary.json: nothing where nothing was set."""
+    return {"changes": [{"set": each.setting, "systems": list(each.systems)} for each in changes]} if changes else {}
