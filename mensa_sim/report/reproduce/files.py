@@ -8,6 +8,7 @@ from mensa_sim.study.reproduce.agreement import Agreement
 from mensa_sim.study.reproduce.experiments import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
 from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.reproduce.populations import DrawnFigure
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
@@ -25,8 +26,11 @@ def reproduce_json(result: ReproduceResult) -> str:
 def reproduce_data(result: ReproduceResult) -> dict[str, object]:
     """The reproduction as plain JSON values in a fixed order."""
     return {
-        "rows": [_row(row) for row in result.rows if row.ours is not None],
+        "rows": [_row(row, result.drawn.get(row.figure.name)) for row in result.rows if row.ours is not None],
         "not_computed": [{**_name(row), "paper": row.figure.value, "reason": row.reason} for row in result.missing],
+        "statistics": [
+            {"name": each.name, "published": each.published, **_drawn(each.drawn)} for each in result.statistics
+        ],
         "deviations": [_deviation(each) for each in result.deviations],
         "agreements": [_agreement(each) for each in result.agreements],
         "statements": list(result.statements),
@@ -50,7 +54,7 @@ def _name(row: Row) -> dict[str, object]:
     }
 
 
-def _row(row: Row) -> dict[str, object]:
+def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
     ours = row.ours
     beside = {
         "geometric": ours.geometric if ours else None,
@@ -68,7 +72,12 @@ def _row(row: Row) -> dict[str, object]:
         "agrees": row.agrees,
         "count": row.models,
         **present(beside),
+        **({} if drawn is None else {"drawn": _drawn(drawn)}),
     }
+
+
+def _drawn(figure: DrawnFigure) -> dict[str, object]:
+    return {"median": figure.middle, "low": figure.low, "high": figure.high, "values": list(figure.values)}
 
 
 def _deviation(deviation: Deviation) -> dict[str, object]:

@@ -26,7 +26,15 @@ from mensa_sim.report.reproduce.figures import (
     throughput_roofline,
     utilization_figure,
 )
-from mensa_sim.report.reproduce.tables import DEFINITION, agreement_lines, bound_text, closer_text, number_text
+from mensa_sim.report.reproduce.tables import (
+    DEFINITION,
+    agreement_lines,
+    bound_text,
+    closer_text,
+    drawn_lines,
+    drawn_text,
+    number_text,
+)
 from mensa_sim.study.reproduce.experiment import SYSTEMS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
@@ -57,6 +65,7 @@ def reproduce_html(result: ReproduceResult) -> str:
             *(paragraph(text) for text in result.statements),
             heading("Every figure"),
             _figures_table(result),
+            *(paragraph(text) for text in drawn_lines(result)),
             tall,
             heading("What closes the distance"),
             paragraph(
@@ -79,10 +88,11 @@ def reproduce_html(result: ReproduceResult) -> str:
 def _figures_table(result: ReproduceResult) -> str:
     header = (
         "figure",
-        "ours",
         "paper",
         "tag",
+        "ours",
         "ratio",
+        "drawn",
         "geometric",
         "harmonic",
         "of sums",
@@ -104,10 +114,11 @@ def _figures_table(result: ReproduceResult) -> str:
         rows.append(
             (
                 row.figure.name,
-                number_text(means.arithmetic) if means else row.reason,
                 bound_text(row.figure.unit) + number_text(row.figure.value),
                 row.figure.tag,
+                number_text(means.arithmetic) if means else row.reason,
                 "" if row.ratio is None else f"{row.ratio:.2f}",
+                drawn_text(result.drawn.get(row.figure.name)),
                 *("" if value is None else number_text(value) for value in beside),
             )
         )

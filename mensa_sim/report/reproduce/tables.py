@@ -1,6 +1,6 @@
 """What `mensa-sim reproduce` prints: every figure beside the paper's, and what explains the distance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,6 +8,7 @@ from rich.table import Table
 from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.findings import Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
+from mensa_sim.study.reproduce.populations import DrawnFigure
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import AGREEMENT_TOLERANCE, Row
 
@@ -22,10 +23,11 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
     agreeing = sum(row.agrees is True for row in result.rows)
     computed = sum(row.ours is not None for row in result.rows)
     return Group(
-        figures_table(result.rows),
+        figures_table(result.rows, result.drawn),
         "",
         DEFINITION,
         f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
+        *drawn_lines(result),
         f"\n{agreeing} of {computed} figures come out within {AGREEMENT_TOLERANCE:.0%} of the paper's.",
         *(f"- {text}" for text in result.statements),
         "\nWhat closes the distance of the others, by a run or a count each (share of the distance closed):",
@@ -37,11 +39,11 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
     )
 
 
-def figures_table(rows: tuple[Row, ...]) -> Table:
-    """One row a figure."""
+def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Table:
+    """One row a figure; `drawn` by name, where populations were drawn."""
     table = Table(title="figures of the paper", title_justify="left", box=None, header_style="bold", pad_edge=False)
     table.add_column("figure", overflow="fold", ratio=1)
-    for column in ("ours", "paper", "tag", "ratio"):
+    for column in ("paper", "tag", "ours", "ratio", *(["drawn"] if drawn else [])):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row in rows:
@@ -49,8 +51,31 @@ def figures_table(rows: tuple[Row, ...]) -> Table:
             paper = f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}"
             mark = "agrees" if row.agrees else ""
             ours = number_text(row.ours.arithmetic)
-            table.add_row(row.figure.name, ours, paper, row.figure.tag, f"{row.ratio:.2f}", mark)
+            beside = [drawn_text(drawn.get(row.figure.name))] if drawn else []
+            table.add_row(row.figure.name, paper, row.figure.tag, ours, f"{row.ratio:.2f}", *beside, mark)
     return table
+
+
+def drawn_text(figure: DrawnFigure | None) -> str:
+    """Median and interval over populations; nothing where none gives the figure."""
+    if figure is None:
+        return ""
+    return f"{number_text(figure.middle)} [{number_text(figure.low)}, {number_text(figure.high)}]"
+
+
+def drawn_lines(result: ReproduceResult) -> Iterator[str]:
+    """What the populations are, and how many of the paper's figures they give."""
+    if not result.drawn:
+        return
+    known = [row.figure for row in result.rows if row.figure.name in result.drawn]
+    inside = sum(result.drawn[figure.name].holds(figure.value) for figure in known)
+    populations = len(next(iter(result.drawn.values())).values)
+    yield (
+        f"drawn: median and interval over {populations} populations of 24 models drawn from the paper's statistics of "
+        f"layers, gates and parameters; {inside} of {len(known)} figures of the paper lie in the interval."
+    )
+    for each in result.statistics:
+        yield f"  {each.name}: {drawn_text(each.drawn)}, published {number_text(each.published)}"
 
 
 def bound_text(unit: str) -> str:

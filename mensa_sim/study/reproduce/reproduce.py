@@ -5,16 +5,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
+from mensa_sim.hardware.system import System
 from mensa_sim.study.reproduce.agreement import Agreement, agreements
 from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, SYSTEMS
 from mensa_sim.study.reproduce.experiments import EXPERIMENTS, main_cases, with_prices
 from mensa_sim.study.reproduce.findings import Deviation, deviations, with_alternatives
 from mensa_sim.study.reproduce.paper import chosen_models, paper_figures
+from mensa_sim.study.reproduce.populations import (
+    DrawnFigure,
+    DrawnStatistic,
+    drawn_figures,
+    drawn_statistics,
+    drawn_tasks,
+)
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, row_of
-from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.load import workload_files
@@ -30,6 +38,10 @@ class ReproduceResult:
     """Under every set of choices that was run."""
     statements: tuple[str, ...]
     runs: Runs
+    drawn: Mapping[str, DrawnFigure]
+    """The figures by name on drawn populations."""
+    statistics: tuple[DrawnStatistic, ...]
+    """What those were drawn to have."""
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
     choices: Mapping[str, object] = field(default_factory=dict)
@@ -53,23 +65,33 @@ def reproduce(request: ReproduceRequest) -> ReproduceResult:
     cases = (*main_cases(), *(case for experiment in EXPERIMENTS for case in experiment.cases()))
     files = study_files(models, (*SYSTEMS, LARGE_BUFFER))
     finished = None if request.output is None else FinishedModels(Path(request.output), files)
+    populations = request.drawn_populations
+    drawn = drawn_tasks(populations)
     tasks = [ModelTask(model=model, cases=cases) for model in models]
-    ran = run_models(tasks, request.jobs, request.progress, finished)
-    runs = Runs(models=with_prices(ran))
-    rows = tuple(
-        with_alternatives(row_of(figure, runs, lambda name: system_of(name, ())), runs) for figure in paper_figures()
-    )
+    ran = run_models([*tasks, *drawn], request.jobs, request.progress, finished)
+    runs = Runs(models=with_prices(ran[: len(tasks)]))
+    by_seed: dict[int, list[ModelOutcomes]] = {seed: [] for seed in range(populations)}
+    for task, outcomes in zip(drawn, ran[len(tasks) :], strict=True):
+        by_seed[task.seed or 0].append(outcomes)
+    figures = paper_figures()
+    rows = tuple(with_alternatives(row_of(figure, runs, _system), runs) for figure in figures)
     return ReproduceResult(
         rows=rows,
         deviations=deviations(rows, runs),
         agreements=agreements(rows, runs),
         statements=statements(runs),
         runs=runs,
+        drawn=drawn_figures(figures, by_seed, _system),
+        statistics=drawn_statistics(populations),
         versions=versions(),
         inputs=input_hashes(files),
         choices=choices_of(request),
         command=command_of("reproduce", request),
     )
+
+
+def _system(name: str) -> System:
+    return system_of(name, ())
 
 
 def study_files(models: Sequence[str], systems: Sequence[str]) -> tuple[Path, ...]:

@@ -9,6 +9,9 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.fields import spelled
 
+POPULATIONS = 5
+"""How many are drawn unless a request says otherwise: a choice."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproduceRequest:
@@ -16,6 +19,8 @@ class ReproduceRequest:
 
     models: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("models",)))
     """Models or kinds (cnn, lstm, ...); repeatable. All 24."""
+    populations: int | None = field(default=None, metadata=spelled(minimum=0))
+    """Sets of 24 models drawn from the published statistics, beside the shipped ones; 5, or none with --models."""
     jobs: int = field(default=1, metadata=spelled(minimum=1, role="means", absent=os.cpu_count))
     """Worker processes; a command takes all cores unless told."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
@@ -26,5 +31,14 @@ class ReproduceRequest:
     def __post_init__(self) -> None:
         if isinstance(self.models, str):
             raise UsageError(f"models: {self.models!r} is a text; give a list of them")
+        if self.populations is not None and self.populations < 0:
+            raise UsageError(f"populations is {self.populations}, must not be negative")
         if self.jobs < 1:
             raise UsageError(f"jobs is {self.jobs}, must be at least 1")
+
+    @property
+    def drawn_populations(self) -> int:
+        """How many populations are drawn."""
+        if self.populations is not None:
+            return self.populations
+        return 0 if self.models else POPULATIONS

@@ -19,6 +19,7 @@ from mensa_sim.study.reproduce.paper import kind_of
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.population.draw import Population, draw_population
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class ModelTask:
 
     model: str
     cases: tuple[Case, ...]
+    seed: int | None = None
+    """Of the population that the model is drawn in; none for a shipped model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class ModelOutcomes:
 
 def run_model(task: ModelTask) -> ModelOutcomes:
     """All cases of one model that are for its kind."""
-    graph, kind = load_workload(task.model), kind_of(task.model)
+    graph, kind = _graph_and_kind(task)
     memo = PriceMemo()
     outcomes = tuple(
         outcome_of(stretched(graph, case.length), kind, case, system_of(case.system, case.overrides), memo)
@@ -60,6 +63,19 @@ def run_model(task: ModelTask) -> ModelOutcomes:
         coverage=graph.coverage,
         outcomes=outcomes,
     )
+
+
+def _graph_and_kind(task: ModelTask) -> tuple[LayerGraph, str]:
+    if task.seed is None:
+        return load_workload(task.model), kind_of(task.model)
+    drawn = {model.graph.name: model for model in population(task.seed).models}[task.model]
+    return drawn.graph, drawn.kind
+
+
+@lru_cache(maxsize=8)
+def population(seed: int) -> Population:
+    """A population, drawn once in each process."""
+    return draw_population(seed)
 
 
 @lru_cache(maxsize=512)

@@ -86,7 +86,7 @@ def draw_population(seed: int, statistics: Statistics | None = None, choices: Ch
     for kind, count in statistics.kinds.items():
         make = lookup(makers, kind, "kind of model")
         for number in range(count):
-            network = Network(f"{kind}_{number}")
+            network = Network(f"population_{seed}.{kind}_{number}")
             models.append(DrawnModel(kind=kind, graph=network.graph(make(network))))
     return Population(seed=seed, models=tuple(models))
 
