@@ -11,7 +11,7 @@ from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.report.reproduce.files import models_csv, reproduce_data, reproduce_json
 from mensa_sim.report.reproduce.page import reproduce_html
-from mensa_sim.study.reproduce.experiments import EXPERIMENTS
+from mensa_sim.study.reproduce.experiments.named import EXPERIMENTS
 from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, chosen_models, family_meant, kinds_meant, paper_figures
 from mensa_sim.study.reproduce.quantities import DEFINITIONS, means_of, paired_means

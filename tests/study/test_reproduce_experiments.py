@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, SYSTEMS, together
-from mensa_sim.study.reproduce.experiments import (
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, SYSTEMS, together
+from mensa_sim.study.reproduce.experiments.named import (
     EXPERIMENT_NAMED,
     EXPERIMENTS,
     PLAIN_READING,

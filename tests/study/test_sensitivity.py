@@ -9,7 +9,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
 from mensa_sim.report.sensitivity.page import sensitivity_html
-from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity.joint import draws_of
 from mensa_sim.study.sensitivity.request import SensitivityRequest

@@ -7,7 +7,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import COLOURS, SYMBOLS, looks, pattern
 from mensa_sim.report.page.figure import Figure, Trace, band, bar, figure, logarithmic, scatter, slanted
 from mensa_sim.report.reproduce.tables import number_text
-from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s
 from mensa_sim.study.reproduce.reproduce import ReproduceResult

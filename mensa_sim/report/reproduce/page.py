@@ -35,7 +35,7 @@ from mensa_sim.report.reproduce.tables import (
     drawn_text,
     number_text,
 )
-from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mensa_sim.study.reproduce.experiment import Experiment
-from mensa_sim.study.reproduce.experiments import EXPERIMENTS
+from mensa_sim.study.reproduce.experiments.experiment import Experiment
+from mensa_sim.study.reproduce.experiments.named import EXPERIMENTS
 from mensa_sim.study.reproduce.findings import in_experiment, touches
 from mensa_sim.study.reproduce.table import Row, Runs
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mensa_sim.study.reproduce.experiment import Experiment
-from mensa_sim.study.reproduce.experiments import EXPERIMENT_NAMED, EXPERIMENTS, OPTIMAL, PLAIN_READING
+from mensa_sim.study.reproduce.experiments.experiment import Experiment
+from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS, OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.quantities import Means, peak_macs_per_s
 from mensa_sim.study.reproduce.readings import Reading, readings
 from mensa_sim.study.reproduce.table import Row, Runs, row_of, within_tolerance

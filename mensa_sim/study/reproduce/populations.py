@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from mensa_sim.hardware.system import System
-from mensa_sim.study.reproduce.experiments import main_cases
+from mensa_sim.study.reproduce.experiments.named import main_cases
 from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.table import Runs, row_of
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, population

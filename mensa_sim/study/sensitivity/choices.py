@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
-from mensa_sim.study.reproduce.experiment import SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.scaling import multiplied
 from mensa_sim.study.run.placement import Goal
 

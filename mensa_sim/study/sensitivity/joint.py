@@ -10,7 +10,7 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.simulate.plan.options import FULL
-from mensa_sim.study.reproduce.experiment import RECURRENT, SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors
 from mensa_sim.study.reproduce.table import Runs

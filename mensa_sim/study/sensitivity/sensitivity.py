@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mensa_sim.study.reproduce.experiment import RECURRENT, SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import RECURRENT, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.paper import chosen_models
 from mensa_sim.study.reproduce.quantities import PAIRED, STEADY, means_of

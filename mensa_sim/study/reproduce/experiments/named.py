@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from mensa_sim.simulate.plan.options import PLAIN
-from mensa_sim.study.reproduce.experiment import LARGE_BUFFER, RECURRENT, SYSTEMS, Experiment, together
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECURRENT, SYSTEMS, Experiment, together
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.table import MAIN

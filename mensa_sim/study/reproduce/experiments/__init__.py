@@ -1,0 +1,1 @@
+"""Experiments: changes that show by which mechanism a figure differs."""
