@@ -88,6 +88,7 @@ def test_each_cause_says_what_it_is() -> None:
     """On one accelerator nothing overlaps nor waits; what the options allow is what is named."""
     plain = ran("edge_tpu", "residual_cnn", "optimal", PLAIN)
     assert plain.optimality.causes == ()
+    assert ran("coral_usb3", "small_cnn", "optimal", PLAIN).optimality.causes == ()
     early = {each.name: each for each in ran("edge_tpu", "residual_cnn", "optimal", FULL).optimality.causes}
     assert early[PREFETCH].latency_ps < 0
     kept = ran("edge_tpu", "residual_cnn", "optimal", Options(activations=True)).optimality.causes

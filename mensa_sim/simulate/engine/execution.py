@@ -136,9 +136,9 @@ class Execution:
 
     def _end_stage(self, now: int) -> None:
         moments_ps = self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now
-        sizes = self._head_bytes, self._body_bytes
+        head_bytes, body_bytes = self._head_bytes, self._body_bytes
         self._recorder.executed(
-            Done(self._accelerator, self._channel.name, self.request, self._stage, *sizes, moments_ps)
+            Done(self._accelerator, self._channel.name, self.request, self._stage, head_bytes, body_bytes, moments_ps)
         )
         if self._next == len(self._stages):
             self.running = False

@@ -59,8 +59,6 @@ class Server:
         """Pinned units whose parameters are there."""
         self._loaded_bytes = 0
         self._prefetch: Prefetch | None = None
-        self._free_bytes: int | None = 0
-        """Room beside the unit that runs; none where what streams passes by the buffer."""
         self._levels: tuple[int, int | None] = (0, None)
         self._idle = True
         """Nothing runs, nothing waits."""
@@ -110,11 +108,9 @@ class Server:
         variant = self._keep_output(request, unit, resident, incoming) or self._variant(unit, resident, incoming)
         request.missing[index] = -1
         request.begin_work(now)
+        early_bytes = self._take_prefetched(request, unit, variant)
         if self._options.prefetch:
-            self._free_bytes = self._room_beside(request, unit, variant)
-        early_bytes = self._take_prefetched(request, unit)
-        if self._options.prefetch:
-            self._start_prefetch(request, unit)
+            self._start_prefetch(request, unit, variant)
         levels = self._parameter_level(variant), variant.activation_bytes
         if levels != self._levels:
             self._levels = levels
@@ -156,7 +152,7 @@ class Server:
         self._follows = (request, unit.feeds)
         return variant
 
-    def _start_prefetch(self, request: Request, unit: PlannedUnit) -> None:
+    def _start_prefetch(self, request: Request, unit: PlannedUnit, variant: Variant) -> None:
         """Let the next unit's parameters come into the room that is left, behind everybody's demand."""
         if self._prefetch is not None:
             return
@@ -164,7 +160,13 @@ class Server:
         if then is None or (then[0].plan.name, then[1]) in self._loaded:
             return
         target = then[0].plan.units[then[1]]
-        size_bytes = self._room_for(then[0].plan, target, target.variants.streamed.prefetchable_bytes)
+        size_bytes = self._room_for(
+            (then[0].plan.name, then[1]),
+            target.variants.streamed.prefetchable_bytes,
+            unit,
+            (request.plan.name, unit.index),
+            variant,
+        )
         if size_bytes > 0:
             transfer = self._channel.prefetch(size_bytes)
             self._prefetch = Prefetch(plan=then[0].plan, unit=target, request=then[0], transfer=transfer)
@@ -181,7 +183,7 @@ class Server:
             return other, index
         return None if own is None else (request, own)
 
-    def _take_prefetched(self, request: Request, unit: PlannedUnit) -> int:
+    def _take_prefetched(self, request: Request, unit: PlannedUnit, variant: Variant) -> int:
         """Bytes of this unit's parameters that came early; those of another one stay if there is room."""
         prefetch = self._prefetch
         if prefetch is None:
@@ -192,7 +194,8 @@ class Server:
             self._record_prefetch(prefetch, size_bytes, request)
             return size_bytes
         size_bytes = prefetch.transfer.size_bytes
-        if self._room_for(prefetch.plan, prefetch.unit, size_bytes) < size_bytes:
+        key, here = (prefetch.plan.name, prefetch.unit.index), (request.plan.name, unit.index)
+        if self._room_for(key, size_bytes, unit, here, variant) < size_bytes:
             self._discard(prefetch)
         return 0
 
@@ -218,21 +221,17 @@ class Server:
             layer, start, end = prefetch.unit.layers[0], prefetch.transfer.start_ps, prefetch.transfer.end_ps
             self._recorder.record(Busy(self._channel.name, "prefetch", request, layer, start, end, size_bytes))
 
-    def _room_beside(self, request: Request, unit: PlannedUnit, variant: Variant) -> int | None:
-        """Room in the parameter buffer beside a unit that runs: what is kept for others that have not come is free."""
-        pinned = self._pinned
-        if pinned.room_bytes is None:
-            return None
-        key = request.plan.name, unit.index
-        coming = unit.parameter_bytes if key in pinned.units and key not in self._loaded else 0
-        open_bytes = max(0, pinned.size_bytes - self._loaded_bytes - coming)
-        return pinned.room_bytes + open_bytes - variant.parameter_bytes
+    def _room_for(self, key: UnitKey, size_bytes: int, running: PlannedUnit, here: UnitKey, variant: Variant) -> int:
+        """How many of these bytes of a unit's parameters have room beside one that runs: all where they will stay.
 
-    def _room_for(self, plan: Plan, unit: PlannedUnit, size_bytes: int) -> int:
-        """How many of these bytes of a unit's parameters have room beside what runs: all where they will stay."""
-        if self._free_bytes is None or (plan.name, unit.index) in self._pinned.units:
+        What is kept for others that have not come is free.
+        """
+        pinned = self._pinned
+        if pinned.room_bytes is None or key in pinned.units:
             return size_bytes
-        return min(size_bytes, self._free_bytes)
+        coming = running.parameter_bytes if here in pinned.units and here not in self._loaded else 0
+        open_bytes = max(0, pinned.size_bytes - self._loaded_bytes - coming)
+        return min(size_bytes, pinned.room_bytes + open_bytes - variant.parameter_bytes)
 
     def _parameter_level(self, variant: Variant) -> int:
         """What the buffer holds: a tensor that several units use once, and of a layer that streams at most the rest."""

@@ -40,20 +40,23 @@ def simulated_value(schedule: Schedule, measured: Metrics) -> float | None:
     return float(objective_named(schedule.objective).value(measured.energy_pj, measured.latency_ps))
 
 
-def causes_of(schedule: Schedule, problem: Problem, measured: Metrics, recorded: Sequence[Cause]) -> tuple[Cause, ...]:
+def causes_of(
+    schedule: Schedule, problem: Problem, measured: Metrics, recorded: Sequence[Cause], *, gated: bool
+) -> tuple[Cause, ...]:
     """The recorded causes with their static energy; they add up to what parts the simulation from the prediction.
 
     Overlap that the scheduler has foreseen, where its prediction lets branches overlap, is not counted again. What
-    a cut supply does not leak is the work of power gating.
+    a cut supply does not leak is the work of power gating, where any accelerator is `gated`.
     """
     prediction = schedule.prediction
     foreseen_ps = prediction.serial_ps - prediction.latency_ps
-    saved_pj = math.fsum(measured.static.by_component_pj.values()) - problem.static_pj_per_ps * measured.latency_ps
+    static_pj = math.fsum(measured.static.by_component_pj.values())
+    saved_pj = static_pj - problem.static_pj_per_ps * measured.latency_ps if gated else 0.0
     found = []
     for each in recorded:
         latency_ps = each.latency_ps + (foreseen_ps if each.name == OVERLAP else 0)
-        static_pj = problem.static_pj_per_ps * latency_ps + (saved_pj if each.name == GATING else 0.0)
-        found.append(Cause(name=each.name, latency_ps=latency_ps, energy_pj=each.energy_pj + static_pj))
+        drawn_pj = problem.static_pj_per_ps * latency_ps + (saved_pj if each.name == GATING else 0.0)
+        found.append(Cause(name=each.name, latency_ps=latency_ps, energy_pj=each.energy_pj + drawn_pj))
     return tuple(each for each in found if each.latency_ps or each.energy_pj)
 
 

@@ -103,7 +103,8 @@ def evaluate(
     watcher = CauseRecorder(costs)
     timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2, beside=watcher)
     measured, steady = (metrics(each, system, graph) for each in (timeline, second))
-    causes = causes_of(found, problem, measured, watcher.causes)
+    gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
+    causes = causes_of(found, problem, measured, watcher.causes, gated=gated)
     return SystemResult(
         workload=graph.name,
         system=system.name,
