@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.torch.trace import trace
+from mensa_sim.workload.importers.torch.export import quietly
+from mensa_sim.workload.importers.torch.trace import graph_of, trace
 
 HEADS, WIDTH = 2, 8
 
@@ -153,3 +154,61 @@ def test_a_loop_that_fills_a_tensor_row_by_row_writes_each_row_once(steps: int) 
     assert sum(each.output_bytes for each in copies) <= steps * 4
     assert graph["softmax"].input_bytes == steps * 4
     assert all(each.steps == steps for each in graph.layers if each.nest is not None)
+
+
+def written_by_hand(x: Tensor) -> Tensor:
+    """Views made before and after writes through others, in each of the ways in which they can meet."""
+    y = x * 2
+    rows, columns = y[1:3], y[:, 0]
+    first, second = y.chunk(2, 1)
+    rows.add_(1)
+    second[:, 1] = columns
+    first.mul_(columns[:, None])
+    return torch.cat([each.flatten() for each in (y, rows, first, second)])
+
+
+def test_writes_through_views_cost_no_more_than_their_functional_form() -> None:
+    class Writing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return written_by_hand(x.softmax(-1)).cumsum(-1)
+
+    with quietly():
+        program = torch.export.export(Writing(), (torch.zeros(6, 8),), strict=False)
+        functional_form = program.run_decompositions({})
+    in_place, without = graph_of(program, name="in_place"), graph_of(functional_form, name="functional")
+
+    def moved(graph: LayerGraph) -> dict[str, int]:
+        return {
+            "operations": sum(each.vector_ops for each in graph.layers),
+            "output": graph.layers[-1].model_output_bytes,
+            "copied": sum(each.output_bytes for each in graph.layers if each.operator == "copy"),
+        }
+
+    one, other = moved(in_place), moved(without)
+    strung_together = 6 * 8 + 2 * 8 + 2 * 6 * 4
+    written = 2 * 8 + 6 + 6 * 4
+    assert (one["operations"], one["output"]) == (other["operations"], other["output"])
+    assert strung_together + written <= one["copied"] <= other["copied"]
+    nodes = [node for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+    coverage = in_place.coverage
+    assert coverage.costed + coverage.fused + coverage.layout + coverage.unsupported == len(nodes)
+
+
+@pytest.mark.parametrize("copies", [1, 40])
+def test_tracing_takes_no_functional_form_of_a_program_that_writes_in_place(
+    copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Writing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            for at in range(copies):
+                y = functional.dropout(x * 2, 0.1, self.training, inplace=True)
+                y[:, at] = 0
+                x = torch.relu_(x + y)
+            return functional.rms_norm(x, (48,)).square().log_softmax(-1)
+
+    def refuse(*_: object) -> None:
+        pytest.fail("the whole program was taken apart, which takes as long as the export")
+
+    monkeypatch.setattr(torch.export.ExportedProgram, "run_decompositions", refuse)
+    graph = trace(Writing(), [torch.zeros(4, 48)], name="writing")
+    assert graph.coverage.unsupported == 0

@@ -10,7 +10,7 @@ from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
 from mensa_sim.workload.build.layers import LayerMaker
 from mensa_sim.workload.build.liveness import live
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor, narrower, numbered
+from mensa_sim.workload.build.operation import REPEATED, Operation, Role, Site, Tensor, narrower, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing
 from mensa_sim.workload.build.unrolling import fold_unrolled
 from mensa_sim.workload.build.updating import settle_updates
@@ -164,11 +164,12 @@ class GraphBuilder:
 
     def _coverage(self, operations: list[Operation]) -> Coverage:
         """Each traced node once, by the costliest thing that became of it."""
-        kinds = dict.fromkeys(self._layout_nodes, "layout") | dict.fromkeys(self._folded_nodes, "fused")
+        kinds = dict.fromkeys(map(_first, self._layout_nodes), "layout")
+        kinds |= dict.fromkeys(map(_first, self._folded_nodes), "fused")
         rank = ("layout", "fused", "costed", "unsupported")
         for operation in operations:
             kind = _COVERAGE[operation.role]
-            for node in operation.nodes or (operation.site.node,):
+            for node in map(_first, operation.nodes or (operation.site.node,)):
                 kinds[node] = max(kinds.get(node, kind), kind, key=rank.index)
         counts = {kind: list(kinds.values()).count(kind) for kind in rank}
         unsupported = sorted({o.operator for o in operations if o.role is Role.UNSUPPORTED})
@@ -184,6 +185,11 @@ _COVERAGE = {
     Role.STRIDED: "layout",
     Role.UNSUPPORTED: "unsupported",
 }
+
+
+def _first(node: str) -> str:
+    """The node itself, for one that is made again."""
+    return node.partition(REPEATED)[0]
 
 
 def _known_bits(operation: Operation, result: Tensor) -> int | None:

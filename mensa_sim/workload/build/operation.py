@@ -14,6 +14,9 @@ from mensa_sim.workload.layer import LoopNest
 INDEX_BITS = 32
 """Bits of an integer index (a token, a position): what edge runtimes use, whatever the activations have."""
 
+REPEATED = "@"
+"""Stands in the name of a node that is made again, before what tells it from the first; it counts once."""
+
 
 class Role(StrEnum):
     """How an operation becomes part of the layer graph."""

@@ -2,20 +2,19 @@
 
 import io
 import logging
+import operator
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
 from torch.fx import GraphModule
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.importers.torch.effects import has_visible_effects
-from mensa_sim.workload.operators.registry import can_read, without_underscore
+from mensa_sim.workload.importers.torch.aliases import writes_inside
 
 
 def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
@@ -35,52 +34,24 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
 
 
 def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
-    """The same program without effects, in operators that we can read; composite ones are kept where we read them.
+    """The same program in tensor operators; in-place ones may stay, except within regions.
 
-    In-place operators are taken out only where one changes what something else sees, which takes torch as long as
-    the export. An operator that we cannot read is taken apart by torch's own decomposition, where it has one.
+    Only what torch.func leaves behind (vmap) and writes within a region need torch's functional form, which takes it
+    longer than the export.
     """
     with quietly(), torch.no_grad():
         try:
-            if has_visible_effects(program.graph_module):
-                program = program.run_decompositions({})
-            tried: set[OpOverload] = set()
-            while opaque := [target for target in _unreadable(program.graph_module) if target not in tried]:
-                tried.update(opaque)
-                every = torch.export.default_decompositions()
-                table = {target: every[target] for target in opaque if target in every}
-                if table:
-                    program = _taken_apart(program, table)
-            return program
+            module = program.graph_module
+            return program.run_decompositions({}) if _calls_python(module) or writes_inside(module) else program
         except Exception as error:
             raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
 
 
-def _taken_apart(program: ExportedProgram, table: Mapping[OpOverload, Callable[..., Any]]) -> ExportedProgram:
-    """The program with those operators decomposed, except one that checks values on the way (`linalg.inv`).
-
-    Such checks are put in order by tokens, which are no data; the operator stays whole, unsupported as it is.
-    """
-    result: ExportedProgram = program.run_decompositions(dict(table))
-    if not _has_tokens(result):
-        return result
-    for target, rule in table.items():
-        result = program.run_decompositions({target: rule})
-        program = program if _has_tokens(result) else result
-    return program
-
-
-def _has_tokens(program: ExportedProgram) -> bool:
-    return any(spec.kind is InputKind.TOKEN for spec in program.graph_signature.input_specs)
-
-
-def _unreadable(module: GraphModule) -> list[OpOverload]:
-    """The operators of a graph and the regions in it that have no handler, or whose arguments theirs cannot read."""
-    graphs = [part.graph for part in module.modules() if isinstance(part, GraphModule)]
-    nodes = [node for graph in graphs for node in graph.nodes if isinstance(node.target, OpOverload)]
-    return list(
-        dict.fromkeys(node.target for node in nodes if not can_read(without_underscore(str(node.target)), node.args))
-    )
+def _calls_python(module: GraphModule) -> bool:
+    """True where a graph calls functions that are no operators, as transforms of functions do."""
+    known = (OpOverload, HigherOrderOperator)
+    calls = [node.target for node in module.graph.nodes if node.op == "call_function"]
+    return any(not isinstance(target, known) and target is not operator.getitem for target in calls)
 
 
 @contextmanager

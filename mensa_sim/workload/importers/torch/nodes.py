@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,9 +11,12 @@ from torch.fx import GraphModule, Node
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Site, Tensor
+from mensa_sim.workload.build.operation import REPEATED, Site, Tensor
+from mensa_sim.workload.importers.torch.aliases import Aliases, overwritten, shown_by
+from mensa_sim.workload.importers.torch.parts import parts_of
 from mensa_sim.workload.operators.call import Call, unsupported
-from mensa_sim.workload.operators.registry import handler_of, without_underscore
+from mensa_sim.workload.operators.copies import update
+from mensa_sim.workload.operators.registry import can_read, handler_of, without_underscore
 
 _INDEX_TYPES = (torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
 
@@ -47,43 +51,123 @@ class NodeReader:
         self._builder = builder
         self._name = name
         self._mixed = mixed
+        self._aliases = Aliases()
 
     def read(self, node: Node, module: GraphModule, prefix: str = "") -> None:
         """One call of the graph; `prefix` keeps the nodes of an inlined region apart."""
+        for operand in node.all_input_nodes:
+            self.make_current(operand, prefix)
         if node.target is operator.getitem:
-            source, index = node.args[0], node.args[1]
-            assert isinstance(source, Node)
-            if node.users:  # an exported graph also takes results apart that nobody reads
-                self._alias_item(prefix, node, source, index)
+            self._read_item(node, prefix)
         elif isinstance(node.target, torch._ops.HigherOrderOperator):
             self._read_region(node, module, prefix)
         elif isinstance(node.target, torch._ops.OpOverload):
             self._read_call(node, prefix)
         elif _results(node, self._name):
-            raise TraceError(f"{self._name}: {node.name} calls {node.target}, which is no tensor operator")
+            called = getattr(node.target, "__name__", str(node.target))
+            raise TraceError(f"{self._name}: {node.name} calls {called}, which is no tensor operator")
 
-    def _alias_item(self, prefix: str, node: Node, source: Node, index: Any) -> None:
-        self._builder.alias(prefix + node.name, self._builder.tensor(f"{prefix}{source.name}#{index}"))
+    def make_current(self, node: Node, prefix: str = "") -> None:
+        """Makes a view again whose memory was written through another one since."""
+        if not self._aliases.is_stale(node):
+            return
+        shown = shown_by(node)
+        if shown is not None:
+            self.make_current(shown, prefix)
+        if node.target is operator.getitem:
+            self._read_item(node, prefix)
+        else:
+            self._read_call(node, prefix, again=True)
+        self._aliases.refresh(node)
 
-    def _read_call(self, node: Node, prefix: str) -> None:
+    def _read_item(self, node: Node, prefix: str) -> None:
+        source, index = node.args
+        assert isinstance(source, Node)
+        if node.users:  # an exported graph also takes results apart that nobody reads
+            self._builder.alias(prefix + node.name, self._builder.tensor(f"{prefix}{source.name}#{index}"))
+            if shown_by(source) is not None:  # pieces of one tensor; other results have memory of their own
+                self._aliases.add_view(node, source)
+
+    def _read_call(self, node: Node, prefix: str, *, again: bool = False) -> None:
+        id = self._builder.claim(f"{prefix}{node.name}{REPEATED}") if again else prefix + node.name
         target = without_underscore(str(node.target))
         several = isinstance(node.meta.get("val"), tuple | list)
         results = tuple(
-            self._tensor(prefix + node.name + (f"#{index}" if several else ""), value, node)
+            self._tensor(id + (f"#{index}" if several else ""), value, node)
             for index, value in _results(node, self._name)
         )
         if not results:
-            self._builder.note_layout(prefix + node.name)
+            self._builder.note_layout(id)
             return
         call = Call(
             builder=self._builder,
-            site=_site(node, prefix),
+            site=_site(node, id),
             target=target,
             arguments=self._arguments(node, prefix),
             results=results,
         )
         if not self._builder.makes_nothing(call.site, results, call.operands):
-            (handler_of(target) or unsupported)(call)
+            self._handle(call, node, prefix)
+        for result in results if again else ():
+            self._builder.alias(f"{prefix}{node.name}{result.id.removeprefix(id)}", self._builder.tensor(result.id))
+        self._note_memory(node, prefix, results)
+
+    def _handle(self, call: Call, node: Node, prefix: str) -> None:
+        handler = handler_of(call.target)
+        if can_read(call.target, node.args) and handler is not None:
+            handler(call)
+            return
+        parts = parts_of(node)
+        if parts is None:
+            unsupported(call)
+        else:
+            self._read_parts(call, *parts, prefix)
+
+    def _read_parts(self, call: Call, parts: GraphModule, operands: list[Node], prefix: str) -> None:
+        """The nodes that a decomposition put in the place of one, and what they return as that one's results."""
+        inner = f"{call.site.node}/"
+        placeholders = iter(operands)
+        for node in parts.graph.nodes:
+            if node.op == "placeholder":
+                operand = next(placeholders)
+                self._builder.alias(inner + node.name, self._builder.tensor(prefix + operand.name))
+            elif node.op == "get_attr":
+                held = getattr(parts, str(node.target))
+                self._builder.constant(inner + node.name, held.shape, name=inner + node.name, fill=held.numel() == 1)
+            elif node.op == "call_function" and not isinstance(node.target, type):
+                self.read(node, parts, inner)
+        returned = parts.graph.output_node().args[0]
+        if isinstance(returned, Node) and isinstance(returned.target, type):  # a tuple with names
+            returned = returned.args
+        for result, value in zip(
+            call.results, returned if isinstance(returned, list | tuple) else [returned], strict=False
+        ):
+            if isinstance(value, Node):
+                self._builder.alias(result.id, self._builder.tensor(inner + value.name))
+
+    def _note_memory(self, node: Node, prefix: str, results: tuple[Tensor, ...]) -> None:
+        """What shares the memory of a call's results; what it wrote to is now what it made."""
+        written = list(overwritten(node))
+        for operand, result in zip(written, results, strict=False):
+            root = self._aliases.root(operand)
+            made = self._builder.tensor(result.id)
+            if root is not operand:
+                whole = self._rewritten(root, made, prefix, node)
+                self._builder.alias(prefix + root.name, whole)
+            self._builder.alias(prefix + operand.name, made)
+            self._aliases.change(operand)
+        shown = shown_by(node)
+        if shown is not None:
+            self._aliases.add_view(node, shown)
+
+    def _rewritten(self, root: Node, part: Tensor, prefix: str, writer: Node) -> Tensor:
+        """The memory behind a view, after the view was written to."""
+        base = self._builder.tensor(prefix + root.name)
+        id = self._builder.claim(f"{part.id}{REPEATED}whole")
+        stored = max(base.stored, base.elements)
+        whole = replace(base, id=id, stored=stored, constant=None, state=False)
+        update(self._builder, _site(writer, id), base=base, source=part, output=whole, updated=part.elements)
+        return self._builder.tensor(id)
 
     def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:
         shape = static_shape(value, f"{node.name} ({node.target})", self._name)
@@ -176,7 +260,7 @@ def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
     return [(index, item) for index, item in enumerate(values) if isinstance(item, torch.Tensor)]
 
 
-def _site(node: Node, prefix: str) -> Site:
+def _site(node: Node, id: str) -> Site:
     """Where a node stands: its layer is called by the module path, and by the operator where that is no leaf."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     path, kind = (str(stack[-1][0]), stack[-1][1]) if stack else ("", "")
@@ -184,4 +268,4 @@ def _site(node: Node, prefix: str) -> Site:
     operator_name = str(node.target).split(".")[1].strip("_")
     leaf = kind.startswith("torch.nn.modules.") and not kind.startswith(_COMPOSED)
     name = path if leaf and path else f"{path}.{operator_name}" if path else operator_name
-    return Site(node=prefix + node.name, name=name, source=path)
+    return Site(node=id, name=name, source=path)

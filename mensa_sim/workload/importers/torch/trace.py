@@ -10,7 +10,8 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind, Outpu
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.torch.export import export, readable
+from mensa_sim.workload.importers.torch.aliases import changed_inputs
+from mensa_sim.workload.importers.torch.export import export, quietly, readable
 from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, is_mixed, stated_bits, static_shape
 
 _CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.USER_INPUT_MUTATION)
@@ -37,9 +38,13 @@ def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, ac
     mixed = is_mixed(node for node in program.graph.nodes if node.name not in inputs)
     _add_placeholders(builder, program, mixed=mixed)
     reader = NodeReader(builder, name=name, mixed=mixed)
-    for node in program.graph_module.graph.nodes:
-        if node.op == "call_function":
-            reader.read(node, program.graph_module)
+    with quietly(), torch.no_grad():
+        for node in program.graph_module.graph.nodes:
+            if node.op == "call_function":
+                reader.read(node, program.graph_module)
+            elif node.op == "output":
+                for returned in node.all_input_nodes:
+                    reader.make_current(returned)
     _add_outputs(builder, program)
     return builder.build()
 
@@ -49,6 +54,7 @@ def _add_placeholders(builder: GraphBuilder, program: ExportedProgram, *, mixed:
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     constants = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
     changed = {spec.target for spec in signature.output_specs if spec.kind in _CHANGES}
+    changed.update(changed_inputs(program.graph))
     for spec in signature.input_specs:
         node_name = getattr(spec.arg, "name", None)
         value = nodes[node_name].meta.get("val") if node_name in nodes else None
@@ -77,6 +83,8 @@ def _add_outputs(builder: GraphBuilder, program: ExportedProgram) -> None:
             builder.output(spec.arg.name)
         elif spec.kind in _CHANGES and builder.has(spec.arg.name):
             builder.next_state(holders[spec.target or ""], spec.arg.name)
+    for name in changed_inputs(program.graph):
+        builder.next_state(name, name)
 
 
 def _is_tensor(spec: InputSpec | OutputSpec) -> bool:
