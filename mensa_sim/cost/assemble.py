@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import LayerCost, Residency, Traffic
+from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
 from mensa_sim.cost.vector import VectorWork, vector_cycles
-from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer
@@ -39,20 +39,22 @@ def assemble(
         mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
         dynamic["mac"] = repeats.steps * counts.macs * mac_pj
         dynamic["network"] = _network_pj(counts, energy, repeats)
-        for operand, rate in energy.register_pj_per_bit.items():
-            count = counts.operands[operand]
-            dynamic["register"] += repeats.steps * rate * (count.register_read_bits + count.register_write_bits)
+        for count in counts.operands.values():
+            for each in count.levels:
+                if not each.level.ported:
+                    reads_pj = (each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
+                    writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
+                    dynamic["register"] += repeats.steps * (reads_pj + writes_pj)
     vector_traffic(tally, work, accelerator, repeats)
     buffer_cycles = 0
-    for name, port in tally.ports.items():
-        buffer = accelerator.buffers[name]
-        read_cycles = -(-port.reads * buffer.min_bits // buffer.read_bits)
-        write_cycles = -(-port.writes * buffer.min_bits // buffer.write_bits)
-        buffer_cycles = max(buffer_cycles, read_cycles, write_cycles)
-        moved_pj = port.reads * energy.buffer_read_pj[name] + port.writes * energy.buffer_write_pj[name]
-        dynamic[f"{name}_buffer"] = moved_pj
-    read_bits, write_bits = tally.total("memory")
-    dynamic["memory"] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
+    for level in accelerator.levels:
+        if level.ported:
+            port = tally.ports[level.name]
+            buffer_cycles = max(buffer_cycles, port.cycles(level))
+            moved_pj = port.all_reads * energy.read_pj[level.name] + port.all_writes * energy.write_pj[level.name]
+            dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
+    read_bits, write_bits = tally.total(MEMORY)
+    dynamic[MEMORY] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
     return LayerCost(
         layer=layer.name,
         accelerator=accelerator.name,
@@ -81,5 +83,11 @@ def assemble(
 
 def _network_pj(counts: NestCounts, energy: EnergyModel, repeats: Repeats) -> float:
     """Every element that enters or leaves the array runs along its side; partial sums hop from PE to PE."""
-    crossing = sum(count.feed_bits + count.collect_bits for count in counts.operands.values())
-    return repeats.steps * (crossing * energy.broadcast_pj_per_bit + counts.hop_bits * energy.hop_pj_per_bit)
+    each, fetched = 0, 0
+    for operand, count in counts.operands.items():
+        if count.wired_to_memory:
+            fetched += repeats.fetches[operand] * count.wire_bits
+        else:
+            each += count.wire_bits
+    crossing_pj = each * energy.broadcast_pj_per_bit + counts.hop_bits * energy.hop_pj_per_bit
+    return repeats.steps * crossing_pj + fetched * energy.broadcast_pj_per_bit

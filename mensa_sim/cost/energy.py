@@ -4,15 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.cost.counts.ways import accumulator
 from mensa_sim.hardware.area import array_wires
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.units import bits_to_bytes
-from mensa_sim.workload.dims import Operand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +21,15 @@ class EnergyModel:
     technology: Technology
     vector_pj: float
     """One elementwise operation."""
-    register_pj_per_bit: Mapping[Operand, float]
+    components: Mapping[str, str]
+    """The component that each level's energy is booked under, by its name."""
     broadcast_pj_per_bit: float
     """One bit between a buffer and the PEs, along the side of the array."""
     hop_pj_per_bit: float
     """One bit of a partial sum from a PE to its neighbour."""
-    buffer_read_pj: Mapping[BufferName, float]
-    """One access of `min_bits`."""
-    buffer_write_pj: Mapping[BufferName, float]
+    read_pj: Mapping[str, float]
+    """One access of the smallest size by the name of the level; of a register file, one bit."""
+    write_pj: Mapping[str, float]
     memory_read_pj_per_bit: float
     memory_write_pj_per_bit: float
     leakage_mw: float
@@ -43,26 +43,32 @@ class EnergyModel:
 def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:
     """The energies of an accelerator in its technology, on its memory.
 
-    An accumulator that the spec does not list as a register costs what a single register of its width does.
+    An accumulator that the spec does not list as a level costs what a single register of its width does.
     """
     technology, spec = placed.technology, placed.array
-    registers: dict[Operand, float] = {"output": technology.register_pj(1, bits_to_bytes(spec.accumulator_bits))}
-    registers |= {operand: technology.register_pj(1, register.bytes) for operand, register in spec.registers.items()}
-    figures = {name: buffer_figures(technology, buffer) for name, buffer in spec.buffers.items()}
+    levels = (*spec.levels, accumulator(spec, spec.accumulator_bits))
+    pairs = {level.name: access_pj(technology, level) for level in levels}
     wires = array_wires(placed)
     return EnergyModel(
         technology=technology,
         vector_pj=technology.vector_op_pj.value,
-        register_pj_per_bit=registers,
+        components={level.name: level.component for level in levels},
         broadcast_pj_per_bit=wires.broadcast_pj_per_bit,
         hop_pj_per_bit=wires.hop_pj_per_bit,
-        buffer_read_pj={
-            n: f.read_pj * spec.buffers[n].min_bits / spec.buffers[n].read_bits for n, f in figures.items()
-        },
-        buffer_write_pj={
-            n: f.write_pj * spec.buffers[n].min_bits / spec.buffers[n].write_bits for n, f in figures.items()
-        },
+        read_pj={name: pair[0] for name, pair in pairs.items()},
+        write_pj={name: pair[1] for name, pair in pairs.items()},
         memory_read_pj_per_bit=memory.read_pj_per_bit,
         memory_write_pj_per_bit=memory.write_pj_per_bit,
         leakage_mw=sum(component_leakage_mw(placed).values()),
     )
+
+
+def access_pj(technology: Technology, level: Level) -> tuple[float, float]:
+    """Energy of the smallest read and the smallest write of a level."""
+    if level.ported:
+        figures = sram_of(technology, level)
+        read_pj = figures.read_pj * level.access_bits / level.read_width
+        return read_pj, figures.write_pj * level.access_bits / level.write_width
+    each_pj = technology.register_pj(1, level.capacity_bytes)
+    own_read, own_write = level.read_pj_per_bit, level.write_pj_per_bit
+    return each_pj if own_read is None else own_read, each_pj if own_write is None else own_write

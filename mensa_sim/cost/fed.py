@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency, Traffic
 from mensa_sim.cost.parameter_cache import has_one_pixel, held_bytes, is_depthwise
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.parameter_store import ParameterStore
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.layer import Layer
 

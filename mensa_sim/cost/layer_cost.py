@@ -6,6 +6,9 @@ from typing import Literal
 
 from mensa_sim.units import PS_PER_S, cycles_to_ps, transfer_ps
 
+MEMORY = "memory"
+"""The level behind an accelerator's own."""
+
 COMPONENTS = (
     "mac",
     "vector",
@@ -13,7 +16,8 @@ COMPONENTS = (
     "network",
     "parameter_buffer",
     "activation_buffer",
-    "memory",
+    "shared_buffer",
+    MEMORY,
     "link",
     "device",
 )
@@ -45,7 +49,7 @@ class Traffic:
     operand: str
     """weight, input, output, or vector for elementwise work."""
     level: str
-    """memory, parameter_buffer, activation_buffer or register."""
+    """`MEMORY`, or the name of one of the accelerator's levels."""
     read_bytes: int
     write_bytes: int
 
@@ -101,12 +105,12 @@ class LayerCost:
     @property
     def memory_read_bytes(self) -> int:
         """Bytes read from memory."""
-        return sum(t.read_bytes for t in self.traffic if t.level == "memory")
+        return sum(t.read_bytes for t in self.traffic if t.level == MEMORY)
 
     @property
     def memory_write_bytes(self) -> int:
         """Bytes written to memory."""
-        return sum(t.write_bytes for t in self.traffic if t.level == "memory")
+        return sum(t.write_bytes for t in self.traffic if t.level == MEMORY)
 
     @property
     def memory_bytes(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.graph import LayerGraph, unique_parameter_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -33,7 +33,7 @@ def steps_of(layer: Layer, accelerator: PeArray, footprint_bytes: int) -> Steps:
     nest = layer.nest
     if layer.steps > 1 and not layer.recurrent and accelerator.dataflow.batch_steps and nest is not None:
         return Steps(nest=batched(nest, layer.steps), steps=1, resident=False)
-    buffer = accelerator.buffers.get("parameter")
+    buffer = accelerator.buffer("parameter")
     stays = buffer is not None and footprint_bytes <= buffer.capacity_bytes and not layer.weights_are_activations
     return Steps(nest=nest, steps=layer.steps, resident=stays and layer.steps > 1)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import BUFFERS, MeasuredDevice
-from mensa_sim.hardware.pe_array import PeArray, Register
+from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import BITS_PER_BYTE
-from mensa_sim.workload.dims import OPERANDS, split_dims
+from mensa_sim.workload.dims import relevant
 
 
 def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
@@ -22,31 +23,34 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
         return {}
     spec, technology = placed.array, placed.technology
     area = {"mac": _mac_area_mm2(spec, technology), "register": _register_area_mm2(spec, technology)}
-    for name in BUFFERS:
-        if name in spec.buffers:
-            area[f"{name}_buffer"] = buffer_figures(technology, spec.buffers[name]).area_mm2
+    for level in spec.levels:
+        if level.ported:
+            each = instances(spec, level) * sram_of(technology, level).area_mm2
+            area[level.component] = area.get(level.component, 0.0) + each
     if spec.vector_unit is not None:
         area["vector"] = spec.vector_unit.lanes * technology.vector_lane_area_mm2.value
     return area
 
 
-def register_copies(spec: PeArray, register: Register) -> int:
-    """How many of a register file the array holds: one per PE, less along the axes that share one.
+def instances(spec: PeArray, level: Level) -> int:
+    """How many of a level there are: one for each index of its axes, less along those whose lanes share one.
 
-    An axis shares when the dims that fill it first are all among `shared_along`.
+    An axis shares when the first dims that fill it do not index what the level serves. The MACs of a PE share the
+    PE's: their registers' area is part of the MAC's own.
     """
-    shared = {dim for entry in register.shared_along for dim in split_dims(entry)}
     copies = 1
-    for axis in spec.dataflow.axes:
-        if not set(split_dims(axis.dims[0])) <= shared:
+    for index, axis in enumerate(spec.dataflow.axes):
+        first = axis.dims[0]
+        shares = all(index in level.shared_along(o) and not relevant(o, first) for o in level.serves)
+        if index in level.per and not shares:
             copies *= axis.size
     return copies
 
 
 def register_bits(spec: PeArray) -> int:
     """Bits of all register files of the array."""
-    files = [spec.registers[operand] for operand in OPERANDS if operand in spec.registers]
-    return sum(register_copies(spec, register) * register.bytes * BITS_PER_BYTE for register in files)
+    files = [level for level in spec.levels if not level.ported]
+    return sum(instances(spec, level) * level.capacity_bytes * BITS_PER_BYTE for level in files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,12 @@ def _step(data: Any, part: str, way: Parts, shown: str) -> Any:
 
 
 def _index(data: list[Any], part: str, shown: str) -> int:
+    """The place in a list by its number, or by the `name` of an entry: `levels.parameter_buffer`."""
+    names = [entry.get("name") for entry in data if isinstance(entry, dict)]
+    if part in names and len(names) == len(data):
+        return names.index(part)
+    if names and len(names) == len(data) and not part.isdecimal() and all(isinstance(name, str) for name in names):
+        raise UsageError(f"{shown}: {unknown_name(part, [str(name) for name in names], 'entry')}")
     if not part.isdecimal() or int(part) >= len(data):
         raise UsageError(f"{shown}: {part!r} is not one of the places 0 to {len(data) - 1}")
     return int(part)

@@ -10,10 +10,10 @@ from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
@@ -33,7 +33,7 @@ class AcceleratorEntry:
     spec: str
     memory: str
     set: Mapping[str, Setting] = field(default_factory=dict)
-    """Fields of the accelerator's file that differ here, by dotted name: `buffers.parameter.capacity_bytes`."""
+    """Fields of the accelerator's file that differ here, by dotted name: `levels.parameter_buffer.capacity_bytes`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.hardware.accelerator import BUFFERS, MeasuredDevice
-from mensa_sim.hardware.area import macs_8_bit, register_bits
+from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.area import instances, macs_8_bit, register_bits
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 
 
 def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
-    """Leakage power of each component: mac, register, parameter_buffer, activation_buffer, vector.
+    """Leakage power of each component: mac, register, those of the levels, vector.
 
     Memory background belongs to the system's memories. A measured accelerator's is its idle power, as `device`.
     """
@@ -20,9 +20,10 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
         "mac": macs_8_bit(spec, technology) * technology.mac_leakage_mw.value,
         "register": register_bits(spec) * technology.register_leakage_mw_per_bit.value,
     }
-    for name in BUFFERS:
-        if name in spec.buffers:
-            leakage[f"{name}_buffer"] = buffer_figures(technology, spec.buffers[name]).leakage_mw
+    for level in spec.levels:
+        if level.ported:
+            each = instances(spec, level) * sram_of(technology, level).leakage_mw
+            leakage[level.component] = leakage.get(level.component, 0.0) + each
     if spec.vector_unit is not None:
         leakage["vector"] = spec.vector_unit.lanes * technology.vector_lane_leakage_mw.value
     return leakage

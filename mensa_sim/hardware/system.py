@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.host import HOST, HostLink
 from mensa_sim.hardware.memory import Link, Memory
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
 

@@ -19,6 +19,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from smallest import SMALL_MODEL, parser
@@ -107,9 +108,7 @@ def our_mapping(layer: Layer, objective: str) -> NestMapping:
 
 def levels(mapping: NestMapping) -> dict[str, list[list[Loop]]]:
     """The loops of each operand at its registers, where it has any, its buffer and memory."""
-    cuts = {operand: [held] for operand, held in mapping.buffer.items()}
-    for operand in SPEC.registers:
-        cuts[operand].insert(0, mapping.register.get(operand, 0))
+    cuts = {operand: list(held) for operand, held in mapping.holds.items()}
     return {
         operand: [
             [loop for loop in mapping.loops[start:end] if loop.trips > 1]
@@ -125,13 +124,13 @@ def their_cost(layer: Layer, found: dict[str, list[list[list]]], objective: str)
     loops = tuple(Loop(*loop) for level in found["weight"] for loop in level)
     sizes = {operand: [len(level) for level in held] for operand, held in found.items()}
     buffer = {operand: sum(held[:-1]) for operand, held in sizes.items()}
+    registers = max(held[0] for held in sizes.values() if len(held) > 2)
     mappings = [
         NestMapping(
             unrolling=unroll(layer.nest, SPEC),
             loops=loops,
-            tile=tile,
-            register={operand: sizes[operand][0] for operand in SPEC.registers},
-            buffer=buffer,
+            cuts=(min(tile, registers), tile),
+            holds={operand: tuple(accumulate(held[:-1])) for operand, held in sizes.items()},
         )
         for tile in range(min(buffer.values()) + 1)
     ]

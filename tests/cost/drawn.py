@@ -1,12 +1,23 @@
 """Random small nests, arrays and mappings."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
+from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
-from mensa_sim.hardware.pe_array import Axis, Buffer, Dataflow, Hop, PeArray, Register
-from mensa_sim.workload.dims import DIMS, OPERANDS
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import Axis, Dataflow, Hop, PeArray
+from mensa_sim.workload.dims import DIMS, OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
+
+
+def with_level(spec: PeArray, name: str, **changes: object) -> PeArray:
+    """The accelerator with one of its levels changed."""
+    levels = tuple(replace(level, **changes) if level.name == name else level for level in spec.levels)
+    assert levels != spec.levels
+    return replace(spec, levels=levels)
 
 
 @st.composite
@@ -27,9 +38,64 @@ def nests(draw: st.DrawFn, largest: int = 4) -> LoopNest:
     return LoopNest(**sizes, **steps, **spread, **size)
 
 
+def sharing(draw: st.DrawFn, serves: tuple[Operand, ...], per: list[int]) -> dict[str, tuple[int, ...]]:
+    """Along which of its axes the lanes of a level share an instance."""
+    some = st.lists(st.sampled_from(per), unique=True).map(tuple) if per else st.just(())
+    found = {"multicasts_along": draw(some)} if serves != ("output",) else {}
+    return found | ({"reduces_along": draw(some)} if "output" in serves else {})
+
+
 @st.composite
-def accelerators(draw: st.DrawFn) -> PeArray:
-    """Any array of one to three axes, with or without buffers and registers."""
+def two_levels(draw: st.DrawFn, axes: int) -> list[Level]:
+    """Registers for some operands, a buffer for parameters, and one for activations, or not."""
+    levels = []
+    for operand in OPERANDS:
+        if draw(st.booleans()):
+            per = sorted(draw(st.sets(st.integers(0, axes - 1))))
+            shared = sharing(draw, (operand,), per)
+            levels.append(Level(name=operand, serves=(operand,), capacity_bytes=64, per=tuple(per), **shared))
+    for name, serves in (("parameter", ("weight",)), ("activation", ("input", "output"))):
+        if draw(st.booleans()):
+            levels.append(sram(draw, name, serves, ()))
+    return levels
+
+
+def sram(draw: st.DrawFn, name: str, serves: tuple[Operand, ...], per: tuple[int, ...]) -> Level:
+    """An SRAM, most often too small for everything."""
+    return Level(
+        name=name,
+        serves=serves,
+        capacity_bytes=draw(st.sampled_from([256, 4096])),
+        per=per,
+        read_bits=64,
+        write_bits=128,
+        min_bits=draw(st.sampled_from([8, 16, 64])),
+        ports=draw(st.sampled_from(["separate", "rw"])),
+        double_buffered=draw(st.booleans()),
+        **sharing(draw, serves, list(per)),
+    )
+
+
+@st.composite
+def hierarchies(draw: st.DrawFn, axes: int) -> list[Level]:
+    """One to five levels, each for any operands, along ever fewer axes outwards; some operands pass some by."""
+    levels: list[Level] = []
+    per = set(draw(st.sets(st.integers(0, axes - 1))))
+    for index in range(draw(st.integers(1, 5))):
+        serves = tuple(sorted(draw(st.sets(st.sampled_from(OPERANDS), min_size=1))))
+        per &= draw(st.sets(st.integers(0, axes - 1))) | (per if draw(st.booleans()) else set())
+        along = tuple(sorted(per))
+        if index < 2 and draw(st.booleans()) and not any(set(serves) & set(level.serves) for level in levels):
+            shared = sharing(draw, serves, list(along))
+            levels.append(Level(name=f"l{index}", serves=serves, capacity_bytes=64, per=along, **shared))
+        else:
+            levels.append(sram(draw, f"l{index}", serves, along))
+    return levels
+
+
+@st.composite
+def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
+    """Any array of one to three axes: with or without registers and a buffer for each operand, or any hierarchy."""
     flat_y, flat_f = draw(st.booleans()), draw(st.booleans())
     entries = ["B", "G", "K", "C"]
     entries += [draw(st.sampled_from(["OX*OY", "OY*OX"]))] if flat_y else ["OY", "OX"]
@@ -39,18 +105,9 @@ def accelerators(draw: st.DrawFn) -> PeArray:
         st.integers(1, 6),
         st.lists(st.sampled_from(entries), min_size=1, max_size=3, unique=True),
     )
-    registers = {}
-    for operand in OPERANDS:
-        if draw(st.booleans()):
-            shared = draw(st.lists(st.sampled_from(DIMS), unique=True, max_size=3))
-            registers[operand] = Register(bytes=64, shared_along=tuple(shared))
-    buffers = {}
-    for name in ("parameter", "activation"):
-        if draw(st.booleans()):
-            min_bits = draw(st.sampled_from([8, 16, 64]))
-            buffers[name] = Buffer(
-                capacity_bytes=draw(st.sampled_from([256, 4096])), read_bits=64, write_bits=128, min_bits=min_bits
-            )
+    axes = tuple(draw(st.lists(axis, min_size=1, max_size=3)))
+    macs_per_pe = draw(st.sampled_from([1, 1, 2]))
+    levels = draw(hierarchies(len(axes) + (macs_per_pe > 1)) if deep else two_levels(len(axes) + (macs_per_pe > 1)))
     hop = Hop(cycles=1, per=("FX", "C")) if draw(st.booleans()) else None
     return PeArray(
         name="drawn",
@@ -58,25 +115,25 @@ def accelerators(draw: st.DrawFn) -> PeArray:
         technology="none",
         clock_hz=10**9,
         dataflow=Dataflow(
-            axes=tuple(draw(st.lists(axis, min_size=1, max_size=3))),
+            axes=axes,
             stationary=draw(st.sampled_from(OPERANDS)),
             overlap=draw(st.booleans()),
             pipeline_cycles=draw(st.sampled_from([None, 0, 3])),
+            pipeline_cycles_per=draw(st.sampled_from(["tile", "pass"])),
             depthwise_tap_slots=draw(st.sampled_from([1, 4])),
             depthwise_slot_cycles=draw(st.sampled_from([1, 2])),
             hop=hop,
         ),
-        macs_per_pe=draw(st.sampled_from([1, 1, 2])),
+        macs_per_pe=macs_per_pe,
         accumulator_bits=draw(st.sampled_from([16, 32])),
-        registers=registers,
-        buffers=buffers,
+        levels=tuple(levels),
         source="drawn at random",
     )
 
 
 @st.composite
 def mappings(draw: st.DrawFn, nest: LoopNest, accelerator: PeArray) -> NestMapping:
-    """Any loops in any order, dims split into up to three loops, every level holding any number of them."""
+    """Any loops in any order, dims split into any loops, every level holding any number of them."""
     unrolling: Unrolling = unroll(nest, accelerator)
     loops = []
     for dim in unrolling.dims:
@@ -87,12 +144,8 @@ def mappings(draw: st.DrawFn, nest: LoopNest, accelerator: PeArray) -> NestMappi
             left = -(-left // trips)
     loops = draw(st.permutations(loops))
     count = len(loops)
-    register = {operand: draw(st.integers(0, count)) for operand in OPERANDS}
-    buffer = {operand: draw(st.integers(register[operand], count)) for operand in OPERANDS}
-    return NestMapping(
-        unrolling=unrolling,
-        loops=tuple(loops),
-        tile=draw(st.integers(0, count)),
-        register=register,
-        buffer=buffer,
-    )
+    way = ways(accelerator, unrolling, Precision())
+    numbers = st.integers(0, count)
+    holds = {o: tuple(sorted(draw(numbers) for _ in way[o].stops)) for o in OPERANDS}
+    cuts = tuple(sorted(draw(st.lists(numbers, min_size=1, max_size=3))))
+    return NestMapping(unrolling=unrolling, loops=tuple(loops), cuts=cuts, holds=holds)

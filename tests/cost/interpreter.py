@@ -10,30 +10,26 @@ from dataclasses import dataclass, field
 from itertools import product
 from math import ceil, prod
 
-from mensa_sim.cost.counts.nest import Precision
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.mapping.mapping import NestMapping
-from mensa_sim.hardware.pe_array import PeArray, Register
-from mensa_sim.workload.dims import DIMS
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.layer import LoopNest
 
 RELEVANT = {"weight": "G K C FY FX", "input": "B G C OY OX FY FX", "output": "B G K OY OX"}
-BUFFER = {"weight": "parameter", "input": "activation", "output": "activation"}
 Ranges = dict[str, range]
 
 
 @dataclass
-class Seen:
-    """What was seen of one operand; tiles are sets of elements."""
+class Boundary:
+    """What was seen at one boundary of an operand's way: elements of each tile that crossed, and in how many copies."""
 
-    register_reads: int = 0
-    register_writes: int = 0
-    accumulations: int = 0
-    feeds: list[int] = field(default_factory=list)
-    collects: list[int] = field(default_factory=list)
-    fills: list[int] = field(default_factory=list)
-    drains: list[int] = field(default_factory=list)
+    fills: list[tuple[int, int]] = field(default_factory=list)
+    drains: list[tuple[int, int]] = field(default_factory=list)
+    feeds: list[tuple[int, int]] = field(default_factory=list)
+    collects: list[tuple[int, int]] = field(default_factory=list)
     tiles: list[int] = field(default_factory=list)
-    last_tile: int = 0
+    visited: Counter = field(default_factory=Counter)
 
 
 def members(dim: str) -> list[str]:
@@ -116,24 +112,52 @@ class Watcher:
         return tuple((r.start, r.stop) for dim, r in inside.items() if is_relevant(self.operand, dim))
 
 
-def copies(ranges: Ranges, operand: str, register: Register) -> int:
-    """Registers that hold the same element (or each a sum of its own) in this pass."""
-    shared = {name for entry in register.shared_along for name in members(entry)}
-    return prod(
-        len(lanes) for dim, lanes in ranges.items() if not is_relevant(operand, dim) and not set(members(dim)) <= shared
-    )
+def instances_reached(ranges: Ranges, mapping: NestMapping, operand: str, level: Level, *, relevant: bool) -> int:
+    """Instances of a level that the lanes at work reach, along the dims that index an operand, or the others.
+
+    Each lane is placed on the axes one by one, the first axis first.
+    """
+    axes = set(level.per) - (set() if relevant else set(level.shared_along(operand)))
+    reached = 1
+    for dim, lanes in ranges.items():
+        if is_relevant(operand, dim) != relevant:
+            continue
+        places = set()
+        for lane in range(len(lanes)):
+            place = []
+            for axis, takes in enumerate(mapping.unrolling.along):
+                lane, index = divmod(lane, takes.get(dim, 1))
+                place.append(index if axis in axes else 0)
+            places.add(tuple(place))
+        reached *= len(places)
+    return reached
 
 
-def watch(nest: LoopNest, mapping: NestMapping, operand: str, register: Register | None) -> Seen:
-    """Walk the nest and record every fetch of one operand."""
-    held = mapping.register.get(operand, 0) if register else 0
-    kept = mapping.buffer.get(operand, mapping.tile)
-    array = Watcher(mapping, operand, held, keeps=register is not None)
-    buffer = Watcher(mapping, operand, kept)
-    first = Watcher(mapping, operand, mapping.tile)
-    seen = Seen()
-    visited: dict[str, Counter] = {"array": Counter(), "buffer": Counter()}
+def full_lanes(mapping: NestMapping) -> Ranges:
+    """The lanes of a pass that fills the array as far as the nest can."""
+    return {dim: range(lanes) for dim, lanes in mapping.unrolling.lanes.items()}
+
+
+def way_of(accelerator: PeArray, operand: str) -> list[Level]:
+    """The levels of an operand; a MAC has an accumulator of its own where no register takes the sums."""
+    levels = [level for level in accelerator.levels if operand in level.serves]
+    if operand == "output" and (not levels or levels[0].read_bits is not None):
+        axes = tuple(range(len(accelerator.dataflow.axes) + (accelerator.macs_per_pe > 1)))
+        sums = Level(name="mac", serves=("output",), capacity_bytes=9, per=axes, reduces_along=axes)
+        levels.insert(0, sums)
+    return levels
+
+
+def watch(nest: LoopNest, mapping: NestMapping, operand: str, levels: list[Level]) -> tuple[list[Boundary], int, int]:
+    """Walk the nest and record every crossing of one operand; the end tile's elements, and swaps of its registers."""
+    held = mapping.holds[operand]
+    watchers = [Watcher(mapping, operand, 0, keeps=False)]
+    watchers += [Watcher(mapping, operand, inner) for inner in held]
+    registers = 1 if levels and levels[0].read_bits is None else 0
+    seen = [Boundary() for _ in watchers]
     cache: dict[object, int] = {}
+    last_tile: int | None = None
+    swaps = 0
 
     def count(ranges: Ranges) -> int:
         key = tuple(ranges.values())
@@ -141,43 +165,39 @@ def watch(nest: LoopNest, mapping: NestMapping, operand: str, register: Register
             cache[key] = len(elements(nest, operand, ranges))
         return cache[key]
 
+    def reached(level: Level | None, lanes: Ranges) -> int:
+        return instances_reached(lanes, mapping, operand, level, relevant=False) if level else 1
+
     for counters, ranges in passes(mapping):
-        lanes = ranges[0]
-        size = count(lanes)
-        if array.advanced(counters):
-            tile = array.tile(ranges)
-            again = visited["array"][tile] > 0
-            visited["array"][tile] += 1
-            elements_here = count(ranges[held])
-            if operand == "output":
-                seen.collects.append(elements_here)
-                if again:
-                    seen.feeds.append(elements_here)
-                    seen.register_writes += elements_here
-                seen.register_reads += elements_here * copies(lanes, operand, register)
+        for index, (watcher, boundary) in enumerate(zip(watchers, seen, strict=True)):
+            if not watcher.advanced(counters):
+                continue
+            swaps += index == registers
+            tile = watcher.tile(ranges)
+            again = boundary.visited[tile] > 0
+            boundary.visited[tile] += 1
+            size = count(ranges[watcher.held])
+            boundary.tiles.append(size)
+            # All lanes of the visit count, also those that its first pass leaves idle.
+            width = {dim: range(min(mapping.unrolling.lanes[dim], len(r))) for dim, r in ranges[watcher.first].items()}
+            inside = reached(levels[index - 1], width) if index else 1
+            outside = reached(levels[index], width) if index < len(levels) else 1
+            if operand != "output":
+                boundary.fills.append((size, inside))
+                boundary.feeds.append((size, outside))
+            elif index == 0:
+                boundary.feeds.append((size, outside))
+                boundary.collects.append((size, outside))
             else:
-                seen.feeds.append(elements_here)
-                if register:
-                    seen.register_writes += elements_here * copies(lanes, operand, register)
-        if buffer.advanced(counters):
-            tile = buffer.tile(ranges)
-            again = visited["buffer"][tile] > 0
-            visited["buffer"][tile] += 1
-            elements_here = count(ranges[kept])
-            seen.tiles.append(elements_here)
-            if operand == "output":
-                seen.drains.append(elements_here)
-                if again:
-                    seen.fills.append(elements_here)
-            else:
-                seen.fills.append(elements_here)
-        if register:
-            seen.register_reads += size * copies(lanes, operand, register)
-        if operand == "output":
-            seen.accumulations += size * copies(lanes, operand, register)
-            seen.register_writes += size * copies(lanes, operand, register)
-        seen.last_tile = count(ranges[first.held])
-    return seen
+                boundary.drains.append((size, inside))
+                boundary.collects.append((size, outside))
+                first = 0 if again else reached(levels[index] if index < len(levels) else None, full_lanes(mapping))
+                if outside > first or not again:
+                    boundary.feeds.append((size, outside - first))
+                    boundary.fills.append((size, outside - first))
+        end = ranges[mapping.cuts[-1] if any(level.read_bits for level in levels) else watchers[-1].held]
+        last_tile = count(end) if operand == "output" or last_tile is None else last_tile
+    return seen, last_tile or 0, swaps
 
 
 def interpret(
@@ -189,42 +209,57 @@ def interpret(
         output = operand == "output"
         final = getattr(precision, f"{operand}_bits")
         partial = (precision.accumulator_bits or accelerator.accumulator_bits) if output else final
-        accumulator = Register(bytes=ceil(partial / 8), shared_along=DIMS)
-        register = accelerator.registers.get(operand, accumulator if output else None)
-        port = accelerator.buffers.get(BUFFER[operand])
-        seen = watch(nest, mapping, operand, register)
-        array_bits = partial if output and seen.feeds else final
-        memory_bits = partial if output and seen.fills else final
+        levels = way_of(accelerator, operand)
+        seen, last_tile, swaps = watch(nest, mapping, operand, levels)
+        again = [max(boundary.visited.values()) > 1 for boundary in seen]
+        widths = [partial if output and (not b or again[b]) else final for b in range(len(seen))]
 
-        def accesses(tiles: list[int], bits: int, port=port) -> int:
-            return sum(ceil(tile * bits / port.min_bits) for tile in tiles) if port else 0
+        def total(tiles: list[tuple[int, int]], width: int) -> int:
+            return sum(size * copies for size, copies in tiles) * width
 
-        def words(tiles: list[int], bits: int) -> int:
-            return sum(ceil(tile * bits / word_bits) * word_bits for tile in tiles)
+        def accesses(tiles: list[tuple[int, int]], width: int, unit: int, spread: int) -> int:
+            return sum(copies * min(spread, size) * ceil(ceil(size / spread) * width / unit) for size, copies in tiles)
 
-        from_memory, to_memory = (seen.fills, seen.drains) if port else (seen.feeds, seen.collects)
-        counts = {
-            "memory_read_bits": words(from_memory, memory_bits if port else array_bits),
-            "memory_write_bits": words(to_memory, memory_bits if port else array_bits),
-            "feed_bits": sum(seen.feeds) * array_bits,
-            "feed_accesses": accesses(seen.feeds, array_bits),
-            "collect_bits": sum(seen.collects) * array_bits,
-            "collect_accesses": accesses(seen.collects, array_bits),
-            "register_read_bits": seen.register_reads * partial,
-            "register_write_bits": seen.register_writes * partial,
-            "accumulations": seen.accumulations,
+        found = []
+        for index, level in enumerate(levels):
+            inner, outer = seen[index], seen[index + 1]
+            register = level.read_bits is None
+            widest = partial if output and (register or again[index]) else final
+            inner_bits, outer_bits = (widest, widest) if register else (widths[index], widths[index + 1])
+            spread = instances_reached(full_lanes(mapping), mapping, operand, level, relevant=True)
+            unit = level.min_bits or min(level.read_bits or 1, level.write_bits or 1)
+            counts = {}
+            for name, tiles, width in (
+                ("fill", outer.fills, outer_bits),
+                ("drain", outer.drains, outer_bits),
+                ("feed", inner.feeds, inner_bits),
+                ("collect", inner.collects, inner_bits),
+            ):
+                counts[f"{name}_bits"] = total(tiles, width)
+                if not register:
+                    counts[f"{name}_accesses"] = accesses(tiles, width, unit, spread)
+            if spread == 1:
+                counts["held_bits"] = max(outer.tiles) * widest
+            reached = instances_reached(full_lanes(mapping), mapping, operand, level, relevant=False)
+            counts["instances"] = spread * reached
+            counts["whole"] = len(outer.visited) == 1
+            found.append(counts)
+        last = seen[-1]
+        outside = (i for i, level in enumerate(levels) if level.read_bits is not None and not level.per)
+        array = next(outside, len(levels))
+
+        def words(tiles: list[tuple[int, int]], width: int) -> int:
+            return sum(copies * ceil(size * width / word_bits) * word_bits for size, copies in tiles)
+
+        result[operand] = {
+            "memory_read_bits": words(last.feeds, widths[-1]),
+            "memory_write_bits": words(last.collects, widths[-1]),
+            "wire_bits": total(seen[array].feeds + seen[array].collects, widths[array]),
+            "end_bits": ceil(last_tile * widths[-1] / word_bits) * word_bits,
+            "accumulations": sum(size * copies for size, copies in seen[0].collects),
+            "swaps": swaps,
+            "levels": found,
         }
-        if port:
-            counts |= {
-                "fill_bits": sum(seen.fills) * memory_bits,
-                "fill_accesses": accesses(seen.fills, memory_bits),
-                "drain_bits": sum(seen.drains) * memory_bits,
-                "drain_accesses": accesses(seen.drains, memory_bits),
-                "buffer_bits": max(seen.tiles) * array_bits,
-            }
-        if output and port:
-            counts["end_bits"] = words([seen.last_tile], memory_bits)
-        result[operand] = counts
     return result
 
 
@@ -239,13 +274,16 @@ def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping) -> int:
     per = {name for entry in dataflow.hop.per for name in members(entry)} if dataflow.hop else set()
     for counters, ranges in passes(mapping):
         taps[tuple(r for dim, r in ranges[0].items() if members(dim)[0] not in ("FY", "FX"))] += 1
-        held = ranges[max(mapping.register.values(), default=0)]
+        held = ranges[mapping.cuts[0]]
         ended.add(tuple((held if set(members(dim)) <= per else ranges[0])[dim] for dim in held))
-        tiles.add(counters[mapping.tile :])
+        tiles.add(counters[mapping.cuts[-1] :])
     slot_cycles = dataflow.depthwise_slot_cycles if depthwise else 1
     total = sum(ceil(count / slots) * slots * slot_cycles for count in taps.values())
     if dataflow.hop:
         total += dataflow.hop.cycles * len(ended)
     filled = mapping.unrolling.filled[: len(dataflow.axes)]
     bubbles = dataflow.pipeline_cycles if dataflow.pipeline_cycles is not None else sum(rows - 1 for rows in filled)
-    return total + bubbles * len(tiles)
+    if dataflow.pipeline_cycles_per == "tile":
+        return total + bubbles * len(tiles)
+    stationary = dataflow.stationary
+    return total + bubbles * watch(nest, mapping, stationary, way_of(accelerator, stationary))[2]

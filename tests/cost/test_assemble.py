@@ -1,25 +1,27 @@
 """Energy by component, traffic and port cycles, written out by hand from what the interpreter sees."""
 
 from dataclasses import replace
+from fractions import Fraction
 from math import ceil, sqrt
 
 import pytest
 from drawn import accelerators, mappings, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreter import BUFFER, cycles, interpret
+from interpreter import cycles, interpret, way_of
 
 from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.accelerator import VectorUnit
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
@@ -44,41 +46,45 @@ def by_hand(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int) ->
     """Counts times what each access costs; a step is like the others."""
     placed = PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4")
     model = energy_model(placed, MEMORY)
-    pj = dict.fromkeys(("mac", "register", "network", "parameter_buffer", "activation_buffer", "memory"), 0.0)
-    pj["mac"] = nest.macs * TECHNOLOGY.mac_pj_8_bit.value
+    pj = {"mac": nest.macs * TECHNOLOGY.mac_pj_8_bit.value}
     hops = nest.macs - seen["output"]["accumulations"]
     pj["network"] = hops * spec.accumulator_bits * model.hop_pj_per_bit
     for operand, counts in seen.items():
-        file = spec.registers.get(operand)
-        if file is not None or operand == "output":
-            size_bytes = file.bytes if file else ceil(spec.accumulator_bits / BITS)
-            moved = counts["register_read_bits"] + counts["register_write_bits"]
-            pj["register"] += moved * TECHNOLOGY.register_pj(1, size_bytes)
-        pj["network"] += (counts["feed_bits"] + counts["collect_bits"]) * model.broadcast_pj_per_bit
-        pj["memory"] += counts["memory_read_bits"] * MEMORY.read_pj_per_bit
+        pj["network"] += counts["wire_bits"] * model.broadcast_pj_per_bit
+        pj["memory"] = pj.get("memory", 0.0) + counts["memory_read_bits"] * MEMORY.read_pj_per_bit
         pj["memory"] += counts["memory_write_bits"] * MEMORY.write_pj_per_bit
-        buffer = spec.buffers.get(BUFFER[operand])
-        if buffer is not None:
-            figures = buffer_figures(TECHNOLOGY, buffer)
-            reads = counts["feed_accesses"] + counts["drain_accesses"]
-            writes = counts["collect_accesses"] + counts["fill_accesses"]
-            pj[f"{BUFFER[operand]}_buffer"] += reads * figures.read_pj * buffer.min_bits / buffer.read_bits
-            pj[f"{BUFFER[operand]}_buffer"] += writes * figures.write_pj * buffer.min_bits / buffer.write_bits
+        for level, moved in zip(way_of(spec, operand), counts["levels"], strict=True):
+            if level.read_bits is None:
+                size_bytes = ceil(spec.accumulator_bits / BITS) if level.name == "mac" else level.capacity_bytes
+                bits = sum(moved[f"{name}_bits"] for name in ("feed", "drain", "collect", "fill"))
+                pj["register"] = pj.get("register", 0.0) + bits * TECHNOLOGY.register_pj(1, size_bytes)
+                continue
+            figures = sram_of(TECHNOLOGY, level)
+            read_pj = figures.read_pj * level.min_bits / level.read_bits
+            write_pj = figures.write_pj * level.min_bits / level.write_bits
+            moved_pj = (moved["feed_accesses"] + moved["drain_accesses"]) * read_pj
+            moved_pj += (moved["collect_accesses"] + moved["fill_accesses"]) * write_pj
+            kinds = {("weight",): "parameter_buffer"}
+            shared = "shared_buffer" if "weight" in level.serves else "activation_buffer"
+            component = kinds.get(level.serves, shared)
+            pj[component] = pj.get(component, 0.0) + moved_pj
     return {component: value * steps for component, value in pj.items() if value}
 
 
-def port_cycles(spec: PeArray, seen: dict[str, dict], steps: int) -> int:
-    """Cycles of the busiest port."""
+def port_cycles(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int) -> int:
+    """Cycles of the busiest port of the busiest instance."""
     busiest = 0
-    for name, buffer in spec.buffers.items():
-        mine = [counts for operand, counts in seen.items() if BUFFER[operand] == name]
-        reads = steps * sum(counts["feed_accesses"] + counts["drain_accesses"] for counts in mine)
-        writes = steps * sum(counts["collect_accesses"] + counts["fill_accesses"] for counts in mine)
-        busiest = max(
-            busiest,
-            ceil(reads * buffer.min_bits / buffer.read_bits),
-            ceil(writes * buffer.min_bits / buffer.write_bits),
-        )
+    for level in spec.levels:
+        if level.read_bits is None:
+            continue
+        reads = writes = Fraction(0)
+        for operand in level.serves:
+            passed = zip(way_of(spec, operand), seen[operand]["levels"], strict=True)
+            (moved,) = (counts for each, counts in passed if each == level)
+            reads += Fraction(steps * (moved["feed_accesses"] + moved["drain_accesses"]), moved["instances"])
+            writes += Fraction(steps * (moved["collect_accesses"] + moved["fill_accesses"]), moved["instances"])
+        cycles = ceil(reads * level.min_bits / level.read_bits), ceil(writes * level.min_bits / level.write_bits)
+        busiest = max(busiest, sum(cycles) if level.ports == "rw" else max(cycles))
     return busiest
 
 
@@ -87,7 +93,7 @@ def port_cycles(spec: PeArray, seen: dict[str, dict], steps: int) -> int:
 def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
     data: st.DataObject, nest: LoopNest, steps: int
 ) -> None:
-    spec = data.draw(accelerators())
+    spec = data.draw(accelerators(deep=data.draw(st.booleans())))
     mapping = data.draw(mappings(nest, spec))
     energy = energy_model(PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory="lpddr4"), MEMORY)
     layer = layer_of(nest, steps)
@@ -97,7 +103,7 @@ def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
     seen = interpret(nest, spec, mapping, Precision())
     assert dict(cost.dynamic_pj) == pytest.approx(by_hand(nest, spec, seen, steps), rel=1e-9)
     assert cost.compute_cycles == steps * cycles(nest, spec, mapping)
-    assert cost.buffer_cycles == port_cycles(spec, seen, steps)
+    assert cost.buffer_cycles == port_cycles(nest, spec, seen, steps)
 
 
 def elementwise(spec: PeArray) -> LayerCost:
@@ -109,20 +115,21 @@ def elementwise(spec: PeArray) -> LayerCost:
 
 
 def test_vector_work_takes_a_lane_and_a_cycle_per_operation_and_its_tensors_cross_the_buffer_once() -> None:
-    spec = replace(EDGE_TPU.accelerators[0].spec, vector_unit=VectorUnit(lanes=3))
+    spec = replace(EDGE_TPU.accelerators[0].array, vector_unit=VectorUnit(lanes=3))
     cost = elementwise(spec)
     assert cost.compute_cycles == ceil(1000 / 3)
     assert cost.dynamic_pj["vector"] == pytest.approx(1000 * TECHNOLOGY.vector_op_pj.value)
     assert (cost.memory_read_bytes, cost.memory_write_bytes) == (600, 400)
-    buffer = spec.buffers["activation"]
-    figures = buffer_figures(TECHNOLOGY, buffer)
-    accesses = ceil(600 * BITS / buffer.min_bits) + ceil(400 * BITS / buffer.min_bits)
-    each_pj = (figures.read_pj / buffer.read_bits + figures.write_pj / buffer.write_bits) * buffer.min_bits
+    buffer = spec.buffer("activation")
+    assert buffer is not None
+    figures = sram_of(TECHNOLOGY, buffer)
+    accesses = ceil(600 * BITS / buffer.access_bits) + ceil(400 * BITS / buffer.access_bits)
+    each_pj = (figures.read_pj / buffer.read_width + figures.write_pj / buffer.write_width) * buffer.access_bits
     assert cost.dynamic_pj["activation_buffer"] == pytest.approx(accesses * each_pj, rel=0.02)
 
 
 def test_without_a_vector_unit_the_buffer_alone_sets_the_pace() -> None:
-    cost = elementwise(replace(EDGE_TPU.accelerators[0].spec, vector_unit=None))
+    cost = elementwise(replace(EDGE_TPU.accelerators[0].array, vector_unit=None))
     assert cost.compute_cycles == 0
     assert cost.buffer_cycles > 0
     assert cost.dynamic_pj["vector"] > 0
@@ -130,7 +137,7 @@ def test_without_a_vector_unit_the_buffer_alone_sets_the_pace() -> None:
 
 def test_operands_of_sixteen_bits_cost_more_than_twice_those_of_eight() -> None:
     nest = LoopNest(K=4, C=4)
-    spec = EDGE_TPU.accelerators[0].spec
+    spec = EDGE_TPU.accelerators[0].array
     energy = energy_model(EDGE_TPU.accelerators[0], MEMORY)
     narrow, wide = energy.mac_pj(8, 8), energy.mac_pj(16, 16)
     assert wide > 2 * narrow

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import cycles, interpret
 
-from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.ways import Precision
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.workload.dims import OPERANDS
 
@@ -32,8 +33,12 @@ def _check(data: st.DataObject, accelerator: PeArray) -> None:
     word_bits = data.draw(st.sampled_from([1, 8, 24, 64, 256]))
     counted = price_mapping(nest, accelerator, mapping, precision, word_bits)
     for operand, expected in interpret(nest, accelerator, mapping, precision, word_bits).items():
-        got = {name: getattr(counted.operands[operand], name) for name in expected}
+        counts = counted.operands[operand]
+        levels = expected.pop("levels")
+        got = {name: getattr(counts, name) for name in expected}
         assert got == expected, operand
+        for level, seen in zip(counts.levels, levels, strict=True):
+            assert {name: getattr(level, name) for name in seen} == seen, (operand, level.level.name)
     assert counted.array_cycles == cycles(nest, accelerator, mapping)
 
 
@@ -41,6 +46,13 @@ def _check(data: st.DataObject, accelerator: PeArray) -> None:
 @settings(max_examples=150, deadline=None)
 def test_every_count_on_a_random_array_is_what_the_interpreter_sees(data: st.DataObject) -> None:
     _check(data, data.draw(accelerators()))
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_every_count_of_any_hierarchy_is_what_the_interpreter_sees(data: st.DataObject) -> None:
+    """One to five levels, any of them passed by, in each PE, along some axes or in all."""
+    _check(data, data.draw(accelerators(deep=True)))
 
 
 @pytest.mark.parametrize("name", SPECS)

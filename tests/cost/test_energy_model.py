@@ -1,12 +1,16 @@
 """Energies of an accelerator's accesses, from the figures of its technology."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from drawn import with_level
+
+from mensa_sim.cost.counts.ways import MAC_ACCUMULATOR
 from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.io.shipped import shipped_files
 
 PLACED = [
@@ -25,10 +29,12 @@ def modelled(request: pytest.FixtureRequest) -> tuple[PlacedAccelerator, EnergyM
 
 def test_a_port_word_costs_its_share_of_a_full_access(modelled: tuple[PlacedAccelerator, EnergyModel]) -> None:
     placed, energy = modelled
-    for name, buffer in placed.spec.buffers.items():
-        figures = buffer_figures(placed.technology, buffer)
-        assert energy.buffer_read_pj[name] * buffer.read_bits / buffer.min_bits == pytest.approx(figures.read_pj)
-        assert energy.buffer_write_pj[name] * buffer.write_bits / buffer.min_bits == pytest.approx(figures.write_pj)
+    for level in placed.array.levels:
+        if level.ported:
+            figures, accesses = sram_of(placed.technology, level), level.read_width / level.access_bits
+            assert energy.read_pj[level.name] * accesses == pytest.approx(figures.read_pj)
+            accesses = level.write_width / level.access_bits
+            assert energy.write_pj[level.name] * accesses == pytest.approx(figures.write_pj)
 
 
 def test_a_product_of_unequal_widths_costs_the_geometric_mean_of_products_of_equal_ones(
@@ -45,6 +51,19 @@ def test_registers_cost_what_their_size_does_and_every_accelerator_has_an_accumu
     modelled: tuple[PlacedAccelerator, EnergyModel],
 ) -> None:
     placed, energy = modelled
-    assert energy.register_pj_per_bit["output"] > 0
-    for operand, register in placed.spec.registers.items():
-        assert energy.register_pj_per_bit[operand] == placed.technology.register_pj(1, register.bytes)
+    assert energy.read_pj[MAC_ACCUMULATOR] > 0
+    for level in placed.array.levels:
+        if not level.ported:
+            expected = placed.technology.register_pj(1, level.capacity_bytes)
+            assert energy.read_pj[level.name] == energy.write_pj[level.name] == expected
+
+
+def test_a_level_that_states_its_energies_costs_them() -> None:
+    placed = load_system("edge_tpu").accelerators[0]
+    own = {"read_pj_per_bit": 0.5, "write_pj_per_bit": 0.75, "source": "a test"}
+    for name in ("accumulator", "parameter_buffer"):
+        changed = replace(placed, spec=with_level(placed.array, name, **own))
+        energy = energy_model(changed, load_system("edge_tpu").memory_of("edge_tpu"))
+        (level,) = (level for level in changed.array.levels if level.name == name)
+        assert energy.read_pj[name] == pytest.approx(0.5 * level.access_bits)
+        assert energy.write_pj[name] == pytest.approx(0.75 * level.access_bits)

@@ -6,8 +6,8 @@ import pytest
 
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.hardware.array.pe_array import Hop, PeArray
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.hardware.pe_array import Hop, PeArray
 from mensa_sim.workload.layer import LoopNest
 
 

@@ -112,8 +112,10 @@ def test_inputs_that_hold_their_padding_explain_all_exceptions_of_inputs(dividin
     apart: set[tuple[str, str]] = set()
     for layer in dividing:
         counts = _own(layer)
-        padded = counts_of(layer, _with_padding(layer.nest)).operands["input"]
-        fed = replace(counts["input"], feed_bits=padded.feed_bits, feed_accesses=padded.feed_accesses)
+        (sram,) = counts["input"].levels
+        (padded,) = counts_of(layer, _with_padding(layer.nest)).operands["input"].levels
+        read = replace(sram, feed_bits=padded.feed_bits, feed_accesses=padded.feed_accesses)
+        fed = replace(counts["input"], levels=(read,))
         apart |= _apart(layer, {**counts, "input": fed})
     assert apart == {figure for figure, reason in EXCEPTIONS.items() if reason != PADDING}
 
@@ -131,7 +133,7 @@ def test_the_roundings_change_nothing_where_nothing_is_rounded(dividing: list[Pe
         plain = {operand: replace(count, end_bits=0) for operand, count in own.items()}
         if layer.nest.FX > 1:
             plain.pop("input")
-        if own["output"].feed_bits:
+        if own["output"].levels[-1].feed_bits:
             plain.pop("output")
         for operand, count in plain.items():
             assert replace(rounded[operand], end_bits=0) == count, (layer.name, operand)

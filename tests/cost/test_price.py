@@ -4,15 +4,16 @@ import math
 from dataclasses import replace
 
 import pytest
+from drawn import with_level
 
 from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.prices.price import RESIDENCIES, price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.pe_array import Register
 from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.units import leakage_pj
@@ -95,9 +96,8 @@ def test_a_layer_whose_smallest_tile_fits_no_buffer_is_refused_with_what_it_woul
 ) -> None:
     """Two copies of what the array takes at once: 64 rows of 64, or one channel in and 32 out of 64 pixels."""
     system = load_system("edge_tpu")
-    buffers = system.accelerators[0].spec.buffers
-    smaller = replace(buffers[name], capacity_bytes=1024)
-    refused = price(GRAPH, _small(system, buffers={**buffers, name: smaller}))
+    levels = with_level(system.accelerators[0].array, f"{name}_buffer", capacity_bytes=1024).levels
+    refused = price(GRAPH, _small(system, levels=levels))
     assert not refused.runs(layer, "edge_tpu")
     assert refused.runs("softmax", "edge_tpu")
     needs = f"no tile of it fits: its smallest takes {least_bytes:,} of 1,024 bytes in the {name} buffer"
@@ -107,7 +107,9 @@ def test_a_layer_whose_smallest_tile_fits_no_buffer_is_refused_with_what_it_woul
 
 def test_a_layer_that_one_pass_of_the_array_cannot_hold_in_registers_is_refused() -> None:
     system = load_system("edge_tpu")
-    refused = price(GRAPH, _small(system, registers={"output": Register(bytes=1)}))
+    refused = price(
+        GRAPH, _small(system, levels=(Level(name="sums", serves=("output",), capacity_bytes=1, per=(0, 1)),))
+    )
     with pytest.raises(InfeasibleError, match="one pass of the array needs more than the registers of its output hold"):
         refused.cost("first", "edge_tpu")
 
@@ -181,7 +183,7 @@ def test_hidden_gates_fetch_their_parameters_in_each_step_unless_the_whole_group
     system = load_system("mensa_g")
     table = price(GRAPH, system)
     gate_bytes, group_bytes = 256 * 256, 4 * 256 * 256
-    pascal = system.accelerator("pascal").spec.buffers["parameter"].capacity_bytes
+    pascal = system.accelerator("pascal").spec.buffer_bytes["parameter"]
     assert gate_bytes < pascal < group_bytes
     assert table.cost("hidden_gate_0", "pascal").memory_read_bytes >= 8 * gate_bytes
     assert table.cost("input_gate", "pascal").memory_read_bytes < 2 * gate_bytes
@@ -198,7 +200,7 @@ def test_independent_steps_share_a_fetch_where_the_dataflow_batches_them() -> No
 def test_a_residency_that_does_not_fit_costs_what_the_largest_one_within_it_does() -> None:
     """Input or output would fit the activation buffer, but not both; of as many, parameters and then inputs stay."""
     system = load_system("edge_tpu")
-    size = system.accelerators[0].spec.buffers["activation"].capacity_bytes * 3 // 5
+    size = system.accelerators[0].spec.buffer_bytes["activation"] * 3 // 5
     parameters = (Parameter(name="scale", size_bytes=8),)
     layer = Layer(name="l", operator="mul", vector_ops=100, parameters=parameters, input_bytes=size, output_bytes=size)
     table = price(LayerGraph(name="g", layers=(layer,), edges=()), system)

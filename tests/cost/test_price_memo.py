@@ -47,7 +47,7 @@ def test_whatever_a_price_depends_on_is_priced_anew() -> None:
     changes = (
         ["memories.lpddr4.bandwidth_bytes_per_s=1000000000"],
         ["technology.mac_pj_8_bit=1.5"],
-        ["accelerators.edge_tpu.buffers.parameter.capacity_bytes=65536"],
+        ["accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes=65536"],
     )
     for number, overrides in enumerate(changes, start=2):
         changed = load_system("edge_tpu", overrides=overrides)

@@ -3,23 +3,25 @@
 from dataclasses import replace
 
 import pytest
-from drawn import accelerators, nests
+from drawn import accelerators, nests, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.mapping.candidates import build
-from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.capacity import held_bytes
 from mensa_sim.cost.mapping.search import Priced, Search
 from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.price import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.accelerator import VectorUnit
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import Axis
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.pe_array import Axis, Buffer, Register
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.objective import OBJECTIVES
 from mensa_sim.units import PS_PER_S, leakage_pj
@@ -42,23 +44,29 @@ class Watched:
         return self.found[-1]
 
 
+@pytest.mark.parametrize("deep", [False, True])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.DataObject) -> None:
-    spec, nest = data.draw(accelerators()), data.draw(nests(largest=4))
+def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, data: st.DataObject) -> None:
+    spec, nest = data.draw(accelerators(deep=deep)), data.draw(nests(largest=4))
     spec = replace(spec, vector_unit=data.draw(st.sampled_from([None, VectorUnit(lanes=2)])))
-    needed = {"parameter": nest.weight_elements, "activation": nest.input_elements + nest.output_elements}
-    tight = {
-        name: replace(buffer, capacity_bytes=data.draw(st.integers(1, 3 * needed[name])))
-        for name, buffer in spec.buffers.items()
+    needed = {
+        "weight": nest.weight_elements,
+        "input": nest.input_elements,
+        "output": nest.output_elements,
     }
-    spec = replace(spec, buffers=tight)
+    for level in spec.levels:
+        if level.ported:
+            most = 3 * sum(needed[operand] for operand in level.serves)
+            spec = with_level(spec, level.name, capacity_bytes=data.draw(st.integers(1, most)), source="tight")
     residency = data.draw(st.sampled_from(RESIDENCIES))
-    assume("activation" in spec.buffers or not (residency.input or residency.output))
-    assume("parameter" in spec.buffers or not residency.parameters)
+    assume("activation" in spec.buffer_bytes or not (residency.input or residency.output))
+    assume("parameter" in spec.buffer_bytes or not residency.parameters)
     memory = replace(MEMORY, word_bits=data.draw(st.sampled_from([1, 64])))
     many = data.draw(st.sampled_from([1, 3]))
-    steps = Steps(nest=nest, steps=many, resident=many > 1 and "parameter" in spec.buffers and data.draw(st.booleans()))
+    steps = Steps(
+        nest=nest, steps=many, resident=many > 1 and "parameter" in spec.buffer_bytes and data.draw(st.booleans())
+    )
     bias = data.draw(st.integers(0, 20))
     layer = Layer(
         name="layer",
@@ -88,7 +96,7 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(data: st.Data
     if residency.input or not residency.parameters:  # a first tile of inputs alone may be padding and nothing else
         assert (cost.head_bytes > 0) == (not residency.parameters)
     for name, size_bytes in cost.buffered_bytes.items():
-        assert size_bytes <= spec.buffers[name].capacity_bytes
+        assert size_bytes <= spec.buffer_bytes[name]
     ps_per_byte = PS_PER_S / memory.effective_bytes_per_s
     on_chip_ps = max(cost.compute_cycles, cost.buffer_cycles) * PS_PER_S / cost.clock_hz
     body_ps = cost.body_bytes * ps_per_byte
@@ -114,17 +122,19 @@ def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(
 ) -> None:
     """A product of 16 x 4 weights and 4 x 2 inputs, in tiles of so many rows of weights, under double buffering."""
     spec = EDGE_TPU.accelerators[0].spec
-    assert spec.tile_copies == 2
+    assert {spec.copies(level) for level in spec.levels if level.ported} == {2}
     nest = LoopNest(K=16, C=4, OX=2, input_width=2)
-    array = replace(spec.dataflow, axes=(Axis(size=1, dims=("K",)),))
+    array = replace(spec.dataflow, axes=(Axis(size=1, dims=("K",)), Axis(size=1, dims=("C",))))
     spec = replace(spec, dataflow=array, macs_per_pe=1)
     unrolling = unroll(nest, spec)
     tile = {**unrolling.sizes, "K": rows}
     holds = dict.fromkeys(OPERANDS, False)
-    mapping = build(unrolling, unrolling.lanes, tile, ("R", "S", "K"), ("R", "S", "K"), holds)
+    order = ("R", "S", "K")
+    way = ways(spec, unrolling, Precision())
+    mapping = build(unrolling, way, (unrolling.lanes, tile), (order,), order, holds)
     counts = price_mapping(nest, spec, mapping, Precision())
-    held = buffered_bytes(nest, spec, Precision(), counts, kept)
-    assert held == {"parameter": parameter, "activation": activation}
+    held = held_bytes(nest, spec, Precision(), counts, kept)
+    assert held == {"parameter_buffer": parameter, "activation_buffer": activation}
 
 
 @pytest.mark.parametrize("residency", [STREAMED, Residency(output=True)])
@@ -139,10 +149,12 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Re
         overlap=False,
         pipeline_cycles=None,
     )
-    registers = {
-        operand: Register(bytes=64, shared_along=("FX",) if operand == "weight" else ()) for operand in OPERANDS
-    }
-    spec = replace(system.accelerators[0].spec, dataflow=array, macs_per_pe=1, registers=registers, accumulator_bits=16)
+    registers = (
+        Level(name="weights", serves=("weight",), capacity_bytes=64),
+        Level(name="inputs", serves=("input",), capacity_bytes=64, per=(0,)),
+        Level(name="sums", serves=("output",), capacity_bytes=64, per=(0,)),
+    )
+    spec = replace(system.accelerators[0].array, dataflow=array, macs_per_pe=1, levels=registers, accumulator_bits=16)
     nest = LoopNest(
         B=2, K=2, C=2, OY=2, OX=6, FY=2, FX=2, stride_y=2, stride_x=2, dilation_x=2, input_height=4, input_width=10
     )
@@ -156,9 +168,10 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Re
     )
     fitted = 0
     for room_bytes in range(17, 241, 8):
-        buffer = Buffer(capacity_bytes=room_bytes, read_bits=64, write_bits=128, min_bits=8)
-        weights = replace(buffer, capacity_bytes=2)
-        tight = replace(spec, buffers={"parameter": weights, "activation": buffer})
+        port = {"read_bits": 64, "write_bits": 128, "min_bits": 8}
+        weights = Level(name="parameters", serves=("weight",), capacity_bytes=2, **port)
+        buffer = Level(name="activations", serves=("input", "output"), capacity_bytes=room_bytes, **port)
+        tight = replace(spec, levels=(*registers, weights, buffer))
         energy = energy_model(replace(system.accelerators[0], spec=tight), MEMORY)
         pricer = Pricer(layer, tight, MEMORY, energy, Steps(nest=nest, steps=1, resident=False), objective)
         cost = pricer.cost(residency)

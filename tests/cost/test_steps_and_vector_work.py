@@ -53,7 +53,7 @@ def test_only_independent_steps_are_batched(recurrent: bool, batches: bool) -> N
 @pytest.mark.parametrize(("beyond", "stays"), [(0, True), (1, False)])
 def test_parameters_stay_over_steps_where_the_whole_footprint_fits(beyond: int, stays: bool) -> None:
     edge_tpu = load_accelerator("edge_tpu")
-    footprint = edge_tpu.buffers["parameter"].capacity_bytes + beyond
+    footprint = edge_tpu.buffer_bytes["parameter"] + beyond
     gate = layer(nest=MATRIX, steps=5, recurrent=True, group="cell")
     assert steps_of(gate, edge_tpu, footprint).resident is stays
     assert not steps_of(replace(gate, steps=1), edge_tpu, footprint).resident
@@ -102,7 +102,7 @@ def test_vector_work_passes_the_activation_buffer_between_memory_and_lanes(
 ) -> None:
     """Inputs are filled and read, outputs written and drained; what stays on chip skips its way from or to memory."""
     edge_tpu = load_accelerator("edge_tpu")
-    word_bytes = edge_tpu.buffers["activation"].min_bits // 8
+    word_bytes = edge_tpu.buffer("activation").access_bits // 8
     scale = word_bytes
     softmax = layer(
         nest=None,
@@ -114,6 +114,6 @@ def test_vector_work_passes_the_activation_buffer_between_memory_and_lanes(
     tally = new_tally(edge_tpu)
     repeats = repeats_of(softmax, 1, residency, steps_resident=False)
     vector_traffic(tally, vector_work(softmax, edge_tpu), edge_tpu, repeats)
-    port = tally.ports["activation"]
+    port = tally.ports["activation_buffer"]
     assert (port.reads, port.writes) == (reads, writes)
     assert tally.total("memory") == tuple(8 * scale * size for size in memory)

@@ -7,8 +7,7 @@ from drawn import accelerators, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.nest import Precision, operand_ports
-from mensa_sim.cost.counts.tiles import ELEMENTS, END, FINAL_WORDS, LARGEST, single_tile, tile_table
+from mensa_sim.cost.counts.tiles import one_tiling, tile_table
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
@@ -22,18 +21,18 @@ def test_a_column_of_a_table_is_its_tile_alone(data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators()), data.draw(nests(largest=5))
     unrolling = unroll(nest, spec)
     operand = data.draw(st.sampled_from(OPERANDS))
-    ports = operand_ports(spec, Precision(), data.draw(st.sampled_from([1, 64])))[operand]
+    access = data.draw(st.tuples(st.sampled_from([4, 8, 24]), st.sampled_from([8, 64]), st.sampled_from([1, 3, 8])))
     window = window_of(nest) if operand == "input" else None
     cuts = {dim: data.draw(st.integers(1, size)) for dim, size in unrolling.sizes.items()}
     extents = {dim: tuple(dict.fromkeys((size, cuts[dim]))) for dim, size in unrolling.sizes.items()}
-    table = tile_table(unrolling, operand, window, extents, ports)
+    table = tile_table(unrolling, operand, window, extents)
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
     for chosen in product(*(range(len(extents[dim])) for dim in mine)):
         column = sum(position * table.strides.get(dim, 0) for dim, position in zip(mine, chosen, strict=True))
         tile = {**unrolling.sizes, **{d: extents[d][p] for d, p in zip(mine, chosen, strict=True)}}
-        alone = single_tile(unrolling, operand, window, tile, ports)
-        count = FINAL_WORDS if ports.word_bits == 1 else len(alone)
-        assert table.figures[:count, column].tolist() == pytest.approx(list(alone[:count]))
+        alone = one_tiling(unrolling, operand, window, tile)
+        found = [table.elements[column], table.largest[column], table.end[column], table.pieces(*access)[column]]
+        assert found == pytest.approx([alone.elements, alone.largest, alone.end, alone.pieces(*access)])
 
 
 @pytest.mark.parametrize(("operand", "end"), [("output", 2), ("weight", 4 * 3)])
@@ -42,7 +41,15 @@ def test_the_last_tile_of_an_output_is_short_and_the_first_one_of_weights_is_ful
     spec = load_accelerator("pavlov")
     unrolling = unroll(LoopNest(K=10, C=3), spec)
     (name,) = [each for each in OPERANDS if each == operand]
-    found = single_tile(unrolling, name, None, {**unrolling.sizes, "K": 4}, operand_ports(spec, Precision())[name])
-    assert found[END] == end
-    assert found[LARGEST] == (4 if operand == "output" else 12)
-    assert found[ELEMENTS] == (10 if operand == "output" else 30)
+    found = one_tiling(unrolling, name, None, {**unrolling.sizes, "K": 4})
+    assert found.end == end
+    assert found.largest == (4 if operand == "output" else 12)
+    assert found.elements == (10 if operand == "output" else 30)
+
+
+def test_a_tile_is_spread_evenly_over_the_instances_that_hold_parts_of_it() -> None:
+    """Ten and ten and five elements of 8 bits over four instances in words of 16: 3, 3 and 2 each, two, two and one."""
+    unrolling = unroll(LoopNest(K=25, C=3), load_accelerator("pavlov"))
+    found = one_tiling(unrolling, "output", None, {**unrolling.sizes, "K": 10})
+    assert found.pieces(8, 16, 1) == 5 + 5 + 3
+    assert found.pieces(8, 16, 4) == 4 * 2 + 4 * 2 + 4 * 1

@@ -6,8 +6,8 @@ from drawn import accelerators, nests
 from hypothesis import given
 
 from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.workload.layer import LoopNest
 
 

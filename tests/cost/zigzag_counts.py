@@ -20,9 +20,10 @@ from math import prod
 
 from zigzag_layers import ENERGY, MEMORY, SPEC
 
-from mensa_sim.cost.counts.counts import BUFFER_OF, OperandCounts, Tiles, _count_output, _count_read, _Walk
-from mensa_sim.cost.counts.nest import Precision, operand_ports
-from mensa_sim.cost.mapping.capacity import distinct
+from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, Walk, count_walk
+from mensa_sim.cost.counts.room import distinct
+from mensa_sim.cost.counts.tiles import OneTiling
+from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.workload.dims import OPERANDS, WINDOW, Operand
 from mensa_sim.workload.layer import LoopNest
@@ -30,7 +31,7 @@ from mensa_sim.workload.layer import LoopNest
 Counts = Mapping[Operand, OperandCounts]
 
 
-class _RoundedWalk(_Walk):
+class _RoundedWalk(Walk):
     """Tiles as ZigZag sees them; how often each is fetched stays our rule."""
 
     def __init__(self, nest: LoopNest, mapping: NestMapping, operand: Operand) -> None:
@@ -39,12 +40,12 @@ class _RoundedWalk(_Walk):
         super().__init__(nest, fractional, operand)
         self.nest = nest
 
-    def tiles(self, inner_loops: int) -> Tiles:
+    def tiles(self, inner_loops: int) -> OneTiling:
         extents = self.mapping.extents(inner_loops)
         count = prod(self.sizes[dim] / extents[dim] for dim in self.mine)
         plain = prod(extents[dim] for dim in self.mine if self.window is None or dim not in WINDOW)
         size = plain * (self._positions(extents) if self.window is not None else 1)
-        return [round(size)], [int(count)]
+        return OneTiling([round(size)], [int(count)], 0)
 
     def _positions(self, extents: Mapping[str, int]) -> int:
         """Rows times columns of an input tile, clipped to the whole tensor alone."""
@@ -53,60 +54,50 @@ class _RoundedWalk(_Walk):
         columns = distinct(int(extents["OX"]), int(extents["FX"]), nest.stride_x, nest.dilation_x)
         return min(rows, nest.input_height) * min(columns, nest.input_width)
 
-    def end(self, inner_loops: int) -> int:
-        return 0
-
 
 def rounded_counts(nest: LoopNest, mapping: NestMapping) -> dict[Operand, OperandCounts]:
     """The counts of a mapping on the peer's core with roundings 1 to 3 and conventions 4 and 5."""
     counts: dict[Operand, OperandCounts] = {}
-    for operand, ports in operand_ports(SPEC, Precision(), MEMORY.word_bits).items():
-        walk = _RoundedWalk(nest, mapping, operand)
-        counts[operand] = _count_output(walk, ports) if operand == "output" else _count_read(walk, ports)
+    for operand, way in ways(SPEC, mapping.unrolling, Precision(), MEMORY.word_bits).items():
+        counts[operand] = count_walk(_RoundedWalk(nest, mapping, operand), way)
     return counts | {"output": _read_at_once(counts["output"])}
 
 
 def _read_at_once(sums: OperandCounts) -> OperandCounts:
     """Every trip of a partial sum begins with reading it."""
-    if sums.feed_bits:
-        first_bits = sums.collect_bits - sums.feed_bits
-        sums = replace(
-            sums,
-            feed_bits=sums.collect_bits,
-            feed_accesses=sums.collect_accesses,
-            register_write_bits=sums.register_write_bits + first_bits,
-        )
-    if sums.fill_bits:
-        sums = replace(
-            sums,
-            fill_bits=sums.drain_bits,
-            fill_accesses=sums.drain_accesses,
-            memory_read_bits=sums.memory_write_bits,
-        )
-    return sums
+    register, sram = sums.levels
+    if sram.feed_bits:
+        first_bits = sram.collect_bits - sram.feed_bits
+        sram = replace(sram, feed_bits=sram.collect_bits, feed_accesses=sram.collect_accesses)
+        fills = register.fill_bits + first_bits
+        register = replace(register, fill_bits=fills, fill_accesses=fills)
+    if sram.fill_bits:
+        sram = replace(sram, fill_bits=sram.drain_bits, fill_accesses=sram.drain_accesses)
+        sums = replace(sums, memory_read_bits=sums.memory_write_bits)
+    return replace(sums, levels=(register, sram))
 
 
 def energy_pj(counts: Counts, *, whole_accesses: bool = False) -> dict[str, float]:
     """Energy per operand and level; `whole_accesses` is convention 6."""
     energies: dict[str, float] = {}
     for operand in OPERANDS:
-        count, name = counts[operand], BUFFER_OF[operand]
-        buffer = SPEC.buffers[name]
-        rate = ENERGY.register_pj_per_bit.get(operand)
-        if rate is not None:
-            energies[f"{operand}_register"] = rate * (count.register_read_bits + count.register_write_bits)
-
-        def port(accesses: int, bits: int, pj: float, min_bits: int = buffer.min_bits) -> float:
-            words = accesses * min_bits / bits
-            return (int(words) if whole_accesses else words) * pj * bits / min_bits
-
-        energies[f"{operand}_sram"] = sum(
-            port(accesses, buffer.read_bits, ENERGY.buffer_read_pj[name])
-            for accesses in (count.feed_accesses, count.drain_accesses)
-        ) + sum(
-            port(accesses, buffer.write_bits, ENERGY.buffer_write_pj[name])
-            for accesses in (count.collect_accesses, count.fill_accesses)
-        )
+        for count in counts[operand].levels:
+            name = "sram" if count.level.ported else "register"
+            energies[f"{operand}_{name}"] = _level_pj(count, whole_accesses=whole_accesses and count.level.ported)
         read_pj, write_pj = ENERGY.memory_read_pj_per_bit, ENERGY.memory_write_pj_per_bit
-        energies[f"{operand}_dram"] = count.memory_read_bits * read_pj + count.memory_write_bits * write_pj
+        moved = counts[operand]
+        energies[f"{operand}_dram"] = moved.memory_read_bits * read_pj + moved.memory_write_bits * write_pj
     return energies
+
+
+def _level_pj(count: LevelCounts, *, whole_accesses: bool) -> float:
+    level, unit = count.level, count.level.access_bits
+
+    def port(accesses: int, bits: int, pj: float) -> float:
+        words = accesses * unit / bits
+        return (int(words) if whole_accesses else words) * pj * bits / unit
+
+    read_pj, write_pj = ENERGY.read_pj[level.name], ENERGY.write_pj[level.name]
+    reads = [port(accesses, level.read_width, read_pj) for accesses in (count.feed_accesses, count.drain_accesses)]
+    writes = [port(accesses, level.write_width, write_pj) for accesses in (count.collect_accesses, count.fill_accesses)]
+    return sum(reads) + sum(writes)

@@ -10,13 +10,13 @@ from pathlib import Path
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 SYSTEM = load_system("zigzag_edge_tpu_like")
-SPEC: PeArray = SYSTEM.accelerators[0].spec
+SPEC: PeArray = SYSTEM.accelerators[0].array
 MEMORY = SYSTEM.memory_of(SPEC.name)
 ENERGY: EnergyModel = energy_model(SYSTEM.accelerators[0], MEMORY)
 LEVELS = (
@@ -49,13 +49,15 @@ class PeerLayer:
 
     def mapping(self, tile: int | None = None) -> NestMapping:
         """The peer's mapping. Its language has no buffer tile: so many loops, else all that every buffer holds."""
-        largest = min(self.buffer.values())
+        tile = min(self.buffer.values()) if tile is None else tile
         return NestMapping(
             unrolling=unroll(self.nest, SPEC),
             loops=self.loops,
-            tile=largest if tile is None else tile,
-            register=self.register,
-            buffer=self.buffer,
+            cuts=(min(tile, *self.register.values()), tile),
+            holds={
+                operand: ((self.register[operand], held) if operand in self.register else (held,))
+                for operand, held in self.buffer.items()
+            },
         )
 
     @property

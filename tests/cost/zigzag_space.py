@@ -9,9 +9,10 @@ from itertools import groupby
 
 from zigzag_layers import SPEC
 
-from mensa_sim.cost.counts.nest import Precision, price_mapping
+from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, group, inner_orders, splits
-from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.capacity import held_bytes
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.search import LIMITS, limits_of
 from mensa_sim.workload.dims import OPERANDS, relevant
@@ -46,8 +47,8 @@ def _excluding(nest: LoopNest, mapping: NestMapping) -> list[str]:
             found.append(SIZES)
             break
     counts = price_mapping(nest, SPEC, mapping)
-    held = buffered_bytes(nest, SPEC, Precision(), counts, frozenset())
-    if any(held[name] > buffer.capacity_bytes for name, buffer in SPEC.buffers.items()):
+    held = held_bytes(nest, SPEC, Precision(), counts, frozenset())
+    if any(level.ported and held[level.name] > level.capacity_bytes for level in SPEC.levels):
         found.append(HALF_BUFFER)
     return found
 
@@ -71,7 +72,7 @@ def _holds_as_we_do(mapping: NestMapping, operand: str) -> bool:
     above = mapping.loops[mapping.tile :]
     free = [i for i, loop in enumerate(above) if group(loop.dim) == FREE_GROUP[operand]]
     allowed = {mapping.tile, mapping.tile + (free[0] if free else len(above))}
-    return any(_same(mapping, operand, mapping.buffer[operand], held) for held in allowed)
+    return any(_same(mapping, operand, mapping.holds[operand][-1], held) for held in allowed)
 
 
 def _same(mapping: NestMapping, operand: str, one: int, other: int) -> bool:

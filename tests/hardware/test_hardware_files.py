@@ -104,7 +104,7 @@ def test_overrides_reach_systems_accelerators_and_technologies() -> None:
         MENSA_G,
         [
             "accelerators.pascal.clock_hz=1000000000",
-            "accelerators.jacquard.buffers.parameter.capacity_bytes=262144",
+            "accelerators.jacquard.levels.parameter_buffer.capacity_bytes=262144",
             "accelerators.pavlov.dataflow.axes.0.size=16",
             "accelerators.jacquard.memory=lpddr4",
             "memories.lpddr4.bandwidth_bytes_per_s=64000000000",
@@ -115,7 +115,7 @@ def test_overrides_reach_systems_accelerators_and_technologies() -> None:
         ],
     )
     assert system.accelerator("pascal").spec.clock_hz == 10**9
-    assert system.accelerator("jacquard").spec.buffers["parameter"].capacity_bytes == 262144
+    assert system.accelerator("jacquard").spec.buffer_bytes["parameter"] == 262144
     assert system.accelerator("pavlov").spec.pes == 128
     assert system.accelerator("jacquard").memory == "lpddr4"
     assert system.memories["lpddr4"].bandwidth_bytes_per_s == 64 * 10**9
@@ -196,8 +196,9 @@ clock_hz: 2000000000
 dataflow: {{axes: [{{size: 8, dims: [K]}}, {{size: 8, dims: [K]}}], stationary: weight, batch_steps: true}}
 macs_per_pe: 1
 accumulator_bits: 32
-registers: {{weight: {{bytes: 512}}}}
-buffers: {{activation: {{capacity_bytes: 131072, read_bits: 512, write_bits: 512, min_bits: 64}}}}
+levels:
+  - {{name: weights, serves: [weight], capacity_bytes: 512, per: [0, 1]}}
+  - {{name: store, serves: [input, output], capacity_bytes: 131072, read_bits: 512, write_bits: 512}}
 vector_unit: {{lanes: 8}}
 """
     )

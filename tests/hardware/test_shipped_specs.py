@@ -7,6 +7,7 @@ import pytest
 
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import (
     FILE_KINDS,
     kind_of,
@@ -15,8 +16,7 @@ from mensa_sim.hardware.files import (
     load_technology,
 )
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.pe_array import PeArray
-from mensa_sim.hardware.technology.sram import buffer_figures
+from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.io.files import json_schema, read_mapping
 from mensa_sim.io.shipped import shipped_files
 
@@ -86,7 +86,7 @@ def test_the_comparisons_eyeriss_v2_has_384_macs_and_192_kilobytes() -> None:
     spec = load_accelerator("eyeriss_v2")
     assert spec.pes == 192
     assert spec.pes * spec.macs_per_pe == 384
-    assert spec.buffers["activation"].capacity_bytes == 192 * 1024
+    assert spec.buffer_bytes["activation"] == 192 * 1024
 
 
 def test_configurations_differ_from_the_baseline_in_what_they_are_named_for() -> None:
@@ -94,7 +94,7 @@ def test_configurations_differ_from_the_baseline_in_what_they_are_named_for() ->
     assert fast.accelerators == plain.accelerators
     assert fast.memories["lpddr4"] == dataclasses.replace(plain.memories["lpddr4"], bandwidth_bytes_per_s=256 * 10**9)
     assert large.memories == plain.memories
-    assert large.accelerators[0].spec.buffers["parameter"].capacity_bytes == 8 * 4 * 2**20
+    assert large.accelerators[0].spec.buffer_bytes["parameter"] == 8 * 4 * 2**20
 
 
 def test_the_compilers_array_has_a_quarter_of_the_silicons_macs() -> None:
@@ -127,12 +127,13 @@ def test_a_default_memory_that_the_technology_does_not_know_is_a_fault(tmp_path:
 def test_energies_at_65_nm_keep_the_published_hierarchy_within_a_factor_of_two() -> None:
     """Table IV of Chen et al., ISCA 2016, in units of a 16-bit MAC, on CACTI's and Aladdin's figures here."""
     (placed,) = load_system("eyeriss_v1").accelerators
-    technology, spec = placed.technology, placed.spec
+    technology = placed.technology
     mac_pj = technology.mac_pj(16)
-    buffer = spec.buffers["activation"]
+    levels = {level.name: level for level in placed.array.levels}
+    buffer = levels["activation_buffer"]
     published = {
-        1: technology.register_pj(16, spec.registers["weight"].bytes),
-        6: buffer_figures(technology, buffer).read_pj * 16 / buffer.read_bits,
+        1: technology.register_pj(16, levels["filter_scratchpad"].capacity_bytes),
+        6: sram_of(technology, buffer).read_pj * 16 / buffer.read_width,
         200: 16 * technology.memories["eyeriss_dram"].read_pj_per_bit.value,
     }
     for macs, energy_pj in published.items():

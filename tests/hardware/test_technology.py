@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.pe_array import Buffer
 from mensa_sim.hardware.technology.node_scaling import (
     AREA_FACTOR,
     ENERGY_POLYNOMIAL,
@@ -22,7 +22,7 @@ from mensa_sim.hardware.technology.node_scaling import (
     energy_factor,
     leakage_factor,
 )
-from mensa_sim.hardware.technology.sram import buffer_figures, sram_figures
+from mensa_sim.hardware.technology.sram import sram_figures, sram_of
 from mensa_sim.io.shipped import shipped_files
 
 TECHNOLOGY = load_technology("cmos_22nm")
@@ -104,7 +104,8 @@ def test_sensitivity_factors_multiply_sram_energy_and_leakage_alone() -> None:
 
 
 def test_a_buffer_reads_at_its_read_width_and_writes_at_its_write_width() -> None:
-    figures = buffer_figures(TECHNOLOGY, Buffer(capacity_bytes=131072, read_bits=512, write_bits=64, min_bits=64))
+    level = Level(name="l", serves=("input",), capacity_bytes=131072, read_bits=512, write_bits=64, min_bits=64)
+    figures = sram_of(TECHNOLOGY, level)
     assert figures.read_pj == sram_figures(TECHNOLOGY, 131072, 512).read_pj
     assert figures.write_pj == sram_figures(TECHNOLOGY, 131072, 64).write_pj
 

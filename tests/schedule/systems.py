@@ -5,8 +5,8 @@ from typing import cast
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Traffic
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.memory import Link, Memory
-from mensa_sim.hardware.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.workload.graph import Edge, LayerGraph

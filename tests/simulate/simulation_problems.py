@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency, Traffic
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.memory import Link, Memory
-from mensa_sim.hardware.pe_array import Axis, Buffer, Dataflow, PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 
@@ -20,6 +23,8 @@ GB_PER_S = 10**9
 """At 1 GB/s a byte takes 1000 ps; at 1 GHz so does a cycle."""
 
 
+SERVES: dict[BufferName, tuple[Operand, ...]] = {"parameter": ("weight",), "activation": ("input", "output")}
+
 TECHNOLOGY = cast(Technology, "not looked at by the simulator")
 
 
@@ -27,19 +32,19 @@ def accelerator(
     name: str, memory: str = "ram", *, parameter_buffer: int = 0, activation_buffer: int = 0
 ) -> PlacedAccelerator:
     """An accelerator of one PE at 1 GHz."""
-    sizes = {"parameter": parameter_buffer, "activation": activation_buffer}
-    buffers = {
-        name: Buffer(capacity_bytes=size, read_bits=64, write_bits=64, min_bits=8)
-        for name, size in sizes.items()
+    sizes: dict[BufferName, int] = {"parameter": parameter_buffer, "activation": activation_buffer}
+    levels = tuple(
+        Level(name=f"{kind}_buffer", serves=SERVES[kind], capacity_bytes=size, read_bits=64, write_bits=64, min_bits=8)
+        for kind, size in sizes.items()
         if size
-    }
+    )
     spec = PeArray(
         name=name,
         placement="cpu_die",
         technology="test",
         clock_hz=GHZ,
         dataflow=Dataflow(axes=(Axis(size=1, dims=("K",)),), stationary="output"),
-        buffers=buffers,  # type: ignore[arg-type]
+        levels=levels,
         source="made up for tests",
     )
     return PlacedAccelerator(spec=spec, technology=TECHNOLOGY, memory=memory)

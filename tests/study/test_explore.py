@@ -110,8 +110,8 @@ WIDE: dict[str, Any] = {
 
 def test_a_design_that_fails_is_recorded_with_its_error_and_stops_nothing(tmp_path: Path) -> None:
     parameters = {
-        "accelerators.pascal.buffers.parameter.read_bits": {"values": [64, 512]},
-        "accelerators.pascal.buffers.parameter.min_bits": {"values": [64, 256]},
+        "accelerators.pascal.levels.parameter_buffer.read_bits": {"values": [64, 512]},
+        "accelerators.pascal.levels.parameter_buffer.min_bits": {"values": [64, 256]},
     }
     result = explore(write_space(tmp_path, parameters=parameters), folder=tmp_path / "out")
     states = {tuple(result.space.shown(o.point).values()): o for o in result.outcomes}

@@ -12,7 +12,7 @@ def test_a_larger_parameter_buffer_makes_a_recurrent_model_no_slower() -> None:
     graph = load_workload("keyboard_cifg")
     found = []
     for kib in (512, 1024, 1536, 2048, 4096):
-        system = load_system("edge_tpu", [f"accelerators.edge_tpu.buffers.parameter.capacity_bytes={kib * 1024}"])
+        system = load_system("edge_tpu", [f"accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes={kib * 1024}"])
         result = evaluate_system(graph, system, "single:edge_tpu", "latency")
         found.append((result.latency_ps, result.steady.latency_ps))
     for (first, later), (first_with_more, later_with_more) in pairwise(found):

@@ -74,7 +74,7 @@ def test_the_point_that_changes_nothing_is_the_base_system(tmp_path: Path) -> No
     for mine, theirs in zip(built.accelerators, shipped.accelerators, strict=True):
         assert mine.technology == theirs.technology
         assert mine.spec.dataflow == theirs.spec.dataflow
-        assert mine.spec.buffers == theirs.spec.buffers
+        assert mine.array.levels == theirs.array.levels
 
 
 def test_a_design_is_what_set_makes_of_the_base(tmp_path: Path) -> None:
@@ -104,12 +104,12 @@ ACCELERATORS = {
 
 def test_the_number_and_kind_of_accelerators_vary(tmp_path: Path) -> None:
     extra = {"values": [512, 1024]}
-    entry = {"number": ACCELERATORS, "accelerators.extra.buffers.parameter.capacity_bytes": extra}
+    entry = {"number": ACCELERATORS, "accelerators.extra.levels.parameter_buffer.capacity_bytes": extra}
     space = checked(tmp_path, parameters=entry)
     four = build(space, number="four")
     assert [placed.name for placed in four.accelerators] == ["pascal", "pavlov", "jacquard", "extra"]
     assert four.accelerator("extra").spec.clock_hz == 1_000_000_000
-    assert four.accelerator("extra").spec.buffers["parameter"].capacity_bytes == 512
+    assert four.accelerator("extra").spec.buffer_bytes["parameter"] == 512
     assert four.accelerator("extra").memory == "stacked"
     assert four.families
     assert [placed.name for placed in build(space, number="three").accelerators] == ["pascal", "pavlov", "jacquard"]
@@ -207,8 +207,8 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_value_that_suits_some_designs_only_is_no_fault(tmp_path: Path) -> None:
     parameters = {
-        "accelerators.pascal.buffers.parameter.read_bits": {"values": [64, 512]},
-        "accelerators.pascal.buffers.parameter.min_bits": {"values": [64, 256]},
+        "accelerators.pascal.levels.parameter_buffer.read_bits": {"values": [64, 512]},
+        "accelerators.pascal.levels.parameter_buffer.min_bits": {"values": [64, 256]},
     }
     assert checked(tmp_path, parameters=parameters).space.size == 4
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
 
-from mensa_sim.cost.counts.counts import BUFFER_OF
 from mensa_sim.cost.counts.nest import NestCounts
-from mensa_sim.cost.layer_cost import Residency
+from mensa_sim.cost.layer_cost import MEMORY, Residency
 from mensa_sim.cost.vector import VectorWork
-from mensa_sim.hardware.accelerator import BUFFERS, BufferName
-from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
@@ -39,10 +40,27 @@ def repeats_of(layer: Layer, steps: int, residency: Residency, *, steps_resident
 
 @dataclass(slots=True)
 class Port:
-    """Accesses of `min_bits` at one buffer."""
+    """Accesses at one SRAM, over all its instances, in units of its smallest access."""
 
-    reads: int = 0
-    writes: int = 0
+    reads: Fraction | int = 0
+    """Reads of one instance: accesses over the instances that work side by side."""
+    writes: Fraction | int = 0
+    all_reads: int = 0
+    """Reads of all instances."""
+    all_writes: int = 0
+
+    def access(self, reads: int, writes: int, spread: int = 1) -> None:
+        """Add accesses that so many instances share."""
+        self.all_reads += reads
+        self.all_writes += writes
+        self.reads += reads if spread == 1 else Fraction(reads, spread)
+        self.writes += writes if spread == 1 else Fraction(writes, spread)
+
+    def cycles(self, level: Level) -> int:
+        """Cycles of the busier port, or of the one port that reads and writes share."""
+        reads = -(-self.reads * level.access_bits // level.read_width)
+        writes = -(-self.writes * level.access_bits // level.write_width)
+        return reads + writes if level.ports == "rw" else max(reads, writes)
 
 
 @dataclass(slots=True)
@@ -50,7 +68,8 @@ class LayerTally:
     """What a layer moves, level by level."""
 
     bits: dict[tuple[str, str], list[int]]
-    ports: dict[BufferName, Port]
+    ports: dict[str, Port]
+    """By the name of the level."""
 
     def move(self, operand: str, level: str, read_bits: int, write_bits: int) -> None:
         entry = self.bits.setdefault((operand, level), [0, 0])
@@ -64,44 +83,64 @@ class LayerTally:
 
 def new_tally(accelerator: PeArray) -> LayerTally:
     """Nothing moved yet."""
-    return LayerTally(bits={}, ports={name: Port() for name in BUFFERS if name in accelerator.buffers})
+    return LayerTally(bits={}, ports={level.name: Port() for level in accelerator.levels if level.ported})
 
 
 def nest_traffic(tally: LayerTally, counts: NestCounts, repeats: Repeats) -> None:
-    """Add the accesses of a nest over all its steps."""
+    """Add the accesses of a nest over all its steps.
+
+    What an operand's outermost SRAM exchanges with memory happens as often as the operand is fetched; all else, in
+    each step.
+    """
     for operand, count in counts.operands.items():
         steps, fetches = repeats.steps, repeats.fetches[operand]
-        port = tally.ports.get(BUFFER_OF[operand])
-        tally.move(operand, "memory", count.memory_read_bits * fetches, count.memory_write_bits * fetches)
-        if port is not None:
-            level = f"{BUFFER_OF[operand]}_buffer"
-            port.reads += count.feed_accesses * steps + count.drain_accesses * fetches
-            port.writes += count.collect_accesses * steps + count.fill_accesses * fetches
-            read_bits = count.feed_bits * steps + count.drain_bits * fetches
-            tally.move(operand, level, read_bits, count.collect_bits * steps + count.fill_bits * fetches)
-        tally.move(operand, "register", count.register_read_bits * steps, count.register_write_bits * steps)
+        tally.move(operand, MEMORY, count.memory_read_bits * fetches, count.memory_write_bits * fetches)
+        for level in reversed(count.levels):
+            last = level is count.levels[-1] and level.level.ported
+            outer = fetches if last else steps
+            port = tally.ports.get(level.level.name)
+            if port is not None:
+                port.access(
+                    level.feed_accesses * steps + level.drain_accesses * outer,
+                    level.collect_accesses * steps + level.fill_accesses * outer,
+                    level.instances,
+                )
+            read_bits = level.feed_bits * steps + level.drain_bits * outer
+            tally.move(operand, level.level.name, read_bits, level.collect_bits * steps + level.fill_bits * outer)
 
 
 def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, repeats: Repeats) -> None:
-    """Vector work reads its inputs once and writes its outputs once, through the activation buffer where there is one.
+    """Vector work reads its inputs once and writes its outputs once, through their outermost SRAMs where there are any.
 
-    Parameters come with those of the nest, or with the buffer of the activations where they have none.
+    Parameters come through that of the weights, or with the activations where they have none.
     """
     inputs, outputs = work.input_bytes * BITS_PER_BYTE, work.output_bytes * BITS_PER_BYTE
     parameters = work.parameter_bytes * BITS_PER_BYTE
     fetched = repeats.fetches["weight"]
     from_memory = (inputs if repeats.fetches["input"] else 0) + parameters * fetched
     to_memory = outputs if repeats.fetches["output"] else 0
-    tally.move("vector", "memory", from_memory, to_memory)
+    tally.move("vector", MEMORY, from_memory, to_memory)
     passes = work.passes_bytes * BITS_PER_BYTE
+    moved: dict[str, list[int]] = {}
 
-    def through(name: BufferName, reads: int, writes: int) -> None:
-        if name in tally.ports:
-            min_bits = accelerator.buffers[name].min_bits
-            tally.ports[name].reads += -(-reads // min_bits)
-            tally.ports[name].writes += -(-writes // min_bits)
-            tally.move("vector", f"{name}_buffer", reads, writes)
+    def through(operand: Operand, reads: int, writes: int) -> None:
+        level = accelerator.store_of(operand)
+        if level is not None:
+            entry = moved.setdefault(level.name, [0, 0])
+            entry[0] += reads
+            entry[1] += writes
 
-    filled = inputs if repeats.fetches["input"] else 0
-    through("activation", inputs + to_memory + passes, filled + outputs + passes)
-    through("parameter", parameters * repeats.steps, parameters * fetched)
+    through("input", inputs, inputs if repeats.fetches["input"] else 0)
+    through("output", to_memory + passes, outputs + passes)
+    through("weight", parameters * repeats.steps, parameters * fetched)
+    for level in accelerator.levels:
+        if level.name in moved:
+            reads, writes = moved[level.name]
+            unit = level.access_bits
+            tally.ports[level.name].access(-(-reads // unit), -(-writes // unit), spread_of(level, accelerator))
+            tally.move("vector", level.name, reads, writes)
+
+
+def spread_of(level: Level, accelerator: PeArray) -> int:
+    """Instances that a tensor which no array reads is spread over: all of them."""
+    return prod(accelerator.unrolled_axes[axis].size for axis in level.per)

@@ -1,7 +1,7 @@
-"""Tables of what an operand's tiles hold, for every combination of a few extents per dim."""
+"""How many elements the tiles of an operand hold: of one tiling, and of all combinations of a few extents per dim."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -9,28 +9,72 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.counts import Ports
+from mensa_sim.cost.counts.crossing import Floats
 from mensa_sim.cost.counts.window import Window, window_histogram
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
-Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 
-FIGURES = ELEMENTS, FINAL_ACCESSES, PARTIAL_ACCESSES, LARGEST, END, FINAL_WORDS, PARTIAL_WORDS = range(7)
-"""Rows of a table: sums of elements and of port accesses, the largest tile's elements, those of the first tile, or for
-an output of the last one, and sums of words of memory; a table has no rows of words where a word is a bit."""
+@dataclass(frozen=True, slots=True)
+class OneTiling:
+    """The tiles of one tiling: element counts, and how many tiles have each.
+
+    Plain numbers, as arrays of one cost ten times as much.
+    """
+
+    values: Sequence[int]
+    counts: Sequence[int]
+    end: int
+    """Elements of the first tile, or for an output of the last one."""
+
+    @property
+    def elements(self) -> int:
+        """Of all tiles."""
+        return sum(value * count for value, count in zip(self.values, self.counts, strict=True))
+
+    @property
+    def largest(self) -> int:
+        """Elements of the largest tile."""
+        return max(self.values)
+
+    @property
+    def number(self) -> int:
+        """How many tiles there are."""
+        return sum(self.counts)
+
+    def pieces(self, bits: int, unit_bits: int, spread: int) -> int:
+        """Accesses of `unit_bits` that all tiles take, each spread evenly over so many instances."""
+        total = 0
+        for value, count in zip(self.values, self.counts, strict=True):
+            each = value if spread == 1 else -(-value // spread)
+            total += count * min(spread, value) * -(-each * bits // unit_bits)
+        return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TileTable:
-    """Sums over all tiles of an operand, one column per combination of extents, the last dim varying fastest."""
-
-    strides: Mapping[str, int]
-    """Columns from one extent of a dim to the next; dims with a single extent are left out."""
-    figures: Floats
-    """[figure, combination]"""
+def one_tiling(unrolling: Unrolling, operand: Operand, window: Window | None, extents: Mapping[str, int]) -> OneTiling:
+    """The tiles with these extents."""
+    values, counts, end = [1], [1], 1
+    inside: list[tuple[str, int]] = []
+    for dim, size in unrolling.sizes.items():
+        if not relevant(operand, dim):
+            continue
+        if window is not None and split_dims(dim)[0] in WINDOW:
+            inside.append((dim, extents[dim]))
+            continue
+        if size == 1:
+            continue
+        full, rest = divmod(size, extents[dim])
+        end *= rest if rest and operand == "output" else extents[dim]
+        values = [value * part for value in values for part in ((extents[dim], rest) if rest else (extents[dim],))]
+        counts = [count * times for count in counts for times in ((full, 1) if rest else (full,))]
+    if window is not None:
+        seen = window_histogram(window, tuple(inside))
+        end *= seen.first
+        values = [value * part for value in values for part in seen.values.tolist()]
+        counts = [count * times for count in counts for times in seen.counts.tolist()]
+    return OneTiling(values, counts, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +92,45 @@ class _Classes:
 
         end = np.multiply.outer(self.end, other.end).ravel()
         return _Classes(outer(self.values, other.values), outer(self.counts, other.counts), end)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileTable:
+    """The same sums for many tilings, one column per combination of extents, the last dim varying fastest."""
+
+    classes: _Classes
+    strides: Mapping[str, int]
+    """Columns from one extent of a dim to the next; dims with a single extent are left out."""
+    _known: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> Floats:
+        """[combination] Elements of all tiles."""
+        elements: Floats = np.einsum("ij,ij->i", self.classes.values, self.classes.counts)
+        return elements
+
+    @property
+    def largest(self) -> Floats:
+        """[combination] Elements of the largest tile."""
+        largest: Floats = (self.classes.values * (self.classes.counts > 0)).max(axis=1)
+        return largest
+
+    @property
+    def end(self) -> Floats:
+        """[combination] Elements of the first tile, or for an output of the last one."""
+        return self.classes.end
+
+    def pieces(self, bits: int, unit_bits: int, spread: int) -> Floats:
+        """[combination] Accesses that all tiles take."""
+        key = (bits, unit_bits, spread)
+        if key not in self._known:
+            values, counts = self.classes.values, self.classes.counts
+            each = values if spread == 1 else np.ceil(values / spread)
+            pieces = np.ceil(each * bits / unit_bits)
+            if spread > 1:
+                pieces = np.minimum(values, spread) * pieces
+            self._known[key] = np.einsum("ij,ij->i", pieces, counts)
+        return self._known[key]
 
 
 @lru_cache(maxsize=4096)
@@ -75,11 +158,7 @@ def _window(window: Window, dims: tuple[str, ...], extents: tuple[tuple[int, ...
 
 
 def tile_table(
-    unrolling: Unrolling,
-    operand: Operand,
-    window: Window | None,
-    extents: Mapping[str, tuple[int, ...]],
-    ports: Ports,
+    unrolling: Unrolling, operand: Operand, window: Window | None, extents: Mapping[str, tuple[int, ...]]
 ) -> TileTable:
     """The table of an operand over all combinations of extents of its dims."""
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
@@ -93,65 +172,10 @@ def tile_table(
             classes = classes.times(_plain(unrolling.sizes[dim], extents[dim], last=operand == "output"))
     if window is not None:
         classes = classes.times(_window(window, inside, tuple(extents[dim] for dim in inside)))
-    values, counts = classes.values, classes.counts
-    figures = np.zeros((len(FIGURES) if ports.word_bits > 1 else FINAL_WORDS, len(values)))
-    figures[ELEMENTS] = np.einsum("ij,ij->i", values, counts)
-    pieces = [(FINAL_ACCESSES, PARTIAL_ACCESSES, ports.min_bits or 0)]
-    if ports.word_bits > 1:
-        pieces.append((FINAL_WORDS, PARTIAL_WORDS, ports.word_bits))
-    for final, partial, size_bits in pieces:
-        if not size_bits:
-            continue
-        figures[final] = np.einsum("ij,ij->i", np.ceil(values * ports.final_bits / size_bits), counts)
-        if ports.partial_bits == ports.final_bits:
-            figures[partial] = figures[final]
-        else:
-            figures[partial] = np.einsum("ij,ij->i", np.ceil(values * ports.partial_bits / size_bits), counts)
-    figures[LARGEST] = (values * (counts > 0)).max(axis=1)
-    figures[END] = classes.end
     strides: dict[str, int] = {}
     stride = 1
     for dim in reversed((*plain, *inside)):
         if len(extents[dim]) > 1:
             strides[dim] = stride
         stride *= len(extents[dim])
-    return TileTable(strides=strides, figures=figures)
-
-
-def single_tile(
-    unrolling: Unrolling, operand: Operand, window: Window | None, extents: Mapping[str, int], ports: Ports
-) -> tuple[float, ...]:
-    """The column of a table with one extent per dim: plain numbers, as arrays of one cost ten times as much."""
-    values, counts, end = [1], [1], 1
-    inside: list[tuple[str, int]] = []
-    for dim in unrolling.dims:
-        if not relevant(operand, dim):
-            continue
-        size, extent = unrolling.sizes[dim], extents[dim]
-        if window is not None and split_dims(dim)[0] in WINDOW:
-            inside.append((dim, extent))
-            continue
-        full, rest = divmod(size, extent)
-        end *= rest if rest and operand == "output" else extent
-        values = [value * part for value in values for part in ((extent, rest) if rest else (extent,))]
-        counts = [count * times for count in counts for times in ((full, 1) if rest else (full,))]
-    if window is not None:
-        seen = window_histogram(window, tuple(inside))
-        end *= seen.first
-        values = [value * part for value in values for part in seen.values.tolist()]
-        counts = [count * times for count in counts for times in seen.counts.tolist()]
-    tiles = list(zip(values, counts, strict=True))
-
-    def pieces(bits: int, size_bits: int | None) -> int:
-        return sum(-(-value * bits // size_bits) * count for value, count in tiles) if size_bits else 0
-
-    figures = {
-        ELEMENTS: sum(value * count for value, count in tiles),
-        FINAL_ACCESSES: pieces(ports.final_bits, ports.min_bits),
-        PARTIAL_ACCESSES: pieces(ports.partial_bits, ports.min_bits),
-        LARGEST: max(values),
-        END: end,
-        FINAL_WORDS: pieces(ports.final_bits, ports.word_bits) if ports.word_bits > 1 else 0,
-        PARTIAL_WORDS: pieces(ports.partial_bits, ports.word_bits) if ports.word_bits > 1 else 0,
-    }
-    return tuple(float(figures[figure]) for figure in FIGURES)
+    return TileTable(classes, strides)

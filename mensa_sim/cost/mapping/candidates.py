@@ -1,32 +1,35 @@
-"""The mappings that are tried: register tiles, buffer tiles, loop orders and what each operand holds on chip.
+"""The mappings that are tried: tiles of each stage, loop orders, and what each operand holds on chip.
 
 Dims fall into groups by the operands they index: G indexes all three and is always outermost; K, R = {C, FY, FX}
-and S = {B, OY, OX} each leave out one operand. Loops stand, innermost first, as
+and S = {B, OY, OX} each leave out one operand. Loops stand in blocks, one for each stage of levels:
 
-    registers' loops | K, R, S within a buffer tile, G | K, R, S over buffer tiles, G
+    registers' loops | K, R, S within a tile of the second stage, G | ... | K, R, S over tiles of the last stage, G
 
-Within a tile the group that the stationary operand is irrelevant to is innermost, so that the operand stays.
+The registers are the first stage, an operand's outermost SRAM stands in the last one, those inside it in those before.
+An operand with fewer SRAMs than others passes the stages in between by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import permutations, product
+from itertools import permutations
 
-import numpy as np
-
-from mensa_sim.cost.counts.nest import Precision
-from mensa_sim.cost.mapping.capacity import register_rooms
+from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.hardware.pe_array import PeArray
-from mensa_sim.workload.dims import Operand, relevant, split_dims
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.dims import Operand, split_dims
 
 GROUP_OF = {"G": "G", "K": "K", "C": "R", "FY": "R", "FX": "R", "B": "S", "OY": "S", "OX": "S"}
 GROUPS = ("K", "R", "S")
+ALL_GROUPS = (*GROUPS, "G")
 FREE_GROUP: Mapping[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
 """The group that does not index an operand."""
-ORDERS: tuple[tuple[str, str, str], ...] = tuple((a, b, c) for a, b, c in permutations(GROUPS))
+
+GroupOrder = tuple[str, str, str]
+"""The groups of a block, innermost first."""
+
+ORDERS: tuple[GroupOrder, ...] = tuple((a, b, c) for a, b, c in permutations(GROUPS))
+ROTATIONS: tuple[GroupOrder, ...] = (("K", "R", "S"), ("R", "S", "K"), ("S", "K", "R"))
+"""All orders that matter between stages: an operand gains if its free group is innermost of those that loop at all."""
 
 
 @cache
@@ -39,8 +42,8 @@ def group(dim: str) -> str:
     return GROUP_OF[split_dims(dim)[0]]
 
 
-def inner_orders(stationary: Operand) -> tuple[tuple[str, str, str], ...]:
-    """Orders of the groups within a buffer tile, innermost first."""
+def inner_orders(stationary: Operand) -> tuple[GroupOrder, ...]:
+    """Orders of the groups right above the registers: the one that the stationary operand ignores is innermost."""
     return tuple(order for order in ORDERS if order[0] == FREE_GROUP[stationary])
 
 
@@ -57,54 +60,28 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(sizes))[:limit]
 
 
-def register_tiles(
-    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, precision: Precision
-) -> list[dict[str, int]]:
-    """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
-    single = dict(unrolling.lanes)
-    rooms = register_rooms(nest, accelerator, unrolling, precision)
+def stage_count(ways: Mapping[Operand, Way]) -> int:
+    """Stages of an accelerator: its registers, and as many as SRAMs stand one behind another; at least one of these."""
+    return 1 + max(1, *(way.ported for way in ways.values()))
 
-    def hold(extents: Mapping[str, int]) -> bool:
-        return all(room.holds(extents) for room in rooms)
 
-    if not hold(single):
-        return []
-    options: dict[str, list[int]] = {}
-    for dim, lanes in unrolling.lanes.items():
-        trips = unrolling.trips(dim)
-        sizes = {1}
-        if any(relevant(operand, dim) for operand in accelerator.registers):
-            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if dim in ("K", "C"))}
-        options[dim] = [
-            extent
-            for extent in (min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes))
-            if len(sizes) == 1 or hold(single | {dim: extent})
-        ]
-    several = [dim for dim, extents in options.items() if len(extents) > 1]
-    if not several:
-        return [single]
-    tiles = [
-        tile
-        for extents in product(*(options[dim] for dim in several))
-        if hold(tile := {**single, **dict(zip(several, extents, strict=True))})
-    ]
-    inside = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
-    for dim in several:
-        along = np.array([tile[dim] for tile in tiles])
-        inside &= along[:, None] <= along
-    largest = [tile for tile, others in zip(tiles, inside.sum(axis=1).tolist(), strict=True) if others == 1]
-    return [single, *(tile for tile in largest if tile != single)]
+def stage_of(way: Way, index: int, stages: int) -> int:
+    """The stage of a stop, from 0 for registers; the outermost SRAM is in the last one."""
+    return stages - (len(way.stops) - index) if way.stops[index].level.ported else 0
 
 
 def build(
     unrolling: Unrolling,
-    register: Mapping[str, int],
-    tile: Mapping[str, int],
-    inner: tuple[str, ...],
-    outer: tuple[str, ...],
+    ways: Mapping[Operand, Way],
+    tiles: Sequence[Mapping[str, int]],
+    orders: Sequence[GroupOrder],
+    outer: GroupOrder,
     holds: Mapping[Operand, bool],
 ) -> NestMapping:
-    """The mapping with these extents, orders innermost first, and operands that hold all up to their free group."""
+    """The mapping with these tiles of all stages and an order for each block above the registers.
+
+    An operand that `holds` keeps in its outermost SRAM all loops up to its free group in the outer block.
+    """
     loops: list[Loop] = []
 
     def add(order: tuple[str, ...], start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
@@ -116,16 +93,17 @@ def build(
                     loops.append(Loop(dim, -(-end[dim] // start[dim])))
         return begins
 
-    add((*GROUPS, "G"), unrolling.lanes, register)
-    registers = len(loops)
-    add((*inner, "G"), register, tile)
-    tiles = len(loops)
-    begins = add((*outer, "G"), tile, unrolling.sizes)
-    held = {operand: begins[FREE_GROUP[operand]] if holds[operand] else tiles for operand in FREE_GROUP}
-    return NestMapping(
-        unrolling=unrolling,
-        loops=tuple(loops),
-        tile=tiles,
-        register=dict.fromkeys(FREE_GROUP, registers),
-        buffer={str(operand): count for operand, count in held.items()},
-    )
+    cuts: list[int] = []
+    inside: Mapping[str, int] = unrolling.lanes
+    for order, tile in zip((GROUPS, *orders), tiles, strict=True):
+        add((*order, "G"), inside, tile)
+        cuts.append(len(loops))
+        inside = tile
+    begins = add((*outer, "G"), inside, unrolling.sizes)
+    held: dict[Operand, tuple[int, ...]] = {}
+    for operand, way in ways.items():
+        each = [cuts[stage_of(way, index, len(tiles))] for index in range(len(way.stops))]
+        if way.ported and holds[operand]:
+            each[-1] = begins[FREE_GROUP[operand]]
+        held[operand] = tuple(each)
+    return NestMapping(unrolling=unrolling, loops=tuple(loops), cuts=tuple(cuts), holds=held)

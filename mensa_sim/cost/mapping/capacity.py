@@ -1,78 +1,14 @@
-"""What the registers of an accelerator can hold, and what a mapping takes of its buffers."""
+"""What a mapping takes of the SRAMs of an accelerator, and what whole operands would take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import gcd, prod
 
-from mensa_sim.cost.counts.counts import BUFFER_OF
-from mensa_sim.cost.counts.nest import NestCounts, Precision, operand_ports
-from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.hardware.accelerator import BUFFERS
-from mensa_sim.hardware.pe_array import PeArray
-from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import Operand, relevant, split_dims
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import LoopNest
-
-
-def distinct(outputs: int, taps: int, stride: int, dilation: int) -> int:
-    """Distinct positions that some outputs read through some taps along one axis, nothing clipped.
-
-    >>> distinct(4, 3, stride=1, dilation=1), distinct(4, 3, stride=2, dilation=1), distinct(4, 3, 1, 2)
-    (6, 9, 8)
-    """
-    common = gcd(stride, dilation)
-    stride, dilation = stride // common, dilation // common
-    return outputs * taps - max(0, outputs - dilation) * max(0, taps - stride)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterRoom:
-    """What one register of an operand holds of a tile: its own lane's elements, or those of lanes that share it."""
-
-    operand: Operand
-    elements: int
-    """The most that it holds."""
-    lanes: Mapping[str, int]
-    """Lanes along each dim that have a register of their own."""
-    nest: LoopNest
-
-    def holds(self, extents: Mapping[str, int]) -> bool:
-        """Whether the register holds its part of a tile."""
-        own = {dim: -(-extents[dim] // lanes) for dim, lanes in self.lanes.items()}
-        elements = self._window(own) if self.operand == "input" else prod(own.values())
-        return elements <= self.elements
-
-    def _window(self, own: Mapping[str, int]) -> int:
-        elements, counted = 1, set()
-        for outputs, taps, stride, dilation in (
-            ("OY", "FY", self.nest.stride_y, self.nest.dilation_y),
-            ("OX", "FX", self.nest.stride_x, self.nest.dilation_x),
-        ):
-            if outputs in own and taps in own:
-                steps = stride * self.lanes[outputs], dilation * self.lanes[taps]
-                elements *= distinct(own[outputs], own[taps], *steps)
-                counted |= {outputs, taps}
-        return elements * prod(extent for dim, extent in own.items() if dim not in counted)
-
-
-def register_rooms(
-    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, precision: Precision
-) -> tuple[RegisterRoom, ...]:
-    """The registers of an accelerator, those that a MAC always has among them."""
-    rooms = []
-    for operand, ports in operand_ports(accelerator, precision).items():
-        if ports.register is None:
-            continue
-        entries = ports.register.shared_along if operand in accelerator.registers else ()
-        shared = {member for entry in entries for member in split_dims(entry)}
-        lanes = {
-            dim: 1 if set(split_dims(dim)) <= shared else count
-            for dim, count in unrolling.lanes.items()
-            if relevant(operand, dim)
-        }
-        elements = ports.register.bytes * BITS_PER_BYTE // ports.partial_bits
-        rooms.append(RegisterRoom(operand=operand, elements=elements, lanes=lanes, nest=nest))
-    return tuple(rooms)
 
 
 def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
@@ -84,24 +20,30 @@ def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
     }
 
 
-def buffered_bytes(
+def held_bytes(
     nest: LoopNest, accelerator: PeArray, precision: Precision, counts: NestCounts, kept: frozenset[Operand]
 ) -> dict[str, int]:
-    """Bytes that a mapping holds at once in each buffer: tiles, second copies, and the operands that stay whole.
+    """Bytes that a mapping holds at once in each SRAM: tiles, second copies, and the operands that stay whole.
 
     A tile that is the whole operand needs no second copy; sums of an output that stays have room of their own until
-    they are final.
+    they are final. Operands stay in their outermost SRAMs.
     """
-    copies = accelerator.tile_copies
     whole = whole_bits(nest, precision)
-    held: dict[str, int] = {name: 0 for name in BUFFERS if name in accelerator.buffers}
+    held = {level.name: 0 for level in accelerator.levels if level.ported}
     for operand, count in counts.operands.items():
-        name = BUFFER_OF[operand]
-        if name not in held:
-            continue
-        tiles = count.buffer_bits * (1 if count.whole else copies)
-        if operand in kept:
-            tiles = tiles if operand == "output" and count.feed_bits else 0
-            held[name] += whole[operand]
-        held[name] += tiles
+        for each in count.levels:
+            level = each.level
+            if not level.ported:
+                continue
+            tiles = each.held_bits * (1 if each.whole else accelerator.copies(level))
+            if operand in kept and each is count.levels[-1]:
+                tiles = tiles if operand == "output" and each.feed_bits else 0
+                held[level.name] += -(-whole[operand] // each.stop.spread)
+            held[level.name] += tiles
     return {name: bits_to_bytes(bits) for name, bits in held.items()}
+
+
+def buffered_bytes(accelerator: PeArray, held: Mapping[str, int]) -> dict[str, int]:
+    """What is held of that in the stores of parameters and of activations."""
+    stores = {name: accelerator.buffer(name) for name in BUFFERS}
+    return {name: held[level.name] for name, level in stores.items() if level is not None}

@@ -1,26 +1,26 @@
-"""All tile extents that are tried for a nest, as flat arrays: one entry per combination of register and buffer tile."""
+"""All tile extents that are tried for a nest, as flat arrays: one entry per chain of inner tiles and tile of the last
+stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.tiles import Floats, Indices
-from mensa_sim.cost.mapping.candidates import GROUPS, group, splits
+from mensa_sim.cost.counts.crossing import Bools, Floats
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, splits
+from mensa_sim.cost.mapping.chains import Chain
 from mensa_sim.cost.mapping.unrolling import Unrolling
-
-Bools = npt.NDArray[np.bool_]
-ALL_GROUPS = (*GROUPS, "G")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """The buffer tiles above one register tile."""
+    """The tiles of the last stage above one chain of inner ones."""
 
-    register: Mapping[str, int]
+    chain: Chain
     extents: Mapping[str, tuple[int, ...]]
     """Extents tried along each dim, the whole dim first."""
     chosen: Mapping[str, Indices]
@@ -29,81 +29,89 @@ class Part:
     """Combinations of extents."""
 
     def tile(self, entry: int) -> dict[str, int]:
-        """The buffer tile of an entry."""
+        """The last stage's tile of an entry."""
         return {dim: extents[int(self.chosen[dim][entry])] for dim, extents in self.extents.items()}
 
 
-def part(unrolling: Unrolling, register: Mapping[str, int], limits: Mapping[str, int]) -> Part:
-    """Every combination of buffer tile extents above a register tile."""
+def part(unrolling: Unrolling, chain: Chain, limits: Mapping[str, int]) -> Part:
+    """Every combination of extents of the last stage above a chain."""
+    inside = chain.tiles[-1]
     extents = {
-        dim: tuple(min(size, register[dim] * cut) for cut in splits(-(-size // register[dim]), limits[dim]))
+        dim: tuple(min(size, inside[dim] * cut) for cut in splits(-(-size // inside[dim]), limits[dim]))
         for dim, size in unrolling.sizes.items()
     }
     several = [dim for dim, options in extents.items() if len(options) > 1]
     entries = prod(len(extents[dim]) for dim in several)
     positions = np.indices([len(extents[dim]) for dim in several]).reshape(len(several), entries)
     chosen = dict.fromkeys(extents, np.zeros(entries, dtype=np.intp)) | dict(zip(several, positions, strict=True))
-    return Part(register=register, extents=extents, chosen=chosen, entries=entries)
+    return Part(chain=chain, extents=extents, chosen=chosen, entries=entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grid:
-    """Trips of each group of loops at each level, one entry per combination."""
+    """Trips of each group of loops over the tiles of each stage, one entry per combination."""
 
     parts: tuple[Part, ...]
     starts: tuple[int, ...]
-    trips_over_tiles: Mapping[str, Floats]
-    """Tiles along the dims of each group."""
-    one_tile: Mapping[str, Bools]
-    trips_over_registers: Mapping[str, Floats]
-    """Register tiles along the dims of each group, over the whole nest."""
-    one_register_tile: Mapping[str, Bools]
-    """Whether a buffer tile holds a single register tile along the group."""
+    trips: tuple[Mapping[str, Floats], ...]
+    """[stage][group] Tiles of a stage along the dims of a group, over the whole nest."""
+    still: tuple[Mapping[str, Bools], ...]
+    """[stage][group] Whether a tile of the next stage holds a single one of this along the group; over the last stage,
+    whether the nest does."""
     tiles: Floats
+    """Tiles of the last stage."""
+
+    @property
+    def stages(self) -> int:
+        """Stages of levels, the registers included."""
+        return len(self.trips)
 
     def locate(self, entry: int) -> tuple[Part, int]:
         """The part of an entry, and its position there."""
         index = max(i for i, start in enumerate(self.starts) if start <= entry)
         return self.parts[index], entry - self.starts[index]
 
+    def per_part(self, values: Sequence[npt.ArrayLike]) -> Floats:
+        """A number per part as one per entry."""
+        return over_parts(self.parts, values)
 
-def over_parts(parts: Sequence[Part], values: Sequence[float]) -> Floats:
+
+def over_parts(parts: Sequence[Part], values: Sequence[npt.ArrayLike]) -> Floats:
     """A number per part as one per entry."""
     if len(parts) == 1:
         return np.full(parts[0].entries, values[0], dtype=np.float64)
     return np.repeat(np.array(values, dtype=np.float64), [p.entries for p in parts])
 
 
-def per_entry(parts: Sequence[Part], tables: Sequence[Mapping[str, Floats]], dim: str) -> Floats:
-    """A table per extent of a dim as one number per entry."""
-    columns = [table[dim][p.chosen[dim]] for p, table in zip(parts, tables, strict=True)]
+def per_entry(parts: Sequence[Part], dim: str, value: Callable[[int], float]) -> Floats:
+    """A function of the last stage's extent along a dim, one number per entry."""
+    columns = [np.array([float(value(e)) for e in p.extents[dim]])[p.chosen[dim]] for p in parts]
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def grid(unrolling: Unrolling, registers: Sequence[Mapping[str, int]], limits: Mapping[str, int]) -> Grid:
-    """The grid of all combinations over some register tiles."""
-    parts = tuple(part(unrolling, register, limits) for register in registers)
+def grid(unrolling: Unrolling, chains: Sequence[Chain], limits: Mapping[str, int]) -> Grid:
+    """The grid of all combinations over some chains of inner tiles."""
+    parts = tuple(part(unrolling, chain, limits) for chain in chains)
     total = sum(p.entries for p in parts)
-    over_tiles = {name: np.ones(total) for name in ALL_GROUPS}
-    over_registers = {name: np.ones(total) for name in ALL_GROUPS}
-    inside = {name: np.ones(total, dtype=bool) for name in ALL_GROUPS}
+    stages = len(chains[0].tiles) + 1
+    trips = [{name: np.ones(total) for name in ALL_GROUPS} for _ in range(stages)]
+    still = [{name: np.ones(total, dtype=bool) for name in ALL_GROUPS} for _ in range(stages)]
     for dim, size in unrolling.sizes.items():
         if size == unrolling.lanes[dim]:
             continue
         name = group(dim)
-        extents = [{dim: np.array(p.extents[dim], dtype=np.float64)} for p in parts]
-        extent = per_entry(parts, extents, dim)
-        register = over_parts(parts, [p.register[dim] for p in parts])
-        over_tiles[name] = over_tiles[name] * np.ceil(size / extent)
-        over_registers[name] = over_registers[name] * np.ceil(size / register)
-        inside[name] &= extent == register
-    starts = tuple(accumulate((p.entries for p in parts[:-1]), initial=0))
+        extents = [over_parts(parts, [p.chain.tiles[stage][dim] for p in parts]) for stage in range(stages - 1)]
+        extents.append(per_entry(parts, dim, float))
+        for stage, extent in enumerate(extents):
+            trips[stage][name] = trips[stage][name] * np.ceil(size / extent)
+        for stage, (inner, outer) in enumerate(pairwise(extents)):
+            still[stage][name] &= inner == outer
+    still[-1] = {name: count == 1 for name, count in trips[-1].items()}
+    last = trips[-1]
     return Grid(
         parts=parts,
-        starts=starts,
-        trips_over_tiles=over_tiles,
-        one_tile={name: trips == 1 for name, trips in over_tiles.items()},
-        trips_over_registers=over_registers,
-        one_register_tile=inside,
-        tiles=over_tiles["K"] * over_tiles["R"] * over_tiles["S"] * over_tiles["G"],
+        starts=tuple(accumulate((p.entries for p in parts[:-1]), initial=0)),
+        trips=tuple(trips),
+        still=tuple(still),
+        tiles=last["K"] * last["R"] * last["S"] * last["G"],
     )

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.workload.dims import Operand
 
 
 class Loop(NamedTuple):
@@ -18,18 +20,18 @@ class Loop(NamedTuple):
 class NestMapping:
     """Temporal loops, innermost first, and how many of the innermost ones each operand's levels hold.
 
-    A loop of an operand's dim inside a level makes the tile there larger; the loops above fetch tiles anew.
-    Where loops do not divide a dim, the last tile is short: it holds what is left, and it has fewer trips.
+    A loop of an operand's dim inside a level makes the tile there larger; the loops above fetch tiles anew. Operands
+    may split the loops at places of their own. Where loops do not divide a dim, the last tile is short: it holds what
+    is left, and it has fewer trips.
     """
 
     unrolling: Unrolling
     loops: tuple[Loop, ...]
-    tile: int
-    """Innermost loops that make up one buffer tile: what is computed between two swaps of the buffers."""
-    register: Mapping[str, int] = field(default_factory=dict)
-    """Innermost loops that each operand's registers hold."""
-    buffer: Mapping[str, int] = field(default_factory=dict)
-    """Innermost loops that each operand holds in its buffer, at least those of the tile."""
+    cuts: tuple[int, ...]
+    """Innermost loops that make up a tile of each stage: first what the PEs work through between two swaps of their
+    registers, last what is computed between two swaps with memory."""
+    holds: Mapping[Operand, tuple[int, ...]] = field(default_factory=dict)
+    """Innermost loops that each level on an operand's way holds, the innermost level first."""
     _extents: tuple[Mapping[str, int], ...] = field(init=False, repr=False, compare=False)
     """Extents by number of innermost loops: a price asks for them some forty times."""
 
@@ -46,12 +48,18 @@ class NestMapping:
         short = [dim for dim, size in sizes.items() if reach[dim] < size]
         if short:
             raise ValueError(f"mapping: the loops do not cover {', '.join(short)}")
-        for held in (self.tile, *self.register.values(), *self.buffer.values()):
-            if not 0 <= held <= len(self.loops):
-                raise ValueError(f"mapping: {held} loops held of {len(self.loops)}")
-        for operand, held in self.register.items():
-            if held > self.buffer.get(operand, len(self.loops)):
-                raise ValueError(f"mapping: the registers hold more loops of the {operand} than its buffer")
+        if not self.cuts:
+            raise ValueError("mapping: cuts is empty")
+        for name, held in (("cuts", self.cuts), *self.holds.items()):
+            if not 0 <= min(held, default=0) <= max(held, default=0) <= len(self.loops):
+                raise ValueError(f"mapping: {name}: {list(held)} loops held of {len(self.loops)}")
+            if any(outer < inner for inner, outer in pairwise(held)):
+                raise ValueError(f"mapping: a level inside another holds more loops of the {name}: {list(held)}")
+
+    @property
+    def tile(self) -> int:
+        """Innermost loops that are computed between two swaps with memory."""
+        return self.cuts[-1]
 
     def extents(self, inner_loops: int) -> Mapping[str, int]:
         """The extent of a tile along each dim, made of so many innermost loops, never beyond the dim."""
@@ -64,8 +72,12 @@ class NestMapping:
         def text(loops: tuple[Loop, ...]) -> str:
             return " ".join(f"{dim} {trips}" for dim, trips in reversed(loops) if trips > 1) or "-"
 
-        held = max(self.register.values(), default=0)
-        inner, middle, outer = self.loops[:held], self.loops[held : self.tile], self.loops[self.tile :]
-        kept = " ".join(f"{name} holds {n - self.tile}" for name, n in self.buffer.items() if n > self.tile)
-        levels = f"unrolled {lanes} | memory {text(outer)} | buffer {text(middle)} | register {text(inner)}"
+        stages = [f"register {text(self.loops[: self.cuts[0]])}"]
+        for stage, (inner, outer) in enumerate(pairwise(self.cuts), start=1):
+            name = "buffer" if len(self.cuts) == 2 else f"buffer {stage}"
+            stages.append(f"{name} {text(self.loops[inner:outer])}")
+        stages.append(f"memory {text(self.loops[self.tile :])}")
+        beyond = {operand: held[-1] - self.tile for operand, held in self.holds.items() if held}
+        kept = " ".join(f"{operand} holds {count}" for operand, count in beyond.items() if count > 0)
+        levels = " | ".join([f"unrolled {lanes}", *reversed(stages)])
         return f"{levels} | {kept}" if kept else levels

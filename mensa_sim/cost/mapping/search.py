@@ -8,19 +8,19 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.counts import reads_per_element
-from mensa_sim.cost.counts.memory_side import blocks_of, memory_side
-from mensa_sim.cost.counts.nest import operand_ports, pass_cycles, pipeline_cycles
-from mensa_sim.cost.counts.operand_arrays import array_side, inside_index
-from mensa_sim.cost.counts.tiles import ELEMENTS, Floats, single_tile
-from mensa_sim.cost.counts.window import window_of
-from mensa_sim.cost.mapping.candidates import build, inner_orders, register_tiles
-from mensa_sim.cost.mapping.capacity import register_rooms
-from mensa_sim.cost.mapping.grid import Grid, grid, over_parts
+from mensa_sim.cost.counts.counts import sums_per_element
+from mensa_sim.cost.counts.crossing import Floats
+from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
+from mensa_sim.cost.counts.tiles import one_tiling
+from mensa_sim.cost.counts.ways import ways
+from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
+from mensa_sim.cost.mapping.chains import Rooms, chains
+from mensa_sim.cost.mapping.grid import Grid, grid
 from mensa_sim.cost.mapping.mapping import NestMapping
-from mensa_sim.cost.mapping.rows import OperandRows, operand_rows
-from mensa_sim.cost.mapping.sides import OUTER, BufferCase, Side, Sides, Target, total
+from mensa_sim.cost.mapping.rows import OperandRows, RowMaker
+from mensa_sim.cost.mapping.sides import BufferCase, Side, Sides, Target, outer_orders, sharing, total
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.mapping.visits import inside_index
 from mensa_sim.objective import objective_named
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
@@ -46,94 +46,77 @@ class Priced:
     energy_pj: float
 
 
-INSIDE_OF: Mapping[Operand, tuple[int, ...]] = {
-    operand: tuple(inside_index(operand, order.groups) for order in OUTER) for operand in OPERANDS
-}
-
-
 class Search:
     """All candidates of one nest on one accelerator."""
 
     def __init__(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> None:
-        accelerator, precision = target.accelerator, target.precision
+        accelerator, dataflow = target.accelerator, target.accelerator.dataflow
         self.nest, self.unrolling, self.target = nest, unrolling, target
-        self.inner = inner_orders(accelerator.dataflow.stationary)
-        registers = register_tiles(nest, accelerator, unrolling, precision)
-        self.empty = not registers
+        self.ways = ways(accelerator, unrolling, target.precision, target.word_bits)
+        self.groups = sharing(self.ways)
+        self.outer = outer_orders(self.groups)
+        self.inner = ROTATIONS if stage_count(self.ways) > 2 else inner_orders(dataflow.stationary)
+        found = chains(nest, accelerator, unrolling, self.ways, limits)
+        self.empty = not found
         if self.empty:
             return
-        self.grid: Grid = grid(unrolling, registers, limits)
-        self.shape = (len(self.inner), len(OUTER), len(self.grid.tiles))
-        self.ports = operand_ports(accelerator, precision, target.word_bits)
-        self.rows: dict[Operand, OperandRows] = {operand: self._rows(operand) for operand in OPERANDS}
-        passes = [pass_cycles(accelerator, nest, unrolling, part.register) for part in self.grid.parts]
-        bubbles = pipeline_cycles(accelerator, unrolling)
-        self.cycles: Floats = over_parts(self.grid.parts, passes) + bubbles * self.grid.tiles
+        self.grid: Grid = grid(unrolling, found, limits)
+        self.shape = (len(self.inner), len(self.outer), len(self.grid.tiles))
+        maker = RowMaker(nest, accelerator, target.energy, self.grid, unrolling, self.inner)
+        self.rows: dict[Operand, OperandRows] = {
+            operand: maker.rows(way, [inside_index(operand, order.groups) for order in self.outer])
+            for operand, way in self.ways.items()
+        }
+        passes = [pass_cycles(accelerator, nest, unrolling, p.chain.tiles[0]) for p in self.grid.parts]
+        fills = self.rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else self.grid.tiles
+        self.cycles: Floats = self.grid.per_part(passes) + pipeline_cycles(accelerator, unrolling) * fills
         self.chip_pj: Floats = total([rows.chip_pj for rows in self.rows.values()]) + self._constant_pj()
         self._mappings: dict[Hashable, NestMapping] = {}
-        self._sides = Sides(nest, target, self.rows)
+        self._sides = Sides(nest, target, self.rows, self.outer)
 
     @property
     def candidates(self) -> int:
-        """Mappings that each case is the best of: orders within and over buffer tiles, and extents."""
+        """Mappings that each case is the best of: orders within and over tiles, and extents."""
         return 0 if self.empty else prod(self.shape)
 
     @property
     def shortage(self) -> str:
         """Why no candidate fits, for people."""
         if not self.empty:
-            return f"no tile of it fits: {self._sides.shortage()}"
-        rooms = register_rooms(self.nest, self.target.accelerator, self.unrolling, self.target.precision)
-        short = [room.operand for room in rooms if not room.holds(self.unrolling.lanes)]
-        return f"one pass of the array needs more than the registers of its {' and '.join(short)} hold"
-
-    def _rows(self, operand: Operand) -> OperandRows:
-        energy, ports = self.target.energy, self.ports[operand]
-        window = window_of(self.nest) if operand == "input" else None
-        array = array_side(self.grid, self.unrolling, operand, window, ports, energy, self.inner)
-        blocks = None
-        if ports.min_bits is not None:
-            copies = self.target.accelerator.tile_copies
-            blocks = blocks_of(self.grid, self.unrolling, operand, window, ports, copies)
-        return operand_rows(array, memory_side(array, blocks, operand, ports, energy), INSIDE_OF[operand])
+            return f"no tile of it fits: {self._sides.shortage(self.groups)}"
+        accelerator = self.target.accelerator
+        short = Rooms(self.nest, accelerator, self.ways, 0).short(self.unrolling.lanes)
+        held = f"the registers of its {' and '.join(short)} hold" if short else "its inner levels hold"
+        return f"one pass of the array needs more than {held}"
 
     def _constant_pj(self) -> float:
-        """Energy per step that every mapping has: products, hops of partial sums, registers read in each pass."""
-        energy, precision = self.target.energy, self.target.precision
-        total = self.nest.macs * energy.mac_pj(precision.weight_bits, precision.input_bits)
-        window = window_of(self.nest)
-        for operand, ports in self.ports.items():
-            if ports.register is None:
-                continue
-            inputs = window if operand == "input" else None
-            elements = single_tile(self.unrolling, operand, inputs, self.unrolling.lanes, ports)[ELEMENTS]
-            reads = elements * reads_per_element(self.unrolling, operand, ports.register)
-            rate = energy.register_pj_per_bit.get(operand, 0.0)
-            total += rate * reads * ports.partial_bits * (2 if operand == "output" else 1)
-            if operand == "output":
-                hops = self.nest.macs - reads
-                total += hops * ports.partial_bits * energy.hop_pj_per_bit
-        return total
+        """Energy per step that every mapping has beside its accesses: products, and hops of partial sums."""
+        energy, precision, way = self.target.energy, self.target.precision, self.ways["output"]
+        elements = one_tiling(self.unrolling, "output", None, self.unrolling.lanes).elements
+        hops = self.nest.macs - elements * sums_per_element(way, self.unrolling)
+        mac_pj = energy.mac_pj(precision.weight_bits, precision.input_bits)
+        return self.nest.macs * mac_pj + hops * way.partial_bits * energy.hop_pj_per_bit
 
     def mapping(self, inner: int, row: int, entry: int, holds: tuple[bool, ...]) -> NestMapping:
-        """The mapping of an entry of the grid under an order within buffer tiles and one over them."""
+        """The mapping of an entry of the grid under an order within tiles and one over them."""
         key = (inner, row, entry, holds)
         if key not in self._mappings:
             part, position = self.grid.locate(entry)
             held = dict(zip(OPERANDS, holds, strict=True))
-            orders = self.inner[inner], OUTER[row].groups
-            self._mappings[key] = build(self.unrolling, part.register, part.tile(position), *orders, held)
+            tiles = (*part.chain.tiles, part.tile(position))
+            orders = (*part.chain.orders, self.inner[inner])
+            self._mappings[key] = build(self.unrolling, self.ways, tiles, orders, self.outer[row].groups, held)
         return self._mappings[key]
 
     def best(self, case: BufferCase) -> Priced | None:
         """The candidate of least objective; equal ones by latency, energy, fewer tiles, then a fixed order."""
         if self.empty:
             return None
-        parameter, activation = self._sides.side("parameter", case), self._sides.side("activation", case)
-        fits = parameter.fits & activation.fits
+        sides = [self._sides.side(group, case) for group in self.groups]
+        fits = np.logical_and.reduce(np.broadcast_arrays(*(side.fits for side in sides)))
         if not fits.any():
             return None
-        latency_s, energy_pj = self._figures(case, parameter, activation)
+        latency_s, energy_pj = self._figures(case, sides)
         figure = objective_named(self.target.objective).value(energy_pj, latency_s)
         figure = np.where(fits, figure, np.inf)
         if figure.shape != self.shape:
@@ -147,29 +130,30 @@ class Search:
         first = int(self.grid.tiles[entries].argmin())
         inner, row = divmod(int(near[first]) // self.shape[2], self.shape[1])
         winner = inner, row, int(entries[first])
-        holds = {**parameter.holds, **activation.holds}
+        holds = {operand: hold for side in sides for operand, hold in side.holds.items()}
         return Priced(
             mapping=self.mapping(*winner, tuple(bool(_at(holds[operand], winner)) for operand in OPERANDS)),
             latency_ps=float(_at(latency_s, winner)) * PS_PER_S,
             energy_pj=float(_at(energy_pj, winner)),
         )
 
-    def _figures(self, case: BufferCase, parameter: Side, activation: Side) -> tuple[Floats, Floats]:
+    def _figures(self, case: BufferCase, sides: Sequence[Side]) -> tuple[Floats, Floats]:
         """Latency in seconds and energy, the accelerator's leakage meanwhile included, of every candidate."""
         accelerator, energy, steps = self.target.accelerator, self.target.energy, case.repeats.steps
         vector_read, vector_write = case.vector.total("memory")
         per_bit_s = 1 / (BITS_PER_BYTE * self.target.bandwidth_bytes_per_s)
-        body_s = (parameter.body_bits + activation.body_bits + (vector_read + vector_write)) * per_bit_s
-        array_cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))
-        cycles = np.maximum(np.maximum(parameter.cycles, array_cycles), activation.cycles)
+        body_s = (total([side.body_bits for side in sides]) + (vector_read + vector_write)) * per_bit_s
+        cycles = np.maximum(steps * self.cycles, float(case.vector_cycles))
+        for side in sides:
+            cycles = np.maximum(cycles, side.cycles)
         on_chip_s = cycles / accelerator.clock_hz
         middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
-        latency_s = middle_s + (parameter.end_bits + activation.end_bits) * per_bit_s
+        latency_s = middle_s + total([side.end_bits for side in sides]) * per_bit_s
         vector_pj = vector_read * energy.memory_read_pj_per_bit + vector_write * energy.memory_write_pj_per_bit
         vector_pj += case.vector_pj
         chip_pj = self.chip_pj if steps == 1 else self.chip_pj * steps
         leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
-        energy_pj = chip_pj + (parameter.energy_pj + vector_pj) + activation.energy_pj + leakage_pj_per_s * latency_s
+        energy_pj = chip_pj + (total([side.energy_pj for side in sides]) + vector_pj) + leakage_pj_per_s * latency_s
         return latency_s, energy_pj
 
 

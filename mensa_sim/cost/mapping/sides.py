@@ -1,27 +1,35 @@
-"""What the operands of one buffer need, for every candidate and residency: the two buffers do not see each other."""
+"""What operands that share levels need, for every candidate and residency; those that share none never meet."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import product
+from itertools import permutations, product
+from math import lcm
 
 import numpy as np
 
-from mensa_sim.cost.counts.counts import BUFFER_OF, whole_words
-from mensa_sim.cost.counts.memory_side import BODY_BITS, CROSSING_PJ, DRAIN_ACCESSES, END_BITS, FILL_ACCESSES
-from mensa_sim.cost.counts.nest import Precision, operand_ports
+from mensa_sim.cost.counts.crossing import Bools, Floats, evenly, whole_words
 from mensa_sim.cost.counts.tally import LayerTally, Port, Repeats
-from mensa_sim.cost.counts.tiles import Floats
+from mensa_sim.cost.counts.ways import Precision, Way
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS
+from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.grid import Bools
-from mensa_sim.cost.mapping.rows import OperandRows
-from mensa_sim.hardware.accelerator import BufferName
-from mensa_sim.hardware.pe_array import PeArray
+from mensa_sim.cost.mapping.rows import (
+    BODY_BITS,
+    CROSSING_PJ,
+    DRAIN_ACCESSES,
+    END_BITS,
+    FILL_ACCESSES,
+    OperandRows,
+    PortRows,
+)
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import OPERANDS, Operand
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import LoopNest
+
+Priority = tuple[Operand, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,33 +60,50 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order of the groups over buffer tiles; `input_first` says who may hold more where both would not fit."""
+    """An order of the groups of the outermost block; `first` says who may hold more where not all can."""
 
-    groups: tuple[str, str, str]
-    input_first: bool
+    groups: GroupOrder
+    first: Priority
 
 
-OUTER = tuple(
-    Order(groups=groups, input_first=first)
-    for groups in ORDERS
-    for first in ((True, False) if groups[0] == FREE_GROUP["weight"] else (True,))
-)
-"""The rows of all arrays."""
-INPUT_FIRST: Bools = np.array([[order.input_first] for order in OUTER])
+def outer_orders(groups: Sequence[Sequence[Operand]]) -> tuple[Order, ...]:
+    """The rows of all arrays: every order, once for each priority that makes a difference.
+
+    An operand whose free group is innermost holds no more than a tile in any case; of the others, those that share
+    levels take room from each other.
+    """
+    found = []
+    for order in ORDERS:
+        holders = [operand for operand, free in FREE_GROUP.items() if free != order[0]]
+        rest = [operand for operand in FREE_GROUP if operand not in holders]
+        rivals = any(all(operand in group for operand in holders) for group in groups)
+        for first in permutations(holders) if rivals else [tuple(holders)]:
+            found.append(Order(groups=order, first=(*first, *rest)))
+    return tuple(found)
+
+
+def sharing(ways: Mapping[Operand, Way]) -> tuple[tuple[Operand, ...], ...]:
+    """The operands in groups: those of one have SRAMs in common, directly or through a third."""
+    groups: list[set[Operand]] = []
+    for operand, way in ways.items():
+        mine = {stop.level.name for stop in way.stops if stop.level.ported}
+        joined = [g for g in groups if any(mine & {s.level.name for s in ways[o].stops} for o in g)]
+        groups = [g for g in groups if g not in joined] + [{operand}.union(*joined)]
+    return tuple(sorted((tuple(o for o in ways if o in g) for g in groups), key=lambda g: list(ways).index(g[0])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
-    """What the operands of one buffer need, over all steps: [inner, row, entry], of length 1 where all are equal."""
+    """What some operands need, over all steps: [inner, row, entry], of length 1 where all are equal."""
 
     body_bits: Floats
     """Memory traffic that may run beside the array."""
     end_bits: Floats
     energy_pj: Floats
     cycles: Floats
-    """Of the busier port."""
+    """Of the busiest port."""
     holds: Mapping[Operand, Bools]
-    """Where an operand holds more than a buffer tile."""
+    """Where an operand holds more than a tile in its outermost SRAM."""
     fits: Bools
 
 
@@ -91,127 +116,192 @@ def total(terms: Sequence[Floats]) -> Floats:
 
 
 class Sides:
-    """The sides of one nest on one accelerator; residencies that differ in the other buffer share them."""
+    """The sides of one nest on one accelerator; residencies that differ in other operands share them."""
 
-    def __init__(self, nest: LoopNest, target: Target, rows: Mapping[Operand, OperandRows]) -> None:
+    def __init__(
+        self, nest: LoopNest, target: Target, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
+    ) -> None:
         self._accelerator, self._energy = target.accelerator, target.energy
-        self._rows = rows
+        self._rows, self._orders = rows, orders
         self._whole = whole_bits(nest, target.precision)
-        self._ports = operand_ports(target.accelerator, target.precision, target.word_bits)
         self._known: dict[Hashable, Side] = {}
 
-    def side(self, name: BufferName, case: BufferCase) -> Side:
-        """What the operands of a buffer need in a residency."""
-        operands = [operand for operand in OPERANDS if BUFFER_OF[operand] == name]
+    def side(self, operands: Sequence[Operand], case: BufferCase) -> Side:
+        """What some operands that share levels with no other need in a residency."""
         fetches = tuple(case.repeats.fetches[operand] for operand in operands)
         kept = frozenset(operand for operand in operands if operand in case.kept)
-        port = case.vector.ports.get(name, Port())
-        key = (name, kept, fetches, case.repeats.steps, port.reads, port.writes)
+        levels = self._levels(operands)
+        ports = {level.name: case.vector.ports.get(level.name, Port()) for level in levels}
+        moved = tuple((port.all_reads, port.all_writes) for port in ports.values())
+        key = (tuple(operands), kept, fetches, case.repeats.steps, moved)
         if key not in self._known:
-            self._known[key] = self._needs(name, kept, case.repeats, port)
+            self._known[key] = self._needs(operands, levels, kept, case.repeats, ports)
         return self._known[key]
 
-    def _needs(self, name: BufferName, kept: frozenset[Operand], repeats: Repeats, port: Port) -> Side:
-        holds, fits = self._parameters(kept) if name == "parameter" else self._activations(kept)
+    def _levels(self, operands: Sequence[Operand]) -> list[Level]:
+        mine = {port.stop.level.name for operand in operands for port in self._rows[operand].ports}
+        return [level for level in self._accelerator.levels if level.name in mine]
+
+    def _needs(
+        self,
+        operands: Sequence[Operand],
+        levels: Sequence[Level],
+        kept: frozenset[Operand],
+        repeats: Repeats,
+        vector: Mapping[str, Port],
+    ) -> Side:
+        holds, fits = self._holds(operands, levels, kept)
         steps = repeats.steps
-        reads = [_times(self._rows[operand].feed_accesses, steps) for operand in holds]
-        writes: list[Floats] = []
-        crossings: list[Floats] = []
-        ends: list[Floats] = []
-        for operand in holds:
-            rows, times = self._rows[operand], repeats.fetches[operand]
-            if operand == "output":
-                writes.append(_times(rows.collect_accesses, steps))
-            if not times:
-                continue
-            crossing = self._whole_fetch(operand) if operand in kept else rows.crossing(holds[operand])
-            crossings.append(_times(crossing, times))
-            if operand == "output":
-                reads.append(crossings[-1][DRAIN_ACCESSES])
-                ends.append(crossings[-1][END_BITS])
-            else:
-                ends.append(_times(rows.end_bits, times))
-        crossed = total([crossing[:3] for crossing in crossings]) if crossings else np.zeros((3, 1, 1, 1))
-        energy_pj, cycles = crossed[CROSSING_PJ], NOTHING
-        buffer = self._accelerator.buffers.get(name)
-        if buffer is not None:
-            read = (total(reads) + port.reads) * (buffer.min_bits / buffer.read_bits)
-            write = (total([*writes, crossed[FILL_ACCESSES]]) + port.writes) * (buffer.min_bits / buffer.write_bits)
-            cycles = np.ceil(np.maximum(read, write))
-            read_pj, write_pj = self._energy.buffer_read_pj[name], self._energy.buffer_write_pj[name]
-            energy_pj = energy_pj + (port.reads * read_pj + port.writes * write_pj)
+        crossings = {
+            operand: _times(
+                self._whole_fetch(operand) if operand in kept else self._rows[operand].crossing(holds[operand]),
+                repeats.fetches[operand],
+            )
+            for operand in operands
+            if repeats.fetches[operand]
+        }
+        energy_pj = total([crossing[CROSSING_PJ] for crossing in crossings.values()])
+        cycles = NOTHING
+        for level in levels:
+            port = vector[level.name]
+            read_pj, write_pj = self._energy.read_pj[level.name], self._energy.write_pj[level.name]
+            energy_pj = energy_pj + (port.all_reads * read_pj + port.all_writes * write_pj)
+            cycles = np.maximum(cycles, self._port_cycles(level, operands, steps, crossings, port))
         return Side(
-            body_bits=crossed[BODY_BITS],
-            end_bits=total(ends),
+            body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
+            end_bits=total([crossing[END_BITS] for crossing in crossings.values()]),
             energy_pj=energy_pj,
             cycles=cycles,
             holds=holds,
             fits=fits,
         )
 
-    def _parameters(self, kept: frozenset[Operand]) -> tuple[dict[Operand, Bools], Bools]:
-        """Where weights hold more than a buffer tile, as much as fits, and where their buffer holds what it must."""
-        weight = self._fits("parameter", self._room("weight", 1, kept))
-        return {"weight": weight}, weight | self._fits("parameter", self._room("weight", 0, kept))
+    def _ports(self, operand: Operand, level: Level) -> list[tuple[PortRows, bool]]:
+        """The operand's accesses at a level, if it passes it, and whether it is its outermost SRAM."""
+        ports = self._rows[operand].ports
+        return [(port, port is ports[-1]) for port in ports if port.stop.level.name == level.name]
 
-    def _activations(self, kept: frozenset[Operand]) -> tuple[dict[Operand, Bools], Bools]:
-        """The same of inputs and outputs, which share a buffer."""
-        inputs, outputs = ([self._room(operand, holds, kept) for holds in (0, 1)] for operand in ("input", "output"))
-        both, only_input, only_output, neither = (
-            self._fits("activation", inputs[i] + outputs[j]) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))
-        )
-        input_holds = both | (only_input & (INPUT_FIRST | ~only_output))
-        output_holds = both | (only_output & ~(INPUT_FIRST & only_input))
-        return {"input": input_holds, "output": output_holds}, both | only_input | only_output | neither
+    def _port_cycles(
+        self,
+        level: Level,
+        operands: Sequence[Operand],
+        steps: int,
+        crossings: Mapping[Operand, Floats],
+        vector: Port,
+    ) -> Floats:
+        """Cycles of a level's busier port, in one of the instances that share the work.
 
-    def shortage(self) -> str:
-        """Which buffer has no room for any tile, for people."""
-        least = {
-            "parameter": self._rows["weight"].buffer_bits.min(),
-            "activation": min(
-                (self._rows["input"].buffer_bits[i] + self._rows["output"].buffer_bits[j]).min()
-                for i, j in product((0, 1), repeat=2)
-            ),
-        }
-        short = []
-        for name, buffer in self._accelerator.buffers.items():
-            least_bytes = bits_to_bytes(int(least[name]))
-            if least_bytes > buffer.capacity_bytes:
-                short.append(
-                    f"its smallest takes {least_bytes:,} of {buffer.capacity_bytes:,} bytes in the {name} buffer"
-                )
-        return " and ".join(short) or "none suits both buffers at once"
+        Accesses are added up as multiples of a common share of an instance, so that whole numbers stay whole.
+        """
+        shares = [port.stop.spread * port.stop.copied for o in operands for port, _ in self._ports(o, level)]
+        unit = lcm(*shares, vector.reads.denominator, vector.writes.denominator)
+        reads: list[Floats] = []
+        writes: list[Floats] = []
+        for operand in operands:
+            for port, outermost in self._ports(operand, level):
+                times = unit // (port.stop.spread * port.stop.copied)
+                reads.append(_times(port.reads, steps * times))
+                writes.append(_times(port.writes, steps * times))
+                if outermost and operand in crossings:
+                    reads.append(_times(crossings[operand][DRAIN_ACCESSES], times))
+                    writes.append(_times(crossings[operand][FILL_ACCESSES], times))
+        read = (total(reads) + float(vector.reads * unit)) * level.access_bits / (level.read_width * unit)
+        write = (total(writes) + float(vector.writes * unit)) * level.access_bits / (level.write_width * unit)
+        found: Floats = np.ceil(read) + np.ceil(write) if level.ports == "rw" else np.ceil(np.maximum(read, write))
+        return found
 
-    def _room(self, operand: Operand, holds: int, kept: frozenset[Operand]) -> Floats:
-        """Bits that an operand takes: a resident one its whole size; sums of a resident output must not leave."""
-        rows = self._rows[operand]
-        if operand not in kept:
-            tile: Floats = rows.buffer_bits[holds]
-            return tile
-        whole = self._whole[operand]
+    def _holds(
+        self, operands: Sequence[Operand], levels: Sequence[Level], kept: frozenset[Operand]
+    ) -> tuple[dict[Operand, Bools], Bools]:
+        """Where each operand holds more than a tile, as much as fits, and where the levels hold what they must."""
+        everywhere = np.ones((1, 1, 1), dtype=bool)
+        fits: dict[tuple[int, ...], Bools] = {}
+        for combination in product((1, 0), repeat=len(operands)):
+            each = dict(zip(operands, combination, strict=True))
+            fits[combination] = reduce(np.logical_and, [self._fit(level, each, kept) for level in levels], everywhere)
+        first = [tuple(operand for operand in order.first if operand in operands) for order in self._orders]
+        holds: dict[Operand, Bools] = {operand: np.zeros((1, 1, 1), dtype=bool) for operand in operands}
+        taken: Bools = np.zeros((1, 1, 1), dtype=bool)
+        ranked = {each: _ranked(operands, each) for each in dict.fromkeys(first)}
+        for rank in range(len(fits)):
+            found, chosen = taken, dict.fromkeys(operands, NOTHING > 0)
+            for priority, combinations in ranked.items():
+                combination = combinations[rank]
+                here = fits[combination] & ~taken
+                if len(ranked) > 1:
+                    here = here & np.array([[each == priority] for each in first])
+                for operand, hold in zip(operands, combination, strict=True):
+                    if hold:
+                        chosen[operand] = chosen[operand] | here
+                found = found | here
+            holds = {operand: holds[operand] | chosen[operand] for operand in operands}
+            taken = found
+        return holds, taken
+
+    def _fit(self, level: Level, holds: Mapping[Operand, int], kept: frozenset[Operand]) -> Bools:
+        """Where an instance of a level has room for what the operands hold in it."""
+        needed = NOTHING
+        for operand, hold in holds.items():
+            for port, outermost in self._ports(operand, level):
+                room: Floats = port.room_bits[hold if len(port.room_bits) > 1 else 0]
+                needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
+        found: Bools = needed <= level.capacity_bytes * BITS_PER_BYTE
+        return found
+
+    def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
+        """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
+        rows, whole = self._rows[operand], float(-(-self._whole[operand] // port.stop.spread))
         if operand != "output":
-            return np.full((1, 1, 1), float(whole))
-        sums: Floats = np.where(rows.partial, rows.buffer_bits[holds], 0.0)
-        room: Floats = np.where(rows.leaves[holds], np.inf, whole + sums)
+            return np.full((1, 1, 1), whole)
+        sums: Floats = np.where(rows.partial, port.room_bits[hold], 0.0)
+        room: Floats = np.where(rows.leaves[hold], np.inf, whole + sums)
         return room
 
-    def _fits(self, name: BufferName, needed_bits: Floats) -> Bools:
-        buffer = self._accelerator.buffers.get(name)
-        if buffer is None:
-            return np.ones((1, 1, 1), dtype=bool)
-        return needed_bits <= buffer.capacity_bytes * BITS_PER_BYTE
+    def shortage(self, groups: Sequence[Sequence[Operand]]) -> str:
+        """Which level has no room for any tile, for people."""
+        short = []
+        for operands in groups:
+            for level in self._levels(operands):
+                least = self._least_bytes(level, operands)
+                if least > level.capacity_bytes:
+                    name = level.name.replace("_", " ")
+                    short.append(f"its smallest takes {least:,} of {level.capacity_bytes:,} bytes in the {name}")
+        return " and ".join(short) or "none suits all levels at once"
+
+    def _least_bytes(self, level: Level, operands: Sequence[Operand]) -> int:
+        """The least that any candidate takes of a level."""
+        least = []
+        for combination in product((0, 1), repeat=len(operands)):
+            rooms = [
+                port.room_bits[hold if len(port.room_bits) > 1 else 0]
+                for operand, hold in zip(operands, combination, strict=True)
+                for port, _ in self._ports(operand, level)
+            ]
+            least.append(total(rooms).min())
+        return bits_to_bytes(int(min(least)))
 
     def _whole_fetch(self, operand: Operand) -> Floats:
         """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
-        bits, ports = self._whole[operand], self._ports[operand]
-        accesses = -(-bits // ports.min_bits) if ports.min_bits else 0
-        moved = whole_words(bits, ports.word_bits)
-        energy = self._energy
-        crossing_pj = moved * energy.memory_read_pj_per_bit + accesses * energy.buffer_write_pj[BUFFER_OF[operand]]
-        whole: Floats = np.empty((3, *self._rows[operand].end_bits.shape))
-        whole[BODY_BITS], whole[CROSSING_PJ] = moved - self._rows[operand].end_bits, crossing_pj
-        whole[FILL_ACCESSES] = accesses
+        rows, bits, energy = self._rows[operand], self._whole[operand], self._energy
+        ends = rows.crossings[END_BITS, 0]
+        moved = float(whole_words(bits, rows.way.word_bits))
+        pj, fills = moved * energy.memory_read_pj_per_bit, 0.0
+        if rows.ports:
+            stop = rows.ports[-1].stop
+            fills = float(stop.copied * evenly(bits, stop.spread, stop.level.access_bits))
+            pj += fills * energy.write_pj[stop.level.name]
+        whole: Floats = np.zeros((5, *ends.shape))
+        whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills
         return whole
+
+
+def _ranked(operands: Sequence[Operand], priority: Priority) -> list[tuple[int, ...]]:
+    """Who holds more, the best combination first: the first operand of a priority before all others."""
+    combinations = product((1, 0), repeat=len(priority))
+    return [
+        tuple(dict(zip(priority, combination, strict=True))[operand] for operand in operands)
+        for combination in combinations
+    ]
 
 
 def _times(values: Floats, times: int) -> Floats:

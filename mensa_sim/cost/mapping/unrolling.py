@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.pe_array import Axis, PeArray
+from mensa_sim.hardware.array.pe_array import Axis, PeArray
 from mensa_sim.workload.dims import DIMS, FLATTENED, split_dims
 from mensa_sim.workload.layer import LoopNest
 
@@ -19,6 +19,8 @@ class Unrolling:
     """Indices of each dim that the array takes at once, at most its size."""
     filled: tuple[int, ...]
     """Rows of each axis that have work."""
+    along: tuple[Mapping[str, int], ...]
+    """For each axis, how many indices of each dim it takes; together they may reach beyond a dim's end."""
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -57,14 +59,13 @@ def unroll(nest: LoopNest, accelerator: PeArray) -> Unrolling:
     sizes = {dim: prod(getattr(nest, member) for member in split_dims(dim)) for dim in dims}
     lanes = dict.fromkeys(sizes, 1)
 
-    def fill(size: int, dims: tuple[str, ...]) -> int:
-        used = 1
+    def fill(size: int, dims: tuple[str, ...]) -> dict[str, int]:
+        takes: dict[str, int] = {}
         for dim in dims:
-            take = min(-(-sizes[dim] // lanes[dim]), size // used)
-            lanes[dim] *= take
-            used *= take
-        return used
+            takes[dim] = min(-(-sizes[dim] // lanes[dim]), size // prod(takes.values()))
+            lanes[dim] *= takes[dim]
+        return takes
 
-    filled = tuple(fill(axis.size, axis.dims) for axis in accelerator.unrolled_axes)
+    along = tuple(fill(axis.size, axis.dims) for axis in accelerator.unrolled_axes)
     lanes = {dim: min(lanes[dim], sizes[dim]) for dim in sizes}
-    return Unrolling(sizes=sizes, lanes=lanes, filled=filled)
+    return Unrolling(sizes=sizes, lanes=lanes, filled=tuple(prod(takes.values()) for takes in along), along=along)

@@ -5,13 +5,14 @@ from collections.abc import Hashable
 from itertools import product
 
 from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.counts import whole_words
-from mensa_sim.cost.counts.nest import NestCounts, precision_of, price_mapping
+from mensa_sim.cost.counts.crossing import evenly, whole_words
+from mensa_sim.cost.counts.nest import NestCounts, price_mapping
 from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
+from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
-from mensa_sim.cost.mapping.capacity import buffered_bytes
+from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Search, limits_of
 from mensa_sim.cost.mapping.sides import BufferCase, Target
@@ -23,8 +24,8 @@ from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.cost.vector import vector_cycles, vector_work
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.hardware.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.dims import Operand
@@ -183,7 +184,8 @@ class Pricer:
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
         repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
-        counts, described, buffered = None, "", {}
+        counts, described = None, ""
+        buffered: dict[str, int] = {}
         if self.search is not None and self.steps.nest is not None:
             vector = new_tally(self.accelerator)
             vector_traffic(vector, self.work, self.accelerator, repeats)
@@ -197,7 +199,8 @@ class Pricer:
             if best is None:
                 return None
             counts, described = self._counts(self.steps.nest, best.mapping, kept)
-            buffered = buffered_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
+            held = held_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
+            buffered = buffered_bytes(self.accelerator, held)
         return assemble(
             self.layer,
             self.accelerator,
@@ -213,21 +216,20 @@ class Pricer:
 
     def _counts(self, nest: LoopNest, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
         """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
-        key = (mapping.loops, mapping.tile, tuple(mapping.register.items()), tuple(mapping.buffer.items()))
+        key = (mapping.loops, mapping.cuts, tuple(mapping.holds.items()))
         if key not in self.counted:
             counts = price_mapping(nest, self.accelerator, mapping, self.precision, self.word_bits)
             self.counted[key] = counts, mapping.describe()
         counts, described = self.counted[key]
-        buffer = self.accelerator.buffers.get("parameter")
-        if "weight" not in kept or buffer is None:
+        if "weight" not in kept or self.accelerator.store_of("weight") is None:
             return counts, described
         bits = nest.weight_elements * self.precision.weight_bits
-        filled = dataclasses.replace(
-            counts.operands["weight"],
-            memory_read_bits=whole_words(bits, self.word_bits),
-            fill_bits=bits,
-            fill_accesses=-(-bits // buffer.min_bits),
-        )
+        weight = counts.operands["weight"]
+        store = weight.levels[-1]
+        fills = store.stop.copied * evenly(bits, store.stop.spread, store.level.access_bits)
+        stored = dataclasses.replace(store, fill_bits=bits, fill_accesses=fills)
+        moved = whole_words(bits, self.word_bits)
+        filled = dataclasses.replace(weight, memory_read_bits=moved, levels=(*weight.levels[:-1], stored))
         return dataclasses.replace(counts, operands={**counts.operands, "weight": filled}), described
 
 
@@ -245,8 +247,7 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
 
 def _room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
     """Whether the tensors that a residency keeps fit the buffers at all."""
-    parameters = accelerator.buffers.get("parameter")
-    activations = accelerator.buffers.get("activation")
+    parameters, activations = accelerator.buffer("parameter"), accelerator.buffer("activation")
     resident_bytes = layer.input_bytes * residency.input + layer.output_bytes * residency.output
     if resident_bytes and (activations is None or resident_bytes > activations.capacity_bytes):
         return False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from mensa_sim.hardware.pe_array import Buffer
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.technology.technology import SramFigures, SramPoint, Technology
 
 
@@ -26,13 +26,17 @@ def sram_figures(technology: Technology, capacity_bytes: int, access_bits: int) 
     )
 
 
-def buffer_figures(technology: Technology, buffer: Buffer) -> SramFigures:
-    """What a buffer costs: reads of its read width, writes of its write width."""
-    reading = sram_figures(technology, buffer.capacity_bytes, buffer.read_bits)
-    writing = sram_figures(technology, buffer.capacity_bytes, buffer.write_bits)
+def sram_of(technology: Technology, level: Level) -> SramFigures:
+    """What one instance of an SRAM level costs: reads of its read width, writes of its write width.
+
+    Energies that the level states itself take the place of the technology's.
+    """
+    reading = sram_figures(technology, level.capacity_bytes, level.read_width)
+    writing = sram_figures(technology, level.capacity_bytes, level.write_width)
+    own_read, own_write = level.read_pj_per_bit, level.write_pj_per_bit
     return SramFigures(
-        read_pj=reading.read_pj,
-        write_pj=writing.write_pj,
+        read_pj=reading.read_pj if own_read is None else own_read * level.read_width,
+        write_pj=writing.write_pj if own_write is None else own_write * level.write_width,
         leakage_mw=max(reading.leakage_mw, writing.leakage_mw),
         area_mm2=max(reading.area_mm2, writing.area_mm2),
     )

@@ -57,18 +57,13 @@ def _dynamic(old: EnergyModel, new: EnergyModel) -> dict[str, float]:
         "mac": _ratio(old.mac_pj(8, 8), new.mac_pj(8, 8)),
         "vector": _ratio(old.vector_pj, new.vector_pj),
         "network": _ratio(old.broadcast_pj_per_bit, new.broadcast_pj_per_bit),
-        "register": _one(
-            "register",
-            [_ratio(old.register_pj_per_bit[name], new.register_pj_per_bit[name]) for name in old.register_pj_per_bit],
-        ),
     }
-    for name in old.buffer_read_pj:
-        directions = [
-            _ratio(old.buffer_read_pj[name], new.buffer_read_pj[name]),
-            _ratio(old.buffer_write_pj[name], new.buffer_write_pj[name]),
-        ]
-        factors[f"{name}_buffer"] = _one(name, directions)
-    return factors
+    by_component: dict[str, list[float]] = {}
+    for name, component in old.components.items():
+        by_component.setdefault(component, []).extend(
+            (_ratio(old.read_pj[name], new.read_pj[name]), _ratio(old.write_pj[name], new.write_pj[name]))
+        )
+    return factors | {component: _one(component, ratios) for component, ratios in by_component.items()}
 
 
 def _static(old: System, new: System) -> dict[tuple[str, str], float]:

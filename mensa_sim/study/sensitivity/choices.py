@@ -150,7 +150,7 @@ def _efficiency(value: float) -> dict[str, tuple[str, ...]]:
 
 
 def _ports(buffer: str) -> dict[str, tuple[str, ...]]:
-    fields = tuple(f"accelerators.edge_tpu.buffers.{buffer}.{side}_bits=4096" for side in ("read", "write"))
+    fields = tuple(f"accelerators.edge_tpu.levels.{buffer}_buffer.{side}_bits=4096" for side in ("read", "write"))
     return {"edge_tpu": fields, "base_hb": fields}
 
 

@@ -52,20 +52,20 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
             "a layer of one MAC per byte takes each parameter through the buffer's port once per MAC, and 64 B a cycle "
             "at 480 MHz are 30.7 GB/s: neither a faster memory nor a larger buffer helps beyond that"
         ),
-        overrides=_edge_tpus("buffers.parameter.read_bits=4096", "buffers.parameter.write_bits=4096"),
+        overrides=_edge_tpus("levels.parameter_buffer.read_bits=4096", "levels.parameter_buffer.write_bits=4096"),
     ),
     Experiment(
         name="narrow_parameter_ports",
         change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU designs",
         mechanism="the paper states no port widths, and 8 B a cycle are 3.8 GB/s: less than its memory gives",
-        overrides=_edge_tpus("buffers.parameter.read_bits=64", "buffers.parameter.write_bits=64"),
+        overrides=_edge_tpus("levels.parameter_buffer.read_bits=64", "levels.parameter_buffer.write_bits=64"),
         kinds=(*RECURRENT, "rcnn"),
     ),
     Experiment(
         name="wide_activation_ports",
         change="activation ports of 512 B a cycle instead of 64 on the Edge TPU designs",
         mechanism="depthwise and pointwise layers with little reuse wait for the activation buffer's port",
-        overrides=_edge_tpus("buffers.activation.read_bits=4096", "buffers.activation.write_bits=4096"),
+        overrides=_edge_tpus("levels.activation_buffer.read_bits=4096", "levels.activation_buffer.write_bits=4096"),
     ),
     Experiment(
         name="single_buffered",
@@ -81,7 +81,7 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
             "have no parameter buffer and fetch it again in each step"
         ),
         overrides=dict.fromkeys(
-            ("edge_tpu", "base_hb"), ("accelerators.edge_tpu.buffers.parameter.capacity_bytes=131072",)
+            ("edge_tpu", "base_hb"), ("accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes=131072",)
         ),
         kinds=(*RECURRENT, "rcnn"),
     ),

@@ -1,12 +1,15 @@
 """An accelerator that is an array of PEs: how it walks a loop nest, and what stands between array and memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
+from typing import Literal
 
-from mensa_sim.hardware.accelerator import Accelerator, BufferName, VectorUnit, at_least
+from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit, at_least
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.parameter_store import ParameterStore
-from mensa_sim.workload.dims import FLATTENED, Operand, split_dims
+from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +55,15 @@ class Dataflow:
     batch_steps: bool = False
     """Whether independent time steps share one parameter fetch."""
     overlap: bool = True
-    """Double buffering: transfers overlap computation, and a tile may take half a buffer."""
-    refill_in_place: bool = False
-    """With overlap, a tile may take the whole buffer: what has been used makes room for what comes."""
+    """Transfers overlap computation, so that a double-buffered level holds two tiles; without it, one."""
     pipeline_cycles: int | None = None
-    """Cycles to fill and drain the array for each buffer tile; none means a wavefront over the filled axes."""
+    """Cycles to fill and drain the array; none means a wavefront over the filled axes."""
+    pipeline_cycles_per: Literal["tile", "pass"] = "tile"
+    """How often the array fills and drains: for each tile of the outermost level, or for each pass over its rows.
+
+    A pass holds one fold of the stationary operand while the loops that it is irrelevant to run: an array that cannot
+    take in the next fold behind the last one, as in SCALE-Sim (Samajdar et al., ISPASS 2020).
+    """
     depthwise_tap_slots: int = 1
     """A depthwise filter's taps take a multiple of this many slots."""
     depthwise_slot_cycles: int = 1
@@ -77,41 +84,6 @@ class Dataflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
-    """The register file of one operand at a PE, or shared by the PEs along some dims."""
-
-    bytes: int
-    shared_along: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        at_least("register", 1, bytes=self.bytes)
-        for dim in self.shared_along:
-            split_dims(dim)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buffer:
-    """An on-chip SRAM: its capacity, the bits its ports move each cycle, and the smallest access."""
-
-    capacity_bytes: int
-    read_bits: int
-    write_bits: int
-    min_bits: int
-
-    def __post_init__(self) -> None:
-        at_least(
-            "buffer",
-            1,
-            capacity_bytes=self.capacity_bytes,
-            read_bits=self.read_bits,
-            write_bits=self.write_bits,
-            min_bits=self.min_bits,
-        )
-        if self.min_bits > min(self.read_bits, self.write_bits):
-            raise ValueError(f"buffer: min_bits {self.min_bits} is above its port width")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PeArray(Accelerator):
     """An array of PEs with its registers and buffers."""
 
@@ -121,8 +93,8 @@ class PeArray(Accelerator):
     operand_bits: int = 8
     """The operand width its MACs are built for: sets their area and leakage; dynamic energy follows the layer."""
     accumulator_bits: int = 32
-    registers: Mapping[Operand, Register] = field(default_factory=dict)
-    buffers: Mapping[BufferName, Buffer] = field(default_factory=dict)
+    levels: tuple[Level, ...] = ()
+    """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
     vector_unit: VectorUnit | None = None
     parameter_store: ParameterStore | None = None
     """How parameters lie in the tiles of an accelerator that a host feeds; absent: as one buffer."""
@@ -136,7 +108,7 @@ class PeArray(Accelerator):
             operand_bits=self.operand_bits,
             accumulator_bits=self.accumulator_bits,
         )
-        faults = self._axis_faults()
+        faults = self._axis_faults() + self._level_faults()
         if faults:
             raise ValueError(f"{self.name}: {'; '.join(faults)}")
 
@@ -156,10 +128,49 @@ class PeArray(Accelerator):
                     faults.append(f"dataflow: {member} stands both in {holder[member]} and in {entry}")
         return faults
 
-    @property
-    def tile_copies(self) -> int:
-        """Tiles of an operand that a buffer holds at once: the one in use, and under double buffering the next."""
-        return 2 if self.dataflow.overlap and not self.dataflow.refill_in_place else 1
+    def _level_faults(self) -> list[str]:
+        """What is wrong between the levels, and between them and the axes."""
+        faults = []
+        names = [level.name for level in self.levels]
+        faults += [f"levels: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        last = len(self.unrolled_axes) - 1
+        for level in self.levels:
+            if level.per and not 0 <= min(level.per) <= max(level.per) <= last:
+                faults.append(f"levels: {level.name}: per has an axis beyond 0 to {last}")
+        for operand in OPERANDS:
+            for inner, outer in pairwise(self.levels_of(operand)):
+                if not outer.ported:
+                    faults.append(f"levels: the {operand} has registers, {outer.name}, outside {inner.name}")
+                if not set(outer.per) <= set(inner.per):
+                    faults.append(f"levels: {outer.name} stands along axes that {inner.name}, inside it, does not")
+        return faults
+
+    def copies(self, level: Level) -> int:
+        """Tiles of an operand that a level holds at once: the one in use, and under double buffering the next."""
+        return 2 if level.ported and level.double_buffered and self.dataflow.overlap else 1
+
+    def levels_of(self, operand: Operand) -> tuple[Level, ...]:
+        """The levels that serve an operand, innermost first."""
+        return tuple(level for level in self.levels if operand in level.serves)
+
+    def store_of(self, operand: Operand) -> Level | None:
+        """The outermost SRAM on an operand's way."""
+        ported = [level for level in self.levels_of(operand) if level.ported]
+        return ported[-1] if ported else None
+
+    def buffer(self, name: BufferName) -> Level | None:
+        """What holds parameters, or activations, from one layer to the next.
+
+        For parameters the outermost SRAM that serves them alone, for activations the one that is outermost for inputs
+        and outputs, if it stands once. A store that parameters share with activations keeps none of them over layers: a
+        choice.
+        """
+        store = self.store_of("weight" if name == "parameter" else "output")
+        if store is None or store.per:
+            return None
+        if name == "parameter":
+            return store if store.serves == ("weight",) else None
+        return store if store == self.store_of("input") else None
 
     @property
     def pes(self) -> int:
@@ -182,5 +193,6 @@ class PeArray(Accelerator):
 
     @property
     def buffer_bytes(self) -> Mapping[BufferName, int]:
-        """Capacity of each buffer."""
-        return {name: buffer.capacity_bytes for name, buffer in self.buffers.items()}
+        """Capacity of what holds parameters or activations from one layer to the next."""
+        found = {name: self.buffer(name) for name in BUFFERS}
+        return {name: level.capacity_bytes for name, level in found.items() if level is not None}

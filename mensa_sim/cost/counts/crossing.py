@@ -1,0 +1,151 @@
+"""What crosses one boundary of an operand's way: the rule that all counts follow, on integers and on arrays alike.
+
+traffic of an operand at a boundary = its tile inside x the trips of every loop above, less the innermost run of loops
+that are irrelevant to it. A weight or input is read outside once per visit, and written into each instance inside that
+holds a copy. An output that is visited again is a partial sum: what lies inside leaves on each visit and, but for the
+first one, came back before; visited once, it is final.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mensa_sim.cost.counts.ways import Stop, Way
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Number = TypeVar("Number", int, Floats)
+"""An integer of one mapping, or an array over many: of any shape, as long as all that meet broadcast."""
+
+
+def pick(condition: bool | Bools, yes: Any, no: Any) -> Any:
+    """One of two numbers by a truth value, or elementwise by an array of them."""
+    return np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes if condition else no
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits(Generic[Number]):
+    """How often a tile crosses a boundary."""
+
+    times: Number
+    """In one copy."""
+    inside: Number
+    """In as many copies as there are instances inside that hold it, each visit on its own."""
+    outside: Number
+    """In as many as there are outside."""
+    first: int
+    """The copies outside of a first visit: what an output need not read back."""
+
+
+Sum = TypeVar("Sum", covariant=True)
+
+
+class Tiles(Protocol[Sum]):
+    """Sums over the tiles of an operand."""
+
+    @property
+    def elements(self) -> Sum:
+        """Elements of all tiles, each visited once."""
+
+    @property
+    def largest(self) -> Sum:
+        """Elements of the largest tile."""
+
+    @property
+    def end(self) -> Sum:
+        """Elements of the first tile, or for an output of the last one."""
+
+    def pieces(self, bits: int, unit_bits: int, spread: int) -> Sum:
+        """Accesses of so many bits that all tiles take, each spread evenly over so many instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileTraffic(Generic[Number]):
+    """What one boundary sees: how often each tile is written and read inside, and read and written outside."""
+
+    fills: Number
+    """Writes inside."""
+    drains: Number
+    """Reads inside."""
+    feeds: Number
+    """Reads outside."""
+    collects: Number
+    """Writes outside."""
+    partial: Any
+    """Whether what crosses is partial sums: a truth value, or an array of them."""
+    bits: Any
+    """Width of an element that crosses."""
+
+
+def cross(way: Way, visits: Visits[Number], *, sums: bool = False) -> TileTraffic[Number]:
+    """The crossing of one boundary; `sums` are those between the array and the level that it adds to."""
+    nothing = visits.times * 0
+    if way.operand != "output":
+        return TileTraffic(
+            fills=visits.inside,
+            drains=nothing,
+            feeds=visits.outside,
+            collects=nothing,
+            partial=False,
+            bits=way.final_bits,
+        )
+    if sums:
+        return TileTraffic(
+            fills=nothing,
+            drains=nothing,
+            feeds=visits.outside,
+            collects=visits.outside,
+            partial=True,
+            bits=way.partial_bits,
+        )
+    again, back = visits.times > 1, visits.outside - visits.first
+    return TileTraffic(
+        fills=back,
+        drains=visits.inside,
+        feeds=back,
+        collects=visits.outside,
+        partial=again,
+        bits=pick(again, way.partial_bits, way.final_bits),
+    )
+
+
+def accesses(way: Way, stop: Stop, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
+    """Accesses of an SRAM, over all its instances, that each of the tiles takes once; bits of a register file."""
+    if not stop.level.ported:
+        return tiles.elements * (way.partial_bits if way.operand == "output" else crossing.bits)
+    unit = stop.level.access_bits
+    final = tiles.pieces(way.final_bits, unit, stop.spread)
+    if way.partial_bits == way.final_bits or crossing.partial is False:
+        return final
+    return pick(crossing.partial, tiles.pieces(way.partial_bits, unit, stop.spread), final)
+
+
+def words(way: Way, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
+    """Bits that memory moves when each of the tiles crosses once: whole words of each."""
+    if way.word_bits == 1:
+        return tiles.elements * crossing.bits
+    final = tiles.pieces(way.final_bits, way.word_bits, 1) * way.word_bits
+    if way.partial_bits == way.final_bits or crossing.partial is False:
+        return final
+    return pick(crossing.partial, tiles.pieces(way.partial_bits, way.word_bits, 1) * way.word_bits, final)
+
+
+def whole_words(bits: Any, word_bits: int) -> Any:
+    """Bits of the words that some bits take up.
+
+    >>> whole_words(72, 64)
+    128
+    """
+    return -(-bits // word_bits) * word_bits
+
+
+def evenly(bits: int, spread: int, unit_bits: int) -> int:
+    """Accesses that some bits take, spread over so many instances.
+
+    >>> evenly(100, 3, 8)
+    15
+    """
+    each = -(-bits // spread)
+    return spread * -(-each // unit_bits)

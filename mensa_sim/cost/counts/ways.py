@@ -1,0 +1,166 @@
+"""The way of each operand: the levels that it passes between the array and memory, and how its elements lie in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import OPERANDS, Operand, relevant
+from mensa_sim.workload.layer import Layer
+
+MAC_ACCUMULATOR = "mac_accumulator"
+"""The accumulators that no file lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """Bits of a final element of each operand, and of a partial sum."""
+
+    weight_bits: int = 8
+    input_bits: int = 8
+    output_bits: int = 8
+    accumulator_bits: int | None = None
+    """None: the width of the accelerator's accumulators."""
+
+    def final_bits(self, operand: Operand) -> int:
+        """Of an operand."""
+        bits: int = getattr(self, f"{operand}_bits")
+        return bits
+
+    def partial_bits(self, accelerator: PeArray) -> int:
+        """Of a partial sum on an accelerator."""
+        return self.accumulator_bits or accelerator.accumulator_bits
+
+
+def precision_of(layer: Layer) -> Precision:
+    """The widths of a layer's operands."""
+    return Precision(
+        weight_bits=layer.element_bits("weight"),
+        input_bits=layer.element_bits("input"),
+        output_bits=layer.element_bits("output"),
+        accumulator_bits=layer.accumulator_bits,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One level on an operand's way, under one unrolling."""
+
+    level: Level
+    own: Mapping[str, int]
+    """Lanes along each dim that indexes the operand whose elements lie in instances of their own."""
+    copies: Mapping[str, tuple[tuple[int, bool], ...]]
+    """Of each dim that does not index it but has several instances: lanes on each axis, and whether those do."""
+    copied: int
+    """Instances that hold the same element, or each a sum of its own for it, with all lanes at work."""
+
+    @property
+    def spread(self) -> int:
+        """Instances that hold different elements."""
+        return prod(self.own.values())
+
+    def instances_of(self, dim: str, active: int) -> int:
+        """Instances along a dim that does not index the operand, where so many of its lanes work."""
+        return instances(self.copies[dim], active) if dim in self.copies else 1
+
+
+def instances(takes: Sequence[tuple[int, bool]], active: int) -> int:
+    """Instances that so many lanes reach: lanes fill the first axis first, and share along those that are not `own`.
+
+    >>> instances([(4, False), (2, True)], 5)  # the fifth lane lies in the second index of the second axis
+    2
+    >>> instances([(4, True), (2, False)], 5)
+    4
+    """
+    if not takes:
+        return 1
+    *inner, (_, own) = takes
+    within = prod(lanes for lanes, _ in inner)
+    full, rest = divmod(active, within)
+    if not full:
+        return instances(inner, rest)
+    whole = instances(inner, within)
+    if not own:
+        return whole
+    return full * whole + (instances(inner, rest) if rest else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """An operand's levels, innermost first, and the widths of what passes them; memory lies behind the last."""
+
+    operand: Operand
+    stops: tuple[Stop, ...]
+    final_bits: int
+    partial_bits: int
+    """Bits of an element that further sums will be added to; those of a final one for weights and inputs."""
+    word_bits: int = 1
+    """Memory moves whole words of every tile."""
+
+    @property
+    def ported(self) -> int:
+        """How many of the stops, the outer ones, are SRAMs."""
+        return sum(stop.level.ported for stop in self.stops)
+
+    @property
+    def listed_registers(self) -> bool:
+        """Whether the accelerator's file lists registers for it."""
+        return bool(self.stops) and not self.stops[0].level.ported and self.stops[0].level.name != MAC_ACCUMULATOR
+
+    @property
+    def wired_to_memory(self) -> bool:
+        """Whether its outermost SRAM stands in the array, so that what memory moves passes the array's wires."""
+        return self.ported > 0 and self.in_array == len(self.stops)
+
+    @property
+    def in_array(self) -> int:
+        """How many of the stops, the inner ones, stand in the array: what passes between them needs no long wire."""
+        return sum(bool(stop.level.per) or not stop.level.ported for stop in self.stops)
+
+
+def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_bits: int = 1) -> dict[Operand, Way]:
+    """The way of each operand; `word_bits` is the memory's.
+
+    A MAC always has an accumulator, which the array's reduction feeds: where the innermost level of the outputs is no
+    register, it stands before it.
+    """
+    sum_bits = precision.partial_bits(accelerator)
+    found: dict[Operand, Way] = {}
+    for operand in OPERANDS:
+        levels = accelerator.levels_of(operand)
+        if operand == "output" and not (levels and not levels[0].ported):
+            levels = (accumulator(accelerator, sum_bits), *levels)
+        final = precision.final_bits(operand)
+        found[operand] = Way(
+            operand=operand,
+            stops=tuple(_stop(level, operand, unrolling) for level in levels),
+            final_bits=final,
+            partial_bits=sum_bits if operand == "output" else final,
+            word_bits=word_bits,
+        )
+    return found
+
+
+def accumulator(accelerator: PeArray, sum_bits: int) -> Level:
+    """The accumulators that the MACs have in any case: one sum in each lane that has an output of its own."""
+    axes = tuple(range(len(accelerator.unrolled_axes)))
+    return Level(
+        name=MAC_ACCUMULATOR, serves=("output",), capacity_bytes=bits_to_bytes(sum_bits), per=axes, reduces_along=axes
+    )
+
+
+def _stop(level: Level, operand: Operand, unrolling: Unrolling) -> Stop:
+    own: dict[str, int] = {}
+    copies: dict[str, tuple[tuple[int, bool], ...]] = {}
+    shared = level.shared_along(operand)
+    for dim in unrolling.dims:
+        takes = tuple((lanes[dim], axis) for axis, lanes in enumerate(unrolling.along) if dim in lanes)
+        if relevant(operand, dim):
+            own[dim] = instances([(lanes, axis in level.per) for lanes, axis in takes], unrolling.lanes[dim])
+        elif any(lanes > 1 and axis in level.per and axis not in shared for lanes, axis in takes):
+            copies[dim] = tuple((lanes, axis in level.per and axis not in shared) for lanes, axis in takes)
+    copied = prod(instances(takes, unrolling.lanes[dim]) for dim, takes in copies.items())
+    return Stop(level=level, own=own, copies=copies, copied=copied)

@@ -1,0 +1,138 @@
+"""Tiles of all stages but the last: what registers and inner SRAMs hold, none of them inside a larger one that fits."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.ways import Way
+from mensa_sim.cost.mapping.candidates import (
+    FREE_GROUP,
+    GROUPS,
+    ROTATIONS,
+    GroupOrder,
+    group,
+    splits,
+    stage_count,
+    stage_of,
+)
+from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import Operand, relevant
+from mensa_sim.workload.layer import LoopNest
+
+Extents = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Tiles of the stages below the last, innermost first, and the orders of the blocks between them."""
+
+    tiles: tuple[Extents, ...]
+    orders: tuple[GroupOrder, ...] = ()
+
+
+class Rooms:
+    """What the levels of one stage can hold, whatever the others do."""
+
+    def __init__(self, nest: LoopNest, accelerator: PeArray, ways: Mapping[Operand, Way], stage: int) -> None:
+        self._nest, self._accelerator = nest, accelerator
+        stages = stage_count(ways)
+        self._stops = [
+            (way, stop)
+            for way in ways.values()
+            for index, stop in enumerate(way.stops)
+            if stage_of(way, index, stages) == stage
+        ]
+
+    def short(self, extents: Extents) -> list[str]:
+        """The levels that cannot hold a tile, by the operands that they serve."""
+        needed: dict[str, int] = {}
+        operands: dict[str, list[str]] = {}
+        room: dict[str, int] = {}
+        for way, stop in self._stops:
+            level = stop.level
+            elements = own_elements(self._nest, way.operand, stop, extents)
+            copies = self._accelerator.copies(level)
+            needed[level.name] = needed.get(level.name, 0) + elements * way.partial_bits * copies
+            operands.setdefault(level.name, []).append(way.operand)
+            room[level.name] = level.capacity_bytes * BITS_PER_BYTE
+        return [" and ".join(operands[name]) for name, bits in needed.items() if bits > room[name]]
+
+    def hold(self, extents: Extents) -> bool:
+        """Whether all levels of the stage hold a tile."""
+        return not self.short(extents)
+
+
+def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms) -> list[Extents]:
+    """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
+    single = dict(unrolling.lanes)
+    if not rooms.hold(single):
+        return []
+    held = [way.operand for way in ways.values() if way.listed_registers]
+    options: dict[str, list[int]] = {}
+    for dim, lanes in unrolling.lanes.items():
+        trips = unrolling.trips(dim)
+        sizes = {1}
+        if any(relevant(operand, dim) for operand in held):
+            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if dim in ("K", "C"))}
+        options[dim] = [min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)]
+    return _largest(single, options, rooms.hold)
+
+
+def _largest(inside: Extents, options: Mapping[str, list[int]], fits: Callable[[Extents], bool]) -> list[Extents]:
+    """The tile inside, and all combinations of options that fit and lie in no other one that does."""
+    alone = {
+        dim: [extent for extent in extents if len(extents) == 1 or fits({**inside, dim: extent})]
+        for dim, extents in options.items()
+    }
+    several = [dim for dim, extents in alone.items() if len(extents) > 1]
+    if not several:
+        return [inside]
+    tiles = [
+        tile
+        for extents in product(*(alone[dim] for dim in several))
+        if fits(tile := {**inside, **dict(zip(several, extents, strict=True))})
+    ]
+    within = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
+    for dim in several:
+        along = np.array([tile[dim] for tile in tiles])
+        within &= along[:, None] <= along
+    largest = [tile for tile, others in zip(tiles, within.sum(axis=1).tolist(), strict=True) if others == 1]
+    return [inside, *(tile for tile in largest if tile != inside)]
+
+
+def chains(
+    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, ways: Mapping[Operand, Way], limits: Mapping[str, int]
+) -> list[Chain]:
+    """Every chain of tiles for the stages below the last; empty where one pass of the array fits no registers."""
+    stationary = accelerator.dataflow.stationary
+    found = [Chain(tiles=(tile,)) for tile in register_tiles(unrolling, ways, Rooms(nest, accelerator, ways, 0))]
+    for stage in range(1, stage_count(ways) - 1):
+        rooms = Rooms(nest, accelerator, ways, stage)
+        found = [
+            Chain(tiles=(*chain.tiles, tile), orders=(*chain.orders, order))
+            for chain in found
+            if rooms.hold(chain.tiles[-1])
+            for tile in _tiles_above(unrolling, chain.tiles[-1], rooms, limits)
+            for order in _orders(chain.tiles[-1], tile, FREE_GROUP[stationary] if stage == 1 else None)
+        ]
+    return found
+
+
+def _tiles_above(unrolling: Unrolling, inside: Extents, rooms: Rooms, limits: Mapping[str, int]) -> list[Extents]:
+    options = {
+        dim: sorted(min(size, inside[dim] * cut) for cut in splits(-(-size // inside[dim]), limits[dim]))
+        for dim, size in unrolling.sizes.items()
+    }
+    return _largest(inside, options, rooms.hold)
+
+
+def _orders(inside: Extents, tile: Extents, innermost: str | None) -> Iterable[GroupOrder]:
+    """The rotations that differ: those whose innermost group has loops; the given group is innermost if it has any."""
+    loops = {name for name in GROUPS if any(tile[dim] > inside[dim] for dim in tile if group(dim) == name)}
+    wanted = {innermost} & loops or loops
+    return [order for order in ROTATIONS if order[0] in wanted] or ROTATIONS[:1]

@@ -1,0 +1,1 @@
+"""A PE array: its axes, its dataflow, and its levels of memory."""

@@ -1,0 +1,109 @@
+"""A level of an accelerator's memory: registers or an SRAM, one in each PE, one for each row, or one in all."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mensa_sim.hardware.accelerator import at_least
+from mensa_sim.names import check_folder_name
+from mensa_sim.workload.dims import OPERANDS, Operand
+
+PortKind = Literal["separate", "rw"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One level, from a register to a shared SRAM: what it serves, how much it holds, where it stands.
+
+    With `read_bits` and `write_bits` it is an SRAM whose ports take time; without them it is a register file, which
+    keeps up with its PE.
+    """
+
+    name: str
+    serves: tuple[Operand, ...]
+    capacity_bytes: int
+    """Of one instance."""
+    per: tuple[int, ...] = ()
+    """Axes of the array that have an instance for each of their indices; the MACs of a PE are the last axis."""
+    multicasts_along: tuple[int, ...] = ()
+    """Axes of `per` along which lanes that need the same weight or input are fed by one instance."""
+    reduces_along: tuple[int, ...] = ()
+    """Axes of `per` along which lanes that add to the same output are summed up into one instance."""
+    read_bits: int | None = None
+    """Bits that an instance reads in a cycle."""
+    write_bits: int | None = None
+    min_bits: int | None = None
+    """The smallest access of an SRAM; none: its narrower port."""
+    ports: PortKind = "separate"
+    """Whether reads and writes go at once, or share one port (`rw`)."""
+    double_buffered: bool = True
+    """An SRAM holds a tile and the next one; otherwise what has been used makes room for what comes."""
+    read_pj_per_bit: float | None = None
+    """Its own energies, in place of the technology's for its capacity and width."""
+    write_pj_per_bit: float | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)
+        at_least(self.name, 1, capacity_bytes=self.capacity_bytes)
+        faults = self._port_faults()
+        if not self.serves or len(set(self.serves)) < len(self.serves):
+            faults.append(f"serves names each of its operands once, of {', '.join(OPERANDS)}")
+        for name in ("multicasts_along", "reduces_along"):
+            if not set(getattr(self, name)) <= set(self.per):
+                faults.append(f"{name} has an axis that per has not")
+        if self.multicasts_along and self.serves == ("output",):
+            faults.append("multicasts_along is for weights and inputs")
+        if self.reduces_along and "output" not in self.serves:
+            faults.append("reduces_along is for outputs")
+        if (self.read_pj_per_bit is None) != (self.write_pj_per_bit is None):
+            faults.append("read_pj_per_bit and write_pj_per_bit go together")
+        if self.read_pj_per_bit is not None and not self.source.strip():
+            faults.append("energies of its own need a source")
+        if min(self.read_pj_per_bit or 0, self.write_pj_per_bit or 0) < 0:
+            faults.append("an energy is negative")
+        if faults:
+            raise ValueError(f"level {self.name}: {'; '.join(faults)}")
+
+    def _port_faults(self) -> list[str]:
+        if self.read_bits is None or self.write_bits is None:
+            if self.read_bits != self.write_bits:
+                return ["read_bits and write_bits go together"]
+            own = self.min_bits is not None or self.ports != "separate"
+            return ["min_bits and ports are for a level with read_bits and write_bits"] if own else []
+        at_least(self.name, 1, read_bits=self.read_bits, write_bits=self.write_bits, min_bits=self.access_bits)
+        if self.access_bits > min(self.read_bits, self.write_bits):
+            return [f"min_bits {self.min_bits} is above its port width"]
+        return []
+
+    @property
+    def ported(self) -> bool:
+        """Whether it is an SRAM, whose ports take time."""
+        return self.read_bits is not None
+
+    @property
+    def read_width(self) -> int:
+        """Bits of a cycle's read; 1 for a register file, which has no port to wait for."""
+        return self.read_bits or 1
+
+    @property
+    def write_width(self) -> int:
+        """Bits of a cycle's write."""
+        return self.write_bits or 1
+
+    @property
+    def access_bits(self) -> int:
+        """Bits of the smallest access; registers are read bit by bit."""
+        return min(self.read_width, self.write_width) if self.min_bits is None else self.min_bits
+
+    def shared_along(self, operand: Operand) -> tuple[int, ...]:
+        """Axes along which lanes with the same element of an operand share an instance."""
+        return self.reduces_along if operand == "output" else self.multicasts_along
+
+    @property
+    def component(self) -> str:
+        """The component that its energy, leakage and area are booked under."""
+        if not self.ported:
+            return "register"
+        if self.serves == ("weight",):
+            return "parameter_buffer"
+        return "shared_buffer" if "weight" in self.serves else "activation_buffer"
