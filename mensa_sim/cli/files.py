@@ -11,6 +11,7 @@ from mensa_sim.cli.printing import show, write
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
+from mensa_sim.report.page.console import console_table
 
 LISTED = (*FOLDERS, "models", "schedulers")
 SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
@@ -56,9 +57,8 @@ def _show_kind(kind: str, names: list[str]) -> None:
 
 
 def _table(kind: str, entries: list[dict[str, str]]) -> object:
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column(kind, no_wrap=True)
     table.add_column("what")
     for entry in entries:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
     figure_block,
@@ -106,7 +106,7 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
 def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
     title = f"{result.workload}, one inference; efficiency and speed against {result.baseline}"
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table(title)
     table.add_column("", no_wrap=True)
     for name in result.systems:
         table.add_column(name, justify="right", overflow="fold")
@@ -229,11 +229,11 @@ def diff_tables(difference: Difference) -> RenderableType:
 
 
 def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
-    table = Table(title=f"{title}: {len(changes)} changed", title_justify="left", box=None, header_style="bold")
+    table = console_table(f"{title}: {len(changes)} changed")
     table.add_column("field", overflow="fold")
     table.add_column("before", justify="right", overflow="fold", max_width=20)
     table.add_column("after", justify="right", overflow="fold", max_width=20)
-    table.add_column("ratio", justify="right", no_wrap=True)
+    figure_columns(table, "ratio")
     for change in changes[:SHOWN_CHANGES]:
         ratio = "" if change.ratio is None else f"{change.ratio:.4g}x"
         table.add_row(change.field, _shown(change.before), _shown(change.after), ratio)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.explain.explain import Explanation, Move
@@ -16,10 +16,9 @@ def explanation_tables(found: Explanation) -> RenderableType:
     """The layer on every accelerator, the runner-up and what it would need."""
     unit = "" if found.unit == found.layer else f", with its group {found.unit}"
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column("accelerator", no_wrap=True)
-    for column in ("time", "energy", "copies", "copies'", "bound"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "time", "energy", "copies", "copies'", "bound")
     for place in found.places:
         mark = " *" if place.accelerator == found.accelerator else ""
         if place.refusal is not None:
@@ -48,10 +47,10 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
     """Every hand-over between accelerators, with its reason."""
     if not moves:
         return "no layer reads what another accelerator made"
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column("read by", overflow="fold", max_width=26)
     table.add_column("hand-over", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
+    figure_columns(table, "bytes")
     table.add_column("why", overflow="fold")
     for move in moves:
         table.add_row(move.consumer, f"{move.source} > {move.target}", bytes_text(move.size_bytes), move.reason)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
+from mensa_sim.report.page.console import console_table
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.study.explore.result import ExploreResult, Reference
 
@@ -77,7 +77,7 @@ def columns(result: ExploreResult) -> list[str]:
 
 def explore_tables(result: ExploreResult) -> RenderableType:
     """Everything that an exploration prints."""
-    table = Table(title=f"front of {result.space.file.name}", title_justify="left", box=None, header_style="bold")
+    table = console_table(f"front of {result.space.file.name}")
     table.add_column("", no_wrap=True)
     names = columns(result)
     for name in names:

@@ -4,10 +4,10 @@ import math
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
@@ -21,11 +21,10 @@ def families_tables(study: FamilyStudy) -> RenderableType:
 def _ranges(study: FamilyStudy) -> Group:
     share = "-" if study.share_inside is None else percent_text(study.share_inside)
     title = f"{study.layers} layers of {len(study.workloads)} workloads, {share} inside the paper's ranges"
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column("family", no_wrap=True)
     table.add_column("what", overflow="fold")
-    for column in ("layers", "inside", "MACs", "parameters"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "layers", "inside", "MACs", "parameters")
     for row in study.rows:
         cells = (str(row.layers), str(row.inside), engineering(row.macs, "").strip(), bytes_text(row.parameter_bytes))
         table.add_row(str(row.number), row.description, *cells)
@@ -39,9 +38,8 @@ def _clusters(study: FamilyStudy) -> Group:
         f"{len(found.clusters)} clusters (silhouette {best:.2f}), adjusted Rand index to the paper's families "
         f"{found.agreement:.2f}"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("cluster", "parameters", "MAC/B", "MACs", "steps"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = console_table()
+    figure_columns(table, "cluster", "parameters", "MAC/B", "MACs", "steps")
     for cluster in found.clusters.values():
         size, reuse, macs, steps = (math.exp(value) for value in cluster.centre)
         cells = (bytes_text(size), f"{reuse:.3g}", engineering(macs, "").strip(), f"{steps:.3g}")
@@ -51,11 +49,10 @@ def _clusters(study: FamilyStudy) -> Group:
 
 def _affinities(study: FamilyStudy) -> Group:
     title = f"mean cost of a layer on {study.system}; * has the lowest {study.objective}"
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     for column in ("family", "accelerator"):
         table.add_column(column, no_wrap=True)
-    for column in ("layers", "time", "energy"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "layers", "time", "energy")
     best = _best(study.affinities)
     for entry in study.affinities:
         star = " *" if entry is best.get(entry.family) else ""

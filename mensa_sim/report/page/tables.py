@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.report.page.changes import changes_text
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
@@ -63,12 +64,11 @@ def optimality_text(found: Optimality) -> str:
 
 def layer_table(result: SystemResult) -> Table:
     """One row a layer: family, accelerator, time, energy, bound."""
-    table = Table(title=_title(result), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table(_title(result))
     table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=24)
     for column in ("family", "accelerator"):
         table.add_column(column, no_wrap=True)
-    for column in ("time", "energy", "util."):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "time", "energy", "util.")
     table.add_column("bound", no_wrap=True)
     for layer in result.layers:
         table.add_row(*_layer_cells(layer))
@@ -103,11 +103,9 @@ def _note(layer: LayerResult) -> str:
 def totals_table(result: RunResult) -> Table:
     """Totals of the system and of the baseline, with the ratio where above 1 is better."""
     main, baseline, against = result.main, result.baseline, result.ratios
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column("one inference", no_wrap=True)
-    table.add_column(main.system, justify="right", no_wrap=True)
-    table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
-    table.add_column("ratio", justify="right", no_wrap=True)
+    figure_columns(table, main.system, f"{baseline.system} (baseline)", "ratio")
     rows: tuple[tuple[str, str, str, float | None], ...] = (
         ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), against.latency),
         (

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.findings import Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
@@ -41,10 +42,9 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
 
 def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Table:
     """One row a figure; `drawn` by name, where populations were drawn."""
-    table = Table(title="figures of the paper", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table("figures of the paper")
     table.add_column("figure", overflow="fold", ratio=1)
-    for column in ("paper", "tag", "ours", "ratio", *(["drawn"] if drawn else [])):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "paper", "tag", "ours", "ratio", *(["drawn"] if drawn else []))
     table.add_column("", no_wrap=True)
     for row in rows:
         if row.ours is not None and row.ratio is not None:

@@ -9,6 +9,7 @@ from rich.text import Text
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -32,10 +33,9 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
 
 def _streams(main: ScenarioSystemResult) -> Table:
     title = f"{main.workload} on {main.system}, scheduler {main.scheduler}, policy {main.policy}, seed {main.seed}"
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table(title)
     table.add_column("stream", overflow="fold", max_width=14)
-    for column in ("requests", "p50", "p95", "p99", "misses", "inf/s", "energy", "queue"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "requests", "p50", "p95", "p99", "misses", "inf/s", "energy", "queue")
     for name, stream in main.metrics.streams.items():
         table.add_row(
             name + (" (overloaded)" if stream.overloaded else ""),
@@ -54,10 +54,9 @@ def _time(time_ps: int | None) -> str:
 
 
 def _loads(main: ScenarioSystemResult) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column("resource", no_wrap=True)
-    table.add_column("busy", justify="right", no_wrap=True)
-    table.add_column("utilization", justify="right", no_wrap=True)
+    figure_columns(table, "busy", "utilization")
     for name, load in main.metrics.accelerators.items():
         table.add_row(name, percent_text(load.busy_share), f"{percent_text(load.utilization)} of peak while busy")
     for name, channel in main.metrics.channels.items():
@@ -67,11 +66,9 @@ def _loads(main: ScenarioSystemResult) -> Table:
 
 def _totals(result: ScenarioResult) -> Table:
     main, baseline = result.main, result.baseline
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     table.add_column(f"{time_text(main.metrics.end_ps)} of time", no_wrap=True)
-    table.add_column(main.system, justify="right", no_wrap=True)
-    table.add_column(f"{baseline.system} (baseline)", justify="right", no_wrap=True)
-    table.add_column("ratio", justify="right", no_wrap=True)
+    figure_columns(table, main.system, f"{baseline.system} (baseline)", "ratio")
     table.add_row("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in (main, baseline)), "")
     table.add_row(
         "energy per inference",

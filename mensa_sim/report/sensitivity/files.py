@@ -7,6 +7,7 @@ from rich.table import Table
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
 
@@ -109,10 +110,9 @@ def sensitivity_tables(result: SensitivityResult) -> RenderableType:
 
 
 def _intervals(result: SensitivityResult) -> Table:
-    table = Table(title="headlines", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table("headlines")
     table.add_column("mean over models", overflow="fold")
-    for column in ("as taken", "5 %", "median", "95 %", "below 1"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "as taken", "5 %", "median", "95 %", "below 1")
     for headline in HEADLINES:
         interval = result.intervals[headline]
         values = (result.nominal[headline], interval.low, interval.median, interval.high)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
+from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
 from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families.paper import families_of
@@ -54,11 +54,10 @@ def trace_csv(graph: LayerGraph) -> str:
 def trace_tables(graph: LayerGraph) -> RenderableType:
     """Layers with their MACs, bytes and reuse; totals and coverage below."""
     families = families_of(graph)
-    table = Table(title=graph.name, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = console_table(graph.name)
     table.add_column("layer", overflow="fold", max_width=26)
     table.add_column("operator", overflow="fold", max_width=14)
-    for column in ("MACs", "param.", "input", "output", "MAC/B", "steps"):
-        table.add_column(column, justify="right", no_wrap=True)
+    figure_columns(table, "MACs", "param.", "input", "output", "MAC/B", "steps")
     for layer in graph.layers:
         table.add_row(*_row(layer, families.get(layer.name)))
     return Group(table, "", *_totals(graph))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
+from mensa_sim.report.page.console import console_table
 from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
 from mensa_sim.report.page.page import (
     figure_block,
@@ -147,7 +148,7 @@ def _cells(row: ValidationRow) -> tuple[str, ...]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = console_table()
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < text_columns else "right")
     for row in rows:
