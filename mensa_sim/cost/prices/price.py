@@ -22,7 +22,7 @@ from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.cost.vector import vector_cycles, vector_work
-from mensa_sim.errors import InfeasibleError
+from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -52,6 +52,10 @@ def price(
     `memo` carries prices from one system to the next; `timings` says whether a measured accelerator may use fits
     where its table has no such kernel.
     """
+    if not graph.layers:
+        raise UsageError(
+            f"{graph.name} has no layers: all that it does folds or re-indexes, so there is nothing to run"
+        )
     memo = memo or PriceMemo()
     keys = _pairs(graph, system, objective, memo)
     costs: dict[Key, LayerCost] = {}

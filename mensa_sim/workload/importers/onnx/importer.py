@@ -10,6 +10,7 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.messages import about_file
 from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
 from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
@@ -36,7 +37,10 @@ def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[
         settle_shapes(model)
         return _graph(model, workload), ()
     except TraceError as error:
-        raise TraceError(f"{file}: {error}") from error
+        raise TraceError(about_file(file, error)) from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        # onnx's helpers check nothing that a file says of itself
+        raise TraceError(about_file(file, f"cannot be read: {one_line(error)}")) from error
 
 
 def _describe(model: OnnxModel, workload: WorkloadFile) -> None:
@@ -56,6 +60,8 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
         workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
     )
     for name in model.inputs:
+        if any(size < 0 for size in model.shapes[name]):
+            raise TraceError(f"input {name} has the shape {list(model.shapes[name])}")
         builder.input(name, model.shapes[name], index=name in model.integers, bits=model.bits.get(name))
     for name in model.settled:
         builder.note_layout(name)
@@ -75,10 +81,9 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
 def _read(call: OnnxCall, *, standard: bool) -> None:
     """Adds a node's layers; what a damaged one says is refused by its name."""
     handler = ONNX_OPERATORS.get(call.operator) if standard else None
-    if call.builder.makes_nothing(call.site, call.outputs):
-        return
     try:
-        (handler or OnnxCall.unsupported)(call)
+        if not call.builder.makes_nothing(call.site, call.outputs, call.operands):
+            (handler or OnnxCall.unsupported)(call)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise TraceError(f"node {call.site.node} ({call.operator}) cannot be read: {one_line(error)}") from error
 
@@ -107,9 +112,11 @@ def _result(name: str, node: Any, label: str, model: OnnxModel) -> Tensor | None
     shape = model.shapes.get(name)
     if shape is None:
         raise TraceError(
-            f"node {label} ({node.op_type}): the shape of its output {name} is unknown; "
-            "it depends on the data, or shape inference does not know the operator; state it in the file's value_info"
+            f"node {label} ({node.op_type}): the shape of its output {name} is unknown: it depends on the data "
+            "(cut the model there), or onnx does not know the operator (state it in value_info)"
         )
+    if any(size < 0 for size in shape):
+        raise TraceError(f"node {label} ({node.op_type}): its output {name} would be {list(shape)}")
     return Tensor(
         id=name,
         shape=shape,

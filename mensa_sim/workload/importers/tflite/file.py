@@ -102,23 +102,23 @@ def tflite_package() -> Any:
 
 
 def read_tflite(file: Path) -> TfliteModel:
-    """The model in a file; a `TraceError` names the file and what is wrong with it."""
+    """The model in a file; a `TraceError` says what is wrong with it."""
     tflite = tflite_package()
     data = file.read_bytes()
     if data[4:8] != _IDENTIFIER:
-        raise TraceError(f"{file} is no TFLite model")
+        raise TraceError("no TFLite model")
     try:
         return _model(tflite, data)
-    except TraceError as error:
-        raise TraceError(f"{file}: {error}") from error
+    except TraceError:
+        raise
     except Exception as error:  # the readers follow any offset, and raise what they meet
-        raise TraceError(f"{file} is a damaged TFLite model ({type(error).__name__})") from error
+        raise TraceError(f"a damaged TFLite model ({type(error).__name__})") from error
 
 
 def _model(tflite: Any, data: bytes) -> TfliteModel:
     model = tflite.Model.GetRootAs(data, 0)
     if model.SubgraphsLength() < 1:
-        raise TraceError("the file holds no graph")
+        raise TraceError("a damaged TFLite model, which holds no graph")
     graph = model.Subgraphs(0)
     kinds = _names(tflite.TensorType)
     tensors = tuple(_tensor(index, graph.Tensors(index), model, kinds) for index in range(graph.TensorsLength()))

@@ -10,6 +10,7 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.messages import about_file
 from mensa_sim.workload.importers.tflite.call import TfliteCall, tensor_id
 from mensa_sim.workload.importers.tflite.dilation import without_batches
 from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, read_tflite
@@ -28,11 +29,12 @@ _REFUSED: Mapping[str, str] = {
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[Path, ...]]:
     """The layer graph of a workload whose model is a TFLite file; a `TraceError` names the file and the operator."""
     file = workload.reference.path_beside(path)
-    model = read_tflite(file)
     try:
-        return _graph(model, workload), ()
+        return _graph(read_tflite(file), workload), ()
     except TraceError as error:
-        raise TraceError(f"{file}: {error}") from error
+        raise TraceError(about_file(file, error)) from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
+        raise TraceError(about_file(file, f"cannot be read: {error}")) from error
 
 
 def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
@@ -97,8 +99,7 @@ def _read(call: TfliteCall) -> None:
         raise TraceError(f"{call.site.node} ({call.operator}) {_REFUSED[call.operator]}")
     handler = None if call.source.custom else TFLITE_OPERATORS.get(call.operator)
     try:
-        if not call.builder.makes_nothing(call.site, call.results):
+        if not call.builder.makes_nothing(call.site, call.results, call.operands):
             (handler or TfliteCall.unsupported)(call)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise TraceError(f"{call.site.node} ({call.operator}) cannot be read: {reason}") from error
+        raise TraceError(f"{call.site.node} ({call.operator}) cannot be read: {error}") from error
