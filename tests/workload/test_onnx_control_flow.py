@@ -177,5 +177,5 @@ def test_only_onnx_inputs_take_a_value(tmp_path: Path) -> None:
     workload.write_text(
         "name: w\nmodel: mensa_sim.workload.models.small_cnn:SmallCNN\ninputs: [{shape: [1, 3, 8, 8], value: 1}]\n"
     )
-    with pytest.raises(FileError, match="only an ONNX model takes a value"):
+    with pytest.raises(FileError, match="inputs: a callable takes no value"):
         load_workload(workload, cache=False)
