@@ -76,4 +76,5 @@ def problems(
         families=draw(st.dictionaries(st.integers(1, 5), st.integers(0, accelerators - 1), max_size=3)),
         objective=draw(st.sampled_from(sorted(OBJECTIVES))),
         execution=draw(st.sampled_from(executions or ("serial", "parallel"))),
+        host_ps=draw(st.sampled_from([0, 0, 700, 10**8])),
     )
