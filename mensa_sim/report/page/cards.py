@@ -1,8 +1,9 @@
 """Headline figures as cards: a value, the baseline's, and how many times better it is."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,27 @@ class Card:
     """What it is compared with, or what it means."""
     ratio: float | None = None
     """Above 1 is better; none where better means nothing."""
+
+
+class OnSystem(Protocol):
+    """A result that says which system it is of."""
+
+    @property
+    def system(self) -> str:
+        """The system's name."""
+
+
+Result = TypeVar("Result", bound=OnSystem)
+
+
+def compared_card(
+    label: str, results: Sequence[Result], text: Callable[[Result], str], *, ratio: float | None = None, more: str = ""
+) -> Card:
+    """A figure of the first of some results, beside it those of the others."""
+    beside = [f"{each.system}: {text(each)}" for each in results[1:]]
+    return Card(
+        label=label, value=text(results[0]), ratio=ratio, beside="; ".join([*beside, *([more] if more else [])])
+    )
 
 
 def cards_block(cards: Sequence[Card]) -> str:

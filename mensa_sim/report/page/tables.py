@@ -1,6 +1,6 @@
 """The tables that `mensa-sim run` prints; they fit 80 columns."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,9 +24,10 @@ def run_tables(result: RunResult) -> RenderableType:
         Text(),
         optimality_text(main.optimality),
         *best_text(main, result.baseline),
+        *([result.alone] if result.alone else []),
         coverage_text(main.coverage, main.coverage_shares),
-        *changes_text(result.changes, (main.system, result.baseline.system)),
-        *caveats_text(main.caveats, result.baseline.caveats),
+        *changes_text(result.changes, [system.system for system in result.systems]),
+        *caveats_text(*(system.caveats for system in result.systems)),
     )
 
 
@@ -40,16 +41,19 @@ def gap_text(found: Optimality) -> str:
     return "-" if found.gap is None else percent_text(found.gap) if found.gap else "0 %"
 
 
-def best_text(result: SystemResult, baseline: SystemResult) -> tuple[str, ...]:
-    """What the best schedule would give against the baseline; nothing where the chosen one is near it."""
+def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str, ...]:
+    """What the best schedule would give, against the baseline if any; nothing where the chosen one is near it."""
     best = result.best
     if best is None:
         return ()
-    ours, theirs = ratios(result, baseline), ratios(best, baseline)
-    return (
-        f"--scheduler {best.scheduler}: {theirs.energy_efficiency:.2f}x energy instead of "
-        f"{ours.energy_efficiency:.2f}x, {theirs.latency:.2f}x latency instead of {ours.latency:.2f}x",
-    )
+    if baseline is None:
+        figures = (energy_text(best.energy_pj), energy_text(result.energy_pj))
+        times = (time_text(best.latency_ps), time_text(result.latency_ps))
+    else:
+        ours, theirs = ratios(result, baseline), ratios(best, baseline)
+        figures = (f"{theirs.energy_efficiency:.2f}x energy", f"{ours.energy_efficiency:.2f}x")
+        times = (f"{theirs.latency:.2f}x latency", f"{ours.latency:.2f}x")
+    return (f"--scheduler {best.scheduler}: {' instead of '.join(figures)}, {' instead of '.join(times)}",)
 
 
 def optimality_text(found: Optimality) -> str:
@@ -102,40 +106,29 @@ def _note(layer: LayerResult) -> str:
 
 def totals_table(result: RunResult) -> Table:
     """Totals of the system and of the baseline, with the ratio where above 1 is better."""
-    main, baseline, against = result.main, result.baseline, result.ratios
+    systems, against = result.systems, result.ratios
     table = console_table()
     table.add_column("one inference", no_wrap=True)
-    figure_columns(table, main.system, f"{baseline.system} (baseline)", "ratio")
-    rows: tuple[tuple[str, str, str, float | None], ...] = (
-        ("latency", time_text(main.latency_ps), time_text(baseline.latency_ps), against.latency),
-        (
-            "throughput",
-            engineering(main.throughput_inferences_per_s, "inf/s"),
-            engineering(baseline.throughput_inferences_per_s, "inf/s"),
-            against.throughput,
-        ),
-        ("energy", energy_text(main.energy_pj), energy_text(baseline.energy_pj), against.energy_efficiency),
-        *((title, texts[0], texts[1], ratio) for title, texts, ratio in product_rows((main, baseline))),
-        ("steady latency", time_text(main.steady.latency_ps), time_text(baseline.steady.latency_ps), None),
-        ("steady energy", energy_text(main.steady.energy_pj), energy_text(baseline.steady.energy_pj), None),
-        ("MAC rate", engineering(main.macs_per_s, "MAC/s"), engineering(baseline.macs_per_s, "MAC/s"), None),
-        ("utilization", percent_text(main.utilization), percent_text(baseline.utilization), None),
-        ("memory traffic", _traffic(main), _traffic(baseline), None),
-        ("hand-offs", str(main.handoffs), str(baseline.handoffs), None),
-    )
-    for name, ours, theirs, ratio in rows:
-        table.add_row(name, ours, theirs, "" if ratio is None else f"{ratio:.2f}x")
+    names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
+    figure_columns(table, *names, "ratio" if against else "")
+
+    def row(name: str, text: Callable[[SystemResult], str], ratio: float | None = None) -> None:
+        table.add_row(name, *map(text, systems), "" if ratio is None else f"{ratio:.2f}x")
+
+    row("latency", lambda each: time_text(each.latency_ps), against.latency if against else None)
+    rate = against.throughput if against else None
+    row("throughput", lambda each: engineering(each.throughput_inferences_per_s, "inf/s"), rate)
+    row("energy", lambda each: energy_text(each.energy_pj), against.energy_efficiency if against else None)
+    for title, texts, ratio in product_rows(systems):
+        table.add_row(title, *texts, f"{ratio:.2f}x" if against else "")
+    row("steady latency", lambda each: time_text(each.steady.latency_ps))
+    row("steady energy", lambda each: energy_text(each.steady.energy_pj))
+    row("MAC rate", lambda each: engineering(each.macs_per_s, "MAC/s"))
+    row("utilization", lambda each: percent_text(each.utilization))
+    row("memory traffic", lambda each: bytes_text(sum(each.traffic_bytes.values())))
+    row("hand-offs", lambda each: str(each.handoffs))
     table.add_section()
-    for component, ours_pj, theirs_pj in _components(main, baseline):
-        table.add_row(f"  energy: {component.replace('_', ' ')}", energy_text(ours_pj), energy_text(theirs_pj), "")
+    for component in energy_components(*systems):
+        energies = [each.energy_by_component_pj.get(component, 0.0) for each in systems]
+        table.add_row(f"  energy: {component.replace('_', ' ')}", *map(energy_text, energies), "")
     return table
-
-
-def _traffic(result: SystemResult) -> str:
-    return bytes_text(sum(result.traffic_bytes.values()))
-
-
-def _components(main: SystemResult, baseline: SystemResult) -> Iterator[tuple[str, float, float]]:
-    ours, theirs = main.energy_by_component_pj, baseline.energy_by_component_pj
-    for component in energy_components(main, baseline):
-        yield component, ours.get(component, 0.0), theirs.get(component, 0.0)

@@ -44,17 +44,17 @@ def owners_of(main: SystemResult) -> Mapping[tuple[str, str], str]:
 
 def run_energy_figure(result: RunResult) -> Figure:
     """Energy of one inference by component, the system over its baseline."""
-    main, baseline = result.main, result.baseline
+    main, baseline, ratios = result.main, result.baseline, result.ratios
     component, share = largest_component(main.energy_by_component_pj)
-    efficiency = result.ratios.energy_efficiency
-    beside = (
-        f"{efficiency:.2f} times as efficient as {baseline.system}"
-        if efficiency >= 1
-        else f"{1 / efficiency:.2f} times the energy of {baseline.system}"
-    )
-    title = f"{main.system}: {beside}; most of the energy, {percent_text(share)}, goes to {component}"
-    energies = {
-        f"{main.system} (this run)": main.energy_by_component_pj,
-        f"{baseline.system} (baseline)": baseline.energy_by_component_pj,
-    }
+    beside = ""
+    if baseline is not None and ratios is not None:
+        efficiency = ratios.energy_efficiency
+        beside = (
+            f"{efficiency:.2f} times as efficient as {baseline.system}; "
+            if efficiency >= 1
+            else f"{1 / efficiency:.2f} times the energy of {baseline.system}; "
+        )
+    title = f"{main.system}: {beside}most of the energy, {percent_text(share)}, goes to {component}"
+    roles = zip(result.systems, ("this run", "baseline"), strict=False)
+    energies = {f"{system.system} ({role})": system.energy_by_component_pj for system, role in roles}
     return energy_figure(title, energies, "one inference")

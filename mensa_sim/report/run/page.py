@@ -1,7 +1,7 @@
 """report.html of a run: what it costs, where time and energy go, which layer went where and why."""
 
 from mensa_sim.objective import objective_named, product_shown
-from mensa_sim.report.page.cards import Card, cards_block
+from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.figure import most_of
@@ -46,9 +46,9 @@ def report_html(result: RunResult) -> str:
             paragraph(coverage_text(main.coverage, main.coverage_shares)),
             list_block(
                 [
-                    *changes_text(result.changes, (main.system, result.baseline.system)),
+                    *changes_text(result.changes, [system.system for system in result.systems]),
                     *run_assumptions(main),
-                    *caveats_text(main.caveats, result.baseline.caveats),
+                    *caveats_text(*(system.caveats for system in result.systems)),
                 ]
             ),
             provenance_block(result.versions, result.inputs, result.command),
@@ -58,9 +58,11 @@ def report_html(result: RunResult) -> str:
 
 def _lead(result: RunResult) -> str:
     main, baseline, ratios = result.main, result.baseline, result.ratios
+    text = f"One inference of {main.workload} takes {time_text(main.latency_ps)} and {energy_text(main.energy_pj)} on "
+    if baseline is None or ratios is None:
+        return f"{text}{main.system}, {result.alone}."
     return (
-        f"One inference of {main.workload} takes {time_text(main.latency_ps)} and {energy_text(main.energy_pj)} on "
-        f"{main.system}: {_times(ratios.energy_efficiency, 'energy efficiency')} and "
+        f"{text}{main.system}: {_times(ratios.energy_efficiency, 'energy efficiency')} and "
         f"{_times(ratios.throughput, 'throughput')} of {baseline.system}."
     )
 
@@ -70,62 +72,67 @@ def _times(ratio: float, of: str) -> str:
 
 
 def _cards(result: RunResult) -> list[Card]:
-    main, baseline, ratios = result.main, result.baseline, result.ratios
-    against = baseline.system
+    main, systems, ratios = result.main, result.systems, result.ratios
     product = product_shown(main.objective)
-    ours, theirs = main.objective_value(product), baseline.objective_value(product)
-    rates = (main.throughput_inferences_per_s, baseline.throughput_inferences_per_s)
-    traffic = (sum(main.traffic_bytes.values()), sum(baseline.traffic_bytes.values()))
+    better = systems[-1].objective_value(product) / main.objective_value(product) if result.baseline else None
+    areas = [system for system in systems if system.area_mm2]
     return [
-        Card(
-            label="latency",
-            value=time_text(main.latency_ps),
-            ratio=ratios.latency,
-            beside=f"{against}: {time_text(baseline.latency_ps)}",
+        compared_card(
+            "latency", systems, lambda each: time_text(each.latency_ps), ratio=ratios.latency if ratios else None
         ),
-        Card(
-            label="energy",
-            value=energy_text(main.energy_pj),
-            ratio=ratios.energy_efficiency,
-            beside=f"{against}: {energy_text(baseline.energy_pj)}",
+        compared_card(
+            "energy",
+            systems,
+            lambda each: energy_text(each.energy_pj),
+            ratio=ratios.energy_efficiency if ratios else None,
         ),
-        Card(
-            label=objective_named(product).title,
-            value=objective_text(product, ours),
-            ratio=theirs / ours,
-            beside=f"{against}: {objective_text(product, theirs)}",
+        compared_card(
+            objective_named(product).title,
+            systems,
+            lambda each: objective_text(product, each.objective_value(product)),
+            ratio=better,
         ),
-        Card(
-            label="inferences per second",
-            value=_rate_text(rates[0]),
-            ratio=ratios.throughput,
-            beside=f"{against}: {_rate_text(rates[1])}; 1 / latency",
+        compared_card(
+            "inferences per second",
+            systems,
+            lambda each: _rate_text(each.throughput_inferences_per_s),
+            ratio=ratios.throughput if ratios else None,
+            more="1 / latency",
         ),
-        Card(
-            label="utilization while busy",
-            value=percent_text(main.utilization),
-            beside=f"{against}: {percent_text(baseline.utilization)}; {engineering(main.macs_per_s, 'MAC/s')}",
+        compared_card(
+            "utilization while busy",
+            systems,
+            lambda each: percent_text(each.utilization),
+            more=engineering(main.macs_per_s, "MAC/s"),
         ),
-        Card(
-            label="memory traffic",
-            value=bytes_text(traffic[0]),
-            beside=f"{against}: {bytes_text(traffic[1])}; {main.handoffs} hand-offs",
+        compared_card(
+            "memory traffic",
+            systems,
+            lambda each: bytes_text(sum(each.traffic_bytes.values())),
+            more=f"{main.handoffs} hand-offs",
         ),
         Card(
             label="steady state",
             value=time_text(main.steady.latency_ps),
             beside=f"{energy_text(main.steady.energy_pj)}, with parameters that the inference before left on chip",
         ),
-        *([Card(label="area", value=f"{main.area_mm2:.3g} mm²", beside=_area(baseline))] if main.area_mm2 else ()),
+        *(
+            [
+                compared_card(
+                    "area",
+                    areas,
+                    lambda each: f"{each.area_mm2:.3g} mm²",
+                    more="" if len(areas) > 1 else "without wiring and control",
+                )
+            ]
+            if main.area_mm2
+            else ()
+        ),
     ]
 
 
 def _rate_text(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"
-
-
-def _area(baseline: SystemResult) -> str:
-    return f"{baseline.system}: {baseline.area_mm2:.3g} mm²" if baseline.area_mm2 else "without wiring and control"
 
 
 def _schedule_text(main: SystemResult) -> str:

@@ -38,12 +38,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "coverage_shares": {name: share.record for name, share in main.coverage_shares.items()},
         "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
         **({"best_schedule": _best(result)} if main.best else {}),
-        "baseline": {
-            "system": result.baseline.system,
-            "latency_ps": result.baseline.latency_ps,
-            "energy_pj": result.baseline.energy_pj,
-        },
-        "ratios": asdict(result.ratios),
+        **_against(result),
         **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
@@ -51,10 +46,21 @@ def summary(result: RunResult) -> dict[str, object]:
     }
 
 
+def _against(result: RunResult) -> dict[str, object]:
+    """The baseline and the ratios against it, or why there is none."""
+    baseline, found = result.baseline, result.ratios
+    if baseline is None or found is None:
+        return {"alone": result.alone}
+    figures = {"system": baseline.system, "latency_ps": baseline.latency_ps, "energy_pj": baseline.energy_pj}
+    return {"baseline": figures, "ratios": asdict(found)}
+
+
 def _best(result: RunResult) -> dict[str, object]:
     """The best schedule's figures, and its ratios against the baseline."""
-    best = result.main.best
-    return {} if best is None else {**asdict(best), "ratios": asdict(ratios(best, result.baseline))}
+    best, baseline = result.main.best, result.baseline
+    if best is None:
+        return {}
+    return {**asdict(best), **({} if baseline is None else {"ratios": asdict(ratios(best, baseline))})}
 
 
 def _totals(main: SystemResult) -> dict[str, object]:

@@ -45,7 +45,7 @@ def time_use(result: SystemResult) -> dict[str, dict[str, float]]:
 def time_use_figure(result: RunResult) -> Figure:
     """A bar for each accelerator of the system and of the baseline, in percent of the latency there."""
     bars: dict[str, tuple[int, dict[str, float]]] = {}
-    for system, role in ((result.main, ""), (result.baseline, " (baseline)")):
+    for system, role in zip(result.systems, ("", " (baseline)"), strict=False):
         for name, uses in time_use(system).items():
             bars[f"{name}{role}"] = system.latency_ps, uses
     traces: list[Trace] = [

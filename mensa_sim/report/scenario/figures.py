@@ -55,14 +55,14 @@ def _owners(spans: Sequence[Span], accelerators: Sequence[str]) -> Owners:
 def _energy_figure(result: ScenarioResult) -> Figure:
     """Energy of an inference by component, over all streams, beside the baseline's."""
     energies: dict[str, Mapping[str, float]] = {}
-    for system, role in ((result.main, "this run"), (result.baseline, "baseline")):
+    for system, role in zip(result.systems, ("this run", "baseline"), strict=False):
         finished = sum(stream.finished for stream in system.metrics.streams.values())
         if finished:
             parts = system.metrics.energy_by_component_pj
             energies[f"{system.system} ({role})"] = {name: value / finished for name, value in parts.items()}
     component, share = largest_component(result.main.metrics.energy_by_component_pj)
     beside = ""
-    if result.energy_efficiency:
+    if result.baseline and result.energy_efficiency:
         beside = f"{result.energy_efficiency:.2f} times the energy efficiency of {result.baseline.system}; "
     title = f"{result.main.system}: {beside}most of the energy, {percent_text(share)}, goes to {component}"
     return energy_figure(title, energies, "an inference, mean over all streams")

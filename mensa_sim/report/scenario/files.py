@@ -26,8 +26,9 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
         _loads(result.main),
         Text(),
         _totals(result),
-        *changes_text(result.changes, (result.main.system, result.baseline.system)),
-        *caveats_text(result.main.caveats, result.baseline.caveats),
+        *changes_text(result.changes, [system.system for system in result.systems]),
+        *([result.alone] if result.alone else []),
+        *caveats_text(*(system.caveats for system in result.systems)),
     )
 
 
@@ -65,17 +66,18 @@ def _loads(main: ScenarioSystemResult) -> Table:
 
 
 def _totals(result: ScenarioResult) -> Table:
-    main, baseline = result.main, result.baseline
+    main, systems = result.main, result.systems
     table = console_table()
     table.add_column(f"{time_text(main.metrics.end_ps)} of time", no_wrap=True)
-    figure_columns(table, main.system, f"{baseline.system} (baseline)", "ratio")
-    table.add_row("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in (main, baseline)), "")
+    names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
+    figure_columns(table, *names, "ratio" if result.baseline else "")
+    table.add_row("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in systems), "")
     table.add_row(
         "energy per inference",
-        *("-" if pj is None else energy_text(pj) for pj in (each.energy_per_inference_pj for each in (main, baseline))),
+        *("-" if pj is None else energy_text(pj) for pj in (each.energy_per_inference_pj for each in systems)),
         "" if result.energy_efficiency is None else f"{result.energy_efficiency:.2f}x",
     )
-    table.add_row("deadline misses", *(str(_misses(each)) for each in (main, baseline)), "")
+    table.add_row("deadline misses", *(str(_misses(each)) for each in systems), "")
     return table
 
 
@@ -85,7 +87,7 @@ def _misses(system: ScenarioSystemResult) -> int:
 
 def scenario_json(result: ScenarioResult) -> str:
     """summary.json of a scenario; an unknown value is absent."""
-    main, baseline = result.main, result.baseline
+    main = result.main
     metrics = main.metrics
     record = {
         "workload": main.workload,
@@ -106,16 +108,7 @@ def scenario_json(result: ScenarioResult) -> str:
         "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
         "channels": {name: asdict(load) for name, load in metrics.channels.items()},
         "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},
-        "baseline": present(
-            {
-                "system": baseline.system,
-                "energy_pj": baseline.metrics.energy_pj,
-                "energy_per_inference_pj": baseline.energy_per_inference_pj,
-                "mean_power_mw": baseline.metrics.mean_power_mw,
-                "streams": {name: present(asdict(each)) for name, each in baseline.metrics.streams.items()},
-            }
-        ),
-        "ratios": present({"energy_efficiency": result.energy_efficiency}),
+        **_against(result),
         **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
@@ -124,11 +117,26 @@ def scenario_json(result: ScenarioResult) -> str:
     return json_text(present(record))
 
 
+def _against(result: ScenarioResult) -> dict[str, object]:
+    """The baseline and the ratio against it, or why there is none."""
+    baseline = result.baseline
+    if baseline is None:
+        return {"alone": result.alone}
+    figures = {
+        "system": baseline.system,
+        "energy_pj": baseline.metrics.energy_pj,
+        "energy_per_inference_pj": baseline.energy_per_inference_pj,
+        "mean_power_mw": baseline.metrics.mean_power_mw,
+        "streams": {name: present(asdict(each)) for name, each in baseline.metrics.streams.items()},
+    }
+    return {"baseline": present(figures), "ratios": present({"energy_efficiency": result.energy_efficiency})}
+
+
 def streams_csv(result: ScenarioResult) -> str:
     """streams.csv: one row a stream and system."""
     rows = (
         (each.system, name, *(getattr(metrics, field) for field in STREAM_FIELDS))
-        for each in (result.main, result.baseline)
+        for each in result.systems
         for name, metrics in each.metrics.streams.items()
     )
     return csv_text(("system", "stream", *STREAM_FIELDS), rows)

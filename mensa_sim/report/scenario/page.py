@@ -1,6 +1,6 @@
 """report.html of a scenario: who meets deadlines, who waits, what it costs, and the slowest request."""
 
-from mensa_sim.report.page.cards import Card, cards_block
+from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
@@ -33,9 +33,9 @@ def scenario_html(result: ScenarioResult) -> str:
             heading("What is assumed"),
             list_block(
                 [
-                    *changes_text(result.changes, (main.system, result.baseline.system)),
+                    *changes_text(result.changes, [system.system for system in result.systems]),
                     *_assumptions(main),
-                    *caveats_text(main.caveats, result.baseline.caveats),
+                    *caveats_text(*(system.caveats for system in result.systems)),
                 ]
             ),
             provenance_block(result.versions, result.inputs, result.command),
@@ -45,12 +45,13 @@ def scenario_html(result: ScenarioResult) -> str:
 
 def _lead(result: ScenarioResult) -> str:
     main, baseline = result.main, result.baseline
+    beside = f" ({baseline.system}: {_misses(baseline)})" if baseline else ""
     requests = sum(stream.requests for stream in main.metrics.streams.values())
     text = (
         f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
-        f"deadlines missed: {_misses(main)} ({baseline.system}: {_misses(baseline)}), mean power "
-        f"{engineering(main.metrics.mean_power_mw / 1000, 'W')}."
+        f"deadlines missed: {_misses(main)}{beside}, mean power {engineering(main.metrics.mean_power_mw / 1000, 'W')}."
     )
+    text += f" {result.alone[0].upper()}{result.alone[1:]}." if result.alone else ""
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]
     return text + (f" Overloaded, the backlog grows: {', '.join(overloaded)}." if overloaded else "")
 
@@ -60,44 +61,42 @@ def _misses(system: ScenarioSystemResult) -> int:
 
 
 def _cards(result: ScenarioResult) -> list[Card]:
-    main, baseline = result.main, result.baseline
-    against = baseline.system
-    ours, theirs = main.energy_per_inference_pj, baseline.energy_per_inference_pj
-    power = (main.metrics.mean_power_mw, baseline.metrics.mean_power_mw)
+    main, systems = result.main, result.systems
     cards = [
-        Card(label="deadline misses", value=str(_misses(main)), beside=f"{against}: {_misses(baseline)}"),
-        Card(
-            label="energy per inference",
-            value="-" if ours is None else energy_text(ours),
-            ratio=result.energy_efficiency,
-            beside="" if theirs is None else f"{against}: {energy_text(theirs)}",
-        ),
-        Card(
-            label="mean power",
-            value=engineering(power[0] / 1000, "W"),
-            ratio=power[1] / power[0],
-            beside=f"{against}: {engineering(power[1] / 1000, 'W')}",
+        compared_card("deadline misses", systems, lambda each: str(_misses(each))),
+        compared_card("energy per inference", systems, _energy_text, ratio=result.energy_efficiency),
+        compared_card(
+            "mean power",
+            systems,
+            lambda each: engineering(each.metrics.mean_power_mw / 1000, "W"),
+            ratio=result.baseline.metrics.mean_power_mw / main.metrics.mean_power_mw if result.baseline else None,
         ),
     ]
-    for name, stream in main.metrics.streams.items():
-        if stream.p99_ps is None:
-            continue
-        other = baseline.metrics.streams[name].p99_ps
-        cards.append(
-            Card(
-                label=f"p99 of {name}",
-                value=time_text(stream.p99_ps),
-                ratio=other / stream.p99_ps if other else None,
-                beside=f"{against}: {time_text(other) if other else '-'}",
-            )
-        )
-    return cards
+    return [*cards, *(_latency_card(result, name, p99) for name in main.metrics.streams if (p99 := _p99(main, name)))]
+
+
+def _energy_text(system: ScenarioSystemResult) -> str:
+    return "-" if system.energy_per_inference_pj is None else energy_text(system.energy_per_inference_pj)
+
+
+def _p99(system: ScenarioSystemResult, stream: str) -> int | None:
+    return system.metrics.streams[stream].p99_ps
+
+
+def _latency_card(result: ScenarioResult, stream: str, p99_ps: int) -> Card:
+    other = _p99(result.baseline, stream) if result.baseline else None
+
+    def text(system: ScenarioSystemResult) -> str:
+        time_ps = _p99(system, stream)
+        return time_text(time_ps) if time_ps else "-"
+
+    return compared_card(f"p99 of {stream}", result.systems, text, ratio=other / p99_ps if other else None)
 
 
 def _stream_table(result: ScenarioResult) -> str:
     numeric = ("requests", "p50", "p95", "p99", "longest", "queueing", "misses", "inf/s", "energy")
     rows = []
-    for system in (result.main, result.baseline):
+    for system in result.systems:
         for name, stream in system.metrics.streams.items():
             times = (stream.p50_ps, stream.p95_ps, stream.p99_ps, stream.max_ps)
             queued, latency = stream.mean_queueing_ps, stream.mean_latency_ps

@@ -1,16 +1,20 @@
 """What a request names or holds: a name or a path is loaded, an object that is at hand is taken as it is."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from mensa_sim.errors import UsageError
+from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, shared_overrides
 from mensa_sim.hardware.system import System
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
-from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload, refuse_unsupported, workload_files
+
+T = TypeVar("T")
 
 
 def check_seed(seed: int) -> None:
@@ -55,12 +59,25 @@ def sides_given(request: RunRequest) -> tuple[System, System, tuple[HeldSetting,
 
     A setting of a technology file that both use holds on both; a baseline that is at hand stays as it is.
     """
-    texts = override_texts(request.overrides)
-    system, baseline = system_given(request.system, texts), system_given(request.baseline)
-    shared = () if isinstance(request.baseline, System) else shared_overrides(texts, system, baseline)
+    texts, named = override_texts(request.overrides), request.baseline or BASELINE
+    system, baseline = system_given(request.system, texts), system_given(named)
+    shared = () if isinstance(named, System) else shared_overrides(texts, system, baseline)
     if shared:
-        baseline = system_given(request.baseline, shared)
+        baseline = system_given(named, shared)
     return system, baseline, changes_of([(system.name, texts), (baseline.name, shared)])
+
+
+def if_it_can(request: RunRequest, run: Callable[[], T]) -> tuple[T | None, str]:
+    """What a run on the baseline gives; where that cannot run the workload, nothing and why not.
+
+    Raises `InfeasibleError` that says so where the baseline was asked for.
+    """
+    try:
+        return run(), ""
+    except InfeasibleError as error:
+        if request.baseline is None:
+            return None, f"without a baseline, since {BASELINE} cannot run it ({error}); name another with --baseline"
+        raise InfeasibleError(f"the baseline cannot run it: {error}; name another with --baseline") from error
 
 
 def workload_files_given(workload: object) -> tuple[Path, ...]:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mensa_sim.hardware.system import System
 
 
+BASELINE = "edge_tpu"
+"""What everything is compared with unless a request says otherwise: what the paper compares Mensa-G with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceRequest(ScheduledRequest):
     """A workload to be placed on one system."""
@@ -27,8 +31,13 @@ class PlaceRequest(ScheduledRequest):
 class RunRequest(PlaceRequest):
     """A workload, or a scenario of several, to be run on a system beside a baseline."""
 
-    baseline: "str | Path | System" = field(default="edge_tpu", metadata=spelled(kinds=("systems",)))
-    """System that the ratios are taken against."""
+    baseline: "str | Path | System | None" = field(
+        default=None,
+        metadata=spelled(
+            kinds=("systems",), help=f"System that the ratios are taken against; default {BASELINE}, if it can run it."
+        ),
+    )
+    """System that the ratios are taken against; none: `BASELINE`, and no system where that cannot run the workload."""
     seed: int | None = field(default=None, metadata=spelled(minimum=0))
     """Seed of whatever is random; default 0, or the scenario's."""
     deadline_ms: float | None = None

@@ -192,18 +192,26 @@ class RunResult:
     """A run beside its baseline, with what it was made from."""
 
     main: SystemResult
-    baseline: SystemResult
+    baseline: SystemResult | None
+    """None where the usual one cannot run the workload."""
     versions: Mapping[str, str]
     inputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each input file, by a name without absolute path."""
     choices: Mapping[str, object] = field(default_factory=dict)
     """Every option that is not a default."""
+    alone: str = ""
+    """Why there is no baseline."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on the system, which on both."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
 
     @property
-    def ratios(self) -> Ratios:
-        """The main system against the baseline."""
-        return ratios(self.main, self.baseline)
+    def ratios(self) -> Ratios | None:
+        """The main system against the baseline, where there is one."""
+        return ratios(self.main, self.baseline) if self.baseline else None
+
+    @property
+    def systems(self) -> tuple[SystemResult, ...]:
+        """The system, then the baseline where there is one."""
+        return (self.main, self.baseline) if self.baseline else (self.main,)

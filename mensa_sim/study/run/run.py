@@ -16,11 +16,18 @@ from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.given import check_seed, graph_given, sides_given, system_files_given, workload_files_given
+from mensa_sim.study.run.given import (
+    check_seed,
+    graph_given,
+    if_it_can,
+    sides_given,
+    system_files_given,
+    workload_files_given,
+)
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
-from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import (
     NOTABLE_GAP,
     AcceleratorResult,
@@ -46,9 +53,12 @@ def run(request: RunRequest) -> RunResult:
     system, baseline, changes = sides_given(request)
     graph = graph_given(request)
     goal, beside = goals_of(request, system, baseline)
+    main = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=True)
+    base, alone = if_it_can(request, lambda: evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip))
     return RunResult(
-        main=evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=True),
-        baseline=evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip),
+        main=main,
+        baseline=base,
+        alone=alone,
         changes=changes,
         versions=versions(),
         choices=choices_of(request),
@@ -56,7 +66,7 @@ def run(request: RunRequest) -> RunResult:
         inputs=input_hashes(
             (
                 *workload_files_given(request.workload),
-                *system_files_given(request.system, request.baseline),
+                *system_files_given(request.system, request.baseline or BASELINE),
                 *(Path(file) for file in (request.schedule, request.families) if file is not None),
             )
         ),

@@ -20,10 +20,10 @@ from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.request.fields import options_of
-from mensa_sim.study.run.given import check_seed, sides_given, system_files_given
+from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
-from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.study.scenario.placing import pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
@@ -64,11 +64,14 @@ class ScenarioResult:
     """A scenario beside its baseline, with what it was made from."""
 
     main: ScenarioSystemResult
-    baseline: ScenarioSystemResult
+    baseline: ScenarioSystemResult | None
+    """None where the usual one cannot run the workloads."""
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
     choices: Mapping[str, object] = field(default_factory=dict)
     """Every option that is not a default."""
+    alone: str = ""
+    """Why there is no baseline."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on the system, which on both."""
     command: str = ""
@@ -77,8 +80,14 @@ class ScenarioResult:
     @property
     def energy_efficiency(self) -> float | None:
         """Baseline energy per finished inference over ours; above 1 is better."""
-        ours, theirs = self.main.energy_per_inference_pj, self.baseline.energy_per_inference_pj
+        ours = self.main.energy_per_inference_pj
+        theirs = self.baseline.energy_per_inference_pj if self.baseline else None
         return theirs / ours if ours and theirs else None
+
+    @property
+    def systems(self) -> tuple[ScenarioSystemResult, ...]:
+        """The system, then the baseline where there is one."""
+        return (self.main, self.baseline) if self.baseline else (self.main,)
 
 
 def run_scenario(request: RunRequest) -> ScenarioResult:
@@ -99,9 +108,12 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         check_seed(request.seed)
         scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
+    main = scenario_on(pinned(scenario, graphs, request.pins), graphs, system, replace(goal, pins={}))
+    base, alone = if_it_can(request, lambda: scenario_on(without_places(scenario), graphs, baseline, beside))
     return ScenarioResult(
-        main=scenario_on(pinned(scenario, graphs, request.pins), graphs, system, replace(goal, pins={})),
-        baseline=scenario_on(without_places(scenario), graphs, baseline, beside),
+        main=main,
+        baseline=base,
+        alone=alone,
         changes=changes,
         versions=versions(),
         choices=choices_of(request),
@@ -111,7 +123,7 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
                 path,
                 *(file for stream in scenario.streams for file in workload_files(stream.workload)),
                 *(Path(stream.schedule) for stream in scenario.streams if stream.schedule is not None),
-                *system_files_given(request.system, request.baseline),
+                *system_files_given(request.system, request.baseline or BASELINE),
             )
         ),
     )
