@@ -1,5 +1,6 @@
 """The command line on terminals and in pipes: widths, colours, steps, encodings, Ctrl-C, a reader that leaves."""
 
+import collections
 import json
 import os
 import pty
@@ -52,6 +53,10 @@ TABLES = (
     "diff before after",
     "list",
 )
+NAME_LAYERS = ("run tiny.yaml", "run tiny.yaml --system base_hb --baseline coral_dev_board_micro", "trace tiny.yaml")
+"""Those whose tables have layers by name."""
+MANY = "compare two_layers.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2,coral_usb3,coral_dev_board_micro"
+"""More systems than 80 columns have room for."""
 HANGS_S = 600
 """After so long a command hangs, however busy the machine is."""
 ERASE = "\x1b[2K"
@@ -63,6 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "two.yaml").write_text(SCENARIO)
+    (tmp_path / "two_layers.yaml").write_text(TINY.replace(LONG, "a"))
     (tmp_path / "more.yaml").write_text(TINY.replace("K: 4", "K: 4000"))
     return tmp_path
 
@@ -94,18 +100,47 @@ def test_every_command_has_help_that_fits_80_columns_and_the_options_of_all(comm
 
 
 @pytest.mark.parametrize("command", TABLES)
-def test_tables_fit_80_columns_lose_nothing_on_a_narrow_terminal_and_have_no_colours_in_a_pipe(
-    command: str, folder: Path
-) -> None:
+def test_in_a_pipe_every_row_is_a_line_with_whole_names_whatever_terminal_is_around(command: str, folder: Path) -> None:
     if command.startswith("diff"):
         called("run tiny.yaml -q --output before")
         called("run tiny.yaml -q --output after --system edge_tpu")
     wide, narrow = called(command), called(command, COLUMNS="40")
     assert wide.exit_code == 0, wide.output
-    assert max(map(len, wide.stdout.splitlines())) <= 80
     assert narrow.stdout == wide.stdout
     assert "\x1b" not in wide.stdout
+    assert "…" not in wide.stdout
     assert not wide.stderr
+    if command in NAME_LAYERS:
+        assert LONG in wide.stdout
+    elif command not in ("run two.yaml", "diff before after"):  # streams and values of long names
+        assert widest(wide.stdout) <= 80
+
+
+@pytest.mark.parametrize("command", [*NAME_LAYERS, "run two.yaml", MANY])
+def test_a_terminal_of_80_columns_cuts_no_figure_and_a_wide_one_has_whole_names(command: str, folder: Path) -> None:
+    wide, narrow = (plain(on_a_terminal(command, folder, COLUMNS=str(columns))) for columns in (200, 80))
+    assert widest(narrow) <= 80
+    assert widest(wide) <= 200
+    assert "…" not in narrow
+    assert figures(narrow) == figures(wide)
+    assert len(figures(wide)) > 5
+    assert (LONG in wide) == (command in NAME_LAYERS)
+
+
+def widest(text: str) -> int:
+    """Of the lines but for that of the folder, which is as long as its name."""
+    return max(len(line) for line in text.splitlines() if not line.startswith("results in"))
+
+
+def plain(text: str) -> str:
+    """What stays on a terminal: without colours and without lines that were taken back."""
+    return ESCAPE.sub("", "\n".join(line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").splitlines()))
+
+
+def figures(text: str) -> collections.Counter[str]:
+    """Every figure with its unit."""
+    units = "s|B|J|Js|%|inf/s|MAC/s|GMAC/s|x|mm²|W"
+    return collections.Counter(re.findall(rf"[\d.]+ ?[GMkmµnp]?(?:{units})(?=\s|$)", text))
 
 
 def test_verbose_tells_the_steps_on_standard_error_and_changes_nothing_else(folder: Path) -> None:

@@ -11,7 +11,6 @@ from mensa_sim.cli.printing import show, write
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
-from mensa_sim.report.page.console import console_table
 
 LISTED = (*FOLDERS, "models", "schedulers")
 SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
@@ -57,13 +56,9 @@ def _show_kind(kind: str, names: list[str]) -> None:
 
 
 def _table(kind: str, entries: list[dict[str, str]]) -> object:
+    from mensa_sim.report.page.sheet import Sheet, texts
 
-    table = console_table()
-    table.add_column(kind, no_wrap=True)
-    table.add_column("what")
-    for entry in entries:
-        table.add_row(entry["name"], entry.get("about", ""))
-    return table
+    return Sheet(texts(kind, "what"), [(entry["name"], entry.get("about", "")) for entry in entries])
 
 
 def show_file(

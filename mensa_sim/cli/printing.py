@@ -3,20 +3,28 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.cli.steps import clear
 
-COLUMNS = 80
-"""Every table fits so many columns."""
+LEAST_COLUMNS = 80
+"""A terminal that is narrower wraps lines itself; tables and texts are laid out for so many columns."""
 
 
-def show(what: object) -> None:
-    """Print tables or a line on standard output; a terminal narrower than a table wraps it, no figure is cut."""
+def show(what: Any) -> None:
+    """Print tables or a line on standard output.
+
+    A terminal's width is used, and names fold where it is too narrow for a table; in a pipe every row is one line.
+    """
     from rich.console import Console
+
+    from mensa_sim.report.page.sheet import widest
 
     clear()
     console = Console(highlight=False)
-    console.width = max(console.width, COLUMNS)
+    console.width = max(console.width, LEAST_COLUMNS)
+    if not console.is_terminal:
+        console.width = max(LEAST_COLUMNS, widest(what))
     console.print(what, soft_wrap=isinstance(what, str), markup=False)
 
 

@@ -10,7 +10,6 @@ from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
     figure_block,
@@ -23,6 +22,7 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
@@ -106,12 +106,7 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
 def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
     title = f"{result.workload}, one inference; efficiency and speed against {result.baseline}"
-    table = console_table(title)
-    table.add_column("", no_wrap=True)
-    for name in result.systems:
-        table.add_column(name, justify="right", overflow="fold")
-    for row in _rows(result):
-        table.add_row(*row)
+    table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
     return Group(table, *_notes(result))
 
 
@@ -229,14 +224,17 @@ def diff_tables(difference: Difference) -> RenderableType:
 
 
 def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
-    table = console_table(f"{title}: {len(changes)} changed")
-    table.add_column("field", overflow="fold")
-    table.add_column("before", justify="right", overflow="fold", max_width=20)
-    table.add_column("after", justify="right", overflow="fold", max_width=20)
-    figure_columns(table, "ratio")
-    for change in changes[:SHOWN_CHANGES]:
-        ratio = "" if change.ratio is None else f"{change.ratio:.4g}x"
-        table.add_row(change.field, _shown(change.before), _shown(change.after), ratio)
+    rows = [
+        (
+            change.field,
+            _shown(change.before),
+            _shown(change.after),
+            "" if change.ratio is None else f"{change.ratio:.4g}x",
+        )
+        for change in changes[:SHOWN_CHANGES]
+    ]
+    columns = [*texts("field", "before", "after"), *numbers("ratio")]
+    table = Sheet(columns, rows, title=f"{title}: {len(changes)} changed")
     more = len(changes) - SHOWN_CHANGES
     return [table, Text(f"... and {more} more; --json lists them all")] if more > 0 else [table]
 

@@ -6,34 +6,36 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.json_text import json_text, present
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
-from mensa_sim.study.explain.explain import Explanation, Move
+from mensa_sim.study.explain.explain import Explanation, Move, Place
 
 
 def explanation_tables(found: Explanation) -> RenderableType:
     """The layer on every accelerator, the runner-up and what it would need."""
     unit = "" if found.unit == found.layer else f", with its group {found.unit}"
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
-    table = console_table()
-    table.add_column("accelerator", no_wrap=True)
-    figure_columns(table, "time", "energy", "copies", "copies'", "bound")
-    for place in found.places:
-        mark = " *" if place.accelerator == found.accelerator else ""
-        if place.refusal is not None:
-            table.add_row(place.accelerator, f"cannot: {place.refusal}")
-            continue
-        table.add_row(
-            place.accelerator + mark,
-            time_text(place.latency_ps),
-            energy_text(place.energy_pj),
-            time_text(place.copies_ps),
-            energy_text(place.copies_pj),
-            place.bound,
-        )
+    columns = [*texts("accelerator"), *numbers("time", "energy", "copies", "copies'"), *texts("bound")]
+    rows = [_place_cells(place, found.accelerator) for place in found.places]
+    table = Sheet(columns, rows)
+    refused = [f"{place.accelerator} cannot: {place.refusal}" for place in found.places if place.refusal is not None]
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
-    return Group(title, table, "", *lines, found.to_change, *caveats_text(*(place.caveats for place in found.places)))
+    caveats = caveats_text(*(place.caveats for place in found.places))
+    return Group(title, table, *refused, "", *lines, found.to_change, *caveats)
+
+
+def _place_cells(place: Place, chosen: str) -> tuple[str, ...]:
+    if place.refusal is not None:
+        return (place.accelerator, *"-----")
+    return (
+        place.accelerator + (" *" if place.accelerator == chosen else ""),
+        time_text(place.latency_ps),
+        energy_text(place.energy_pj),
+        time_text(place.copies_ps),
+        energy_text(place.copies_pj),
+        place.bound,
+    )
 
 
 def _margin(found: Explanation) -> str:
@@ -47,13 +49,11 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
     """Every hand-over between accelerators, with its reason."""
     if not moves:
         return "no layer reads what another accelerator made"
-    table = console_table()
-    table.add_column("read by", overflow="fold", max_width=26)
-    table.add_column("hand-over", no_wrap=True)
-    figure_columns(table, "bytes")
-    table.add_column("why", overflow="fold")
-    for move in moves:
-        table.add_row(move.consumer, f"{move.source} > {move.target}", bytes_text(move.size_bytes), move.reason)
+    columns = [*texts("read by", "hand-over"), *numbers("bytes"), *texts("why")]
+    rows = [
+        (move.consumer, f"{move.source} > {move.target}", bytes_text(move.size_bytes), move.reason) for move in moves
+    ]
+    table = Sheet(columns, rows)
     return Group(f"{len(moves)} tensors are read on another accelerator than they were made on", table)
 
 

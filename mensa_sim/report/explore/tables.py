@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
-from mensa_sim.report.page.console import console_table
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.explore.result import ExploreResult, Reference
 
 SHOWN_DESIGNS = 12
@@ -77,16 +77,16 @@ def columns(result: ExploreResult) -> list[str]:
 
 def explore_tables(result: ExploreResult) -> RenderableType:
     """Everything that an exploration prints."""
-    table = console_table(f"front of {result.space.file.name}")
-    table.add_column("", no_wrap=True)
     names = columns(result)
-    for name in names:
-        table.add_column(name, justify="right", overflow="fold")
-    for design in result.front[:SHOWN_DESIGNS]:
-        table.add_row(f"design {design.number}", *_cells({**design.metrics, **design.objectives}, names))
-    table.add_section()
-    for reference in result.references:
-        table.add_row(reference.name, *_cells({**reference.metrics, **reference.objectives}, names))
+    rows = [
+        (f"design {design.number}", *_cells({**design.metrics, **design.objectives}, names))
+        for design in result.front[:SHOWN_DESIGNS]
+    ]
+    rows += [
+        (reference.name, *_cells({**reference.metrics, **reference.objectives}, names))
+        for reference in result.references
+    ]
+    table = Sheet([*texts(""), *numbers(*names)], rows, title=f"front of {result.space.file.name}")
     more = len(result.front) - SHOWN_DESIGNS
     lines = [f"... and {more} more designs on the front"] if more > 0 else []
     lines += ["", outcome_text(result)]

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
 
@@ -21,14 +21,15 @@ def families_tables(study: FamilyStudy) -> RenderableType:
 def _ranges(study: FamilyStudy) -> Group:
     share = "-" if study.share_inside is None else percent_text(study.share_inside)
     title = f"{study.layers} layers of {len(study.workloads)} workloads, {share} inside the paper's ranges"
-    table = console_table()
-    table.add_column("family", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    figure_columns(table, "layers", "inside", "MACs", "parameters")
-    for row in study.rows:
-        cells = (str(row.layers), str(row.inside), engineering(row.macs, "").strip(), bytes_text(row.parameter_bytes))
-        table.add_row(str(row.number), row.description, *cells)
-    return Group(title, table)
+    rows = [
+        (
+            *(str(row.number), row.description, str(row.layers), str(row.inside)),
+            *(engineering(row.macs, "").strip(), bytes_text(row.parameter_bytes)),
+        )
+        for row in study.rows
+    ]
+    columns = [*texts("family", "what"), *numbers("layers", "inside", "MACs", "parameters")]
+    return Group(title, Sheet(columns, rows))
 
 
 def _clusters(study: FamilyStudy) -> Group:
@@ -38,32 +39,28 @@ def _clusters(study: FamilyStudy) -> Group:
         f"{len(found.clusters)} clusters (silhouette {best:.2f}), adjusted Rand index to the paper's families "
         f"{found.agreement:.2f}"
     )
-    table = console_table()
-    figure_columns(table, "cluster", "parameters", "MAC/B", "MACs", "steps")
+    rows = []
     for cluster in found.clusters.values():
         size, reuse, macs, steps = (math.exp(value) for value in cluster.centre)
         cells = (bytes_text(size), f"{reuse:.3g}", engineering(macs, "").strip(), f"{steps:.3g}")
-        table.add_row(str(cluster.number), *cells)
-    return Group(title, table)
+        rows.append((str(cluster.number), *cells))
+    return Group(title, Sheet(numbers("cluster", "parameters", "MAC/B", "MACs", "steps"), rows))
 
 
 def _affinities(study: FamilyStudy) -> Group:
     title = f"mean cost of a layer on {study.system}; * has the lowest {study.objective}"
-    table = console_table()
-    for column in ("family", "accelerator"):
-        table.add_column(column, no_wrap=True)
-    figure_columns(table, "layers", "time", "energy")
     best = _best(study.affinities)
-    for entry in study.affinities:
-        star = " *" if entry is best.get(entry.family) else ""
-        table.add_row(
+    rows = [
+        (
             str(entry.family),
-            entry.accelerator + star,
+            entry.accelerator + (" *" if entry is best.get(entry.family) else ""),
             str(entry.units),
             "-" if entry.latency_ps is None else time_text(round(entry.latency_ps)),
             "-" if entry.energy_pj is None else energy_text(entry.energy_pj),
         )
-    return Group(title, table)
+        for entry in study.affinities
+    ]
+    return Group(title, Sheet([*texts("family", "accelerator"), *numbers("layers", "time", "energy")], rows))
 
 
 def _best(entries: tuple[Affinity, ...]) -> dict[int, Affinity]:

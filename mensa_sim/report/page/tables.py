@@ -1,15 +1,14 @@
-"""The tables that `mensa-sim run` prints; they fit 80 columns."""
+"""The tables that `mensa-sim run` prints."""
 
 from collections.abc import Callable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.report.page.changes import changes_text
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
 
@@ -66,17 +65,10 @@ def optimality_text(found: Optimality) -> str:
     return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
 
 
-def layer_table(result: SystemResult) -> Table:
+def layer_table(result: SystemResult) -> Sheet:
     """One row a layer: family, accelerator, time, energy, bound."""
-    table = console_table(_title(result))
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, max_width=24)
-    for column in ("family", "accelerator"):
-        table.add_column(column, no_wrap=True)
-    figure_columns(table, "time", "energy", "util.")
-    table.add_column("bound", no_wrap=True)
-    for layer in result.layers:
-        table.add_row(*_layer_cells(layer))
-    return table
+    columns = [*texts("layer", "family", "accelerator"), *numbers("time", "energy", "util."), *texts("bound")]
+    return Sheet(columns, [_layer_cells(layer) for layer in result.layers], title=_title(result))
 
 
 def _title(result: SystemResult) -> str:
@@ -104,31 +96,28 @@ def _note(layer: LayerResult) -> str:
     return layer.source if layer.error_percent is None else f"{layer.source}, fit, {layer.error_percent:.0f} % error"
 
 
-def totals_table(result: RunResult) -> Table:
+def totals_table(result: RunResult) -> Sheet:
     """Totals of the system and of the baseline, with the ratio where above 1 is better."""
     systems, against = result.systems, result.ratios
-    table = console_table()
-    table.add_column("one inference", no_wrap=True)
-    names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
-    figure_columns(table, *names, "ratio" if against else "")
+    rows: list[tuple[str, ...]] = []
 
     def row(name: str, text: Callable[[SystemResult], str], ratio: float | None = None) -> None:
-        table.add_row(name, *map(text, systems), "" if ratio is None else f"{ratio:.2f}x")
+        rows.append((name, *map(text, systems), "" if ratio is None else f"{ratio:.2f}x"))
 
     row("latency", lambda each: time_text(each.latency_ps), against.latency if against else None)
     rate = against.throughput if against else None
     row("throughput", lambda each: engineering(each.throughput_inferences_per_s, "inf/s"), rate)
     row("energy", lambda each: energy_text(each.energy_pj), against.energy_efficiency if against else None)
-    for title, texts, ratio in product_rows(systems):
-        table.add_row(title, *texts, f"{ratio:.2f}x" if against else "")
+    for title, values, ratio in product_rows(systems):
+        rows.append((title, *values, f"{ratio:.2f}x" if against else ""))
     row("steady latency", lambda each: time_text(each.steady.latency_ps))
     row("steady energy", lambda each: energy_text(each.steady.energy_pj))
     row("MAC rate", lambda each: engineering(each.macs_per_s, "MAC/s"))
     row("utilization", lambda each: percent_text(each.utilization))
     row("memory traffic", lambda each: bytes_text(sum(each.traffic_bytes.values())))
     row("hand-offs", lambda each: str(each.handoffs))
-    table.add_section()
     for component in energy_components(*systems):
         energies = [each.energy_by_component_pj.get(component, 0.0) for each in systems]
-        table.add_row(f"  energy: {component.replace('_', ' ')}", *map(energy_text, energies), "")
-    return table
+        rows.append((f"  energy: {component.replace('_', ' ')}", *map(energy_text, energies), ""))
+    names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
+    return Sheet([*texts("one inference"), *numbers(*names, "ratio" if against else "")], rows)

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
-from mensa_sim.report.page.console import console_table, figure_columns
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.findings import Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
@@ -40,20 +39,24 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
     )
 
 
-def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Table:
+def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Sheet:
     """One row a figure; `drawn` by name, where populations were drawn."""
-    table = console_table("figures of the paper")
-    table.add_column("figure", overflow="fold", ratio=1)
-    figure_columns(table, "paper", "tag", "ours", "ratio", *(["drawn"] if drawn else []))
-    table.add_column("", no_wrap=True)
-    for row in rows:
-        if row.ours is not None and row.ratio is not None:
-            paper = f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}"
-            mark = "agrees" if row.agrees else ""
-            ours = number_text(row.ours.arithmetic)
-            beside = [drawn_text(drawn.get(row.figure.name))] if drawn else []
-            table.add_row(row.figure.name, paper, row.figure.tag, ours, f"{row.ratio:.2f}", *beside, mark)
-    return table
+    cells = [
+        (
+            row.figure.name,
+            f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}",
+            row.figure.tag,
+            number_text(row.ours.arithmetic),
+            f"{row.ratio:.2f}",
+            *([drawn_text(drawn.get(row.figure.name))] if drawn else []),
+            "agrees" if row.agrees else "",
+        )
+        for row in rows
+        if row.ours is not None and row.ratio is not None
+    ]
+    beside = ("drawn",) if drawn else ()
+    columns = [*texts("figure"), *numbers("paper", "tag", "ours", "ratio", *beside), *texts("")]
+    return Sheet(columns, cells, title="figures of the paper")
 
 
 def drawn_text(figure: DrawnFigure | None) -> str:

@@ -3,14 +3,13 @@
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
@@ -32,13 +31,11 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
     )
 
 
-def _streams(main: ScenarioSystemResult) -> Table:
+def _streams(main: ScenarioSystemResult) -> Sheet:
     title = f"{main.workload} on {main.system}, scheduler {main.scheduler}, policy {main.policy}, seed {main.seed}"
-    table = console_table(title)
-    table.add_column("stream", overflow="fold", max_width=14)
-    figure_columns(table, "requests", "p50", "p95", "p99", "misses", "inf/s", "energy", "queue")
-    for name, stream in main.metrics.streams.items():
-        table.add_row(
+    columns = numbers("requests", "p50", "p95", "p99", "misses", "inf/s", "energy", "queue")
+    rows = [
+        (
             name + (" (overloaded)" if stream.overloaded else ""),
             str(stream.requests),
             *(_time(value) for value in (stream.p50_ps, stream.p95_ps, stream.p99_ps)),
@@ -47,38 +44,39 @@ def _streams(main: ScenarioSystemResult) -> Table:
             "-" if stream.energy_per_inference_pj is None else energy_text(stream.energy_per_inference_pj),
             "-" if stream.mean_queueing_ps is None else time_text(round(stream.mean_queueing_ps)),
         )
-    return table
+        for name, stream in main.metrics.streams.items()
+    ]
+    return Sheet([*texts("stream"), *columns], rows, title=title)
 
 
 def _time(time_ps: int | None) -> str:
     return "-" if time_ps is None else time_text(time_ps)
 
 
-def _loads(main: ScenarioSystemResult) -> Table:
-    table = console_table()
-    table.add_column("resource", no_wrap=True)
-    figure_columns(table, "busy", "utilization")
-    for name, load in main.metrics.accelerators.items():
-        table.add_row(name, percent_text(load.busy_share), f"{percent_text(load.utilization)} of peak while busy")
-    for name, channel in main.metrics.channels.items():
-        table.add_row(name, percent_text(channel.utilization), f"{engineering(channel.size_bytes, 'B')} moved")
-    return table
+def _loads(main: ScenarioSystemResult) -> Sheet:
+    rows = [
+        (name, percent_text(load.busy_share), f"{percent_text(load.utilization)} of peak while busy")
+        for name, load in main.metrics.accelerators.items()
+    ]
+    rows += [
+        (name, percent_text(channel.utilization), f"{engineering(channel.size_bytes, 'B')} moved")
+        for name, channel in main.metrics.channels.items()
+    ]
+    return Sheet([*texts("resource"), *numbers("busy", "utilization")], rows)
 
 
-def _totals(result: ScenarioResult) -> Table:
-    main, systems = result.main, result.systems
-    table = console_table()
-    table.add_column(f"{time_text(main.metrics.end_ps)} of time", no_wrap=True)
+def _totals(result: ScenarioResult) -> Sheet:
+    systems = result.systems
+    energies = [each.energy_per_inference_pj for each in systems]
+    ratio = "" if result.energy_efficiency is None else f"{result.energy_efficiency:.2f}x"
+    rows = [
+        ("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in systems), ""),
+        ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies), ratio),
+        ("deadline misses", *(str(_misses(each)) for each in systems), ""),
+    ]
     names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
-    figure_columns(table, *names, "ratio" if result.baseline else "")
-    table.add_row("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in systems), "")
-    table.add_row(
-        "energy per inference",
-        *("-" if pj is None else energy_text(pj) for pj in (each.energy_per_inference_pj for each in systems)),
-        "" if result.energy_efficiency is None else f"{result.energy_efficiency:.2f}x",
-    )
-    table.add_row("deadline misses", *(str(_misses(each)) for each in systems), "")
-    return table
+    first = f"{time_text(result.main.metrics.end_ps)} of time"
+    return Sheet([*texts(first), *numbers(*names, "ratio" if result.baseline else "")], rows)
 
 
 def _misses(system: ScenarioSystemResult) -> int:

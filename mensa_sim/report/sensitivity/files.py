@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
-from mensa_sim.report.page.console import console_table, figure_columns
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
 
@@ -109,15 +108,14 @@ def sensitivity_tables(result: SensitivityResult) -> RenderableType:
     return Group(_intervals(result), "", runs_text(result), *_lines(result))
 
 
-def _intervals(result: SensitivityResult) -> Table:
-    table = console_table("headlines")
-    table.add_column("mean over models", overflow="fold")
-    figure_columns(table, "as taken", "5 %", "median", "95 %", "below 1")
+def _intervals(result: SensitivityResult) -> Sheet:
+    rows = []
     for headline in HEADLINES:
         interval = result.intervals[headline]
         values = (result.nominal[headline], interval.low, interval.median, interval.high)
-        table.add_row(headline_name(headline), *map(number_text, values), f"{interval.below_one:.0%}")
-    return table
+        rows.append((headline_name(headline), *map(number_text, values), f"{interval.below_one:.0%}"))
+    columns = [*texts("mean over models"), *numbers("as taken", "5 %", "median", "95 %", "below 1")]
+    return Sheet(columns, rows, title="headlines")
 
 
 def _lines(result: SensitivityResult) -> Iterable[str]:

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
-from mensa_sim.report.page.console import console_table, figure_columns
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import Coverage, LayerGraph
@@ -54,13 +54,9 @@ def trace_csv(graph: LayerGraph) -> str:
 def trace_tables(graph: LayerGraph) -> RenderableType:
     """Layers with their MACs, bytes and reuse; totals and coverage below."""
     families = families_of(graph)
-    table = console_table(graph.name)
-    table.add_column("layer", overflow="fold", max_width=26)
-    table.add_column("operator", overflow="fold", max_width=14)
-    figure_columns(table, "MACs", "param.", "input", "output", "MAC/B", "steps")
-    for layer in graph.layers:
-        table.add_row(*_row(layer, families.get(layer.name)))
-    return Group(table, "", *_totals(graph))
+    columns = [*texts("layer", "operator"), *numbers("MACs", "param.", "input", "output", "MAC/B", "steps")]
+    rows = [_row(layer, families.get(layer.name)) for layer in graph.layers]
+    return Group(Sheet(columns, rows, title=graph.name), "", *_totals(graph))
 
 
 def _row(layer: Layer, family: int | None) -> tuple[str, ...]:

@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
-from mensa_sim.report.page.console import console_table
 from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
 from mensa_sim.report.page.page import (
     figure_block,
@@ -20,6 +18,7 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.run.provenance import versions
 from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.score import Score
@@ -147,13 +146,8 @@ def _cells(row: ValidationRow) -> tuple[str, ...]:
     return each.workload, each.system, each.metric, *figures, ROLES[row.may_be_fitted]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> Table:
-    table = console_table()
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < text_columns else "right")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> Sheet:
+    return Sheet([*texts(*columns[:text_columns]), *numbers(*columns[text_columns:])], rows)
 
 
 def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> str:
