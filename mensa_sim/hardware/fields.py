@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mensa_sim.errors import UsageError
-from mensa_sim.io.files import MAX_DEPTH
+from mensa_sim.hardware.array.short_form import in_levels
+from mensa_sim.io.files import MAX_DEPTH, Raw
 from mensa_sim.lookup import nearest, unknown_name
-
-Raw = dict[str, Any]
-
 
 Parts = tuple[str, ...]
 """A dotted name, cut at its dots."""
@@ -76,7 +74,7 @@ def place_of(parts: Parts, shown: str) -> FieldPlace:
         case ("accelerators", name, "memory"):
             return FieldPlace(owner="placing", accelerator=name, inside=("memory",))
         case ("accelerators", name, _, *_):
-            return FieldPlace(owner="accelerator", accelerator=name, inside=parts[2:])
+            return FieldPlace(owner="accelerator", accelerator=name, inside=in_levels(parts[2:]))
         case ("accelerators", *_) | ("technology",):
             raise UsageError(f"{shown}: name one field, {_AS_IN}")
         case _:

@@ -11,14 +11,16 @@ from typing import Any
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.fields import Raw, override_structure, override_technologies, parts_of, set_field
+from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
+from mensa_sim.hardware.array.short_form import in_levels, with_levels
+from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.files import keys_of, read_mapping, read_record, validate
+from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.names import check_folder_name
@@ -78,7 +80,16 @@ def validated_accelerator(data: Raw, label: str) -> Accelerator:
 
 def read_accelerator(path: Path) -> Accelerator:
     """The accelerator of a file, its paths as the file has them."""
-    return read_record(path, MeasuredDevice if "timings" in keys_of(path) else PeArray)
+    keys = keys_of(path)
+    if "timings" not in keys and keys.intersection(SHORT_FORM):
+        return validated_accelerator(accelerator_data(path), str(path))
+    return read_record(path, MeasuredDevice if "timings" in keys else PeArray)
+
+
+def accelerator_data(path: Path) -> Raw:
+    """What an accelerator's file says, its memory as levels."""
+    data = read_mapping(path)
+    return data if "timings" in data else with_levels(data, str(path))
 
 
 def load_technology(name_or_path: str | Path) -> Technology:
@@ -183,10 +194,10 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
         if not is_file(where):
             faults.append(f"accelerators[{index}].spec: no such file: {where}")
             continue
-        name, data = read_accelerator(where).name, read_mapping(where)
+        name, data = read_accelerator(where).name, accelerator_data(where)
         for dotted, value in entry.set.items():
             shown = f"{path}: accelerators[{index}].set"
-            set_field(data, parts_of(dotted, shown), value, shown)
+            set_field(data, in_levels(parts_of(dotted, shown)), value, shown)
         if entry.set:
             name = validated_accelerator(data, _label(where, entry.set)).name
         if name in found:

@@ -27,6 +27,9 @@ MAX_NODES = 1_000_000
 MAX_DEPTH = 64
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Raw = dict[str, Any]
+"""The plain data of a file: its top level, whatever lies below."""
+
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FRACTION = re.compile(r"[-+]?(0|[1-9][0-9_]*)\.[0-9_]*([eE][-+][0-9]+)?")
@@ -53,7 +56,7 @@ def read_record(path: Path, kind: type[T], check: Callable[[Any], Iterable[Fault
     return record
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> Raw:
     """The top level of a YAML file as plain data: keys are text, values any plain data."""
     document = _read(path)
     faults = list(document.faults)
@@ -61,7 +64,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         faults.append(Fault(location=(), message="must be a mapping of keys to values"))
     if faults:
         raise FileError(str(path), [fault.text(document.lines) for fault in faults])
-    mapping: dict[str, Any] = document.value
+    mapping: Raw = document.value
     return mapping
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
-from mensa_sim.hardware.fields import FieldPlace, Parts, Raw, parse_override, parts_of, place_of, set_field
+from mensa_sim.hardware.array.short_form import in_levels
+from mensa_sim.hardware.fields import FieldPlace, Parts, parse_override, parts_of, place_of, set_field
 from mensa_sim.hardware.files import (
     SystemFile,
+    accelerator_data,
     assembled_system,
     load_accelerator,
     load_system,
@@ -26,7 +28,7 @@ from mensa_sim.hardware.files import (
 )
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.files import read_mapping, validate
+from mensa_sim.io.files import Raw, read_mapping, validate
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import unknown_name
@@ -145,7 +147,7 @@ class Base:
             raise UsageError(f"{shown}: must be a mapping with spec, memory and, if wanted, set")
         entry = Entry(data=copy.deepcopy(self.specs[value["spec"]]), memory=value["memory"])
         for name, changed in (value.get("set") or {}).items():
-            set_field(entry.data, parts_of(name, f"{shown}.set"), changed, f"{shown}.set.{name}")
+            set_field(entry.data, in_levels(parts_of(name, f"{shown}.set")), changed, f"{shown}.set.{name}")
         return entry
 
     def _set(self, design: Design, name: str, value: Any) -> None:
@@ -305,7 +307,7 @@ def read_base(
 def _read_spec(name: str) -> Raw:
     path = find("accelerators", name)
     load_accelerator(path)
-    return _absolute(read_mapping(path), path)
+    return _absolute(accelerator_data(path), path)
 
 
 def _absolute(data: Raw, where: Path) -> Raw:
