@@ -238,3 +238,25 @@ def test_a_float_file_with_a_picture_of_bytes_is_no_quantised_one(tmp_path: Path
     path = tmp_path / "model.onnx"
     path.write_bytes(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
     assert work(load_workload(path, cache=False)) == [("linear", 128, 128, 16, 8)]
+
+
+@pytest.mark.parametrize("columns", [8, 1])
+def test_a_bias_behind_a_cast_of_its_product_is_a_bias(tmp_path: Path, columns: int) -> None:
+    """One number for each column is where sums start; a single one for all of them is an addition."""
+    nodes = [
+        make("QuantizeLinear", "x s z", "xq"),
+        make("DequantizeLinear", "xq s z", "xd"),
+        make("DequantizeLinear", "m s", "w"),
+        make("MatMul", "xd w", "h"),
+        make("QuantizeLinear", "h s z", "hq"),
+        make("DequantizeLinear", "hq s z", "hd"),
+        make("DequantizeLinear", "b s", "bd"),
+        make("Add", "hd bd", "i"),
+        make("QuantizeLinear", "i s z", "iq"),
+        make("DequantizeLinear", "iq s z", "y"),
+    ]
+    constants = {**SCALES, "m": MATRIX, "b": np.ones(columns, np.int32)}
+    graph = imported(tmp_path, nodes, inputs={"x": [3, 16]}, constants=constants)
+    (layer,) = graph.layers
+    assert layer.parameter_bytes == 128 + columns
+    assert (layer.vector_ops, layer.fused) == ((0, ()) if columns == 8 else (24, ("add",)))

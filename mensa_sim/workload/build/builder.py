@@ -117,10 +117,6 @@ class GraphBuilder:
         self._folded_nodes.append(site.node)
         return True
 
-    def note_fused(self, node: str) -> None:
-        """Counts a node that the front end joined with another, such as the addition of a bias."""
-        self._folded_nodes.append(node)
-
     def note_layout(self, node: str) -> None:
         """A node that makes no tensor (an assertion): it is counted, and costs nothing."""
         self._layout_nodes.append(node)

@@ -4,7 +4,8 @@ An elementwise operator with one activation operand fuses into the layer that ma
 reads it and it is not a model output; so an addition of two activations is a layer of its own, and what follows it
 fuses into it. A fused operator adds its vector operations and constant operands to the layer. A recurrent group takes
 in only what belongs to it, a copy nothing, nor does a product of two activations take in an operator with parameters
-(it has none of its own). Batch norm right after a layer with weights vanishes into them: one bias per channel remains.
+(it has none of its own). Batch norm right after a layer with weights vanishes into them: one bias per channel remains;
+one number for each channel that is added right after them is a bias, which costs no operation, however it is spelt.
 """
 
 from collections import Counter
@@ -87,6 +88,8 @@ def _has_weights(operation: Operation) -> bool:
 
 def _fused(producer: Operation, operation: Operation, made: list[Tensor]) -> Operation:
     constants = tuple(tensor for tensor in operation.reads if tensor.constant is not None)
+    if _is_bias(producer, operation):
+        return replace(producer, reads=(*producer.reads, *constants), writes=operation.writes, has_bias=True)
     vector_ops = producer.vector_ops + operation.vector_ops
     has_bias = producer.has_bias
     if _folds(producer, operation, made):
@@ -102,6 +105,16 @@ def _fused(producer: Operation, operation: Operation, made: list[Tensor]) -> Ope
         has_bias=has_bias,
         fused=(*producer.fused, operation.operator),
     )
+
+
+def _is_bias(producer: Operation, operation: Operation) -> bool:
+    """True where one number for each channel that a layer's weights make is added to what they make, by itself."""
+    if operation.operator != "add" or producer.nest is None or producer.has_bias or producer.fused:
+        return False
+    constants = [tensor for tensor in operation.reads if tensor.constant is not None]
+    channels = producer.nest.G * producer.nest.K
+    one_each = len(constants) == 1 and constants[0].stored == channels == max(constants[0].shape, default=0)
+    return one_each and _has_weights(producer) and producer.vector_ops == 0 and producer.steps == 1
 
 
 def _folds(producer: Operation, operation: Operation, made: list[Tensor]) -> bool:

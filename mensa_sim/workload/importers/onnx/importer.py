@@ -14,7 +14,6 @@ from mensa_sim.workload.importers.messages import about_file
 from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
 from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
-from mensa_sim.workload.importers.onnx.joined import joined_nodes
 from mensa_sim.workload.importers.onnx.model import (
     OnnxModel,
     fix_inputs,
@@ -67,10 +66,7 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
         builder.note_layout(name)
     read = {name for node in model.proto.graph.node for name in node.input} | set(model.outputs)
     taken: Counter[str] = Counter()
-    joined = joined_nodes(model)
-    for name in joined.absorbed:
-        builder.note_fused(name)
-    for node in joined.nodes:
+    for node in model.proto.graph.node:
         _read(_call(node, model, builder, read, taken), standard=is_standard(node))
     for name in model.outputs:
         if name not in model.constants:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
-from mensa_sim.workload.importers.onnx.joined import LINEAR
 from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
 from mensa_sim.workload.operators.einsum import einsum
 from mensa_sim.workload.operators.elementwise import elementwise
@@ -82,17 +81,6 @@ def _matmul(call: OnnxCall) -> None:
     if left.constant is None or right.constant is None:
         left, right = call.parameter(0), call.parameter(1)
     matmul(call.builder, call.site, left=left, right=right, output=call.result)
-
-
-def _linear(call: OnnxCall) -> None:
-    matmul(
-        call.builder,
-        call.site,
-        left=call.tensor(0),
-        right=call.parameter(1),
-        output=call.result,
-        addend=call.tensor(2),
-    )
 
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -175,7 +163,6 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "DynamicQuantizeLinear": _dynamic_quantise,
-    LINEAR: _linear,
     "Einsum": _einsum,
     **dict.fromkeys(_GATES, _recurrent),
 }
