@@ -138,7 +138,7 @@ def whole_words(bits: Any, word_bits: int) -> Any:
     >>> whole_words(72, 64)
     128
     """
-    return -(-bits // word_bits) * word_bits
+    return bits if word_bits == 1 else -(-bits // word_bits) * word_bits
 
 
 def evenly(bits: int, spread: int, unit_bits: int) -> int:

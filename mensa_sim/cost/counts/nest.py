@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from mensa_sim.cost.counts.counts import OperandCounts, count_operand
-from mensa_sim.cost.counts.ways import Precision, ways
+from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -62,7 +62,13 @@ def price_mapping(
     word_bits: int = 1,
 ) -> NestCounts:
     """The counts of any given mapping, whether it fits the levels or not; `word_bits` is the memory's."""
-    way = ways(accelerator, mapping.unrolling, precision or Precision(), word_bits)
+    return count_nest(
+        nest, accelerator, mapping, ways(accelerator, mapping.unrolling, precision or Precision(), word_bits)
+    )
+
+
+def count_nest(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, way: Mapping[Operand, Way]) -> NestCounts:
+    """The same where the ways of the operands are known."""
     operands = {operand: count_operand(nest, mapping, way[operand]) for operand in OPERANDS}
     tile, register = mapping.extents(mapping.tile), mapping.extents(mapping.cuts[0])
     tiles = prod(-(-size // tile[dim]) for dim, size in mapping.unrolling.sizes.items())

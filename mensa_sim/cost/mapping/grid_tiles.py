@@ -1,6 +1,7 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -24,27 +25,27 @@ class InnerTiles:
     def _spread(self, values: Sequence[int]) -> Floats:
         return self._grid.per_part(values)
 
-    @property
+    @cached_property
     def elements(self) -> Floats:
         """Elements of all tiles."""
         return self._spread([tiling.elements for tiling in self._tilings])
 
-    @property
+    @cached_property
     def largest(self) -> Floats:
         """Elements of the largest tile."""
         return self._spread([tiling.largest for tiling in self._tilings])
 
-    @property
+    @cached_property
     def end(self) -> Floats:
         """Elements of the first tile, or for an output of the last one."""
         return self._spread([tiling.end for tiling in self._tilings])
 
-    @property
+    @cached_property
     def single(self) -> Floats:
         """1 where the tile is the whole operand."""
         return self._spread([tiling.number == 1 for tiling in self._tilings])
 
-    @property
+    @cached_property
     def number(self) -> Floats:
         """How many tiles there are."""
         return self._spread([tiling.number for tiling in self._tilings])
@@ -74,17 +75,17 @@ class LastTiles:
         found = [values[columns] for values, columns in zip(per_combination, self._columns, strict=True)]
         return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
 
-    @property
+    @cached_property
     def elements(self) -> Floats:
         """Elements of all tiles."""
         return self._gathered([table.elements for table in self._tables])
 
-    @property
+    @cached_property
     def largest(self) -> Floats:
         """Elements of the largest tile."""
         return self._gathered([table.largest for table in self._tables])
 
-    @property
+    @cached_property
     def end(self) -> Floats:
         """Elements of the first tile, or for an output of the last one."""
         return self._gathered([table.end for table in self._tables])
@@ -94,13 +95,8 @@ class LastTiles:
         return self._gathered([table.pieces(bits, unit_bits, spread) for table in self._tables])
 
 
-class Alone:
+class Alone(LastTiles):
     """The first index of tiles of the last stage: the tile without whole groups. [1, entry]"""
 
     def __init__(self, tiles: LastTiles) -> None:
-        self.elements, self.largest, self.end = tiles.elements[:1], tiles.largest[:1], tiles.end[:1]
-        self._tiles = tiles
-
-    def pieces(self, bits: int, unit_bits: int, spread: int) -> Floats:
-        """Accesses that all tiles take."""
-        return self._tiles.pieces(bits, unit_bits, spread)[:1]
+        self._tables, self._columns = tiles._tables, [columns[:1] for columns in tiles._columns]

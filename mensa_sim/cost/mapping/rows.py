@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.crossing import Bools, Floats, Tiles, TileTraffic, Visits, accesses, cross, words
+from mensa_sim.cost.counts.crossing import (
+    Bools,
+    Floats,
+    Tiles,
+    TileTraffic,
+    Visits,
+    accesses,
+    cross,
+    whole_words,
+    words,
+)
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices, OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -213,38 +223,45 @@ class _Arrays:
         """[crossing, holds, inner, inside, entry] and whether sums leave before they are final."""
         if self.last_tiles is None:
             tiles, crossing = self.memory
-            figures = self._figures(tiles, crossing, tiles.end, None)
+            shape = np.broadcast_shapes(self.partial.shape, np.shape(crossing.feeds), np.shape(tiles.end))
+            figures: Floats = np.zeros((len(CROSSINGS), 1, *shape))
+            self._fill(figures[:, 0], tiles, crossing, tiles.end, None)
             leaves = np.broadcast_to(self.partial, (2, *self.partial.shape))
-            return np.repeat(figures[:, None], 2, axis=1), leaves
+            return np.broadcast_to(figures, (len(CROSSINGS), 2, *shape)), leaves
         last, stop = self.grid.stages - 1, self.way.stops[-1]
         alone = Alone(self.last_tiles)
         visits = self.visits.visits(last, stop, None)
-        tile = self._figures(alone, cross(self.way, visits), alone.end, stop)
-        held = self._figures(self.last_tiles, cross(self.way, self.visits.held(stop, None)), alone.end, stop)
-        shape = np.broadcast_shapes(tile.shape, held.shape)
-        figures = np.stack([np.broadcast_to(tile, shape), np.broadcast_to(held, shape)], axis=1)
+        figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))
+        self._fill(figures[:, 0], alone, cross(self.way, visits), alone.end, stop)
+        self._fill(figures[:, 1], self.last_tiles, cross(self.way, self.visits.held(stop, None)), alone.end, stop)
         leaves = (visits.times > 1) & (self.way.operand == "output")
         return figures, np.stack([leaves, np.zeros_like(leaves)])
 
-    def _figures(self, tiles: Tiles[Any], crossing: TileTraffic[Any], end: Floats, stop: Stop | None) -> Floats:
-        """[crossing, inner, inside, entry]"""
+    def _fill(
+        self, figures: Floats, tiles: Tiles[Any], crossing: TileTraffic[Any], end: Floats, stop: Stop | None
+    ) -> None:
+        """Writes what crosses to figures: [crossing, inner, inside, entry]."""
         way, energy = self.way, self.energy
+        output = way.operand == "output"
         moved = words(way, tiles, crossing)
-        reads, writes = moved * crossing.feeds, moved * crossing.collects
-        ends = -(-end * crossing.bits // way.word_bits) * way.word_bits
-        pj = reads * energy.memory_read_pj_per_bit + writes * energy.memory_write_pj_per_bit
-        fills: Floats = np.zeros((1, 1, 1))
-        drains = fills
+        np.multiply(moved, crossing.feeds, out=figures[BODY_BITS])
+        np.multiply(figures[BODY_BITS], energy.memory_read_pj_per_bit, out=figures[CROSSING_PJ])
+        if output:
+            writes = moved * crossing.collects
+            figures[BODY_BITS] += writes
+            figures[CROSSING_PJ] += writes * energy.memory_write_pj_per_bit
         if stop is not None:
-            each = accesses(way, stop, tiles, crossing)
-            fills, drains = each * crossing.fills, each * crossing.drains
-            name = stop.level.name
-            pj = pj + (fills * energy.write_pj[name] + drains * energy.read_pj[name])
+            each, name = accesses(way, stop, tiles, crossing), stop.level.name
+            np.multiply(each, crossing.fills, out=figures[FILL_ACCESSES])
+            figures[CROSSING_PJ] += figures[FILL_ACCESSES] * energy.write_pj[name]
+            if output:
+                np.multiply(each, crossing.drains, out=figures[DRAIN_ACCESSES])
+                figures[CROSSING_PJ] += figures[DRAIN_ACCESSES] * energy.read_pj[name]
             if way.wired_to_memory:
                 wires = tiles.elements * crossing.bits * (crossing.feeds + crossing.collects)
-                pj = pj + wires * energy.broadcast_pj_per_bit
-        body = reads + writes - ends
-        return np.stack(np.broadcast_arrays(*(_cube(each) for each in (body, pj, fills, drains, ends))))
+                figures[CROSSING_PJ] += wires * energy.broadcast_pj_per_bit
+        figures[END_BITS] = whole_words(end * crossing.bits, way.word_bits)
+        figures[BODY_BITS] -= figures[END_BITS]
 
 
 def _cube(values: npt.ArrayLike) -> npt.NDArray[Any]:

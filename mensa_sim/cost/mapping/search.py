@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import prod
 from typing import TypeVar
 
@@ -113,7 +114,7 @@ class Search:
         if self.empty:
             return None
         sides = [self._sides.side(group, case) for group in self.groups]
-        fits = np.logical_and.reduce(np.broadcast_arrays(*(side.fits for side in sides)))
+        fits = reduce(np.logical_and, [side.fits for side in sides])
         if not fits.any():
             return None
         latency_s, energy_pj = self._figures(case, sides)

@@ -108,6 +108,7 @@ class Side:
 
 
 NOTHING: Floats = np.zeros((1, 1, 1))
+EVERYWHERE: Bools = np.ones((1, 1, 1), dtype=bool)
 
 
 def total(terms: Sequence[Floats]) -> Floats:
@@ -214,29 +215,21 @@ class Sides:
         self, operands: Sequence[Operand], levels: Sequence[Level], kept: frozenset[Operand]
     ) -> tuple[dict[Operand, Bools], Bools]:
         """Where each operand holds more than a tile, as much as fits, and where the levels hold what they must."""
-        everywhere = np.ones((1, 1, 1), dtype=bool)
-        fits: dict[tuple[int, ...], Bools] = {}
-        for combination in product((1, 0), repeat=len(operands)):
-            each = dict(zip(operands, combination, strict=True))
-            fits[combination] = reduce(np.logical_and, [self._fit(level, each, kept) for level in levels], everywhere)
+        if not levels:
+            return dict.fromkeys(operands, EVERYWHERE), EVERYWHERE
+        fits: dict[tuple[bool, ...], Bools] = {}
+        for combination in product((True, False), repeat=len(operands)):
+            each = dict(zip(operands, map(int, combination), strict=True))
+            fits[combination] = reduce(np.logical_and, [self._fit(level, each, kept) for level in levels])
         first = [tuple(operand for operand in order.first if operand in operands) for order in self._orders]
-        holds: dict[Operand, Bools] = {operand: np.zeros((1, 1, 1), dtype=bool) for operand in operands}
-        taken: Bools = np.zeros((1, 1, 1), dtype=bool)
-        ranked = {each: _ranked(operands, each) for each in dict.fromkeys(first)}
-        for rank in range(len(fits)):
-            found, chosen = taken, dict.fromkeys(operands, NOTHING > 0)
-            for priority, combinations in ranked.items():
-                combination = combinations[rank]
-                here = fits[combination] & ~taken
-                if len(ranked) > 1:
-                    here = here & np.array([[each == priority] for each in first])
-                for operand, hold in zip(operands, combination, strict=True):
-                    if hold:
-                        chosen[operand] = chosen[operand] | here
-                found = found | here
-            holds = {operand: holds[operand] | chosen[operand] for operand in operands}
-            taken = found
-        return holds, taken
+        chosen = {each: _in_turn(operands, each, fits) for each in dict.fromkeys(first)}
+        holds = dict(next(iter(chosen.values())))
+        if len(chosen) > 1:
+            rows = {each: np.array([[other == each] for other in first]) for each in chosen}
+            for operand in operands:
+                picked = [rows[each] & found[operand] for each, found in chosen.items()]
+                holds[operand] = reduce(np.logical_or, picked)
+        return holds, reduce(np.logical_or, fits.values())
 
     def _fit(self, level: Level, holds: Mapping[Operand, int], kept: frozenset[Operand]) -> Bools:
         """Where an instance of a level has room for what the operands hold in it."""
@@ -295,13 +288,32 @@ class Sides:
         return whole
 
 
-def _ranked(operands: Sequence[Operand], priority: Priority) -> list[tuple[int, ...]]:
-    """Who holds more, the best combination first: the first operand of a priority before all others."""
-    combinations = product((1, 0), repeat=len(priority))
-    return [
-        tuple(dict(zip(priority, combination, strict=True))[operand] for operand in operands)
-        for combination in combinations
-    ]
+def _in_turn(
+    operands: Sequence[Operand], priority: Priority, fits: Mapping[tuple[bool, ...], Bools]
+) -> dict[Operand, Bools]:
+    """Where each operand holds more: one after another, if there is room whatever those after it do."""
+    found: dict[Operand, Bools] = {}
+
+    def room(decided: dict[Operand, bool]) -> Bools:
+        """Where some combination fits in which these operands are decided."""
+        wanted = [decided.get(operand) for operand in operands]
+        matching = [
+            fit for each, fit in fits.items() if all(w is None or w == c for w, c in zip(wanted, each, strict=True))
+        ]
+        return reduce(np.logical_or, matching)
+
+    def choose(decided: dict[Operand, bool], operand: Operand) -> Bools:
+        """Where an operand holds more, given what those before it do, decided or as found."""
+        for earlier in priority[: priority.index(operand)]:
+            if earlier not in decided:
+                yes, no = (choose({**decided, earlier: hold}, operand) for hold in (True, False))
+                picked: Bools = np.where(found[earlier], yes, no)
+                return picked
+        return room({**decided, operand: True})
+
+    for operand in priority:
+        found[operand] = choose({}, operand)
+    return found
 
 
 def _times(values: Floats, times: int) -> Floats:

@@ -6,7 +6,7 @@ from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.nest import NestCounts, price_mapping
+from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel, energy_model
@@ -30,7 +30,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer, LoopNest
+from mensa_sim.workload.layer import Layer
 
 RESIDENCIES = tuple(
     Residency(parameters=parameters, input=inputs, output=outputs)
@@ -202,7 +202,7 @@ class Pricer:
             best = self.search.best(case)
             if best is None:
                 return None
-            counts, described = self._counts(self.steps.nest, best.mapping, kept)
+            counts, described = self._counts(self.search, best.mapping, kept)
             held = held_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
             buffered = buffered_bytes(self.accelerator, held)
         return assemble(
@@ -218,16 +218,16 @@ class Pricer:
             mapping=described,
         )
 
-    def _counts(self, nest: LoopNest, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
+    def _counts(self, search: Search, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
         """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
         key = (mapping.loops, mapping.cuts, tuple(mapping.holds.items()))
         if key not in self.counted:
-            counts = price_mapping(nest, self.accelerator, mapping, self.precision, self.word_bits)
+            counts = count_nest(search.nest, self.accelerator, mapping, search.ways)
             self.counted[key] = counts, mapping.describe()
         counts, described = self.counted[key]
         if "weight" not in kept or self.accelerator.store_of("weight") is None:
             return counts, described
-        bits = nest.weight_elements * self.precision.weight_bits
+        bits = search.nest.weight_elements * self.precision.weight_bits
         weight = counts.operands["weight"]
         store = weight.levels[-1]
         fills = store.stop.copied * evenly(bits, store.stop.spread, store.level.access_bits)
