@@ -37,6 +37,7 @@ class Watched:
 
     def __init__(self, search: Search) -> None:
         self._search = search
+        self.nest, self.ways = search.nest, search.ways
         self.found: list[Priced | None] = []
 
     def best(self, case: BufferCase) -> Priced | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 
@@ -124,11 +124,22 @@ def chains(
 
 
 def _tiles_above(unrolling: Unrolling, inside: Extents, rooms: Rooms, limits: Mapping[str, int]) -> list[Extents]:
+    """The largest tiles whose block has loops of some groups alone, for any choice of these.
+
+    Of the tiles with loops of the same groups a larger one never moves more. But a group that has none lets the run of
+    loops that an operand ignores go on in the block above.
+    """
     options = {
         dim: sorted(min(size, inside[dim] * cut) for cut in splits(-(-size // inside[dim]), limits[dim]))
         for dim, size in unrolling.sizes.items()
     }
-    return _largest(inside, options, rooms.hold)
+    found: dict[tuple[int, ...], Extents] = {}
+    for count in range(len(GROUPS), -1, -1):
+        for looping in combinations(GROUPS, count):
+            own = {dim: each if group(dim) in (*looping, "G") else [inside[dim]] for dim, each in options.items()}
+            for tile in _largest(inside, own, rooms.hold):
+                found.setdefault(tuple(tile.values()), tile)
+    return list(found.values())
 
 
 def _orders(inside: Extents, tile: Extents, innermost: str | None) -> Iterable[GroupOrder]:
