@@ -263,7 +263,7 @@ def interpret(
     return result
 
 
-def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping) -> int:
+def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision: Precision) -> int:
     """Passes counted one by one, taps in whole slots, hops, and fill and drain of every tile that begins."""
     dataflow = accelerator.dataflow
     taps: Counter = Counter()
@@ -279,6 +279,8 @@ def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping) -> int:
         tiles.add(counters[mapping.cuts[-1] :])
     slot_cycles = dataflow.depthwise_slot_cycles if depthwise else 1
     total = sum(ceil(count / slots) * slots * slot_cycles for count in taps.values())
+    native = accelerator.operand_bits
+    total *= ceil(precision.weight_bits / native) * ceil(precision.input_bits / native)
     if dataflow.hop:
         total += dataflow.hop.cycles * len(ended)
     filled = mapping.unrolling.filled[: len(dataflow.axes)]

@@ -102,7 +102,7 @@ def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
     cost = assemble(layer, spec, energy, STREAMED, repeats, counts, vector_work(layer, spec))
     seen = interpret(nest, spec, mapping, Precision())
     assert dict(cost.dynamic_pj) == pytest.approx(by_hand(nest, spec, seen, steps), rel=1e-9)
-    assert cost.compute_cycles == steps * cycles(nest, spec, mapping)
+    assert cost.compute_cycles == steps * cycles(nest, spec, mapping, Precision())
     assert cost.buffer_cycles == port_cycles(nest, spec, seen, steps)
 
 

@@ -39,7 +39,7 @@ def _check(data: st.DataObject, accelerator: PeArray) -> None:
         assert got == expected, operand
         for level, seen in zip(counts.levels, levels, strict=True):
             assert {name: getattr(level, name) for name in seen} == seen, (operand, level.level.name)
-    assert counted.array_cycles == cycles(nest, accelerator, mapping)
+    assert counted.array_cycles == cycles(nest, accelerator, mapping, precision)
 
 
 @given(data=st.data())

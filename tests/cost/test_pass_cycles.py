@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
+from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.array.pe_array import Hop, PeArray
 from mensa_sim.hardware.files import load_accelerator
@@ -13,7 +14,7 @@ from mensa_sim.workload.layer import LoopNest
 
 def cycles(accelerator: PeArray, nest: LoopNest) -> int:
     unrolling = unroll(nest, accelerator)
-    return pass_cycles(accelerator, nest, unrolling, unrolling.lanes)
+    return pass_cycles(accelerator, nest, unrolling, unrolling.lanes, ways(accelerator, unrolling, Precision()))
 
 
 def depthwise(channels: int, taps: int) -> LoopNest:
@@ -43,7 +44,10 @@ def test_a_partial_sum_hops_once_for_the_products_of_a_register_tile(channels: i
     unrolling = unroll(nest, eyeriss)
     assert unrolling.passes == 2 * 3 * 6
     register = {**unrolling.lanes, "C": channels, "FX": columns}
-    assert pass_cycles(eyeriss, nest, unrolling, register) == unrolling.passes + 6 * hops
+    assert (
+        pass_cycles(eyeriss, nest, unrolling, register, ways(eyeriss, unrolling, Precision()))
+        == unrolling.passes + 6 * hops
+    )
 
 
 def test_a_tile_enters_and_leaves_along_the_rows_that_have_work_unless_the_file_says_otherwise() -> None:
@@ -55,3 +59,29 @@ def test_a_tile_enters_and_leaves_along_the_rows_that_have_work_unless_the_file_
     assert used[1] < used[0]
     stated = replace(pavlov, dataflow=replace(pavlov.dataflow, pipeline_cycles=5))
     assert pipeline_cycles(stated, unroll(whole, stated)) == 5
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "input_bits", "rates", "factor"),
+    [
+        (8, 8, {}, 1),
+        (4, 8, {}, 1),
+        (16, 8, {}, 2),
+        (16, 16, {}, 4),
+        (17, 8, {}, 3),
+        (4, 4, {4: 2.0}, 0.5),
+        (4, 8, {4: 2.0}, 1),
+        (16, 16, {16: 0.5}, 2),
+        (9, 3, {16: 0.5}, 2),
+    ],
+)
+def test_wider_operands_take_longer_and_stated_rates_count(
+    weight_bits: int, input_bits: int, rates: dict[int, float], factor: float
+) -> None:
+    """The narrowest width listed that holds both operands; else as many products of 8 bits as they have parts."""
+    spec = replace(load_accelerator("pavlov"), rates=rates)
+    nest = LoopNest(K=640, C=10)
+    unrolling = unroll(nest, spec)
+    widths = Precision(weight_bits=weight_bits, input_bits=input_bits)
+    found = pass_cycles(spec, nest, unrolling, unrolling.lanes, ways(spec, unrolling, widths))
+    assert found == 10 * 10 * factor

@@ -247,3 +247,21 @@ def test_a_cycle_names_the_layers_in_it(tmp_path: Path) -> None:
 """
     )
     assert faults(tmp_path, text) == ("layers: a, b wait for each other in a cycle",)
+
+
+def test_a_layer_may_have_widths_of_its_own_and_its_bytes_follow_them(tmp_path: Path) -> None:
+    """Weights of four bits, inputs of sixteen, outputs of eight as the file says of all; biases are parameters."""
+    graph = graph_of(
+        tmp_path,
+        HEADER
+        + """
+- {name: wide, operator: linear, dims: {K: 10, C: 32}, output_bits: 16}
+- {name: narrow, operator: linear, dims: {K: 6, C: 10}, bias: true, inputs: [wide], weight_bits: 4, input_bits: 16,
+   accumulator_bits: 24}
+""",
+    )
+    narrow = graph["narrow"]
+    assert (narrow.parameter_bytes, narrow.input_bytes, narrow.output_bytes) == (60 // 2 + 6, 20, 6)
+    assert (narrow.weight_bytes, narrow.element_bits("input"), narrow.accumulator_bits) == (30, 16, 24)
+    (fault,) = faults(tmp_path, HEADER + "- {name: a, operator: linear, dims: {K: 2, C: 2}, weight_bits: 65}\n")
+    assert "weight_bits is 65, must be from 1 to 64" in fault

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 from mensa_sim.cost.counts.counts import OperandCounts, count_operand
 from mensa_sim.cost.counts.ways import Precision, Way, ways
@@ -34,17 +34,27 @@ def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:
     return stated if stated is not None else sum(filled - 1 for filled in unrolling.filled[:axes])
 
 
-def pass_cycles(accelerator: PeArray, nest: LoopNest, unrolling: Unrolling, register: Mapping[str, int]) -> int:
+def pass_cycles(
+    accelerator: PeArray,
+    nest: LoopNest,
+    unrolling: Unrolling,
+    register: Mapping[str, int],
+    way: Mapping[Operand, Way],
+) -> int:
     """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops.
+
+    Operands wider than a MAC take several cycles each.
 
     A partial sum hops after the products over those of the hop's dims that lie within the register tile.
     """
     dataflow = accelerator.dataflow
+    each = accelerator.product_cycles(way["weight"].final_bits, way["input"].final_bits)
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
     cycles = unrolling.passes
     if nest.K == nest.C == 1 and nest.G > 1:
         slots = dataflow.depthwise_tap_slots
         cycles = cycles // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
+    cycles = ceil(cycles * each)
     if dataflow.hop:
         inside = {member for entry in dataflow.hop.per for member in split_dims(entry)}
         cycles += dataflow.hop.cycles * prod(
@@ -76,7 +86,7 @@ def count_nest(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, way: 
     fills = operands[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else tiles
     return NestCounts(
         macs=nest.macs,
-        array_cycles=pass_cycles(accelerator, nest, mapping.unrolling, register)
+        array_cycles=pass_cycles(accelerator, nest, mapping.unrolling, register, way)
         + pipeline_cycles(accelerator, mapping.unrolling) * fills,
         tiles=tiles,
         operands=operands,

@@ -68,7 +68,7 @@ class Search:
             operand: maker.rows(way, [inside_index(operand, order.groups) for order in self.outer])
             for operand, way in self.ways.items()
         }
-        passes = [pass_cycles(accelerator, nest, unrolling, p.chain.tiles[0]) for p in self.grid.parts]
+        passes = [pass_cycles(accelerator, nest, unrolling, p.chain.tiles[0], self.ways) for p in self.grid.parts]
         fills = self.rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else self.grid.tiles
         self.cycles: Floats = self.grid.per_part(passes) + pipeline_cycles(accelerator, unrolling) * fills
         self.chip_pj: Floats = total([rows.chip_pj for rows in self.rows.values()]) + self._constant_pj()

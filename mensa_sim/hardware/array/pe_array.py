@@ -1,9 +1,10 @@
 """An accelerator that is an array of PEs: how it walks a loop nest, and what stands between array and memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
-from math import prod
+from math import ceil, prod
 from typing import Literal
 
 from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit, at_least
@@ -83,6 +84,10 @@ class Dataflow:
             split_dims(entry)
 
 
+MAX_RATE_DENOMINATOR = 1000
+"""Rates are taken as fractions, so that cycles stay whole numbers: a choice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeArray(Accelerator):
     """An array of PEs with its registers and buffers."""
@@ -91,7 +96,13 @@ class PeArray(Accelerator):
     macs_per_pe: int = 1
     """Multiply-accumulates of one PE per cycle, over `dataflow.pe_dims`, else those of the axes."""
     operand_bits: int = 8
-    """The operand width its MACs are built for: sets their area and leakage; dynamic energy follows the layer."""
+    """The operand width its MACs are built for: sets their area and leakage; dynamic energy follows the layer.
+
+    A product of wider operands is put together from as many of that width as it takes, one after another.
+    """
+    rates: Mapping[int, float] = field(default_factory=dict)
+    """Products per MAC and cycle by operand width, where they are others: of the widths listed, the narrowest that
+    holds both operands counts."""
     accumulator_bits: int = 32
     levels: tuple[Level, ...] = ()
     """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
@@ -109,8 +120,21 @@ class PeArray(Accelerator):
             accumulator_bits=self.accumulator_bits,
         )
         faults = self._axis_faults() + self._level_faults()
+        faults += [f"rates: {width}: {rate} must be above 0" for width, rate in self.rates.items() if not rate > 0]
         if faults:
             raise ValueError(f"{self.name}: {'; '.join(faults)}")
+
+    def product_cycles(self, weight_bits: int, input_bits: int) -> Fraction:
+        """Cycles that a MAC takes for a product of operands that wide.
+
+        >>> from mensa_sim.hardware.files import load_accelerator
+        >>> load_accelerator("edge_tpu").product_cycles(16, 8)
+        Fraction(2, 1)
+        """
+        wider = [width for width in sorted(self.rates) if width >= max(weight_bits, input_bits)]
+        if wider:
+            return 1 / Fraction(self.rates[wider[0]]).limit_denominator(MAX_RATE_DENOMINATOR)
+        return Fraction(ceil(weight_bits / self.operand_bits) * ceil(input_bits / self.operand_bits))
 
     def _axis_faults(self) -> list[str]:
         """What is wrong between the axes, and between them and the MACs of a PE."""

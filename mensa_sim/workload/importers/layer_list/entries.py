@@ -33,6 +33,9 @@ MAX_POSITIONS = 2**26
 MAX_STEPS = 2**24
 """The longest loop or sequence; the positions along an axis are enumerated when it is priced."""
 
+MAX_BITS = 64
+"""The widest element."""
+
 _COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pooling", "softmax", "embedding", "copy")
 
 
@@ -91,6 +94,11 @@ class LayerEntry:
     recurrent: bool = False
     group: str | None = None
     gate: str | None = None
+    weight_bits: int | None = None
+    """Bits of an element, where they are not the workload's: of the weights, the input, the output and partial sums."""
+    input_bits: int | None = None
+    output_bits: int | None = None
+    accumulator_bits: int | None = None
 
     def __post_init__(self) -> None:
         faults = [*self._range_faults(), *self._shape_faults()]
@@ -112,6 +120,10 @@ class LayerEntry:
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
             elif value is not None and max(pair(value)) > (MAX_MACS if key == "elements" else MAX_STEPS):
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, more than can be counted exactly"
+        for key in ("weight_bits", "input_bits", "output_bits", "accumulator_bits"):
+            value = getattr(self, key)
+            if value is not None and not 1 <= value <= MAX_BITS:
+                yield f"{key} is {value}, must be from 1 to {MAX_BITS}"
         if self.dims is not None:
             reach = [
                 step * (outputs - 1) + spread * (taps - 1) + 1

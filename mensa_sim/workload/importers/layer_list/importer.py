@@ -69,7 +69,9 @@ class _Draft:
         self._sizes[entry.name] = self._output_size(entry)
         elements = nest.output_elements if nest else entry.elements or 0
         given = entry.output_bytes
-        self._output_bytes[entry.name] = self._activation_bytes(elements, entry) if given is None else given
+        self._output_bytes[entry.name] = (
+            self._activation_bytes(elements, entry, entry.output_bits) if given is None else given
+        )
         offered = [self._output_bytes[producer] for producer in entry.inputs]
         needed = self._needed_bytes(entry, nest, offered)
         self._check(entry, nest, needed, sum(offered))
@@ -100,18 +102,23 @@ class _Draft:
             source=entry.name,
             parameter_bits=self.parameter_bits,
             activation_bits=self.activation_bits,
+            weight_bits=entry.weight_bits,
+            input_bits=entry.input_bits,
+            output_bits=entry.output_bits,
+            accumulator_bits=entry.accumulator_bits,
         )
 
-    def _activation_bytes(self, elements: int, entry: LayerEntry) -> int:
-        return bits_to_bytes(elements * entry.steps * self.activation_bits)
+    def _activation_bytes(self, elements: int, entry: LayerEntry, own_bits: int | None) -> int:
+        return bits_to_bytes(elements * entry.steps * (own_bits or self.activation_bits))
 
     def _needed_bytes(self, entry: LayerEntry, nest: LoopNest | None, offered: Sequence[int]) -> int:
         if entry.input_bytes is not None:
             return entry.input_bytes
         if nest is None:
-            return sum(offered) or self._activation_bytes(entry.elements or 0, entry)
+            return sum(offered) or self._activation_bytes(entry.elements or 0, entry, entry.input_bits)
         weights = nest.weight_elements if entry.operator == "matmul" else 0
-        return self._activation_bytes(nest.input_elements + weights, entry)
+        read_bytes = self._activation_bytes(nest.input_elements, entry, entry.input_bits)
+        return read_bytes + self._activation_bytes(weights, entry, entry.weight_bits)
 
     def _check(self, entry: LayerEntry, nest: LoopNest | None, needed: int, offered: int) -> None:
         if nest is None or entry.input_bytes is not None or entry.recurrent or not entry.inputs:
@@ -164,7 +171,8 @@ class _Draft:
             size_bytes = entry.parameter_bytes
         elif nest is not None and entry.operator != "matmul":
             biases = nest.G * nest.K if entry.bias else 0
-            size_bytes = bits_to_bytes((nest.weight_elements + biases) * self.parameter_bits)
+            bits = nest.weight_elements * (entry.weight_bits or self.parameter_bits) + biases * self.parameter_bits
+            size_bytes = bits_to_bytes(bits)
         else:
             size_bytes = 0
         if size_bytes:
