@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mensa_sim.workload.importers.onnx.contributed import MICROSOFT
 from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, label_of, onnx_package
 from mensa_sim.workload.importers.onnx.names import rename_reads, replace_nodes
 from mensa_sim.workload.importers.onnx.types import bits_of, is_index_type, is_quantised_type
-
-_MICROSOFT = "com.microsoft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,7 @@ def _widths(model: OnnxModel) -> dict[str, int]:
 
 def _is_cast(node: Any) -> bool:
     if node.op_type in CASTS:
-        return is_standard(node) or node.domain == _MICROSOFT
+        return is_standard(node) or node.domain == MICROSOFT
     return _is_quant(node)
 
 
@@ -126,9 +125,9 @@ def _zero_point_bits(node: Any, at: int, model: OnnxModel) -> int | None:
 
 
 def _rewrite(node: Any, model: OnnxModel) -> None:
-    table = _STANDARD if is_standard(node) else _CONTRIBUTED if node.domain == _MICROSOFT else {}
+    table = _STANDARD if is_standard(node) else _CONTRIBUTED if node.domain == MICROSOFT else {}
     attributes = {attribute.name: attribute for attribute in node.attribute}
-    if node.domain == _MICROSOFT and node.op_type == "QLinearConcat":
+    if node.domain == MICROSOFT and node.op_type == "QLinearConcat":
         # scale and zero point of the result, then data, scale and zero point of each operand
         form = IntegerForm(operator="Concat", inputs=tuple(range(2, len(node.input), 3)), zero_point=1)
     elif node.op_type in table and not ("channels_last" in attributes and attributes["channels_last"].i):

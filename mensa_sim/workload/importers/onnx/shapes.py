@@ -8,6 +8,7 @@ from typing import Any
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.checked import check_nodes
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
+from mensa_sim.workload.importers.onnx.contributed import take_apart
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
 from mensa_sim.workload.importers.onnx.model import (
     KnownTensor,
@@ -23,8 +24,8 @@ from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
-_SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization")
-"""Operators that onnx (1.23) infers no shape of: they are functions, and keep that of their first input."""
+_SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization", "RMSNormalization", "Gelu", "Swish")
+"""Operators that onnx (1.23) infers no shape of, or in later operator sets alone: they keep their first input's."""
 
 
 def settle_shapes(model: OnnxModel) -> None:
@@ -35,10 +36,12 @@ def settle_shapes(model: OnnxModel) -> None:
     check_nodes(model)
     put_in_order(model)
     _drop_unread(model)
+    take_apart(model)
     in_float_form(model)
     for _ in range(_MOST_ROUNDS):
         _infer(model)
         if settle_control_flow(model):
+            take_apart(model)
             in_float_form(model)
         elif not (_settle_some(model) or _state_some(model)):
             break

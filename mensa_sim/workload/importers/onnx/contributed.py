@@ -1,0 +1,144 @@
+"""onnxruntime's fused operators (domain com.microsoft), as its optimiser writes them, said in those of the standard."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mensa_sim.workload.importers.onnx.constants import as_shape_alone
+from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package
+from mensa_sim.workload.importers.onnx.names import replace_nodes
+
+MICROSOFT = "com.microsoft"
+
+_ORT_IN_STANDARD = ("SimplifiedLayerNormalization",)
+"""Operators that onnxruntime put in the standard's own domain."""
+
+
+def take_apart(model: OnnxModel) -> None:
+    """Replaces every fused operator that we know by its parts; the last part makes what it made."""
+    parts: list[Any] = []
+    for node in model.proto.graph.node:
+        known = node.domain == MICROSOFT or node.op_type in _ORT_IN_STANDARD
+        maker = _PARTS.get(node.op_type) if known else None
+        made = None if maker is None else maker(_Fused(node, model))
+        parts.extend([node] if made is None else made)
+    replace_nodes(model.proto.graph, parts)
+
+
+class _Fused:
+    """A fused operator being taken apart: parts read its inputs, or `at` another part."""
+
+    def __init__(self, node: Any, model: OnnxModel) -> None:
+        self.node, self.model = node, model
+        self.parts: list[Any] = []
+        helper = onnx_package().helper
+        self.attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+
+    def input(self, at: int) -> str:
+        """The name of an input; empty where it is missing."""
+        return str(self.node.input[at]) if at < len(self.node.input) else ""
+
+    def add(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
+        """One part more, and what it makes."""
+        made = output or f"{self.node.output[0]}/{len(self.parts)}"
+        part = onnx_package().helper.make_node(kind, inputs, [made], name=self.node.name, **attributes)
+        self.parts.append(part)
+        return made
+
+    def end(self) -> list[Any]:
+        """The parts, of which the last makes the result."""
+        self.parts[-1].output[0] = self.node.output[0]
+        return self.parts
+
+
+def _activated(kind: str) -> Callable[[_Fused], list[Any]]:
+    """A function of the data, after a bias where there is one."""
+
+    def parts(fused: _Fused) -> list[Any]:
+        data = fused.input(0)
+        if fused.input(1):
+            data = fused.add("Add", [data, fused.input(1)])
+        fused.add(kind, [data])
+        return fused.end()
+
+    return parts
+
+
+def _skip_norm(fused: _Fused) -> list[Any]:
+    """Data, skip, scale, shift (none for the simplified one), bias; the sum is the fourth output."""
+    simple = "Simplified" in fused.node.op_type
+    shift, bias = ("", fused.input(3)) if simple else (fused.input(3), fused.input(4))
+    total = fused.add("Add", [fused.input(0), fused.input(1)])
+    if bias:
+        total = fused.add("Add", [total, bias])
+    if len(fused.node.output) > 3 and fused.node.output[3]:
+        total = fused.add("Identity", [total], output=fused.node.output[3])
+    kind = "RMSNormalization" if simple else "LayerNormalization"
+    fused.add(kind, [total, fused.input(2), *([shift] if shift else [])], axis=-1)
+    return fused.end()
+
+
+def _simple_norm(fused: _Fused) -> list[Any]:
+    fused.add("RMSNormalization", [fused.input(0), fused.input(1)], axis=-1)
+    return fused.end()
+
+
+def _product(fused: _Fused) -> list[Any]:
+    """A product of either operand turned; the factor is part of it."""
+    left = "...ji" if fused.attributes.get("transA", 0) else "...ij"
+    right = "...kj" if fused.attributes.get("transB", 0) else "...jk"
+    fused.add("Einsum", [fused.input(0), fused.input(1)], equation=f"{left},{right}->...ik")
+    return fused.end()
+
+
+def _convolution(fused: _Fused) -> list[Any] | None:
+    """Data, weight, bias, what is added; then an activation that has its standard name."""
+    activation = fused.attributes.pop("activation", b"").decode()
+    fused.attributes.pop("activation_params", None)
+    made = fused.add("Conv", [name for name in map(fused.input, range(3)) if name], **fused.attributes)
+    if fused.input(3):
+        made = fused.add("Add", [made, fused.input(3)])
+    if activation:
+        fused.add(activation, [made])
+    return fused.end()
+
+
+def _packed_product(fused: _Fused) -> list[Any] | None:
+    """A product by weights of a few bits, packed in blocks: of K rows and N columns, whatever the packing's shape."""
+    rows, columns = fused.attributes.get("K", 0), fused.attributes.get("N", 0)
+    packed = fused.input(1)
+    if packed not in fused.model.constants or rows < 1 or columns < 1:
+        return None
+    weight = f"{packed}/spread"
+    if weight not in fused.model.constants:
+        as_shape_alone(fused.model, weight, (rows, columns), onnx_package().TensorProto.FLOAT)
+        fused.model.bits[weight] = max(1, fused.attributes.get("bits", 4))
+    product = fused.add("MatMul", [fused.input(0), weight])
+    if fused.input(5):
+        fused.add("Add", [product, fused.input(5)])
+    return fused.end()
+
+
+def _scaled_product(fused: _Fused) -> list[Any]:
+    """Integers, or a float that becomes some, times integers; then a bias."""
+    data, bias = fused.input(0), fused.input(6)
+    if fused.node.op_type == "DynamicQuantizeMatMul":
+        data, bias = fused.add("DynamicQuantizeLinear", [data]), fused.input(4)
+        fused.parts[-1].output.extend([f"{data}/scale", f"{data}/zero"])
+    product = fused.add("MatMul", [data, fused.input(1)])
+    product = fused.add("Cast", [product], to=onnx_package().TensorProto.FLOAT)
+    if bias:
+        fused.add("Add", [product, bias])
+    return fused.end()
+
+
+_PARTS: Mapping[str, Callable[[_Fused], list[Any] | None]] = {
+    **dict.fromkeys(("Gelu", "FastGelu", "BiasGelu"), _activated("Gelu")),
+    "QuickGelu": _activated("Swish"),
+    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), _skip_norm),
+    "SimplifiedLayerNormalization": _simple_norm,
+    "FusedMatMul": _product,
+    "FusedConv": _convolution,
+    "MatMulNBits": _packed_product,
+    **dict.fromkeys(("MatMulIntegerToFloat", "DynamicQuantizeMatMul"), _scaled_product),
+}
+"""Fused operator to its parts; none where this one cannot be taken apart."""

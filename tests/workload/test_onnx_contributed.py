@@ -1,0 +1,76 @@
+"""onnxruntime's fused operators cost what their parts cost."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_files import Shape, helper, imported, weights
+
+from mensa_sim.workload.graph import LayerGraph
+
+ORT = "com.microsoft"
+
+
+def fused(kind: str, inputs: str, *, domain: str = ORT, outputs: str = "y", **attributes: Any) -> Any:
+    names = ["" if name == "_" else name for name in inputs.split()]
+    return helper.make_node(kind, names, outputs.split(), domain=domain, **attributes)
+
+
+def plain(kind: str, inputs: str, output: str = "y", **attributes: Any) -> Any:
+    return helper.make_node(kind, inputs.split(), [output], **attributes)
+
+
+def work(graph: LayerGraph) -> list[tuple[int, int, int, int, int]]:
+    assert graph.coverage.unsupported == 0
+    return [(e.macs, e.vector_ops, e.parameter_bytes, e.input_bytes, e.output_bytes) for e in graph.layers]
+
+
+CONSTANTS = {"w": weights(16, 8), "t": weights(8, 16), "b": weights(16), "k": weights(4, 2, 3, 3), "kb": weights(4)}
+
+
+@pytest.mark.parametrize(
+    ("node", "parts"),
+    [
+        (fused("BiasGelu", "x b"), [plain("Add", "x b", "a"), plain("Gelu", "a")]),
+        (fused("FastGelu", "x"), [plain("Gelu", "x")]),
+        (fused("QuickGelu", "x"), [plain("Sigmoid", "x", "s"), plain("Mul", "x s")]),
+        (
+            fused("SkipLayerNormalization", "x z b b"),
+            [plain("Add", "x z", "a"), plain("LayerNormalization", "a b b")],
+        ),
+        (
+            fused("SkipSimplifiedLayerNormalization", "x z b"),
+            [plain("Add", "x z", "a"), plain("RMSNormalization", "a b")],
+        ),
+        (fused("SimplifiedLayerNormalization", "x b", domain="", axis=-1), [plain("RMSNormalization", "x b")]),
+        (fused("FusedMatMul", "x w", alpha=0.5), [plain("MatMul", "x w")]),
+        (fused("FusedMatMul", "x t", transB=1), [plain("MatMul", "x w")]),
+        (
+            fused("FusedConv", "i k kb", activation="Relu", pads=[1, 1, 1, 1]),
+            [plain("Conv", "i k kb", "c", pads=[1, 1, 1, 1]), plain("Relu", "c")],
+        ),
+    ],
+    ids=lambda value: value.op_type if hasattr(value, "op_type") else "",
+)
+def test_a_fused_operator_costs_what_its_parts_cost(tmp_path: Path, node: Any, parts: list[Any]) -> None:
+    inputs: dict[str, Shape] = {"x": [3, 16], "z": [3, 16], "i": [1, 2, 6, 6]}
+    expected = work(imported(tmp_path, parts, inputs=inputs, constants=CONSTANTS, opset=23))
+    for opset in (17, 23):
+        assert work(imported(tmp_path, [node], inputs=inputs, constants=CONSTANTS, opset=opset)) == expected
+
+
+def test_packed_weights_have_the_bits_that_they_are_packed_at(tmp_path: Path) -> None:
+    packed = np.zeros((8, 1, 8), np.uint8)
+    node = fused("MatMulNBits", "x p s", K=16, N=8, bits=4, block_size=16)
+    constants = {"p": packed, "s": weights(8)}
+    (layer,) = imported(tmp_path, [node], inputs={"x": [3, 16]}, constants=constants).layers
+    assert (layer.macs, layer.parameter_bytes, layer.element_bits("weight")) == (3 * 16 * 8, 64, 4)
+    assert layer.element_bits("input") == 32, "the activations are floats, and the file says so"
+
+
+def test_a_product_that_quantises_its_data_finds_its_range(tmp_path: Path) -> None:
+    node = fused("DynamicQuantizeMatMul", "x q s")
+    constants = {"q": np.ones((16, 8), np.int8), "s": np.float32(1)}
+    quantise, product = imported(tmp_path, [node], inputs={"x": [3, 16]}, constants=constants).layers
+    assert (quantise.operator, product.macs, product.parameter_bytes) == ("quantize", 3 * 16 * 8, 128)
