@@ -61,6 +61,10 @@ class Problem:
                     raise ValueError(f"{self.name}: no route from {source} to {target}")
         if self.static_mw < 0:
             raise ValueError(f"{self.name}: the static power is negative")
+        if not self.units:
+            raise InfeasibleError(
+                f"{self.name}: there is no layer to run: all that the model does is folding or re-indexing"
+            )
         self._check_goal()
 
     def _check_goal(self) -> None:

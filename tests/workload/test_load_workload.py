@@ -249,7 +249,7 @@ def test_the_files_of_a_workload_are_its_own_and_its_models(folder: Path) -> Non
         ("name: w\nmodel: a.b:c", "inputs is required"),
         ("name: w\nmodel: a.b.c\ninputs: [{shape: [1]}]", "is none of package.module:callable"),
         ("name: w\nmodel: a.onnx\narguments: {a: 1}", "arguments must be left out"),
-        ("name: w\nmodel: a.pt2\ninputs: [{shape: [1]}]", "inputs must be left out"),
+        ("name: w\nmodel: a.pt2\narguments: {a: 1}", "arguments must be left out"),
         ("name: a/b\nmodel: a.onnx", "cannot name a results folder"),
         ("name: w\nmodel: a.onnx\nparameter_bits: 0", "must be from 1 to 64"),
         ("name: w\nmodel: a.b:c\ninputs: [{shape: [0]}]", "inputs[0]: shape [0] has a size below 1"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mensa_sim.errors import TraceError
+from mensa_sim.workload.importers.torch.export import quietly
 from mensa_sim.workload.importers.torch.trace import trace
 
 
@@ -68,6 +69,8 @@ def test_what_depends_on_the_data_is_named_in_one_line(
     assert message.startswith("my_model: ")
     assert says in message
     assert "\n" not in message
+    assert len(message) < 300
+    assert " at 0x" not in message
     assert capfd.readouterr() == ("", "")
 
 
@@ -95,3 +98,65 @@ def test_an_operator_that_checks_its_values_is_charged_as_a_whole() -> None:
     graph = trace(Inverting(), [torch.empty(8, 8, device="meta")], name="inverting")
     assert graph.coverage.unsupported_operators == ("aten.linalg_inv.default",)
     assert next(layer for layer in graph.layers if not layer.supported).input_bytes == 64
+
+
+class Packed(torch.nn.Module):
+    """Sequences of several lengths, with and without a first state, sorted or not."""
+
+    def __init__(self, *, state: bool, sort: bool) -> None:
+        super().__init__()
+        self.rnn, self.state, self.sort = torch.nn.LSTM(4, 6, batch_first=True), state, sort
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=not self.sort)
+        first = torch.zeros(1, 3, 6)
+        return self.rnn(packed, (first, first) if self.state else None)[0].data
+
+
+@pytest.mark.parametrize("state", [True, False])
+@pytest.mark.parametrize("sort", [True, False])
+def test_a_packed_sequence_is_refused_with_what_to_do(state: bool, sort: bool) -> None:
+    with pytest.raises(TraceError, match="leave pack_padded_sequence out and pass padded tensors"):
+        trace(Packed(state=state, sort=sort), (torch.zeros(3, 7, 4), torch.tensor([7, 5, 3])), name="packed")
+
+
+def test_a_selection_of_boxes_is_refused_with_what_to_do() -> None:
+    @torch.library.custom_op("mensa_tests::nms", mutates_args=())
+    def nms(boxes: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    @nms.register_fake
+    def _(boxes: torch.Tensor) -> torch.Tensor:
+        return boxes.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.int64)
+
+    class Detector(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[torch.ops.mensa_tests.nms(x)]
+
+    with pytest.raises(TraceError, match="trace the network up to the selection of boxes"):
+        trace(Detector(), (torch.zeros(10, 4),), name="detector")
+
+
+def test_weights_packed_by_eager_quantisation_are_named() -> None:
+    with quietly():
+        module = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(4, 4)), {torch.nn.Linear})
+        with pytest.raises(TraceError, match="eager quantisation"):
+            trace(module, (torch.zeros(1, 4),), name="eager")
+
+
+def test_a_transform_of_functions_is_read() -> None:
+    class Mapped(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return torch.vmap(torch.matmul)(a, b)
+
+    graph = trace(Mapped(), (torch.zeros(2, 3, 4), torch.zeros(2, 4, 5)), name="mapped")
+    assert graph.macs == 2 * 3 * 4 * 5
+
+
+def test_texts_and_numbers_among_the_outputs_are_no_tensors() -> None:
+    class Wordy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, object]:
+            return {"scores": x.softmax(-1), "kind": "logits", "count": 3, "none": None}
+
+    graph = trace(Wordy(), (torch.zeros(2, 4),), name="wordy")
+    assert [layer.model_output_bytes for layer in graph.layers] == [8]

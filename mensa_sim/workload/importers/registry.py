@@ -28,7 +28,10 @@ class FileImporter:
 
 IMPORTERS: Mapping[str, FileImporter] = {
     ".pt2": FileImporter(
-        title="an exported program", module="mensa_sim.workload.importers.torch.model", runs_code=True
+        title="an exported program",
+        module="mensa_sim.workload.importers.torch.model",
+        runs_code=True,
+        takes=("inputs",),
     ),
     ".onnx": FileImporter(
         title="an ONNX model", module="mensa_sim.workload.importers.onnx.importer", takes=("inputs", "value")

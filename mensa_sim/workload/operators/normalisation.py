@@ -62,7 +62,13 @@ def normalisation(
 
 
 def _batch_norm(call: Call) -> None:
+    """On running statistics, whichever mode the program was exported in; where it keeps none, on those of the data."""
     weight, bias = call.get("weight"), call.get("bias")
+    for further in call.results[1:]:  # statistics for training
+        call.builder.fill(call.site, further)
+    if call.arguments.get("running_mean") is None:
+        _normalise(call, "instance_norm", call.result.shape[1])
+        return
     source = call.site.source or call.site.node
     names = (
         weight.constant if weight is not None else f"{source}.scale",
@@ -76,7 +82,7 @@ def _normalise(call: Call, operator: str, statistics: int, *, centred: bool = Tr
         call.builder,
         call.site,
         operator=operator,
-        data=call.operands[0],
+        data=call.tensor("input"),
         weight=call.get("weight"),
         bias=call.get("bias"),
         output=call.result,

@@ -107,7 +107,8 @@ def _cell_weights(row: Sequence[Tensor], *, has_biases: bool, projection: bool) 
 def _layers(call: Call) -> None:
     if "data" in call.arguments:
         raise TraceError(
-            f"{call.site.node}: packed sequences cannot be traced; pass padded tensors of one length instead"
+            f"{call.site.node}: packed sequences cannot be traced; "
+            "leave pack_padded_sequence out and pass padded tensors"
         )
     kind = call.operator.split("_")[0]
     states = call["hx"]

@@ -104,6 +104,13 @@ def _view(call: Call) -> None:
     view(call.builder, call.site, data=call.operands[0], output=call.result, operator=call.operator)
 
 
+def _native_dropout(call: Call) -> None:
+    """As in inference, where it passes all of its input on."""
+    view(call.builder, call.site, data=call.tensor("input"), output=call.result, operator="dropout")
+    for mask in call.results[1:]:
+        call.builder.fill(call.site, mask)
+
+
 def _same(call: Call) -> None:
     """The source of an in-place copy replaces what it overwrites."""
     view(call.builder, call.site, data=call.tensor("src"), output=call.result, operator="copy_into")
@@ -210,6 +217,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _permute for name in _ORDERS},
     **dict.fromkeys(("aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle"), _shuffle),
     "aten.copy": _same,
+    "aten.native_dropout": _native_dropout,
     "aten.slice": _slice,
     "aten.narrow": _slice,
     "aten.select": _select,

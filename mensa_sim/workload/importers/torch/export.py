@@ -1,11 +1,11 @@
-"""Asking torch to export a module on `meta` tensors, and saying in one line why it could not."""
+"""Asking torch to export a module, and reading what it says."""
 
 import io
 import logging
 import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.fx import GraphModule
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.torch.aliases import writes_inside
+from mensa_sim.workload.importers.torch.reasons import reason_of
 
 
 def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
@@ -30,7 +31,12 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
         try:
             return torch.export.export(module, by_position, by_name, strict=False)
         except Exception as error:
-            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+            raise TraceError(f"{name}: torch.export failed: {reason_of(error)}") from error
+
+
+def resized(program: ExportedProgram, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
+    """A program with open sizes (a dynamic batch) for inputs of given ones."""
+    return export(program.module(check_guards=False), inputs, name=name)
 
 
 def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
@@ -44,7 +50,7 @@ def readable(program: ExportedProgram, *, name: str) -> ExportedProgram:
             module = program.graph_module
             return program.run_decompositions({}) if _calls_python(module) or writes_inside(module) else program
         except Exception as error:
-            raise TraceError(f"{name}: torch.export failed: {_reason(error)}") from error
+            raise TraceError(f"{name}: torch.export failed: {reason_of(error)}") from error
 
 
 def _calls_python(module: GraphModule) -> bool:
@@ -58,7 +64,8 @@ def _calls_python(module: GraphModule) -> bool:
 def _in_evaluation(module: torch.nn.Module) -> Iterator[None]:
     """Dropout off and batch norm on its running statistics, as in inference; put back afterwards."""
     training = [part for part in module.modules() if part.training]
-    module.eval()
+    with suppress(NotImplementedError):  # a program that was exported before says itself in which mode it runs
+        module.eval()
     try:
         yield
     finally:
@@ -78,37 +85,3 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
-
-
-def _reason(error: Exception) -> str:
-    """What a user needs of an export error: its first line, where in the model, and what to do."""
-    text = str(error).strip()
-    first = text.splitlines()[0].partition(" (unhinted")[0].rstrip(".") if text else type(error).__name__
-    kind = type(error).__name__
-    place = _place(text)
-    if "DataDependent" in kind or "data-dependent" in first:
-        return (
-            f"control flow or a shape depends on the data{place} ({first}); "
-            "fix the branch or the size for this trace, only static graphs can be mapped"
-        )
-    if "PackedSequence" in text or "batch_sizes" in text or "pack_padded" in text:
-        return f"packed sequences cannot be traced{place}; pass padded tensors of one length instead ({first})"
-    if "__obj_flatten__" in text or "torch.classes.quantized" in text:
-        return (
-            "the weights are packed by torch's eager quantisation, which torch.export cannot read; "
-            "trace the float model, or one that was quantised by export (PT2E, torchao)"
-        )
-    if "is not a known type" in first:
-        return f"{first.split(',')[0]}; have the model take and return tensors alone (of transformers: use_cache=False)"
-    return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"
-
-
-def _place(text: str) -> str:
-    """The model's own line that raised the error, where torch tells it."""
-    lines = [line.strip() for line in text.splitlines()]
-    files = [line for line in lines if line.startswith("File ") and "site-packages/torch" not in line]
-    if not files:
-        return ""
-    at = lines.index(files[-1])
-    code = f": {lines[at + 1]}" if at + 1 < len(lines) else ""
-    return f" at {files[-1].removeprefix('File ')}{code}"

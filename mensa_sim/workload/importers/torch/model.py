@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import FunctionType
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.lookup import unknown_name
@@ -18,8 +20,10 @@ from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.modules import importable, project_modules
 from mensa_sim.workload.importers.reference import SHIPPED_MODELS, ModelReference, Source
-from mensa_sim.workload.importers.torch.export import quietly
+from mensa_sim.workload.importers.torch.export import quietly, resized
 from mensa_sim.workload.importers.torch.trace import graph_of, trace
+
+LOGGER = logging.getLogger(__name__)
 
 
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
@@ -34,13 +38,55 @@ def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterab
         if reference.source is Source.MODEL_FILE:
             graph = _exported_graph(reference.path_beside(path), workload, path)
         else:
-            graph = _traced_graph(_built(_callable(reference, path), workload, path), workload, path)
+            graph = _traced_graph(_callable(reference, path), workload, path)
     return graph, project_modules(reference)
 
 
-def _traced_graph(module: torch.nn.Module, workload: WorkloadFile, path: Path) -> LayerGraph:
-    tensors = [torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in workload.inputs]
+def _traced_graph(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> LayerGraph:
+    """The graph of what a callable builds: without storage where the model allows that, else on the CPU."""
+    for place, without_storage in _PLACES.items():
+        last = place == tuple(_PLACES)[-1]
+        try:
+            with without_storage():
+                module = _built(build, workload, path)
+                graph = _traced(module, workload, path)
+        except TraceError as error:
+            if last or not _asks_for_values(error):
+                raise
+            LOGGER.info("%s: the model does not run on %s (%s)", workload.name, place, error)
+        else:
+            LOGGER.info("%s: traced on %s", workload.name, place)
+            return graph
+    raise AssertionError("the last place either gives a graph or raises")
+
+
+_PLACES: Mapping[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
+    "meta tensors": lambda: torch.device("meta"),
+    "fake tensors": lambda: FakeTensorMode(allow_non_fake_inputs=True),
+    "the CPU": contextlib.nullcontext,
+}
+"""Where a model is built and traced, in the order in which that is tried.
+
+Meta tensors have no device of their own choice and no values; fake ones have a device; only real ones have values,
+which some models read while they are built (torchvision's RegNets), and those take memory.
+"""
+
+
+def _asks_for_values(error: TraceError) -> bool:
+    """Whether a model fails for want of a device or of values, and not for a mistake that it would make anywhere."""
+    words = ("meta", "device", "cpu", "fake", "datadependent", "data-dependent", "item()")
+    return any(word in str(error).lower() for word in words)
+
+
+def _tensors(workload: WorkloadFile) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+    """The inputs by position, and those with a name."""
+    tensors = [torch.zeros(entry.shape, dtype=getattr(torch, entry.dtype)) for entry in workload.inputs]
     named = {entry.name: tensor for entry, tensor in zip(workload.inputs, tensors, strict=True) if entry.name}
+    return ([] if named else tensors), named
+
+
+def _traced(module: torch.nn.Module, workload: WorkloadFile, path: Path) -> LayerGraph:
+    tensors, named = _tensors(workload)
     try:
         return trace(
             module,
@@ -50,7 +96,7 @@ def _traced_graph(module: torch.nn.Module, workload: WorkloadFile, path: Path) -
             activation_bits=workload.activation_bits,
         )
     except TraceError as error:
-        refusal = _refusal(module, [] if named else tensors, named)
+        refusal = _refusal(module, tensors, named)
         if refusal is not None:
             shapes = ", ".join(str(list(entry.shape)) for entry in workload.inputs)
             raise TraceError(f"{path}: inputs: the model fails on {shapes}: {_line(refusal)}") from error
@@ -64,6 +110,9 @@ def _exported_graph(file: Path, workload: WorkloadFile, path: Path) -> LayerGrap
     except Exception as error:  # the loader raises whatever its unpickler and archive reader do
         raise TraceError(f"{path}: model: {file} is no exported program: {_line(error)}") from error
     try:
+        if workload.inputs:
+            tensors, named = _tensors(workload)
+            program = resized(program, named or tensors, name=workload.name)
         return graph_of(
             program,
             name=workload.name,
@@ -80,7 +129,7 @@ def _refusal(module: torch.nn.Module, inputs: Sequence[Any], named: Mapping[str,
     A complaint about `meta` is about tracing and not about the inputs: it asks for values that no trace has.
     """
     try:
-        with torch.no_grad(), torch.device("meta"):
+        with torch.no_grad():
             module(*inputs, **named)
     except Exception as error:  # a user's model may raise anything
         return None if "meta" in str(error).lower() else error
@@ -138,7 +187,7 @@ def _imported_file(file: Path) -> Any:
 
 
 def _built(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> torch.nn.Module:
-    """The module that the callable gives for the workload's arguments, on `meta` and in inference mode."""
+    """The module that the callable gives for the workload's arguments, in inference mode."""
     try:
         signature = inspect.signature(build)
     except (TypeError, ValueError):
@@ -146,8 +195,7 @@ def _built(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> tor
     if signature is not None:
         _check_arguments(signature, workload, path)
     try:
-        with torch.device("meta"):
-            module = build(**workload.arguments)
+        module = build(**workload.arguments)
     except Exception as error:  # a user's model may raise anything
         raise TraceError(f"{path}: model: building {workload.model} failed: {_line(error)}") from error
     if not isinstance(module, torch.nn.Module):

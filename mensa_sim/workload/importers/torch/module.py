@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 from mensa_sim.errors import TraceError, UsageError
 from mensa_sim.names import check_folder_name
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.export import resized
 from mensa_sim.workload.importers.torch.trace import graph_of, trace
 
 
@@ -23,16 +24,15 @@ def graph_of_module(
     """The layer graph of a module for example inputs: a tensor, tensors by position, or tensors by name.
 
     Their values never matter, nothing is computed, and module and weights stay as they are. An exported program holds
-    its inputs. Raises `UsageError` for what cannot be traced.
+    its inputs, unless some of their sizes are open. Raises `UsageError` for what cannot be traced.
     """
     for bits, value in (("parameter_bits", parameter_bits), ("activation_bits", activation_bits)):
         if not 1 <= value <= 64:
             raise UsageError(f"{bits} is {value}, must be from 1 to 64")
     if isinstance(model, ExportedProgram):
-        if inputs is not None:
-            raise UsageError("an exported program holds its own inputs: leave them out")
         title = _checked_name(name or "exported_program")
-        return graph_of(model, name=title, parameter_bits=parameter_bits, activation_bits=activation_bits)
+        program = model if inputs is None else resized(model, _examples(inputs, title), name=title)
+        return graph_of(program, name=title, parameter_bits=parameter_bits, activation_bits=activation_bits)
     if not isinstance(model, torch.nn.Module):
         kind = type(model).__name__
         raise TraceError(f"a {kind} is no workload; give a name, a path, a layer graph or a torch.nn.Module")

@@ -222,10 +222,11 @@ class NodeReader:
 def static_shape(value: torch.Tensor, node: str, name: str) -> tuple[int, ...]:
     """The shape of a traced tensor, which must be known."""
     if not all(isinstance(size, int) for size in value.shape):
-        raise TraceError(
-            f"{name}: the shape of {node} depends on the data or is dynamic ({list(value.shape)}); "
-            "fix it for this trace, only static shapes can be mapped"
-        )
+        shape = ", ".join(str(size) for size in value.shape)
+        if any(str(size).startswith("u") for size in value.shape):
+            hint = "trace the network up to the selection of boxes" if "nms" in node else "fix it for this trace"
+            raise TraceError(f"{name}: the shape of {node} depends on the data ([{shape}]); {hint}")
+        raise TraceError(f"{name}: the shape of {node} is open ([{shape}]); give its sizes under inputs")
     return tuple(value.shape)
 
 
