@@ -144,3 +144,46 @@ def test_shared_weights_that_are_no_loop_stay_two_layers_and_count_once() -> Non
     graph = traced(Twice(), (2, 4))
     assert [layer.name for layer in graph.layers] == ["linear", "softmax", "linear_1"]
     assert graph.parameter_bytes == 4 * 4 + 4
+
+
+class Scan(torch.nn.Module):
+    """A selective scan (Gu and Dao 2023): no step has a weight of its own."""
+
+    def __init__(self, width: int, states: int) -> None:
+        super().__init__()
+        self.states = states
+        self.decay = torch.nn.Parameter(torch.empty(width, states, device="meta"))
+        self.read = torch.nn.Linear(width, states, device="meta")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept, new, read = torch.exp(x[..., None] * self.decay), x[..., None].square(), self.read(x)
+        state = torch.zeros(x.shape[0], x.shape[2], self.states, device="meta")
+        outputs = []
+        for step in range(x.shape[1]):
+            state = kept[:, step] * state + new[:, step]
+            outputs.append((state @ read[:, step, :, None])[..., 0])
+        return torch.stack(outputs, 1)
+
+
+def test_a_scan_without_weights_folds_into_as_many_layers_however_long_it_is() -> None:
+    short, long = (traced(Scan(6, 4), (1, steps, 6)) for steps in (5, 40))
+    assert [each.operator for each in short.layers] == [each.operator for each in long.layers]
+    (group,) = long.groups.values()
+    assert [(each.operator, each.steps) for each in group] == [("mul", 40), ("add", 40)]
+    assert [each.vector_ops for each in group] == [40 * 24, 40 * 24]
+    products = [each for each in long.layers if each.operator == "matmul"]
+    assert [(each.steps, each.recurrent, each.macs) for each in products] == [(40, False, 40 * 24)]
+    assert long.layers[-1].model_output_bytes == 40 * 6
+
+
+def test_equal_operators_in_a_row_that_read_nothing_else_are_no_scan() -> None:
+    class Pyramid(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            pooled = [x]
+            for _ in range(4):
+                pooled.append(torch.nn.functional.max_pool2d(pooled[-1], 5, 1, 2))
+            return torch.cat(pooled, 1)
+
+    graph = traced(Pyramid(), (1, 2, 8, 8))
+    assert [each.operator for each in graph.layers] == ["max_pool"] * 4 + ["copy"]
+    assert not graph.groups

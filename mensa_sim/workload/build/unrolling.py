@@ -1,7 +1,9 @@
 """Loops that a model unrolled, folded back: equal layers that share parameters become one layer of many steps.
 
 The operations of a model stand in the order they run. Where a stretch of them that holds a product with parameters
-comes again at once, equal in every operator, shape and parameter, the stretches are the steps of a loop. A layer of
+comes again at once, equal in every operator, shape and parameter, the stretches are the steps of a loop. So are
+stretches without parameters (a scan, as in Mamba or RWKV) where each reads what the one before made, and something
+that none of them did. A layer of
 the loop that its own earlier step feeds is recurrent, and the layers of one such cycle form a recurrent group: what
 they read of an earlier step is feedback, not an edge. Layers of the loop outside any cycle (an input product) have
 all their steps known beforehand. A concatenation of one layer's steps is where that layer writes in the first place.
@@ -18,6 +20,9 @@ from mensa_sim.workload.build.reindexing import COPY
 _CANDIDATES = 4
 """Next occurrences of an operation that are tried as the loop's period (one weight may serve twice in a step)."""
 
+
+_FEWEST_SCANNED = 3
+"""Steps from which on equal stretches without parameters count as a loop (a choice: two may be so by chance)."""
 
 _PASSES = (Role.VIEW, Role.PAD)
 
@@ -42,10 +47,20 @@ def fold_unrolled(operations: Sequence[Operation]) -> list[Operation]:
     folded = list(operations)
     while True:
         layers = [index for index, o in enumerate(folded) if o.role not in _PASSES]
-        loops = list(_loops([_signature(folded[index]) for index in layers], [folded[i] for i in layers]))
+        views = _views_of(folded)
+        loops = list(_loops([_signature(folded[index]) for index in layers], [folded[i] for i in layers], views))
         if not loops:
             return folded
-        folded = _fold(folded, layers, loops)
+        folded = _fold(folded, layers, loops, views)
+
+
+def _views_of(operations: Sequence[Operation]) -> _Views:
+    views: _Views = {}
+    for operation in operations:
+        if operation.role in _PASSES:
+            bases = tuple(dict.fromkeys(base for tensor in operation.reads for base in _bases(tensor, views)))
+            views.update((tensor.id, bases) for tensor in operation.writes)
+    return views
 
 
 def _signature(operation: Operation) -> Hashable:
@@ -56,8 +71,8 @@ def _signature(operation: Operation) -> Hashable:
     return (place, parameters, operation.nest, operation.steps, operation.vector_ops, shapes)
 
 
-def _loops(signatures: list[Hashable], operations: list[Operation]) -> Iterator[_Loop]:
-    """Loops one after another; each holds a product with parameters, which shared weights are found by."""
+def _loops(signatures: list[Hashable], operations: list[Operation], views: _Views) -> Iterator[_Loop]:
+    """Loops one after another; each holds a product with parameters, which shared weights are found by, or scans."""
     following: dict[Hashable, list[int]] = {}
     for index, signature in enumerate(signatures):
         following.setdefault(signature, []).append(index)
@@ -65,12 +80,12 @@ def _loops(signatures: list[Hashable], operations: list[Operation]) -> Iterator[
     for index, signature in enumerate(signatures):
         operation = operations[index]
         shared = operation.nest is not None and any(t.constant and t.stored for t in operation.reads)
-        if index < free or not shared:
+        if index < free:
             continue
         later = [other for other in following[signature] if other > index][:_CANDIDATES]
         for other in later:
             loop = _loop_at(signatures, index, other - index, free)
-            if loop is not None:
+            if loop is not None and (shared or _is_scan(loop, operations, views)):
                 yield loop
                 free = loop.start + loop.period * loop.steps
                 break
@@ -87,12 +102,22 @@ def _loop_at(signatures: list[Hashable], index: int, period: int, free: int) -> 
     return _Loop(start, period, (end - start) // period + 1)
 
 
-def _fold(operations: list[Operation], layers: list[int], loops: list[_Loop]) -> list[Operation]:
-    views: _Views = {}
-    for operation in operations:
-        if operation.role in _PASSES:
-            bases = tuple(dict.fromkeys(base for tensor in operation.reads for base in _bases(tensor, views)))
-            views.update((tensor.id, bases) for tensor in operation.writes)
+def _is_scan(loop: _Loop, operations: list[Operation], views: _Views) -> bool:
+    """True where each step reads what the one before it made, and something from outside the loop (its own input)."""
+    if loop.steps < _FEWEST_SCANNED:
+        return False
+    spans = [
+        range(loop.start + step * loop.period, loop.start + (step + 1) * loop.period) for step in range(loop.steps)
+    ]
+    made = {t.id: step for step, span in enumerate(spans) for index in span for t in operations[index].writes}
+    for step, span in enumerate(spans[1:], start=1):
+        makers = [made.get(b) for index in span for t in operations[index].reads for b in _bases(t, views)]
+        if step - 1 not in makers or None not in makers:
+            return False
+    return True
+
+
+def _fold(operations: list[Operation], layers: list[int], loops: list[_Loop], views: _Views) -> list[Operation]:
     result: list[Operation | None] = list(operations)
     taken = {operation.group for operation in operations if operation.group is not None}
     for loop in loops:

@@ -39,6 +39,11 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
+def _tail(text: str, limit: int) -> str:
+    """The end of a path, which says more than its beginning."""
+    return text if len(text) <= limit else f"...{text[3 - limit :]}"
+
+
 def _place(error: Exception, text: str) -> str:
     """The model's own line that raised the error, where torch tells it."""
     said = [line.strip() for line in text.splitlines()]
@@ -46,11 +51,13 @@ def _place(error: Exception, text: str) -> str:
     if files:
         at = said.index(files[-1])
         code = f": {said[at + 1]}" if at + 1 < len(said) and said[at + 1] else ""
-        return f" at {_shortened(files[-1].removeprefix('File ').rstrip(':') + code, _LONGEST_PLACE)}"
+        where = _tail(files[-1].removeprefix("File ").rstrip(":"), _LONGEST_PLACE)
+        return f" at {_shortened(where + code, _LONGEST_PLACE)}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_foreign(frame.filename)]
     if not frames:
         return ""
-    return f" at {_shortened(f'{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}', _LONGEST_PLACE)}"
+    where = _tail(f"{frames[-1].filename}:{frames[-1].lineno}", _LONGEST_PLACE)
+    return f" at {_shortened(f'{where}: {frames[-1].line}', _LONGEST_PLACE)}"
 
 
 def _is_foreign(file: str) -> bool:
