@@ -15,11 +15,11 @@ from mensa_sim.report.run.summary import layers_csv, summary
 from mensa_sim.report.trace.layers import trace_json
 
 MODEL = """
-from torch import fft, nn
+from torch import linalg, nn
 
 class Spectrum(nn.Linear):
     def forward(self, x):
-        return fft.rfft(super().forward(x)).abs()
+        return linalg.pinv(super().forward(x)).abs()
 """
 
 
@@ -52,7 +52,7 @@ def test_every_output_of_a_run_marks_it(workload: Path) -> None:
 def test_the_json_of_a_trace_marks_it(workload: Path) -> None:
     layers = json.loads(trace_json(api.trace(workload, allow_code=True)))["layers"]
     marked = [layer for layer in layers if "supported" in layer]
-    assert marked[0]["operator"].startswith("aten._fft")
+    assert marked[0]["operator"].startswith("aten.")
     assert all(layer["supported"] is False for layer in marked)
 
 
