@@ -141,3 +141,22 @@ def test_a_model_without_a_layer_cannot_run() -> None:
     assert ms.trace(Turned(), torch.zeros(4, 4)).layers == ()
     with pytest.raises(MensaError, match="no layers"):
         ms.run(Turned(), torch.zeros(4, 4))
+
+
+def test_the_log_names_the_parameters_that_no_layer_holds(caplog: pytest.LogCaptureFixture) -> None:
+    class Headed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.unread = nn.Linear(16, 8), nn.Linear(8, 100, bias=False)
+            self.halves = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body(x) * torch.cat([self.halves, -self.halves])
+
+    with caplog.at_level("INFO", logger="mensa_sim"):
+        graph = ms.trace(Headed(), torch.zeros(1, 16))
+    assert graph.parameter_bytes == 16 * 8 + 8 + 8
+    assert (
+        "of the module's 940 parameters 804 are unread or computed into others beforehand: halves, unread.weight"
+        in (caplog.text)
+    )

@@ -1,0 +1,142 @@
+"""Every architecture of `transformers`, small: the MACs that torch counts and nothing unsupported, or why not."""
+
+import inspect
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mensa_sim.errors import TraceError
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.trace import trace
+
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
+
+SMALL: Mapping[str, int | bool] = {
+    **dict.fromkeys(
+        ("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "image_size", "moe_intermediate_size"), 64
+    ),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("intermediate_size", "encoder_ffn_dim", "decoder_ffn_dim", "ffn_dim", "vocab_size"), 128),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+    "head_dim": 16,
+    "patch_size": 16,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "num_key_value_heads": 2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "use_cache": False,
+}
+"""What configurations call the same sizes."""
+LARGEST = 60_000_000
+"""Parameters of the largest model that is run: some configurations take none of the small sizes."""
+DIFFERS: Mapping[str, str] = {}
+"""Architectures whose MACs differ from torch's count by more than 1 %, and why."""
+
+
+def architectures() -> list[str]:
+    transformers = pytest.importorskip("transformers")
+    mapping = transformers.models.auto.configuration_auto.CONFIG_MAPPING
+    return sorted(mapping.keys())
+
+
+def configuration(name: str) -> Any:
+    """A small configuration, or the architecture's own where it takes none of the small sizes together."""
+    import transformers
+
+    kind = transformers.models.auto.configuration_auto.CONFIG_MAPPING[name]
+    known = {*inspect.signature(kind.__init__).parameters, *getattr(kind, "__annotations__", {})}
+    try:
+        made = kind(**{key: value for key, value in SMALL.items() if key in known or hasattr(kind, key)})
+    except Exception:
+        made = kind()
+    for part in (made, *(value for value in vars(made).values() if isinstance(value, transformers.PretrainedConfig))):
+        part._attn_implementation, part.use_cache = "eager", False
+    return made
+
+
+def examples(module: Any) -> dict[str, torch.Tensor]:
+    """Inputs by the name of the model's main one."""
+    names = inspect.signature(module.forward).parameters
+    size = getattr(module.config, "image_size", 64)
+    size = size if isinstance(size, int) else 64
+    given: dict[str, torch.Tensor] = {
+        "pixel_values": torch.zeros(1, getattr(module.config, "num_channels", 3), size, size),
+        "input_features": torch.zeros(1, 80, 200),
+        "input_values": torch.zeros(1, 4000),
+        "pixel_values_videos": torch.zeros(1, 4, 3, size, size),
+    }
+    main = module.main_input_name
+    inputs = {main: given[main]} if main in given else {"input_ids": torch.ones(1, 12, dtype=torch.long)}
+    if module.config.is_encoder_decoder and "decoder_input_ids" in names:
+        inputs["decoder_input_ids"] = torch.ones(1, 6, dtype=torch.long)
+    return inputs
+
+
+def of_experts(rows: Any, weight: Any, *_: Any, **__: Any) -> int:
+    """What torch's counter lacks: each row meets one expert."""
+    return 2 * rows[0] * weight[-1] * weight[-2]
+
+
+def torch_macs(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
+    grouped = [torch.ops.aten._grouped_mm]
+    if hasattr(torch.ops.transformers, "grouped_mm_fallback"):
+        grouped.append(torch.ops.transformers.grouped_mm_fallback)
+    with FlopCounterMode(display=False, custom_mapping=dict.fromkeys(grouped, of_experts)) as counter, torch.no_grad():
+        module(**inputs)
+    return counter.get_total_flops() // 2
+
+
+def models() -> Iterator[tuple[str, torch.nn.Module, dict[str, torch.Tensor], int]]:
+    """Every architecture that a small configuration alone makes, and that runs on its main input."""
+    import transformers
+
+    mapping = transformers.models.auto.modeling_auto.MODEL_MAPPING
+    for name in architectures():
+        kind = transformers.models.auto.configuration_auto.CONFIG_MAPPING[name]
+        if kind not in mapping:
+            continue
+        made = mapping[kind]
+        made = made[0] if isinstance(made, tuple) else made
+        try:
+            config = configuration(name)
+            with torch.device("meta"):
+                size = sum(parameter.numel() for parameter in made(config).parameters())
+            if size > LARGEST:
+                continue
+            module = made(config).eval().float()
+            inputs = examples(module)
+            counted = torch_macs(module, inputs)
+        except Exception:
+            continue
+        yield name, module, inputs, counted
+
+
+def test_every_architecture_has_the_macs_that_torch_counts_or_a_reason() -> None:
+    wrong: dict[str, str] = {}
+    refused: Counter[str] = Counter()
+    traced = 0
+    for name, module, inputs, counted in models():
+        graph: LayerGraph
+        try:
+            graph = trace(module, inputs, name=name)
+        except TraceError as error:
+            refused[str(error).partition("torch.export failed: ")[2].split(" at ")[0][:60]] += 1
+            continue
+        traced += 1
+        if abs(graph.macs - counted) > 0.01 * counted and name not in DIFFERS:
+            wrong[name] = f"{graph.macs} MACs, torch counts {counted}"
+        if graph.coverage.unsupported:
+            wrong[name] = f"unsupported: {', '.join(graph.coverage.unsupported_operators)}"
+    print(f"{traced} traced; refused, by cause: {dict(refused)}")
+    assert not wrong
+    assert len(DIFFERS) <= 30
+    assert traced > 100
+    assert sum(refused.values()) < traced / 10
