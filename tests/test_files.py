@@ -113,6 +113,9 @@ def test_every_fault_of_a_file_comes_at_once_with_its_field_and_line(tmp_path: P
         ("energy_pj: 1e-12", "write 1.0e-12"),
         ("energy_pj: 1.5e9", "write 1500000000.0"),
         ("energy_pj: '3.5'", "write 3.5"),
+        ("clock_hz: 1__0", "write 10"),
+        ("clock_hz: 1_", "write 1"),
+        ("energy_pj: 1._5", "write 1.5"),
     ],
 )
 def test_text_that_looks_like_a_number_is_refused_with_the_number_to_write(
@@ -131,6 +134,7 @@ def test_text_that_looks_like_a_number_is_refused_with_the_number_to_write(
         "clock_hz: 1.5",
         "clock_hz: true",
         "clock_hz: 12:30",
+        "clock_hz: _1",
         "clock_hz: 2024-01-01",
         "clock_hz:",
         "energy_pj: .inf",
@@ -172,7 +176,9 @@ def test_a_date_stays_text(tmp_path: Path) -> None:
     assert read_record(written(tmp_path, "name: 2024-01-01"), Array).name == "2024-01-01"
 
 
-@pytest.mark.parametrize("word", ["no", "on", "off", "y", "Norway", "1e9", "0o7", "1:30"])
+@pytest.mark.parametrize(
+    "word", ["no", "on", "off", "y", "Norway", "1e9", "0o7", "1:30", "1__0", "1_", "1._5", "1_.5", "1.5_", "-1__0"]
+)
 def test_only_true_and_false_are_booleans_and_only_decimal_numbers_are_numbers(tmp_path: Path, word: str) -> None:
     assert read_mapping(written(tmp_path, f"a: {word}")) == {"a": word}
 

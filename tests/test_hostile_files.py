@@ -11,6 +11,21 @@ from mensa_sim.api import session as api
 
 SIZE = 100 * 1024 * 1024
 LAYERS = "name: {name}\nlayers:\n  - {{name: {layer}, operator: linear, dims: {{K: 8, C: 8}}}}\n"
+TRACED = """\
+name: t
+model: mensa_sim.workload.models.small_cnn:SmallCNN
+arguments: {channels: 4, classes: 3}
+inputs: [{shape: [1, 3, 8, 8]}]
+"""
+SPACE = """\
+name: grid
+system: mensa_g
+workloads: [./tiny.yaml]
+parameters:
+  scheduler: {values: [mensa, greedy]}
+  own: {values: [1]}
+objectives: [{metric: energy_pj}]
+"""
 MARKUP = "<img src=x onerror=alert(1)>&"
 READERS = {
     "check": "check big",
@@ -169,6 +184,65 @@ def test_a_scenario_that_would_never_end_is_refused(
     assert fault in err
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "fault"),
+    [
+        ("{kind: periodic, fps: 1.0e-320, requests: 3}", "fps is 1e-320, must be at least 1e-09"),
+        ("{kind: poisson, rate_per_s: 1.0e-320, requests: 3}", "rate_per_s is 1e-320, must be at least 1e-09"),
+        ("{kind: periodic, fps: 5, requests: 3, offset_ms: 1.0e+290}", "the offset is 1e+287 s, must be at most"),
+        ("{kind: one, offset_ms: 1.0e+290}", "an arrival time is 1e+287 s, must be at most"),
+    ],
+)
+def test_a_span_that_no_clock_counts_is_a_fault_of_the_scenario(
+    arrivals: str, fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "case.yaml").write_text(f"name: s\nstreams: [{{name: a, workload: ./tiny.yaml, arrivals: {arrivals}}}]\n")
+    code, _, err = outcome("run case.yaml -q", monkeypatch)
+    assert code == 2
+    assert fault in err
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "fault"),
+    [
+        ("[mensa, greedy]", "[[mensa], greedy]", "unknown scheduler \"['mensa']\""),
+        ("[mensa, greedy]", "[{a: 1}, greedy]", "unknown scheduler"),
+        ("own: {values: [1]}", "objective: {values: [[edp], edp]}", "unknown objective"),
+        ("own: {values: [1]}", "scheduler.mac_ratio: {values: [{a: 2}]}", 'is a number, not {"a": 2}'),
+        ("own: {values: [1]}", "families: {values: [{1: [pascal]}, {1: pascal}]}", "parameters.families"),
+        ("own: {values: [1]}", "own: {linear: {low: 0, high: 1.0e+308, step: 1.0e-300}}", "has inf values"),
+        ("objectives:", "sampler: {name: tpe, seed: 4294967296}\nobjectives:", "must be from 0 to 4294967295"),
+    ],
+)
+def test_a_value_that_no_design_can_have_is_a_fault_of_its_parameter(
+    place: str, text: str, fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "case.yaml").write_text(SPACE.replace(place, text))
+    code, _, err = outcome("explore case.yaml --trials 1 --jobs 1 -q", monkeypatch)
+    assert code == 2
+    assert fault in err
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "-1e999", "9" * 400, "9" * 5000])
+def test_a_number_that_no_result_holds_is_refused_in_a_comparison(
+    number: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "good.json").write_text('{"latency_ps": 5}')
+    (folder / "case.json").write_text(f'{{"latency_ps": {number}}}')
+    code, _, err = outcome("diff good.json case.json", monkeypatch)
+    assert code == 2
+    assert "case.json: is not JSON: " in err
+
+
+def test_a_ratio_beyond_all_numbers_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "small.json").write_text('{"energy_pj": 1e-300}')
+    (folder / "large.json").write_text('{"energy_pj": 1e300}')
+    assert outcome("diff small.json large.json", monkeypatch)[0] == 0
+    code, out, _ = outcome("diff small.json large.json --json", monkeypatch)
+    assert code == 0
+    assert "ratio" not in out
+
+
 def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mensa_sim.simulate.scenario.scenario.MAX_REQUESTS", 100)
     loop = "{name: a, workload: ./tiny.yaml, arrivals: {kind: closed_loop, in_flight: 2}}"
@@ -195,6 +269,11 @@ def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pyt
         ),
         ("long", "name: x\nmodel: " + "y" * 5000 + ".py:f\ninputs: [{shape: [1]}]\n", "case.yaml"),
         ("accelerator", "{technology}", "vdd_v is 0.0, must be finite and positive"),
+        *(
+            ("input", TRACED.replace("8, 8", f"8, {size}"), f"has a size above {2**24}, more than can be counted")
+            for size in (2**24 + 1, 2**63 - 1, 2**63, 10**39)
+        ),
+        ("inputs", TRACED.replace("1, 3", f"{2**24}, {2**24}"), f"has more than {2**48} elements"),
     ],
 )
 def test_a_size_that_no_machine_has_is_a_fault_of_its_field(

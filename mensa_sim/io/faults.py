@@ -131,7 +131,7 @@ def _number_hint(value: object, *, whole: bool) -> str:
     """How to write the number that was meant: YAML 1.1 wants a point and a signed exponent."""
     if isinstance(value, str) and _NUMBER_LIKE.fullmatch(value):
         try:
-            number = float(int(value, 16)) if value[:2].lower() == "0x" else float(value)
+            number = float(int(value, 16)) if value[:2].lower() == "0x" else float(value.replace("_", ""))
         except (ValueError, OverflowError):
             return ""
         if whole and number.is_integer() and abs(number) < 1e18:

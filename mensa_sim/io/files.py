@@ -1,7 +1,8 @@
 """The one gate through which every YAML file enters: strict reading, then the record itself as its schema.
 
 PyYAML alone reads `1e9` as text, `010` as 8, `12:30` as 750 and `no` as false, keeps the last of two equal
-keys and turns dates into objects. Here only `true`, `false`, `null` and decimal numbers are not text;
+keys and turns dates into objects. Here only `true`, `false`, `null` and decimal numbers are not text
+(a `_` may stand between two digits: `1_000`, while `1__0` and `1_` are text);
 equal keys, NaN, infinity, tags and oversized files are faults. Nothing in a file can run code.
 """
 
@@ -31,8 +32,9 @@ Raw = dict[str, Any]
 """The plain data of a file: its top level, whatever lies below."""
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FRACTION = re.compile(r"[-+]?(0|[1-9][0-9_]*)\.[0-9_]*([eE][-+][0-9]+)?")
+_WHOLE = r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)"
+_INTEGER = re.compile(_WHOLE)
+_FRACTION = re.compile(_WHOLE + r"\.([0-9]+(_[0-9]+)*)?([eE][-+][0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _ADAPTERS: dict[type[Any], pydantic.TypeAdapter[Any]] = {}

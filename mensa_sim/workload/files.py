@@ -1,5 +1,6 @@
 """The workload file: a model to trace or a list of layers, and the precision of both."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Literal
 from mensa_sim.io.faults import Fault
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
-from mensa_sim.workload.importers.layer_list.entries import LayerEntry, reference_faults
+from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
 from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
 
 DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"]
@@ -29,6 +30,10 @@ class InputEntry:
     def __post_init__(self) -> None:
         if any(size < 1 for size in self.shape):
             raise ValueError(f"shape {list(self.shape)} has a size below 1")
+        if any(size > MAX_STEPS for size in self.shape):
+            raise ValueError(f"shape {list(self.shape)} has a size above {MAX_STEPS}, more than can be counted exactly")
+        if math.prod(self.shape) > MAX_MACS:
+            raise ValueError(f"shape {list(self.shape)} has more than {MAX_MACS} elements, which cannot be counted")
         if self.value is not None and not _is_value(self.value, self.shape):
             raise ValueError(f"value is neither one number nor nested lists of shape {list(self.shape)}")
 

@@ -39,7 +39,7 @@ def options_of(scheduler: object) -> tuple[str, ...]:
     >>> options_of("mensa")
     ('mac_ratio', 'reuse_threshold')
     """
-    return _keywords(SCHEDULERS[str(scheduler)]) if scheduler in SCHEDULERS else ()
+    return _keywords(SCHEDULERS[scheduler]) if isinstance(scheduler, str) and scheduler in SCHEDULERS else ()
 
 
 def _keywords(scheduler: Scheduler) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from fractions import Fraction
 
 from mensa_sim.units import PS_PER_S
 
+LONGEST_S = 10**9
+"""The longest time that passes in a scenario, 32 years: a choice, far from what floats of ps and pJ can hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
@@ -18,6 +21,8 @@ class Trace:
     def __post_init__(self) -> None:
         if any(time < 0 for time in self.times_ps):
             raise ValueError("trace: an arrival time is negative")
+        for time in self.times_ps[-1:]:
+            check_time("trace: an arrival time", time)
         if any(later < earlier for earlier, later in zip(self.times_ps, self.times_ps[1:], strict=False)):
             raise ValueError("trace: arrival times are not in order")
 
@@ -35,6 +40,7 @@ class Periodic:
         _check_requests(self.requests)
         if self.offset_ps < 0:
             raise ValueError("periodic arrivals: the offset is negative")
+        check_time("periodic arrivals: the offset", self.offset_ps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +104,17 @@ def _numbers(requests: int | None) -> Iterator[int]:
         number += 1
 
 
+def check_time(what: str, time_ps: int) -> None:
+    """Refuses, with a `ValueError`, a time that no scenario reaches."""
+    if time_ps > LONGEST_S * PS_PER_S:
+        raise ValueError(f"{what} is {time_ps / PS_PER_S:.4g} s, must be at most {LONGEST_S:,} s")
+
+
 def _check_rate(name: str, value: float) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"arrivals: {name} is {value}, must be positive")
+    if value * LONGEST_S < 1:
+        raise ValueError(f"arrivals: {name} is {value}, must be at least {1 / LONGEST_S:g}: one in {LONGEST_S:,} s")
 
 
 def _check_requests(requests: int | None) -> None:

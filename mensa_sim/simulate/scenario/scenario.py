@@ -7,7 +7,7 @@ from typing import Literal
 
 from mensa_sim.simulate.engine.request import Rank
 from mensa_sim.simulate.plan.options import FULL, Options
-from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, is_finite
+from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, check_time, is_finite
 from mensa_sim.units import ps_to_seconds
 
 Policy = Literal["fcfs", "priority", "edf"]
@@ -59,6 +59,7 @@ class Scenario:
                 raise ValueError(f"scenario: two streams are called {name!r}")
         if self.duration_ps is not None and self.duration_ps <= 0:
             raise ValueError(f"scenario: the duration is {self.duration_ps} ps, must be positive")
+        check_time("scenario: the duration", self.duration_ps or 0)
         if self.policy not in RANKS:
             raise ValueError(f"scenario: unknown policy {self.policy!r}; choose from {', '.join(RANKS)}")
         for stream in self.streams:

@@ -1,6 +1,7 @@
 """What changed between two results: first what they were made from, then what came out."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ class Change:
         if isinstance(self.before, int | float) and isinstance(self.after, int | float) and self.before:
             if isinstance(self.before, bool) or isinstance(self.after, bool):
                 return None
-            return self.after / self.before
+            ratio = self.after / self.before
+            return ratio if math.isfinite(ratio) else None
         return None
 
 
@@ -98,7 +100,7 @@ def _read(path: Path) -> Mapping[str, object]:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise FileError(str(file), [f"larger than {MAX_FILE_BYTES // 2**20} MiB"])
-        data = json.loads(content, parse_constant=_not_finite)
+        data = json.loads(content, parse_constant=_not_finite, parse_float=_float, parse_int=_integer)
     except FileNotFoundError as error:
         raise FileError(str(file), ["no such file; name the folder of a result, or its summary.json"]) from error
     except OSError as error:
@@ -112,6 +114,17 @@ def _read(path: Path) -> Mapping[str, object]:
 
 def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_finite(text)
+
+
+def _integer(text: str) -> int:
+    """A whole number that has a place among the floats, as every quantity of a result has."""
+    _float(text)
+    return int(text)
 
 
 def _values(data: object, field: str) -> Iterator[tuple[str, PlainValue]]:

@@ -6,6 +6,7 @@ from math import gcd
 
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.fields import MISSING, field_at, parts_of
+from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import OBJECTIVES
@@ -115,18 +116,23 @@ def _own_name(entry: dict[str, object], space: Space) -> str:
 def _schedulers(space: Space, base: Base) -> list[str]:
     """Unknown schedulers, options and objectives of the scheduler, wherever the space names them."""
     faults: list[str] = []
-    schedulers, objectives, options = [("scheduler", base.scheduler)], [("objective", base.objective)], []
+    schedulers: list[tuple[str, object]] = [("scheduler", base.scheduler)]
+    objectives: list[tuple[str, object]] = [("objective", base.objective)]
+    options: list[tuple[str, str]] = []
     for parameter in space.parameters:
         for name, value in (pair for pairs in parameter.assignments for pair in pairs):
             where = f"parameters.{parameter.name}"
             schedulers += [(where, value)] if name == "scheduler" else []
             objectives += [(where, value)] if name == "objective" else []
-            options += [(where, name.removeprefix("scheduler."))] if name.startswith("scheduler.") else []
+            if name.startswith("scheduler."):
+                options.append((where, name.removeprefix("scheduler.")))
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    faults.append(f"{where}: an option of a scheduler is a number, not {json_line(value, spaced=True)}")
     for where, value in schedulers:
-        if not (isinstance(value, str) and value.startswith(SINGLE)) and value not in SCHEDULERS:
+        if not isinstance(value, str) or not (value.startswith(SINGLE) or value in SCHEDULERS):
             faults.append(f"{where}: {unknown_name(str(value), (*SCHEDULERS, f'{SINGLE}NAME'), 'scheduler')}")
     for where, value in objectives:
-        if value not in OBJECTIVES:
+        if not isinstance(value, str) or value not in OBJECTIVES:
             faults.append(f"{where}: {unknown_name(str(value), OBJECTIVES, 'objective')}")
     known = [option for _, scheduler in schedulers for option in options_of(scheduler)]
     for where, option in dict.fromkeys(options):

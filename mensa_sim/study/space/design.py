@@ -209,7 +209,8 @@ def _prune(design: Design, base: Base) -> None:
         if gone and isinstance(links, list):
             design.system["links"] = [link for link in links if not set(link["between"]) & set(gone)]
     families = design.system.get("families") or {}
-    if isinstance(families, dict) and not set(families.values()) <= set(design.entries):
+    named = {name for name in families.values() if isinstance(name, str)} if isinstance(families, dict) else set()
+    if not named <= set(design.entries):
         del design.system["families"]
 
 

@@ -14,6 +14,9 @@ Over = Literal["mean", "geometric_mean", "worst"]
 Direction = Literal["minimize", "maximize"]
 SamplerName = Literal["grid", "random", "quasi_random", "tpe", "nsga2"]
 
+MAX_SEED = 2**32 - 1
+"""The largest that numpy's `RandomState` takes, from which the adaptive samplers of Optuna draw."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearRange:
@@ -102,8 +105,8 @@ class SamplerEntry:
     """Designs that an adaptive sampler chooses before it learns from them; none: 8 for tpe, 24 for nsga2."""
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}, must not be negative")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ValueError(f"seed is {self.seed}, must be from 0 to {MAX_SEED}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch is {self.batch}, must be at least 1")
 

@@ -108,10 +108,10 @@ def linear(range_: LinearRange) -> list[int | float]:
     >>> linear(LinearRange(low=0.1, high=0.4, step=0.1))
     [0.1, 0.2, 0.3, 0.4]
     """
-    count = math.floor((range_.high - range_.low) / range_.step * (1 + 1e-12)) + 1
-    if count > MAX_VALUES:
-        raise ValueError(f"the range has {count} values, more than {MAX_VALUES}: take a larger step")
-    return [_tidy(range_.low + number * range_.step) for number in range(count)]
+    steps = (range_.high - range_.low) / range_.step * (1 + 1e-12)
+    if steps >= MAX_VALUES:
+        raise ValueError(f"the range has {steps + 1:.0f} values, more than {MAX_VALUES}: take a larger step")
+    return [_tidy(range_.low + number * range_.step) for number in range(math.floor(steps) + 1)]
 
 
 def _tidy(value: int | float) -> int | float:
