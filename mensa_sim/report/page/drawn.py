@@ -1,5 +1,6 @@
 """A figure with what a page needs to place it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mensa_sim.report.page.figure import Figure
@@ -25,3 +26,13 @@ def drawn_block(figures: dict[str, Drawn], *names: str) -> str:
     chosen = {name: figures[name] for name in names if name in figures}
     blocks = [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
     return figures_block(blocks) if blocks else ""
+
+
+def others(figures: dict[str, Drawn], *placed: Sequence[str]) -> list[str]:
+    """The names of the figures that no other section of a page has: its last section takes them, so that none is lost.
+
+    >>> others({"energy": Drawn(figure={}), "new": Drawn(figure={})}, ("energy", "roofline"))
+    ['new']
+    """
+    taken = {name for names in placed for name in names}
+    return [name for name in figures if name not in taken]

@@ -3,7 +3,7 @@
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
-from mensa_sim.report.page.drawn import drawn_block
+from mensa_sim.report.page.drawn import drawn_block, others
 from mensa_sim.report.page.figure import most_of
 from mensa_sim.report.page.page import (
     heading,
@@ -23,6 +23,8 @@ from mensa_sim.study.run.result import RunResult, SystemResult
 
 MAX_ROWS = 1000
 """Layers in the table."""
+COSTS = ("energy", "utilization", "roofline", "families")
+"""The figures of the first section; all others stand in the second."""
 
 
 def report_html(result: RunResult) -> str:
@@ -35,9 +37,9 @@ def report_html(result: RunResult) -> str:
             paragraph(_lead(result), kind="lead"),
             cards_block(_cards(result)),
             heading("Where energy and time go"),
-            drawn_block(figures, "energy", "utilization", "roofline", "families"),
+            drawn_block(figures, *COSTS),
             heading("One inference over time"),
-            drawn_block(figures, "timeline", "bandwidth", "buffers"),
+            drawn_block(figures, *others(figures, COSTS)),
             heading("Where each layer went, and why"),
             paragraph(_schedule_text(main)),
             *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),

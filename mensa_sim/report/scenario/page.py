@@ -2,13 +2,16 @@
 
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
-from mensa_sim.report.page.drawn import drawn_block
+from mensa_sim.report.page.drawn import drawn_block, others
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
+
+WAITING, LOAD, SLOWEST = ("latency", "waiting"), ("load", "energy"), ("timeline",)
+"""The figures of the sections but the last, which has all others."""
 
 
 def scenario_html(result: ScenarioResult) -> str:
@@ -21,15 +24,15 @@ def scenario_html(result: ScenarioResult) -> str:
             paragraph(_lead(result), kind="lead"),
             cards_block(_cards(result)),
             heading("Deadlines and waiting"),
-            drawn_block(figures, "latency", "waiting") or paragraph("No request ended."),
+            drawn_block(figures, *WAITING) or paragraph("No request ended."),
             heading("Streams"),
             _stream_table(result),
             heading("Load and energy"),
-            drawn_block(figures, "load", "energy"),
+            drawn_block(figures, *LOAD),
             heading("Around the slowest request"),
-            drawn_block(figures, "timeline") or paragraph("No request ended."),
+            drawn_block(figures, *SLOWEST) or paragraph("No request ended."),
             heading("The whole run over time"),
-            drawn_block(figures, "power", "bandwidth", "buffers"),
+            drawn_block(figures, *others(figures, WAITING, LOAD, SLOWEST)),
             heading("What is assumed"),
             list_block(
                 [
