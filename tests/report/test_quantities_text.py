@@ -13,6 +13,7 @@ from mensa_sim.report.page.quantities import engineering, percent_text
         (1000.0, "1 kB"),
         (0.9996, "1 B"),
         (1.5e-12, "1.5 pB"),
+        (1.9e-16, "190 aB"),
         (-2500.0, "-2.5 kB"),
         (0.0, "0 B"),
     ],

@@ -12,6 +12,8 @@ PREFIXES = (
     (1e-3, "m"),
     (1e-6, "µ"),
     (1e-9, "n"),
+    (1e-12, "p"),
+    (1e-15, "f"),
 )
 
 
@@ -23,7 +25,7 @@ def engineering(value: float, unit: str) -> str:
     """
     if value == 0:
         return f"0 {unit}"
-    scale, prefix = next(((s, p) for s, p in PREFIXES if abs(value) >= s * 0.9995), (1e-12, "p"))
+    scale, prefix = next(((s, p) for s, p in PREFIXES if abs(value) >= s * 0.9995), (1e-18, "a"))
     digits = f"{value / scale:.3g}" if abs(value / scale) < 999.5 else f"{value / scale:.0f}"
     return f"{digits} {prefix}{unit}"
 
