@@ -73,7 +73,7 @@ function setPrinting(now) {
 // What a cell sorts by: its number times its prefix where it shows a quantity, else its text.
 const PREFIXES = { P: 1e15, T: 1e12, G: 1e9, M: 1e6, k: 1e3, m: 1e-3, "µ": 1e-6, n: 1e-9, p: 1e-12, f: 1e-15, a: 1e-18 };
 function sortKey(text) {
-  const found = /^([+-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?)\s*([PTGMkmµnp]?)(?:s|J|Js|B|B\/s|W|Hz|MAC|MAC\/s|inf\/s|%|x|)$/.exec(text.trim());
+  const found = /^([+-]?\d[\d,]*\.?\d*(?:e[+-]?\d+)?)\s*([PTGMkmµnpfa]?)(?:s|J|Js²?|B|B\/s|W|Hz|MAC|MAC\/s|inf\/s|%|x|)$/.exec(text.trim());
   return found ? Number(found[1].replaceAll(",", "")) * (PREFIXES[found[2]] ?? 1) : text;
 }
 
