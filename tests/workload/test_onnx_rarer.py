@@ -65,6 +65,19 @@ def test_attention_reads_its_cache_and_appends_one_row(tmp_path: Path) -> None:
     assert graph.coverage.unsupported == 0
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_cache_that_comes_and_goes_grows_in_place(tmp_path: Path, kept: bool) -> None:
+    """`past` in, `present` out: one row is written, all are read; without the way out the two are put together."""
+    nodes = [node("MatMul", "x w", "new"), node("Concat", "past new", "present", axis=1)]
+    nodes += [node("Transpose", "present", "turned", perm=[0, 2, 1]), node("MatMul", "q turned")]
+    inputs: dict[str, Shape] = {"x": [1, 1, 16], "past": [1, 7, 8], "q": [1, 5, 8]}
+    outputs = ("y", "present") if kept else ("y",)
+    graph = imported(tmp_path, nodes, inputs=inputs, outputs=outputs, constants={"w": weights(16, 8)})
+    assert [layer.operator for layer in graph.layers] == ["linear", *([] if kept else ["copy"]), "matmul"]
+    assert graph.layers[-1].input_bytes == 5 * 8 + 8 * 8
+    assert sum(layer.model_output_bytes for layer in graph.layers) == 5 * 8 + (8 if kept else 0)
+
+
 def test_a_weight_of_one_number_has_its_bytes(tmp_path: Path) -> None:
     nodes = [
         node("ConstantOfShape", "s", "w"),
