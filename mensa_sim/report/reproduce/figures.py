@@ -55,12 +55,12 @@ def agreement_figure(result: ReproduceResult) -> Figure:
 
 
 def _tagged(row: Row) -> str:
-    return f"{row.figure.name} [{row.figure.tag}]"
+    return f"{row.name} [{row.figure.tag}]"
 
 
 def throughput_roofline(runs: Runs) -> Figure:
     """Models under the baseline's throughput roofline."""
-    system = system_of(BASELINE, ())
+    system = system_of(BASELINE, runs.taken.on(BASELINE))
     peak = peak_macs_per_s(system)
     bandwidth = sum(memory.effective_bytes_per_s for memory in system.memories.values())
     measured = outcomes(runs, BASELINE)
@@ -78,7 +78,7 @@ def throughput_roofline(runs: Runs) -> Figure:
 
 def energy_roofline(runs: Runs) -> Figure:
     """Models under the baseline's energy roofline (Choi et al., IPDPS 2013)."""
-    system = system_of(BASELINE, ())
+    system = system_of(BASELINE, runs.taken.on(BASELINE))
     peak = peak_macs_per_j(system)
     memory_pj = _memory_pj_per_byte(system)
     measured = outcomes(runs, BASELINE)

@@ -48,7 +48,7 @@ def _name(row: Row) -> dict[str, object]:
         "quantity": figure.quantity,
         "system": figure.system,
         "against": figure.against,
-        "models": figure.models,
+        "models": row.ran or figure.models,
         "unit": figure.unit,
         "tag": figure.tag,
     }
@@ -67,13 +67,16 @@ def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
     return {
         **_name(row),
         **present({"ours": ours.arithmetic if ours else None}),
-        "paper": row.figure.value,
-        "ratio": row.ratio,
-        "agrees": row.agrees,
+        **({} if row.ran else {"paper": row.figure.value, "ratio": row.ratio, "agrees": row.agrees}),
         "count": row.models,
         **present(beside),
-        **({} if drawn is None else {"drawn": _drawn(drawn)}),
+        **({} if drawn is None else {"drawn": {**_of_all(row), **_drawn(drawn)}}),
     }
+
+
+def _of_all(row: Row) -> dict[str, object]:
+    """What drawn populations stand beside, where the row is of other models than they are."""
+    return {"models": row.figure.models, "paper": row.figure.value} if row.ran else {}
 
 
 def _drawn(figure: DrawnFigure) -> dict[str, object]:

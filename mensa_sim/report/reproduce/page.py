@@ -28,12 +28,15 @@ from mensa_sim.report.reproduce.figures import (
 )
 from mensa_sim.report.reproduce.tables import (
     DEFINITION,
+    NONE_HELD,
     agreement_lines,
     bound_text,
     closer_text,
     drawn_lines,
     drawn_text,
+    held,
     number_text,
+    taken_text,
 )
 from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
@@ -46,7 +49,6 @@ from mensa_sim.study.run.result import ENERGY_COMPONENTS
 def reproduce_html(result: ReproduceResult) -> str:
     """The whole page."""
     runs = result.runs
-    tall = figure_block("agreement", agreement_figure(result), height_rem=62)
     figures = (
         ("throughput-roofline", throughput_roofline(runs)),
         ("energy-roofline", energy_roofline(runs)),
@@ -61,21 +63,12 @@ def reproduce_html(result: ReproduceResult) -> str:
     return page(
         "The Mensa paper beside mensa-sim",
         (
-            paragraph(f"{SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
+            paragraph(f"{taken_text(result)} {SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
             *(paragraph(text) for text in result.statements),
             heading("Every figure"),
             _figures_table(result),
             *(paragraph(text) for text in drawn_lines(result)),
-            tall,
-            heading("What closes the distance"),
-            paragraph(
-                "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
-                "enters the headline. In brackets the share of the distance."
-            ),
-            _deviations(result),
-            heading("Agreement under other choices"),
-            *(paragraph(text) for text in agreement_lines(result)),
-            _agreements_table(result),
+            *(_beside_the_paper(result) if held(result) else [paragraph(NONE_HELD)]),
             heading("The paper's figures, redrawn"),
             figures_block([figure_block(name, figure) for name, figure in figures]),
             heading("Definitions"),
@@ -83,6 +76,22 @@ def reproduce_html(result: ReproduceResult) -> str:
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
+
+
+def _beside_the_paper(result: ReproduceResult) -> list[str]:
+    """How far ours is from the paper's, and what closes the distance."""
+    return [
+        figure_block("agreement", agreement_figure(result), height_rem=62),
+        heading("What closes the distance"),
+        paragraph(
+            "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
+            "enters the headline. In brackets the share of the distance."
+        ),
+        _deviations(result),
+        heading("Agreement under other choices"),
+        *(paragraph(text) for text in agreement_lines(result)),
+        _agreements_table(result),
+    ]
 
 
 def _figures_table(result: ReproduceResult) -> str:
@@ -113,16 +122,17 @@ def _figures_table(result: ReproduceResult) -> str:
         )
         rows.append(
             (
-                row.figure.name,
-                bound_text(row.figure.unit) + number_text(row.figure.value),
-                row.figure.tag,
+                row.name,
+                "" if row.ran else bound_text(row.figure.unit) + number_text(row.figure.value),
+                "" if row.ran else row.figure.tag,
                 number_text(means.arithmetic) if means else row.reason,
                 "" if row.ratio is None else f"{row.ratio:.2f}",
                 drawn_text(result.drawn.get(row.figure.name)),
                 *("" if value is None else number_text(value) for value in beside),
             )
         )
-    return table_block(header, rows, numeric=tuple(name for name in header if name not in {"figure", "tag"}))
+    numeric = tuple(name for name in header if name not in {"figure", "tag"})
+    return table_block(header, list(dict.fromkeys(rows)), numeric=numeric)
 
 
 def _deviations(result: ReproduceResult) -> str:

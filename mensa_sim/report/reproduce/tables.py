@@ -5,58 +5,82 @@ from collections.abc import Iterator, Mapping
 from rich.console import Group, RenderableType
 
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.findings import Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.populations import DrawnFigure
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
-from mensa_sim.study.reproduce.table import AGREEMENT_TOLERANCE, Row
+from mensa_sim.study.reproduce.table import AGREEMENT_TOLERANCE, NAMED, Row
+from mensa_sim.workload.model_kinds import MODELS
 
 DEFINITION = (
     "Means over models are arithmetic. Throughput of one inference is 1 / latency. Utilization is MACs over the sum of "
-    "peak x busy time. First inference, default simulation options, scheduler mensa."
+    "peak x busy time. First inference, default simulation options."
 )
+
+
+def held(result: ReproduceResult) -> int:
+    """How many figures are of the models that the paper's are of, and held against these."""
+    return sum(row.ratio is not None for row in result.rows)
+
+
+def taken_text(result: ReproduceResult) -> str:
+    """Which models were run, and what was taken for all of them."""
+    names = [each.model for each in result.runs.models]
+    ran = f"All {len(MODELS)} models" if tuple(names) == MODELS else f"{len(names)} of {len(MODELS)} models ran"
+    ran += "" if len(names) > NAMED else f": {', '.join(names)}"
+    settings = dict.fromkeys(text for texts in result.runs.taken.overrides.values() for text in texts)
+    goal = result.runs.taken.goal
+    options = [f"{name}={value:g}" for name, value in goal.options.items()]
+    how = f"scheduler {' with '.join([name_of(goal.scheduler), *([', '.join(options)] if options else [])])}"
+    return "; ".join([ran, how, *(f"set {text}" for text in settings)]) + "."
 
 
 def reproduce_tables(result: ReproduceResult) -> RenderableType:
     """Everything that the command prints."""
     agreeing = sum(row.agrees is True for row in result.rows)
-    computed = sum(row.ours is not None for row in result.rows)
-    return Group(
-        figures_table(result.rows, result.drawn),
-        "",
-        DEFINITION,
-        f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
-        *drawn_lines(result),
-        f"\n{agreeing} of {computed} figures come out within {AGREEMENT_TOLERANCE:.0%} of the paper's.",
+    beside = (
+        f"\n{agreeing} of {held(result)} figures come out within {AGREEMENT_TOLERANCE:.0%} of the paper's.",
         *(f"- {text}" for text in result.statements),
         "\nWhat closes the distance of the others, by a run or a count each (share of the distance closed):",
         *(line for deviation in result.deviations for line in deviation_lines(deviation)),
         "",
         *verdict_lines(result.deviations),
         *agreement_lines(result),
+    )
+    return Group(
+        figures_table(result.rows, result.drawn),
+        "",
+        f"{taken_text(result)} {DEFINITION}",
+        f"Paper: {SOURCE}. Tags: " + "; ".join(f"{tag} {words}" for tag, words in TAGS.items()) + ".",
+        *drawn_lines(result),
+        *(beside if held(result) else [f"\n{NONE_HELD}"]),
         *(f"not computed: {row.figure.name}: {row.reason}" for row in result.missing),
     )
+
+
+NONE_HELD = "The paper's figures are means over models that were not all run: nothing here is held against them."
 
 
 def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Sheet:
     """One row a figure; `drawn` by name, where populations were drawn."""
     cells = [
         (
-            row.figure.name,
-            f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}",
-            row.figure.tag,
+            row.name,
+            "" if row.ran else f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}",
+            "" if row.ran else row.figure.tag,
             number_text(row.ours.arithmetic),
-            f"{row.ratio:.2f}",
+            "" if row.ratio is None else f"{row.ratio:.2f}",
             *([drawn_text(drawn.get(row.figure.name))] if drawn else []),
             "agrees" if row.agrees else "",
         )
         for row in rows
-        if row.ours is not None and row.ratio is not None
+        if row.ours is not None
     ]
     beside = ("drawn",) if drawn else ()
     columns = [*texts("figure"), *numbers("paper", "tag", "ours", "ratio", *beside), *texts("")]
-    return Sheet(columns, cells, title="figures of the paper")
+    return Sheet(columns, list(dict.fromkeys(cells)), title="figures of the paper")
 
 
 def drawn_text(figure: DrawnFigure | None) -> str:
@@ -128,10 +152,10 @@ def agreement_lines(result: ReproduceResult) -> Iterator[str]:
     """Whether any one set of choices brings the paper's figures."""
     if not result.agreements:
         return
-    computed = sum(row.ours is not None for row in result.rows)
+    computed = held(result)
     best = max(result.agreements, key=lambda each: each.agreeing)
     most = max(each.authors for each in result.agreements)
-    authors = sum(row.figure.tag == AUTHORS for row in result.rows if row.ours is not None)
+    authors = sum(row.figure.tag == AUTHORS for row in result.rows if row.ratio is not None)
     fewest = min(each.agreeing for each in result.agreements)
     yield (
         f"Under {len(result.agreements)} other sets of choices between {fewest} and {best.agreeing} of the {computed} "

@@ -29,8 +29,10 @@ class Agreement:
 
 
 def agreements(rows: Sequence[Row], runs: Runs) -> tuple[Agreement, ...]:
-    """Every experiment, in the order of their table."""
-    computed = [row for row in rows if row.ours is not None]
+    """Every experiment, in the order of their table; none where no figure is of the paper's models."""
+    computed = [row for row in rows if row.ratio is not None]
+    if not computed:
+        return ()
     return tuple(_agreement(experiment, computed, runs) for experiment in EXPERIMENTS)
 
 

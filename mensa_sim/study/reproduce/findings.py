@@ -91,7 +91,7 @@ def _deviation(row: Row, runs: Runs) -> Deviation:
         row.figure.quantity != "parameters_held_by_buffer"
     ):  # a buffer of another size is no explanation of what it holds
         found += _by_experiment(row, runs)
-    return Deviation(row=row, closers=_named(found), tried=len(found), note=_roofline_note(row))
+    return Deviation(row=row, closers=_named(found), tried=len(found), note=_roofline_note(row, runs))
 
 
 def _named(found: Sequence[Closer]) -> tuple[Closer, ...]:
@@ -110,11 +110,11 @@ def _named(found: Sequence[Closer]) -> tuple[Closer, ...]:
     return tuple(named)
 
 
-def _roofline_note(row: Row) -> str:
+def _roofline_note(row: Row, runs: Runs) -> str:
     """What memory alone allows layers of one MAC per byte."""
     if row.figure.models != "family 3" or row.figure.against:
         return ""
-    system = system_of(row.figure.system, ())
+    system = system_of(row.figure.system, runs.taken.on(row.figure.system))
     bandwidth = sum(memory.effective_bytes_per_s for memory in system.memories.values())
     allowed, implied = bandwidth / peak_macs_per_s(system), row.figure.value * peak_macs_per_s(system)
     return (
@@ -140,7 +140,9 @@ def touches(experiment: Experiment, row: Row) -> bool:
 
 def in_experiment(row: Row, runs: Runs, experiment: Experiment) -> Row:
     """The same figure with the experiment's change."""
-    return row_of(row.figure, runs, lambda name: system_of(name, experiment.settings(name)), label=experiment.name)
+    return row_of(
+        row.figure, runs, lambda name: system_of(name, experiment.settings(name, runs.taken)), label=experiment.name
+    )
 
 
 def _by_experiment(row: Row, runs: Runs) -> Iterator[Closer]:

@@ -68,15 +68,23 @@ def kind_of(model: str) -> str:
     return kinds[model]
 
 
+KIND = "kind:"
+"""Before a name that means all models of a kind, whatever a model is called."""
+
+
 def chosen_models(names: tuple[str, ...]) -> tuple[str, ...]:
     """Models by name or by kind, in the order of the study, each once; all where none is named.
 
-    The name `lstm`, of a kind and of a model, means the kind.
+    A model has its name first: `lstm` is the model, `kind:lstm` all LSTMs, and `cnn`, which no model is called, is all
+    CNNs.
     """
     wanted: set[str] = set()
     for name in names:
-        if name in MODEL_KINDS:
-            wanted.update(MODEL_KINDS[name])
+        kind = name.removeprefix(KIND)
+        if name not in MODELS and kind in MODEL_KINDS:
+            wanted.update(MODEL_KINDS[kind])
+        elif name.startswith(KIND):
+            raise unknown_name(kind, MODEL_KINDS, "kind of model")
         else:
             kind_of(name)
             wanted.add(name)

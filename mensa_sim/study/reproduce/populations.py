@@ -12,6 +12,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.study.reproduce.experiments.named import main_cases
 from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.table import Runs, row_of
+from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, population
 from mensa_sim.workload.population.statistics import Statistics
 
@@ -60,9 +61,9 @@ class DrawnStatistic:
     drawn: DrawnFigure
 
 
-def drawn_tasks(populations: int) -> list[ModelTask]:
+def drawn_tasks(populations: int, taken: Taken = SHIPPED) -> list[ModelTask]:
     """Every model of so many populations, seeds from 0 on, on the systems of the headline, one inference at a time."""
-    cases = tuple(replace(case, closed_loop=False) for case in main_cases())
+    cases = tuple(replace(case, closed_loop=False) for case in main_cases(taken))
     return [
         ModelTask(model=model.graph.name, cases=cases, seed=seed)
         for seed in range(populations)

@@ -145,7 +145,7 @@ def _static(row: Row, runs: Runs) -> Iterator[Reading]:
 def _held(row: Row, runs: Runs) -> Iterator[Reading]:
     """The buffer's share of all parameters, and of models whose gates have the paper's size."""
     models = [each for each in runs.models if each.kind in kinds_meant(row.figure.models)]
-    capacity = _parameter_capacity(system_of(row.figure.system, ()))
+    capacity = _parameter_capacity(system_of(row.figure.system, runs.taken.on(row.figure.system)))
     sizes = [each.parameter_bytes for each in models]
     yield Reading(
         name="of_all_parameters",
@@ -168,7 +168,7 @@ def _throughput(row: Row, runs: Runs) -> Iterator[Reading]:
     """A bound that the paper states of some layers and models: of the slowest model, and of the gates alone."""
     if row.figure.unit != "fraction_at_most":
         return
-    system = system_of(row.figure.system, ())
+    system = system_of(row.figure.system, runs.taken.on(row.figure.system))
     outcomes = runs.of(MAIN, row.figure.system, kinds_meant(row.figure.models))
     shares = [ALONE[row.figure.quantity](outcome, system) for outcome in outcomes]
     yield Reading(

@@ -21,11 +21,13 @@ from mensa_sim.study.reproduce.populations import (
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.store import FinishedModels
-from mensa_sim.study.reproduce.table import Row, Runs, row_of
+from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
+from mensa_sim.study.reproduce.taken import taken_of
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.load import workload_files
+from mensa_sim.workload.model_kinds import MODELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,36 +64,37 @@ def reproduce(request: ReproduceRequest) -> ReproduceResult:
     are written: a run that was killed goes on where it was.
     """
     models = chosen_models(tuple(request.models))
-    cases = (*main_cases(), *(case for experiment in EXPERIMENTS for case in experiment.cases()))
+    taken = taken_of(request, (*SYSTEMS, LARGE_BUFFER))
+    cases = (*main_cases(taken), *(case for experiment in EXPERIMENTS for case in experiment.cases(taken)))
     files = study_files(models, (*SYSTEMS, LARGE_BUFFER))
     finished = None if request.output is None else FinishedModels(Path(request.output), files)
     populations = request.drawn_populations
-    drawn = drawn_tasks(populations)
+    drawn = drawn_tasks(populations, taken)
     tasks = [ModelTask(model=model, cases=cases) for model in models]
     ran = run_models([*tasks, *drawn], request.jobs, request.progress, finished)
-    runs = Runs(models=with_prices(ran[: len(tasks)]))
+    runs = Runs(models=with_prices(ran[: len(tasks)], taken), taken=taken)
     by_seed: dict[int, list[ModelOutcomes]] = {seed: [] for seed in range(populations)}
     for task, outcomes in zip(drawn, ran[len(tasks) :], strict=True):
         by_seed[task.seed or 0].append(outcomes)
     figures = paper_figures()
-    rows = tuple(with_alternatives(row_of(figure, runs, _system), runs) for figure in figures)
+
+    def system_named(name: str) -> System:
+        return system_of(name, taken.on(name))
+
+    rows = tuple(as_ran(with_alternatives(row_of(figure, runs, system_named), runs), models) for figure in figures)
     return ReproduceResult(
         rows=rows,
         deviations=deviations(rows, runs),
         agreements=agreements(rows, runs),
-        statements=statements(runs),
+        statements=statements(runs) if models == MODELS else (),
         runs=runs,
-        drawn=drawn_figures(figures, by_seed, _system),
+        drawn=drawn_figures(figures, by_seed, system_named),
         statistics=drawn_statistics(populations),
         versions=versions(),
         inputs=input_hashes(files),
         choices=choices_of(request),
         command=command_of("reproduce", request),
     )
-
-
-def _system(name: str) -> System:
-    return system_of(name, ())
 
 
 def study_files(models: Sequence[str], systems: Sequence[str]) -> tuple[Path, ...]:

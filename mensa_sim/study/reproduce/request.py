@@ -1,12 +1,13 @@
 """Which models the claim is checked on."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
 
 POPULATIONS = 5
@@ -18,7 +19,13 @@ class ReproduceRequest:
     """Models on the paper's systems."""
 
     models: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("models",)))
-    """Models or kinds (cnn, lstm, ...); repeatable. All 24."""
+    """Models, or kinds (cnn, kind:lstm, ...); repeatable. All 24."""
+    overrides: Overrides = field(default=(), metadata=spelled("--set", form="texts"))
+    """FIELD=VALUE on every system that has the field; repeatable."""
+    scheduler: str | None = field(default=None, metadata=spelled(kinds=("schedulers",)))
+    """Scheduler of the systems with a choice; mensa."""
+    options: Mapping[str, float] = field(default_factory=dict, metadata=spelled("--option", form="numbers"))
+    """NAME=NUMBER of the scheduler; repeatable."""
     populations: int | None = field(default=None, metadata=spelled(minimum=0))
     """Sets of 24 models drawn from the published statistics, beside the shipped ones; 5, or none with --models."""
     jobs: int = field(default=1, metadata=spelled(minimum=1, role="means", absent=os.cpu_count))

@@ -87,8 +87,9 @@ def _eyeriss_on_cnns(runs: Runs) -> str:
         f"{math.fsum(_shares_of_baseline(runs, 'eyeriss_v2', label).values()):.2f} with {words}"
         for words, label in EYERISS_STEPS
     )
+    edge_tpu = system_of("edge_tpu", runs.taken.on("edge_tpu"))
     static = [
-        _mean([ALONE["buffer_share_of_static_energy"](outcome, system_of("edge_tpu", ())) for outcome in outcomes])
+        _mean([ALONE["buffer_share_of_static_energy"](outcome, edge_tpu) for outcome in outcomes])
         for outcomes in (runs.of(label, "edge_tpu", CNN) for label in (MAIN, "leaky_sram"))
     ]
     return (

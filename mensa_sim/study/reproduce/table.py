@@ -1,5 +1,6 @@
 """The paper's figures beside ours, row by row."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, family_meant, kinds_meant
 from mensa_sim.study.reproduce.quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means
+from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes
 from mensa_sim.workload.families.paper import share_inside
 from mensa_sim.workload.model_kinds import MODEL_KINDS
@@ -26,6 +28,8 @@ class Runs:
     """All outcomes of a study, by what they are for."""
 
     models: tuple[ModelOutcomes, ...]
+    taken: Taken = SHIPPED
+    """What every run has, beside what its case changes."""
     _index: dict[tuple[str, str], dict[str, Outcome]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -59,11 +63,18 @@ class Row:
     models: int = 0
     """How many models, or layers, it is of."""
     reason: str = ""
+    ran: str = ""
+    """The models that were run, where those are not all that the paper's figure is of: then it is held against none."""
+
+    @property
+    def name(self) -> str:
+        """The figure in words, of the models that were run."""
+        return dataclasses.replace(self.figure, models=self.ran or self.figure.models).name
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the paper's."""
-        return None if self.ours is None else self.ours.arithmetic / self.figure.value
+        """Ours over the paper's; none where ours is of other models."""
+        return None if self.ours is None or self.ran else self.ours.arithmetic / self.figure.value
 
     @property
     def agrees(self) -> bool | None:
@@ -115,6 +126,24 @@ def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: st
         steady = means_of([STEADY[figure.quantity](*pair) for pair in pairs]).arithmetic
     means = paired_means(figure.quantity, ours, theirs)
     return Row(figure=figure, ours=means, steady=steady, models=len(ours))
+
+
+NAMED = 3
+"""Models that a figure is labelled with by name; of more, their number."""
+
+
+def as_ran(row: Row, models: Sequence[str]) -> Row:
+    """A row labelled with the models that were run, where the paper's figure is of more."""
+    kinds = kinds_meant(row.figure.models) or tuple(MODEL_KINDS)
+    meant = [model for kind in kinds for model in MODEL_KINDS[kind]]
+    ran = [model for model in meant if model in models]
+    if len(ran) == len(meant) or row.ours is None:
+        return row
+    label = f"{len(ran)} of {len(meant)} models"
+    if len(ran) <= NAMED:
+        label = f"{'model' if len(ran) == 1 else 'models'} {', '.join(ran)}"
+    family = f"{row.figure.models} of " if family_meant(row.figure.models) is not None else ""
+    return dataclasses.replace(row, ran=f"{family}{label}")
 
 
 def _family_row(figure: PaperFigure, runs: Runs, family: int, label: str) -> Row:

@@ -13,6 +13,7 @@ from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
+from mensa_sim.study.reproduce.taken import Taken, taken_of
 from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import input_hashes, versions
@@ -82,17 +83,21 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
     With an output folder each model is kept there as soon as it is done, as `reproduce` keeps it.
     """
     models = chosen_models(tuple(request.models))
+    taken = taken_of(request, SYSTEMS)
     draws = draws_of(request.runs, request.seed)
-    cases = _cases(draws)
+    cases = tuple(map(taken.case, _cases(draws, taken)))
     files = study_files(models, SYSTEMS)
     finished = None if request.output is None else FinishedModels(Path(request.output), files)
     tasks = [ModelTask(model=model, cases=cases) for model in models]
     ran = run_models(tasks, request.jobs, request.progress, finished)
-    runs = Runs(models=ran)
+    runs = Runs(models=ran, taken=taken)
     nominal = {headline: _headline(runs, headline, MAIN) for headline in HEADLINES}
     swings = [*_priced_swings(runs, nominal), *_run_swings(runs, nominal), *_free_swings(runs, nominal)]
     table = {
-        (choice.name, system): (_factors(choice, system, choice.low), _factors(choice, system, choice.high))
+        (choice.name, system): (
+            _factors(choice, system, choice.low, taken),
+            _factors(choice, system, choice.high, taken),
+        )
         for choice in PRICE_CHOICES
         for system in SYSTEMS
     }
@@ -114,7 +119,7 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
     )
 
 
-def _cases(draws: Sequence[Draw]) -> tuple[Case, ...]:
+def _cases(draws: Sequence[Draw], taken: Taken) -> tuple[Case, ...]:
     cases = [Case(label=MAIN, system=system) for system in SYSTEMS]
     for choice in RUN_CHOICES:
         for setting in choice.settings:
@@ -131,7 +136,7 @@ def _cases(draws: Sequence[Draw]) -> tuple[Case, ...]:
             ]
     for price in _searched_choices():
         cases += [
-            Case(label=_search_label(price), system=system, overrides=_overrides(price, system, price.high))
+            Case(label=_search_label(price), system=system, overrides=_changed(price, system, price.high, taken))
             for system in SYSTEMS
         ]
     return (*cases, *(case for draw in draws for case in draw.cases))
@@ -145,12 +150,15 @@ def _search_label(choice: PriceChoice) -> str:
     return f"searched anew: {choice.name}"
 
 
-def _overrides(choice: PriceChoice, system: str, multiple: float) -> tuple[str, ...]:
-    return choice.overrides(system_of(system, ()).accelerators[0].technology, multiple)
+def _changed(choice: PriceChoice, system: str, multiple: float, taken: Taken) -> tuple[str, ...]:
+    """The settings of a choice of prices, on top of what is taken."""
+    return choice.overrides(system_of(system, taken.on(system)).accelerators[0].technology, multiple)
 
 
-def _factors(choice: PriceChoice, system: str, multiple: float) -> Factors:
-    return price_factors(system_of(system, ()), system_of(system, _overrides(choice, system, multiple)))
+def _factors(choice: PriceChoice, system: str, multiple: float, taken: Taken) -> Factors:
+    before = taken.on(system)
+    after = (*before, *_changed(choice, system, multiple, taken))
+    return price_factors(system_of(system, before), system_of(system, after))
 
 
 def _pairs(runs: Runs, headline: Headline, label: str) -> list[tuple[Outcome, Outcome]]:
@@ -165,7 +173,7 @@ def _headline(runs: Runs, headline: Headline, label: str) -> float:
 
 def _at_multiple(runs: Runs, headline: Headline, choice: PriceChoice, multiple: float) -> float:
     quantity, system, against = headline
-    factors = [_factors(choice, name, multiple) for name in (system, against)]
+    factors = [_factors(choice, name, multiple, runs.taken) for name in (system, against)]
     pairs = [
         (at_prices(ours, factors[0]), at_prices(theirs, factors[1])) for ours, theirs in _pairs(runs, headline, MAIN)
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.scaling import multiplied
+from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import system_of
 from mensa_sim.study.run.placement import Goal
 
@@ -52,13 +53,13 @@ class Experiment:
         own = frozenset(self.overrides) | frozenset(self.multiples)
         return own if self.base is None else own | self.base.touched
 
-    def settings(self, system: str) -> tuple[str, ...]:
-        """All that is set otherwise on a system, those of the base first."""
-        before = () if self.base is None else self.base.settings(system)
+    def settings(self, system: str, taken: Taken = SHIPPED) -> tuple[str, ...]:
+        """All that is set on a system: what is taken everywhere, then what the base sets, then its own."""
+        before = taken.on(system) if self.base is None else self.base.settings(system, taken)
         technology = system_of(system, before).accelerators[0].technology
         return (*before, *self.overrides.get(system, ()), *multiplied(technology, self.multiples.get(system, {})))
 
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self, taken: Taken = SHIPPED) -> tuple[Case, ...]:
         """The runs that it needs."""
         if self.prices_only:
             return ()
@@ -66,8 +67,8 @@ class Experiment:
             Case(
                 label=self.name,
                 system=system,
-                overrides=self.settings(system),
-                goal=self.goal,
+                overrides=self.settings(system, taken),
+                goal=taken.scheduled(system, self.goal),
                 on_chip=self.on_chip,
                 kinds=RECURRENT if system == LARGE_BUFFER else self.kinds,
             )

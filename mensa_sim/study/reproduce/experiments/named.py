@@ -13,6 +13,7 @@ from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECUR
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.table import MAIN
+from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, system_of
 from mensa_sim.study.run.placement import Goal
 
@@ -275,18 +276,20 @@ EXPERIMENTS: tuple[Experiment, ...] = (*SINGLE_CHANGES, *JOINT_CHANGES)
 EXPERIMENT_NAMED: Mapping[str, Experiment] = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 
-def main_cases() -> tuple[Case, ...]:
+def main_cases(taken: Taken = SHIPPED) -> tuple[Case, ...]:
     """The headline's runs, and the baseline with eight times the buffer on the models that the paper shows it for."""
     systems = tuple(Case(label=MAIN, system=system, closed_loop=True) for system in SYSTEMS)
-    return (*systems, Case(label=MAIN, system=LARGE_BUFFER, kinds=RECURRENT))
+    return tuple(map(taken.case, (*systems, Case(label=MAIN, system=LARGE_BUFFER, kinds=RECURRENT))))
 
 
-def with_prices(models: tuple[ModelOutcomes, ...]) -> tuple[ModelOutcomes, ...]:
+def with_prices(models: tuple[ModelOutcomes, ...], taken: Taken = SHIPPED) -> tuple[ModelOutcomes, ...]:
     """The outcomes with those that need no run of their own: of prices, and of systems that another run stands for."""
-    return tuple(dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes))) for each in models)
+    return tuple(
+        dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes, taken))) for each in models
+    )
 
 
-def _derived(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+def _derived(outcomes: tuple[Outcome, ...], taken: Taken) -> list[Outcome]:
     known = {(outcome.label, outcome.system): outcome for outcome in outcomes}
     found: dict[tuple[str, str], Outcome] = {}
     for experiment in EXPERIMENTS:
@@ -300,16 +303,19 @@ def _derived(outcomes: tuple[Outcome, ...]) -> list[Outcome]:
             base = "" if experiment.base is None else experiment.base.name
             outcome = known.get((base, system)) or known.get((MAIN, system))
             if experiment.prices_only and system in experiment.touched and outcome is not None:
-                priced = at_prices(outcome, _factors(experiment.name, system, based=outcome.label == base))
+                priced = at_prices(
+                    outcome, _factors(experiment.name, system, taken.on(system), based=outcome.label == base)
+                )
                 found[experiment.name, system] = dataclasses.replace(priced, label=experiment.name)
     return list(found.values())
 
 
 @cache
-def _factors(name: str, system: str, *, based: bool) -> Factors:
+def _factors(name: str, system: str, given: tuple[str, ...], *, based: bool) -> Factors:
     """What an experiment's own prices multiply: on the runs of its base, or of the headline where a model has none."""
     experiment = EXPERIMENT_NAMED[name]
     if not based:
         experiment = dataclasses.replace(experiment, base=None)
-    before = experiment.base.settings(system) if experiment.base is not None else ()
-    return price_factors(system_of(system, before), system_of(system, experiment.settings(system)))
+    taken = Taken(overrides={system: given})
+    before = given if experiment.base is None else experiment.base.settings(system, taken)
+    return price_factors(system_of(system, before), system_of(system, experiment.settings(system, taken)))
