@@ -88,6 +88,10 @@ class LayerCost:
     """The layer's parameters as they are stored and fetched, padding included; none: the layer's own bytes."""
     mapping: str = ""
     """The tiling and loop order chosen, or where a measured time comes from; for people."""
+    floor: float | None = None
+    """What no mapping's objective is below, in joules and seconds to its powers; none without a search."""
+    gap: float | None = None
+    """How far the mapping's objective lies above the floor: 0.05 is 5 %."""
     error_percent: float | None = None
     """Mean error of a fit to measured kernels on rows left out; none where the cost is not a fit's."""
     caveats: tuple[str, ...] = ()

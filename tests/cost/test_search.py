@@ -158,6 +158,8 @@ def test_the_mapping_found_is_the_best_of_its_space(deep: bool, data: st.DataObj
     assert (best is None) == (not candidates)
     if best is None:
         return
+    assert best.gap is not None
+    assert best.gap >= 0
     ((chosen, _),) = pricer.counted.values()
     pairs = [(counts, cost(counts)) for counts in candidates]
     for rank in (objective, "latency", "energy"):
@@ -206,6 +208,20 @@ def test_a_larger_buffer_never_needs_more_memory_traffic(spec: PeArray, nest: Lo
     if small is not None:
         assert large is not None
         assert large.dynamic_pj["memory"] <= small.dynamic_pj["memory"] * (1 + 1e-9)
+
+
+def test_the_floor_is_met_where_nothing_comes_twice_and_holds_all_that_must_move() -> None:
+    """One pass of 64 products that all fit: only whole accesses and the pipeline stand between mapping and floor."""
+    spec = load_system("pavlov").accelerators[0].array
+    nest = LoopNest(K=64, C=8)
+    energy = energy_model(load_system("pavlov").accelerators[0], MEMORY)
+    cost = found(spec, nest, energy, LIMITS)
+    assert cost is not None
+    assert cost.floor is not None
+    must_pj = nest.macs * energy.mac_pj(8, 8) + (64 * 8 + 8) * 8 * MEMORY.read_pj_per_bit
+    must_pj += 64 * 8 * MEMORY.write_pj_per_bit
+    assert must_pj / 1e12 < cost.floor
+    assert cost.gap == pytest.approx(0, abs=0.02)
 
 
 @given(spec=accelerators(), nest=nests())

@@ -17,13 +17,14 @@ from mensa_sim.cost.counts.ways import ways
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
 from mensa_sim.cost.mapping.chains import Rooms, chains
 from mensa_sim.cost.mapping.grid import Grid, grid
+from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.rows import OperandRows, RowMaker
 from mensa_sim.cost.mapping.sides import BufferCase, Side, Sides, Target, outer_orders, sharing, total
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.cost.mapping.visits import inside_index
 from mensa_sim.objective import objective_named
-from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
+from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
@@ -45,6 +46,10 @@ class Priced:
     mapping: NestMapping
     latency_ps: float
     energy_pj: float
+    objective: float
+    """In joules and seconds to the powers of the objective."""
+    floor: float
+    """What no mapping is below."""
 
 
 class Search:
@@ -73,6 +78,7 @@ class Search:
         self.cycles: Floats = self.grid.per_part(passes) + pipeline_cycles(accelerator, unrolling) * fills
         self.chip_pj: Floats = total([rows.chip_pj for rows in self.rows.values()]) + self._constant_pj()
         self._mappings: dict[Hashable, NestMapping] = {}
+        self._floor = Floor(nest, unrolling, self.ways, target, self._constant_pj())
         self._sides = Sides(nest, target, self.rows, self.outer)
 
     @property
@@ -132,10 +138,15 @@ class Search:
         inner, row = divmod(int(near[first]) // self.shape[2], self.shape[1])
         winner = inner, row, int(entries[first])
         holds = {operand: hold for side in sides for operand, hold in side.holds.items()}
+        chosen = objective_named(self.target.objective)
+        least_s, least_pj = self._floor.reach(case)
+        found_pj, found_s = float(_at(energy_pj, winner)), float(_at(latency_s, winner))
         return Priced(
+            objective=float(chosen.value(found_pj / PJ_PER_J, found_s)),
+            floor=float(chosen.value(least_pj / PJ_PER_J, least_s)),
             mapping=self.mapping(*winner, tuple(bool(_at(holds[operand], winner)) for operand in OPERANDS)),
-            latency_ps=float(_at(latency_s, winner)) * PS_PER_S,
-            energy_pj=float(_at(energy_pj, winner)),
+            latency_ps=found_s * PS_PER_S,
+            energy_pj=found_pj,
         )
 
     def _figures(self, case: BufferCase, sides: Sequence[Side]) -> tuple[Floats, Floats]:

@@ -188,7 +188,7 @@ class Pricer:
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
         repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
-        counts, described = None, ""
+        counts, described, best = None, "", None
         buffered: dict[str, int] = {}
         if self.search is not None and self.steps.nest is not None:
             vector = new_tally(self.accelerator)
@@ -216,6 +216,7 @@ class Pricer:
             spatial_utilization=self.spatial_utilization,
             buffered=buffered,
             mapping=described,
+            found=best,
         )
 
     def _counts(self, search: Search, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:

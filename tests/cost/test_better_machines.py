@@ -1,0 +1,88 @@
+"""A better machine is never worse: a bigger level, a wider port, a faster memory; and traffic is never too little."""
+
+from dataclasses import replace
+
+from drawn import accelerators, nests, with_level
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost
+from mensa_sim.cost.prices.price import Pricer
+from mensa_sim.cost.recurrent import Steps
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+SYSTEM = load_system("edge_tpu")
+MEMORY = SYSTEM.memory_of("edge_tpu")
+
+
+def model_of(spec: PeArray) -> EnergyModel:
+    return energy_model(replace(SYSTEM.accelerators[0], spec=spec), MEMORY)
+
+
+def best(nest: LoopNest, spec: PeArray, memory: Memory, energy: EnergyModel, objective: str) -> LayerCost | None:
+    layer = Layer(
+        name="layer",
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+    )
+    steps = Steps(nest=nest, steps=1, resident=False)
+    return Pricer(layer, spec, memory, energy, steps, objective).cost(STREAMED)
+
+
+def figure(cost: LayerCost) -> float:
+    """The objective that the search minimised."""
+    assert cost.floor is not None
+    assert cost.gap is not None
+    return cost.floor * (1 + cost.gap)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_bigger_outermost_sram_a_wider_port_and_a_faster_memory_never_make_the_objective_worse(
+    data: st.DataObject,
+) -> None:
+    """At the same energy of each access: what a size costs is the technology's affair."""
+    spec = data.draw(accelerators(deep=data.draw(st.booleans())))
+    nest = data.draw(nests(largest=3))
+    objective = data.draw(st.sampled_from(["latency", "energy", "edp"]))
+    energy = model_of(spec)
+    plain = best(nest, spec, MEMORY, energy, objective)
+    assume(plain is not None)
+    assert plain is not None
+    srams = [level for level in spec.levels if level.ported]
+    better: list[tuple[PeArray, Memory]] = []
+    faster = replace(MEMORY, bandwidth_bytes_per_s=MEMORY.bandwidth_bytes_per_s * data.draw(st.integers(2, 9)))
+    better.append((spec, faster))
+    if srams:
+        level = data.draw(st.sampled_from(srams))
+        wider = {"read_bits": level.read_width * 2, "write_bits": level.write_width * 2}
+        better.append((with_level(spec, level.name, **wider), MEMORY))
+        outermost = {store.name for o in level.serves if (store := spec.store_of(o)) is not None}
+        if outermost == {level.name}:
+            more = level.capacity_bytes * data.draw(st.integers(2, 9))
+            better.append((with_level(spec, level.name, capacity_bytes=more), MEMORY))
+    for machine, memory in better:
+        cost = best(nest, machine, memory, energy, objective)
+        assert cost is not None
+        assert figure(cost) <= figure(plain) * (1 + 1e-9)
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_traffic_is_never_below_compulsory_and_no_level_holds_more_than_its_capacity(data: st.DataObject) -> None:
+    spec = data.draw(accelerators(deep=True))
+    nest = data.draw(nests(largest=3))
+    cost = best(nest, spec, MEMORY, model_of(spec), "edp")
+    assume(cost is not None)
+    assert cost is not None
+    assert cost.memory_read_bytes >= nest.weight_elements
+    assert cost.memory_write_bytes >= nest.output_elements
+    for name, held in cost.buffered_bytes.items():
+        assert held <= spec.buffer_bytes[name]
