@@ -73,12 +73,13 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
     if not rooms.hold(single):
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
+    deep = stage_count(ways) > 2  # noqa: PLR2004
     options: dict[str, list[int]] = {}
     for dim, lanes in unrolling.lanes.items():
         trips = unrolling.trips(dim)
         sizes = {1}
         if any(relevant(operand, dim) for operand in held):
-            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if dim in ("K", "C"))}
+            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if deep or dim in ("K", "C"))}
         options[dim] = [min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)]
     return _largest(single, options, rooms.hold)
 
