@@ -73,7 +73,7 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
     if not rooms.hold(single):
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
-    deep = stage_count(ways) > 2  # noqa: PLR2004
+    deep = stage_count(ways) > 2
     options: dict[str, list[int]] = {}
     for dim, lanes in unrolling.lanes.items():
         trips = unrolling.trips(dim)
