@@ -85,3 +85,23 @@ def test_a_comparison_shows_how_far_each_schedule_is_from_the_bound(folder: Path
     best = ms.run("lstm", scheduler="optimal").main
     assert mensa_g["best_schedule"]["latency_ps"] == best.latency_ps
     assert "mensa_g, --scheduler optimal: " in said
+
+
+def test_a_scenario_names_the_workloads_whose_schedules_are_far_from_the_bound(folder: Path) -> None:
+    (folder / "two.yaml").write_text(TWO)
+    gap = ms.place("lstm").schedule.gap
+    assert gap is not None
+    said = called("run two.yaml --output out")
+    assert summary(folder / "out")["gaps"] == {"lstm": gap}
+    (line,) = (line for line in said.splitlines() if "above the proven bound" in line)
+    assert line.startswith(f"lstm: its schedule is {100 * gap:.1f} % above the proven bound")
+    assert "above the proven bound" not in called("run two.yaml --scheduler optimal --output best")
+
+
+TWO = """\
+name: two
+duration_s: 0.1
+streams:
+  - {name: words, workload: lstm, arrivals: {kind: closed_loop, requests: 2}}
+  - {name: eyes, workload: small_cnn, arrivals: {kind: closed_loop, requests: 2}}
+"""

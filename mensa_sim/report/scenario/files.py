@@ -27,8 +27,17 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
         _totals(result),
         *changes_text(result.changes, [system.system for system in result.systems]),
         *([result.alone] if result.alone else []),
+        *gaps_text(result.main),
         *caveats_text(*(system.caveats for system in result.systems)),
     )
+
+
+def gaps_text(main: ScenarioSystemResult) -> list[str]:
+    """The workloads whose schedules are far from the best one."""
+    return [
+        f"{name}: its schedule is {percent_text(gap)} above the proven bound, which --scheduler optimal reaches"
+        for name, gap in main.gaps.items()
+    ]
 
 
 def _streams(main: ScenarioSystemResult) -> Sheet:
@@ -102,6 +111,7 @@ def scenario_json(result: ScenarioResult) -> str:
         "area_mm2": main.area_mm2,
         "overloaded": metrics.overloaded,
         "streams": {name: present(asdict(stream)) for name, stream in metrics.streams.items()},
+        "gaps": dict(main.gaps) or None,
         "caveats": list(main.caveats) or None,
         "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
         "channels": {name: asdict(load) for name, load in metrics.channels.items()},

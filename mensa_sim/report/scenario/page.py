@@ -7,6 +7,7 @@ from mensa_sim.report.page.page import heading, list_block, page, paragraph, pro
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
+from mensa_sim.report.scenario.files import gaps_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
 
@@ -38,6 +39,7 @@ def scenario_html(result: ScenarioResult) -> str:
                 [
                     *changes_text(result.changes, [system.system for system in result.systems]),
                     *_assumptions(main),
+                    *(f"{text}." for text in gaps_text(main)),
                     *caveats_text(*(system.caveats for system in result.systems)),
                 ]
             ),

@@ -24,6 +24,7 @@ from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
+from mensa_sim.study.run.result import NOTABLE_GAP
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.study.scenario.placing import pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
@@ -49,6 +50,8 @@ class ScenarioSystemResult:
     static_mw: float
     """What the whole system draws however little it does."""
     area_mm2: float
+    gaps: Mapping[str, float] = field(default_factory=dict)
+    """By workload, how far its schedule is above the proven bound, where that is more than `NOTABLE_GAP`."""
     caveats: tuple[str, ...] = ()
     """As a single run has them, for the workloads of all streams."""
 
@@ -191,6 +194,11 @@ def scenario_on(
         hardware=system,
         static_mw=next(iter(placements.values())).problem.static_mw,
         area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        gaps={
+            each.costs.graph.name: each.schedule.gap
+            for each in placements.values()
+            if each.schedule.gap is not None and each.schedule.gap > NOTABLE_GAP
+        },
         caveats=tuple(
             dict.fromkeys(
                 f"{each.costs.graph.name}, {text}"
