@@ -39,10 +39,20 @@ def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
     )
 
 
-def test_the_shipped_cpu_table_holds_every_kernel_of_the_24_models() -> None:
+NOT_MEASURED = [
+    "avg_pool (72900 in, 69984 out, 419904 operations) at float32",
+    "avg_pool (43940 in, 43264 out, 259584 operations) at float32",
+    "avg_pool (1166400 in, 1119744 out, 6718464 operations) at float32",
+    "avg_pool (703040 in, 692224 out, 4153344 operations) at float32",
+]
+"""Pools of a local response normalisation, whose scale, shift and power are one function now and were three when the
+device was at hand: a fit stands in for their times, and says so."""
+
+
+def test_the_shipped_cpu_table_holds_every_other_kernel_of_the_24_models() -> None:
     table = read_timing_table(shipped_root() / "accelerator_specs" / "measured" / "cpu_xeon_1_thread.csv")
     graphs = [load_workload(name) for name in MODELS]
-    assert [str(kernel) for kernel in kernels_of(graphs, table.dtypes) if table.find(kernel) is None] == []
+    assert [str(kernel) for kernel in kernels_of(graphs, table.dtypes) if table.find(kernel) is None] == NOT_MEASURED
 
 
 def test_a_cpu_alone_runs_a_model_by_its_measured_kernels() -> None:
