@@ -306,6 +306,7 @@ def test_figures_of_some_models_are_labelled_with_them_and_held_against_nothing(
     shown = reproduce_html(few)
     assert "2 of 24 models ran: mobilenet_v1, keyboard_cifg; scheduler mensa." in shown
     assert "nothing here is held against them" in shown
+    assert "The Mensa paper beside mensa-sim" not in shown
     assert "against edge_tpu, models mobilenet_v1, keyboard_cifg" in printed(reproduce_tables(few))
 
 
@@ -316,6 +317,7 @@ def test_a_figure_is_held_against_the_papers_where_all_its_models_were_run(held:
     assert as_ran(row, recurrent[1:]).ran == "7 of 8 models"
     assert as_ran(row, recurrent[1:]).ratio is None
     assert 'id="agreement"' in reproduce_html(held)
+    assert "The Mensa paper beside mensa-sim" in reproduce_html(held)
 
 
 @pytest.mark.parametrize(

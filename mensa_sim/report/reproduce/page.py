@@ -61,7 +61,7 @@ def reproduce_html(result: ReproduceResult) -> str:
     )
     tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
     return page(
-        "The Mensa paper beside mensa-sim",
+        "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems",
         (
             paragraph(f"{taken_text(result)} {SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
             *(paragraph(text) for text in result.statements),
