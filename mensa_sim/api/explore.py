@@ -1,5 +1,6 @@
 """What a notebook types to explore a design space and to compare results."""
 
+import os
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
@@ -36,7 +37,7 @@ def folder_of(request: ExploreRequest) -> Path:
 
 def _refuse_foreign(folder: Path, *, force: bool) -> None:
     """Refuses a folder that somebody else uses before any work is done."""
-    if not (folder / STUDY).exists():
+    if not os.path.exists(folder / STUDY):
         write_folder(folder, {}, force=force)
 
 

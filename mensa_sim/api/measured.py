@@ -1,5 +1,6 @@
 """What a notebook types to measure kernels, to read tables of others, and to calibrate to them."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from mensa_sim.api.asks import asks
 from mensa_sim.cost.measured.file import read_timing_table, table_text
 from mensa_sim.cost.measured.table import Conditions, TimingTable
 from mensa_sim.errors import UsageError
-from mensa_sim.io.atomic import write_atomically
+from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.measurement.measure import KernelMeasurement
 from mensa_sim.measurement.measure import measure as measure_graphs
@@ -25,6 +26,7 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
     if isinstance(request.workloads, str) or isinstance(request.dtypes, str):
         raise UsageError("workloads and dtypes: a text was given; give a list of them")
+    refuse_unwritable_file(Path(request.output))
     graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
     try:
         limits = Limits(budget_s=request.budget_s, relative_error=request.relative_error)
@@ -47,6 +49,7 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
 def import_timings(request: ImportTimingsRequest) -> TimingTable:
     """Turn a table that others measured into a timing table, and write it; `append` adds it to the one there."""
     table, output = Path(request.table), Path(request.output)
+    refuse_unwritable_file(output)
     try:
         conditions = Conditions(
             device=request.device_name,
@@ -70,7 +73,7 @@ def import_timings(request: ImportTimingsRequest) -> TimingTable:
     imported = import_table(table, kernels, conditions)
     if request.append:
         imported = joined(read_timing_table(output), imported)
-    elif output.exists():
+    elif os.path.exists(output):
         raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
     write_atomically(output, table_text(imported))
     return imported
@@ -83,4 +86,6 @@ def calibrate(request: CalibrateRequest) -> Calibration:
     Without `fields`, `spec` is a device's name, and what is fitted is the efficiency of its kernels: a file that a
     measured accelerator can name under `timings`.
     """
+    if request.output is not None:
+        refuse_unwritable_file(Path(request.output))
     return calibrate_request(request)

@@ -5,6 +5,7 @@ from pathlib import Path
 from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Reproduction, Sensitivity
 from mensa_sim.api.shown import with_methods
+from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.request.command import choices_of, results_folder
@@ -20,6 +21,8 @@ def reproduce(request: ReproduceRequest) -> Reproduction:
     was, until `save` writes the results there. With `jobs` above 1 a script must guard its own start
     (`if __name__ == "__main__":`), as worker processes import it.
     """
+    if request.output is not None:
+        refuse_unwritable(Path(request.output))
     return with_methods(reproduce_request(request), Reproduction)
 
 
@@ -34,4 +37,6 @@ def sensitivity(request: SensitivityRequest) -> Sensitivity:
 
     Output folder and jobs are as for `reproduce`.
     """
+    if request.output is not None:
+        refuse_unwritable(Path(request.output))
     return with_methods(sensitivity_request(request), Sensitivity)

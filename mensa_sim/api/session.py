@@ -1,10 +1,13 @@
 """What a notebook types and the command line calls: from a workload to a result."""
 
+from pathlib import Path
+
 from mensa_sim.api.asks import asks
 from mensa_sim.api.files import check, list_kind, schema, show
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
 from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
 from mensa_sim.study.compare.request import CompareRequest
@@ -131,6 +134,8 @@ def moves(placement: Placement) -> tuple[Move, ...]:
 @asks(FamiliesRequest)
 def families(request: FamiliesRequest) -> FamilyStudy:
     """Families of the layers of workloads, by default the 24 models; `save` writes the clusters as YAML."""
+    if request.save is not None:
+        refuse_unwritable_file(Path(request.save))
     return study_families(request)
 
 

@@ -23,9 +23,12 @@ def deliver(
 
     `keeps` names what a study under way has in its folder.
     """
+    from mensa_sim.io.atomic import refuse_unwritable
     from mensa_sim.report.page.output_folder import MARKER, refuse_foreign
 
-    if output is not None:
+    if output is None:
+        refuse_unwritable(Path("results"))
+    else:
         refuse_foreign(output, keeps, force=force)
     result = run()
     folder = output or result.folder

@@ -27,6 +27,8 @@ def parts_of(name: str, shown: str) -> Parts:
     ('accelerators', 'pascal', 'clock_hz')
     """
     parts = tuple(part.strip() for part in name.split("."))
+    if len(parts) > MAX_DEPTH:
+        raise UsageError(f"{shown[:40]}...: the name of a field has at most {MAX_DEPTH} parts, write it {_AS_IN}")
     if not all(parts):
         raise UsageError(f"{shown}: {name!r} is no name of a field; write it {_AS_IN}")
     return parts

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from mensa_sim.errors import MensaError
+from mensa_sim.errors import MensaError, UsageError
 
 SUFFIX = ".part"
 """How a temporary name ends; it begins with a dot."""
@@ -41,6 +41,34 @@ def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool 
         for temporary, _ in prepared:
             if os.path.exists(temporary):
                 os.unlink(temporary)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """`UsageError` where no file can be written into a folder, which need not be there yet; leaves nothing behind.
+
+    To be called before long work: a file in the way, a folder that only others may write, a name that none can have.
+    """
+    try:
+        nearest = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}; choose another with --output") from error
+    except ValueError as error:
+        raise UsageError(f"{str(folder)!r} is not a path: {error}; choose another with --output") from error
+
+
+def refuse_unwritable_file(path: Path) -> None:
+    """`UsageError` where a file cannot be written: its folder cannot, or a folder has its name."""
+    refuse_unwritable(path.parent)
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path}: a folder has this name; choose another")
+        path.exists()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}; choose another") from error
+    if "\0" in str(path):
+        raise UsageError(f"{str(path)!r} is not a path: it holds a null byte; choose another")
 
 
 def is_temporary(name: str) -> bool:

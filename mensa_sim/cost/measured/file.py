@@ -8,6 +8,7 @@
 A nest's columns are empty for a kernel without one; `energy_uj` is empty where it was not measured.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.csv_text import csv_lines
 from mensa_sim.io.files import read_text
-from mensa_sim.io.shipped import is_file
 from mensa_sim.workload.layer import LoopNest
 
 FORMAT = "mensa-sim timing table 1"
@@ -62,7 +62,7 @@ class TimingTableWriter:
         """
         self._path = path
         self.done: dict[Kernel, Timing] = {}
-        if not path.exists():
+        if not os.path.exists(path):
             self.conditions = conditions
             write_atomically(path, _header(conditions))
             return
@@ -127,7 +127,7 @@ class _Parsed:
 
 
 def _text(path: Path) -> str:
-    if not is_file(path) and not path.is_dir():
+    if not os.path.exists(path):
         raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
     return read_text(path)
 

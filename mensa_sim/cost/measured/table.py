@@ -4,6 +4,7 @@ The table is the seam between a device and the simulator: measured once, read an
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -156,7 +157,7 @@ class Conditions:
                 raise ValueError(f"{name} is empty or has more than one line")
         for name in ("processors", "cache_bytes", "copy_bytes_per_s"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if not 0 < value <= sys.float_info.max:
                 raise ValueError(f"{name} is {value}, must be positive and finite")
         for dtype, rate in self.peak_macs_per_s.items():
             if dtype not in DTYPE_BYTES:

@@ -1,5 +1,6 @@
 """The times that a measured accelerator has: a timing table (`.csv`), or the constants fitted to one (`.yaml`)."""
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +70,7 @@ def load_timings(path: Path, dtype: str | None, *, allow_fit: bool) -> MeasuredT
 
     Raises `FileError` for a faulty file, and for one that has no times of that type or only fits that are not allowed.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
     return _loaded(path, path.stat().st_mtime_ns, dtype, allow_fit)
 

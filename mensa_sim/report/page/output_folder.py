@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
-from mensa_sim.io.atomic import is_temporary, write_all_atomically
+from mensa_sim.io.atomic import is_temporary, refuse_unwritable, write_all_atomically
 
 MARKER = "summary.json"
 """The file by which we know a folder of ours again; it takes its name last."""
@@ -25,7 +25,7 @@ def write_folder(
 
 
 def refuse_foreign(folder: Path, own: Collection[str] = (), *, force: bool = False) -> None:
-    """`UsageError` where results may not go: a file, or a folder that holds what is not ours.
+    """`UsageError` where results may not go: where nothing can be written, or what is there is not ours.
 
     `own` names what a study under way keeps there; `force` allows any folder. To be called before long work, too.
     """
@@ -35,6 +35,7 @@ def refuse_foreign(folder: Path, own: Collection[str] = (), *, force: bool = Fal
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() and not force else []
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; choose another with --output") from error
+    refuse_unwritable(folder)
     foreign = [name for name in names if name not in own and not is_temporary(name)]
     if foreign and not _is_ours(folder / MARKER):
         raise UsageError(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def _same(one: PlainValue, other: PlainValue) -> bool:
 
 
 def _read(path: Path) -> Mapping[str, object]:
-    file = path / "summary.json" if path.is_dir() else path
+    file = path / "summary.json" if os.path.isdir(path) else path
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)

@@ -137,7 +137,8 @@ def results_folder(what: str, choices: Mapping[str, object], said: Sequence[str]
     said = "-".join(words)
     name = re.sub(r"[^\w.+-]+", "_", said, flags=re.ASCII)
     if len(name) > LONGEST or name != said:
-        name = f"{name[:LONGEST]}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+        digest = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
+        name = f"{name[:LONGEST]}-{digest[:8]}"
     return Path("results") / f"{what}-{name}"
 
 

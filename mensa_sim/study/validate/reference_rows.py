@@ -6,6 +6,7 @@ models that are not described are left out.
 """
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ COMPILED = {
 
 def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ...]:
     """Every row that the model can be held against; workload files of unnamed models are written to `scratch`."""
-    if not (folder / "coral").is_dir():
+    if not os.path.isdir(folder / "coral"):
         raise FileError(str(folder), ["holds no folder coral"])
     found: list[Measurement] = []
     for source in (_zoo, _sweep, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
