@@ -23,13 +23,9 @@ def deliver(
 
     `keeps` names what a study under way has in its folder.
     """
-    from mensa_sim.io.atomic import refuse_unwritable
-    from mensa_sim.report.page.output_folder import MARKER, refuse_foreign
+    from mensa_sim.report.page.output_folder import MARKER
 
-    if output is None:
-        refuse_unwritable(Path("results"))
-    else:
-        refuse_foreign(output, keeps, force=force)
+    refuse_place(output, keeps, force=force)
     result = run()
     folder = output or result.folder
     files = result.save(folder, force=force)
@@ -38,3 +34,14 @@ def deliver(
     elif not quiet:
         show(result.table())
         show_results(folder, files)
+
+
+def refuse_place(output: Path | None, keeps: Collection[str] = (), *, force: bool) -> None:
+    """Refuses, before any work, a folder that cannot be written, or that somebody else uses."""
+    from mensa_sim.io.atomic import refuse_unwritable
+    from mensa_sim.report.page.output_folder import refuse_foreign
+
+    if output is None:
+        refuse_unwritable(Path("results"))
+    else:
+        refuse_foreign(output, keeps, force=force)

@@ -7,6 +7,7 @@ import typer
 
 from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
+from mensa_sim.cli.results import refuse_place
 from mensa_sim.cli.steps import counted
 from mensa_sim.errors import MensaError
 from mensa_sim.study.validate.request import ValidateRequest
@@ -17,15 +18,14 @@ def validate(
 ) -> None:
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
     from mensa_sim.api import validate as api
-    from mensa_sim.report.page.output_folder import refuse_foreign
     from mensa_sim.report.validate.validate import validation_json, validation_tables
     from mensa_sim.study.request.command import choices_of, results_folder
 
+    refuse_place(output, force=force)
+    result = api.validate.of(replace(request, progress=counted("rows predicted", quiet=quiet or as_json)))
     data = request.data
     of = "validate" if data is None else f"validate-{Path(data).stem}"
     folder = output or results_folder(of, choices_of(request), said=("data",))
-    refuse_foreign(folder, force=force)
-    result = api.validate.of(replace(request, progress=counted("rows predicted", quiet=quiet or as_json)))
     api.write_validation(result, folder, force=force)
     constants = api.fitted_constants()
     if as_json:
