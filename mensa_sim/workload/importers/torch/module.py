@@ -31,6 +31,8 @@ def graph_of_module(
             raise UsageError(f"{bits} is {value}, must be from 1 to 64")
     if isinstance(model, ExportedProgram):
         title = _checked_name(name or "exported_program")
+        if inputs is not None and not model.range_constraints:
+            raise UsageError("an exported program whose sizes are all fixed holds its own inputs: leave them out")
         program = model if inputs is None else resized(model, _examples(inputs, title), name=title)
         return graph_of(program, name=title, parameter_bits=parameter_bits, activation_bits=activation_bits)
     if not isinstance(model, torch.nn.Module):

@@ -6,15 +6,18 @@ import traceback
 from torch.nn.utils.rnn import PackedSequence
 
 _LONGEST_CAUSE = 65
+_LONGEST_COMPLAINT = 120
 _LONGEST_PLACE = 70
-"""Characters of what torch says and of the model's own line: with the advice they stay below 300 (a choice)."""
+"""Characters of what torch says, beside a long advice and beside a short one, and of the model's own line: with the
+advice they stay below 300 (a choice)."""
 
 
 def reason_of(error: Exception) -> str:
     """The cause of an export's error, its place and the remedy; no addresses of functions, no line of torch's own."""
     text = re.sub(r" at 0x[0-9a-f]+", "", str(error).strip())
     first = text.splitlines()[0].partition(" (unhinted")[0].rstrip(".") if text else type(error).__name__
-    first, place = _shortened(first, _LONGEST_CAUSE), _place(error, text)
+    complaint, place = _shortened(first, _LONGEST_COMPLAINT), _place(error, text)
+    first = _shortened(first, _LONGEST_CAUSE)
     if _meets_packed_sequence(error, text):
         return f"packed sequences cannot be traced{place}; leave pack_padded_sequence out and pass padded tensors"
     if "nms" in text or _runs_through(error, "nms"):
@@ -31,7 +34,7 @@ def reason_of(error: Exception) -> str:
         )
     if "is not a known type" in text or "not registered as a pytree" in text or "Unsupported input type" in text:
         return f"{first}{place}; have the model take and return tensors alone (of transformers: use_cache=False)"
-    return f"{first}{place}; check the shapes under `inputs` and that the model runs on them"
+    return f"{complaint}{place}; check the shapes under `inputs` and that the model runs on them"
 
 
 def _shortened(text: str, limit: int) -> str:
