@@ -181,6 +181,8 @@ class Watch:
             isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         ):
             return
+        if event == "open" and os.path.isdir(path):
+            return  # a file without a name in a folder: whether it can be written is tried with one, and nothing stays
         if isinstance(path, str | bytes | os.PathLike):
             real = os.path.realpath(os.fsdecode(path))
             if not real.startswith(self.allowed):
