@@ -1,12 +1,14 @@
 """`schedule.yaml`: a schedule as a file that a person can edit and `--schedule` reads back."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
+from mensa_sim.flow import FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
+from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -23,7 +25,10 @@ class PlacedLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleFile:
-    """The file: layers in order of execution; all but `layers` and `problem` is for people, and is predicted anew."""
+    """The file: layers in order of execution, and where tensors live.
+
+    All else but `problem` is for people, and is predicted anew.
+    """
 
     problem: str
     """Workload and system: `lstm on mensa_g`."""
@@ -32,7 +37,11 @@ class ScheduleFile:
     value: float = 0.0
     """Predicted objective value, in powers of pJ and ps."""
     bound: float | None = None
+    flow: FlowName | None = None
+    """How data flows between the layers; without it, that is planned anew."""
     layers: tuple[PlacedLayer, ...]
+    homes: tuple[Home, ...] = ()
+    """Of the tensors that live on chip."""
 
 
 def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
@@ -51,7 +60,10 @@ def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
         if schedule.reasons.get(layer):
             row["reason"] = schedule.reasons[layer]
         rows.append(row)
-    return write_yaml({**head, "layers": rows})
+    if schedule.data is None:
+        return write_yaml({**head, "layers": rows})
+    homes = [{"tensor": each.tensor, "home": each.home, "size_bytes": each.size_bytes} for each in schedule.data.homes]
+    return write_yaml({**head, "flow": schedule.data.flow, "layers": rows, **({"homes": homes} if homes else {})})
 
 
 def read_schedule(path: Path, problem: Problem) -> Schedule:
@@ -74,10 +86,22 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
         faults += unit_faults
     order = list(dict.fromkeys(unit_of[row.layer] for row in content.layers if row.layer in unit_of))
     faults += _order_faults(problem, order)
+    faults += _home_faults(content, problem, unit_of)
     if faults:
         raise FileError(str(path), faults)
     reasons = [rows[unit.layers[0]].reason or "as the file says" for unit in problem.units]
-    return schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
+    found = schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
+    return found if content.flow is None else replace(found, data=DataPlan(flow=content.flow, homes=content.homes))
+
+
+def _home_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
+    """Homes of tensors that nobody makes, or of which one has two, or in a flow that has none."""
+    faults = [f"homes: {problem.name} has no layer {h.tensor!r}" for h in content.homes if h.tensor not in unit_of]
+    times = Counter(home.tensor for home in content.homes)
+    faults += [f"homes: {tensor} stands {count} times" for tensor, count in times.items() if count > 1]
+    if content.homes and content.flow in (None, "layers"):
+        faults.append(f"homes: the flow is {content.flow or 'not given'}; tensors have homes under another one")
+    return faults
 
 
 def _unknown_names(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:

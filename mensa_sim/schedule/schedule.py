@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.problem import Problem
 
@@ -24,6 +25,8 @@ class Schedule:
     """How the bound was proved, or why it is not tight."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Layer to why it stands where it stands."""
+    data: DataPlan | None = None
+    """Where tensors live between their producer and their readers; none: nobody has planned it yet."""
 
     def __post_init__(self) -> None:
         if self.bound is not None and self.bound > self.value:

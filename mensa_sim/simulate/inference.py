@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.options import PLAIN, Options
@@ -14,7 +15,13 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.workload.graph import LayerGraph
 
 
-def simulate(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str], options: Options = PLAIN) -> Timeline:
+def simulate(
+    graph: LayerGraph,
+    costs: CostTable,
+    assignment: Mapping[str, str],
+    options: Options = PLAIN,
+    data: DataPlan = LAYER_BY_LAYER,
+) -> Timeline:
     """The timeline of one inference under an assignment of every layer to an accelerator of `costs.system`.
 
     With the plain options nothing is prefetched and nothing stays on chip, and one accelerator takes exactly the sum
@@ -22,7 +29,7 @@ def simulate(graph: LayerGraph, costs: CostTable, assignment: Mapping[str, str],
     (`math.fsum`) to that of the layers' costs and of the copies between memories. Raises `UsageError` or
     `InfeasibleError` as `make_plan` does.
     """
-    return simulate_in_turn(graph, costs, assignment, options, inferences=1)[0]
+    return simulate_in_turn(graph, costs, assignment, options, inferences=1, data=data)[0]
 
 
 def simulate_in_turn(
@@ -32,13 +39,14 @@ def simulate_in_turn(
     options: Options,
     inferences: int,
     beside: Recorder | None = None,
+    data: DataPlan = LAYER_BY_LAYER,
 ) -> tuple[Timeline, ...]:
     """One timeline for each of several inferences, each starting when the one before has ended, at time 0 of its own.
 
     The first finds empty buffers, later ones the parameters that stay: two are enough to see first and steady state.
-    `beside` is told of all that happens.
+    `beside` is told of all that happens; `data` says where tensors live between layers.
     """
-    plan = make_plan(graph, costs, assignment, options)
+    plan = make_plan(graph, costs, assignment, options, data=data)
     recorder = SpanRecorder(max_spans=None)
     told = recorder if beside is None else Recorders(recorder, beside)
     engine = Engine(costs.system, [plan], options, told)

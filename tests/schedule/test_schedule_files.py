@@ -1,5 +1,6 @@
 """`schedule.yaml` goes out and comes back, and is checked against the problem."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from random_problems import problems
 from systems import STATIC_MW, a_cost_table, a_graph, a_system
 
 from mensa_sim.errors import FileError
+from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.files import read_schedule, schedule_yaml
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule
@@ -78,3 +80,16 @@ layers:
     ):
         assert fault in text
     assert len(error.value.faults) == 11
+
+
+def test_a_flow_is_read_back_and_homes_belong_to_a_richer_one(problem: Problem, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    found = replace(schedule(problem, "greedy"), data=DataPlan())
+    path.write_text(schedule_yaml(problem, found))
+    assert read_schedule(path, problem) == found
+    rows = ["  - {tensor: conv, home: near, size_bytes: 4}\n"] * 2
+    path.write_text(schedule_yaml(problem, found) + "homes:\n" + "".join([*rows, rows[0].replace("conv", "conw")]))
+    with pytest.raises(FileError) as fault:
+        read_schedule(path, problem)
+    for text in ("has no layer 'conw'", "conv stands 2 times", "the flow is layers"):
+        assert text in str(fault.value)

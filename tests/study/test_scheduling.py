@@ -7,6 +7,7 @@ import pytest
 from space_files import TINY
 
 from mensa_sim.api import session as api
+from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_files
@@ -69,3 +70,11 @@ def test_options_of_the_file_go_with_its_scheduler_and_under_those_given(tmp_pat
 def test_check_finds_a_scheduling_that_cannot_be(scheduling: dict[str, Any], hint: str, tmp_path: Path) -> None:
     (fault,) = api.check([a_system(tmp_path, **scheduling)])
     assert hint in fault
+
+
+def test_a_flow_is_the_systems_unless_a_run_names_one_and_a_miss_lists_the_choices(tmp_path: Path) -> None:
+    assert goal_on(load_system(a_system(tmp_path, flow="layers"))).flow == "layers"
+    with pytest.raises(UnknownNameError, match=r"unknown flow 'layer'.*layers"):
+        goal_on(load_system("edge_tpu"), flow="layer")
+    (fault,) = api.check([a_system(tmp_path, flow="layer")])
+    assert "scheduling.flow" in str(fault)

@@ -70,6 +70,7 @@ def _totals(main: SystemResult) -> dict[str, object]:
             "system": main.system,
             "scheduler": main.scheduler,
             "objective": main.objective,
+            "flow": main.schedule.data.flow if main.schedule.data else None,
             "seed": main.seed,
             "macs": main.macs,
             "parameter_bytes": main.parameter_bytes,

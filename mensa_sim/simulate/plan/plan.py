@@ -10,6 +10,7 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
@@ -51,6 +52,8 @@ class Plan:
     name: str
     """Its own among all that run on a system."""
     graph: LayerGraph
+    data: DataPlan
+    """Where its tensors live between layers."""
     units: tuple[PlannedUnit, ...]
     """In topological order, ties by graph order."""
     copies: tuple[Copy, ...]
@@ -65,8 +68,9 @@ def make_plan(
     options: Options = PLAIN,
     *,
     name: str | None = None,
+    data: DataPlan = LAYER_BY_LAYER,
 ) -> Plan:
-    """The plan of one inference; it has the graph's name where none is given.
+    """The plan of one inference; it has the graph's name where none is given, and keeps tensors where `data` says.
 
     `UsageError` where the assignment does not fit graph and system, `InfeasibleError` where an accelerator cannot
     run a layer, a recurrent group is torn apart or two memories have no link.
@@ -91,6 +95,7 @@ def make_plan(
     return Plan(
         name=name or graph.name,
         graph=graph,
+        data=data,
         copies=copies,
         handoffs=handoffs(graph, assignment),
         units=tuple(

@@ -8,6 +8,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.engine.clock import Process
 from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.engine.request import Request
@@ -30,11 +31,12 @@ TOLD_EVERY = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
-    """A workload with its costs and the accelerator of each layer."""
+    """A workload with its costs, the accelerator of each layer, and where tensors live between layers."""
 
     graph: LayerGraph
     costs: CostTable
     assignment: Mapping[str, str]
+    data: DataPlan = LAYER_BY_LAYER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def _plans(scenario: Scenario, runs: Mapping[str, Scheduled]) -> dict[str, Plan]
             graph, options = each.graph, scenario.options
             taken = graph.name in {plan.name for plan in known.values()}
             name = f"{graph.name} of {stream}" if taken else graph.name
-            known[id(each)] = make_plan(graph, each.costs, each.assignment, options, name=name)
+            known[id(each)] = make_plan(graph, each.costs, each.assignment, options, name=name, data=each.data)
         found[stream] = known[id(each)]
     return found
 

@@ -13,8 +13,9 @@ from mensa_sim.simulate.metrics.inference import Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
-from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
+from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.families.paper import families_of
@@ -113,7 +114,7 @@ class Outcome:
 
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
     """Place and simulate one model as a case says."""
-    placement = place(graph, system, case.goal, memo)
+    placement = with_data_plan(place(graph, system, case.goal, memo))
     return simulated(graph, kind, case, placement)
 
 
@@ -121,7 +122,9 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
     system = costs.system
-    timeline, second = simulate_in_turn(graph, costs, found.assignment, case.on_chip, inferences=2)
+    timeline, second = simulate_in_turn(
+        graph, costs, found.assignment, case.on_chip, inferences=2, data=data_of(placement)
+    )
     first = metrics(timeline, system, graph)
     steady = metrics(second, system, graph)
     return Outcome(
@@ -196,6 +199,5 @@ def _closed_loop_per_s(graph: LayerGraph, case: Case, placement: Placement) -> f
         streams=(Stream(name=graph.name, workload=graph.name, arrivals=arrivals),),
         options=case.on_chip,
     )
-    scheduled = Scheduled(graph=graph, costs=placement.costs, assignment=placement.schedule.assignment)
-    ran = simulate_scenario(scenario, {graph.name: scheduled}, max_spans=0)
+    ran = simulate_scenario(scenario, {graph.name: scheduled(placement)}, max_spans=0)
     return REQUESTS * PS_PER_S / ran.metrics.end_ps

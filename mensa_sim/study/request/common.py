@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mensa_sim.flow import DEFAULT_FLOW, FLOWS
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.study.request.fields import spelled
@@ -67,5 +68,12 @@ class ScheduledRequest(WorkloadRequest):
     """FIELD=VALUE on any field of the system; repeatable."""
     options: Mapping[str, float] = field(default_factory=dict, metadata=spelled("--option", form="numbers"))
     """NAME=NUMBER of the scheduler; repeatable."""
+    flow: str | None = field(
+        default=None,
+        metadata=spelled(
+            words=tuple(FLOWS), help=f"Between layers: {either(FLOWS)}; {DEFAULT_FLOW} unless the system says."
+        ),
+    )
+    """How data flows between layers; none: as the system says, else the default."""
     timings: str = field(default="fit", metadata=spelled(words=("fit", "exact")))
     """Measured accelerators: exact (their table alone) or fit."""

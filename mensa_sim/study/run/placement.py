@@ -9,6 +9,7 @@ from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
+from mensa_sim.flow import DEFAULT_FLOW, FlowName, flow_named
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
@@ -45,11 +46,14 @@ class Goal:
     """Families to judge layers by, instead of the paper's."""
     execution: Execution = "serial"
     """Whether a predicted latency runs layer after layer, or lets branches overlap on different accelerators."""
+    flow: FlowName = DEFAULT_FLOW
+    """How data flows between layers."""
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)
+        flow_named(self.flow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +120,13 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     """The goal on a baseline: one accelerator leaves no choice; pins and schedule files are of the main system."""
     names = [placed.name for placed in baseline.accelerators]
     if len(names) == 1:
-        return Goal(scheduler=SINGLE + names[0], objective=goal.objective, timings=goal.timings)
+        return Goal(scheduler=SINGLE + names[0], objective=goal.objective, flow=goal.flow, timings=goal.timings)
     return Goal(
         scheduler=goal.scheduler,
         objective=goal.objective,
         options=goal.options,
         families_file=goal.families_file,
+        flow=goal.flow,
         execution=goal.execution,
         timings=goal.timings,
     )

@@ -16,6 +16,7 @@ from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.run.flows import data_of, with_data_plan
 from mensa_sim.study.run.given import (
     check_seed,
     graph_given,
@@ -107,11 +108,13 @@ def evaluate(
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it.
     """
-    placement = place(graph, system, goal, memo)
+    placement = with_data_plan(place(graph, system, goal, memo))
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
     watcher = CauseRecorder(costs)
-    timeline, second = simulate_in_turn(graph, costs, found.assignment, on_chip, inferences=2, beside=watcher)
+    timeline, second = simulate_in_turn(
+        graph, costs, found.assignment, on_chip, inferences=2, beside=watcher, data=data_of(placement)
+    )
     measured, steady = (metrics(each, system, graph) for each in (timeline, second))
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
     causes = causes_of(found, problem, measured, watcher.causes, gated=gated)

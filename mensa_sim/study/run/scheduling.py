@@ -24,6 +24,7 @@ def goal_on(
     scheduler: str | OwnScheduler | None = None,
     objective: str | None = None,
     options: Mapping[str, float] | None = None,
+    flow: str | None = None,
 ) -> Goal:
     """The goal on a system; its own options hold for its own scheduler, those given on top of them."""
     own = system.scheduling or DEFAULT
@@ -33,12 +34,19 @@ def goal_on(
         scheduler=chosen,
         objective=own.objective if objective is None else objective,
         options={**kept, **(options or {})},
+        flow=own.flow if flow is None else flow,
     )
 
 
 def goal_asked(request: ScheduledRequest, system: System) -> Goal:
     """The goal that a request states on a system; an unknown objective is an error."""
-    goal = goal_on(system, scheduler=request.scheduler, objective=request.objective, options=request.options)
+    goal = goal_on(
+        system,
+        scheduler=request.scheduler,
+        objective=request.objective,
+        options=request.options,
+        flow=request.flow,
+    )
     goal = replace(goal, timings=timings_named(request.timings))
     if isinstance(request, PlaceRequest):
         goal = replace(goal, pins=request.pins)

@@ -16,10 +16,11 @@ from mensa_sim.simulate.metrics.scenario import ScenarioMetrics
 from mensa_sim.simulate.record.spans import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.files import read_scenario
-from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.request.fields import options_of
+from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
@@ -175,10 +176,8 @@ def scenario_on(
     """
     memo = PriceMemo() if memo is None else memo
     placements = place_streams(scenario, graphs, system, goal, memo)
-    shared = {
-        id(each): Scheduled(graph=each.costs.graph, costs=each.costs, assignment=each.schedule.assignment)
-        for each in placements.values()
-    }
+    distinct = {id(each): each for each in placements.values()}
+    shared = {number: scheduled(with_data_plan(each)) for number, each in distinct.items()}
     by_stream = {name: shared[id(each)] for name, each in placements.items()}
     done = simulate_scenario(scenario, {}, by_stream=by_stream, max_spans=max_spans)
     return ScenarioSystemResult(

@@ -1,0 +1,25 @@
+"""How data flows between layers: one dictionary of names, the poorer flow before the richer one."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from mensa_sim.lookup import lookup
+
+FLOWS: Mapping[str, str] = {
+    "layers": "a layer's output stays on chip for the next layer alone, all else goes through memory",
+}
+"""By the name that files and calls give, what it means; a flow may do all that those before it do."""
+
+DEFAULT_FLOW = "layers"
+
+if TYPE_CHECKING:
+    FlowName = str
+else:
+    FlowName = Literal[tuple(FLOWS)]
+"""A field of a file that names a flow: the gate and the JSON Schema know the names."""
+
+
+def flow_named(name: str) -> FlowName:
+    """The name itself; `UnknownNameError` lists the choices."""
+    lookup(FLOWS, name, "flow")
+    return name
