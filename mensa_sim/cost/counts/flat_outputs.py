@@ -1,65 +1,70 @@
-"""Distinct input positions of tiles of flattened outputs that end inside a row of the output.
+"""Distinct input positions of tiles of flattened outputs that end inside a row of the output, or of flattened taps.
 
 A tile is the end of its first row, whole rows, and the beginning of its last one, or a run inside one row. Every input
 row counts the columns that the widest of these reads; where only the two ends of a tile meet, what either reads.
+Outputs and taps are alike: a position is a sum of one of each.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from math import gcd
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowAxis:
-    """One axis of a window: input position = stride x output + dilation x tap - padding, inside the size."""
-
-    outputs: int
-    taps: int
-    stride: int
-    dilation: int
-    size: int
-    padding: int
-
-    def groups(self, tile_taps: int) -> Iterator[range]:
-        """The taps of each tile."""
-        return (range(start, min(start + tile_taps, self.taps)) for start in range(0, self.taps, tile_taps))
+from mensa_sim.cost.counts.axis import Ints, Seen, WindowAxis
 
 
-def sizes_of_flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int, tile_taps: tuple[int, int]) -> Ints:
-    """Distinct positions of each tile, the first tile first; `tile_taps` along the slow and the fast axis."""
-    total = slow.outputs * fast.outputs
-    begins = np.arange(0, total, extent)
-    lengths = np.minimum(extent, total - begins)
-    first_row, left = np.divmod(begins, fast.outputs)
-    last_row, right = np.divmod(begins + lengths - 1, fast.outputs)
+def sizes_of_flat_tiles(
+    slow: WindowAxis, fast: WindowAxis, extent: int, tile_taps: tuple[int, int]
+) -> tuple[Ints, Ints]:
+    """Distinct positions of tiles that stand for all, and of how many each; the first tile first.
+
+    `tile_taps` are those along the slow and the fast axis.
+    """
+    tiles = _tiles(slow, fast, extent)
+    lengths = np.minimum(extent, slow.outputs * fast.outputs - tiles.begins)
+    first_row, left = np.divmod(tiles.begins, fast.outputs)
+    last_row, right = np.divmod(tiles.begins + lengths - 1, fast.outputs)
     rows = last_row - first_row
-    columns, lines = list(fast.groups(tile_taps[1])), list(slow.groups(tile_taps[0]))
-    sizes = np.empty((len(columns), len(lines), len(begins)), dtype=np.int64)
-    read = [_columns(fast, taps) for taps in columns]
+    columns, lines = fast.groups(tile_taps[1]), slow.groups(tile_taps[0])
+    sizes = np.empty((len(columns), len(lines), len(tiles.begins)), dtype=np.int64)
+    read = [_columns(fast, begin, taps) for begin, taps, _ in columns]
     kinds = rows * (extent + 1) + lengths
     for kind in np.unique(kinds):
         alike = np.flatnonzero(kinds == kind)
         span, length = divmod(int(kind), extent + 1)
         widths = [each.widths(left[alike], right[alike], span, length) for each in read]
-        for line, taps in enumerate(lines):
-            heights = _heights(slow, taps, first_row[alike], span)
+        for line, (begin, taps, _) in enumerate(lines):
+            heights = _heights(slow, begin, taps, first_row[alike], span)
             for column, width in enumerate(widths):
                 sizes[column, line, alike] = (heights * width).sum(axis=0)
-    return sizes.ravel()
+    each = np.multiply.outer([repeats for _, _, repeats in columns], [repeats for _, _, repeats in lines])
+    return sizes.ravel(), np.multiply.outer(each, tiles.repeats).ravel()
+
+
+def _tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> Seen:
+    """Tiles that stand for all: in rows that read nothing beyond the input, where a tile begins in its row decides."""
+    total = slow.outputs * fast.outputs
+    tiles = -(-total // extent)
+    row = -(-slow.padding // slow.stride)
+    beyond = (slow.size - 1 + slow.padding - slow.dilation * (slow.taps - 1)) // slow.stride + 1
+    since, until = -(-row * fast.outputs // extent), min(beyond * fast.outputs // extent, tiles - 1)
+    period = fast.outputs // gcd(extent, fast.outputs)
+    indices, repeats = np.arange(tiles), np.ones(tiles, dtype=np.int64)
+    if until - since > period:
+        inside = np.arange(since, since + period)
+        indices = np.concatenate([np.arange(since), inside, np.arange(until, tiles)])
+        repeats = np.ones(len(indices), dtype=np.int64)
+        repeats[since : since + period] = (until - 1 - inside) // period + 1
+    return Seen(begins=indices * extent, repeats=repeats)
 
 
 class _Columns:
     """Distinct input columns that runs of outputs within a row read through some taps."""
 
-    def __init__(self, axis: WindowAxis, taps: range) -> None:
+    def __init__(self, axis: WindowAxis, begin: int, taps: int) -> None:
         self.axis = axis
-        output, tap = np.arange(axis.outputs)[:, None], np.array(taps)[None, :]
-        position = axis.stride * output + axis.dilation * tap - axis.padding
+        output, tap = np.arange(axis.outputs)[:, None], np.arange(taps)[None, :]
+        position = axis.stride * output + axis.dilation * tap + begin
         inside = (position >= 0) & (position < axis.size)
         pairs = np.unique((position * axis.outputs + output)[inside])
         position, self.output = np.divmod(pairs, axis.outputs)
@@ -96,13 +101,13 @@ class _Columns:
 
 
 @lru_cache(maxsize=1024)
-def _columns(axis: WindowAxis, taps: range) -> _Columns:
-    return _Columns(axis, taps)
+def _columns(axis: WindowAxis, begin: int, taps: int) -> _Columns:
+    return _Columns(axis, begin, taps)
 
 
-def _heights(axis: WindowAxis, taps: range, first_row: Ints, span: int) -> Ints:
+def _heights(axis: WindowAxis, begin: int, taps: int, first_row: Ints, span: int) -> Ints:
     """[kind, tile] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
-    reach = axis.dilation * np.arange(len(taps))
+    reach = axis.dilation * np.arange(taps)
     height = axis.stride * span + int(reach[-1]) + 1
     whole, first, last = (np.zeros(height, dtype=bool) for _ in range(3))
     whole[(axis.stride * np.arange(1, span)[:, None] + reach).ravel()] = True
@@ -111,7 +116,7 @@ def _heights(axis: WindowAxis, taps: range, first_row: Ints, span: int) -> Ints:
     kinds = np.stack([whole, first & ~last & ~whole, last & ~first & ~whole, first & last & ~whole])
     sums = np.zeros((len(kinds), height + 1), dtype=np.int64)
     np.cumsum(kinds, axis=1, out=sums[:, 1:])
-    top = axis.stride * first_row + axis.dilation * taps[0] - axis.padding
+    top = axis.stride * first_row + begin
     low, high = np.clip(-top, 0, height), np.clip(axis.size - top, 0, height)
     counted: Ints = sums[:, high] - sums[:, low]
     return counted
