@@ -9,6 +9,8 @@ from typing import Any, Literal
 from mensa_sim.io.faults import Fault
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
+from mensa_sim.workload.generation.model import Generate
+from mensa_sim.workload.generation.precision import Precision, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
 from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
 
@@ -62,6 +64,15 @@ class WorkloadFile:
     layers: tuple[LayerEntry, ...] = ()
     parameter_bits: int = 8
     activation_bits: int = 8
+    generate: Generate | None = None
+    """Prompt and answer lengths of a model that generates; its model says the sizes of its phases."""
+    weight_bits: int | None = None
+    """Of a model that generates, as the next four: bits of its weights; none: `parameter_bits`."""
+    weight_group: WeightGroup | None = None
+    kv_bits: int | None = None
+    """Of keys and values; none: `activation_bits`."""
+    embedding_bits: int | None = None
+    head_bits: int | None = None
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
@@ -70,6 +81,11 @@ class WorkloadFile:
                 raise ValueError(f"{bits} is {getattr(self, bits)}, must be from 1 to 64")
         if (self.model is None) == (not self.layers):
             raise ValueError("needs either model or layers, and not both")
+        if self.generate is not None:
+            self._check_generate()
+            return
+        widths = ("weight_bits", "weight_group", "kv_bits", "embedding_bits", "head_bits")
+        self._refuse(*widths, because="it is of workloads that generate; parameter_bits says it of others")
         if self.model is None:
             self._refuse("arguments", "inputs", because="a list of layers takes none")
             return
@@ -85,6 +101,24 @@ class WorkloadFile:
             raise ValueError("inputs is required: the shape of each tensor that the model reads")
         if len({entry.name is None for entry in self.inputs}) > 1:
             raise ValueError("inputs has some entries with a name and some without")
+
+    def _check_generate(self) -> None:
+        if self.model is None or parse_reference(self.model).source is Source.MODEL_FILE:
+            raise ValueError("generate needs a model of phases, such as mensa_sim.workload.models.decoder:Decoder")
+        self._refuse("inputs", because="a model that generates knows those of its phases")
+        _ = self.precision
+
+    @property
+    def precision(self) -> Precision:
+        """The widths of a workload that generates."""
+        return Precision(
+            weight_bits=self.parameter_bits if self.weight_bits is None else self.weight_bits,
+            activation_bits=self.activation_bits,
+            kv_bits=self.activation_bits if self.kv_bits is None else self.kv_bits,
+            embedding_bits=self.embedding_bits,
+            head_bits=self.head_bits,
+            weight_group=self.weight_group,
+        )
 
     def _refuse(self, *names: str, because: str) -> None:
         for name in names:

@@ -111,6 +111,8 @@ class Layer:
     """The part of `input_bytes` that enters the model from outside."""
     model_output_bytes: int = 0
     """The part of `output_bytes` that leaves the model."""
+    state_bytes: int = 0
+    """The part of `input_bytes` that the memory keeps from earlier inferences (keys and values): read whole."""
     steps: int = 1
     recurrent: bool = False
     group: str | None = None
@@ -134,7 +136,8 @@ class Layer:
     """Bits of a partial sum; none: those of the accelerator's accumulators."""
 
     def __post_init__(self) -> None:
-        for name in ("vector_ops", "input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes"):
+        sizes = ("input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes", "state_bytes")
+        for name in ("vector_ops", *sizes):
             if getattr(self, name) < 0:
                 raise ValueError(f"{self.name}: {name} is negative")
         if self.steps < 1:

@@ -9,6 +9,8 @@ from mensa_sim.io.files import validate
 from mensa_sim.io.shipped import find, is_file
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
+from mensa_sim.workload.generation.load import generation_of
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
@@ -23,6 +25,8 @@ def load_workload(
 ) -> LayerGraph:
     """The layer graph of a workload: a bare name of a shipped one, a workload file, or a model's own file.
 
+    Of a workload that generates it is the first decoding step, after the prompt.
+
     `allow_code` permits models that run code of their own; `strict` refuses a graph with unsupported operators;
     `cache` reads and keeps traced graphs. Raises `UsageError` for anything the user can mend.
     """
@@ -33,6 +37,13 @@ def load_workload(
     if strict:
         refuse_unsupported(graph, str(path))
     return graph
+
+
+def load_generation(name_or_path: str | Path, *, allow_code: bool = False) -> Generation | None:
+    """The model of a workload that generates; none for any other."""
+    path = find("workloads", str(name_or_path))
+    workload = _workload_at(path)
+    return None if workload.generate is None else generation_of(workload, path, allow_code=allow_code)
 
 
 def refuse_unsupported(graph: LayerGraph, label: str) -> None:
@@ -70,6 +81,8 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
             activation_bits=workload.activation_bits,
             path=str(path),
         )
+    if workload.generate is not None:
+        return generation_of(workload, path, allow_code=allow_code).step(workload.generate.prompt_tokens)
     reference = workload.reference
     require_permission(reference, path, allow_code=allow_code)
     inputs = [path]

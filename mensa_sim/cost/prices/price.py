@@ -251,7 +251,9 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
 
 
 def _room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
-    """Whether the tensors that a residency keeps fit the buffers at all."""
+    """Whether the tensors that a residency keeps fit the buffers at all; a state lies in memory."""
+    if residency.input and layer.state_bytes:
+        return False
     parameters, activations = accelerator.buffer("parameter"), accelerator.buffer("activation")
     resident_bytes = layer.input_bytes * residency.input + layer.output_bytes * residency.output
     if resident_bytes and (activations is None or resident_bytes > activations.capacity_bytes):

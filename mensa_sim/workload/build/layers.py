@@ -32,6 +32,7 @@ class LayerMaker:
         flow = self._flow
         sources = flow.sources(operation)
         entering = [(t, count) for t, count in sources if flow.producer(t) is None and not t.state]
+        kept = [(t, count) for t, count in sources if flow.producer(t) is None and t.state]
         written = flow.written(operation)
         fed_back = operation.feedback_elements + sum(tensor.stored for tensor in operation.feedback)
         state_bits = next((t.bits for t in operation.writes if t.bits is not None), self._activation_bits)
@@ -49,6 +50,7 @@ class LayerMaker:
             + bits_to_bytes(operation.state_elements * state_bits),
             model_input_bytes=self._bytes(entering),
             model_output_bytes=self._bytes((tensor, flow.leaving(tensor)) for tensor in written),
+            state_bytes=self._bytes(kept),
             steps=operation.steps,
             recurrent=operation.recurrent,
             group=operation.group,

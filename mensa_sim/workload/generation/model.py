@@ -1,0 +1,86 @@
+"""A model that generates, and what is asked of it: the graphs of its phases and the memory that it takes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+from mensa_sim.workload.generation.precision import Precision
+from mensa_sim.workload.graph import LayerGraph
+
+
+@runtime_checkable
+class GeneratingModel(Protocol):
+    """What a callable must give for a workload that generates: `mensa_sim.workload.models.decoder` has one."""
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the model."""
+        ...
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The contexts from which on some layer reads no more keys."""
+        ...
+
+    def kv_bytes(self, context: int, precision: Precision) -> int:
+        """Keys and values of one conversation after so many tokens."""
+        ...
+
+    def phase(self, name: str, precision: Precision, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
+        """The graph of some new tokens after those of the context."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generate:
+    """How much is generated: the `generate` of a workload file."""
+
+    prompt_tokens: int
+    new_tokens: int
+    conversations: int = 1
+    """Answered at once, each with keys and values of its own: the weights are read once for all."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+
+    @property
+    def steps(self) -> range:
+        """The context of each decoding step: the prompt gives the first token, each step one more."""
+        return range(self.prompt_tokens, self.prompt_tokens + self.new_tokens - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """A workload that generates: a model, its precision, and how much it answers."""
+
+    name: str
+    model: GeneratingModel
+    precision: Precision
+    generate: Generate
+
+    @cached_property
+    def prompt(self) -> LayerGraph:
+        """The phase that reads the prompt and gives the first token."""
+        return self._phase(f"{self.name}_prompt", self.generate.prompt_tokens, 0)
+
+    def step(self, context: int) -> LayerGraph:
+        """The decoding step after so many tokens."""
+        return self._phase(self.name, 1, context)
+
+    def _phase(self, name: str, tokens: int, context: int) -> LayerGraph:
+        batch = self.generate.conversations
+        return self.model.phase(name, self.precision, tokens=tokens, context=context, batch=batch)
+
+    @property
+    def kv_bytes(self) -> int:
+        """Keys and values of all conversations when the answers are complete."""
+        generate = self.generate
+        last = generate.prompt_tokens + generate.new_tokens - 1
+        return generate.conversations * self.model.kv_bytes(last, self.precision)
+
+    @property
+    def breakpoints(self) -> tuple[int, ...]:
+        """Contexts where the sizes of a step are bent: the step's own token fills a window."""
+        return tuple(window - 1 for window in self.model.windows)

@@ -1,0 +1,305 @@
+"""Transformer parts as operations of a layer graph: what the models that generate are written with.
+
+The sizes are those of one phase: so many new tokens after so many that lie in the cache. Whatever a runtime may fuse is
+fused as in traced models: activations, residual sums and rotary embeddings into the product that feeds them.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.generation.precision import Precision, WeightWidth
+from mensa_sim.workload.operators.attention import attention
+from mensa_sim.workload.operators.convolution import convolution
+from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.matrix import matrix_nest
+from mensa_sim.workload.operators.normalisation import normalisation
+from mensa_sim.workload.operators.softmax import softmax
+
+ROTARY_OPERATIONS = 3
+"""Of an element: its product with a cosine, its partner's with a sine, their sum (Su et al. 2021, arXiv 2104.09864)."""
+
+
+class PhaseWriter:
+    """Writes one phase of a model; tensors are [batch, tokens, width], those of heads [batch, heads, tokens, size]."""
+
+    def __init__(self, name: str, precision: Precision, *, batch: int, tokens: int, context: int) -> None:
+        if min(batch, tokens) < 1 or context < 0:
+            raise ValueError(f"{name}: {tokens} tokens of {batch} conversations after {context}")
+        self.builder = GraphBuilder(
+            name, parameter_bits=precision.weight_bits, activation_bits=precision.activation_bits
+        )
+        self.precision, self.batch, self.tokens, self.context = precision, batch, tokens, context
+        self.weights = precision.weights
+        self._path: list[str] = []
+        self._nodes = 0
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Names what is written inside after a part of the model."""
+        self._path.append(name)
+        yield
+        self._path.pop()
+
+    def site(self, name: str) -> Site:
+        """The place of the next operation."""
+        self._nodes += 1
+        full = ".".join((*self._path, name))
+        return Site(node=f"{full}#{self._nodes}", name=full, source=full)
+
+    def new(self, site: Site, *shape: int, part: str = "") -> Tensor:
+        """A tensor that an operation at a site writes."""
+        return Tensor(id=f"{site.node}{part}", shape=shape, stored=math.prod(shape))
+
+    def constant(self, site: Site, name: str, *shape: int, bits: int) -> Tensor:
+        """A parameter of that name; one that is named again is the same."""
+        return self.builder.constant(f"{site.node}/{name}", shape, name=name, bits=bits)
+
+    def input(self, name: str, *shape: int, index: bool = False) -> Tensor:
+        """What enters the model."""
+        return self.builder.input(name, shape, index=index)
+
+    def output(self, tensor: Tensor) -> None:
+        """What leaves the model."""
+        self.builder.output(tensor.id)
+
+    def embed(self, tokens: Tensor, vocabulary: int, width: int, *, table: str, bits: WeightWidth) -> Tensor:
+        """Rows of a table of tokens, and the scales of their groups."""
+        site = self.site("embed")
+        weight = self.constant(site, table, vocabulary, width, bits=bits.bits)
+        scales = self._scales(site, table, weight, bits)
+        made = self.new(site, self.batch, tokens.elements // self.batch, width)
+        self.builder.add(
+            Operation(
+                site=site,
+                operator="embedding",
+                reads=(weight, *scales, tokens),
+                writes=(made,),
+                gathered=made.elements + self._scale_elements(made.elements, bits),
+                vector_ops=made.elements if scales else 0,
+                foldable=False,
+            )
+        )
+        return made
+
+    def _scales(self, site: Site, name: str, weight: Tensor, bits: WeightWidth) -> tuple[Tensor, ...]:
+        count = bits.scales(weight.elements)
+        if not count or bits.group is None:
+            return ()
+        return (self.constant(site, f"{name}.scales", count, bits=bits.group.bits),)
+
+    def linear(
+        self,
+        data: Tensor,
+        columns: int,
+        name: str,
+        *,
+        bias: bool = False,
+        weight: str | None = None,
+        bits: WeightWidth | None = None,
+    ) -> Tensor:
+        """Rows of [..., C] times a weight [columns, C]; a shared weight is named.
+
+        Scales multiply the partial sum of each group for each row, or every weight once where that is less work.
+        """
+        bits = bits or self.weights
+        site = self.site(name)
+        depth = data.shape[-1]
+        rows = data.elements // depth
+        called = weight or f"{site.name}.weight"
+        held = self.constant(site, called, columns, depth, bits=bits.bits)
+        scales = self._scales(site, called, held, bits)
+        added = (self._vector(site, "bias", columns),) if bias else ()
+        made = self.new(site, *data.shape[:-1], columns)
+        self.builder.add(
+            Operation(
+                site=site,
+                operator="linear",
+                reads=(data, held, *scales, *added),
+                writes=(made,),
+                nest=matrix_nest(rows=rows, columns=columns, depth=depth),
+                vector_ops=min(rows * bits.scales(held.elements), held.elements) if scales else 0,
+                has_bias=bias,
+            )
+        )
+        return made
+
+    def experts(self, rows: Tensor, columns: int, name: str, *, experts: int) -> Tensor:
+        """Rows [R, C], each times the weights of the expert that a router chose for it.
+
+        Rows are spread evenly, as routers are trained to do (Shazeer et al. 2017): of R rows on E experts, R mod E
+        get one row more than the others, and with fewer rows than experts only R of them are read.
+        """
+        fewer, busier = divmod(rows.shape[0], experts)
+        shares = [(count, each) for count, each in ((busier, fewer + 1), (experts - busier, fewer)) if count and each]
+        parts = tuple(self._some_experts(rows, columns, name, experts, count, each) for count, each in shares)
+        return parts[0] if len(parts) == 1 else self.view(parts, rows.shape[0], columns)
+
+    def _some_experts(self, rows: Tensor, columns: int, name: str, experts: int, count: int, each: int) -> Tensor:
+        site = self.site(name)
+        depth = rows.shape[-1]
+        data = rows if count * each == rows.shape[0] else self.view(rows, count * each, depth)
+        called = f"{site.name}.weight"
+        held = self.constant(site, called, experts, columns, depth, bits=self.weights.bits)
+        scales = self._scales(site, called, held, self.weights)
+        made = self.new(site, count * each, columns)
+        weights = count * columns * depth
+        self.builder.add(
+            Operation(
+                site=site,
+                operator="linear",
+                reads=(data, held, *scales),
+                writes=(made,),
+                nest=matrix_nest(rows=each, columns=columns, depth=depth, groups=count),
+                vector_ops=min(each * self.weights.scales(weights), weights) if scales else 0,
+                gathered=weights + self._scale_elements(weights, self.weights) if count < experts else None,
+            )
+        )
+        return made
+
+    @staticmethod
+    def _scale_elements(weights: int, bits: WeightWidth) -> int:
+        """What the scales of so many weights take, in elements as wide as a weight."""
+        return 0 if bits.group is None else -(-bits.scales(weights) * bits.group.bits // bits.bits)
+
+    def _vector(self, site: Site, name: str, size: int) -> Tensor:
+        return self.constant(site, f"{site.name}.{name}", size, bits=self.precision.activation_bits)
+
+    def norm(self, data: Tensor, name: str, *, centred: bool = False) -> Tensor:
+        """Rows scaled to unit size (RMS norm), or centred and scaled with a bias (layer norm)."""
+        site = self.site(name)
+        made = self.new(site, *data.shape)
+        normalisation(
+            self.builder,
+            site,
+            operator="layer_norm" if centred else "rms_norm",
+            data=data,
+            weight=self._vector(site, "weight", data.shape[-1]),
+            bias=self._vector(site, "bias", data.shape[-1]) if centred else None,
+            output=made,
+            statistics=data.elements // data.shape[-1],
+            centred=centred,
+        )
+        return made
+
+    def apply(self, name: str, *operands: Tensor, operations: int = 1) -> Tensor:
+        """An elementwise operator of so many operations an element; what has one product before it fuses into that."""
+        site = self.site(name)
+        made = self.new(site, *operands[0].shape)
+        elementwise(
+            self.builder, site, operator=name, operands=operands, output=made, operations_per_element=operations
+        )
+        return made
+
+    def softmax(self, data: Tensor) -> Tensor:
+        """Softmax along the last axis."""
+        site = self.site("softmax")
+        made = self.new(site, *data.shape)
+        softmax(self.builder, site, data=data, output=made, axis=-1)
+        return made
+
+    def convolution(self, data: Tensor, channels: int, taps: int, name: str, *, stride: int) -> Tensor:
+        """[batch, channels, frames] through a biased convolution that pads as much as its taps overhang."""
+        site = self.site(name)
+        bits = self.precision.activation_bits
+        made = self.new(site, data.shape[0], channels, -(-data.shape[2] // stride))
+        convolution(
+            self.builder,
+            site,
+            data=data,
+            weight=self.constant(site, f"{site.name}.weight", channels, data.shape[1], taps, bits=bits),
+            bias=self._vector(site, "bias", channels),
+            output=made,
+            stride=(stride,),
+            dilation=(1,),
+        )
+        return made
+
+    def positions(self, data: Tensor, table: str, longest: int) -> Tensor:
+        """Learned positions added to [batch, tokens, width]."""
+        site = self.site("positions")
+        width = data.shape[-1]
+        places = self.constant(site, table, longest, width, bits=self.precision.activation_bits)
+        made = self.new(site, *data.shape)
+        self.builder.add(
+            Operation(
+                site=site,
+                operator="add",
+                reads=(data, places),
+                writes=(made,),
+                vector_ops=made.elements,
+                gathered=data.shape[1] * width,
+            )
+        )
+        return made
+
+    def view(self, data: Tensor | tuple[Tensor, ...], *shape: int) -> Tensor:
+        """The same elements in another shape: of one tensor or of several, fewer of them or some several times."""
+        site = self.site("view")
+        reads = data if isinstance(data, tuple) else (data,)
+        made = self.new(site, *shape)
+        stored = min(made.stored, sum(tensor.stored for tensor in reads))
+        made = replace(made, stored=stored)
+        self.builder.add(Operation(site=site, operator="view", role=Role.VIEW, reads=reads, writes=(made,)))
+        return made
+
+    def summed(self, rows: Tensor, scores: Tensor, *shape: int) -> Tensor:
+        """Rows weighted by scores and summed to fewer: a product and a sum for each element of a row."""
+        site = self.site("weighted_sum")
+        made = self.new(site, *shape)
+        self.builder.add(
+            Operation(
+                site=site,
+                operator="weighted_sum",
+                reads=(rows, scores),
+                writes=(made,),
+                vector_ops=2 * rows.elements - made.elements,
+            )
+        )
+        return made
+
+    def heads(self, data: Tensor, size: int) -> Tensor:
+        """[batch, tokens, heads x size] as [batch, heads, tokens, size]."""
+        batch, tokens, width = data.shape
+        return self.view(data, batch, width // size, tokens, size)
+
+    def cached(self, new: Tensor, name: str, *, window: int | None = None) -> Tensor:
+        """All keys (or values) that a phase reads: those of the cache, and the new ones, which are appended in place.
+
+        Of the cache a sliding window reads what the first new token sees. Before the first token there is no cache.
+        """
+        batch, heads, tokens, size = new.shape
+        before = self.context if window is None else min(self.context, window - 1)
+        if not before:
+            return self.stored(new, name)
+        reads = (self.kept(name, heads, before, size), new)
+        return self._appended(name, reads, (batch, heads, before + tokens, size))
+
+    def stored(self, new: Tensor, name: str) -> Tensor:
+        """Keys (or values) that a phase makes for later ones."""
+        return self._appended(name, (new,), new.shape)
+
+    def _appended(self, name: str, parts: tuple[Tensor, ...], shape: tuple[int, ...]) -> Tensor:
+        site = self.site(name)
+        whole = replace(self.new(site, *shape), bits=self.precision.kv_bits)
+        self.builder.add(Operation(site=site, operator="append", role=Role.VIEW, reads=parts, writes=(whole,)))
+        self.builder.output(whole.id)
+        return whole
+
+    def kept(self, name: str, heads: int, rows: int, size: int) -> Tensor:
+        """Keys (or values) of earlier phases, as they lie in the cache."""
+        site = self.site(name)
+        return self.builder.state(f"{site.node}/cache", (self.batch, heads, rows, size), bits=self.precision.kv_bits)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
+        """Scaled dot-product attention of [batch, heads, tokens, size] over keys of as many or fewer heads."""
+        site = self.site("attention")
+        batch, heads, tokens, _ = query.shape
+        made = self.new(site, batch, heads, tokens, value.shape[-1])
+        attention(
+            self.builder, site, query=query, key=key, value=value, mask=None, causal=causal and tokens > 1, output=made
+        )
+        return self.view(made, batch, tokens, heads * value.shape[-1])
