@@ -1,4 +1,4 @@
-"""The workload file: a model to trace or a list of layers, and the precision of both."""
+"""The workload file: a model to trace or a list of layers, and the widths of both."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from mensa_sim.io.faults import Fault
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
 from mensa_sim.workload.generation.model import Generate
-from mensa_sim.workload.generation.precision import Precision, WeightGroup
+from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
 from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
 
@@ -106,12 +106,12 @@ class WorkloadFile:
         if self.model is None or parse_reference(self.model).source is Source.MODEL_FILE:
             raise ValueError("generate needs a model of phases, such as mensa_sim.workload.models.decoder:Decoder")
         self._refuse("inputs", because="a model that generates knows those of its phases")
-        _ = self.precision
+        _ = self.widths
 
     @property
-    def precision(self) -> Precision:
+    def widths(self) -> ModelWidths:
         """The widths of a workload that generates."""
-        return Precision(
+        return ModelWidths(
             weight_bits=self.parameter_bits if self.weight_bits is None else self.weight_bits,
             activation_bits=self.activation_bits,
             kv_bits=self.activation_bits if self.kv_bits is None else self.kv_bits,

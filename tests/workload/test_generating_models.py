@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mensa_sim.errors import UsageError
-from mensa_sim.workload.generation.precision import Precision, WeightGroup
+from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.load import load_generation, load_workload
@@ -112,7 +112,7 @@ def flop_macs(module: nn.Module, *inputs: Tensor) -> int:
 @pytest.mark.parametrize(("tokens", "context"), [(24, 0), (1, 40)], ids=["prompt", "step"])
 def test_the_macs_of_a_phase_are_those_that_torch_counts(pair: tuple[Step, Decoder], tokens: int, context: int) -> None:
     step, decoder = pair
-    graph = decoder.phase("small", Precision(), tokens=tokens, context=context)
+    graph = decoder.phase("small", ModelWidths(), tokens=tokens, context=context)
     assert graph.macs == flop_macs(step, torch.zeros(1, tokens, dtype=torch.int64), *kept(decoder, context))
 
 
@@ -120,7 +120,7 @@ def test_the_parameters_are_those_of_the_model(pair: tuple[Step, Decoder]) -> No
     step, decoder = pair
     count = sum(parameter.numel() for parameter in step.parameters())
     assert decoder.parameters == count
-    plain = Precision(weight_bits=8, activation_bits=8)
+    plain = ModelWidths(weight_bits=8, activation_bits=8)
     assert decoder.phase("small", plain, tokens=1, context=5).parameter_bytes == count
 
 
@@ -136,7 +136,7 @@ def test_a_traced_model_has_the_same_layers(tokens: int, context: int) -> None:
     decoder = Decoder(**SHAPE, qk_norm=True)
     inputs = [torch.zeros(1, tokens, dtype=torch.int64), *kept(decoder, context)]
     traced = trace(Step(transformers.Qwen3ForCausalLM(config).eval()), inputs, name="traced")
-    own = decoder.phase("own", Precision(weight_bits=8, activation_bits=8), tokens=tokens, context=context)
+    own = decoder.phase("own", ModelWidths(weight_bits=8, activation_bits=8), tokens=tokens, context=context)
     assert work(own) == work(traced)
 
 
@@ -169,18 +169,18 @@ def test_whispers_prompt_hears_the_whole_window_of_audio_once() -> None:
             whisper(**inputs)
     speech = SpeechDecoder(layers=2, hidden=64, intermediate=96, heads=4, vocab=500, mels=20)
     assert speech.parameters == sum(parameter.numel() for parameter in whisper.parameters())
-    prompt = speech.phase("prompt", Precision(), tokens=4, context=0)
+    prompt = speech.phase("prompt", ModelWidths(), tokens=4, context=0)
     all_logits = 3 * 64 * 500  # transformers makes those of every token of the prompt
     assert prompt.macs + all_logits == counter.get_total_flops() // 2
-    step = speech.phase("step", Precision(kv_bits=16), tokens=1, context=10)
-    assert sum(layer.state_bytes for layer in step.layers) == speech.kv_bytes(10, Precision(kv_bits=16))
+    step = speech.phase("step", ModelWidths(kv_bits=16), tokens=1, context=10)
+    assert sum(layer.state_bytes for layer in step.layers) == speech.kv_bytes(10, ModelWidths(kv_bits=16))
     assert not any(layer.operator == "conv1d" for layer in step.layers)
 
 
 @pytest.mark.parametrize("context", [3, 40])
 def test_a_step_reads_the_cache_whole_and_writes_one_row(context: int) -> None:
     decoder = Decoder(**SHAPE, attention_window=16, window_every=2)
-    graph = decoder.phase("step", Precision(kv_bits=4), tokens=1, context=context)
+    graph = decoder.phase("step", ModelWidths(kv_bits=4), tokens=1, context=context)
     row = 2 * decoder.head_dim * 4 // 8
     windowed, whole = min(context, 15), context
     assert [layer.state_bytes for layer in graph.layers if layer.state_bytes] == [
@@ -195,7 +195,7 @@ def test_a_step_reads_the_cache_whole_and_writes_one_row(context: int) -> None:
 
 
 def test_conversations_share_the_weights_and_have_caches_of_their_own() -> None:
-    one, three = (Decoder(**SHAPE).phase("step", Precision(), tokens=1, context=9, batch=n) for n in (1, 3))
+    one, three = (Decoder(**SHAPE).phase("step", ModelWidths(), tokens=1, context=9, batch=n) for n in (1, 3))
     assert one.parameter_bytes == three.parameter_bytes
     assert three.macs == 3 * one.macs
     assert sum(layer.state_bytes for layer in three.layers) == 3 * sum(layer.state_bytes for layer in one.layers)
@@ -204,7 +204,7 @@ def test_conversations_share_the_weights_and_have_caches_of_their_own() -> None:
 def test_scales_of_groups_are_parameters_and_their_products_work() -> None:
     decoder = Decoder(**SHAPE)
     plain, grouped = (
-        decoder.phase("step", Precision(weight_bits=4, weight_group=group), tokens=1, context=9)
+        decoder.phase("step", ModelWidths(weight_bits=4, weight_group=group), tokens=1, context=9)
         for group in (None, WeightGroup(group=32, scale_bits=16, zero_bits=4))
     )
     norms = 5 * decoder.hidden
@@ -217,7 +217,7 @@ def test_scales_of_groups_are_parameters_and_their_products_work() -> None:
 
 def test_experts_that_no_token_is_sent_to_are_not_read() -> None:
     decoder = Decoder(**SHAPE, experts=8, experts_per_token=2)
-    graph = decoder.phase("step", Precision(weight_bits=8), tokens=1, context=9)
+    graph = decoder.phase("step", ModelWidths(weight_bits=8), tokens=1, context=9)
     expert = decoder.hidden * decoder.intermediate
     gathered = [layer.gathered_bytes for layer in graph.layers if layer.name.endswith((".gate", ".up", ".down"))]
     assert gathered == [2 * expert] * 6

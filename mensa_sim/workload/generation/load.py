@@ -20,7 +20,7 @@ def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = Fals
         raise FileError(
             str(path), [f"model: {what}, which has no phases: a workload with `generate` needs a model that has"]
         )
-    generation = Generation(name=workload.name, model=model, precision=workload.precision, generate=workload.generate)
+    generation = Generation(name=workload.name, model=model, widths=workload.widths, generate=workload.generate)
     try:
         generation.step(workload.generate.prompt_tokens + workload.generate.new_tokens - 1)
     except ValueError as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from mensa_sim.workload.generation.precision import Precision
+from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.graph import LayerGraph
 
 
@@ -22,11 +22,11 @@ class GeneratingModel(Protocol):
         """The contexts from which on some layer reads no more keys."""
         ...
 
-    def kv_bytes(self, context: int, precision: Precision) -> int:
+    def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens."""
         ...
 
-    def phase(self, name: str, precision: Precision, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
+    def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
         """The graph of some new tokens after those of the context."""
         ...
 
@@ -53,11 +53,11 @@ class Generate:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """A workload that generates: a model, its precision, and how much it answers."""
+    """A workload that generates: a model, its widths, and how much it answers."""
 
     name: str
     model: GeneratingModel
-    precision: Precision
+    widths: ModelWidths
     generate: Generate
 
     @cached_property
@@ -71,14 +71,14 @@ class Generation:
 
     def _phase(self, name: str, tokens: int, context: int) -> LayerGraph:
         batch = self.generate.conversations
-        return self.model.phase(name, self.precision, tokens=tokens, context=context, batch=batch)
+        return self.model.phase(name, self.widths, tokens=tokens, context=context, batch=batch)
 
     @property
     def kv_bytes(self) -> int:
         """Keys and values of all conversations when the answers are complete."""
         generate = self.generate
         last = generate.prompt_tokens + generate.new_tokens - 1
-        return generate.conversations * self.model.kv_bytes(last, self.precision)
+        return generate.conversations * self.model.kv_bytes(last, self.widths)
 
     @property
     def breakpoints(self) -> tuple[int, ...]:

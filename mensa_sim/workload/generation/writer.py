@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
-from mensa_sim.workload.generation.precision import Precision, WeightWidth
+from mensa_sim.workload.generation.widths import ModelWidths, WeightWidth
 from mensa_sim.workload.operators.attention import attention
 from mensa_sim.workload.operators.convolution import convolution
 from mensa_sim.workload.operators.elementwise import elementwise
@@ -26,14 +26,12 @@ ROTARY_OPERATIONS = 3
 class PhaseWriter:
     """Writes one phase of a model; tensors are [batch, tokens, width], those of heads [batch, heads, tokens, size]."""
 
-    def __init__(self, name: str, precision: Precision, *, batch: int, tokens: int, context: int) -> None:
+    def __init__(self, name: str, widths: ModelWidths, *, batch: int, tokens: int, context: int) -> None:
         if min(batch, tokens) < 1 or context < 0:
             raise ValueError(f"{name}: {tokens} tokens of {batch} conversations after {context}")
-        self.builder = GraphBuilder(
-            name, parameter_bits=precision.weight_bits, activation_bits=precision.activation_bits
-        )
-        self.precision, self.batch, self.tokens, self.context = precision, batch, tokens, context
-        self.weights = precision.weights
+        self.builder = GraphBuilder(name, parameter_bits=widths.weight_bits, activation_bits=widths.activation_bits)
+        self.widths, self.batch, self.tokens, self.context = widths, batch, tokens, context
+        self.weights = widths.weights
         self._path: list[str] = []
         self._nodes = 0
 
@@ -166,7 +164,7 @@ class PhaseWriter:
         return 0 if bits.group is None else -(-bits.scales(weights) * bits.group.bits // bits.bits)
 
     def _vector(self, site: Site, name: str, size: int) -> Tensor:
-        return self.constant(site, f"{site.name}.{name}", size, bits=self.precision.activation_bits)
+        return self.constant(site, f"{site.name}.{name}", size, bits=self.widths.activation_bits)
 
     def norm(self, data: Tensor, name: str, *, centred: bool = False) -> Tensor:
         """Rows scaled to unit size (RMS norm), or centred and scaled with a bias (layer norm)."""
@@ -204,7 +202,7 @@ class PhaseWriter:
     def convolution(self, data: Tensor, channels: int, taps: int, name: str, *, stride: int) -> Tensor:
         """[batch, channels, frames] through a biased convolution that pads as much as its taps overhang."""
         site = self.site(name)
-        bits = self.precision.activation_bits
+        bits = self.widths.activation_bits
         made = self.new(site, data.shape[0], channels, -(-data.shape[2] // stride))
         convolution(
             self.builder,
@@ -222,7 +220,7 @@ class PhaseWriter:
         """Learned positions added to [batch, tokens, width]."""
         site = self.site("positions")
         width = data.shape[-1]
-        places = self.constant(site, table, longest, width, bits=self.precision.activation_bits)
+        places = self.constant(site, table, longest, width, bits=self.widths.activation_bits)
         made = self.new(site, *data.shape)
         self.builder.add(
             Operation(
@@ -284,7 +282,7 @@ class PhaseWriter:
 
     def _appended(self, name: str, parts: tuple[Tensor, ...], shape: tuple[int, ...]) -> Tensor:
         site = self.site(name)
-        whole = replace(self.new(site, *shape), bits=self.precision.kv_bits)
+        whole = replace(self.new(site, *shape), bits=self.widths.kv_bits)
         self.builder.add(Operation(site=site, operator="append", role=Role.VIEW, reads=parts, writes=(whole,)))
         self.builder.output(whole.id)
         return whole
@@ -292,7 +290,7 @@ class PhaseWriter:
     def kept(self, name: str, heads: int, rows: int, size: int) -> Tensor:
         """Keys (or values) of earlier phases, as they lie in the cache."""
         site = self.site(name)
-        return self.builder.state(f"{site.node}/cache", (self.batch, heads, rows, size), bits=self.precision.kv_bits)
+        return self.builder.state(f"{site.node}/cache", (self.batch, heads, rows, size), bits=self.widths.kv_bits)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
         """Scaled dot-product attention of [batch, heads, tokens, size] over keys of as many or fewer heads."""

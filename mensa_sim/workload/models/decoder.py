@@ -8,7 +8,7 @@ same configuration, layer by layer.
 from dataclasses import dataclass
 
 from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.generation.precision import Precision
+from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.generation.writer import ROTARY_OPERATIONS, PhaseWriter
 from mensa_sim.workload.graph import LayerGraph
 
@@ -93,18 +93,18 @@ class Decoder:
         tables = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
         return self.layers * (attention + forward + self.norms_per_layer * self.hidden) + self.hidden + tables
 
-    def kv_bytes(self, context: int, precision: Precision) -> int:
+    def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens; a windowed layer keeps its window."""
         rows = sum(min(context, self.window(layer) or context) for layer in range(self.layers))
-        return -(-2 * rows * self.kv_heads * self.head_dim * precision.kv_bits // 8)
+        return -(-2 * rows * self.kv_heads * self.head_dim * widths.kv_bits // 8)
 
-    def phase(self, name: str, precision: Precision, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
+    def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
         """The graph of `tokens` new tokens after `context` that lie in the cache, and the logits of the last one.
 
         A prompt is `tokens` after none, a decoding step one token after the context, a check of guessed tokens more.
         """
-        table, head = precision.tables(tied=self.tied_embeddings)
-        writer = PhaseWriter(name, precision, batch=batch, tokens=tokens, context=context)
+        table, head = widths.tables(tied=self.tied_embeddings)
+        writer = PhaseWriter(name, widths, batch=batch, tokens=tokens, context=context)
         x = writer.embed(
             writer.input("tokens", batch, tokens, index=True), self.vocab, self.hidden, table=EMBEDDING, bits=table
         )

@@ -7,7 +7,7 @@ values that its output gives to every layer of the decoder, and the decoder over
 from dataclasses import dataclass
 
 from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.generation.precision import Precision
+from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.generation.writer import PhaseWriter
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.models.decoder import EMBEDDING
@@ -65,16 +65,16 @@ class SpeechDecoder:
         decoder = self.layers * (2 * attention + forward + 3 * norm) + norm + (self.vocab + self.longest) * width
         return encoder + decoder
 
-    def kv_bytes(self, context: int, precision: Precision) -> int:
+    def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens, those of the encoder's output included."""
-        return -(-2 * self.layers * (context + self.rows) * self.hidden * precision.kv_bits // 8)
+        return -(-2 * self.layers * (context + self.rows) * self.hidden * widths.kv_bits // 8)
 
-    def phase(self, name: str, precision: Precision, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
+    def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
         """The graph of `tokens` new tokens after `context`, and the logits of the last one; the first phase hears."""
         if context + tokens > self.longest:
             raise ValueError(f"{context + tokens} tokens are more than the {self.longest} that have positions")
-        table, _ = precision.tables(tied=True)
-        writer = PhaseWriter(name, precision, batch=batch, tokens=tokens, context=context)
+        table, _ = widths.tables(tied=True)
+        writer = PhaseWriter(name, widths, batch=batch, tokens=tokens, context=context)
         heard = None if context else self._encoder(writer)
         x = writer.embed(
             writer.input("tokens", batch, tokens, index=True), self.vocab, self.hidden, table=EMBEDDING, bits=table

@@ -39,7 +39,7 @@ class WeightWidth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Precision:
+class ModelWidths:
     """Bits of the elements of a generating model; norms, biases and activations have `activation_bits`."""
 
     weight_bits: int = 8
@@ -66,7 +66,7 @@ class Precision:
     def tables(self, *, tied: bool) -> tuple[WeightWidth, WeightWidth]:
         """Of the table of tokens and of the product that makes logits, which is the same table where they are tied.
 
-        >>> [each.bits for each in Precision(weight_bits=4, embedding_bits=8).tables(tied=False)]
+        >>> [each.bits for each in ModelWidths(weight_bits=4, embedding_bits=8).tables(tied=False)]
         [8, 4]
         """
         wide = (self.embedding_bits, self.head_bits)
