@@ -31,8 +31,9 @@ def graph_from_data(data: Mapping[str, Any]) -> LayerGraph:
 
 def _layer_to_data(layer: Layer) -> dict[str, Any]:
     data = _without_defaults(layer)
-    if layer.nest is not None:
-        data["nest"] = _without_defaults(layer.nest)
+    for loops in ("nest", "window"):
+        if loops in data:
+            data[loops] = _without_defaults(data[loops])
     if layer.parameters:
         data["parameters"] = [[parameter.name, parameter.size_bytes] for parameter in layer.parameters]
     if layer.fused:
@@ -42,8 +43,9 @@ def _layer_to_data(layer: Layer) -> dict[str, Any]:
 
 def _layer_from_data(data: Mapping[str, Any]) -> Layer:
     values = dict(data)
-    if "nest" in values:
-        values["nest"] = LoopNest(**values["nest"])
+    for loops in ("nest", "window"):
+        if loops in values:
+            values[loops] = LoopNest(**values[loops])
     if "parameters" in values:
         values["parameters"] = tuple(Parameter(name=n, size_bytes=size) for n, size in values["parameters"])
     if "fused" in values:

@@ -100,6 +100,8 @@ class Layer:
     name: str
     operator: str
     nest: LoopNest | None = None
+    window: LoopNest | None = None
+    """Of a layer without products that moves a window over rows and columns (pooling): its geometry, channels as G."""
     vector_ops: int = 0
     """Elementwise operations over all steps (an add, a compare or one evaluation of an activation is one)."""
     parameters: tuple[Parameter, ...] = ()
@@ -142,6 +144,8 @@ class Layer:
                 raise ValueError(f"{self.name}: {name} is negative")
         if self.steps < 1:
             raise ValueError(f"{self.name}: {self.steps} steps, must be at least 1")
+        if self.nest is not None and self.window is not None:
+            raise ValueError(f"{self.name}: a window is for a layer without a nest")
         if self.recurrent and self.group is None:
             raise ValueError(f"{self.name}: a recurrent layer needs a group")
         if self.gathered_bytes is not None and self.gathered_bytes < 0:

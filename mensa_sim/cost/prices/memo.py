@@ -25,7 +25,7 @@ Priced = Mapping[Residency, LayerCost] | str
 """A layer's cost in each residency, or why the accelerator cannot run it."""
 
 NO_PRICE = frozenset(
-    {"name", "parameters", "group", "gate", "fused", "source", "model_input_bytes", "model_output_bytes"}
+    {"name", "parameters", "group", "gate", "fused", "source", "window", "model_input_bytes", "model_output_bytes"}
 )
 """Fields of a layer that its price does not depend on: names, ties to other layers, and what the simulator alone asks.
 

@@ -91,6 +91,7 @@ class Operation:
     reads: tuple[Tensor, ...] = ()
     writes: tuple[Tensor, ...] = ()
     nest: LoopNest | None = None
+    window: LoopNest | None = None
     vector_ops: int = 0
     gathered: int | None = None
     """Elements that an embedding reads of its table."""

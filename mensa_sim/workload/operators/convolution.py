@@ -30,28 +30,38 @@ def convolution(
 ) -> None:
     """One convolution layer; shapes are [N, C, *space] (N may be missing) and weight [K, C/groups, *taps]."""
     rank = len(weight.shape) - 2
+    nest = LoopNest(
+        B=batch(data, rank) * _space(output.shape[-rank:])[0],
+        G=groups,
+        K=weight.shape[0] // groups,
+        C=weight.shape[1] * _space(weight.shape[2:])[0],
+        **window_sizes(data, output, weight.shape[2:], stride, dilation),
+    )
+    _add(builder, site, f"conv{rank}d", data, weight, bias, output, nest, vector_ops=0)
+
+
+def window_sizes(
+    data: Tensor, output: Tensor, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> dict[str, int]:
+    """The fields of a loop nest that say how a window moves; shapes are [..., *space], one entry of `taps` per axis."""
+    rank = len(taps)
     _, out_y, out_x = _space(output.shape[-rank:])
-    taps_z, taps_y, taps_x = _space(weight.shape[2:])
+    _, taps_y, taps_x = _space(taps)
     _, in_y, in_x = _space(data.shape[-rank:])
     _, stride_y, stride_x = _space(_per_axis(stride, rank))
     _, dilation_y, dilation_x = _space(_per_axis(dilation, rank))
-    nest = LoopNest(
-        B=_batch(data, rank) * _space(output.shape[-rank:])[0],
-        G=groups,
-        K=weight.shape[0] // groups,
-        C=weight.shape[1] * taps_z,
-        OY=out_y,
-        OX=out_x,
-        FY=taps_y,
-        FX=taps_x,
-        stride_y=stride_y,
-        stride_x=stride_x,
-        dilation_y=dilation_y,
-        dilation_x=dilation_x,
-        input_height=in_y,
-        input_width=in_x,
-    )
-    _add(builder, site, f"conv{rank}d", data, weight, bias, output, nest, vector_ops=0)
+    return {
+        "OY": out_y,
+        "OX": out_x,
+        "FY": taps_y,
+        "FX": taps_x,
+        "stride_y": stride_y,
+        "stride_x": stride_x,
+        "dilation_y": dilation_y,
+        "dilation_x": dilation_x,
+        "input_height": in_y,
+        "input_width": in_x,
+    }
 
 
 def transposed_convolution(
@@ -77,9 +87,9 @@ def transposed_convolution(
         factor, depth_taps, (taps_y, taps_x), vector_ops = math.prod(strides), phase[0], phase[1:], 0
     else:
         factor, depth_taps, (taps_y, taps_x) = math.prod(taps), 1, (1, 1)
-        vector_ops = _batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * factor
+        vector_ops = batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * factor
     nest = LoopNest(
-        B=_batch(data, rank) * in_z,
+        B=batch(data, rank) * in_z,
         G=groups,
         K=weight.shape[1] * factor,
         C=channels * depth_taps,
@@ -120,7 +130,8 @@ def _add(
     )
 
 
-def _batch(data: Tensor, rank: int) -> int:
+def batch(data: Tensor, rank: int) -> int:
+    """Images of a tensor of shape [N, C, *space]; N may be missing."""
     return data.shape[0] if len(data.shape) == rank + 2 else 1
 
 

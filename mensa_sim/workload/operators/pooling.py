@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.convolution import batch, window_sizes
 
 
 def pool(
@@ -15,12 +17,28 @@ def pool(
     operator: str,
     data: Tensor,
     outputs: tuple[Tensor, ...],
-    window: int,
+    taps: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int] = (1,),
     mean: bool,
 ) -> None:
-    """Every output made of `window` inputs (those in the padding count as the others do)."""
-    operations = outputs[0].elements * (window if mean else window - 1)
-    builder.add(Operation(site=site, operator=operator, reads=(data,), writes=outputs, vector_ops=operations))
+    """Every output made of a window of inputs (those in the padding count too); shapes are [..., *space]."""
+    inputs = math.prod(taps)
+    operations = outputs[0].elements * (inputs if mean else inputs - 1)
+    window = _window(data, outputs[0], taps, stride, dilation)
+    builder.add(
+        Operation(site=site, operator=operator, reads=(data,), writes=outputs, window=window, vector_ops=operations)
+    )
+
+
+def _window(
+    data: Tensor, output: Tensor, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> LoopNest | None:
+    """The window as the loops that it moves over; of volumes none is kept."""
+    rank = len(taps)
+    if rank > 2:
+        return None
+    return LoopNest(B=batch(data, rank), G=data.shape[-rank - 1], **window_sizes(data, output, taps, stride, dilation))
 
 
 def adaptive_pool(
@@ -38,7 +56,12 @@ def adaptive_pool(
     read = math.prod(_adaptive_reads(data.shape[axis - rank], output.shape[axis - rank]) for axis in range(rank))
     planes = output.elements // math.prod(output.shape[-rank:])
     operations = planes * read - (0 if mean else output.elements)
-    builder.add(Operation(site=site, operator=operator, reads=(data,), writes=outputs, vector_ops=operations))
+    sizes = list(zip(data.shape[-rank:], output.shape[-rank:], strict=True))
+    even = [size // outputs for size, outputs in sizes if size % outputs == 0]
+    window = _window(data, output, even, even, (1,)) if len(even) == rank else None
+    builder.add(
+        Operation(site=site, operator=operator, reads=(data,), writes=outputs, window=window, vector_ops=operations)
+    )
 
 
 def _adaptive_reads(size: int, outputs: int) -> int:
@@ -49,19 +72,19 @@ def _rank(call: Call) -> int:
     return int(call.target.split(".")[1].split("pool")[1][0])
 
 
-def _window(sizes: Sequence[int], rank: int) -> int:
-    return math.prod(sizes) if len(sizes) == rank else int(sizes[0]) ** rank
-
-
 def _pool(call: Call) -> None:
-    mean = call.operator.startswith("avg")
+    mean, rank = call.operator.startswith("avg"), _rank(call)
+    sizes = [int(size) for size in call["kernel_size"]]
+    taps = sizes if len(sizes) == rank else sizes[:1] * rank
     pool(
         call.builder,
         call.site,
         operator="avg_pool" if mean else "max_pool",
         data=call.operands[0],
         outputs=call.results,
-        window=_window(call["kernel_size"], _rank(call)),
+        taps=taps,
+        stride=call.get("stride") or taps,
+        dilation=call.get("dilation") or (1,),
         mean=mean,
     )
 

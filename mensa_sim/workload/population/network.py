@@ -1,5 +1,8 @@
 """A network under construction: layers of given sizes, one after another, through the makers that importers share."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.graph import LayerGraph
@@ -65,16 +68,20 @@ class Network:
         """The mean over rows and columns: [1, channels]."""
         site = self._next("pool")
         output = self._made(site, 1, data.shape[1])
-        window = data.shape[2] * data.shape[3]
-        pool(self._builder, site, operator="avg_pool", data=data, outputs=(output,), window=window, mean=True)
+        self._mean(site, data, output, taps=data.shape[2:], made=(1, 1))
         return output
 
     def columns(self, data: Tensor) -> Tensor:
         """The mean over rows, columns as time steps: [side, channels]."""
         site = self._next("columns")
         output = self._made(site, data.shape[3], data.shape[1])
-        pool(self._builder, site, operator="avg_pool", data=data, outputs=(output,), window=data.shape[2], mean=True)
+        self._mean(site, data, output, taps=(data.shape[2], 1), made=(1, data.shape[3]))
         return output
+
+    def _mean(self, site: Site, data: Tensor, output: Tensor, *, taps: Sequence[int], made: tuple[int, int]) -> None:
+        """A pooling over [1, channels, rows, columns] whose output has `made` rows and columns, in whatever order."""
+        shown = replace(output, shape=(1, data.shape[1], *made))
+        pool(self._builder, site, operator="avg_pool", data=data, outputs=(shown,), taps=taps, stride=(1,), mean=True)
 
     def joined(self, left: Tensor, right: Tensor) -> Tensor:
         """A row of either sequence in every step of both: [steps of both, features]."""

@@ -125,7 +125,9 @@ def _pool(call: OnnxCall) -> None:
         operator="avg_pool" if mean else "max_pool",
         data=call.tensor(0),
         outputs=call.outputs,
-        window=math.prod(call.attributes["kernel_shape"]),
+        taps=call.attributes["kernel_shape"],
+        stride=call.attributes.get("strides") or (1,),
+        dilation=call.attributes.get("dilations") or (1,),
         mean=mean,
     )
 

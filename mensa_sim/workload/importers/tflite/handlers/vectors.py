@@ -73,7 +73,8 @@ def _pool(call: TfliteCall) -> None:
         operator="avg_pool" if mean else "max_pool",
         data=channels_first(call.tensor(0)),
         outputs=(channels_first(call.before_activation()),),
-        window=call.option("FilterHeight") * call.option("FilterWidth"),
+        taps=(call.option("FilterHeight"), call.option("FilterWidth")),
+        stride=(call.option("StrideH"), call.option("StrideW")),
         mean=mean,
     )
     call.activate()
