@@ -1,0 +1,227 @@
+"""What each layer of a graph makes, as rows: what a tile of it is, and which rows of its inputs a row needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from mensa_sim.cost.counts.flat_outputs import WindowAxis
+from mensa_sim.cost.counts.window import window_of
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest
+from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT
+
+Ints = npt.NDArray[np.int64]
+Source = tuple[str | None, int]
+"""The layer that makes a tensor, none for one that enters the model, and the bits of it that are read."""
+
+WITHIN_ROWS = frozenset({*OPERATIONS_PER_ELEMENT, "copy", "softmax", "log_softmax", "layer_norm", "rms_norm"})
+"""Operators without a window that make a row from the same row of what they read: elementwise ones, channels put side
+by side, and what goes over the channels of one place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """How the rows of a layer read those of one tensor."""
+
+    producer: str | None
+    """The layer that makes it; none: it enters the model."""
+    rows: int
+    """Of the tensor, as its producer counts them."""
+    row_bits: int
+    axis: WindowAxis | None = None
+    """The window over its rows; none: every row of the layer needs the whole tensor."""
+    block: int = 1
+    """Rows of the window's input that lie in one row of the tensor (a transposed convolution makes several at once)."""
+    from_memory: bool = False
+    """Whether it must lie in memory: its producer lays it out in other rows, or it is multiplied with like weights."""
+    weight: bool = False
+    """Whether it is the weight operand of a product of two activations, which the mapper fetches."""
+
+    def needs(self, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
+        """The first row, and the one behind the last, that rows `start` to `stop` of the layer read; none: (rows, 0).
+
+        All arrays are [tile]; a tile begins where the one before it ended.
+        """
+        some = stop > start
+        if self.axis is None:
+            first, last = np.zeros_like(start), np.full_like(stop, self.rows)
+        elif not some.any():
+            first, last = start, start
+        else:
+            low, high = _spans(self.axis)
+            begins = np.minimum(start, stop[-1] - 1)
+            first = np.minimum.reduceat(low[: stop[-1]], begins) // self.block
+            last = -(-np.maximum.reduceat(high[: stop[-1]], begins) // self.block)
+            some = some & (last > first)
+        return np.where(some, first, self.rows), np.where(some, last, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """What one layer makes: so many rows, in each of several copies that are made one after the other.
+
+    Copies are the images of a batch, and the heads of products of two activations.
+    """
+
+    layer: str
+    rows: int
+    columns: int
+    """1 where the columns are not known, or are what the rows count (a matrix product)."""
+    row_bits: int
+    """Of all channels and columns."""
+    copies: int = 1
+    reads: tuple[Read, ...] = ()
+
+    @property
+    def size_bits(self) -> int:
+        """Of all copies."""
+        return self.copies * self.rows * self.row_bits
+
+
+@lru_cache(maxsize=4096)
+def _spans(axis: WindowAxis) -> tuple[Ints, Ints]:
+    """[output] The first position that each output reads, and the one behind the last; (size, 0) for padding alone."""
+    output, tap = np.arange(axis.outputs)[:, None], np.arange(axis.taps)[None, :]
+    position = axis.stride * output + axis.dilation * tap - axis.padding
+    inside = (position >= 0) & (position < axis.size)
+    return np.where(inside, position, axis.size).min(axis=1), np.where(inside, position + 1, 0).max(axis=1)
+
+
+def planes_of(graph: LayerGraph) -> Mapping[str, Plane]:
+    """The plane of every layer of a graph, in topological order.
+
+    A tensor whose rows are not those that its reader's window counts (it was reshaped on the way), and one that is
+    broadcast, is read whole. A layer of which nothing is known makes a single row of all that it reads.
+    """
+    planes: dict[str, Plane] = {}
+    for layer in graph.layers:
+        sources: list[Source] = [
+            (name, graph.edge_bytes(name, layer.name) * BITS_PER_BYTE) for name in graph.predecessors(layer.name)
+        ]
+        if layer.model_input_bytes:
+            sources.append((None, layer.model_input_bytes * BITS_PER_BYTE))
+        planes[layer.name] = _plane(layer, sources, planes)
+    return planes
+
+
+def is_matrix(loops: LoopNest) -> bool:
+    """Whether there is one row, so that columns are what a tile has some of."""
+    return (loops.OY, loops.FY, loops.input_height) == (1, 1, 1)
+
+
+def row_axis(loops: LoopNest) -> WindowAxis:
+    """The window over the rows of a nest's input: over its columns where there is only one row."""
+    return window_of(loops).axis(1 if is_matrix(loops) else 0)
+
+
+def copies_of(layer: Layer, loops: LoopNest) -> int:
+    """Parts of a nest that have nothing in common but parameters, or not even those."""
+    return loops.B * (loops.G if layer.weights_are_activations and is_matrix(loops) else 1)
+
+
+def _plane(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane]) -> Plane:
+    loops, made_bits = layer.nest or layer.window, layer.output_bytes * BITS_PER_BYTE
+    if loops is not None and layer.steps == 1:
+        axis, copies = row_axis(loops), copies_of(layer, loops)
+        columns = 1 if is_matrix(loops) else loops.OX
+        if made_bits % (axis.outputs * copies) == 0:
+            plane = Plane(
+                layer=layer.name,
+                rows=axis.outputs,
+                columns=columns,
+                row_bits=made_bits // (axis.outputs * copies),
+                copies=copies,
+            )
+            return replace(plane, reads=tuple(_window_reads(layer, loops, plane, sources, planes)))
+    like = _like(layer, sources, planes)
+    if like is not None and made_bits % (like.rows * like.copies) == 0:
+        row_bits = made_bits // (like.rows * like.copies)
+        plane = Plane(
+            layer=layer.name, rows=like.rows, columns=like.columns, row_bits=row_bits, copies=like.copies
+        )
+        return replace(plane, reads=tuple(_same_rows(plane, source, planes) for source in sources))
+    plane = Plane(layer=layer.name, rows=1, columns=1, row_bits=made_bits)
+    return replace(plane, reads=tuple(_whole(plane, source, planes) for source in sources))
+
+
+def _window_reads(
+    layer: Layer, loops: LoopNest, plane: Plane, sources: Sequence[Source], planes: Mapping[str, Plane]
+) -> Iterable[Read]:
+    """The first tensor of the size of the nest's input moves under the window.
+
+    Of the others, the weight operand comes from memory, and what has the output's size is added row by row.
+    """
+    axis = row_axis(loops)
+    window_bits = loops.input_elements * layer.element_bits("input")
+    weight_bits = layer.weight_bytes * BITS_PER_BYTE if layer.weights_are_activations else 0
+    moved = False
+    for name, bits in _parted(sources, window_bits, weight_bits):
+        if not moved and bits == window_bits and bits % (axis.size * plane.copies) == 0:
+            moved = True
+            yield _moved(axis, plane, (name, bits), planes)
+        elif bits == weight_bits:
+            yield Read(producer=name, rows=1, row_bits=bits // plane.copies, from_memory=True, weight=True)
+        else:
+            yield _same_rows(plane, (name, bits), planes)
+
+
+def _parted(sources: Sequence[Source], window_bits: int, weight_bits: int) -> Iterable[Source]:
+    """The sources, with both operands of a product as two where one tensor, or the model's inputs, holds both."""
+    for name, bits in sources:
+        if weight_bits and bits == window_bits + weight_bits:
+            yield name, window_bits
+            yield name, weight_bits
+        else:
+            yield name, bits
+
+
+def _moved(axis: WindowAxis, plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+    """The tensor under the window: as its producer's rows where those are the window's, else as the window counts."""
+    name, bits = source
+    made = None if name is None else planes[name]
+    if made is not None and made.size_bits == bits and made.copies == plane.copies and axis.size % made.rows == 0:
+        if made.rows > 1 or axis.size == 1:
+            return Read(
+                producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis, block=axis.size // made.rows
+            )
+        return _whole(plane, source, planes)
+    if made is not None and made.copies == plane.copies:
+        return _whole(plane, source, planes)
+    row_bits = bits // (axis.size * plane.copies)
+    return Read(producer=name, rows=axis.size, row_bits=row_bits, axis=axis, from_memory=made is not None)
+
+
+def _like(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane]) -> Plane | None:
+    """The plane that a layer without a window goes along: that of its largest input, where it works within rows."""
+    made = [(bits, planes[name]) for name, bits in sources if name is not None]
+    if layer.operator not in WITHIN_ROWS or layer.steps > 1 or not made:
+        return None
+    bits, plane = max(made, key=lambda each: each[0])
+    return plane if bits == plane.size_bits else None
+
+
+def _same_rows(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+    """Row by row where the tensor has the rows, columns and copies of the plane; else whole."""
+    name, bits = source
+    made = None if name is None else planes[name]
+    if (
+        made is not None
+        and (made.rows, made.columns, made.copies) == (plane.rows, plane.columns, plane.copies)
+        and bits == made.size_bits
+    ):
+        axis = WindowAxis(outputs=made.rows, taps=1, stride=1, dilation=1, size=made.rows, padding=0)
+        return Read(producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis)
+    return _whole(plane, source, planes)
+
+
+def _whole(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+    """The whole tensor for every row; in other copies than the reader's, from memory, each its part."""
+    name, bits = source
+    made = None if name is None else planes[name]
+    if made is not None and made.copies == plane.copies and bits == made.size_bits:
+        return Read(producer=name, rows=made.rows, row_bits=made.row_bits)
+    return Read(producer=name, rows=1, row_bits=-(-bits // plane.copies), from_memory=made is not None)

@@ -1,0 +1,106 @@
+"""A stack cut into tiles of rows: what each layer makes in each tile, and what lies on chip meanwhile.
+
+A tile of rows of the last layer needs more rows of every layer before it (Mei et al., HPCA 2023, arXiv 2212.05344).
+Rows that two tiles share are kept and never made again: in a tile a layer makes what it has not made so far of the rows
+up to the last one that the tile needs.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from mensa_sim.cost.stacks.flow import Flow, Needed, even_flow
+from mensa_sim.cost.stacks.planes import Ints, Plane, Read
+
+Key = tuple[str | None, str | None, bool]
+"""A tensor that a stack reads: its producer; the only reader, and whether as weights, of one that is laid out for it."""
+
+
+class Tiling:
+    """Tiles of `rows` rows of the last layer; layers join one by one, from the last to the first.
+
+    `leaves` says of each layer whether others than the stack's read what it makes. What the tiles need is known for
+    every first layer on the way, which is what a search for the best cut asks. All of it is of one copy.
+    """
+
+    def __init__(self, planes: Mapping[str, Plane], last: str, rows: int, leaves: Mapping[str, bool]) -> None:
+        self._planes, self._leaves, self._last, self.rows = planes, leaves, last, rows
+        self.tiles = -(-planes[last].rows // rows)
+        self.copies = planes[last].copies
+        self.layers: list[str] = []
+        """From the last to the first."""
+        self.flows: dict[str, Flow] = {}
+        """Of what each layer makes."""
+        self._needed: dict[Key, Needed] = {}
+        self._place: dict[str, int] = {}
+        self._held: list[Ints] = []
+        self._before = np.zeros(self.tiles, dtype=np.int64)
+
+    def prepend(self, layer: str) -> bool:
+        """Add the layer before those that are there; false where it cannot be in one stack with them."""
+        plane = self._planes[layer]
+        if plane.copies != self.copies or any(key[0] == layer and key[1] is not None for key in self._needed):
+            return False
+        needed = self._needed.pop((layer, None, False), None)
+        flow = self.flows[layer] = self._sink(plane) if needed is None else self._inner(plane, needed)
+        self._place[layer] = len(self.layers)
+        self.layers.append(layer)
+        self._held.append(self._before.copy())
+        if flow.readers:
+            self._lie(self._held, flow, self._place[layer])
+            self._before += flow.before_bits
+        for read in plane.reads:
+            alone = read.producer is None or read.from_memory
+            key: Key = (read.producer, layer if alone else None, read.weight)
+            if key not in self._needed:
+                self._needed[key] = Needed(read, self.tiles)
+            self._needed[key].add(layer, *read.needs(flow.start, flow.stop))
+        return True
+
+    def _sink(self, plane: Plane) -> Flow:
+        """What nobody in the stack reads is made in even parts; the last layer's have the rows asked for."""
+        tile = np.arange(1, self.tiles + 1)
+        stop = tile * self.rows if plane.layer == self._last else -(-plane.rows * tile // self.tiles)
+        return even_flow(plane.rows, plane.row_bits, np.minimum(plane.rows, stop))
+
+    def _inner(self, plane: Plane, needed: Needed) -> Flow:
+        return needed.flow(plane.rows, plane.row_bits, whole=self._leaves[plane.layer])
+
+    @property
+    def inputs(self) -> Iterator[tuple[Read, Flow]]:
+        """What the stack reads from memory; what is read once alone needs no line buffer."""
+        for needed in self._needed.values():
+            yield needed.read, needed.flow(needed.read.rows, needed.read.row_bits, whole=False)
+
+    def _lie(self, held: list[Ints], flow: Flow, come: int) -> None:
+        """Add what a tensor takes while each layer runs; it comes with the layer of that place."""
+        last = self._place[flow.readers[-1]]
+        for place, bits in enumerate(held):
+            if place < last:
+                bits += flow.after_bits
+            elif place <= come:
+                bits += flow.within_bits
+            else:
+                bits += flow.before_bits
+
+    def held_bits(self) -> Ints:
+        """[layer from the last to the first, tile] What lies on chip while a layer runs, its own rows included.
+
+        Inputs that are read once, and weights, pass without lying there as rows; so do outputs that nobody in the
+        stack reads.
+        """
+        held = [bits.copy() for bits in self._held]
+        for read, flow in self.inputs:
+            if flow.shared and not read.weight:
+                self._lie(held, flow, self._place[flow.readers[0]])
+        return np.stack(held)
+
+    @property
+    def read_bits(self) -> int:
+        """What is read from memory of activations, every row once."""
+        return self.copies * sum(int(flow.come.sum()) * flow.row_bits for read, flow in self.inputs if not read.weight)
+
+    @property
+    def written_bits(self) -> int:
+        """What is written to memory: whatever others read."""
+        return sum(self._planes[name].size_bits for name in self.layers if self._leaves[name])

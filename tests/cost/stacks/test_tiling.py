@@ -1,0 +1,183 @@
+"""What the tiles of a stack make, hold and move, against a walk over explicit sets of rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.stacks.planes import Plane, planes_of
+from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest
+
+CHANNELS = 2
+COLUMNS = 1
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> LayerGraph:
+    """Convolutions, pooling and additions of any earlier tensor of the same rows, under strides, dilations, padding."""
+    layers: list[Layer] = []
+    edges: list[Edge] = []
+    rows = draw(st.integers(3, 14))
+    made: list[int] = []
+    for index in range(draw(st.integers(1, 6))):
+        name = f"l{index}"
+        size = rows * COLUMNS * CHANNELS
+        like = [number for number in range(index - 1) if made[number] == rows]
+        if index and like and draw(st.booleans()):
+            other = f"l{draw(st.sampled_from(like))}"
+            layers.append(Layer(name=name, operator="add", vector_ops=size, input_bytes=2 * size, output_bytes=size))
+            edges += [Edge(producer=p, consumer=name, size_bytes=size) for p in (f"l{index - 1}", other)]
+        else:
+            taps, stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+            reach = dilation * (taps - 1) + 1
+            outputs = max(1, (rows + draw(st.integers(0, 2)) * (reach // 2) - reach) // stride + 1)
+            loops = LoopNest(
+                K=CHANNELS,
+                C=CHANNELS,
+                OY=outputs,
+                OX=COLUMNS,
+                FY=taps,
+                stride_y=stride,
+                dilation_y=dilation,
+                input_height=rows,
+                input_width=COLUMNS,
+            )
+            pools = draw(st.booleans())
+            layers.append(
+                Layer(
+                    name=name,
+                    operator="max_pool" if pools else "conv2d",
+                    nest=None if pools else loops,
+                    window=loops if pools else None,
+                    input_bytes=size,
+                    model_input_bytes=0 if index else size,
+                    output_bytes=outputs * COLUMNS * CHANNELS,
+                )
+            )
+            if index:
+                edges.append(Edge(producer=f"l{index - 1}", consumer=name, size_bytes=size))
+            rows = outputs
+        made.append(rows)
+    return LayerGraph(name="chain", layers=tuple(layers), edges=tuple(edges))
+
+
+def rows_read(layer: Layer, producer: str | None, row: int) -> set[int]:
+    """The rows of one of its inputs that a row of a layer reads, position by position."""
+    loops = layer.nest or layer.window
+    if loops is None:
+        return {row}
+    span = loops.stride_y * (loops.OY - 1) + loops.dilation_y * (loops.FY - 1) + 1
+    padding = max(0, span - loops.input_height) // 2
+    places = {loops.stride_y * row + loops.dilation_y * tap - padding for tap in range(loops.FY)}
+    return {place for place in places if 0 <= place < loops.input_height}
+
+
+class Walk:
+    """Tile by tile, layer by layer: every row is made when it is first asked for, with all rows before it."""
+
+    def __init__(self, graph: LayerGraph, stack: list[str], rows: int) -> None:
+        self.graph, self.stack = graph, stack
+        self.inputs = {p for name in stack for p in self.sources(name) if p not in stack}
+        self.made: dict[str | None, list[int]] = {name: [] for name in [*stack, *self.inputs]}
+        self.tile_of: dict[tuple[str | None, int], int] = {}
+        self.uses: list[tuple[int, int, str | None, int]] = []
+        """Tile, step, tensor, row."""
+        planes = planes_of(graph)
+        self.tiles = -(-planes[stack[-1]].rows // rows)
+        sinks = [n for n in stack if not any(n in self.sources(m) for m in stack)]
+        for tile in range(self.tiles):
+            for sink in sinks:
+                own = planes[sink].rows
+                end = min(own, (tile + 1) * rows) if sink == stack[-1] else -(-own * (tile + 1) // self.tiles)
+                self.make(sink, end, tile)
+            if tile == self.tiles - 1:
+                for name in reversed(stack):
+                    if leaves(graph, stack, name):
+                        self.make(name, planes[name].rows, tile)
+
+    def sources(self, name: str) -> list[str | None]:
+        return list(self.graph.predecessors(name)) or [None]
+
+    def make(self, tensor: str | None, end: int, tile: int) -> None:
+        """All rows below `end` that are not there yet."""
+        for row in range(len(self.made[tensor]), end):
+            self.made[tensor].append(row)
+            self.tile_of[tensor, row] = tile
+            if tensor in self.inputs or tensor is None:
+                continue
+            for producer in self.sources(tensor):
+                for read in rows_read(self.graph[tensor], producer, row):
+                    self.make(producer, read + 1, tile)
+                    self.uses.append((tile, self.stack.index(tensor), producer, read))
+
+    def held(self, tile: int, step: int) -> dict[str | None, int]:
+        """Rows of each tensor that lie there while the layer of a step runs in a tile."""
+        found: dict[str | None, int] = {}
+        for tensor in self.made:
+            readers = [n for n in self.stack if tensor in self.sources(n)]
+            if not readers:
+                continue
+            last = self.stack.index(readers[-1])
+            come = self.stack.index(readers[0] if tensor in self.inputs else str(tensor))
+            count, leaves_after = 0, -1
+            for row in self.made[tensor]:
+                leaves_after = max([leaves_after, *(u[0] for u in self.uses if u[2:] == (tensor, row))])
+                arrived = (self.tile_of[tensor, row], come) <= (tile, step)
+                count += arrived and (tile, step) <= (leaves_after, last)
+            found[tensor] = count
+        return found
+
+
+def leaves(graph: LayerGraph, stack: list[str], name: str) -> bool:
+    return not graph.successors(name) or any(reader not in stack for reader in graph.successors(name))
+
+
+def tiled(graph: LayerGraph, planes: Mapping[str, Plane], stack: list[str], rows: int) -> Tiling:
+    tiling = Tiling(planes, stack[-1], rows, {name: leaves(graph, stack, name) for name in stack})
+    for name in reversed(stack):
+        assert tiling.prepend(name)
+    return tiling
+
+
+@settings(max_examples=60)
+@given(chains(), st.data())
+def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, data: st.DataObject) -> None:
+    names = [layer.name for layer in graph.layers]
+    begin = data.draw(st.integers(0, len(names) - 1))
+    stack = names[begin : data.draw(st.integers(begin + 1, len(names)))]
+    planes = planes_of(graph)
+    rows = data.draw(st.integers(1, planes[stack[-1]].rows))
+    tiling, walk = tiled(graph, planes, stack, rows), Walk(graph, stack, rows)
+    assert tiling.tiles == walk.tiles
+    for name in stack:
+        come = [sum(walk.tile_of[name, row] == tile for row in walk.made[name]) for tile in range(walk.tiles)]
+        assert tiling.flows[name].come.tolist() == come
+    row_bits = {name: planes[name].row_bits for name in planes} | {None: CHANNELS * COLUMNS * 8}
+    assert tiling.read_bits == sum(len(walk.made[name]) * row_bits[name] for name in walk.inputs)
+    assert tiling.written_bits == sum(planes[n].size_bits for n in stack if leaves(graph, stack, n))
+    held = np.array(
+        [
+            [
+                sum(count * row_bits[name] for name, count in walk.held(tile, step).items() if name not in once(walk))
+                for tile in range(walk.tiles)
+            ]
+            for step in reversed(range(len(stack)))
+        ]
+    )
+    assert tiling.held_bits().tolist() == held.tolist()
+
+
+def once(walk: Walk) -> set[str | None]:
+    """Inputs that pass in order: from the first to the last row that a layer reads in a tile, nobody else reads any."""
+    found: set[str | None] = set()
+    for name in walk.inputs:
+        spans: dict[tuple[int, int], list[int]] = {}
+        for tile, step, tensor, row in walk.uses:
+            if tensor == name:
+                spans.setdefault((tile, step), []).append(row)
+        if sum(max(rows) - min(rows) + 1 for rows in spans.values()) <= len(walk.made[name]):
+            found.add(name)
+    return found
