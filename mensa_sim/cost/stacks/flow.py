@@ -31,17 +31,20 @@ class Flow:
     @property
     def before_bits(self) -> Ints:
         """What lies there from earlier tiles, in each tile until new rows come."""
-        return np.maximum(0, self.start - self.first) * self.row_bits
+        found: Ints = np.maximum(0, self.start - self.first) * self.row_bits
+        return found
 
     @property
     def within_bits(self) -> Ints:
         """What lies there from then until its last reader of the tile is done."""
-        return np.maximum(0, self.stop - self.first) * self.row_bits
+        found: Ints = np.maximum(0, self.stop - self.first) * self.row_bits
+        return found
 
     @property
     def after_bits(self) -> Ints:
         """What stays for the next tiles."""
-        return np.maximum(0, self.stop - np.append(self.first[1:], self.rows)) * self.row_bits
+        found: Ints = np.maximum(0, self.stop - np.append(self.first[1:], self.rows)) * self.row_bits
+        return found
 
     @property
     def come(self) -> Ints:
@@ -74,7 +77,6 @@ class Needed:
         if whole:
             stop[-1] = rows
         start = np.append(0, stop[:-1])
-        # Rows that nobody reads come along; before the first that anyone reads none need to.
         return Flow(
             rows=rows,
             row_bits=row_bits,

@@ -140,9 +140,7 @@ def _plane(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane])
     like = _like(layer, sources, planes)
     if like is not None and made_bits % (like.rows * like.copies) == 0:
         row_bits = made_bits // (like.rows * like.copies)
-        plane = Plane(
-            layer=layer.name, rows=like.rows, columns=like.columns, row_bits=row_bits, copies=like.copies
-        )
+        plane = Plane(layer=layer.name, rows=like.rows, columns=like.columns, row_bits=row_bits, copies=like.copies)
         return replace(plane, reads=tuple(_same_rows(plane, source, planes) for source in sources))
     plane = Plane(layer=layer.name, rows=1, columns=1, row_bits=made_bits)
     return replace(plane, reads=tuple(_whole(plane, source, planes) for source in sources))
@@ -185,9 +183,7 @@ def _moved(axis: WindowAxis, plane: Plane, source: Source, planes: Mapping[str, 
     made = None if name is None else planes[name]
     if made is not None and made.size_bits == bits and made.copies == plane.copies and axis.size % made.rows == 0:
         if made.rows > 1 or axis.size == 1:
-            return Read(
-                producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis, block=axis.size // made.rows
-            )
+            return Read(producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis, block=axis.size // made.rows)
         return _whole(plane, source, planes)
     if made is not None and made.copies == plane.copies:
         return _whole(plane, source, planes)

@@ -13,7 +13,7 @@ from mensa_sim.cost.stacks.flow import Flow, Needed, even_flow
 from mensa_sim.cost.stacks.planes import Ints, Plane, Read
 
 Key = tuple[str | None, str | None, bool]
-"""A tensor that a stack reads: its producer; the only reader, and whether as weights, of one that is laid out for it."""
+"""A tensor that a stack reads: its producer; the only reader of one laid out for it, and whether that is as weights."""
 
 
 class Tiling:

@@ -1,0 +1,87 @@
+"""What a stack moves to and from memory, and whether its rows fit: known before anything is mapped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.layer import Layer
+
+STREAMING_SHARE = 2
+"""Where not all parameters of a stack stay, those that do take one part in so many of their buffer: a choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What an accelerator has for the tensors of a stack."""
+
+    activation_bytes: int
+    parameter_bytes: int
+    """0 where no level is the parameters' own: then they are fetched again for each tile."""
+
+
+def room_of(accelerator: PeArray) -> Room | None:
+    """The room of an accelerator; none where it has no level for activations that stands once."""
+    sizes = accelerator.buffer_bytes
+    if "activation" not in sizes:
+        return None
+    return Room(activation_bytes=sizes["activation"], parameter_bytes=sizes.get("parameter", 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackTraffic:
+    """Bytes over all tiles and copies."""
+
+    read_bytes: int
+    """Of activations, each row once."""
+    written_bytes: int
+    parameter_bytes: int
+    """Of parameters, and of activations that are multiplied with like those: all fetches."""
+    kept: frozenset[str]
+    """Layers whose parameters stay from the first tile to the last."""
+
+
+def can_stack(layer: Layer) -> bool:
+    """Whether a layer may run in tiles at all: not where it runs in steps, or reads a part of its parameters."""
+    return layer.supported and layer.steps == 1 and layer.group is None and layer.gathered_bytes is None
+
+
+def stack_traffic(tiling: Tiling, layers: Mapping[str, Layer], room: Room) -> StackTraffic | None:
+    """What a stack moves; none where its rows do not fit."""
+    if int(tiling.held_bits().max()) > room.activation_bytes * BITS_PER_BYTE:
+        return None
+    sizes = {name: _weight_bytes(layers[name], tiling.copies) for name in tiling.layers}
+    kept = kept_parameters(sizes, tiling.tiles * tiling.copies, room)
+    moved = 0
+    for name, size in sizes.items():
+        own = tiling.copies if layers[name].weights_are_activations else 1
+        moved += size * (own if name in kept else tiling.tiles * tiling.copies)
+    return StackTraffic(
+        read_bytes=bits_to_bytes(tiling.read_bits),
+        written_bytes=bits_to_bytes(tiling.written_bits),
+        parameter_bytes=moved,
+        kept=kept,
+    )
+
+
+def _weight_bytes(layer: Layer, copies: int) -> int:
+    return -(-layer.weight_bytes // copies) if layer.weights_are_activations else layer.parameter_bytes
+
+
+def kept_parameters(sizes: Mapping[str, int], tiles: int, room: Room) -> frozenset[str]:
+    """The layers whose parameters stay: all where they fit, else as many bytes of them as go into their share.
+
+    With a single tile none needs to stay.
+    """
+    if tiles == 1:
+        return frozenset()
+    left = room.parameter_bytes
+    if sum(sizes.values()) > left:
+        left //= STREAMING_SHARE
+    kept: set[str] = set()
+    for name in sorted(sizes, key=lambda each: (-sizes[each], each)):
+        if 0 < sizes[name] <= left:
+            kept.add(name)
+            left -= sizes[name]
+    return frozenset(kept)

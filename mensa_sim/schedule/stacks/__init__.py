@@ -1,0 +1,1 @@
+"""Cutting what one accelerator runs into stacks."""

@@ -1,0 +1,136 @@
+"""The cut of a sequence of layers into stacks: against all cuts of small chains, and on published networks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.stacks.planes import Plane, planes_of
+from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic
+from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.schedule.stacks.cut import Segment, best_cut, tile_rows
+from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.load import load_workload
+
+
+@st.composite
+def small_chains(draw: st.DrawFn) -> LayerGraph:
+    """Square convolutions, some of whose outputs are added to a later one's."""
+    layers: list[Layer] = []
+    edges: list[Edge] = []
+    channels, rows = 2, draw(st.sampled_from([6, 8]))
+    for index in range(draw(st.integers(2, 5))):
+        size = channels * rows * rows
+        if index > 1 and draw(st.booleans()):
+            layers.append(Layer(name=f"l{index}", operator="add", input_bytes=2 * size, output_bytes=size))
+            sources = (f"l{index - 1}", f"l{index - 2}")
+        else:
+            taps = draw(st.sampled_from([1, 3]))
+            nest = LoopNest(
+                K=channels, C=channels, OY=rows, OX=rows, FY=taps, FX=taps, input_height=rows, input_width=rows
+            )
+            layers.append(
+                Layer(
+                    name=f"l{index}",
+                    operator="conv2d",
+                    nest=nest,
+                    parameters=(Parameter(name=f"p{index}", size_bytes=nest.weight_elements),),
+                    input_bytes=size,
+                    model_input_bytes=0 if index else size,
+                    output_bytes=size,
+                )
+            )
+            sources = (f"l{index - 1}",) if index else ()
+        edges += [Edge(producer=source, consumer=f"l{index}", size_bytes=size) for source in sources]
+    return LayerGraph(name="small", layers=tuple(layers), edges=tuple(edges))
+
+
+class Bytes:
+    """What layers and stacks move, as numbers to be kept small."""
+
+    def __init__(self, graph: LayerGraph, room: Room) -> None:
+        self.room, self.order = room, [layer.name for layer in graph.layers]
+        self.planes = planes_of(graph)
+        self.layers = {layer.name: layer for layer in graph.layers}
+        self.readers = {name: graph.successors(name) for name in self.order}
+
+    @property
+    def alone(self) -> list[float]:
+        each = self.layers.values()
+        return [float(layer.input_bytes + layer.output_bytes + layer.parameter_bytes) for layer in each]
+
+    def price(self, tiling: Tiling) -> float | None:
+        if not can_stack(self.layers[tiling.layers[-1]]):
+            return None
+        moved = stack_traffic(tiling, self.layers, self.room)
+        return None if moved is None else float(moved.read_bytes + moved.written_bytes + moved.parameter_bytes)
+
+    def cut(self) -> list[Segment]:
+        return best_cut(self.order, self.planes, self.readers, self.alone, self.price)
+
+
+def every_cut(count: int) -> Iterator[list[tuple[int, int]]]:
+    """All ways to divide a sequence into runs."""
+    for marks in range(2 ** (count - 1)):
+        ends = [index + 1 for index in range(count - 1) if marks >> index & 1] + [count]
+        yield list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def least(moved: Bytes, begin: int, end: int) -> float:
+    """The least that a run moves in any tile size, asked afresh."""
+    if end - begin == 1:
+        return moved.alone[begin]
+    found = []
+    names = moved.order[begin:end]
+    for rows in tile_rows(moved.planes[names[-1]].rows):
+        outside = {n: not moved.readers[n] or any(r not in names for r in moved.readers[n]) for n in names}
+        tiling = Tiling(moved.planes, names[-1], rows, outside)
+        if all(tiling.prepend(name) for name in reversed(names)):
+            found.append(moved.price(tiling))
+    return min((value for value in found if value is not None), default=float("inf"))
+
+
+@settings(max_examples=40)
+@given(small_chains(), st.sampled_from([20, 60, 120, 400]), st.sampled_from([8, 40, 100]))
+def test_no_cut_of_a_small_network_moves_less(graph: LayerGraph, activations: int, parameters: int) -> None:
+    moved = Bytes(graph, Room(activation_bytes=activations, parameter_bytes=parameters))
+    found = sum(segment.value for segment in moved.cut())
+    cuts = every_cut(len(moved.order))
+    assert found == min(sum(least(moved, *run) for run in cut) for cut in cuts)
+
+
+def activation_bytes(moved: Bytes, cut: Sequence[Segment], planes: Mapping[str, Plane]) -> int:
+    """What crosses memory of activations under a cut."""
+    total = 0
+    for each in cut:
+        names = moved.order[each.begin : each.end]
+        if len(names) == 1:
+            total += moved.layers[names[0]].input_bytes + moved.layers[names[0]].output_bytes
+            continue
+        outside = {n: not moved.readers[n] or any(r not in names for r in moved.readers[n]) for n in names}
+        tiling = Tiling(planes, names[-1], each.rows, outside)
+        assert all(tiling.prepend(name) for name in reversed(names))
+        traffic = stack_traffic(tiling, moved.layers, moved.room)
+        assert traffic is not None
+        total += traffic.read_bytes + traffic.written_bytes
+    return total
+
+
+@pytest.mark.parametrize(
+    ("workload", "at_most_mb"),
+    [
+        ("mobilenet_v1", 3.0),
+        ("efficientnet_edgetpu_s", 8.8),
+        ("resnet50", 23.2),
+        ("deeplab_v3_mobilenet_v2", 30.8),
+        ("posenet_mobilenet_v1", 12.3),
+    ],
+)
+def test_published_networks_move_few_activations_through_pascals_buffers(workload: str, at_most_mb: float) -> None:
+    room = room_of(load_accelerator("pascal"))
+    assert room == Room(activation_bytes=262144, parameter_bytes=131072)
+    moved = Bytes(load_workload(workload), room)
+    assert activation_bytes(moved, moved.cut(), moved.planes) <= at_most_mb * 1e6
