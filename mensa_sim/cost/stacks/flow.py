@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mensa_sim.cost.stacks.planes import Ints, Read
+from mensa_sim.cost.counts.axis import Ints
+from mensa_sim.cost.stacks.planes import Read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

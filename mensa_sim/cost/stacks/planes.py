@@ -5,16 +5,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from mensa_sim.cost.counts.flat_outputs import WindowAxis
+from mensa_sim.cost.counts.axis import Ints, WindowAxis
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT
 
-Ints = npt.NDArray[np.int64]
 Source = tuple[str | None, int]
 """The layer that makes a tensor, none for one that enters the model, and the bits of it that are read."""
 
@@ -115,7 +113,8 @@ def is_matrix(loops: LoopNest) -> bool:
 
 def row_axis(loops: LoopNest) -> WindowAxis:
     """The window over the rows of a nest's input: over its columns where there is only one row."""
-    return window_of(loops).axis(1 if is_matrix(loops) else 0)
+    window = window_of(loops)
+    return window.x if is_matrix(loops) else window.y
 
 
 def copies_of(layer: Layer, loops: LoopNest) -> int:
@@ -209,7 +208,7 @@ def _same_rows(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Rea
         and (made.rows, made.columns, made.copies) == (plane.rows, plane.columns, plane.copies)
         and bits == made.size_bits
     ):
-        axis = WindowAxis(outputs=made.rows, taps=1, stride=1, dilation=1, size=made.rows, padding=0)
+        axis = WindowAxis(outputs=made.rows, taps=1, stride=1, dilation=1, size=made.rows)
         return Read(producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis)
     return _whole(plane, source, planes)
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from mensa_sim.cost.counts.axis import Ints
 from mensa_sim.cost.stacks.flow import Flow, Needed, even_flow
-from mensa_sim.cost.stacks.planes import Ints, Plane, Read
+from mensa_sim.cost.stacks.planes import Plane, Read
 
 Key = tuple[str | None, str | None, bool]
 """A tensor that a stack reads: its producer; the only reader of one laid out for it, and whether that is as weights."""
