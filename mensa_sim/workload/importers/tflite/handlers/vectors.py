@@ -74,7 +74,8 @@ def _pool(call: TfliteCall) -> None:
         data=channels_first(call.tensor(0)),
         outputs=(channels_first(call.before_activation()),),
         taps=(call.option("FilterHeight"), call.option("FilterWidth")),
-        stride=(call.option("StrideH"), call.option("StrideW")),
+        # A file that leaves a stride out says 0.
+        stride=(call.option("StrideH") or 1, call.option("StrideW") or 1),
         mean=mean,
     )
     call.activate()
