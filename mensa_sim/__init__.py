@@ -35,6 +35,7 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
+    "convert",
     "diff",
     "explain",
     "explore",
@@ -60,7 +61,7 @@ _HOMES = {
     **dict.fromkeys(
         ("compare", "explain", "families", "moves", "place", "run", "run_scenario", "trace"), "api.session"
     ),
-    **dict.fromkeys(("check", "list_kind", "schema", "show"), "api.files"),
+    **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("diff", "explore"), "api.explore"),
     **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api.result"),
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
@@ -79,7 +80,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from mensa_sim.api.explore import diff, explore
-    from mensa_sim.api.files import check, list_kind, schema, show
+    from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, import_timings, measure
     from mensa_sim.api.reproduce import reproduce, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError
-from mensa_sim.io import files
+from mensa_sim.io import files, yaml_text
 from mensa_sim.io.files import json_schema, read_mapping, read_record, validate, write_yaml
 
 
@@ -242,12 +242,12 @@ NESTS = {
 }
 
 
-@pytest.mark.parametrize("loader", [files._LOADER, yaml.SafeLoader], ids=["fastest parser", "parser in Python"])
+@pytest.mark.parametrize("loader", [yaml_text._LOADER, yaml.SafeLoader], ids=["fastest parser", "parser in Python"])
 @pytest.mark.parametrize("text", NESTS.values(), ids=NESTS)
 def test_a_deep_nest_is_refused_in_our_words_whatever_limit_the_parser_has(
     text: str, loader: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_LOADER", loader)
+    monkeypatch.setattr(yaml_text, "_LOADER", loader)
     with pytest.raises(FileError, match=r"line \d+: nested deeper than 64 levels$"):
         read_mapping(written(tmp_path, text))
 

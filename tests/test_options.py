@@ -35,6 +35,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "measure": (ms.measure,),
     "import-timings": (ms.import_timings,),
     "calibrate": (ms.calibrate,),
+    "convert": (ms.convert,),
 }
 """The functions that take what a command takes."""
 OF_COMMANDS = {"output", "as_json", "quiet", "force", "verbose", "as_csv", "layer", "help"}

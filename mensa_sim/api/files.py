@@ -4,15 +4,22 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from mensa_sim.api.asks import asks
+from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import refuse_unwritable, write_all_atomically
 from mensa_sim.io.files import json_schema
 from mensa_sim.io.json_text import json_text
-from mensa_sim.io.shipped import FOLDERS, find, shipped_files, shipped_root
+from mensa_sim.io.shipped import FOLDERS, find, is_file, shipped_files, shipped_root
 from mensa_sim.lookup import lookup
 from mensa_sim.schedule.policies.registry import SCHEDULERS
 from mensa_sim.schedule.policies.simple import single
 from mensa_sim.study.check.check import RECORDS, check_files
+from mensa_sim.study.convert.conversion import Conversion
+from mensa_sim.study.convert.convert import convert as convert_files
+from mensa_sim.study.convert.request import ConvertRequest
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 
@@ -69,6 +76,28 @@ def show(kind: str, name: str) -> str:
 def check(files: Iterable[str | Path]) -> list[str]:
     """Every fault of YAML files of any kind; empty where all are good."""
     return check_files([Path(file) for file in files])
+
+
+@asks(ConvertRequest)
+def convert(request: ConvertRequest) -> Conversion:
+    """Files of ours from those of ZigZag, Timeloop or SCALE-Sim, written into a folder.
+
+    Says which fields have no equivalent here, and what was chosen where a file does not state it. Raises `FileError`
+    with file and field for what cannot be converted, and `UsageError` where another file stands in the way.
+    """
+    if isinstance(request.files, str | Path):
+        raise UsageError("files: one was given; give a list of them")
+    made = convert_files([Path(file) for file in request.files])
+    folder = made.folder if request.output is None else Path(request.output)
+    contents = {folder / name: text for name, text in made.files.items()}
+    refuse_unwritable(folder)
+    others = [path for path, text in contents.items() if is_file(path) and path.read_bytes() != text.encode()]
+    if others and not request.force:
+        raise UsageError(
+            f"{others[0]} is there already; choose another folder with --output, or replace it with --force"
+        )
+    write_all_atomically(contents)
+    return replace(made, folder=folder)
 
 
 def schema(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands about files: `list`, `show`, `check` and `schema`."""
+"""The commands about files: `list`, `show`, `check`, `schema` and `convert`."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from mensa_sim.cli.options import AsJson, Quiet, add, one_of
-from mensa_sim.cli.printing import show, write
+from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS
+from mensa_sim.study.convert.request import ConvertRequest
 
 LISTED = (*FOLDERS, "models", "schedulers")
 SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     add(app, show_file, name="show")
     add(app, check)
     add(app, schema)
+    add(app, convert, ConvertRequest)
 
 
 def list_kind(
@@ -99,3 +101,18 @@ def schema(
     from mensa_sim.api import session as api
 
     write(api.schema(kind))
+
+
+def convert(request: ConvertRequest, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Turn accelerators and workloads of ZigZag, Timeloop or SCALE-Sim into files of ours."""
+    from mensa_sim.api import files as api
+
+    made = api.convert.of(request)
+    told = {"chosen": list(made.chosen), "left_out": list(made.left_out)}
+    if as_json:
+        write(json_text({"folder": made.folder.as_posix(), "files": sorted(made.files), **told}))
+    elif not quiet:
+        titles = {"chosen": "chosen, as the files do not say it", "left_out": "no equivalent here"}
+        for key, lines in told.items():
+            show("\n  ".join((f"{titles[key]}:", *(lines or ["nothing"]))))
+        show_results(made.folder, made.files)

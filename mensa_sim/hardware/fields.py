@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.short_form import in_levels
-from mensa_sim.io.files import MAX_DEPTH, Raw
+from mensa_sim.io.files import Raw
+from mensa_sim.io.yaml_text import MAX_DEPTH
 from mensa_sim.lookup import nearest, unknown_name
 
 Parts = tuple[str, ...]

@@ -13,6 +13,7 @@ from mensa_sim.workload.generation.model import Generate
 from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
 from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
+from mensa_sim.workload.layer import MAX_BITS, WIDTHS
 
 DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
@@ -64,11 +65,17 @@ class WorkloadFile:
     layers: tuple[LayerEntry, ...] = ()
     parameter_bits: int = 8
     activation_bits: int = 8
+    weight_bits: int | None = None
+    """Of the weights of products, where it is not `parameter_bits`: in every layer that states none."""
+    input_bits: int | None = None
+    """Of what the layers of a list read, where it has another width than `activation_bits`."""
+    output_bits: int | None = None
+    accumulator_bits: int | None = None
+    """Of partial sums, where they are not as wide as an accelerator's accumulators."""
     generate: Generate | None = None
     """Prompt and answer lengths of a model that generates; its model says the sizes of its phases."""
-    weight_bits: int | None = None
-    """Of a model that generates, as the next four: bits of its weights; none: `parameter_bits`."""
     weight_group: WeightGroup | None = None
+    """Of a model that generates, as the next three: what scales of groups of weights add."""
     kv_bits: int | None = None
     """Of keys and values; none: `activation_bits`."""
     embedding_bits: int | None = None
@@ -76,19 +83,21 @@ class WorkloadFile:
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
-        for bits in ("parameter_bits", "activation_bits"):
-            if not 1 <= getattr(self, bits) <= 64:
-                raise ValueError(f"{bits} is {getattr(self, bits)}, must be from 1 to 64")
+        for bits in WIDTHS:
+            value = getattr(self, bits)
+            if value is not None and not 1 <= value <= MAX_BITS:
+                raise ValueError(f"{bits} is {value}, must be from 1 to {MAX_BITS}")
         if (self.model is None) == (not self.layers):
             raise ValueError("needs either model or layers, and not both")
         if self.generate is not None:
             self._check_generate()
             return
-        widths = ("weight_bits", "weight_group", "kv_bits", "embedding_bits", "head_bits")
-        self._refuse(*widths, because="it is of workloads that generate; parameter_bits says it of others")
+        widths = ("weight_group", "kv_bits", "embedding_bits", "head_bits")
+        self._refuse(*widths, because="it is of workloads that generate")
         if self.model is None:
             self._refuse("arguments", "inputs", because="a list of layers takes none")
             return
+        self._refuse("input_bits", "output_bits", because="what layers of a model hand on has activation_bits")
         reference = parse_reference(self.model)
         importer = reference.importer
         refused = [name for name in ("arguments", "inputs") if name not in importer.takes]
@@ -106,6 +115,8 @@ class WorkloadFile:
         if self.model is None or parse_reference(self.model).source is Source.MODEL_FILE:
             raise ValueError("generate needs a model of phases, such as mensa_sim.workload.models.decoder:Decoder")
         self._refuse("inputs", because="a model that generates knows those of its phases")
+        widths = ("input_bits", "output_bits", "accumulator_bits")
+        self._refuse(*widths, because="weight_bits, activation_bits and kv_bits say how wide a model that generates is")
         _ = self.widths
 
     @property

@@ -83,8 +83,12 @@ class Parameter:
             raise ValueError(f"parameter {self.name}: {self.size_bytes} bytes")
 
 
-WIDTHS = ("parameter_bits", "activation_bits", "weight_bits", "input_bits", "output_bits", "accumulator_bits")
+OPERAND_WIDTHS = ("weight_bits", "input_bits", "output_bits", "accumulator_bits")
+"""The fields that say how wide elements of a nest's operands are: final ones, and partial sums."""
+WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
+MAX_BITS = 64
+"""The widest element."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
 from mensa_sim.workload.importers.reference import require_permission
 from mensa_sim.workload.importers.registry import IMPORTERS
+from mensa_sim.workload.widths import entries_with_widths, graph_with_widths, widths_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -74,13 +75,7 @@ def _workload_at(path: Path) -> WorkloadFile:
 
 def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool) -> LayerGraph:
     if workload.model is None:
-        return listed_graph(
-            workload.name,
-            workload.layers,
-            parameter_bits=workload.parameter_bits,
-            activation_bits=workload.activation_bits,
-            path=str(path),
-        )
+        return graph_of_layers(workload, path)
     if workload.generate is not None:
         return generation_of(workload, path, allow_code=allow_code).step(workload.generate.prompt_tokens)
     reference = workload.reference
@@ -96,4 +91,16 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
         return reference.importer.load()(workload, path)
 
     where = [workload.name, *places(reference, path)]
-    return cached_graph(inputs, where, build) if cache else build()[0]
+    graph = cached_graph(inputs, where, build) if cache else build()[0]
+    return graph_with_widths(graph, widths_of(workload))
+
+
+def graph_of_layers(workload: WorkloadFile, path: Path) -> LayerGraph:
+    """The layer graph of a workload that lists its layers; `path` names its file."""
+    return listed_graph(
+        workload.name,
+        entries_with_widths(workload.layers, widths_of(workload)),
+        parameter_bits=workload.parameter_bits,
+        activation_bits=workload.activation_bits,
+        path=str(path),
+    )

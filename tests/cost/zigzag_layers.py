@@ -79,13 +79,13 @@ class PeerLayer:
         return all(size % unrolling.lanes[dim] == 0 for dim, size in unrolling.sizes.items())
 
 
-def _loops(text: str) -> list[list[Loop]]:
+def spelled_loops(text: str) -> list[list[Loop]]:
     """Loops by level, innermost first, from text such as ` | (FX, 3) (OY, 7) | (K, 4)`."""
     return [[Loop(dim, int(trips)) for dim, trips in re.findall(r"\((\w+), (\d+)\)", part)] for part in text.split("|")]
 
 
 def _peer_layer(row: dict[str, str]) -> PeerLayer:
-    weight, inputs, output = (_loops(row[f"temporal_{operand}"]) for operand in ("weight", "input", "output"))
+    weight, inputs, output = (spelled_loops(row[f"temporal_{operand}"]) for operand in ("weight", "input", "output"))
     loops = tuple(chain(*weight))
     assert loops == tuple(chain(*inputs)) == tuple(chain(*output))
     sizes = {dim: int(row[dim]) for dim in DIMS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mensa_sim.io.faults import Fault
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
 
 PRODUCTS = ("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d")
@@ -32,9 +32,6 @@ MAX_POSITIONS = 2**26
 """The largest plane of input positions: an image of 8192 x 8192."""
 MAX_STEPS = 2**24
 """The longest loop or sequence; the positions along an axis are enumerated when it is priced."""
-
-MAX_BITS = 64
-"""The widest element."""
 
 _COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pooling", "softmax", "embedding", "copy")
 
@@ -120,7 +117,7 @@ class LayerEntry:
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
             elif value is not None and max(pair(value)) > (MAX_MACS if key == "elements" else MAX_STEPS):
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, more than can be counted exactly"
-        for key in ("weight_bits", "input_bits", "output_bits", "accumulator_bits"):
+        for key in OPERAND_WIDTHS:
             value = getattr(self, key)
             if value is not None and not 1 <= value <= MAX_BITS:
                 yield f"{key} is {value}, must be from 1 to {MAX_BITS}"

@@ -1,0 +1,1 @@
+"""Converting other tools' files to ours: accelerators and workloads of ZigZag, Timeloop and SCALE-Sim."""

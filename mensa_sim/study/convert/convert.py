@@ -1,0 +1,77 @@
+"""From files of other tools to files of ours."""
+
+import configparser
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mensa_sim.errors import FileError, UsageError
+from mensa_sim.io.files import read_foreign, read_text
+from mensa_sim.study.convert.conversion import Conversion
+from mensa_sim.study.convert.foreign import ConversionNotes, ForeignFile
+from mensa_sim.study.convert.formats import FORMATS
+
+
+def convert(paths: Sequence[Path]) -> Conversion:
+    """The files of ours that files of another tool become; nothing is written.
+
+    Raises `FileError` for a file of no known kind, and with file and field for what is wrong in one.
+    """
+    if not paths:
+        raise UsageError("convert: no file is given")
+    notes = ConversionNotes()
+    files: dict[str, list[ForeignFile]] = {}
+    for path in paths:
+        data = _plain(path, notes)
+        kinds = [name for name, each in FORMATS.items() if path.suffix in each.suffixes and each.recognise(data)]
+        if not kinds:
+            titles = ", ".join(each.title for each in FORMATS.values())
+            raise FileError(str(path), [f"is none of what can be converted: {titles}"])
+        for name in kinds:
+            files.setdefault(name, []).append(ForeignFile(path=path, data=data, notes=notes))
+    made: dict[str, str] = {}
+    for name, given in files.items():
+        companions = files.get(FORMATS[name].companion or "", [])
+        if len(companions) > 1:
+            raise FileError(str(companions[1].path), [f"is a second {FORMATS[name].companion}; convert one at a time"])
+        for file in given:
+            found = FORMATS[name].convert(file, companions[0] if companions else None)
+            twice = sorted(each for each in set(found) & set(made) if found[each] != made[each])
+            if twice:
+                raise FileError(str(file.path), [f"becomes {twice[0]}, which another file became; convert it apart"])
+            made |= found
+    if not made:
+        raise FileError(str(paths[0]), ["a mapping says nothing alone; give the accelerator's file with it"])
+    folder = Path("results", f"convert-{paths[0].stem}")
+    return Conversion(folder=folder, files=made, left_out=tuple(notes.left_out), chosen=tuple(notes.chosen))
+
+
+def _plain(path: Path, notes: ConversionNotes) -> Any:
+    """What a file says as plain data: YAML, the sections of a .cfg, the rows of a .csv."""
+    if path.suffix == ".csv":
+        return _rows(path)
+    if path.suffix == ".cfg":
+        return _sections(path)
+    data, repeated = read_foreign(path)
+    for text in repeated:
+        notes.choose(text)
+    return data
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise FileError(str(path), [f"not CSV: {error}"]) from error
+    return [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+
+
+def _sections(path: Path) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(read_text(path))
+    except configparser.Error as error:
+        raise FileError(str(path), [f"not a configuration: {str(error).splitlines()[0]}"]) from error
+    return {name: dict(parser[name]) for name in parser.sections()}

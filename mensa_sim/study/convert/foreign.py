@@ -1,0 +1,79 @@
+"""A file of another tool: what it says, as records of ours, and what of it we have no equivalent for."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mensa_sim.errors import FileError
+from mensa_sim.io.faults import Location, field_path
+from mensa_sim.io.files import validate
+from mensa_sim.io.yaml_text import TAG
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, kw_only=True)
+class ConversionNotes:
+    """What a conversion tells its reader, each line once and in order."""
+
+    left_out: dict[str, None] = field(default_factory=dict)
+    """Fields that have no equivalent; `*` stands for each entry of a list or mapping."""
+    chosen: dict[str, None] = field(default_factory=dict)
+    """Figures that the file does not state, and what we took."""
+
+    def leave(self, location: Location) -> None:
+        """One field that has no equivalent."""
+        self.left_out[field_path(location)] = None
+
+    def choose(self, text: str) -> None:
+        """One figure that is a choice."""
+        self.chosen[text] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFile:
+    """Another tool's file as plain data; what is wrong in it is told with its path and the field."""
+
+    path: Path
+    data: Any
+    notes: ConversionNotes
+
+    def fault(self, location: Location, message: str) -> FileError:
+        """The error for one field."""
+        place = field_path(location)
+        return FileError(str(self.path), [f"{place}: {message}" if place else message])
+
+    def record(self, data: Any, kind: type[T], location: Location = ()) -> T:
+        """The record that a part of it describes; keys that the record has not are noted as left out."""
+        known = self._known(data, kind, tuple("*" if isinstance(part, int) else part for part in location))
+        return validate(known, kind, self.path, within=location)
+
+    def _known(self, data: Any, kind: Any, location: Location) -> Any:
+        if dataclasses.is_dataclass(kind) and isinstance(data, dict):
+            hints = typing.get_type_hints(kind)
+            for key in data:
+                if key not in hints and key != TAG:
+                    self.notes.leave((*location, key))
+            return {key: self._known(data[key], hint, (*location, key)) for key, hint in hints.items() if key in data}
+        inner = [part for part in typing.get_args(kind) if part not in (type(None), Ellipsis)]
+        if isinstance(data, list) and inner:
+            return [self._known(each, inner[0], (*location[:-1], f"{location[-1]}[*]")) for each in data]
+        if isinstance(data, dict) and len(inner) == 2:
+            return {key: self._known(each, inner[1], (*location, "*")) for key, each in data.items()}
+        return data
+
+
+def text_number(value: Any) -> float | None:
+    """A number that stands in a file as such or as text; none for anything else.
+
+    >>> text_number("0.5"), text_number(3), text_number("1024 * 8")
+    (0.5, 3.0, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None

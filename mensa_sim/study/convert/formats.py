@@ -1,0 +1,98 @@
+"""The files of other tools that can be converted: how each is recognised, and what reads it.
+
+A new one is a module with a function of a `ForeignFile` and a line here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.scale_sim.configuration import convert_configuration
+from mensa_sim.study.convert.scale_sim.topology import convert_topology
+from mensa_sim.study.convert.timeloop.architecture import convert_architecture
+from mensa_sim.study.convert.timeloop.problem import convert_problem
+from mensa_sim.study.convert.zigzag.accelerator import convert_accelerator
+from mensa_sim.study.convert.zigzag.workload import convert_workload
+
+Files = Mapping[str, str]
+"""Text by file name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFormat:
+    """A kind of file of another tool."""
+
+    title: str
+    """What messages call it, with its article."""
+    suffixes: tuple[str, ...]
+    recognise: Callable[[Any], bool]
+    """Whether plain data of such a suffix is of this kind."""
+    convert: Callable[[ForeignFile, ForeignFile | None], Files]
+    """Files of ours, from one of its kind and from the companion given with it."""
+    companion: str | None = None
+    """The kind of the file that it may come with."""
+
+
+def _mapping_with(*keys: str) -> Callable[[Any], bool]:
+    return lambda data: isinstance(data, dict) and set(keys) <= set(data)
+
+
+def _list_of(*keys: str) -> Callable[[Any], bool]:
+    return lambda data: isinstance(data, list) and bool(data) and all(_mapping_with(*keys)(each) for each in data)
+
+
+def _alone(convert: Callable[[ForeignFile], Files]) -> Callable[[ForeignFile, ForeignFile | None], Files]:
+    return lambda file, companion: convert(file)
+
+
+def _nothing(file: ForeignFile, companion: ForeignFile | None) -> Files:
+    """A mapping says nothing without an accelerator."""
+    return {}
+
+
+YAML = (".yaml", ".yml")
+
+FORMATS: Mapping[str, ForeignFormat] = {
+    "zigzag_accelerator": ForeignFormat(
+        title="an accelerator of ZigZag",
+        suffixes=YAML,
+        recognise=_mapping_with("memories", "operational_array"),
+        convert=convert_accelerator,
+        companion="zigzag_mapping",
+    ),
+    "zigzag_mapping": ForeignFormat(
+        title="a mapping of ZigZag", suffixes=YAML, recognise=_list_of("memory_operand_links"), convert=_nothing
+    ),
+    "zigzag_workload": ForeignFormat(
+        title="a workload of ZigZag",
+        suffixes=YAML,
+        recognise=_list_of("operator_type", "equation"),
+        convert=_alone(convert_workload),
+    ),
+    "timeloop_architecture": ForeignFormat(
+        title="an architecture of Timeloop",
+        suffixes=YAML,
+        recognise=_mapping_with("architecture"),
+        convert=_alone(convert_architecture),
+    ),
+    "timeloop_problem": ForeignFormat(
+        title="a problem of Timeloop",
+        suffixes=YAML,
+        recognise=_mapping_with("problem"),
+        convert=_alone(convert_problem),
+    ),
+    "scale_sim_configuration": ForeignFormat(
+        title="a configuration of SCALE-Sim",
+        suffixes=(".cfg",),
+        recognise=_mapping_with("architecture_presets"),
+        convert=_alone(convert_configuration),
+    ),
+    "scale_sim_topology": ForeignFormat(
+        title="a topology of SCALE-Sim",
+        suffixes=(".csv",),
+        recognise=lambda data: isinstance(data, list) and bool(data),
+        convert=_alone(convert_topology),
+    ),
+}
+"""By name; a file may be of several kinds."""

@@ -1,0 +1,235 @@
+"""An architecture of Timeloop, its nodes from the outermost inwards, as an accelerator file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mensa_sim.io.faults import Location
+from mensa_sim.io.files import Raw
+from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files, dims_of
+from mensa_sim.study.convert.foreign import ForeignFile, text_number
+from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import OPERANDS, Operand
+
+DATASPACES: Mapping[str, Operand] = {"weights": "weight", "inputs": "input", "outputs": "output"}
+LETTERS: Mapping[str, str] = {
+    "N": "B", "G": "G", "M": "K", "K": "K", "C": "C", "P": "OX", "Q": "OY", "R": "FX", "S": "FY",
+}  # fmt: skip
+"""Our dims for the letters of the tool's convolutions; K where a problem has it in place of M."""
+REGISTERS = ("regfile", "_rf", "register")
+"""What classes of register files have in their names."""
+MEMORY_WORD_BITS = 64
+"""A row of a memory that states no width."""
+ROOM = 2**53
+"""Whole numbers that a file's numbers hold exactly."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ArchitectureParts:
+    """What the nodes become, while they are read from the outermost inwards."""
+
+    axes: list[dict[str, Any]] = field(default_factory=list)
+    levels: list[dict[str, Any]] = field(default_factory=list)
+    """Outermost first."""
+    memory: ArchitectureNode | None = None
+    array: ArchitectureNode | None = None
+    clock_hz: int = 0
+
+
+def convert_architecture(file: ForeignFile) -> dict[str, str]:
+    """Files of ours by name."""
+    parts = ArchitectureParts()
+    for key in file.data:
+        if key not in ("architecture", "problem"):
+            file.notes.leave((key,))
+    for node in nodes_of(file):
+        _read(file, node, parts)
+    if parts.memory is None:
+        raise file.fault(("architecture", "nodes"), "holds no memory: a component whose class names DRAM")
+    if parts.array is None:
+        raise file.fault(("architecture", "nodes"), "holds no component whose class computes: intmac, ..., compute")
+    if not parts.axes:
+        parts.axes.append({"size": 1, "dims": dims_of(0)})
+    notes = file.notes
+    if not parts.clock_hz:
+        notes.choose(f"clock_hz: {CLOCK_HZ}, as no global_cycle_seconds is given")
+    notes.choose(f"technology: {TECHNOLOGY}, as the tool's file prices nothing; memory: {MEMORY_KIND}")
+    clock_hz = parts.clock_hz or CLOCK_HZ
+    levels = _inner_first(parts.levels)
+    name = file.path.stem
+    data: Raw = {
+        "name": name,
+        "clock_hz": clock_hz,
+        "dataflow": {"axes": parts.axes, "stationary": _stationary(file, levels)},
+        **_arithmetic(file, parts.array),
+        "levels": levels,
+        "default_memory": _memory(file, parts.memory, clock_hz),
+        "source": f"Timeloop, {file.path.name}; converted",
+    }
+    return accelerator_files(file, data, None, f"Converted from {file.path.name}, an architecture of Timeloop.")
+
+
+def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -> None:
+    """One node: the axes that it spreads what follows over, and what it is."""
+    seconds = node.attributes.get("global_cycle_seconds")
+    if seconds is not None:
+        number = text_number(seconds)
+        if number is None or not 1e-15 <= number <= 1:
+            raise file.fault(
+                (*node.place, "attributes", "global_cycle_seconds"), f"{seconds!r} is not a cycle's seconds"
+            )
+        parts.clock_hz = round(1 / number)
+    for mesh, size in node.spatial.items():
+        if size > 1:
+            parts.axes.append({"size": size, "dims": _spread_dims(file, node, len(parts.axes), mesh)})
+    if not node.component:
+        return
+    if "dram" in node.kind:
+        parts.memory = node
+    elif node.computes:
+        parts.array = node
+    elif node.dummy:
+        file.notes.leave((f"{node.name} ({node.kind})",))
+    else:
+        parts.levels.append(_level(file, node, list(range(len(parts.axes)))))
+
+
+def _spread_dims(file: ForeignFile, node: ArchitectureNode, index: int, mesh: str) -> list[str]:
+    """The dims that a mesh may unroll: those of the constraint's permutation that no factor fixes at 1."""
+    constraint = node.constraints.get("spatial", {})
+    constraint = constraint if isinstance(constraint, dict) else {}
+    fixed = _fixed(constraint.get("factors"))
+    order = [letter for letter in _letters(constraint.get("permutation")) if letter not in fixed]
+    split = constraint.get("split")
+    if isinstance(split, int):
+        letters = _letters(constraint.get("permutation"))
+        part = letters[:split] if mesh == "meshX" else letters[split:]
+        order = [letter for letter in order if letter in part]
+    dims = list(dict.fromkeys(LETTERS[letter] for letter in order if letter in LETTERS))
+    if dims:
+        return dims
+    file.notes.choose(f"{node.name}, {mesh}: unrolls {dims_of(index)[0]}, as its constraints leave it open")
+    return dims_of(index)
+
+
+def _fixed(factors: Any) -> set[str]:
+    """Letters whose factor is 1, of `[N=1, C=1]` or `N=1 C=1`."""
+    texts = factors if isinstance(factors, list) else str(factors or "").replace(",", " ").split()
+    pairs = [str(text).replace(" ", "").split("=") for text in texts]
+    return {pair[0] for pair in pairs if len(pair) == 2 and pair[1] == "1"}
+
+
+def _letters(permutation: Any) -> list[str]:
+    texts = permutation if isinstance(permutation, list) else list(str(permutation or "").replace(",", ""))
+    return [str(text) for text in texts]
+
+
+def _level(file: ForeignFile, node: ArchitectureNode, per: list[int]) -> dict[str, Any]:
+    word_bits, width = _bits(file, node, "datawidth", BITS_PER_BYTE), _bits(file, node, "width", BITS_PER_BYTE)
+    depth = _bits(file, node, "depth", None)
+    reads = _bandwidth(file, node, "read_bandwidth", word_bits, width)
+    writes = _bandwidth(file, node, "write_bandwidth", word_bits, width)
+    double = node.attributes.get("multiple_buffering", 1) not in (1, 1.0)
+    return {
+        "name": node.name,
+        "serves": _served(file, node),
+        "capacity_bytes": max(depth * width // BITS_PER_BYTE, 1),
+        **({"per": per} if per else {}),
+        "read_bits": reads,
+        "write_bits": writes,
+        "min_bits": min(width, reads, writes),
+        "double_buffered": double,
+        "registers": any(mark in node.kind for mark in REGISTERS),
+    }
+
+
+def _inner_first(levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Innermost first; a register file with nothing inside it has no ports to wait for."""
+    found: list[dict[str, Any]] = []
+    inside: set[str] = set()
+    for level in reversed(levels):
+        registers = level.pop("registers") and not inside & set(level["serves"])
+        bare = {key: level[key] for key in ("name", "serves", "capacity_bytes", "per") if key in level}
+        found.append(bare if registers else level)
+        inside |= set(level["serves"])
+    return found
+
+
+def _served(file: ForeignFile, node: ArchitectureNode) -> list[Operand]:
+    """What it keeps: what the constraint says, else all that it does not bypass."""
+    constraint = node.constraints.get("dataspace", {})
+    constraint = constraint if isinstance(constraint, dict) else {}
+    place: Location = (*node.place, "constraints", "dataspace")
+    kept = _operands(file, constraint.get("keep_only", constraint.get("keep")), place)
+    passed = _operands(file, constraint.get("bypass"), place)
+    serves = [operand for operand in OPERANDS if (operand in kept if kept else operand not in passed)]
+    if not serves:
+        raise file.fault(place, "keeps nothing: leave the component out")
+    return serves
+
+
+def _operands(file: ForeignFile, names: Any, place: Location) -> set[Operand]:
+    given = names if isinstance(names, list) else [] if names is None else [names]
+    unknown = [name for name in given if str(name).lower() not in DATASPACES]
+    if unknown:
+        raise file.fault(place, f"{str(unknown[0])[:40]!r} is none of Weights, Inputs, Outputs")
+    return {DATASPACES[str(name).lower()] for name in given}
+
+
+def _bits(file: ForeignFile, node: ArchitectureNode, name: str, default: int | None) -> int:
+    """A whole number of an attribute; expressions are the tool's to work out."""
+    value = node.attributes.get(name, default)
+    number = text_number(value)
+    if number is None or not 1 <= number <= ROOM or number != int(number):
+        what = "is required" if value is None else f"{str(value)[:60]!r} is not a whole number from 1"
+        raise file.fault(
+            (*node.place, "attributes", name), f"{what}; the tool writes worked-out numbers with its results"
+        )
+    return int(number)
+
+
+def _bandwidth(file: ForeignFile, node: ArchitectureNode, name: str, word_bits: int, width: int) -> int:
+    """Bits in a cycle: words of the tool's, or a row where it states none."""
+    if name not in node.attributes:
+        file.notes.choose(f"{node.name}: {name} is a row of {width} bits, as none is given")
+        return width
+    return _bits(file, node, name, None) * word_bits
+
+
+def _memory(file: ForeignFile, node: ArchitectureNode, clock_hz: int) -> dict[str, Any]:
+    """The memory, with the bandwidth that it states, else a row in a cycle."""
+    word_bits = _bits(file, node, "datawidth", BITS_PER_BYTE)
+    width = _bits(file, node, "width", MEMORY_WORD_BITS)
+    stated = next((name for name in ("shared_bandwidth", "read_bandwidth") if name in node.attributes), None)
+    bits = _bits(file, node, stated, None) * word_bits if stated else width
+    if not stated:
+        file.notes.choose(f"{node.name}: {width} bits in a cycle, a row, as no bandwidth is given")
+    return {
+        "kind": MEMORY_KIND,
+        "bandwidth_bytes_per_s": max(bits * clock_hz // BITS_PER_BYTE, 1),
+        "efficiency": 1.0,
+        "word_bits": width,
+    }
+
+
+def _arithmetic(file: ForeignFile, node: ArchitectureNode) -> dict[str, Any]:
+    """Widths of a MAC and of a sum, where the component states them."""
+    names = {"operand_bits": ("multiplier_width", "datawidth"), "accumulator_bits": ("adder_width",)}
+    found: dict[str, Any] = {}
+    for ours, theirs in names.items():
+        stated = next((name for name in theirs if name in node.attributes), None)
+        if stated is not None:
+            found[ours] = _bits(file, node, stated, None)
+    return found
+
+
+def _stationary(file: ForeignFile, levels: list[dict[str, Any]]) -> Operand:
+    """The operand with the largest registers; outputs where none are."""
+    held = dict.fromkeys(OPERANDS, 0)
+    for level in levels:
+        if "read_bits" not in level:
+            held |= {operand: max(held[operand], level["capacity_bytes"]) for operand in level["serves"]}
+    best = max(reversed(OPERANDS), key=lambda operand: held[operand])
+    file.notes.choose(f"stationary: {best}, whose registers hold the most")
+    return best

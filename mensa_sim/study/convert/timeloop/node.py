@@ -1,0 +1,109 @@
+"""The nodes of an architecture: containers and components in the order of the file, those of parallel branches too."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mensa_sim.io.faults import Location
+from mensa_sim.io.yaml_text import TAG
+from mensa_sim.study.convert.foreign import ForeignFile, text_number
+
+CONTAINERS, COMPONENTS, GROUPS = ("Container",), ("Component",), ("Parallel", "Hierarchical", "Pipelined")
+COMPUTE = ("mac", "compute", "multiplier")
+"""What classes that compute have in their names."""
+DUMMIES = ("dummy", "toll")
+READ = ("name", "class", "subclass", "attributes", "constraints", "spatial", "nodes", "enabled", TAG)
+ATTRIBUTES = (
+    *("depth", "width", "datawidth", "read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering"),
+    *("multiplier_width", "adder_width", "global_cycle_seconds"),
+)
+MAX_LANES = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchitectureNode:
+    """A container or a component."""
+
+    place: Location
+    name: str
+    component: bool
+    kind: str
+    """Class and subclass in small letters."""
+    attributes: Mapping[str, Any]
+    constraints: Mapping[str, Any]
+    spatial: Mapping[str, int]
+    """Instances along `meshX` and `meshY`."""
+
+    @property
+    def computes(self) -> bool:
+        """Whether it multiplies."""
+        return any(mark in self.kind for mark in COMPUTE)
+
+    @property
+    def dummy(self) -> bool:
+        """Whether it stands for nothing that holds data."""
+        return any(mark in self.kind for mark in DUMMIES)
+
+
+def nodes_of(file: ForeignFile) -> list[ArchitectureNode]:
+    """Every node, outermost first; attributes of a container hold for what is inside it."""
+    architecture = file.data["architecture"]
+    if not isinstance(architecture, dict) or not isinstance(architecture.get("nodes"), list):
+        raise file.fault(("architecture", "nodes"), "is required: a list, as version 0.4 has it")
+    for key in architecture:
+        if key not in ("nodes", "version"):
+            file.notes.leave(("architecture", key))
+    return list(_nodes(file, architecture["nodes"], ("architecture", "nodes")))
+
+
+def _nodes(file: ForeignFile, data: list[Any], place: Location) -> Iterator[ArchitectureNode]:
+    for index, each in enumerate(data):
+        here = (*place, index)
+        tag = each.get(TAG) if isinstance(each, dict) else None
+        if tag in GROUPS and isinstance(each.get("nodes"), list):
+            yield from _nodes(file, each["nodes"], (*here, "nodes"))
+        elif tag in CONTAINERS or tag in COMPONENTS:
+            if each.get("enabled", True) is not False:
+                yield _node(file, each, here, component=tag in COMPONENTS)
+        else:
+            raise file.fault(here, f"must be one of !{', !'.join((*CONTAINERS, *COMPONENTS, *GROUPS))}")
+
+
+def _node(file: ForeignFile, data: dict[str, Any], place: Location, *, component: bool) -> ArchitectureNode:
+    inherited = [key for key in data if key.startswith("<<")]
+    if inherited:
+        raise file.fault((*place, inherited[0]), "inherits from elsewhere; convert the file that the tool worked out")
+    parts: dict[str, dict[str, Any]] = {}
+    for key in ("attributes", "constraints", "spatial"):
+        value = data.get(key) or {}
+        if not isinstance(value, dict):
+            raise file.fault((*place, key), "must be a mapping")
+        parts[key] = value
+    for key in data:
+        if key not in READ:
+            file.notes.leave(("architecture.nodes[*]", key))
+    for key in parts["attributes"]:
+        if key not in ATTRIBUTES:
+            file.notes.leave(("architecture.nodes[*].attributes", key))
+    for key in parts["constraints"]:
+        if key not in ("dataspace", "spatial"):
+            file.notes.leave(("architecture.nodes[*].constraints", key))
+    name = data.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise file.fault((*place, "name"), "is required, a text")
+    return ArchitectureNode(
+        place=place,
+        name=name,
+        component=component,
+        kind=f"{data.get('class', '')} {data.get('subclass', '')}".lower(),
+        attributes=parts["attributes"],
+        constraints=parts["constraints"],
+        spatial={mesh: _lanes(file, value, (*place, "spatial", mesh)) for mesh, value in parts["spatial"].items()},
+    )
+
+
+def _lanes(file: ForeignFile, value: Any, place: Location) -> int:
+    number = text_number(value)
+    if place[-1] not in ("meshX", "meshY") or number is None or not 1 <= number <= MAX_LANES or number != int(number):
+        raise file.fault(place, f"{str(value)[:40]!r} is not a number of instances along meshX or meshY")
+    return int(number)

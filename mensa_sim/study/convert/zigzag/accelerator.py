@@ -1,0 +1,222 @@
+"""An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+from mensa_sim.io.files import Raw
+from mensa_sim.study.convert.accelerator import (
+    CLOCK_HZ,
+    accelerator_files,
+    bare_technology,
+    dims_of,
+    folder_name,
+)
+from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import OPERANDS, Operand
+
+ACCUMULATOR_BITS = 16
+"""Of partial sums, where the workload states none: what the tool's own workloads have."""
+MEMORY_KIND = "zigzag_memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigZagPort:
+    """A port of a memory: its direction, and the bits of its smallest and its largest access."""
+
+    type: Literal["read", "write", "read_write"]
+    bandwidth_min: int
+    bandwidth_max: int
+    name: str = ""
+    allocation: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bandwidth_min <= self.bandwidth_max:
+            raise ValueError(f"bandwidth_min {self.bandwidth_min} and bandwidth_max {self.bandwidth_max} are no widths")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigZagMemory:
+    """One memory, of any level; it lies in the file between those inside it and those outside."""
+
+    size: int
+    """Bits of an instance."""
+    operands: tuple[Literal["I1", "I2", "O"], ...]
+    ports: tuple[ZigZagPort, ...]
+    served_dimensions: tuple[str, ...]
+    """Axes along which one instance serves all lanes."""
+    r_cost: float
+    """pJ of an access of the full width."""
+    w_cost: float
+    force_double_buffering: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size < BITS_PER_BYTE:
+            raise ValueError(f"size is {self.size} bits, must be at least a byte")
+        if not min(self.r_cost, self.w_cost) >= 0:
+            raise ValueError("r_cost and w_cost must not be negative")
+        if not self.widths("read") or not self.widths("write"):
+            raise ValueError("ports: needs one that reads and one that writes")
+
+    def widths(self, direction: str) -> list[ZigZagPort]:
+        """The ports that go in a direction, the widest first."""
+        ports = [port for port in self.ports if port.type in (direction, "read_write")]
+        return sorted(ports, key=lambda port: -port.bandwidth_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigZagArray:
+    """The MACs."""
+
+    dimensions: tuple[str, ...]
+    sizes: tuple[int, ...]
+    unit_energy: float = 0.0
+    input_precision: tuple[int, int] | None = None
+    is_imc: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_imc:
+            raise ValueError("is_imc: computing in memory has no equivalent")
+        if len(self.dimensions) != len(self.sizes) or not self.sizes:
+            raise ValueError("dimensions and sizes differ in length, or are empty")
+        if min(self.sizes) < 1:
+            raise ValueError(f"sizes {list(self.sizes)} holds one below 1")
+        if not self.unit_energy >= 0:
+            raise ValueError("unit_energy must not be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigZagAccelerator:
+    """A core as its file describes it."""
+
+    name: str
+    memories: Mapping[str, ZigZagMemory]
+    operational_array: ZigZagArray
+
+
+def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None) -> dict[str, str]:
+    """Files of ours by name; the last memory becomes the system's, which must serve all operands."""
+    core, spatial = file.record(file.data, ZigZagAccelerator), spatial_of(mapping)
+    array, notes = core.operational_array, file.notes
+    if not core.memories:
+        raise file.fault(("memories",), "is empty")
+    *inner, (outermost, memory) = core.memories.items()
+    if len(set(memory.operands)) < len(OPERANDS):
+        raise file.fault(("memories", outermost), "the last memory must serve I1, I2 and O: it becomes the system's")
+    name = folder_name(file.path, core.name)
+    source = f"ZigZag, {file.path.name}"
+    axes = _axes(file, array, spatial)
+    levels = _levels(file, inner, array.dimensions, spatial)
+    port = memory.widths("read")[0]
+    energies = _energies(memory, source)
+    notes.choose(f"clock_hz: {CLOCK_HZ}, as the tool counts cycles")
+    notes.choose(f"accumulator_bits: {ACCUMULATOR_BITS}, where a workload states none")
+    if set(memory.served_dimensions) != set(array.dimensions):
+        notes.choose(f"{outermost} stands once, though its served_dimensions name some axes alone")
+    data: Raw = {
+        "name": name,
+        "clock_hz": CLOCK_HZ,
+        "dataflow": {
+            "axes": axes,
+            "stationary": _stationary(file, levels),
+            "pipeline_cycles": 0,
+        },
+        "accumulator_bits": ACCUMULATOR_BITS,
+        **({"operand_bits": max(array.input_precision)} if array.input_precision else {}),
+        "levels": levels,
+        "default_memory": {
+            "kind": MEMORY_KIND,
+            "bandwidth_bytes_per_s": port.bandwidth_max * CLOCK_HZ // BITS_PER_BYTE,
+            "efficiency": 1.0,
+            "word_bits": port.bandwidth_min,
+        },
+        "source": f"{source}; converted",
+    }
+    kinds = {MEMORY_KIND: (energies["read_pj_per_bit"], energies["write_pj_per_bit"])}
+    technology = bare_technology(name, source, array.unit_energy, kinds)
+    return accelerator_files(file, data, technology, f"Converted from {file.path.name}, an accelerator of ZigZag.")
+
+
+def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[dict[str, Any]]:
+    """The array's axes, as many lanes of each as the mapping fills."""
+    axes: list[dict[str, Any]] = []
+    for index, (axis, size) in enumerate(zip(array.dimensions, array.sizes, strict=True)):
+        given = spatial.axes.get(axis, ())
+        if not given:
+            axes.append({"size": size, "dims": dims_of(index)})
+            file.notes.choose(f"axis {axis} unrolls {' and '.join(axes[-1]['dims'])}, as no mapping file says what")
+            continue
+        lanes = prod(count for _, count in given)
+        if lanes < size:
+            file.notes.choose(f"axis {axis} has the {lanes} lanes that the mapping fills, of {size}")
+        axes.append({"size": min(lanes, size), "dims": [dim for dim, _ in given]})
+    return axes
+
+
+def _levels(
+    file: ForeignFile, memories: Sequence[tuple[str, ZigZagMemory]], dimensions: Sequence[str], spatial: Spatial
+) -> list[dict[str, Any]]:
+    """Register files are those that stand in the array with nothing inside them; the others are SRAMs."""
+    levels: list[dict[str, Any]] = []
+    inside: set[str] = set()
+    for name, memory in memories:
+        unknown = sorted(set(memory.served_dimensions) - set(dimensions))
+        if unknown:
+            raise file.fault(("memories", name, "served_dimensions"), f"no axis is called {', '.join(unknown)}")
+        per = [index for index, axis in enumerate(dimensions) if axis not in memory.served_dimensions]
+        served = {spatial.operands[each] for each in memory.operands}
+        level: dict[str, Any] = {
+            "name": name,
+            "serves": [operand for operand in OPERANDS if operand in served],
+            "capacity_bytes": memory.size // BITS_PER_BYTE,
+            **({"per": per} if per else {}),
+        }
+        element_bits = 0
+        if not per or inside & served:
+            level |= _ports(memory)
+        else:
+            element_bits = ACCUMULATOR_BITS if "output" in served else BITS_PER_BYTE
+            if memory.widths("read")[0].bandwidth_min > element_bits:
+                file.notes.choose(
+                    f"{name}: an access moves one element of {element_bits} bits, at the full width's cost"
+                )
+        levels.append(level | _energies(memory, f"ZigZag, {file.path.name}, {name}", element_bits))
+        inside |= served
+    return levels
+
+
+def _ports(memory: ZigZagMemory) -> dict[str, Any]:
+    read, write = memory.widths("read")[0], memory.widths("write")[0]
+    return {
+        "read_bits": read.bandwidth_max,
+        "write_bits": write.bandwidth_max,
+        "min_bits": min(port.bandwidth_min for port in memory.ports),
+        **({"ports": "rw"} if read is write else {}),
+        "double_buffered": memory.force_double_buffering,
+    }
+
+
+def _energies(memory: ZigZagMemory, source: str, element_bits: int = 0) -> dict[str, Any]:
+    """Energies per bit; a register file, which the tool reads by elements, spreads an access over one."""
+    read, write = memory.widths("read")[0], memory.widths("write")[0]
+    return {
+        "read_pj_per_bit": memory.r_cost / (min(element_bits, read.bandwidth_min) or read.bandwidth_max),
+        "write_pj_per_bit": memory.w_cost / (min(element_bits, write.bandwidth_min) or write.bandwidth_max),
+        "source": f"{source}: {memory.r_cost} pJ per read, {memory.w_cost} pJ per write of the full width",
+    }
+
+
+def _stationary(file: ForeignFile, levels: list[dict[str, Any]]) -> Operand:
+    """The operand whose registers hold the most elements; outputs where several do."""
+    held: dict[Operand, float] = dict.fromkeys(OPERANDS, 0.0)
+    for level in levels:
+        if "read_bits" not in level:
+            for operand in level["serves"]:
+                width = ACCUMULATOR_BITS if operand == "output" else BITS_PER_BYTE
+                held[operand] = max(held[operand], level["capacity_bytes"] * BITS_PER_BYTE / width)
+    best = max(reversed(OPERANDS), key=lambda operand: held[operand])
+    file.notes.choose(f"stationary: {best}, whose registers hold the most elements")
+    return best

@@ -1,0 +1,63 @@
+"""How ZigZag maps layers onto an accelerator: which dims its axes unroll, and which memory operands layers have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.workload.dims import DIMS, Operand
+
+LINKS: Mapping[str, str] = {"O": "O", "W": "I2", "I": "I1"}
+"""Usual memory operands of a product's operands."""
+OPERANDS: Mapping[str, Operand] = {"O": "output", "W": "weight", "I": "input"}
+MAX_LANES_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigZagMapping:
+    """One entry of a mapping file: of the layers of its name, `default` of all others."""
+
+    name: str
+    spatial_mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By axis, `DIM, LANES`."""
+    memory_operand_links: Mapping[str, str] = field(default_factory=lambda: dict(LINKS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spatial:
+    """What the mapping of most layers says of the array."""
+
+    axes: Mapping[str, tuple[tuple[str, int], ...]]
+    """By axis, dims and the lanes of each."""
+    operands: Mapping[str, Operand]
+    """Our operand for each memory operand."""
+
+
+def spatial_of(file: ForeignFile | None) -> Spatial:
+    """The default entry of a mapping file; without a file, nothing but the usual operands."""
+    usual = {link: OPERANDS[operand] for operand, link in LINKS.items()}
+    if file is None:
+        return Spatial(axes={}, operands=usual)
+    entries = [file.record(data, ZigZagMapping, (index,)) for index, data in enumerate(file.data)]
+    default = next((index for index, entry in enumerate(entries) if entry.name == "default"), None)
+    if default is None:
+        raise file.fault((), "has no entry called default, which says how the array is filled")
+    for index, entry in enumerate(entries):
+        if index != default:
+            file.notes.leave((f"[{entry.name}]",))
+    entry = entries[default]
+    axes = {
+        axis: tuple(_lanes(file, text, (default, "spatial_mapping", axis, index)) for index, text in enumerate(texts))
+        for axis, texts in entry.spatial_mapping.items()
+    }
+    links = entry.memory_operand_links
+    for operand, link in links.items():
+        if operand not in OPERANDS or link not in usual:
+            raise file.fault((default, "memory_operand_links", operand), f"{link!r} is none of {', '.join(usual)}")
+    return Spatial(axes=axes, operands={**usual, **{link: OPERANDS[name] for name, link in links.items()}})
+
+
+def _lanes(file: ForeignFile, text: str, place: tuple[str | int, ...]) -> tuple[str, int]:
+    dim, comma, lanes = (part.strip() for part in text.partition(","))
+    if dim not in DIMS or not comma or not lanes.isdecimal() or len(lanes) > MAX_LANES_DIGITS or not int(lanes):
+        raise file.fault(place, f"{text!r} is not written as K, 32 with a dim of {', '.join(DIMS)}")
+    return dim, int(lanes)

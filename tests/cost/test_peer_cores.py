@@ -1,0 +1,103 @@
+"""The six cores that ship with ZigZag, converted: its mappings of ResNet-18 and a BERT block priced beside ours."""
+
+import pytest
+from zigzag_cores import best, by_their_conventions, core_rows, counted, energy_pj, level_energies_pj, system
+from zigzag_files import CORES
+
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.workload.dims import Operand
+
+CLOSE = 0.02
+
+WHOLE_TILE = "a tile as wide as the input reads no padding there either: the tool clips to the whole tensor"
+CUT_SHORT = "accesses of the full width of a port are cut to whole numbers there"
+APART: dict[tuple[str, str, Operand, int], str] = {
+    ("meta_prototype", "layer1", "input", 1): WHOLE_TILE,
+    ("meta_prototype", "layer2.0.conv2", "input", 1): WHOLE_TILE,
+    ("ascend_like", "layer1", "input", 1): WHOLE_TILE,
+    ("ascend_like", "layer2.0.conv2", "input", 1): WHOLE_TILE,
+    ("ascend_like", "layer3.0.conv2", "input", 1): WHOLE_TILE,
+    ("edge_tpu_like", "fc", "output", 1): CUT_SHORT,
+}
+"""Figures, by core, layer, operand and level, that three conventions of the tool's do not bring within 2 %, and why."""
+
+UNEVEN = "inner weights would hold less than the tile that inner inputs and outputs hold, which our search does not try"
+DEARER = {("ascend_like", "bert_block"): (1.012, UNEVEN)}
+"""Networks for which our best mappings cost more than the tool's, at most by what factor, and why."""
+
+
+def figures(core: str, *, own: bool) -> tuple[int, set[tuple[str, str, Operand, int]]]:
+    """How many figures the layers of a core have whose dims divide, and which of them are more than 2 % apart."""
+    total, apart = 0, set()
+    for row in core_rows():
+        if row.core == core and row.divides:
+            found = level_energies_pj(core, counted(row) if own else by_their_conventions(row))
+            total += len(found)
+            apart |= {
+                (core, row.layer, operand, level)
+                for (operand, level), pj in found.items()
+                if pj != pytest.approx(row.levels_pj[operand][level], rel=CLOSE, abs=0)
+            }
+    return total, apart
+
+
+def test_every_core_and_layer_is_there() -> None:
+    assert {(row.core, row.network) for row in core_rows()} == {
+        (c, n) for c in CORES for n in ("resnet18", "bert_block")
+    }
+    assert len(core_rows()) == 102
+    assert sum(row.divides for row in core_rows()) == 59
+
+
+def test_by_three_conventions_of_the_tools_every_figure_of_its_mappings_is_met_but_for_six() -> None:
+    found = [figures(core, own=False) for core in CORES]
+    assert set().union(*(apart for _, apart in found)) == set(APART)
+    assert sum(total for total, _ in found) == 533
+
+
+def test_by_our_own_counts_nine_figures_in_ten_are_met() -> None:
+    found = [figures(core, own=True) for core in CORES]
+    assert (sum(len(apart) for _, apart in found), sum(total for total, _ in found)) == (41, 533)
+
+
+@pytest.mark.parametrize("core", [core for core in CORES if core != "eyeriss_like"])
+def test_the_sum_over_a_dividing_layer_is_within_2_percent_by_our_own_counts(core: str) -> None:
+    """Registers of eyeriss_like are read anew for each product here, and kept at the MACs there."""
+    for row in core_rows():
+        if row.core == core and row.divides:
+            assert energy_pj(row, counted(row)) == pytest.approx(row.energy_pj, rel=CLOSE), row.layer
+
+
+@pytest.mark.parametrize(
+    ("core", "network"),
+    [
+        pytest.param(core, network, marks=pytest.mark.long if (core, network) == ("eyeriss_like", "resnet18") else ())
+        for core in CORES
+        for network in ("resnet18", "bert_block")
+    ],
+)
+def test_our_best_mappings_take_no_more_energy_than_the_tools(core: str, network: str) -> None:
+    """Both by our counts, which know short tiles; `DEARER` has the exception."""
+    rows = [row for row in core_rows() if (row.core, row.network) == (core, network)]
+    ours = sum(row.count * best(row).energy_pj for row in rows)
+    theirs = sum(row.count * energy_pj(row, counted(row)) for row in rows)
+    most, _ = DEARER.get((core, network), (1.0, ""))
+    assert ours <= most * theirs * (1 + 1e-9)
+    assert (ours > theirs * (1 + 1e-9)) == ((core, network) in DEARER)
+
+
+def test_a_converted_core_is_the_shipped_one_written_by_hand() -> None:
+    shipped = load_system("zigzag_edge_tpu_like").accelerators[0]
+    converted = system("edge_tpu_like").accelerators[0]
+
+    def structure(placed: PlacedAccelerator) -> list[object]:
+        return [
+            (level.serves, level.capacity_bytes, level.per, level.read_bits, level.write_bits, level.min_bits)
+            for level in placed.array.levels
+        ]
+
+    assert structure(converted) == structure(shipped)
+    assert converted.array.dataflow == shipped.array.dataflow
+    assert converted.array.default_memory is not None
+    assert converted.array.default_memory.bandwidth_bytes_per_s == 8_000_000_000

@@ -1,0 +1,151 @@
+"""Files of other tools, small and written for the tests of the converters."""
+
+ZIGZAG_WORKLOAD = """
+- id: 0
+  name: stem
+  operator_type: Conv
+  equation: O[b][k][oy][ox]+=W[k][c][fy][fx]*I[b][c][iy][ix]
+  dimension_relations: [ix=2*ox+1*fx, iy=2*oy+3*fy]
+  loop_dims: [B, K, C, OY, OX, FY, FX]
+  loop_sizes: [1, 16, 3, 10, 12, 5, 3]
+  operand_precision: {W: 4, I: 8, O: 16, O_final: 8}
+  operand_source: {I: 0, W: 0}
+  pr_loop_dims: [IX, IY]
+  pr_loop_sizes: [24, 30]
+  padding: [[1, 0], [1, 0]]
+- id: 7
+  name: depthwise
+  operator_type: Conv
+  equation: O[b][g][oy][ox]+=W[g][fy][fx]*I[b][g][iy][ix]
+  dimension_relations: [ix=1*ox+1*fx, iy=1*oy+1*fy]
+  loop_dims: [B, G, OY, OX, FY, FX]
+  loop_sizes: [1, 16, 10, 12, 3, 3]
+  operand_precision: {W: 4, I: 8, O: 16, O_final: 8}
+  operand_source: {I: 0, W: 7}
+- id: 8
+  operator_type: Add
+  equation: O[b][g][oy][ox]=W[b][g][oy][ox]+I[b][g][oy][ox]
+  loop_dims: [B, G, OY, OX]
+  loop_sizes: [1, 16, 10, 12]
+  operand_precision: {W: 8, I: 8, O: 16, O_final: 8}
+  operand_source: {W: 0, I: 7}
+- id: 9
+  name: pool
+  operator_type: Pooling
+  equation: O[b][g][oy][ox]+=W[fx][fy]*I[b][g][iy][ix]
+  dimension_relations: [ix=2*ox+1*fx, iy=2*oy+1*fy]
+  loop_dims: [B, G, OY, OX, FX, FY]
+  loop_sizes: [1, 16, 5, 6, 2, 2]
+  operand_precision: {I: 8, W: 0, O: 16, O_final: 8}
+  operand_source: {I: 8, W: 9}
+- id: 10
+  name: head
+  operator_type: Gemm
+  equation: O[b][d][k]+=I[b][d][c]*W[c][k]
+  loop_dims: [C, D, K, B]
+  loop_sizes: [480, 1, 10, 1]
+  operand_precision: {W: 4, I: 8, O: 16, O_final: 8}
+  operand_source: {I: 9, W: 10}
+- id: 11
+  name: product
+  operator_type: Gemm
+  equation: O[b][h][d][k]+=I[b][h][d][c]*W[b][h][c][k]
+  loop_dims: [C, D, K, B, H]
+  loop_sizes: [64, 128, 32, 2, 12]
+  operand_precision: {W: 4, I: 8, O: 16, O_final: 8}
+  operand_source: {I: 11, W: 11}
+"""
+
+TIMELOOP = """
+architecture:
+  version: 0.4
+  nodes:
+  - !Container
+    name: system
+    attributes: {technology: "45nm", global_cycle_seconds: 2e-9}
+  - !Component
+    name: DRAM
+    class: DRAM
+    attributes: {type: LPDDR4, width: 64, datawidth: 8}
+  - !Component
+    name: global_buffer
+    class: smartbuffer_SRAM
+    attributes: {depth: 16384, width: 64, datawidth: 8, read_bandwidth: 16, write_bandwidth: 8}
+    constraints:
+      dataspace: {keep: [Inputs, Outputs], bypass: [Weights]}
+  - !Container
+    name: column
+    spatial: {meshX: 14}
+    constraints:
+      spatial: {permutation: [N, C, P, R, S, Q, M], factors: [N=1, C=1, P=1, R=1, S=1], split: 7}
+  - !Container
+    name: PE
+    spatial: {meshY: 12}
+    constraints:
+      spatial: {permutation: [N, P, Q, R, S, C, M], factors: [N=1, P=1, Q=1, R=1], split: 4}
+  - !Parallel
+    nodes:
+    - !Component
+      name: inputs
+      class: smartbuffer_RF
+      attributes: {depth: 12, width: 16, datawidth: 8, read_bandwidth: 2, write_bandwidth: 2}
+      constraints: {dataspace: {keep: [Inputs]}, temporal: {permutation: [N]}}
+    - !Component
+      name: weights
+      class: storage
+      subclass: regfile
+      attributes: {depth: 192, width: 16, datawidth: 8}
+      constraints: {dataspace: {keep: [Weights]}}
+    - !Component
+      name: sums
+      class: smartbuffer_RF
+      attributes: {depth: 16, width: 16, datawidth: 16}
+      constraints: {dataspace: {keep: [Outputs]}}
+  - !Component
+    name: mac
+    class: intmac
+    attributes: {multiplier_width: 8, adder_width: 24}
+problem:
+  version: 0.4
+  instance: {C: 3, M: 32, N: 2, P: 11, Q: 12, R: 5, S: 3, Wstride: 2, densities: {}}
+  shape:
+    name: conv2D
+    coefficients:
+    - {name: Wstride, default: 1}
+    - {name: Hstride, default: 1}
+    - {name: Wdilation, default: 1}
+    - {name: Hdilation, default: 2}
+    dimensions: [C, M, R, S, N, P, Q]
+    data_spaces:
+    - {name: Weights, projection: [[[C]], [[M]], [[R]], [[S]]]}
+    - name: Inputs
+      projection: [[[N]], [[C]], [[R, Wdilation], [P, Wstride]], [[S, Hdilation], [Q, Hstride]]]
+    - {name: Outputs, projection: [[[N]], [[M]], [[Q]], [[P]]], read_write: true}
+mapper: {algorithm: random}
+"""
+
+SCALE_SIM_CONFIGURATION = """
+[general]
+run_name = systolic
+
+[architecture_presets]
+ArrayHeight:    64
+ArrayWidth:     32
+IfmapSramSzkB:  6144
+FilterSramSzkB: 4096
+OfmapSramSzkB:  2048
+IfmapOffset:    0
+Bandwidth : 10
+Dataflow : ws
+
+[run_presets]
+InterfaceBandwidth: USER
+"""
+
+SCALE_SIM_CONVOLUTIONS = """Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, \
+Strides,, Target
+stem,226,224,7,5,3,64,2, NPU
+point,28,28,1,1,64,128,1, NPU
+"""
+
+SCALE_SIM_PRODUCTS = "Layer,M,N,K,\nqkv,128,1536,512,\n"

@@ -1,0 +1,335 @@
+"""Other tools' files become ours: the same nests, arrays and levels, and what has no equivalent is listed by name."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from foreign_files import (
+    SCALE_SIM_CONFIGURATION,
+    SCALE_SIM_CONVOLUTIONS,
+    SCALE_SIM_PRODUCTS,
+    TIMELOOP,
+    ZIGZAG_WORKLOAD,
+)
+from typer.testing import CliRunner
+
+import mensa_sim as ms
+from mensa_sim.cli.main import app
+from mensa_sim.errors import FileError, UsageError
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.files import load_system
+from mensa_sim.study.convert.conversion import Conversion
+from mensa_sim.study.convert.convert import convert
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.load import load_workload
+
+ZIGZAG_ACCELERATOR = """
+name: core
+memories:
+  rf:
+    {size: 16, r_cost: 0.02, w_cost: 0.03, area: 1, latency: 1, operands: [O], served_dimensions: [D2], ports: [
+      {name: r_port_1, type: read, bandwidth_min: 16, bandwidth_max: 16, allocation: ["O, tl"]},
+      {name: w_port_1, type: write, bandwidth_min: 16, bandwidth_max: 16, allocation: ["O, fh"]}]}
+  sram:
+    {size: 8192, r_cost: 6.4, w_cost: 12.8, area: 1, latency: 1, operands: [I1, I2, O], served_dimensions: [D1, D2],
+      ports: [{name: rw_port_1, type: read_write, bandwidth_min: 32, bandwidth_max: 64, allocation: ["O, tl"]}]}
+  dram:
+    {size: 1000000, r_cost: 640, w_cost: 320, area: 0, latency: 1, operands: [I1, I2, O], served_dimensions: [D1, D2],
+      ports: [{name: rw_port_1, type: read_write, bandwidth_min: 64, bandwidth_max: 64, allocation: ["O, tl"]}]}
+operational_array: {unit_energy: 0.5, unit_area: 1, dimensions: [D1, D2], sizes: [8, 4]}
+"""
+ZIGZAG_MAPPING = """
+- name: default
+  spatial_mapping: {D1: ["K, 8"], D2: ["C, 2", "FX, 2"]}
+  memory_operand_links: {O: O, W: I2, I: I1}
+"""
+
+
+def converted(folder: Path, **files: str) -> Conversion:
+    """Files by name, `stem_suffix`, converted together."""
+    paths = []
+    for name, text in files.items():
+        paths.append(folder / re.sub(r"_(yaml|csv|cfg)$", r".\1", name))
+        paths[-1].write_text(text, encoding="utf-8")
+    return ms.convert(paths, output=folder / "out")
+
+
+def graph(folder: Path, name: str) -> LayerGraph:
+    return load_workload(folder / "out" / f"{name}.yaml")
+
+
+def nests(found: LayerGraph) -> dict[str, LoopNest | None]:
+    return {layer.name: layer.nest for layer in found.layers}
+
+
+def test_layers_of_zigzag_are_the_same_nests_and_read_each_other(tmp_path: Path) -> None:
+    converted(tmp_path, net_yaml=ZIGZAG_WORKLOAD)
+    found = graph(tmp_path, "net")
+    by_name = nests(found)
+    assert by_name["stem"] == LoopNest(
+        K=16,
+        C=3,
+        OY=10,
+        OX=12,
+        FY=5,
+        FX=3,
+        stride_y=2,
+        stride_x=2,
+        dilation_y=3,
+        input_height=30,
+        input_width=24,
+    )
+    assert by_name["depthwise"] == LoopNest(G=16, OY=10, OX=12, FY=3, FX=3, input_height=10, input_width=12)
+    assert by_name["head"] == LoopNest(K=10, C=480)
+    assert by_name["product"] == LoopNest(B=1, G=24, K=32, C=64, OX=128, input_width=128)
+    assert {(edge.producer, edge.consumer) for edge in found.edges} == {
+        ("stem", "depthwise"),
+        ("stem", "layer_8"),
+        ("depthwise", "layer_8"),
+        ("layer_8", "pool"),
+        ("pool", "head"),
+    }
+    assert {name: found[name].vector_ops for name in ("layer_8", "pool")} == {"layer_8": 1920, "pool": 16 * 30 * 4}
+
+
+def test_widths_that_all_layers_share_stand_once_above_them(tmp_path: Path) -> None:
+    text = converted(tmp_path, net_yaml=ZIGZAG_WORKLOAD).files["net.yaml"]
+    assert text.count("weight_bits: 4") == text.count("accumulator_bits: 16") == 1
+    stem = graph(tmp_path, "net")["stem"]
+    assert (stem.weight_bits, stem.input_bits, stem.output_bits, stem.accumulator_bits) == (4, 8, 8, 16)
+    assert stem.parameter_bytes == 16 * 3 * 5 * 3 // 2
+
+
+def array(folder: Path, name: str) -> PeArray:
+    return load_system(folder / "out" / f"{name}.yaml").accelerators[0].array
+
+
+def test_an_accelerator_of_zigzag_keeps_its_levels_their_energies_and_what_its_mapping_fills(tmp_path: Path) -> None:
+    made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR, mapping_yaml=ZIGZAG_MAPPING)
+    spec = array(tmp_path, "core")
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(8, ("K",)), (4, ("C", "FX"))]
+    register, sram = spec.levels
+    assert (register.per, register.capacity_bytes, register.ported) == ((0,), 2, False)
+    assert (register.read_pj_per_bit, register.write_pj_per_bit) == (0.02 / 16, 0.03 / 16)
+    assert sram.serves == ("weight", "input", "output")
+    assert (sram.capacity_bytes, sram.read_bits, sram.min_bits, sram.ports) == (1024, 64, 32, "rw")
+    assert (sram.read_pj_per_bit, sram.write_pj_per_bit, sram.double_buffered) == (0.1, 0.2, False)
+    system = load_system(tmp_path / "out" / "core.yaml")
+    memory = system.memory_of("core")
+    assert (memory.read_pj_per_bit, memory.write_pj_per_bit, memory.word_bits) == (10, 5, 64)
+    assert system.accelerators[0].technology.mac_pj(8) == system.accelerators[0].technology.mac_pj(16) == 0.5
+    assert made.left_out == ("memories.*.area", "memories.*.latency", "operational_array.unit_area")
+
+
+def test_without_a_mapping_what_the_axes_unroll_is_said_to_be_a_choice(tmp_path: Path) -> None:
+    made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR)
+    assert "axis D2 unrolls C, as no mapping file says what" in made.chosen
+
+
+def test_the_last_of_two_equal_keys_counts_in_files_of_others_and_is_told(tmp_path: Path) -> None:
+    twice = ZIGZAG_ACCELERATOR.replace("name: core", "name: first\nname: core")
+    made = converted(tmp_path, core_yaml=twice)
+    assert array(tmp_path, "core").name == "core"
+    assert any("occurs twice (first in line 2)" in line for line in made.chosen)
+
+
+def test_an_architecture_of_timeloop_is_the_same_array_from_inside_out(tmp_path: Path) -> None:
+    made = converted(tmp_path, eyeriss_yaml=TIMELOOP)
+    spec = array(tmp_path, "eyeriss")
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(14, ("OY", "K")), (12, ("FY", "C", "K"))]
+    assert [(level.name, level.serves, level.capacity_bytes, level.per) for level in spec.levels] == [
+        ("sums", ("output",), 32, (0, 1)),
+        ("weights", ("weight",), 384, (0, 1)),
+        ("inputs", ("input",), 24, (0, 1)),
+        ("global_buffer", ("input", "output"), 131072, ()),
+    ]
+    assert (spec.levels[3].read_bits, spec.levels[3].write_bits, spec.levels[3].min_bits) == (128, 64, 64)
+    assert [level.ported for level in spec.levels] == [False, False, False, True]
+    assert (spec.clock_hz, spec.operand_bits, spec.accumulator_bits) == (500_000_000, 8, 24)
+    assert load_system(tmp_path / "out" / "eyeriss.yaml").memory_of("eyeriss").bandwidth_bytes_per_s == 4_000_000_000
+    assert {"mapper", "architecture.nodes[*].constraints.temporal", "problem.instance.densities"} <= set(made.left_out)
+
+
+def test_a_problem_of_timeloop_is_the_same_nest(tmp_path: Path) -> None:
+    converted(tmp_path, eyeriss_yaml=TIMELOOP)
+    (nest,) = nests(graph(tmp_path, "eyeriss_problem")).values()
+    assert nest == LoopNest(
+        B=2,
+        K=32,
+        C=3,
+        OY=12,
+        OX=11,
+        FY=3,
+        FX=5,
+        stride_x=2,
+        dilation_y=2,
+        input_height=12 - 1 + 2 * 2 + 1,
+        input_width=2 * 10 + 5,
+    )
+
+
+def test_a_systolic_array_of_scale_sim_takes_the_cycles_of_its_closed_form(tmp_path: Path) -> None:
+    """Samajdar et al., ISPASS 2020: each fold of weights takes its pixels, and 2 R + C - 2 cycles to load and drain."""
+    converted(tmp_path, systolic_cfg=SCALE_SIM_CONFIGURATION, net_csv=SCALE_SIM_CONVOLUTIONS)
+    placed = ms.place(tmp_path / "out" / "net.yaml", system=tmp_path / "out" / "systolic.yaml", objective="latency")
+    point = placed.costs.cost("point", "systolic")
+    assert point.compute_cycles == (64 // 64) * (128 // 32) * (28 * 28 + 2 * 64 + 32 - 2)
+    spec = array(tmp_path, "systolic")
+    assert {level.name: level.capacity_bytes // 1024 for level in spec.levels if level.ported} == {
+        "input_sram": 6144,
+        "weight_sram": 4096,
+        "output_sram": 2048,
+    }
+    assert load_system(tmp_path / "out" / "systolic.yaml").memory_of("systolic").bandwidth_bytes_per_s == 10**10
+
+
+def test_topologies_of_scale_sim_are_nests_whose_inputs_hold_their_padding(tmp_path: Path) -> None:
+    made = converted(tmp_path, net_csv=SCALE_SIM_CONVOLUTIONS, llm_csv=SCALE_SIM_PRODUCTS)
+    assert nests(graph(tmp_path, "net"))["stem"] == LoopNest(
+        K=64, C=3, OY=110, OX=110, FY=7, FX=5, stride_y=2, stride_x=2, input_height=226, input_width=224
+    )
+    assert nests(graph(tmp_path, "llm"))["qkv"] == LoopNest(K=1536, C=512, OX=128, input_width=128)
+    assert made.left_out == ("target",)
+
+
+def test_layers_of_one_name_are_numbered(tmp_path: Path) -> None:
+    row = SCALE_SIM_PRODUCTS.splitlines()[1]
+    converted(tmp_path, llm_csv=SCALE_SIM_PRODUCTS + row)
+    assert list(nests(graph(tmp_path, "llm"))) == ["qkv", "qkv_1"]
+
+
+def test_the_command_writes_files_that_run_and_says_what_it_left_out(tmp_path: Path) -> None:
+    for name, text in (
+        ("core.yaml", ZIGZAG_ACCELERATOR),
+        ("mapping.yaml", ZIGZAG_MAPPING),
+        ("net.yaml", ZIGZAG_WORKLOAD),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    out = tmp_path / "ours"
+    given = [str(tmp_path / name) for name in ("core.yaml", "mapping.yaml", "net.yaml")]
+    done = CliRunner().invoke(app, ["convert", *given, "--output", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["files"] == ["core.yaml", "core_technology.yaml", "net.yaml"]
+    assert "memories.*.latency" in told["left_out"]
+    assert ms.check([out / name for name in told["files"]]) == []
+    result = ms.run(out / "net.yaml", system=out / "core.yaml", baseline=out / "core.yaml")
+    assert result.main.energy_pj > 0
+
+
+def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path) -> None:
+    source = tmp_path / "llm.csv"
+    source.write_text(SCALE_SIM_PRODUCTS)
+    ms.convert([source], output=tmp_path / "out")
+    ms.convert([source], output=tmp_path / "out")
+    (tmp_path / "out" / "llm.yaml").write_text("mine")
+    with pytest.raises(UsageError, match=r"llm\.yaml is there already"):
+        ms.convert([source], output=tmp_path / "out")
+    ms.convert([source], output=tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "llm.yaml").read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("size: 16,", "size: 3,"), "memories.rf: size is 3 bits"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, ", ""), "memories.sram.r_cost: is required"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("r_cost: 6.4", "r_cost: -6.4"), "r_cost and w_cost must not be negative"),
+        (
+            "a.yaml",
+            ZIGZAG_ACCELERATOR.replace("r_cost: 6.4", "r_cost: .nan"),
+            "memories.sram.r_cost: .nan is not a fin",
+        ),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("[D2]", "[D9]"), "memories.rf.served_dimensions: no axis is called D9"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("sizes: [8, 4]", "sizes: [8, 0]"), "operational_array: sizes"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("name: core", "name: ../core"), "cannot name a results folder"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("type: read,", "type: raed,"), "memories.rf.ports[0].type: must be"),
+        (
+            "w.yaml",
+            ZIGZAG_WORKLOAD.replace("{I: 8, W: 9}", "{I: 80, W: 9}"),
+            "[3].operand_source.I: no layer has the id",
+        ),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("id: 7", "id: 0"), "[1].id: 0 is taken"),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("[1, 16, 3, 10", "[1, 16, 0, 10"), "[0]: loop_sizes"),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("iy=2*oy+3*fy", "iy=2oy"), "[0].dimension_relations[1]: 'iy=2oy'"),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("Pooling", "Softmax"), "operator_type 'Softmax' has no equivalent"),
+        (
+            "w.yaml",
+            ZIGZAG_WORKLOAD.replace("I[b][d][c]*W[c][k]", "I[b][d][k]*W[c][k]"),
+            "[4].equation: C indexes weight",
+        ),
+        ("t.yaml", TIMELOOP.replace("class: DRAM\n", "class: toll\n"), "architecture.nodes: holds no memory"),
+        (
+            "t.yaml",
+            TIMELOOP.replace("depth: 16384", "depth: 8 * 2048"),
+            "nodes[2].attributes.depth: '8 * 2048' is not a",
+        ),
+        ("t.yaml", TIMELOOP.replace("meshX: 14", "meshZ: 14"), "architecture.nodes[3].spatial.meshZ"),
+        ("t.yaml", TIMELOOP.replace("keep: [Weights]", "keep: [Wheights]"), "'Wheights' is none of Weights"),
+        ("t.yaml", TIMELOOP.replace("name: PE\n", "name: PE\n    <<<: [defaults]\n"), "inherits from elsewhere"),
+        ("t.yaml", TIMELOOP.replace("M: 32", "M: 0"), "problem.instance.M: must be a whole number from 1, not 0"),
+        ("t.yaml", TIMELOOP.replace("[P, Wstride]", "[P, Wstrid]"), "projection[2]: ['P', 'Wstrid'] is no dim"),
+        (
+            "s.cfg",
+            SCALE_SIM_CONFIGURATION.replace("ws", "xs"),
+            "architecture_presets.Dataflow: 'xs' is none of os, ws, is",
+        ),
+        ("s.cfg", SCALE_SIM_CONFIGURATION.replace("64\n", "6.5\n"), "ArrayHeight: '6.5' is not a whole number"),
+        (
+            "s.cfg",
+            SCALE_SIM_CONFIGURATION.replace("ArrayWidth", "Width"),
+            "architecture_presets.ArrayWidth: is required",
+        ),
+        ("s.cfg", "ArrayHeight: 3", "not a configuration"),
+        ("n.csv", SCALE_SIM_CONVOLUTIONS.replace("226", "2"), "row 2: a filter of 7 x 5 does not fit"),
+        ("n.csv", SCALE_SIM_CONVOLUTIONS.replace("226", "-2"), "row 2: ifmap height: '-2' is not a whole number"),
+        ("n.csv", SCALE_SIM_CONVOLUTIONS.replace("stem,226", "stem"), "row 2:"),
+        ("n.csv", "a,b\n1,2\n", "line 1: the columns are"),
+        ("x.yaml", "a: 1", "is none of what can be converted"),
+        ("x.txt", "a: 1", "is none of what can be converted"),
+        ("m.yaml", ZIGZAG_MAPPING, "a mapping says nothing alone"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused_with_file_and_field(
+    name: str, text: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileError) as refused:
+        ms.convert([path], output=tmp_path / "out")
+    assert str(refused.value).startswith(f"{path}: ")
+    assert told in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def damaged(text: str) -> list[str]:
+    """A text with every third of its plain values replaced by something else, one at a time."""
+    places = [(m.start(1), m.end(1)) for m in re.finditer(r"[:\[,]\s*([A-Za-z0-9_.]+)", text)]
+    odd = ("{}", "[]", "-1", "null", "99999999999999999999", '""', "1")
+    return [text[:start] + odd[index % len(odd)] + text[end:] for index, (start, end) in enumerate(places[::3])]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".yaml", ZIGZAG_ACCELERATOR),
+        (".yaml", ZIGZAG_WORKLOAD),
+        (".yaml", TIMELOOP),
+        (".cfg", SCALE_SIM_CONFIGURATION),
+        (".csv", SCALE_SIM_CONVOLUTIONS),
+    ],
+    ids=["zigzag accelerator", "zigzag workload", "timeloop", "scale-sim configuration", "scale-sim topology"],
+)
+def test_a_damaged_file_is_refused_by_its_name_or_makes_files(suffix: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / f"file{suffix}"
+    outcomes = set()
+    for each in damaged(text):
+        path.write_text(each, encoding="utf-8")
+        try:
+            outcomes.add(bool(convert([path]).files))
+        except FileError as error:
+            outcomes.add(error.path)
+    assert str(path) in outcomes
+    assert outcomes <= {True, str(path)}
