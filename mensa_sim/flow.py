@@ -10,7 +10,9 @@ FLOWS: Mapping[str, str] = {
 }
 """By the name that files and calls give, what it means; a flow may do all that those before it do."""
 
-DEFAULT_FLOW = "layers"
+LAYERS = "layers"
+"""The poorest, which plans nothing."""
+DEFAULT_FLOW = LAYERS
 
 if TYPE_CHECKING:
     FlowName = str

@@ -1,7 +1,7 @@
 """The cost of every layer of a graph on every accelerator of a system."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
@@ -10,6 +10,9 @@ from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 
 Key = tuple[str, str, Residency]
+
+Rooms = Mapping[str, int]
+"""Bytes of levels by name, where a layer has less than all of them."""
 
 WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
 """What a reader must know of a measured accelerator beside others."""
@@ -23,6 +26,10 @@ class CostTable:
     system: System
     costs: Mapping[Key, LayerCost]
     refusals: Mapping[tuple[str, str], str]
+    in_room: Callable[[str, str, Rooms], Mapping[Residency, LayerCost] | None] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """What a layer costs on an accelerator with less room, where anybody can say; see `RoomPrices`."""
 
     def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
         """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""

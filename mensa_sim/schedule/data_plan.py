@@ -1,8 +1,8 @@
 """Where data lives while a schedule runs: the record that schedule files, summaries and the simulation share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mensa_sim.flow import DEFAULT_FLOW, FlowName
+from mensa_sim.flow import LAYERS, FlowName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,16 +21,45 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptParameters:
+    """Which parameters stay in an accelerator's buffer between inferences, and what room the others pass through."""
+
+    accelerator: str
+    layers: tuple[str, ...]
+    """Those whose parameters stay, by the first layer of each unit."""
+    room_bytes: int
+    """Bytes of its parameter buffer that layers which stream theirs are mapped to."""
+
+    def __post_init__(self) -> None:
+        if self.room_bytes < 1:
+            raise ValueError(f"parameters on {self.accelerator}: a room of {self.room_bytes} bytes holds no tile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlan:
     """How the layers of a schedule hand on their tensors; what has no home on chip goes through memory."""
 
-    flow: FlowName = DEFAULT_FLOW
+    flow: FlowName = LAYERS
     homes: tuple[Home, ...] = ()
+    parameters: tuple[KeptParameters, ...] = ()
+    """By accelerator; where it says nothing, as the simulation's policy chooses, beside the largest tiles."""
 
     def __post_init__(self) -> None:
         tensors = [home.tensor for home in self.homes]
         if len(set(tensors)) < len(tensors):
             raise ValueError(f"two homes for {next(name for name in tensors if tensors.count(name) > 1)}")
+        names = [kept.accelerator for kept in self.parameters]
+        if len(set(names)) < len(names):
+            raise ValueError(f"parameters of {next(name for name in names if names.count(name) > 1)} stand twice")
+
+    def parameters_on(self, accelerator: str) -> KeptParameters | None:
+        """What stays on an accelerator; none where the simulation's policy chooses."""
+        return next((kept for kept in self.parameters if kept.accelerator == accelerator), None)
+
+    def with_parameters(self, kept: KeptParameters) -> "DataPlan":
+        """The plan with other parameters on an accelerator."""
+        others = (each for each in self.parameters if each.accelerator != kept.accelerator)
+        return replace(self, parameters=(*others, kept))
 
 
 LAYER_BY_LAYER = DataPlan()

@@ -1,14 +1,14 @@
 """`schedule.yaml`: a schedule as a file that a person can edit and `--schedule` reads back."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.flow import FlowName
+from mensa_sim.flow import LAYERS, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
-from mensa_sim.schedule.data_plan import DataPlan, Home
+from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -42,6 +42,8 @@ class ScheduleFile:
     layers: tuple[PlacedLayer, ...]
     homes: tuple[Home, ...] = ()
     """Of the tensors that live on chip."""
+    parameters: tuple[KeptParameters, ...] = ()
+    """Those that stay on chip."""
 
 
 def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
@@ -62,8 +64,11 @@ def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
         rows.append(row)
     if schedule.data is None:
         return write_yaml({**head, "layers": rows})
-    homes = [{"tensor": each.tensor, "home": each.home, "size_bytes": each.size_bytes} for each in schedule.data.homes]
-    return write_yaml({**head, "flow": schedule.data.flow, "layers": rows, **({"homes": homes} if homes else {})})
+    data = asdict(schedule.data)
+    parameters = [{**kept, "layers": list(kept["layers"])} for kept in data["parameters"]]
+    lists = {"homes": list(data["homes"]), "parameters": parameters}
+    held = {name: found for name, found in lists.items() if found}
+    return write_yaml({**head, "flow": schedule.data.flow, "layers": rows, **held})
 
 
 def read_schedule(path: Path, problem: Problem) -> Schedule:
@@ -86,21 +91,33 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
         faults += unit_faults
     order = list(dict.fromkeys(unit_of[row.layer] for row in content.layers if row.layer in unit_of))
     faults += _order_faults(problem, order)
-    faults += _home_faults(content, problem, unit_of)
+    faults += _data_faults(content, problem, unit_of)
     if faults:
         raise FileError(str(path), faults)
     reasons = [rows[unit.layers[0]].reason or "as the file says" for unit in problem.units]
     found = schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
-    return found if content.flow is None else replace(found, data=DataPlan(flow=content.flow, homes=content.homes))
+    if content.flow is None:
+        return found
+    return replace(found, data=DataPlan(flow=content.flow, homes=content.homes, parameters=content.parameters))
 
 
-def _home_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
-    """Homes of tensors that nobody makes, or of which one has two, or in a flow that has none."""
+def _data_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
+    """What lives or stays somewhere and is not made, has two places, or belongs to another flow."""
     faults = [f"homes: {problem.name} has no layer {h.tensor!r}" for h in content.homes if h.tensor not in unit_of]
     times = Counter(home.tensor for home in content.homes)
     faults += [f"homes: {tensor} stands {count} times" for tensor, count in times.items() if count > 1]
-    if content.homes and content.flow in (None, "layers"):
+    if content.homes and content.flow in (None, LAYERS):
         faults.append(f"homes: the flow is {content.flow or 'not given'}; tensors have homes under another one")
+    if content.parameters and content.flow is None:
+        faults.append("parameters: the flow is not given, so what stays on chip is planned anew")
+    for kept in content.parameters:
+        if kept.accelerator not in problem.accelerators:
+            error = unknown_name(kept.accelerator, problem.accelerators, "accelerator")
+            faults.append(f"parameters: {error}")
+        unknown = [layer for layer in kept.layers if layer not in unit_of]
+        faults += [f"parameters: {problem.name} has no layer {layer!r}" for layer in unknown]
+    times = Counter(kept.accelerator for kept in content.parameters)
+    faults += [f"parameters: {name} stands {count} times" for name, count in times.items() if count > 1]
     return faults
 
 

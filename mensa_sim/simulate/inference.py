@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.options import PLAIN, Options
-from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.record.recorder import Recorder, Recorders
 from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.simulate.record.timeline import Timeline
@@ -46,20 +47,24 @@ def simulate_in_turn(
     The first finds empty buffers, later ones the parameters that stay: two are enough to see first and steady state.
     `beside` is told of all that happens; `data` says where tensors live between layers.
     """
-    plan = make_plan(graph, costs, assignment, options, data=data)
     recorder = SpanRecorder(max_spans=None)
-    told = recorder if beside is None else Recorders(recorder, beside)
-    engine = Engine(costs.system, [plan], options, told)
+    plan = make_plan(graph, costs, assignment, options, data=data)
+    run_in_turn(plan, costs.system, options, inferences, recorder if beside is None else Recorders(recorder, beside))
+    return tuple(_turns(recorder.timeline()))
+
+
+def run_in_turn(plan: Plan, system: System, options: Options, inferences: int, recorder: Recorder) -> None:
+    """Run inferences of a plan, each starting when the one before has ended, and tell the recorder."""
+    engine = Engine(system, [plan], options, recorder)
 
     def start(number: int) -> None:
         if number < inferences:
             now_ps = engine.clock.now_ps
-            engine.start(Request(plan, stream=graph.name, number=number, rank=(number,), arrival_ps=now_ps))
+            engine.start(Request(plan, stream=plan.graph.name, number=number, rank=(number,), arrival_ps=now_ps))
 
     engine.on_end = lambda request: start(request.number + 1)
     start(0)
     engine.run()
-    return tuple(_turns(recorder.timeline()))
 
 
 def _turns(timeline: Timeline) -> Iterator[Timeline]:

@@ -33,7 +33,8 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.cost.prices.price import Pricer, price
+from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.vector import vector_work

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.prices.price import Pricer
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system

@@ -11,7 +11,8 @@ from mensa_sim.cost.measured.file import table_text
 from mensa_sim.cost.measured.kernels import kernel_runs, sequence_kernel
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.measured.timings import load_timings
-from mensa_sim.cost.prices.price import RESIDENCIES, price
+from mensa_sim.cost.prices.layer import RESIDENCIES
+from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.files import load_system, load_technology

@@ -10,7 +10,7 @@ from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
-from mensa_sim.cost.prices.price import Pricer
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.vector import vector_work
 

@@ -9,7 +9,7 @@ import pytest
 
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED
-from mensa_sim.cost.prices.price import Pricer
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray

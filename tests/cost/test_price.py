@@ -7,7 +7,8 @@ import pytest
 from drawn import with_level
 
 from mensa_sim.cost.layer_cost import Residency
-from mensa_sim.cost.prices.price import RESIDENCIES, price
+from mensa_sim.cost.prices.layer import RESIDENCIES
+from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import BufferName

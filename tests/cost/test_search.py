@@ -21,7 +21,7 @@ from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import LIMITS, Search, limits_of
 from mensa_sim.cost.mapping.sides import Target
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.cost.prices.price import Pricer, resident_operands
+from mensa_sim.cost.prices.layer import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system

@@ -16,7 +16,7 @@ from mensa_sim.cost.mapping.capacity import held_bytes
 from mensa_sim.cost.mapping.search import Priced, Search
 from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.cost.prices.price import RESIDENCIES, Pricer
+from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.accelerator import VectorUnit
 from mensa_sim.hardware.array.levels import Level

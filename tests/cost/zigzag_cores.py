@@ -23,7 +23,7 @@ from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.cost.prices.price import Pricer
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System

@@ -3,12 +3,15 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from simulation_problems import accelerator, cost, layer, link, memory, problems, system, table
 
-from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.inference import run_in_turn, simulate
 from mensa_sim.simulate.metrics.inference import metrics, union_ps
+from mensa_sim.simulate.plan.options import PLAIN
+from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.simulate.record.timeline import Span
+from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.workload.graph import Edge, LayerGraph
 
 
@@ -85,3 +88,14 @@ def test_time_in_use_counts_overlapping_spans_once():
         return Span(resource="ram", kind="body", request="r", layer="l", start_ps=start, end_ps=end)
 
     assert union_ps([span(0, 4), span(2, 5), span(3, 4), span(9, 10)]) == 6
+
+
+@settings(max_examples=25, deadline=None)
+@given(problems())
+def test_totals_are_those_of_the_spans(problem):
+    graph, costs, assignment = problem
+    recorder = TotalsRecorder()
+    run_in_turn(make_plan(graph, costs, assignment), costs.system, PLAIN, 1, recorder)
+    timeline = simulate(graph, costs, assignment)
+    energy_pj = math.fsum(energy for span in timeline.spans for energy in span.energy_pj.values())
+    assert recorder.totals == [(timeline.end_ps, energy_pj)]

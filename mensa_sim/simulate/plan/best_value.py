@@ -37,7 +37,9 @@ class _Node:
     chosen: tuple[int, ...] = ()
 
 
-def most_valuable(items: Sequence[Item], capacity_bytes: int, least_tile_bytes: int, start: Sequence[int]) -> list[int]:
+def most_valuable(
+    items: Sequence[Item], capacity_bytes: int, least_tile_bytes: int, start: Sequence[int], max_nodes: int = MAX_NODES
+) -> list[int]:
     """The places of the items to keep: the most value whose tensors fit beside the largest tile that streams.
 
     `least_tile_bytes` streams in any case; `start` is a choice that fits, kept unless a better one is found. Raises
@@ -51,7 +53,7 @@ def most_valuable(items: Sequence[Item], capacity_bytes: int, least_tile_bytes: 
     values = list(accumulate((items[place].value for place in order), initial=0))
     best, best_value = list(start), sum(items[place].value for place in start)
     stack = [_Node(tile_bytes=least_tile_bytes)]
-    for _ in range(MAX_NODES):
+    for _ in range(max_nodes):
         if not stack:
             break
         node = stack.pop()

@@ -92,6 +92,7 @@ def make_plan(
     waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
+    rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
     return Plan(
         name=name or graph.name,
         graph=graph,
@@ -106,7 +107,9 @@ def make_plan(
                 layers=layers,
                 parameters=_parameters(graph, layers),
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
-                variants=variants_of(costs, [graph[layer] for layer in layers], where[index], options),
+                variants=variants_of(
+                    costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
+                ),
                 dependents=tuple(sorted(dependents[index])),
                 copies=tuple(copies_after[index]),
                 waits_for=waits_for[index],

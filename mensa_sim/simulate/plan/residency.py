@@ -1,12 +1,13 @@
 """Which parameters stay in an accelerator's parameter buffer between inferences."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.parameter_cache import kept_in_tiles
+from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.lookup import lookup
-from mensa_sim.simulate.plan.best_value import Item, most_valuable
+from mensa_sim.simulate.plan.best_value import MAX_NODES, Item, most_valuable
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 
 UnitKey = tuple[str, int]
@@ -31,6 +32,12 @@ class Offer:
     able: Mapping[UnitKey, PlannedUnit]
     """Those of them that save something by staying."""
     capacity_bytes: int
+    _largest_first: Sequence[tuple[UnitKey, PlannedUnit]] = field(init=False, repr=False, compare=False)
+    """By what they need to stream."""
+
+    def __post_init__(self) -> None:
+        order = sorted(self.own.items(), key=lambda entry: -entry[1].variants.streamed.parameter_bytes)
+        object.__setattr__(self, "_largest_first", order)
 
     def tensors(self, kept: Iterable[UnitKey]) -> dict[tuple[str, str], int]:
         """Bytes by plan and tensor; one that several units use takes its room once."""
@@ -41,10 +48,10 @@ class Offer:
         tensors, stays = self.tensors(kept), set(kept)
         streamed = (
             unit.variants.streamed.parameter_bytes
-            for key, unit in self.own.items()
+            for key, unit in self._largest_first
             if key not in stays and not (key in self.able and self._lies_in(tensors, key, unit))
         )
-        return sum(tensors.values()) + max(streamed, default=0) <= self.capacity_bytes
+        return sum(tensors.values()) + next(streamed, 0) <= self.capacity_bytes
 
     def _lies_in(self, tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: PlannedUnit) -> bool:
         return all((key[0], tensor.name) in tensors for tensor in unit.parameters)
@@ -66,7 +73,7 @@ def _first_fit(offer: Offer) -> list[UnitKey]:
     return offer.fill(offer.able)
 
 
-def _best_value(offer: Offer) -> list[UnitKey]:
+def most_saving(offer: Offer, max_nodes: int = MAX_NODES) -> list[UnitKey]:
     """Start from the greedy choice, by the memory reads that a byte of the buffer saves, and look for better ones."""
     able = offer.able
     greedy = offer.fill(sorted(able, key=lambda key: -able[key].variants.saved_bytes / able[key].parameter_bytes))
@@ -83,17 +90,29 @@ def _best_value(offer: Offer) -> list[UnitKey]:
     ]
     others = (unit.variants.streamed.parameter_bytes for key, unit in offer.own.items() if key not in able)
     start = [keys.index(key) for key in greedy]
-    return [keys[place] for place in most_valuable(items, offer.capacity_bytes, max(others, default=0), start)]
+    return [
+        keys[place] for place in most_valuable(items, offer.capacity_bytes, max(others, default=0), start, max_nodes)
+    ]
 
 
 POLICIES: Mapping[str, Callable[[Offer], list[UnitKey]]] = {
     "none": _none,
     "first-fit": _first_fit,
-    "best-value": _best_value,
+    "best-value": most_saving,
 }
 """Which units keep their parameters. `first-fit` is what the Edge TPU compiler does (Coral, "Edge TPU Compiler":
 parameter data caching goes in the order of the model's layers and of the models); `best-value` saves the most memory
 reads that any choice could, unless that takes more than `best_value.MAX_NODES` steps to prove."""
+
+
+def offer_of(plans: Sequence[Plan], placed: PlacedAccelerator) -> Offer:
+    """An accelerator's parameter buffer, and the units of all plans that run on it."""
+    units = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == placed.name}
+    return Offer(
+        own=units,
+        able={key: unit for key, unit in units.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0},
+        capacity_bytes=placed.spec.buffer_bytes.get("parameter", 0),
+    )
 
 
 def pin(plans: Sequence[Plan], placed: PlacedAccelerator, policy: str, *, behind_host: bool) -> Pinned:
@@ -101,12 +120,18 @@ def pin(plans: Sequence[Plan], placed: PlacedAccelerator, policy: str, *, behind
 
     Behind a host the tiles are filled as `kept_in_tiles` says, whatever the policy but none: what streams passes by.
     """
-    capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
-    units = {(plan.name, unit.index): unit for plan in plans for unit in plan.units if unit.accelerator == placed.name}
-    able = {key: unit for key, unit in units.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0}
-    offer = Offer(own=units, able=able, capacity_bytes=capacity_bytes)
+    offer = offer_of(plans, placed)
+    able, capacity_bytes = offer.able, offer.capacity_bytes
     choose = lookup(POLICIES, policy, "policy of resident parameters")
-    kept = _in_tiles(plans, able, placed) if behind_host and policy != "none" else choose(offer)
+    planned = plans[0].data.parameters_on(placed.name) if len(plans) == 1 and policy == "best-value" else None
+    if behind_host and policy != "none":
+        kept = _in_tiles(plans, able, placed)
+    elif planned is not None:
+        kept = [key for key, unit in able.items() if unit.layers[0] in planned.layers]
+        if not offer.fits(kept):
+            raise UsageError(f"{placed.name}: the parameters that the schedule keeps do not fit beside what streams")
+    else:
+        kept = choose(offer)
     size_bytes = sum(offer.tensors(kept).values())
     room_bytes = None if behind_host else capacity_bytes - size_bytes
     return Pinned(units=frozenset(kept), size_bytes=size_bytes, room_bytes=room_bytes)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.hardware.memory import Memory
@@ -36,6 +36,8 @@ class Stage:
     head_pj: Energy
     body_pj: Energy
     tail_pj: Energy
+    cost: LayerCost = field(repr=False, compare=False)
+    """What it is made from."""
 
 
 def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
@@ -67,6 +69,7 @@ def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
         head_pj={"memory": head} if head else {},
         body_pj={"memory": body} if body else {},
         tail_pj={"memory": tail} if tail else {},
+        cost=cost,
     )
 
 

@@ -59,20 +59,43 @@ class Variants:
         return self.streamed.read_bytes - resident.read_bytes if resident else 0
 
 
-def variants_of(costs: CostTable, layers: Sequence[Layer], accelerator: str, options: Options) -> Variants:
+def variants_of(
+    costs: CostTable, layers: Sequence[Layer], accelerator: str, options: Options, room_bytes: int | None = None
+) -> Variants:
     """The variants of a unit that the options allow and the cost table holds; a lesser residency in its place is none.
 
-    Raises `InfeasibleError` where the accelerator cannot run a layer.
+    `room_bytes` is what parameters that stream may take of their buffer, where that is not all of it. Raises
+    `InfeasibleError` where the accelerator cannot run a layer.
     """
-    streamed = [costs.cost(layer.name, accelerator) for layer in layers]
-    found = {STREAMED: _variant(costs, layers, streamed)}
+    streamed = _streamed(costs, layers, [costs.cost(layer.name, accelerator) for layer in layers], room_bytes)
+    found = {STREAMED: _variant(costs, layers, streamed, room_bytes)}
     slowest_ps = _latency_ps(costs, streamed)
     for residency in _allowed(layers, options):
         members = [costs.costs.get((layer.name, accelerator, residency)) for layer in layers]
         known = [member for member in members if member is not None and member.residency == residency]
+        if len(known) == len(layers) and not residency.parameters:
+            known = _streamed(costs, layers, known, room_bytes)
         if len(known) == len(layers) and _latency_ps(costs, known) <= slowest_ps:
-            found[residency] = _variant(costs, layers, known)
+            found[residency] = _variant(costs, layers, known, room_bytes)
     return Variants(by_residency=found)
+
+
+def _streamed(
+    costs: CostTable, layers: Sequence[Layer], whole: list[LayerCost], room_bytes: int | None
+) -> list[LayerCost]:
+    """The costs of layers that stream their parameters through a room; those of the `whole` buffer if they fit it.
+
+    Also where a layer does not fit the room whatever its tiles: then it takes what it takes.
+    """
+    if room_bytes is None or costs.in_room is None or _room_bytes(costs, layers, whole, None) <= room_bytes:
+        return whole
+    accelerator, residency = whole[0].accelerator, whole[0].residency
+    level = costs.system.accelerator(accelerator).array.buffer("parameter")
+    if level is None:
+        return whole
+    fitted = [costs.in_room(layer.name, accelerator, {level.name: room_bytes}) for layer in layers]
+    found = [each[residency] for each in fitted if each is not None and each[residency].residency == residency]
+    return found if len(found) == len(layers) else whole
 
 
 def _allowed(layers: Sequence[Layer], options: Options) -> list[Residency]:
@@ -93,7 +116,9 @@ def _latency_ps(costs: CostTable, members: Sequence[LayerCost]) -> int:
     return sum(member.latency_ps(bandwidth) for member in members)
 
 
-def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> Variant:
+def _variant(
+    costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost], room_bytes: int | None
+) -> Variant:
     memory = costs.system.memory_of(members[0].accelerator)
     activations = [member.buffered_bytes.get("activation") for member in members]
     known = [size for size in activations if size is not None]
@@ -101,16 +126,16 @@ def _variant(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerC
     return Variant(
         stages=stages,
         prefetchable_bytes=sum(stage.prefetchable_bytes for stage in stages),
-        parameter_bytes=_room_bytes(costs, layers, members),
+        parameter_bytes=_room_bytes(costs, layers, members, room_bytes),
         activation_bytes=max(known) if len(known) == len(members) else None,
         read_bytes=sum(member.memory_read_bytes for member in members),
     )
 
 
-def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost]) -> int:
+def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost], room_bytes: int | None) -> int:
     """Room in the parameter buffer: the most of any layer, but a group that fits as a whole stays from step to step."""
     each = [_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)]
-    room = costs.system.accelerator(members[0].accelerator).spec.buffer_bytes.get("parameter")
+    room = room_bytes or costs.system.accelerator(members[0].accelerator).spec.buffer_bytes.get("parameter")
     whole = len(layers) > 1 and room is not None and sum(each) <= room
     return sum(each) if whole else max(each)
 

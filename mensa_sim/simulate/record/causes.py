@@ -76,8 +76,9 @@ class CauseRecorder:
         steps = [self._costs.cost(stage.layer, accelerator)]
         if stage.residency.parameters:
             steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[0]))
-        steps.append(self._costs.cost(stage.layer, accelerator, stage.residency))
-        names = (RESIDENCY, ACTIVATIONS) if stage.residency.parameters else (ACTIVATIONS,)
+        steps.append(stage.cost)
+        last = ACTIVATIONS if stage.residency.input or stage.residency.output else RESIDENCY
+        names = (RESIDENCY, last) if stage.residency.parameters else (last,)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)

@@ -1,0 +1,64 @@
+"""Choices of the parameters that stay on chip, each with the room that it leaves to those which stream."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mensa_sim.cost.table import CostTable
+from mensa_sim.schedule.data_plan import KeptParameters
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
+from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
+from mensa_sim.simulate.plan.variants import variants_of
+
+SMALLEST_ROOM = 16
+"""Rooms for parameters that stream are tried down to this fraction of their buffer: a choice."""
+
+
+NODES = 1000
+"""Steps of the search for what stays, of each of the many choices: a choice."""
+
+
+def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: str) -> list[KeptParameters]:
+    """The choices for an accelerator, none where there is nothing to choose.
+
+    A room is the whole buffer or a power of two, or one and a half of it, whatever the buffer: so a larger buffer has
+    all choices of a smaller one. In each room those stay that save the most reads: beside the tiles in the whole
+    buffer or, of the larger rooms, as if the room were all there is.
+    """
+    placed = costs.system.accelerator(accelerator)
+    capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
+    if not capacity_bytes or costs.system.host is not None or options.parameters != "best-value":
+        return []
+    whole = offer_of([plan], placed)
+    if not whole.able or len(most_saving(whole)) == len(whole.able):
+        return []
+    found = []
+    for room_bytes in (capacity_bytes, *_rooms(capacity_bytes)):
+        offer = offer_of([with_room(plan, costs, options, accelerator, room_bytes)], placed)
+        budgets = (capacity_bytes, room_bytes) if room_bytes * 2 >= capacity_bytes else (capacity_bytes,)
+        for budget_bytes in dict.fromkeys(budgets):
+            kept = most_saving(Offer(own=offer.own, able=offer.able, capacity_bytes=budget_bytes), NODES)
+            layers = tuple(plan.units[index].layers[0] for _, index in sorted(kept))
+            found.append(KeptParameters(accelerator=accelerator, layers=layers, room_bytes=room_bytes))
+    return list(dict.fromkeys(found))
+
+
+def with_room(plan: Plan, costs: CostTable, options: Options, accelerator: str, room_bytes: int) -> Plan:
+    """The plan with the parameters that stream on an accelerator mapped to a room."""
+
+    def fitted(unit: PlannedUnit) -> PlannedUnit:
+        largest = max(variant.parameter_bytes for variant in unit.variants.by_residency.values())
+        if unit.accelerator != accelerator or largest <= room_bytes:
+            return unit
+        layers = [plan.graph[layer] for layer in unit.layers]
+        return replace(unit, variants=variants_of(costs, layers, accelerator, options, room_bytes))
+
+    return replace(plan, units=tuple(fitted(unit) for unit in plan.units))
+
+
+def _rooms(capacity_bytes: int) -> Iterator[int]:
+    """Powers of two and one and a half of them below a capacity, the largest first."""
+    power = 1 << capacity_bytes.bit_length()
+    while power * SMALLEST_ROOM >= capacity_bytes and power > 1:
+        yield from (size for size in (power * 3 // 2, power) if size < capacity_bytes <= size * SMALLEST_ROOM)
+        power //= 2
