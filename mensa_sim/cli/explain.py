@@ -1,11 +1,13 @@
 """The commands that say why: `explain` and `families`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mensa_sim.cli.options import AsJson, add
 from mensa_sim.cli.printing import show, write
+from mensa_sim.errors import UsageError
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.request import PlaceRequest
 
@@ -19,18 +21,31 @@ def register(app: typer.Typer) -> None:
 def explain(
     request: PlaceRequest,
     layer: Annotated[str | None, typer.Option(help="The layer to explain; without it, the moves.")] = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Write the layer's page, with a figure of its levels, to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a layer runs where it does and what would change it, or list the moves of a schedule."""
+    """Say why a layer runs where it does, what its memory levels do and what would change it, or list the moves."""
     from mensa_sim.api import session as api
+    from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
     from mensa_sim.report.explain import explain as report
 
+    if page is not None and layer is None:
+        raise UsageError("--report: is the page of one layer; name it with --layer")
+    if page is not None:
+        refuse_unwritable_file(page)
     placement = api.place.of(request)
     moves = api.moves(placement)
     if layer is None:
         _print(as_json, report.moves_json(moves), report.moves_table(moves))
     else:
         found = api.explain(placement, layer)
+        if page is not None:
+            from mensa_sim.report.explain.page import explanation_html
+            from mensa_sim.study.run.provenance import versions
+
+            write_atomically(page, explanation_html(found, versions()))
         _print(as_json, report.explanation_json(found, moves), report.explanation_tables(found))
 
 

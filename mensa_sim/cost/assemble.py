@@ -32,6 +32,7 @@ def assemble(
     tally = new_tally(accelerator)
     array_cycles = 0
     ends = [0, 0]
+    held: dict[tuple[str, str], int] = {}
     dynamic = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
     if counts is not None:
         nest_traffic(tally, counts, repeats)
@@ -41,12 +42,13 @@ def assemble(
         mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
         dynamic["mac"] = repeats.steps * counts.macs * mac_pj
         dynamic["network"] = _network_pj(counts, energy, repeats)
-        for count in counts.operands.values():
+        for operand, count in counts.operands.items():
             for each in count.levels:
                 if not each.level.ported:
                     reads_pj = (each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
                     writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
                     dynamic["register"] += repeats.steps * (reads_pj + writes_pj)
+                held[operand, each.level.name] = bits_to_bytes(each.held_bits)
     vector_traffic(tally, work, accelerator, repeats)
     buffer_cycles = 0
     for level in accelerator.levels:
@@ -71,7 +73,11 @@ def assemble(
         tail_bytes=ends[1] // BITS_PER_BYTE,
         traffic=tuple(
             Traffic(
-                operand=operand, level=level, read_bytes=bits_to_bytes(moved[0]), write_bytes=bits_to_bytes(moved[1])
+                operand=operand,
+                level=level,
+                read_bytes=bits_to_bytes(moved[0]),
+                write_bytes=bits_to_bytes(moved[1]),
+                held_bytes=held.get((operand, level)),
             )
             for (operand, level), moved in tally.bits.items()
             if any(moved)

@@ -52,6 +52,8 @@ class Traffic:
     """`MEMORY`, or the name of one of the accelerator's levels."""
     read_bytes: int
     write_bytes: int
+    held_bytes: int | None = None
+    """What the fullest instance of the level holds of it: its tile under the mapping; none for memory and vectors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.compare.compare import compare_html
+from mensa_sim.report.explain.page import explanation_html
 from mensa_sim.report.explore.page import explore_html
 from mensa_sim.report.reproduce.page import reproduce_html
 from mensa_sim.report.run.page import report_html
@@ -155,7 +156,14 @@ def explore_page(folder: Path) -> str:
     return explore_html(explore_result(folder))
 
 
+def explain_page(folder: Path) -> str:
+    """A layer of the tiny workload on an array with three kinds of levels."""
+    placement = api.place(tiny_workload(folder), system="edge_tpu")
+    return explanation_html(api.explain(placement, HOSTILE), {"mensa-sim": HOSTILE})
+
+
 PAGES = {
+    "explain": explain_page,
     "run": run_page,
     "scenario": scenario_page,
     "compare": compare_page,

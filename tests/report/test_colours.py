@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from small_reports import HOSTILE, PAGES, tiny_workload
 
 from mensa_sim.api import session as api
+from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
-from mensa_sim.report.page.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OWN, PATTERNS, looks
+from mensa_sim.report.page.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OPERAND_LOOKS, OWN, PATTERNS, looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.run.figures import run_figures
+from mensa_sim.workload.dims import OPERANDS
 
 NAMES = st.lists(st.one_of(st.sampled_from(sorted(OWN)), st.text(min_size=1)), max_size=len(COLOURS) * len(PATTERNS))
 
@@ -41,6 +43,15 @@ def test_every_accelerator_keeps_its_colour_in_every_shipped_system() -> None:
 def test_every_component_of_the_energy_has_a_look_and_a_name_of_its_own() -> None:
     assert len({(look.colour, look.pattern) for look in COMPONENT_LOOKS.values()}) == len(COMPONENT_LOOKS)
     assert set(COMPONENT_NAMES) == set(COMPONENT_LOOKS)
+
+
+def test_every_component_that_a_cost_may_have_has_a_look() -> None:
+    assert set(COMPONENTS) <= set(COMPONENT_LOOKS)
+
+
+def test_every_operand_has_a_look_of_its_own() -> None:
+    assert list(OPERAND_LOOKS) == [*OPERANDS, "vector"]
+    assert len({look.colour for look in OPERAND_LOOKS.values()}) == len(OPERAND_LOOKS)
 
 
 def colours_of(drawn: Drawn) -> set[str]:

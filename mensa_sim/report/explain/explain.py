@@ -6,6 +6,7 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.explain.levels import use_tables
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
@@ -16,16 +17,22 @@ def explanation_tables(found: Explanation) -> RenderableType:
     """The layer on every accelerator, the runner-up and what it would need."""
     unit = "" if found.unit == found.layer else f", with its group {found.unit}"
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
-    columns = [*texts("accelerator"), *numbers("time", "energy", "copies", "copies'"), *texts("bound")]
-    rows = [_place_cells(place, found.accelerator) for place in found.places]
+    first, *figures, last = PLACE_COLUMNS
+    columns = [*texts(first), *numbers(*figures), *texts(last)]
+    rows = [place_cells(place, found.accelerator) for place in found.places]
     table = Sheet(columns, rows)
     refused = [f"{place.accelerator} cannot: {place.refusal}" for place in found.places if place.refusal is not None]
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
     caveats = caveats_text(*(place.caveats for place in found.places))
-    return Group(title, table, *refused, "", *lines, found.to_change, *caveats)
+    use = [] if found.use is None else ["", *use_tables(found.use)]
+    return Group(title, table, *refused, "", *lines, found.to_change, *caveats, *use)
 
 
-def _place_cells(place: Place, chosen: str) -> tuple[str, ...]:
+PLACE_COLUMNS = ("accelerator", "time", "energy", "copies", "copies'", "bound")
+
+
+def place_cells(place: Place, chosen: str) -> tuple[str, ...]:
+    """A row under `PLACE_COLUMNS`; a star for where the layer runs."""
     if place.refusal is not None:
         return (place.accelerator, *"-----")
     return (
@@ -63,6 +70,8 @@ def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
     record["places"] = [
         {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
     ]
+    if found.use is not None:
+        record["use"] = present(asdict(found.use)) | {"levels": [present(asdict(use)) for use in found.use.levels]}
     record["moves"] = [asdict(move) for move in moves]
     return json_text(record)
 

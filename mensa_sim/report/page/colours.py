@@ -86,6 +86,7 @@ COMPONENT_LOOKS: Mapping[str, Look] = {
     "network": Look(colour=PURPLE),
     "parameter_buffer": Look(colour=GREEN),
     "activation_buffer": Look(colour=SKY),
+    "shared_buffer": Look(colour=GREEN, pattern="x"),
     "memory": Look(colour=BLUE),
     "link": Look(colour=INK),
     "device": Look(colour=VERMILION, pattern="/"),
@@ -93,7 +94,15 @@ COMPONENT_LOOKS: Mapping[str, Look] = {
     BACKGROUND: Look(colour=BLUE, pattern="/"),
     BOARD: Look(colour=INK, pattern="/"),
 }
-"""By component of the energy; striped where time alone costs it."""
+"""By component of the energy; striped where time alone costs it, crossed where one of its colour serves others too."""
+
+OPERAND_LOOKS: Mapping[str, Look] = {
+    "weight": Look(colour=GREEN),
+    "input": Look(colour=SKY),
+    "output": Look(colour=ORANGE),
+    "vector": Look(colour=YELLOW),
+}
+"""By operand of a layer: weights as the buffer of parameters, inputs as that of activations."""
 
 COMPONENT_NAMES: Mapping[str, str] = {
     "mac": "MACs",
@@ -102,6 +111,7 @@ COMPONENT_NAMES: Mapping[str, str] = {
     "network": "on-chip network",
     "parameter_buffer": "parameter buffer",
     "activation_buffer": "activation buffer",
+    "shared_buffer": "shared levels",
     "memory": "memory (DRAM)",
     "link": "links between memories",
     "device": "measured device",

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.margins import with_copies
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, unit_assignment
 from mensa_sim.schedule.unit import Refusal
+from mensa_sim.study.explain.levels import MappingUse, mapping_use
 
 LARGEST_FACTOR = 1024.0
 """Improvements above this factor are not looked for."""
@@ -52,6 +54,8 @@ class Explanation:
     """The runner-up's value over the present one, less 1: negative where moving the unit alone would be better."""
     to_change: str
     """What the runner-up would need to win."""
+    use: MappingUse | None = None
+    """The layer's mapping where it runs; none without a loop nest, and on a measured accelerator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,15 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
         runner_up=second.accelerator if second else None,
         margin=second.value / here.value - 1 if second and second.value is not None and here.value else None,
         to_change=_to_change(problem, costs, prediction, unit, here, second),
+        use=_use_at(problem, costs, layer, here.accelerator),
     )
+
+
+def _use_at(problem: Problem, costs: CostTable, layer: str, accelerator: str) -> MappingUse | None:
+    spec = costs.system.accelerator(accelerator).spec
+    if not isinstance(spec, PeArray):
+        return None
+    return mapping_use(costs.cost(layer, accelerator), spec, problem.objective)
 
 
 def moves(problem: Problem, schedule: Schedule) -> tuple[Move, ...]:

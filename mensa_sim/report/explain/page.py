@@ -1,0 +1,38 @@
+"""report.html of an explained layer: what it costs everywhere, and what each level holds and moves where it runs."""
+
+from collections.abc import Mapping
+
+from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells
+from mensa_sim.report.explain.levels import USE_COLUMNS, gap_text, levels_figure, use_cells
+from mensa_sim.report.page.page import (
+    figure_block,
+    figures_block,
+    heading,
+    page,
+    paragraph,
+    provenance_block,
+    table_block,
+)
+from mensa_sim.study.explain.explain import Explanation
+
+
+def explanation_html(found: Explanation, versions: Mapping[str, str]) -> str:
+    """The page; every text that came from a file is escaped."""
+    blocks = [
+        paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead"),
+        heading("What it costs everywhere"),
+        table_block(
+            PLACE_COLUMNS,
+            [place_cells(place, found.accelerator) for place in found.places],
+            numeric=PLACE_COLUMNS[1:5],
+        ),
+    ]
+    if found.use is not None:
+        use = found.use
+        blocks += [
+            heading("What each level holds and moves"),
+            paragraph(f"Every tensor from and to memory. {use.mapping}. {gap_text(use)}."),
+            figures_block([figure_block("levels", levels_figure(use), wide=True)]),
+            table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),
+        ]
+    return page(f"{found.layer} on {found.accelerator}", (*blocks, provenance_block(versions, {})))
