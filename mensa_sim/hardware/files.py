@@ -270,6 +270,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             write_pj_per_bit=energy.write_pj_per_bit.value,
             background_mw=energy.background_mw.value * entry.channels,
             word_bits=entry.word_bits,
+            capacity_bytes=entry.capacity_bytes,
         )
     faults += _reference_faults(file, [placed.name for placed in accelerators])
     if faults:

@@ -27,6 +27,8 @@ class Memory:
     """Power that the memory draws whatever is transferred."""
     word_bits: int = 1
     """Every tile moves whole words of so many bits; 1 where tiles lie side by side and no word is read in vain."""
+    capacity_bytes: int | None = None
+    """What it holds; none where nobody asks."""
 
     def __post_init__(self) -> None:
         _positive(
@@ -61,12 +63,16 @@ class MemoryEntry:
     """Channels of the kind, each with its own background power; together they have the bandwidth."""
     word_bits: int = 1
     """Every tile of a loop nest moves whole words, as `Memory` says."""
+    capacity_bytes: int | None = None
+    """What it holds: parameters, keys and values of a model that generates must fit."""
 
     def __post_init__(self) -> None:
         if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:
             raise ValueError("bandwidth_bytes_per_s, channels and word_bits must be at least 1")
         if not 0 < self.efficiency <= 1:
             raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
+        if self.capacity_bytes is not None and self.capacity_bytes < 1:
+            raise ValueError(f"capacity_bytes is {self.capacity_bytes}, must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mensa_sim.report.generation.tables import answer_tables
 from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
@@ -17,6 +18,7 @@ def run_tables(result: RunResult) -> RenderableType:
     """Everything that a run prints: layers, energy, totals beside the baseline."""
     main = result.main
     return Group(
+        *answer_tables(result),
         layer_table(main),
         Text(),
         totals_table(result),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mensa_sim.report.generation.figures import answer_figures
 from mensa_sim.report.page.drawn import Drawn, drawn
 from mensa_sim.report.page.figure import Figure
 from mensa_sim.report.page.quantities import percent_text
@@ -23,6 +24,7 @@ def run_figures(result: RunResult) -> dict[str, Drawn]:
         gantt_finding(main.timeline.spans, tuple(main.accelerators)), excerpt.spans, tuple(main.accelerators), owners
     )
     found: dict[str, Drawn | None] = {
+        **answer_figures(result),
         "energy": Drawn(figure=run_energy_figure(result)),
         "roofline": drawn(roofline_figure(main), roofline_note(main)),
         "utilization": Drawn(figure=time_use_figure(result)),

@@ -1,9 +1,10 @@
 """report.html of a run: what it costs, where time and energy go, which layer went where and why."""
 
 from mensa_sim.objective import objective_named, product_shown
+from mensa_sim.report.generation.tables import answer_cards, answer_text
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
-from mensa_sim.report.page.drawn import drawn_block, others
+from mensa_sim.report.page.drawn import Drawn, drawn_block, others
 from mensa_sim.report.page.figure import most_of
 from mensa_sim.report.page.page import (
     heading,
@@ -23,6 +24,8 @@ from mensa_sim.study.run.result import RunResult, SystemResult
 
 MAX_ROWS = 1000
 """Layers in the table."""
+ANSWER = ("tokens", "context", "bytes", "energy_per_token")
+"""The figures of an answer, where the workload generates."""
 COSTS = ("energy", "utilization", "roofline", "families")
 """The figures of the first section; all others stand in the second."""
 
@@ -35,11 +38,12 @@ def report_html(result: RunResult) -> str:
         f"{main.workload} on {main.system}",
         (
             paragraph(_lead(result), kind="lead"),
+            *_answer_blocks(result, figures),
             cards_block(_cards(result)),
             heading("Where energy and time go"),
             drawn_block(figures, *COSTS),
             heading("One inference over time"),
-            drawn_block(figures, *others(figures, COSTS)),
+            drawn_block(figures, *others(figures, COSTS, ANSWER)),
             heading("Where each layer went, and why"),
             paragraph(_schedule_text(main)),
             *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),
@@ -58,8 +62,21 @@ def report_html(result: RunResult) -> str:
     )
 
 
+def _answer_blocks(result: RunResult, figures: dict[str, Drawn]) -> tuple[str, ...]:
+    """The section of an answer, where the workload generates; what follows it is its first step."""
+    if result.answer is None:
+        return ()
+    return (
+        cards_block(answer_cards(result)),
+        drawn_block(figures, *ANSWER),
+        heading("The first decoding step" if result.answer.steps else "The prompt"),
+    )
+
+
 def _lead(result: RunResult) -> str:
     main, baseline, ratios = result.main, result.baseline, result.ratios
+    if result.answer is not None:
+        return answer_text(main.system, result.answer)
     text = f"One inference of {main.workload} takes {time_text(main.latency_ps)} and {energy_text(main.energy_pj)} on "
     if baseline is None or ratios is None:
         return f"{text}{main.system}, {result.alone}."

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components, ratios
 
@@ -29,6 +30,7 @@ def summary(result: RunResult) -> dict[str, object]:
     main = result.main
     return {
         **_totals(main),
+        **({} if result.answer is None else {"generation": generation_summary(result.answer)}),
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
         "layers": [_layer(layer) for layer in main.layers],
@@ -51,7 +53,10 @@ def _against(result: RunResult) -> dict[str, object]:
     baseline, found = result.baseline, result.ratios
     if baseline is None or found is None:
         return {"alone": result.alone}
-    figures = {"system": baseline.system, "latency_ps": baseline.latency_ps, "energy_pj": baseline.energy_pj}
+    figures: dict[str, object] = {"system": baseline.system, "latency_ps": baseline.latency_ps}
+    figures["energy_pj"] = baseline.energy_pj
+    if result.baseline_answer is not None:
+        figures["generation"] = generation_summary(result.baseline_answer)
     return {"baseline": figures, "ratios": asdict(found)}
 
 

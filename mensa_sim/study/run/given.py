@@ -1,6 +1,7 @@
 """What a request names or holds: a name or a path is loaded, an object that is at hand is taken as it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,8 +12,9 @@ from mensa_sim.hardware.system import System
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
 from mensa_sim.study.run.request import BASELINE, RunRequest
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.load import load_workload, refuse_unsupported, workload_files
+from mensa_sim.workload.load import load_generation, load_workload, refuse_unsupported, workload_files
 
 T = TypeVar("T")
 
@@ -42,6 +44,20 @@ def graph_given(request: WorkloadRequest) -> LayerGraph:
     if request.strict:
         refuse_unsupported(workload, workload.name)
     return workload
+
+
+def generation_asked(request: RunRequest) -> Generation | None:
+    """The model of a workload that generates, with the lengths that a request states; none for any other workload."""
+    named = isinstance(request.workload, str | Path)
+    found = load_generation(str(request.workload), allow_code=request.allow_code) if named else None
+    asked = {"prompt_tokens": request.prompt_tokens, "new_tokens": request.new_tokens}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if found is None and given:
+        raise UsageError(f"{' and '.join(given)}: {request.workload} does not generate")
+    try:
+        return replace(found, generate=replace(found.generate, **given)) if found and given else found
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def system_given(system: str | Path | System, overrides: Overrides = ()) -> System:

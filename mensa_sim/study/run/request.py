@@ -38,6 +38,10 @@ class RunRequest(PlaceRequest):
         ),
     )
     """System that the ratios are taken against; none: `BASELINE`, and no system where that cannot run the workload."""
+    prompt_tokens: int | None = field(default=None, metadata=spelled(minimum=1))
+    """Tokens of the prompt of a workload that generates, in place of the file's."""
+    new_tokens: int | None = field(default=None, metadata=spelled(minimum=1))
+    """Tokens of its answer, likewise."""
     seed: int | None = field(default=None, metadata=spelled(minimum=0))
     """Seed of whatever is random; default 0, or the scenario's."""
     deadline_ms: float | None = None

@@ -12,6 +12,7 @@ from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.record.causes import Cause
 from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.study.generation.answer import Answer
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
@@ -205,6 +206,9 @@ class RunResult:
     """Which setting holds on the system, which on both."""
     command: str = ""
     """What to type for the same result; empty where no command line says it."""
+    answer: Answer | None = None
+    """Of a workload that generates, whose first decoding step `main` is; likewise on the baseline."""
+    baseline_answer: Answer | None = None
 
     @property
     def ratios(self) -> Ratios | None:

@@ -15,10 +15,12 @@ from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.flows import data_of, with_data_plan
 from mensa_sim.study.run.given import (
     check_seed,
+    generation_asked,
     graph_given,
     if_it_can,
     sides_given,
@@ -48,17 +50,28 @@ LOGGER = logging.getLogger(__name__)
 
 
 def run(request: RunRequest) -> RunResult:
-    """One inference of a workload on a system and on the baseline."""
+    """One inference of a workload, or the answer of one that generates, on a system and on the baseline."""
     seed = request.seed or 0
     check_seed(seed)
     system, baseline, changes = sides_given(request)
-    graph = graph_given(request)
+    generation = generation_asked(request)
+    graph = None if generation is not None else graph_given(request)
     goal, beside = goals_of(request, system, baseline)
-    main = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=True)
-    base, alone = if_it_can(request, lambda: evaluate(graph, baseline, beside, seed=seed, on_chip=request.on_chip))
+
+    def on(system: System, goal: Goal, *, beside_best: bool = False) -> Answered:
+        if generation is not None:
+            return answer_on(generation, system, goal, evaluate, seed=seed, on_chip=request.on_chip)
+        assert graph is not None
+        result = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=beside_best)
+        return Answered(answer=None, step=result)
+
+    main = on(system, goal, beside_best=True)
+    base, alone = if_it_can(request, lambda: on(baseline, beside))
     return RunResult(
-        main=main,
-        baseline=base,
+        main=main.step,
+        baseline=None if base is None else base.step,
+        answer=main.answer,
+        baseline_answer=None if base is None else base.answer,
         alone=alone,
         changes=changes,
         versions=versions(),

@@ -1,0 +1,1 @@
+"""The answer of a workload that generates, in the report of its run."""

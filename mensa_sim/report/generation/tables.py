@@ -1,0 +1,144 @@
+"""The answer of a workload that generates, as a table and as cards."""
+
+from collections.abc import Callable
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from mensa_sim.report.page.cards import Card
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.run.result import RunResult
+
+NONE = "-"
+
+
+def answers_of(result: RunResult) -> dict[str, Answer]:
+    """The answers of a run by system, that of the baseline after that of the system; none where nothing generates."""
+    found = {result.main.system: result.answer}
+    if result.baseline is not None and result.baseline.system not in found:
+        found[result.baseline.system] = result.baseline_answer
+    return {system: answer for system, answer in found.items() if answer is not None}
+
+
+def time_per_token_text(answer: Answer) -> str:
+    """The mean time of a decoding step."""
+    time_ps = answer.time_per_token_ps
+    return NONE if time_ps is None else time_text(round(time_ps))
+
+
+def rate_text(answer: Answer) -> str:
+    """Tokens a second while decoding."""
+    rate = answer.tokens_per_s
+    return NONE if rate is None else f"{rate:.3g} tokens/s"
+
+
+def energy_per_token_text(answer: Answer) -> str:
+    """Energy of a token while decoding."""
+    energy_pj = answer.energy_per_token_pj
+    return NONE if energy_pj is None else energy_text(energy_pj)
+
+
+def growth_text(answer: Answer) -> str:
+    """How much slower a step gets with the context."""
+    growth = answer.growth_ps
+    return NONE if growth is None else f"{time_text(round(1000 * growth))} for each 1000 tokens of context"
+
+
+def _ratio(answers: list[Answer], figure: Callable[[Answer], float | None]) -> float | None:
+    """How many times better the first is than the second; none where there is no second, or no such figure."""
+    known = [value for value in map(figure, answers) if value]
+    return known[1] / known[0] if len(known) > 1 else None
+
+
+def answer_tables(result: RunResult) -> tuple[RenderableType, ...]:
+    """The table of the answer and the line below it; nothing where nothing generates."""
+    return (answer_table(result), Text()) if result.answer is not None else ()
+
+
+def answer_table(result: RunResult) -> Sheet:
+    """What the answer takes on the system and on the baseline, with the ratio where above 1 is better."""
+    found = answers_of(result)
+    answers = list(found.values())
+    rows: list[tuple[str, ...]] = []
+
+    def row(name: str, text: Callable[[Answer], str], figure: Callable[[Answer], float | None] | None = None) -> None:
+        ratio = _ratio(answers, figure) if figure else None
+        rows.append((name, *map(text, answers), "" if ratio is None else f"{ratio:.2f}x"))
+
+    row("time to first token", lambda each: time_text(each.ttft_ps), lambda each: each.ttft_ps)
+    row("prompt rate", lambda each: f"{each.prefill_tokens_per_s:.3g} tokens/s")
+    row("time per token", time_per_token_text, lambda each: each.time_per_token_ps)
+    row("  grows by", growth_text)
+    row("decoding rate", rate_text)
+    row("whole answer", lambda each: time_text(each.latency_ps), lambda each: each.latency_ps)
+    row("energy per token", energy_per_token_text, lambda each: each.energy_per_token_pj)
+    row("energy of answer", lambda each: energy_text(each.energy_pj), lambda each: each.energy_pj)
+    for name, text in _BYTES.items():
+        row(f"  read per step: {name}" if name != "activations" else "  moved per step: activations", text)
+    row("keys and values held", lambda each: bytes_text(each.kv_bytes))
+    row("weights held", lambda each: bytes_text(sum(each.weights_held_bytes.values())))
+    first = answers[0]
+    title = f"{first.prompt_tokens} tokens of prompt, {first.new_tokens} of answer"
+    if first.conversations > 1:
+        title += f", {first.conversations} conversations at once"
+    roles = ("", " (baseline)")
+    names = [f"{system}{role}" for system, role in zip(found, roles, strict=False)]
+    return Sheet([*texts(title), *numbers(*names, "ratio" if len(answers) > 1 else "")], rows)
+
+
+def _bytes(answer: Answer, kind: str) -> str:
+    mean = answer.per_step(lambda step: getattr(step, kind))
+    return NONE if mean is None else bytes_text(mean)
+
+
+_BYTES: dict[str, Callable[[Answer], str]] = {
+    "weights": lambda answer: _bytes(answer, "weight_bytes"),
+    "keys and values": lambda answer: _bytes(answer, "kv_bytes"),
+    "activations": lambda answer: _bytes(answer, "activation_bytes"),
+}
+
+
+def answer_text(system: str, answer: Answer) -> str:
+    """The answer in a sentence."""
+    text = (
+        f"An answer of {answer.new_tokens} tokens to a prompt of {answer.prompt_tokens} takes "
+        f"{time_text(answer.latency_ps)} and {energy_text(answer.energy_pj)} on {system}: the first token comes after "
+        f"{time_text(answer.ttft_ps)}"
+    )
+    return f"{text}, the others at {rate_text(answer)}." if answer.steps else f"{text}."
+
+
+def answer_cards(result: RunResult) -> list[Card]:
+    """The headline figures of an answer, those of the baseline beside them."""
+    found = answers_of(result)
+    answers = list(found.values())
+
+    def card(
+        label: str, text: Callable[[Answer], str], figure: Callable[[Answer], float | None], more: str = ""
+    ) -> Card:
+        others = [f"{system}: {text(answer)}" for system, answer in list(found.items())[1:]]
+        beside = "; ".join(filter(None, (*others, more)))
+        return Card(label=label, value=text(answers[0]), ratio=_ratio(answers, figure), beside=beside)
+
+    first = answers[0]
+    share = first.prompt.latency_ps / first.latency_ps
+    return [
+        card("time to first token", lambda each: time_text(each.ttft_ps), lambda each: each.ttft_ps),
+        card("time per token", time_per_token_text, lambda each: each.time_per_token_ps, rate_text(first)),
+        card("energy per token", energy_per_token_text, lambda each: each.energy_per_token_pj, "while decoding"),
+        card(
+            "whole answer",
+            lambda each: time_text(each.latency_ps),
+            lambda each: each.latency_ps,
+            f"{percent_text(share)} of it is the prompt",
+        ),
+        card("energy of the answer", lambda each: energy_text(each.energy_pj), lambda each: each.energy_pj),
+        Card(
+            label="memory held",
+            value=bytes_text(first.kv_bytes + sum(first.weights_held_bytes.values())),
+            beside=f"{bytes_text(first.kv_bytes)} of it keys and values; "
+            f"{engineering(sum(first.weights_held_bytes.values()), 'B')} weights",
+        ),
+    ]

@@ -1,0 +1,168 @@
+"""An answer on one system: the prompt, the decoding steps at the contexts that were priced, and what they add up to."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mensa_sim.units import PS_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFigures:
+    """What a phase costs: a prompt, or the decoding step at one context."""
+
+    context: int
+    """Tokens in the cache before it."""
+    latency_ps: float
+    energy_by_component_pj: Mapping[str, float]
+    weight_bytes: float
+    """Parameters that cross the memories."""
+    kv_bytes: float
+    """Keys and values that are read."""
+    activation_bytes: float
+    """All else: what is read and written of activations, the rows that are appended, copies between memories."""
+
+    def __post_init__(self) -> None:
+        if self.latency_ps <= 0 or min(self.weight_bytes, self.kv_bytes, self.activation_bytes) < 0:
+            raise ValueError(f"context {self.context}: no time, or negative bytes")
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of all components."""
+        return math.fsum(self.energy_by_component_pj.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Consecutive decoding steps whose costs grow by the same amount from one to the next."""
+
+    first: PhaseFigures
+    last: PhaseFigures
+
+    def __post_init__(self) -> None:
+        if self.last.context < self.first.context:
+            raise ValueError(f"a stretch from context {self.first.context} to {self.last.context}")
+
+    @property
+    def steps(self) -> int:
+        """How many steps."""
+        return self.last.context - self.first.context + 1
+
+    def total(self, figure: Callable[[PhaseFigures], float]) -> float:
+        """The sum of a figure over the steps: that of an arithmetic series."""
+        return self.steps * (figure(self.first) + figure(self.last)) / 2
+
+    def at(self, context: int, figure: Callable[[PhaseFigures], float]) -> float:
+        """A figure of the step at a context."""
+        if self.steps == 1:
+            return figure(self.first)
+        share = (context - self.first.context) / (self.steps - 1)
+        return figure(self.first) + share * (figure(self.last) - figure(self.first))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What all conversations' answers cost on a system; a token is one of each conversation."""
+
+    prompt_tokens: int
+    new_tokens: int
+    conversations: int
+    prompt: PhaseFigures
+    moved_bytes: int
+    """Keys and values of the prompt that go to the memory where the steps read them."""
+    moved_ps: int
+    moved_pj: float
+    decoding: tuple[Stretch, ...]
+    """All steps in order; none where the prompt gives the only token."""
+    weights_held_bytes: Mapping[str, int]
+    """Parameters by the memory that holds them."""
+    kv_held_bytes: Mapping[str, int]
+    """Keys and values of the complete answer, likewise."""
+    placed: Mapping[str, Mapping[str, int]]
+    """By phase, how many layers each accelerator runs."""
+
+    @property
+    def ttft_ps(self) -> int:
+        """Time to the first token: the prompt, and its keys and values carried to where they are read."""
+        return round(self.prompt.latency_ps) + self.moved_ps
+
+    @property
+    def steps(self) -> int:
+        """Decoding steps: every token but the first."""
+        return sum(stretch.steps for stretch in self.decoding)
+
+    def over_steps(self, figure: Callable[[PhaseFigures], float]) -> float:
+        """The sum of a figure over all decoding steps."""
+        return math.fsum(stretch.total(figure) for stretch in self.decoding)
+
+    def per_step(self, figure: Callable[[PhaseFigures], float]) -> float | None:
+        """The mean of a figure over the decoding steps; none where there is none."""
+        return self.over_steps(figure) / self.steps if self.steps else None
+
+    @property
+    def latency_ps(self) -> int:
+        """Time of the whole answer."""
+        return self.ttft_ps + round(self.over_steps(lambda step: step.latency_ps))
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of the whole answer, prompt included."""
+        return self.prompt.energy_pj + self.moved_pj + self.over_steps(lambda step: step.energy_pj)
+
+    @property
+    def energy_by_component_pj(self) -> dict[str, float]:
+        """The same by component; what carries keys and values to another memory counts as the link's."""
+        prompt = self.prompt.energy_by_component_pj
+        found = {name: prompt.get(name, 0.0) + self._over_steps_pj(name) for name in self._components}
+        return found | ({"link": found.get("link", 0.0) + self.moved_pj} if self.moved_pj else {})
+
+    @property
+    def _components(self) -> tuple[str, ...]:
+        phases = (self.prompt, *(end for stretch in self.decoding for end in (stretch.first, stretch.last)))
+        return tuple(
+            {name: None for phase in phases for name, energy in phase.energy_by_component_pj.items() if energy}
+        )
+
+    def _over_steps_pj(self, component: str) -> float:
+        return self.over_steps(lambda step: step.energy_by_component_pj.get(component, 0.0))
+
+    @property
+    def time_per_token_ps(self) -> float | None:
+        """Mean time of a decoding step."""
+        return self.per_step(lambda step: step.latency_ps)
+
+    @property
+    def growth_ps(self) -> float | None:
+        """What each token of context adds to the time of a step, over the answer; none with fewer than two steps."""
+        if self.steps < 2:
+            return None
+        first, last = self.decoding[0].first, self.decoding[-1].last
+        return (last.latency_ps - first.latency_ps) / (last.context - first.context)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens of all conversations in a second of decoding."""
+        time_ps = self.time_per_token_ps
+        return None if time_ps is None else self.conversations * PS_PER_S / time_ps
+
+    @property
+    def prefill_tokens_per_s(self) -> float:
+        """Tokens of all prompts in a second until the first token."""
+        return self.conversations * self.prompt_tokens * PS_PER_S / self.ttft_ps
+
+    @property
+    def energy_per_token_pj(self) -> float | None:
+        """Mean energy of a token while decoding."""
+        energy_pj = self.per_step(lambda step: step.energy_pj)
+        return None if energy_pj is None else energy_pj / self.conversations
+
+    @property
+    def energy_per_token_by_component_pj(self) -> dict[str, float]:
+        """The same by component."""
+        tokens = self.conversations * self.steps
+        return {name: self._over_steps_pj(name) / tokens for name in self._components} if tokens else {}
+
+    @property
+    def kv_bytes(self) -> int:
+        """Keys and values of all conversations when the answers are complete."""
+        return sum(self.kv_held_bytes.values())

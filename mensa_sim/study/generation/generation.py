@@ -1,0 +1,222 @@
+"""An answer of a model that generates, on one system: its prompt and its steps placed, simulated and added up.
+
+The prompt and the first step are placed each by itself; all other steps run where the first one does, since parameters
+stay where they are. The first and the last step are simulated, and one between them. Any other costs what its layers
+cost by the cost table, found exactly where that grows evenly, and what the simulation added to it at the nearest ones,
+in proportion; where the one between is not what that says, more are simulated.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mensa_sim.cost.layer_cost import COMPONENTS
+from mensa_sim.cost.prices.memo import PriceMemo, shape_of
+from mensa_sim.cost.prices.price import price
+from mensa_sim.hardware.static_energy import STATIC
+from mensa_sim.hardware.system import System
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch
+from mensa_sim.study.generation.held import kv_held, moved_to_steps, refuse_too_much, weights_held
+from mensa_sim.study.generation.stretches import INSIDE, linear_stretches
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.workload.generation.model import Generation
+from mensa_sim.workload.graph import LayerGraph
+
+SURPRISE = 3e-4
+"""How far a simulated step may be from what is expected of it, as a share: else more are simulated."""
+
+_ENERGIES = 3
+"""Where the energies begin in the profile of a step."""
+
+Evaluate = Callable[..., SystemResult]
+"""Places and simulates one graph on a system, as `run` does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer, and the first of its steps (the prompt, where there is none) as any other run has it."""
+
+    answer: Answer | None
+    """None for a workload that does not generate."""
+    step: SystemResult
+
+
+def answer_on(
+    generation: Generation, system: System, goal: Goal, evaluate: Evaluate, *, seed: int = 0, on_chip: Options = FULL
+) -> Answered:
+    """The answer of a model on a system.
+
+    Raises `InfeasibleError` where a phase cannot run, or where parameters, keys and values do not fit a memory: the
+    error says by how much.
+    """
+    memo = PriceMemo()
+    settings = {"seed": seed, "on_chip": on_chip, "memo": memo}
+    alone = replace(goal, schedule_file=None)
+    prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)
+    contexts = generation.generate.steps
+    if not contexts:
+        return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt)
+    first = evaluate(generation.step(contexts[0]), system, goal, beside_best=True, **settings)
+    kept = replace(alone, pins=first.schedule.assignment)
+
+    def simulated(context: int) -> SystemResult:
+        return evaluate(generation.step(context), system, kept, **settings)
+
+    last = first if len(contexts) == 1 else simulated(contexts[-1])
+    between = _Between(generation, first, last, goal, memo)
+    between.anchor(lambda context: _figures(context, simulated(context)), contexts[0], contexts[-1])
+    stretches = tuple(
+        Stretch(first=between.figures(low), last=between.figures(high))
+        for low, high in linear_stretches(between.shape, contexts[0], contexts[-1])
+    )
+    return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first)
+
+
+def _answer(
+    generation: Generation,
+    system: System,
+    prompt: SystemResult,
+    last: SystemResult | None,
+    decoding: tuple[Stretch, ...],
+) -> Answer:
+    phases = {"prompt": prompt, **({} if last is None else {"step": last})}
+    moved = moved_to_steps(system, prompt, last)
+    answer = Answer(
+        prompt_tokens=generation.generate.prompt_tokens,
+        new_tokens=generation.generate.new_tokens,
+        conversations=generation.generate.conversations,
+        prompt=_figures(0, prompt),
+        moved_bytes=moved.size_bytes,
+        moved_ps=moved.time_ps,
+        moved_pj=moved.energy_pj,
+        decoding=decoding,
+        weights_held_bytes=weights_held(system, tuple(phases.values())),
+        kv_held_bytes=kv_held(system, last or prompt, generation.kv_bytes),
+        placed={
+            name: {each: result.layers for each, result in phase.accelerators.items()} for name, phase in phases.items()
+        },
+    )
+    refuse_too_much(generation.name, system, answer.weights_held_bytes, answer.kv_held_bytes)
+    return answer
+
+
+def _figures(context: int, result: SystemResult) -> PhaseFigures:
+    """A phase as it was simulated; its bytes by what they are.
+
+    Keys and values are those that the graph says; of the rest, layers with parameters move those beside their
+    activations, and never fewer than one pass over them.
+    """
+    weights = kv = moved = 0
+    for layer in result.layers:
+        spec = result.graph[layer.name]
+        read = min(spec.state_bytes, layer.memory_bytes)
+        moved += layer.memory_bytes
+        kv += read
+        if spec.parameters:
+            once = spec.parameter_bytes if spec.gathered_bytes is None else spec.gathered_bytes
+            beside = spec.input_bytes + spec.output_bytes
+            weights += min(layer.memory_bytes, max(once, layer.memory_bytes - beside))
+    return PhaseFigures(
+        context=context,
+        latency_ps=result.latency_ps,
+        energy_by_component_pj=result.energy_by_component_pj,
+        weight_bytes=weights,
+        kv_bytes=kv,
+        activation_bytes=max(0, sum(result.traffic_bytes.values()) - weights - kv),
+    )
+
+
+class _Between:
+    """Steps between two that were simulated, by the costs of the layers that the context changes."""
+
+    def __init__(
+        self, generation: Generation, first: SystemResult, last: SystemResult, goal: Goal, memo: PriceMemo
+    ) -> None:
+        self._generation, self._goal, self._memo = generation, goal, memo
+        contexts = generation.generate.steps
+        ends = (_figures(contexts[0], first), _figures(contexts[-1], last))
+        self._simulated = {end.context: end for end in ends}
+        self._assignment: Mapping[str, str] = first.schedule.assignment
+        self._changing = [each.name for each in first.graph.layers if shape_of(each) != shape_of(last.graph[each.name])]
+        self._parts = {
+            placed.name: replace(first.hardware, accelerators=(placed,), families={}, scheduling=None)
+            for placed in first.hardware.accelerators
+        }
+        known = (*COMPONENTS, *(name for end in ends for name in end.energy_by_component_pj))
+        self._components = tuple(dict.fromkeys(known))
+        self._known: dict[int, tuple[float, ...]] = {}
+
+    def anchor(self, simulate: Callable[[int], PhaseFigures], low: int, high: int) -> None:
+        """Simulates steps between two simulated ones until each is what was expected of it."""
+        if high - low < 2:
+            return
+        middle = low + max(1, round(INSIDE[0] * (high - low)))
+        expected, found = self.figures(middle), simulate(middle)
+        self._simulated[middle] = found
+        pairs = ((expected.latency_ps, found.latency_ps), (expected.energy_pj, found.energy_pj))
+        if any(abs(one - other) > SURPRISE * other for one, other in pairs):
+            self.anchor(simulate, low, middle)
+            self.anchor(simulate, middle, high)
+
+    def shape(self, context: int) -> tuple[float, ...]:
+        """What is looked at to see where steps grow evenly: time, energy, keys and values."""
+        figures = self.figures(context)
+        return (figures.latency_ps, figures.energy_pj, figures.kv_bytes)
+
+    def _profile(self, context: int) -> tuple[float, ...]:
+        """Latency, bytes of keys and values, other bytes, and energy by component of the layers that change."""
+        if context not in self._known:
+            self._known[context] = self._profiled(self._generation.step(context))
+        return self._known[context]
+
+    def _profiled(self, graph: LayerGraph) -> tuple[float, ...]:
+        latency_ps, energies = 0, dict.fromkeys(self._components, 0.0)
+        for accelerator, part in self._parts.items():
+            here = {name: shape_of(graph[name]) for name in self._changing if self._assignment[name] == accelerator}
+            if not here:
+                continue
+            times = Counter(here.values())
+            chosen = {shape: name for name, shape in here.items()}
+            layers = LayerGraph(name=graph.name, layers=tuple(graph[name] for name in chosen.values()), edges=())
+            costs = price(layers, part, self._goal.objective, self._memo, self._goal.timings)
+            for shape, name in chosen.items():
+                latency_ps += times[shape] * costs.latency_ps(name, accelerator)
+                for component, energy_pj in costs.cost(name, accelerator).dynamic_pj.items():
+                    energies[component] += times[shape] * energy_pj
+        kv_bytes = sum(layer.state_bytes for layer in graph.layers)
+        other_bytes = sum(layer.input_bytes + layer.output_bytes for layer in graph.layers) - kv_bytes
+        return (latency_ps, kv_bytes, other_bytes, *(energies[name] for name in self._components))
+
+    def figures(self, context: int) -> PhaseFigures:
+        """The step at a context: what its layers cost, and what the simulation made of that at the nearest ones."""
+        if context in self._simulated:
+            return self._simulated[context]
+        ends = (
+            self._simulated[max(known for known in self._simulated if known < context)],
+            self._simulated[min(known for known in self._simulated if known > context)],
+        )
+        share = (context - ends[0].context) / (ends[1].context - ends[0].context)
+        profile, profiles = self._profile(context), [self._profile(end.context) for end in ends]
+
+        def at(place: int, figure: Callable[[PhaseFigures], float]) -> float:
+            added = [figure(end) - known[place] for end, known in zip(ends, profiles, strict=True)]
+            return max(0.0, profile[place] + added[0] + share * (added[1] - added[0]))
+
+        latency_ps = at(0, lambda end: end.latency_ps)
+        energies = {}
+        for place, name in enumerate(self._components, _ENERGIES):
+            if name in STATIC:
+                powers = [end.energy_by_component_pj.get(name, 0.0) / end.latency_ps for end in ends]
+                energies[name] = latency_ps * (powers[0] + share * (powers[1] - powers[0]))
+            else:
+                energies[name] = at(place, lambda end, name=name: end.energy_by_component_pj.get(name, 0.0))  # type: ignore[misc]
+        return PhaseFigures(
+            context=context,
+            latency_ps=latency_ps,
+            energy_by_component_pj=energies,
+            weight_bytes=ends[0].weight_bytes + share * (ends[1].weight_bytes - ends[0].weight_bytes),
+            kv_bytes=at(1, lambda end: end.kv_bytes),
+            activation_bytes=at(2, lambda end: end.activation_bytes),
+        )

@@ -1,0 +1,67 @@
+"""Where the costs of decoding steps grow evenly: stretches of contexts, found by looking at few of them.
+
+What a step costs is a sum of terms that are linear in the context, rounded up where an array's axes are not filled: so
+it is linear but for jumps, mostly at multiples of a power of two. A stretch is taken for linear where its second step,
+its second last and two inside lie on the line between its ends; else it is cut, at the multiple of the largest power
+of two if there is one.
+"""
+
+from collections.abc import Callable, Sequence
+
+TOLERANCE = 1e-4
+"""How far a figure may lie off the line, as a share of it: an answer's sum is then as near."""
+
+INSIDE = (0.382, 0.618)
+"""Where in a stretch it is looked at: no simple fraction, so that a staircase is not met at its own period."""
+
+Profile = Callable[[int], Sequence[float]]
+
+
+def linear_stretches(profile: Profile, first: int, last: int) -> list[tuple[int, int]]:
+    """Contexts from `first` to `last` as stretches on which every figure of the profile is linear.
+
+    >>> linear_stretches(lambda context: [1000.0 + 10 * (context // 64)], 100, 200)
+    [(100, 127), (128, 191), (192, 200)]
+    """
+    known: dict[int, Sequence[float]] = {}
+
+    def figures(context: int) -> Sequence[float]:
+        if context not in known:
+            known[context] = profile(context)
+        return known[context]
+
+    found: list[tuple[int, int]] = []
+    waiting = [(first, last)]
+    while waiting:
+        low, high = waiting.pop()
+        if high - low < 2 or _linear(figures, low, high):
+            found.append((low, high))
+        else:
+            cut = _round_number(low + 1, high)
+            waiting += [(cut, high), (low, cut - 1)]
+    return found
+
+
+def _linear(figures: Profile, low: int, high: int) -> bool:
+    start, end = figures(low), figures(high)
+    length = high - low
+    for at in dict.fromkeys((1, length - 1, *(round(share * length) for share in INSIDE))):
+        far = max(at, length - at) if at in (1, length - 1) else 1
+        for here, one, other in zip(figures(low + at), start, end, strict=True):
+            off = abs(here - (one + (other - one) * at / length))
+            # beside an end the slope is looked at: a step off the line there is as far off again at each further step
+            if off * far > TOLERANCE * max(abs(one), abs(other)):
+                return False
+    return True
+
+
+def _round_number(low: int, high: int) -> int:
+    """The number between two that most powers of two divide, both included.
+
+    >>> _round_number(513, 639), _round_number(577, 639), _round_number(5, 5)
+    (576, 608, 5)
+    """
+    step = 1
+    while -(-low // (2 * step)) * 2 * step <= high:
+        step *= 2
+    return -(-low // step) * step

@@ -1,0 +1,176 @@
+"""Answers of models that generate: against every step by itself, against what the memory can carry, and what fits."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mensa_sim as ms
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.generation.generation import answer_on
+from mensa_sim.study.generation.stretches import TOLERANCE, linear_stretches
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.workload.generation.model import Generate, Generation
+from mensa_sim.workload.generation.widths import ModelWidths
+from mensa_sim.workload.models.decoder import Decoder
+
+SHAPE = {"layers": 2, "hidden": 64, "intermediate": 96, "heads": 4, "kv_heads": 2, "head_dim": 32, "vocab": 500}
+WINDOWED = Decoder(**SHAPE, attention_window=140, window_every=2)
+FILE = """
+name: small
+model: mensa_sim.workload.models.decoder:Decoder
+arguments: {layers: 2, hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, head_dim: 32, vocab: 500}
+generate: {prompt_tokens: 40, new_tokens: 9}
+weight_bits: 8
+activation_bits: 8
+"""
+
+
+def generation(model: Decoder = WINDOWED, *, prompt: int = 122, new: int = 22, conversations: int = 1) -> Generation:
+    lengths = Generate(prompt_tokens=prompt, new_tokens=new, conversations=conversations)
+    return Generation(name="small", model=model, widths=ModelWidths(activation_bits=8, kv_bits=8), generate=lengths)
+
+
+def answered(asked: Generation, system: str = "mensa_g", **more: str) -> Answer:
+    answer = answer_on(asked, load_system(system), Goal(**more), evaluate).answer
+    assert answer is not None
+    return answer
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    file = tmp_path / "small.yaml"
+    file.write_text(FILE)
+    return file
+
+
+@pytest.mark.parametrize(("system", "conversations"), [("mensa_g", 1), ("edge_tpu", 3)])
+def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, conversations: int) -> None:
+    """Across a jump of the arrays' fill (128 keys) and the bend of a window (140)."""
+    asked, hardware = generation(conversations=conversations), load_system(system)
+    found = answer_on(asked, hardware, Goal(), evaluate)
+    assert found.answer is not None
+    kept = Goal(pins=found.step.schedule.assignment)
+    memo = PriceMemo()
+    steps = [evaluate(asked.step(context), hardware, kept, memo=memo) for context in asked.generate.steps]
+    time_ps, energy_pj = sum(step.latency_ps for step in steps), sum(step.energy_pj for step in steps)
+    assert found.answer.over_steps(lambda step: step.latency_ps) == pytest.approx(time_ps, rel=1e-3)
+    assert found.answer.over_steps(lambda step: step.energy_pj) == pytest.approx(energy_pj, rel=1e-3)
+    kv_bytes = sum(layer.state_bytes for step in steps for layer in step.graph.layers)
+    assert found.answer.over_steps(lambda step: step.kv_bytes) == pytest.approx(kv_bytes, rel=1e-9)
+    assert found.answer.steps == 21
+
+
+@pytest.mark.parametrize("system", ["pavlov", "edge_tpu"])
+def test_a_step_takes_no_less_than_the_memory_takes_for_weights_and_cache(system: str) -> None:
+    answer = answered(generation(prompt=30, new=4), system)
+    (memory,) = load_system(system).memories.values()
+    for stretch in answer.decoding:
+        for step in (stretch.first, stretch.last):
+            assert step.latency_ps >= (step.weight_bytes + step.kv_bytes) / memory.effective_bytes_per_s * 1e12
+
+
+def test_a_step_reads_every_weight_once_and_the_whole_cache() -> None:
+    model = Decoder(**SHAPE)
+    answer = answered(generation(model, prompt=20, new=3), "pavlov")
+    first = answer.decoding[0].first
+    norms = 5 * model.hidden  # in 8 bits here, as activations are
+    table = (model.vocab - 1) * model.hidden
+    assert first.weight_bytes == model.parameters - table
+    assert norms < first.weight_bytes
+    assert first.kv_bytes == 2 * 2 * 20 * model.kv_heads * model.head_dim
+    assert answer.kv_bytes == 2 * 2 * 22 * model.kv_heads * model.head_dim
+
+
+def test_conversations_at_once_share_the_reading_of_weights() -> None:
+    one, four = (answered(generation(Decoder(**SHAPE), prompt=9, new=3, conversations=n), "pavlov") for n in (1, 4))
+    assert four.per_step(lambda step: step.weight_bytes) == pytest.approx(
+        (one.per_step(lambda step: step.weight_bytes) or 0) + 3 * SHAPE["hidden"], rel=1e-6
+    )  # three more rows of the table of tokens
+    assert four.kv_bytes == 4 * one.kv_bytes
+
+
+def test_keys_and_values_that_the_steps_read_elsewhere_are_carried_there_before_the_first_token() -> None:
+    asked = generation(Decoder(**SHAPE), prompt=64, new=4)
+    hardware = load_system("mensa_g")
+    prompt = dict.fromkeys((layer.name for layer in asked.prompt.layers), "pascal")
+
+    def place(graph: object, system: object, goal: Goal, **more: object) -> object:
+        pins = prompt if graph is asked.prompt else {**dict.fromkeys(prompt, "pavlov"), **goal.pins}
+        return evaluate(graph, system, replace(goal, pins=pins), **more)  # type: ignore[arg-type]
+
+    answer = answer_on(asked, hardware, Goal(), place).answer  # type: ignore[arg-type]
+    assert answer is not None
+    cache = 2 * 2 * 64 * 2 * 32
+    assert answer.moved_bytes == cache
+    slowest = min(memory.effective_bytes_per_s for memory in hardware.memories.values())
+    assert answer.ttft_ps >= answer.prompt.latency_ps + cache / slowest * 1e12
+    assert sum(answer.weights_held_bytes.values()) == pytest.approx(2 * asked.model.parameters, rel=1e-6)
+
+
+def test_a_model_that_does_not_fit_is_an_error_that_says_by_how_much(small: Path) -> None:
+    fits = ms.run(str(small), system="pavlov").answer
+    assert fits is not None
+    needed = sum(fits.weights_held_bytes.values()) + fits.kv_bytes
+    ms.run(str(small), system="pavlov", overrides=[f"memories.hbm_internal.capacity_bytes={needed}"])
+    with pytest.raises(InfeasibleError, match=f"hbm_internal holds {needed - 7} bytes, 7 fewer than the"):
+        ms.run(str(small), system="pavlov", overrides=[f"memories.hbm_internal.capacity_bytes={needed - 7}"])
+
+
+def test_the_summary_and_the_page_tell_the_answer(small: Path) -> None:
+    result = ms.run(str(small), prompt_tokens=30)
+    found = result.summary()["generation"]
+    answer = result.answer
+    assert answer is not None
+    assert result.baseline_answer is not None
+    assert (found["prompt_tokens"], found["new_tokens"]) == (30, 9)
+    assert found["answer_ps"] == pytest.approx(found["ttft_ps"] + 8 * found["time_per_token_ps"], abs=8)
+    assert found["tokens_per_s"] == pytest.approx(1e12 / found["time_per_token_ps"], rel=1e-6)
+    assert sum(found["answer_energy_by_component_pj"].values()) == pytest.approx(found["answer_energy_pj"], rel=1e-9)
+    assert result.summary()["baseline"]["generation"]["ttft_ps"] == result.baseline_answer.ttft_ps
+    assert {"tokens", "context", "bytes", "energy_per_token"} <= set(result.figures())
+    assert "time to first token" in result.files()["report.html"]
+    assert "time to first token" in str(result)
+
+
+def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
+    result = ms.run(str(small), new_tokens=1)
+    found = result.summary()["generation"]
+    assert found["answer_ps"] == found["ttft_ps"] == result.main.latency_ps
+    assert "time_per_token_ps" not in found
+
+
+def test_lengths_are_refused_where_nothing_generates() -> None:
+    with pytest.raises(UsageError, match="new_tokens: small_cnn does not generate"):
+        ms.run("small_cnn", new_tokens=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 300),
+    st.integers(1, 400),
+    st.lists(st.tuples(st.integers(1, 96), st.floats(0, 5)), max_size=3),
+    st.floats(0, 2),
+    st.integers(0, 500),
+)
+def test_stretches_add_up_to_every_step(
+    first: int, length: int, stairs: list[tuple[int, float]], slope: float, window: int
+) -> None:
+    """Whatever is rounded up to whole passes of an array, and bent at a window."""
+
+    def cost(context: int) -> float:
+        passes = sum(height * -(-(context + 1) // width) for width, height in stairs)
+        return 1000 + slope * min(context, window) + passes
+
+    last = first + length
+    found = linear_stretches(lambda context: (cost(context),), first, last)
+    covered = [context for low, high in found for context in range(low, high + 1)]
+    assert covered == list(range(first, last + 1))
+    total = sum((high - low + 1) * (cost(low) + cost(high)) / 2 for low, high in found)
+    assert total == pytest.approx(sum(map(cost, covered)), rel=10 * TOLERANCE)
