@@ -1,7 +1,6 @@
 """The one place that converts units: time is integer picoseconds, energy float pJ, sizes integer bytes."""
 
 import math
-from fractions import Fraction
 
 PS_PER_S = 10**12
 PS_PER_MS = 10**9
@@ -25,7 +24,10 @@ def transfer_ps(size_bytes: int, bandwidth_bytes_per_s: float) -> int:
     >>> transfer_ps(32, bandwidth_bytes_per_s=32e9)
     1000
     """
-    return math.ceil(Fraction(size_bytes * PS_PER_S) / Fraction(bandwidth_bytes_per_s)) if size_bytes else 0
+    if not size_bytes:
+        return 0
+    bandwidth, per = bandwidth_bytes_per_s.as_integer_ratio()
+    return -(-size_bytes * PS_PER_S * per // bandwidth)
 
 
 def seconds_to_ps(seconds: float) -> int:

@@ -28,8 +28,10 @@ TERMINAL = (
 def pytest_sessionstart() -> None:
     """Whoever starts the suite decides nothing: a test says itself on what terminal it runs.
 
-    A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us.
+    A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us. The
+    suite's processes share the cores as the command's do: one thread of BLAS each.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in TERMINAL:
         os.environ.pop(name, None)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -98,4 +98,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=SPELLED)
+    # Matrices are small here and workers are processes: threads would wait on each other for most of the time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_exit_code(lambda: app(prog_name="mensa-sim")))

@@ -1,6 +1,5 @@
 """Reading accelerators, technologies and systems from YAML: every fault of a file in one error."""
 
-import copy
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -231,11 +230,11 @@ def _resolved(spec: Accelerator, path: Path) -> Accelerator:
 
 def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) -> dict[str, Technology]:
     """The technology of each accelerator by its name; a file that several name is read once."""
-    files = {path: read_mapping(Path(path)) for path in dict.fromkeys(spec.technology for spec in specs.values())}
     if not overrides:
-        read = {path: technology_at_own_node(read_record(Path(path), Technology), path) for path in files}
+        paths = dict.fromkeys(spec.technology for spec in specs.values())
+        read = {path: technology_at_own_node(read_record(Path(path), Technology), path) for path in paths}
         return {name: read[spec.technology] for name, spec in specs.items()}
-    mappings = {name: copy.deepcopy(files[spec.technology]) for name, spec in specs.items()}
+    mappings = {name: read_mapping(Path(spec.technology)) for name, spec in specs.items()}
     override_technologies(mappings, overrides)
     labels = {name: _label(Path(spec.technology), overrides) for name, spec in specs.items()}
     return {

@@ -1,5 +1,6 @@
 """The one gate through which every YAML file enters: read strictly (`yaml_text`), its schema is the record itself."""
 
+import copy
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_mapping(path: Path) -> Raw:
         faults.append(Fault(location=(), message="must be a mapping of keys to values"))
     if faults:
         raise FileError(str(path), [fault.text(document.lines) for fault in faults])
-    mapping: Raw = document.value
+    mapping: Raw = copy.deepcopy(document.value)
     return mapping
 
 
@@ -58,7 +59,7 @@ def read_foreign(path: Path) -> tuple[Any, list[str]]:
     document = document_of(read_text(path), str(path), foreign=True)
     if document.faults:
         raise FileError(str(path), [fault.text(document.lines) for fault in document.faults])
-    return document.value, [fault.text(document.lines) for fault in document.repeated]
+    return copy.deepcopy(document.value), [fault.text(document.lines) for fault in document.repeated]
 
 
 def keys_of(path: Path) -> frozenset[str]:

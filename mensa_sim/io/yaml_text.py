@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -25,6 +26,11 @@ TAG = "!"
 
 MAX_NODES = 1_000_000
 MAX_DEPTH = 64
+
+KEPT_TEXTS = 64
+"""Texts whose documents are kept: the files of a system are asked for again and again."""
+KEPT_CHARACTERS = 2**18
+"""A longer text is read anew each time; the longest that ships is a twentieth of it."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)"
@@ -52,9 +58,12 @@ class Document:
 
 
 def document_of(text: str, label: str, *, foreign: bool = False) -> Document:
-    """The document that a text holds; `label` names its file in a `FileError`, `foreign` that another tool wrote it."""
+    """The document that a text holds; `label` names its file in a `FileError`, `foreign` that another tool wrote it.
+
+    It may be one that others have too: who gives its value away, to be changed there, gives away a copy.
+    """
     try:
-        document = _Reader(yaml.parse(text, Loader=_LOADER), foreign=foreign).document()
+        document = _kept(text, foreign) if len(text) <= KEPT_CHARACTERS else _parsed(text, foreign)
     except yaml.YAMLError as error:
         raise FileError(label, [_syntax_fault(error, text)]) from error
     except _TooLargeError as error:
@@ -62,6 +71,13 @@ def document_of(text: str, label: str, *, foreign: bool = False) -> Document:
     if document.value is None and not document.faults:
         raise FileError(label, ["the file is empty"])
     return document
+
+
+def _parsed(text: str, foreign: bool = False) -> Document:
+    return _Reader(yaml.parse(text, Loader=_LOADER), foreign=foreign).document()
+
+
+_kept = lru_cache(maxsize=KEPT_TEXTS)(_parsed)
 
 
 def _syntax_fault(error: yaml.YAMLError, text: str) -> str:
@@ -73,7 +89,7 @@ def _syntax_fault(error: yaml.YAMLError, text: str) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark:
         try:
-            _Reader(yaml.parse(text[: mark.index], Loader=_LOADER)).document()
+            _parsed(text[: mark.index])
         except _TooLargeError as too_deep:
             return str(too_deep)
         except yaml.YAMLError:

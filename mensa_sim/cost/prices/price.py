@@ -1,11 +1,11 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
-from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.layer import RESIDENCIES, price_layer
 from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
@@ -43,13 +43,16 @@ def price(
     costs: dict[Key, LayerCost] = {}
     refusals: dict[tuple[str, str], str] = {}
     known = _priced(graph, system, objective, keys, memo)
+    fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
     for (layer, accelerator), (key, _) in keys.items():
         found = known[key]
         if isinstance(found, str):
             refusals[layer, accelerator] = found
             continue
+        if key not in fed:
+            fed[key] = as_fed(found, graph[layer], accelerator, system)
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
-        for residency, cost in as_fed(found, graph[layer], accelerator, system).items():
+        for residency, cost in fed[key].items():
             if id(cost) not in renamed:
                 renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
             costs[layer, accelerator, residency] = renamed[id(cost)]

@@ -87,8 +87,9 @@ _FITS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 
 def fitted_constants(load: Callable[[str], System]) -> tuple[FittedConstant, ...]:
     """Every fitted constant with the value that its spec has now."""
+    loaded = {system: load(system) for system in dict.fromkeys(system for system, *_ in _FITS)}
     return tuple(
-        FittedConstant(system=system, name=name, value=CONSTANT_READERS[name](load(system)), rows=rows, others=others)
+        FittedConstant(system=system, name=name, value=CONSTANT_READERS[name](loaded[system]), rows=rows, others=others)
         for system, names, rows, others in _FITS
         for name in names
     )

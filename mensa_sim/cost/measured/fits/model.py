@@ -11,6 +11,7 @@ bandwidth, and all bytes at the cache's. Constants are shares of the device's fi
 device of its kind. Time never falls where batch, channels or outputs grow.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,6 +39,8 @@ FULL_TILE = 128 * 128
 """Elements of the tile that fills a processor: several smaller ones share it where `shared` is on."""
 
 SPLITS = (1, 2, 4, 8, 16)
+_TILED = ("rate", "small_tile", "tile_depth", "split")
+"""The constants that the choice of a tile depends on: a fit that turns one of the others finds the times known."""
 _WINOGRAD_OUTPUTS = 4
 _WINOGRAD_TILE = 6
 _WARP = 32
@@ -216,6 +219,7 @@ class Tilings:
         splits: Sequence[int],
     ) -> None:
         self._figures = figures
+        self._known: OrderedDict[tuple[float, ...], Floats] = OrderedDict()
         self._shrink = np.array([_WARP / height + _WARP / width for height, width in tiles for _ in splits])[:, None]
         self._blocks: list[tuple[Floats, Floats, Floats]] = []
         for first in range(0, max(1, len(rows)), _BLOCK):
@@ -230,6 +234,14 @@ class Tilings:
 
     def seconds(self, constants: Mapping[str, float], rate: float = 1.0) -> Floats:
         """Compute time of each product with its fastest tile and split; `rate` is a share of the device's."""
+        asked = (rate, *(constants[name] for name in _TILED))
+        if asked not in self._known:
+            self._known[asked] = self._fastest_s(constants, rate)
+            if len(self._known) > len(_TILED) + 2:
+                self._known.popitem(last=False)
+        return self._known[asked]
+
+    def _fastest_s(self, constants: Mapping[str, float], rate: float) -> Floats:
         macs_per_s = self._figures.peak_macs_per_s / self._figures.processors * rate
         mac_s = (1 / constants["rate"] + constants["small_tile"] * self._shrink) / macs_per_s
         fastest = []
