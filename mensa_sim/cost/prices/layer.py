@@ -7,7 +7,7 @@ from itertools import product
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.crossing import evenly, whole_words
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
-from mensa_sim.cost.counts.tally import new_tally, repeats_of, vector_traffic
+from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
@@ -96,14 +96,16 @@ class Pricer:
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
         repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
+        kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
+        return self.cost_of(repeats, kept | {"weight"} if self.steps.resident else kept, residency)
+
+    def cost_of(self, repeats: Repeats, kept: frozenset[Operand], residency: Residency = STREAMED) -> LayerCost | None:
+        """The same where the operands that stay on chip, and how often each crosses, are given."""
         counts, described, best = None, "", None
         buffered: dict[str, int] = {}
         if self.search is not None and self.steps.nest is not None:
             vector = new_tally(self.accelerator)
             vector_traffic(vector, self.work, self.accelerator, repeats)
-            kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
-            if self.steps.resident:
-                kept |= {"weight"}
             cycles = vector_cycles(self.work, self.accelerator)
             vector_pj = self.work.ops * self.energy.vector_pj
             case = BufferCase(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles, vector_pj=vector_pj)

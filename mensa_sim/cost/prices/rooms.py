@@ -41,7 +41,7 @@ class RoomPrices:
         if self._system.host is not None or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
             return None
         shape, memory = self._graph[layer], self._system.memory_of(accelerator)
-        spec = _with_room(placed.spec, rooms)
+        spec = with_room(placed.spec, rooms)
         steps = steps_of(shape, spec, self._footprints[layer])
         on = self._memo.accelerator_key(placed, memory, self._objective)
         key = (on, tuple(sorted(rooms.items())), shape_of(shape), steps)
@@ -59,7 +59,8 @@ class RoomPrices:
         return {kept: dataclasses.replace(cost, layer=layer) for kept, cost in costs.items()}
 
 
-def _with_room(spec: PeArray, rooms: Rooms) -> PeArray:
+def with_room(spec: PeArray, rooms: Rooms) -> PeArray:
+    """An accelerator with no more than those bytes in each named level."""
     levels = (
         dataclasses.replace(level, capacity_bytes=min(level.capacity_bytes, rooms[level.name]))
         if level.name in rooms

@@ -17,6 +17,10 @@ Key = tuple[str | None, str | None, bool]
 """A tensor that a stack reads: its producer; the only reader of one laid out for it, and whether that is as weights."""
 
 
+def _key(layer: str, read: Read) -> Key:
+    return read.producer, layer if read.producer is None or read.from_memory else None, read.weight
+
+
 class Tiling:
     """Tiles of `rows` rows of the last layer; layers join one by one, from the last to the first.
 
@@ -51,12 +55,18 @@ class Tiling:
             self._lie(self._held, flow, self._place[layer])
             self._before += flow.before_bits
         for read in plane.reads:
-            alone = read.producer is None or read.from_memory
-            key: Key = (read.producer, layer if alone else None, read.weight)
+            key = _key(layer, read)
             if key not in self._needed:
                 self._needed[key] = Needed(read, self.tiles)
             self._needed[key].add(layer, *read.needs(flow.start, flow.stop))
         return True
+
+    def supply(self, layer: str, read: Read) -> tuple[Flow, bool]:
+        """The rows of what a layer of the stack reads, and whether the stack makes them itself."""
+        needed = self._needed.get(_key(layer, read))
+        if needed is None:
+            return self.flows[str(read.producer)], True
+        return needed.flow(read.rows, read.row_bits, whole=False), False
 
     def _sink(self, plane: Plane) -> Flow:
         """What nobody in the stack reads is made in even parts; the last layer's have the rows asked for."""

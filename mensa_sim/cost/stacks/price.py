@@ -1,0 +1,227 @@
+"""What a stack costs: its layers' tiles priced by the mapper, in the room that rows and parameters leave them."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+
+from mensa_sim.cost.counts.tally import Repeats
+from mensa_sim.cost.energy import EnergyModel
+from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
+from mensa_sim.cost.prices.memo import shape_of
+from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.stacks.planes import Plane
+from mensa_sim.cost.stacks.tile import LayerTiles
+from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic
+from mensa_sim.hardware.accelerator import BufferName
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """How a layer's tiles are priced: what stays, how often the rest crosses, what others take of the levels."""
+
+    kept: frozenset[Operand]
+    input_fetches: int
+    output_fetches: int
+    weight_fetches: int
+    taken_bytes: tuple[int, int]
+    """Of the levels of parameters and of activations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crossing:
+    """What moves between memory and the outermost level of an operand as whole rows or parameters."""
+
+    operand: Operand
+    read_bits: int
+    write_bits: int
+
+
+class StackPricer:
+    """Prices stacks of some layers on one accelerator of a system; equal tiles are mapped once."""
+
+    def __init__(
+        self, accelerator: PeArray, memory: Memory, energy: EnergyModel, objective: str, layers: Mapping[str, Layer]
+    ) -> None:
+        self._accelerator, self._memory, self._energy, self._objective = accelerator, memory, energy, objective
+        self._layers = layers
+        self._room = room_of(accelerator)
+        self._known: dict[Hashable, LayerCost | None] = {}
+
+    def traffic(self, tiling: Tiling) -> StackTraffic | None:
+        """What a stack moves; none where its rows do not fit."""
+        return None if self._room is None else stack_traffic(tiling, self._layers, self._room)
+
+    def costs(
+        self, tiling: Tiling, planes: Mapping[str, Plane], leaves: Mapping[str, bool]
+    ) -> dict[str, LayerCost] | None:
+        """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
+        moved = self.traffic(tiling)
+        if moved is None:
+            return None
+        held = tiling.held_bits()
+        stay = {name: self._layers[name].parameter_bytes for name in moved.kept}
+        found: dict[str, LayerCost] = {}
+        for place in reversed(range(len(tiling.layers))):
+            name = tiling.layers[place]
+            tiles = LayerTiles(self._layers[name], planes[name], tiling)
+            each: list[tuple[LayerCost | None, int]] = []
+            others = sum(size for other, size in stay.items() if other != name)
+            if self._layers[name].nest is None:
+                case = self._case(tiles, name in stay, others, 0, tiling.tiles * tiling.copies)
+                each.append((self._cost(self._layers[name], case), 1))
+            for tile in tiles.tiles(held[place]):
+                case = self._case(tiles, name in stay, others, bits_to_bytes(tile.others_bits), 1)
+                each.append((self._cost(tile.layer, case), tile.times * tiling.copies))
+            if any(cost is None for cost, _ in each):
+                return None
+            stores = planes[name].size_bits if leaves[name] and tiles.output_stays else 0
+            crossings = [
+                _Crossing(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
+                _Crossing(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),
+                _Crossing(operand="output", read_bits=0, write_bits=stores),
+            ]
+            priced = [(cost, times) for cost, times in each if cost is not None]
+            cost = self._with_crossings(name, priced, [c for c in crossings if c.read_bits + c.write_bits])
+            found[name] = replace(cost, mapping=f"in {tiling.tiles} tiles: {cost.mapping}")
+        return found
+
+    def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> _Case:
+        kept: set[Operand] = {"weight"} if stays else set()
+        if not tiles.streams:
+            kept.add("input")
+        if tiles.output_stays:
+            kept.add("output")
+        return _Case(
+            kept=frozenset(kept),
+            input_fetches=int(tiles.streams),
+            output_fetches=int(not tiles.output_stays),
+            weight_fetches=0 if stays else fetches,
+            taken_bytes=(parameters, activations),
+        )
+
+    def _cost(self, layer: Layer, case: _Case) -> LayerCost | None:
+        key = shape_of(layer), case
+        if key not in self._known:
+            self._known[key] = self._priced(layer, case)
+        return self._known[key]
+
+    def _priced(self, layer: Layer, case: _Case) -> LayerCost | None:
+        accelerator = self._with_less(case.taken_bytes)
+        if accelerator is None:
+            return None
+        steps = Steps(nest=layer.nest, steps=1, resident=False)
+        pricer = Pricer(layer, accelerator, self._memory, self._energy, steps, self._objective)
+        fetches: dict[Operand, int] = {
+            "weight": case.weight_fetches,
+            "input": case.input_fetches,
+            "output": case.output_fetches,
+        }
+        return pricer.cost_of(Repeats(steps=1, fetches=fetches), case.kept)
+
+    def _with_less(self, taken_bytes: tuple[int, int]) -> PeArray | None:
+        """The accelerator with what is taken of its levels missing there; accesses cost what they do in the whole."""
+        names: tuple[BufferName, BufferName] = ("parameter", "activation")
+        taken = {
+            level.name: size
+            for name, size in zip(names, taken_bytes, strict=True)
+            if (level := self._accelerator.buffer(name)) is not None
+        }
+        left = {level.name: level.capacity_bytes - taken.get(level.name, 0) for level in self._accelerator.levels}
+        if min(left.values()) < 1:
+            return None
+        levels = (replace(level, capacity_bytes=left[level.name]) for level in self._accelerator.levels)
+        return replace(self._accelerator, levels=tuple(levels))
+
+    def _with_crossings(self, name: str, tiles: list[tuple[LayerCost, int]], crossings: list[_Crossing]) -> LayerCost:
+        """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
+        cost = _together(name, tiles)
+        ports: dict[str, float] = {}
+        traffic, energies = list(cost.traffic), [(cost.dynamic_pj, 1)]
+        for each in crossings:
+            level = self._accelerator.store_of(each.operand)
+            if level is None:
+                continue
+            reads, writes = -(-each.read_bits // level.access_bits), -(-each.write_bits // level.access_bits)
+            cycles = level.access_bits * (reads / level.write_width + writes / level.read_width)
+            ports[level.name] = ports.get(level.name, 0.0) + cycles
+            level_pj = reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
+            memory_pj = each.read_bits * self._energy.memory_read_pj_per_bit
+            memory_pj += each.write_bits * self._energy.memory_write_pj_per_bit
+            energies.append(({level.component: level_pj, MEMORY: memory_pj}, 1))
+            traffic.append(_moved(each.operand, MEMORY, each.read_bits, each.write_bits))
+            traffic.append(_moved(each.operand, level.name, each.write_bits, each.read_bits))
+        busiest = sum(tile.buffer_cycles * times for tile, times in tiles) + ceil(max(ports.values(), default=0.0))
+        return replace(
+            cost,
+            buffer_cycles=max(cost.buffer_cycles, busiest),
+            traffic=_summed(traffic),
+            dynamic_pj=_added(energies),
+        )
+
+
+def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic:
+    return Traffic(
+        operand=operand, level=level, read_bytes=bits_to_bytes(read_bits), write_bytes=bits_to_bytes(write_bits)
+    )
+
+
+def _together(name: str, costs: list[tuple[LayerCost, int]]) -> LayerCost:
+    """One cost of all tiles, each so many times; a port that lags in one tile does not catch up in another."""
+    most, _ = max(costs, key=lambda each: each[1])
+    paces = [(cost, times, max(cost.compute_cycles, cost.buffer_cycles)) for cost, times in costs]
+    buffered: dict[str, int] = {}
+    for cost, _ in costs:
+        for buffer, size in cost.buffered_bytes.items():
+            buffered[buffer] = max(buffered.get(buffer, 0), size)
+    return replace(
+        most,
+        layer=name,
+        macs=sum(cost.macs * times for cost, times in costs),
+        compute_cycles=sum(cost.compute_cycles * times for cost, times in costs),
+        buffer_cycles=sum(pace * times for _, times, pace in paces),
+        head_bytes=costs[0][0].head_bytes,
+        tail_bytes=costs[-1][0].tail_bytes,
+        traffic=_summed(
+            [
+                Traffic(
+                    operand=each.operand,
+                    level=each.level,
+                    read_bytes=each.read_bytes * times,
+                    write_bytes=each.write_bytes * times,
+                )
+                for cost, times in costs
+                for each in cost.traffic
+            ]
+        ),
+        dynamic_pj=_added([(cost.dynamic_pj, times) for cost, times in costs]),
+        buffered_bytes=buffered,
+        floor=None,
+        gap=None,
+    )
+
+
+def _summed(traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
+    sums: dict[tuple[str, str], list[int]] = {}
+    for each in traffic:
+        entry = sums.setdefault((each.operand, each.level), [0, 0])
+        entry[0] += each.read_bytes
+        entry[1] += each.write_bytes
+    return tuple(
+        Traffic(operand=operand, level=level, read_bytes=read, write_bytes=write)
+        for (operand, level), (read, write) in sums.items()
+    )
+
+
+def _added(energies: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for dynamic_pj, times in energies:
+        for component, pj in dynamic_pj.items():
+            found[component] = found.get(component, 0.0) + pj * times
+    return found
