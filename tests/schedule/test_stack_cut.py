@@ -1,13 +1,13 @@
 """The cut of a sequence of layers into stacks: against all cuts of small chains, and on published networks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.stacks.planes import Plane, planes_of
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.planes import planes_of
+from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.schedule.stacks.cut import Segment, best_cut, tile_rows
@@ -86,9 +86,8 @@ def least(moved: Bytes, begin: int, end: int) -> float:
     found = []
     names = moved.order[begin:end]
     for rows in tile_rows(moved.planes[names[-1]].rows):
-        outside = {n: not moved.readers[n] or any(r not in names for r in moved.readers[n]) for n in names}
-        tiling = Tiling(moved.planes, names[-1], rows, outside)
-        if all(tiling.prepend(name) for name in reversed(names)):
+        tiling = tiling_of(moved.planes, names, rows, moved.readers)
+        if tiling is not None:
             found.append(moved.price(tiling))
     return min((value for value in found if value is not None), default=float("inf"))
 
@@ -102,7 +101,7 @@ def test_no_cut_of_a_small_network_moves_less(graph: LayerGraph, activations: in
     assert found == min(sum(least(moved, *run) for run in cut) for cut in cuts)
 
 
-def activation_bytes(moved: Bytes, cut: Sequence[Segment], planes: Mapping[str, Plane]) -> int:
+def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:
     """What crosses memory of activations under a cut."""
     total = 0
     for each in cut:
@@ -110,9 +109,8 @@ def activation_bytes(moved: Bytes, cut: Sequence[Segment], planes: Mapping[str, 
         if len(names) == 1:
             total += moved.layers[names[0]].input_bytes + moved.layers[names[0]].output_bytes
             continue
-        outside = {n: not moved.readers[n] or any(r not in names for r in moved.readers[n]) for n in names}
-        tiling = Tiling(planes, names[-1], each.rows, outside)
-        assert all(tiling.prepend(name) for name in reversed(names))
+        tiling = tiling_of(moved.planes, names, each.rows, moved.readers)
+        assert tiling is not None
         traffic = stack_traffic(tiling, moved.layers, moved.room)
         assert traffic is not None
         total += traffic.read_bytes + traffic.written_bytes
@@ -133,4 +131,4 @@ def test_published_networks_move_few_activations_through_pascals_buffers(workloa
     room = room_of(load_accelerator("pascal"))
     assert room == Room(activation_bytes=262144, parameter_bytes=131072)
     moved = Bytes(load_workload(workload), room)
-    assert activation_bytes(moved, moved.cut(), moved.planes) <= at_most_mb * 1e6
+    assert activation_bytes(moved, moved.cut()) <= at_most_mb * 1e6

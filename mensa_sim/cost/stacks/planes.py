@@ -45,17 +45,17 @@ class Read:
         All arrays are [tile]; a tile begins where the one before it ended.
         """
         some = stop > start
+        first, last = np.full_like(start, self.rows), np.zeros_like(stop)
         if self.axis is None:
-            first, last = np.zeros_like(start), np.full_like(stop, self.rows)
-        elif not some.any():
-            first, last = start, start
-        else:
+            first[some], last[some] = 0, self.rows
+        elif some.any():
             low, high = _spans(self.axis)
-            begins = np.minimum(start, stop[-1] - 1)
-            first = np.minimum.reduceat(low[: stop[-1]], begins) // self.block
-            last = -(-np.maximum.reduceat(high[: stop[-1]], begins) // self.block)
-            some = some & (last > first)
-        return np.where(some, first, self.rows), np.where(some, last, 0)
+            end, begins = int(stop[-1]), start[some]
+            first[some] = np.minimum.reduceat(low[:end], begins) // self.block
+            last[some] = -(-np.maximum.reduceat(high[:end], begins) // self.block)
+        nothing = last <= first
+        first[nothing], last[nothing] = self.rows, 0
+        return first, last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,9 +58,7 @@ class StackPricer:
         """What a stack moves; none where its rows do not fit."""
         return None if self._room is None else stack_traffic(tiling, self._layers, self._room)
 
-    def costs(
-        self, tiling: Tiling, planes: Mapping[str, Plane], leaves: Mapping[str, bool]
-    ) -> dict[str, LayerCost] | None:
+    def costs(self, tiling: Tiling, planes: Mapping[str, Plane]) -> dict[str, LayerCost] | None:
         """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
         moved = self.traffic(tiling)
         if moved is None:
@@ -81,7 +79,7 @@ class StackPricer:
                 each.append((self._cost(tile.layer, case), tile.times * tiling.copies))
             if any(cost is None for cost, _ in each):
                 return None
-            stores = planes[name].size_bits if leaves[name] and tiles.output_stays else 0
+            stores = planes[name].size_bits if tiling.leaves[name] and tiles.output_stays else 0
             crossings = [
                 _Crossing(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
                 _Crossing(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),

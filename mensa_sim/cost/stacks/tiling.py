@@ -5,7 +5,7 @@ Rows that two tiles share are kept and never made again: in a tile a layer makes
 up to the last one that the tile needs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Tiling:
     """
 
     def __init__(self, planes: Mapping[str, Plane], last: str, rows: int, leaves: Mapping[str, bool]) -> None:
-        self._planes, self._leaves, self._last, self.rows = planes, leaves, last, rows
+        self._planes, self.leaves, self._last, self.rows = planes, leaves, last, rows
         self.tiles = -(-planes[last].rows // rows)
         self.copies = planes[last].copies
         self.layers: list[str] = []
@@ -38,8 +38,8 @@ class Tiling:
         """Of what each layer makes."""
         self._needed: dict[Key, Needed] = {}
         self._place: dict[str, int] = {}
-        self._held: list[Ints] = []
-        self._before = np.zeros(self.tiles, dtype=np.int64)
+        self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
+        """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""
 
     def prepend(self, layer: str) -> bool:
         """Add the layer before those that are there; false where it cannot be in one stack with them."""
@@ -50,10 +50,11 @@ class Tiling:
         flow = self.flows[layer] = self._sink(plane) if needed is None else self._inner(plane, needed)
         self._place[layer] = len(self.layers)
         self.layers.append(layer)
-        self._held.append(self._before.copy())
+        if len(self.layers) == len(self._held):
+            # Those who join later find what lies there before the stack's first rows of a tile come.
+            self._held = np.concatenate([self._held, np.repeat(self._held[-1:], len(self._held), axis=0)])
         if flow.readers:
             self._lie(self._held, flow, self._place[layer])
-            self._before += flow.before_bits
         for read in plane.reads:
             key = _key(layer, read)
             if key not in self._needed:
@@ -75,7 +76,7 @@ class Tiling:
         return even_flow(plane.rows, plane.row_bits, np.minimum(plane.rows, stop))
 
     def _inner(self, plane: Plane, needed: Needed) -> Flow:
-        return needed.flow(plane.rows, plane.row_bits, whole=self._leaves[plane.layer])
+        return needed.flow(plane.rows, plane.row_bits, whole=self.leaves[plane.layer])
 
     @property
     def inputs(self) -> Iterator[tuple[Read, Flow]]:
@@ -83,16 +84,12 @@ class Tiling:
         for needed in self._needed.values():
             yield needed.read, needed.flow(needed.read.rows, needed.read.row_bits, whole=False)
 
-    def _lie(self, held: list[Ints], flow: Flow, come: int) -> None:
+    def _lie(self, held: Ints, flow: Flow, come: int) -> None:
         """Add what a tensor takes while each layer runs; it comes with the layer of that place."""
         last = self._place[flow.readers[-1]]
-        for place, bits in enumerate(held):
-            if place < last:
-                bits += flow.after_bits
-            elif place <= come:
-                bits += flow.within_bits
-            else:
-                bits += flow.before_bits
+        held[:last] += flow.after_bits
+        held[last : come + 1] += flow.within_bits
+        held[come + 1 :] += flow.before_bits
 
     def held_bits(self) -> Ints:
         """[layer from the last to the first, tile] What lies on chip while a layer runs, its own rows included.
@@ -100,11 +97,11 @@ class Tiling:
         Inputs that are read once, and weights, pass without lying there as rows; so do outputs that nobody in the
         stack reads.
         """
-        held = [bits.copy() for bits in self._held]
+        held = self._held[: len(self.layers)].copy()
         for read, flow in self.inputs:
             if flow.shared and not read.weight:
                 self._lie(held, flow, self._place[flow.readers[0]])
-        return np.stack(held)
+        return held
 
     @property
     def read_bits(self) -> int:
@@ -114,4 +111,18 @@ class Tiling:
     @property
     def written_bits(self) -> int:
         """What is written to memory: whatever others read."""
-        return sum(self._planes[name].size_bits for name in self.layers if self._leaves[name])
+        return sum(self._planes[name].size_bits for name in self.layers if self.leaves[name])
+
+
+def leaving(layers: Sequence[str], readers: Mapping[str, Collection[str]]) -> dict[str, bool]:
+    """Of each layer of a stack, whether others read what it makes, or nobody does: then it leaves the model."""
+    inside = set(layers)
+    return {name: not readers[name] or any(reader not in inside for reader in readers[name]) for name in layers}
+
+
+def tiling_of(
+    planes: Mapping[str, Plane], layers: Sequence[str], rows: int, readers: Mapping[str, Collection[str]]
+) -> Tiling | None:
+    """The tiles of a stack of layers, given from the first to the last; none where they cannot be in one stack."""
+    tiling = Tiling(planes, layers[-1], rows, leaving(layers, readers))
+    return tiling if all(tiling.prepend(name) for name in reversed(layers)) else None

@@ -19,7 +19,10 @@ class Segment:
 
 
 Price = Callable[[Tiling], float | None]
-"""What a stack moves, or none where it does not fit; one that does not fit never will with more layers before it."""
+"""What a stack moves, or none where it does not fit; one that does not fit never will with more layers before it.
+
+Nor does it ever move less in smaller tiles: parameters may be fetched more often, and every row moves once.
+"""
 
 
 def tile_rows(rows: int) -> list[int]:
@@ -79,20 +82,20 @@ def _ending_at(
     price: Price,
     refused: Collection[tuple[int, int, int]],
 ) -> list[Segment]:
-    """The best stack of each length that ends there."""
-    place = {name: index for index, name in enumerate(order)}
-    leaves = {
-        name: any(place.get(reader, end) >= end for reader in readers[name]) or not readers[name]
-        for name in order[:end]
-    }
+    """The best stack of each length that ends there: that of the largest tiles that fit."""
+    place = {name: index for index, name in enumerate(order[:end])}
+    leaves = {name: not readers[name] or any(reader not in place for reader in readers[name]) for name in place}
     found: dict[int, Segment] = {}
     for rows in tile_rows(planes[order[end - 1]].rows):
         tiling = Tiling(planes, order[end - 1], rows, leaves)
         for begin in range(end - 1, -1, -1):
-            value = price(tiling) if tiling.prepend(order[begin]) else None
+            if not tiling.prepend(order[begin]):
+                break
+            if begin in found or begin == end - 1:
+                continue
+            value = price(tiling)
             if value is None:
                 break
-            better = begin not in found or value < found[begin].value
-            if begin < end - 1 and better and (begin, end, rows) not in refused:
+            if (begin, end, rows) not in refused:
                 found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
     return list(found.values())

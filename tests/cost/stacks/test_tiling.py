@@ -1,13 +1,11 @@
 """What the tiles of a stack make, hold and move, against a walk over explicit sets of rows."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.stacks.planes import Plane, planes_of
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.planes import planes_of
+from mensa_sim.cost.stacks.tiling import tiling_of
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -135,13 +133,6 @@ def leaves(graph: LayerGraph, stack: list[str], name: str) -> bool:
     return not graph.successors(name) or any(reader not in stack for reader in graph.successors(name))
 
 
-def tiled(graph: LayerGraph, planes: Mapping[str, Plane], stack: list[str], rows: int) -> Tiling:
-    tiling = Tiling(planes, stack[-1], rows, {name: leaves(graph, stack, name) for name in stack})
-    for name in reversed(stack):
-        assert tiling.prepend(name)
-    return tiling
-
-
 @settings(max_examples=60)
 @given(chains(), st.data())
 def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, data: st.DataObject) -> None:
@@ -150,7 +141,9 @@ def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, 
     stack = names[begin : data.draw(st.integers(begin + 1, len(names)))]
     planes = planes_of(graph)
     rows = data.draw(st.integers(1, planes[stack[-1]].rows))
-    tiling, walk = tiled(graph, planes, stack, rows), Walk(graph, stack, rows)
+    readers = {name: graph.successors(name) for name in names}
+    tiling, walk = tiling_of(planes, stack, rows, readers), Walk(graph, stack, rows)
+    assert tiling is not None
     assert tiling.tiles == walk.tiles
     for name in stack:
         come = [sum(walk.tile_of[name, row] == tile for row in walk.made[name]) for tile in range(walk.tiles)]
