@@ -36,6 +36,24 @@ class KeptParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Layers that one accelerator runs tile by tile: what flows between them stays on chip."""
+
+    layers: tuple[str, ...]
+    """In order."""
+    accelerator: str
+    tiles: int
+    rows: int
+    """Of the last layer in a tile."""
+
+    def __post_init__(self) -> None:
+        if len(self.layers) < 2:
+            raise ValueError(f"stack of {', '.join(self.layers) or 'nothing'}: must have at least 2 layers")
+        if min(self.tiles, self.rows) < 1:
+            raise ValueError(f"stack of {self.layers[0]}: {self.tiles} tiles of {self.rows} rows, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlan:
     """How the layers of a schedule hand on their tensors; what has no home on chip goes through memory."""
 
@@ -43,6 +61,7 @@ class DataPlan:
     homes: tuple[Home, ...] = ()
     parameters: tuple[KeptParameters, ...] = ()
     """By accelerator; where it says nothing, as the simulation's policy chooses, beside the largest tiles."""
+    stacks: tuple[Stack, ...] = ()
 
     def __post_init__(self) -> None:
         tensors = [home.tensor for home in self.homes]
@@ -51,6 +70,9 @@ class DataPlan:
         names = [kept.accelerator for kept in self.parameters]
         if len(set(names)) < len(names):
             raise ValueError(f"parameters of {next(name for name in names if names.count(name) > 1)} stand twice")
+        layers = [layer for stack in self.stacks for layer in stack.layers]
+        if len(set(layers)) < len(layers):
+            raise ValueError(f"two stacks with {next(name for name in layers if layers.count(name) > 1)}")
 
     def parameters_on(self, accelerator: str) -> KeptParameters | None:
         """What stays on an accelerator; none where the simulation's policy chooses."""

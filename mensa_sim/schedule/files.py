@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.flow import LAYERS, FlowName
+from mensa_sim.flow import LAYERS, STACKS, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
-from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters
+from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -44,6 +44,8 @@ class ScheduleFile:
     """Of the tensors that live on chip."""
     parameters: tuple[KeptParameters, ...] = ()
     """Those that stay on chip."""
+    stacks: tuple[Stack, ...] = ()
+    """Layers that run tile by tile."""
 
 
 def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
@@ -66,9 +68,14 @@ def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
         return write_yaml({**head, "layers": rows})
     data = asdict(schedule.data)
     parameters = [{**kept, "layers": list(kept["layers"])} for kept in data["parameters"]]
-    lists = {"homes": list(data["homes"]), "parameters": parameters}
+    lists = {"homes": list(data["homes"]), "parameters": parameters, "stacks": stacks_data(schedule.data)}
     held = {name: found for name, found in lists.items() if found}
     return write_yaml({**head, "flow": schedule.data.flow, "layers": rows, **held})
+
+
+def stacks_data(plan: DataPlan) -> list[dict[str, object]]:
+    """The stacks of a plan as files and summaries say them."""
+    return [{**asdict(stack), "layers": list(stack.layers)} for stack in plan.stacks]
 
 
 def read_schedule(path: Path, problem: Problem) -> Schedule:
@@ -92,13 +99,15 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
     order = list(dict.fromkeys(unit_of[row.layer] for row in content.layers if row.layer in unit_of))
     faults += _order_faults(problem, order)
     faults += _data_faults(content, problem, unit_of)
+    faults += _stack_faults(content, unit_of)
     if faults:
         raise FileError(str(path), faults)
     reasons = [rows[unit.layers[0]].reason or "as the file says" for unit in problem.units]
     found = schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
     if content.flow is None:
         return found
-    return replace(found, data=DataPlan(flow=content.flow, homes=content.homes, parameters=content.parameters))
+    data = DataPlan(flow=content.flow, homes=content.homes, parameters=content.parameters, stacks=content.stacks)
+    return replace(found, data=data)
 
 
 def _data_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
@@ -118,6 +127,20 @@ def _data_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int
         faults += [f"parameters: {problem.name} has no layer {layer!r}" for layer in unknown]
     times = Counter(kept.accelerator for kept in content.parameters)
     faults += [f"parameters: {name} stands {count} times" for name, count in times.items() if count > 1]
+    return faults
+
+
+def _stack_faults(content: ScheduleFile, unit_of: dict[str, int]) -> list[str]:
+    """Stacks of layers that there are not, that stand in two, on another accelerator, or in a flow that has none."""
+    placed = {row.layer: row.accelerator for row in content.layers}
+    layers = [layer for stack in content.stacks for layer in stack.layers]
+    faults = [f"stacks: {content.problem} has no layer {layer!r}" for layer in layers if layer not in unit_of]
+    faults += [f"stacks: {layer} stands {count} times" for layer, count in Counter(layers).items() if count > 1]
+    for stack in content.stacks:
+        elsewhere = [layer for layer in stack.layers if placed.get(layer, stack.accelerator) != stack.accelerator]
+        faults += [f"stacks: {layer} runs on {placed[layer]}, its stack on {stack.accelerator}" for layer in elsewhere]
+    if content.stacks and content.flow != STACKS:
+        faults.append(f"stacks: the flow is {content.flow or 'not given'}; layers run in stacks under {STACKS}")
     return faults
 
 

@@ -1,5 +1,7 @@
 """What is placed and run as one piece: a layer, or a whole recurrent group."""
 
+from collections.abc import Sequence
+
 import networkx as nx
 
 from mensa_sim.errors import InfeasibleError
@@ -7,15 +9,18 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
 
-def units_in_order(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
-    """Single layers and whole groups in topological order, ties by the place of their first layer.
+def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> tuple[tuple[Layer, ...], ...]:
+    """Single layers, whole groups and stacks of layers in topological order, ties by the place of their first layer.
 
-    Raises `InfeasibleError` where data leaves a group and comes back to it through a layer outside.
+    Raises `InfeasibleError` where data leaves a group or a stack and comes back to it through a layer outside.
     """
+    stacked = {name: names[0] for names in stacks for name in names}
     members: dict[tuple[str, str], list[Layer]] = {}
     unit_of: dict[str, tuple[str, str]] = {}
     for layer in graph.layers:
         unit = ("layer", layer.name) if layer.group is None else ("group", layer.group)
+        if layer.name in stacked:
+            unit = ("stack", stacked[layer.name])
         members.setdefault(unit, []).append(layer)
         unit_of[layer.name] = unit
     digraph: nx.DiGraph[tuple[str, str]] = nx.DiGraph()
@@ -30,9 +35,10 @@ def units_in_order(graph: LayerGraph) -> tuple[tuple[Layer, ...], ...]:
         order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
     except nx.NetworkXUnfeasible as error:
         circles = [found for found in nx.strongly_connected_components(digraph) if len(found) > 1]
-        stuck = sorted(name for found in circles for kind, name in found if kind == "group")
+        kinds = {"group": "recurrent groups", "stack": "stacks of"}
+        stuck = sorted(f"{kinds[kind]} {name}" for found in circles for kind, name in found if kind in kinds)
         raise InfeasibleError(
-            f"{graph.name}: the recurrent groups {', '.join(stuck)} cannot run as one piece each: "
+            f"{graph.name}: the {', '.join(stuck)} cannot run as one piece each: "
             "data leaves one of them and comes back through a layer outside it"
         ) from error
     return tuple(tuple(members[unit]) for unit in order)

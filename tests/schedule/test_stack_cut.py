@@ -10,7 +10,7 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.schedule.stacks.cut import Segment, best_cut, tile_rows
+from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
@@ -69,7 +69,7 @@ class Bytes:
         return None if moved is None else float(moved.read_bytes + moved.written_bytes + moved.parameter_bytes)
 
     def cut(self) -> list[Segment]:
-        return best_cut(self.order, self.planes, self.readers, self.alone, self.price)
+        return Cutter(self.order, self.planes, self.readers, self.alone, self.price).best()
 
 
 def every_cut(count: int) -> Iterator[list[tuple[int, int]]]:

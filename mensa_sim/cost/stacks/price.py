@@ -7,14 +7,15 @@ from math import ceil
 from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
-from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.prices.memo import shape_of
+from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tile import LayerTiles
 from mensa_sim.cost.stacks.tiling import Tiling
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic
-from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
@@ -87,8 +88,8 @@ class StackPricer:
             ]
             priced = [(cost, times) for cost, times in each if cost is not None]
             cost = self._with_crossings(name, priced, [c for c in crossings if c.read_bits + c.write_bits])
-            found[name] = replace(cost, mapping=f"in {tiling.tiles} tiles: {cost.mapping}")
-        return found
+            found[name] = replace(cost, mapping=f"in {tiling.tiles * tiling.copies} tiles: {cost.mapping}")
+        return interleaved(_with_parameters(found, stay))
 
     def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> _Case:
         kept: set[Operand] = {"weight"} if stays else set()
@@ -121,21 +122,18 @@ class StackPricer:
             "input": case.input_fetches,
             "output": case.output_fetches,
         }
-        return pricer.cost_of(Repeats(steps=1, fetches=fetches), case.kept)
+        cost = pricer.cost_of(Repeats(steps=1, fetches=fetches), case.kept)
+        if cost is None or "activation" not in cost.buffered_bytes:
+            return cost
+        held = cost.buffered_bytes["activation"] + case.taken_bytes[1]
+        return replace(cost, buffered_bytes={**cost.buffered_bytes, "activation": held})
 
     def _with_less(self, taken_bytes: tuple[int, int]) -> PeArray | None:
         """The accelerator with what is taken of its levels missing there; accesses cost what they do in the whole."""
-        names: tuple[BufferName, BufferName] = ("parameter", "activation")
-        taken = {
-            level.name: size
-            for name, size in zip(names, taken_bytes, strict=True)
-            if (level := self._accelerator.buffer(name)) is not None
-        }
-        left = {level.name: level.capacity_bytes - taken.get(level.name, 0) for level in self._accelerator.levels}
-        if min(left.values()) < 1:
-            return None
-        levels = (replace(level, capacity_bytes=left[level.name]) for level in self._accelerator.levels)
-        return replace(self._accelerator, levels=tuple(levels))
+        buffers = self._accelerator.buffer("parameter"), self._accelerator.buffer("activation")
+        levels = zip(buffers, taken_bytes, strict=True)
+        rooms = {level.name: level.capacity_bytes - taken for level, taken in levels if level is not None}
+        return None if min(rooms.values()) < 1 else with_room(self._accelerator, rooms)
 
     def _with_crossings(self, name: str, tiles: list[tuple[LayerCost, int]], crossings: list[_Crossing]) -> LayerCost:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
@@ -162,6 +160,17 @@ class StackPricer:
             traffic=_summed(traffic),
             dynamic_pj=_added(energies),
         )
+
+
+def _with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> dict[str, LayerCost]:
+    """The first layer's cost with what the stack holds at once of parameters: those that stay, the largest tile."""
+    tiles = (each.buffered_bytes.get("parameter", 0) for name, each in costs.items() if name not in stay)
+    held = sum(stay.values()) + max(tiles, default=0)
+    sizes = (held, *(0 for _ in range(len(costs) - 1)))
+    return {
+        name: replace(cost, buffered_bytes={**cost.buffered_bytes, "parameter": size})
+        for (name, cost), size in zip(costs.items(), sizes, strict=True)
+    }
 
 
 def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic:

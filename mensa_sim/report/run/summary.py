@@ -6,6 +6,8 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
+from mensa_sim.schedule.files import stacks_data
 from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components, ratios
 
 LAYER_FIELDS = (
@@ -34,6 +36,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
         "layers": [_layer(layer) for layer in main.layers],
+        "stacks": stacks_data(main.schedule.data or LAYER_BY_LAYER),
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
         "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},

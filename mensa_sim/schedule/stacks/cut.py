@@ -40,62 +40,69 @@ def tile_rows(rows: int) -> list[int]:
     return list(found)
 
 
-def best_cut(
-    order: Sequence[str],
-    planes: Mapping[str, Plane],
-    readers: Mapping[str, Collection[str]],
-    alone: Sequence[float],
-    price: Price,
-    refused: Collection[tuple[int, int, int]] = (),
-) -> list[Segment]:
-    """The segments of the least total value; equal ones with fewer segments.
+class Cutter:
+    """Cuts a sequence of layers into stacks and single layers of the least total value.
 
     `order` are layers in topological order that one accelerator runs one after another; `readers` are who reads what
-    each makes, `""` among them where it leaves the model; `alone` is the value of each layer by itself. Of all cuts
-    into runs of that order and all `tile_rows`, none is better: on a chain and where branches join again before the
-    next one begins, that is every cut. `refused` are begin, end and rows of stacks that there may not be.
+    each makes; `alone` is the value of each layer by itself. Of all cuts into runs of that order and all `tile_rows`,
+    none is better: on a chain and where branches join again before the next one begins, that is every cut.
     """
-    best: list[tuple[float, int]] = [(0.0, 0)]
-    chosen: list[Segment | None] = [None]
-    for end in range(1, len(order) + 1):
-        found = [Segment(begin=end - 1, end=end, rows=planes[order[end - 1]].rows, value=alone[end - 1])]
-        found += _ending_at(end, order, planes, readers, price, refused)
-        totals = [(best[each.begin][0] + each.value, best[each.begin][1] + 1) for each in found]
-        least = min(range(len(found)), key=lambda index: totals[index])
-        best.append(totals[least])
-        chosen.append(found[least])
-    segments: list[Segment] = []
-    end = len(order)
-    while end:
-        segment = chosen[end]
-        assert segment is not None
-        segments.append(segment)
-        end = segment.begin
-    return segments[::-1]
 
+    def __init__(
+        self,
+        order: Sequence[str],
+        planes: Mapping[str, Plane],
+        readers: Mapping[str, Collection[str]],
+        alone: Sequence[float],
+        price: Price,
+    ) -> None:
+        self._order, self._planes, self._readers, self._alone, self._price = order, planes, readers, alone, price
+        self._refused: set[tuple[int, int, int]] = set()
+        self._ending: dict[int, list[Segment]] = {}
 
-def _ending_at(
-    end: int,
-    order: Sequence[str],
-    planes: Mapping[str, Plane],
-    readers: Mapping[str, Collection[str]],
-    price: Price,
-    refused: Collection[tuple[int, int, int]],
-) -> list[Segment]:
-    """The best stack of each length that ends there: that of the largest tiles that fit."""
-    place = {name: index for index, name in enumerate(order[:end])}
-    leaves = {name: not readers[name] or any(reader not in place for reader in readers[name]) for name in place}
-    found: dict[int, Segment] = {}
-    for rows in tile_rows(planes[order[end - 1]].rows):
-        tiling = Tiling(planes, order[end - 1], rows, leaves)
-        for begin in range(end - 1, -1, -1):
-            if not tiling.prepend(order[begin]):
-                break
-            if begin in found or begin == end - 1:
-                continue
-            value = price(tiling)
-            if value is None:
-                break
-            if (begin, end, rows) not in refused:
-                found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
-    return list(found.values())
+    def refuse(self, segment: Segment) -> None:
+        """Never propose this stack again."""
+        self._refused.add((segment.begin, segment.end, segment.rows))
+        self._ending.pop(segment.end, None)
+
+    def best(self) -> list[Segment]:
+        """The segments of the least total value; equal ones with fewer segments."""
+        least: list[tuple[float, int]] = [(0.0, 0)]
+        chosen: list[Segment] = []
+        for end in range(1, len(self._order) + 1):
+            if end not in self._ending:
+                self._ending[end] = self._stacks_to(end)
+            last = Segment(begin=end - 1, end=end, rows=self._rows(end - 1), value=self._alone[end - 1])
+            found = [last, *self._ending[end]]
+            totals = [(least[each.begin][0] + each.value, least[each.begin][1] + 1) for each in found]
+            winner = min(range(len(found)), key=totals.__getitem__)
+            least.append(totals[winner])
+            chosen.append(found[winner])
+        segments: list[Segment] = []
+        end = len(self._order)
+        while end:
+            segments.append(chosen[end - 1])
+            end = chosen[end - 1].begin
+        return segments[::-1]
+
+    def _rows(self, index: int) -> int:
+        return self._planes[self._order[index]].rows
+
+    def _stacks_to(self, end: int) -> list[Segment]:
+        """The best stack of each length that ends there: that of the largest tiles that fit."""
+        place = {name: index for index, name in enumerate(self._order[:end])}
+        leaves = {n: not self._readers[n] or any(reader not in place for reader in self._readers[n]) for n in place}
+        found: dict[int, Segment] = {}
+        for rows in tile_rows(self._rows(end - 1)):
+            tiling = Tiling(self._planes, self._order[end - 1], rows, leaves)
+            for begin in range(end - 1, -1, -1):
+                if not tiling.prepend(self._order[begin]):
+                    break
+                if begin in found or begin == end - 1:
+                    continue
+                value = self._price(tiling)
+                if value is None:
+                    break
+                if (begin, end, rows) not in self._refused:
+                    found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
+        return list(found.values())

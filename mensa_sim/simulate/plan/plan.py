@@ -77,7 +77,7 @@ def make_plan(
     """
     system = costs.system
     _check_assignment(graph, system, assignment)
-    members = _members(graph, system, assignment)
+    members = _members(graph, system, assignment, data)
     groups = [(_unit_name(layers), tuple(layer.name for layer in layers)) for layers in members]
     where = [assignment[layers[0].name] for layers in members]
     dependents: list[set[int]] = [set() for _ in groups]
@@ -133,15 +133,16 @@ def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str
             raise unknown_name(name, [layer.name for layer in graph.layers], f"layer in the schedule of {graph.name}")
 
 
-def _members(graph: LayerGraph, system: System, assignment: Mapping[str, str]) -> tuple[tuple[Layer, ...], ...]:
+def _members(
+    graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan
+) -> tuple[tuple[Layer, ...], ...]:
     """The layers of each unit: a recurrent group is one, but behind a host its layers stream or stay one by one."""
-    members = units_in_order(graph)
+    members = units_in_order(graph, [stack.layers for stack in data.stacks])
     for layers in members:
         names = sorted({assignment[layer.name] for layer in layers})
         if len(names) > 1:
-            raise InfeasibleError(
-                f"the recurrent group {layers[0].group} is split over {', '.join(names)}; it runs on one accelerator"
-            )
+            what = f"stack of {layers[0].name}" if layers[0].group is None else f"recurrent group {layers[0].group}"
+            raise InfeasibleError(f"the {what} is split over {', '.join(names)}; it runs on one accelerator")
     return members if system.host is None else tuple((layer,) for layers in members for layer in layers)
 
 

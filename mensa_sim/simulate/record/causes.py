@@ -17,10 +17,12 @@ ACTIVATIONS = "activations"
 PREFETCH = "prefetch"
 DISCARDED = "discarded"
 GATING = "power_gating"
+STACKING = "stacks"
 
-CAUSES = (OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, PREFETCH, DISCARDED, GATING)
-"""Branches and copies at the same time; waiting for shared memories, links and a host; parameters, then activations
-that lie on chip; parameters that came early, and those that came for nothing; supplies that were cut."""
+CAUSES = (STACKING, OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, PREFETCH, DISCARDED, GATING)
+"""Layers that run tile by tile; branches and copies at the same time; waiting for shared memories, links and a host;
+parameters, then activations that lie on chip; parameters that came early, and those that came for nothing; supplies
+that were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +41,11 @@ class CauseRecorder:
     The sum that it departs from has each layer streamed with its memory to itself, each copy and each crossing to and
     from a host alone, one after another. Of a stage, the difference of residencies and of bytes that came early is
     known from its costs, and what is left is waiting. What then ran at the same time is overlap, and the time in which
-    nothing ran is that of waking up.
+    nothing ran is that of waking up. `alone` is what layers cost by themselves, where some of `costs` are in stacks.
     """
 
-    def __init__(self, costs: CostTable) -> None:
-        self._costs = costs
+    def __init__(self, costs: CostTable, alone: CostTable | None = None) -> None:
+        self._costs, self._alone = costs, costs if alone is None else alone
         self._latency_ps = dict.fromkeys(CAUSES, 0)
         self._energies_pj: dict[str, list[float]] = {name: [] for name in CAUSES}
         self._intervals: list[tuple[int, int]] = []
@@ -73,12 +75,12 @@ class CauseRecorder:
             return
         stage, accelerator, moments_ps = done.stage, done.accelerator, done.moments_ps
         bandwidth = self._costs.system.memories[done.memory].effective_bytes_per_s
-        steps = [self._costs.cost(stage.layer, accelerator)]
+        steps = [self._alone.cost(stage.layer, accelerator), self._costs.cost(stage.layer, accelerator)]
         if stage.residency.parameters:
-            steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[0]))
+            steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[-1]))
         steps.append(stage.cost)
         last = ACTIVATIONS if stage.residency.input or stage.residency.output else RESIDENCY
-        names = (RESIDENCY, last) if stage.residency.parameters else (last,)
+        names = (STACKING, RESIDENCY, last) if stage.residency.parameters else (STACKING, last)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)

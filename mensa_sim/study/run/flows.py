@@ -1,8 +1,11 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mensa_sim.flow import FLOWS, STACKS, FlowName
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner, with_stacks
 from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
@@ -12,19 +15,47 @@ from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Placement
 
 
-def with_data_plan(placement: Placement, on_chip: Options) -> Placement:
+def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options) -> Placement:
     """The placement with the data plan that is best over a first and a steady inference.
 
-    One that its schedule's file has stands as it is.
+    Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
+    schedule's file has stands as it is.
     """
-    found = placement.schedule
-    if found.data is not None:
+    given = placement.schedule.data
+    if given is not None:
+        return _with_stacks(placement, given, StackPlanner(placement.costs, placement.problem).priced_all(given.stacks))
+    best, plan = placement, _planned(placement, LAYER_BY_LAYER, on_chip)
+    for data, stacks in _richer(placement, flow):
+        richer = _with_stacks(placement, data, stacks)
+        tried = _planned(richer, data, on_chip)
+        if tried.beats(plan):
+            best, plan = richer, tried
+    return replace(best, schedule=replace(best.schedule, data=replace(plan.plan.data, flow=flow)))
+
+
+def _richer(placement: Placement, flow: FlowName) -> Iterator[tuple[DataPlan, Sequence[PricedStack]]]:
+    """What the flows beyond the first, up to the one asked for, plan."""
+    if STACKS in list(FLOWS)[: list(FLOWS).index(flow) + 1]:
+        found = StackPlanner(placement.costs, placement.problem).plan(placement.schedule)
+        if found:
+            yield DataPlan(flow=STACKS, stacks=tuple(each.stack for each in found)), found
+
+
+def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedStack]) -> Placement:
+    """The placement with the costs of layers that run in stacks."""
+    if not stacks:
         return placement
-    costs = placement.costs
-    plan = make_plan(costs.graph, costs, found.assignment, on_chip)
-    for accelerator in dict.fromkeys(found.assignment.values()):
+    found = replace(placement.schedule, data=data)
+    return replace(placement, costs=with_stacks(placement.costs, stacks), alone=placement.costs, schedule=found)
+
+
+def _planned(placement: Placement, data: DataPlan, on_chip: Options) -> "_Tried":
+    """A plan of the layers and stacks, with the best parameters on each accelerator."""
+    costs, assignment = placement.costs, placement.schedule.assignment
+    plan = make_plan(costs.graph, costs, assignment, on_chip, data=data)
+    for accelerator in dict.fromkeys(assignment.values()):
         plan = _with_best_parameters(placement, on_chip, plan, accelerator)
-    return replace(placement, schedule=replace(found, data=plan.data))
+    return _tried(placement, on_chip, plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class Placement:
     schedule: Schedule
     best: Schedule | None = None
     """The optimum that proved the schedule's bound, where it was sought beside it."""
+    alone: CostTable | None = None
+    """What layers cost by themselves, where `costs` says what some do in stacks."""
 
 
 def timings_named(name: str) -> TimingsMode:

@@ -15,6 +15,7 @@ from mensa_sim.simulate.record.causes import (
     OVERLAP,
     PREFETCH,
     RESIDENCY,
+    STACKING,
     Cause,
 )
 
@@ -22,6 +23,7 @@ NOTABLE = 0.01
 """Causes of more than this share of the predicted value are told."""
 
 WORDS: Mapping[str, str] = {
+    STACKING: "layers that run tile by tile, what flows between them staying on chip",
     OVERLAP: "branches and copies overlap",
     CONTENTION: "transfers wait for shared memories and links",
     RESIDENCY: "parameters that stay on chip",

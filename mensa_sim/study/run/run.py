@@ -121,10 +121,10 @@ def evaluate(
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it.
     """
-    placement = with_data_plan(place(graph, system, goal, memo), on_chip)
+    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    watcher = CauseRecorder(costs)
+    watcher = CauseRecorder(costs, placement.alone)
     timeline, second = simulate_in_turn(
         graph, costs, found.assignment, on_chip, inferences=2, beside=watcher, data=data_of(placement)
     )
@@ -177,7 +177,7 @@ def _best(placement: Placement, on_chip: Options) -> BestSchedule | None:
     predicted = predict(problem, unit_assignment(problem, best))
     if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:
         return None
-    costs = placement.costs
+    costs = placement.alone or placement.costs
     timeline = simulate(costs.graph, costs, best.assignment, on_chip)
     measured = metrics(timeline, costs.system, costs.graph)
     energy_pj = sum(measured.energy_by_component_pj.values())

@@ -177,7 +177,7 @@ def scenario_on(
     memo = PriceMemo() if memo is None else memo
     placements = place_streams(scenario, graphs, system, goal, memo)
     distinct = {id(each): each for each in placements.values()}
-    shared = {number: scheduled(with_data_plan(each, scenario.options)) for number, each in distinct.items()}
+    shared = {number: scheduled(with_data_plan(each, goal.flow, scenario.options)) for number, each in distinct.items()}
     by_stream = {name: shared[id(each)] for name, each in placements.items()}
     done = simulate_scenario(scenario, {}, by_stream=by_stream, max_spans=max_spans)
     return ScenarioSystemResult(

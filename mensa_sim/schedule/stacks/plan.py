@@ -1,0 +1,165 @@
+"""Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
+from mensa_sim.cost.stacks.planes import Plane, planes_of
+from mensa_sim.cost.stacks.price import StackPricer
+from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
+from mensa_sim.cost.stacks.traffic import can_stack
+from mensa_sim.cost.table import CostTable, Rooms
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.objective import objective_named
+from mensa_sim.schedule.data_plan import Stack
+from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.stacks.cut import Cutter, Segment
+
+ROUNDS = 12
+"""Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedStack:
+    """A stack and what its layers cost in it."""
+
+    stack: Stack
+    costs: Mapping[str, LayerCost]
+
+
+class StackPlanner:
+    """Finds and prices stacks of a graph on a system, whose layers cost by themselves what a table says."""
+
+    def __init__(self, costs: CostTable, problem: Problem) -> None:
+        self._costs, self._problem = costs, problem
+        graph = costs.graph
+        self._planes: Mapping[str, Plane] = planes_of(graph)
+        self._layers = {layer.name: layer for layer in graph.layers}
+        self._readers = {
+            layer.name: (*graph.successors(layer.name), *(("",) if layer.model_output_bytes else ()))
+            for layer in graph.layers
+        }
+        self._pricers: dict[str, StackPricer] = {}
+
+    def plan(self, schedule: Schedule) -> list[PricedStack]:
+        """The stacks of a schedule's layers, none of which the objective is better without, one by one."""
+        rates = self._rates(schedule)
+        found: list[PricedStack] = []
+        for accelerator, order in self._runs(schedule.assignment):
+            found += self._stacks(accelerator, order, rates)
+        return found
+
+    def priced(self, stack: Stack) -> PricedStack:
+        """A given stack with its costs; `InfeasibleError` where its accelerator cannot run it."""
+        what = f"{stack.accelerator} cannot run {stack.layers[0]} to {stack.layers[-1]} as a stack"
+        if not all(name in self._layers and can_stack(self._layers[name]) for name in stack.layers):
+            raise InfeasibleError(f"{what}: some of them run in steps, or are unknown")
+        pricer = self._pricer(stack.accelerator)
+        tiling = tiling_of(self._planes, stack.layers, stack.rows, self._readers)
+        costs = None if pricer is None or tiling is None else pricer.costs(tiling, self._planes)
+        if tiling is None or costs is None:
+            raise InfeasibleError(f"{what}: tiles of {stack.rows} rows do not fit its levels")
+        return PricedStack(stack=replace(stack, tiles=tiling.tiles * tiling.copies), costs=costs)
+
+    def priced_all(self, stacks: Sequence[Stack]) -> list[PricedStack]:
+        """Given stacks, as `priced` has each."""
+        return [self.priced(stack) for stack in stacks]
+
+    def _rates(self, schedule: Schedule) -> tuple[float, float]:
+        """What a pJ and a ps count in the objective, around the schedule's prediction."""
+        at = schedule.prediction.energy_pj, float(schedule.prediction.latency_ps)
+        per_pj, per_ps = objective_named(self._problem.objective).rates(at, at)
+        return per_pj, per_ps + per_pj * self._problem.static_pj_per_ps
+
+    def _runs(self, assignment: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+        """Neighbours in the graph's order that one accelerator runs, each of which can be in a stack."""
+        run: list[str] = []
+        for layer in self._costs.graph.layers:
+            same = bool(run) and assignment[run[-1]] == assignment[layer.name]
+            if run and not (same and can_stack(layer)):
+                yield assignment[run[0]], run
+                run = []
+            if can_stack(layer):
+                run.append(layer.name)
+        if run:
+            yield assignment[run[0]], run
+
+    def _pricer(self, accelerator: str) -> StackPricer | None:
+        """None where an accelerator was measured, or a host feeds it: nobody knows what it would do with a tile."""
+        system = self._costs.system
+        placed, memory = system.accelerator(accelerator), system.memory_of(accelerator)
+        if system.host is not None or not isinstance(placed.spec, PeArray):
+            return None
+        if accelerator not in self._pricers:
+            energy = energy_model(placed, memory)
+            self._pricers[accelerator] = StackPricer(placed.spec, memory, energy, self._problem.objective, self._layers)
+        return self._pricers[accelerator]
+
+    def _stacks(self, accelerator: str, order: Sequence[str], rates: tuple[float, float]) -> list[PricedStack]:
+        pricer = self._pricer(accelerator)
+        if pricer is None or len(order) < 2:
+            return []
+        memory = self._costs.system.memory_of(accelerator)
+
+        def moved_pj(tiling: Tiling) -> float | None:
+            moved = pricer.traffic(tiling)
+            if moved is None:
+                return None
+            read_bytes = moved.read_bytes + moved.parameter_bytes
+            return memory.transfer_pj(read_bytes=read_bytes, write_bytes=moved.written_bytes)
+
+        alone = [self._costs.cost(name, accelerator).dynamic_pj.get(MEMORY, 0.0) for name in order]
+        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj)
+        found: dict[Segment, PricedStack | None] = {}
+        for _ in range(ROUNDS):
+            segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
+            for segment in segments:
+                if segment not in found:
+                    found[segment] = self._gaining(pricer, accelerator, order, segment, rates)
+                if found[segment] is None:
+                    cutter.refuse(segment)
+            if all(found[segment] is not None for segment in segments):
+                break
+        return [priced for segment in segments if (priced := found[segment]) is not None]
+
+    def _gaining(
+        self, pricer: StackPricer, accelerator: str, order: Sequence[str], segment: Segment, rates: tuple[float, float]
+    ) -> PricedStack | None:
+        """The stack, if it fits and the objective is better with it than with its layers one by one."""
+        names = tuple(order[segment.begin : segment.end])
+        tiling = tiling_of(self._planes, names, segment.rows, self._readers)
+        costs = None if tiling is None else pricer.costs(tiling, self._planes)
+        if tiling is None or costs is None:
+            return None
+        bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
+        each = [self._costs.cost(name, accelerator) for name in names]
+        saved_pj = sum(cost.energy_pj for cost in each) - sum(cost.energy_pj for cost in costs.values())
+        saved_ps = sum(cost.latency_ps(bandwidth) for cost in each) - latency_ps(costs, bandwidth)
+        if saved_pj * rates[0] + saved_ps * rates[1] <= 0:
+            return None
+        stack = Stack(layers=names, accelerator=accelerator, tiles=tiling.tiles * tiling.copies, rows=segment.rows)
+        return PricedStack(stack=stack, costs=costs)
+
+
+def latency_ps(costs: Mapping[str, LayerCost], bandwidth_bytes_per_s: float) -> int:
+    """Of a stack with its memory to itself."""
+    return sum(cost.latency_ps(bandwidth_bytes_per_s) for cost in costs.values())
+
+
+def with_stacks(costs: CostTable, stacks: Sequence[PricedStack]) -> CostTable:
+    """The table with what layers cost in their stacks, in any residency, where they run in one."""
+    stacked = {(name, priced.stack.accelerator): cost for priced in stacks for name, cost in priced.costs.items()}
+    own = {
+        (layer, accelerator, residency): stacked.get((layer, accelerator), cost)
+        for (layer, accelerator, residency), cost in costs.costs.items()
+    }
+    in_room = costs.in_room
+
+    def less_room(layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
+        """A stack's room is its own."""
+        return None if in_room is None or (layer, accelerator) in stacked else in_room(layer, accelerator, rooms)
+
+    return replace(costs, costs=own, in_room=less_room)
