@@ -42,7 +42,7 @@ def dense(side: int) -> LayerGraph:
 
 
 def placed(graph: LayerGraph, system: System) -> Placement:
-    return with_data_plan(place(graph, system, Goal(scheduler="single:edge_tpu", objective="energy")), FULL)
+    return with_data_plan(place(graph, system, Goal(scheduler="single:edge_tpu", objective="energy")), "layers", FULL)
 
 
 def test_a_larger_parameter_buffer_makes_a_recurrent_model_no_slower() -> None:

@@ -1,0 +1,145 @@
+"""Runs with stacks: never worse than without, told in files, read back, and simulated as they are priced."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.prices.rooms import with_room
+from mensa_sim.errors import FileError, InfeasibleError
+from mensa_sim.hardware.files import load_system
+from mensa_sim.report.run.summary import summary
+from mensa_sim.schedule.data_plan import DataPlan
+from mensa_sim.schedule.files import schedule_yaml
+from mensa_sim.schedule.stacks.plan import StackPlanner
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.result import SteadyState, SystemResult
+from mensa_sim.study.run.run import evaluate, run
+from mensa_sim.workload.load import load_workload
+
+
+def ran(workload: str, system: str, **goal: Any) -> SystemResult:
+    return evaluate(load_workload(workload), load_system(system), Goal(**goal))
+
+
+def plan_of(result: SystemResult) -> DataPlan:
+    assert result.schedule.data is not None
+    return result.schedule.data
+
+
+FIGURES: dict[str, Callable[[SystemResult | SteadyState], float]] = {
+    "edp": lambda one: one.energy_pj * one.latency_ps,
+    "energy": lambda one: one.energy_pj,
+    "latency": lambda one: one.latency_ps,
+}
+
+
+@pytest.mark.parametrize(
+    ("workload", "system", "objective"),
+    [
+        ("small_cnn", "pascal", "edp"),
+        ("small_cnn", "pascal", "latency"),
+        ("residual_cnn", "pascal", "energy"),
+        ("keyword_spotting", "mensa_g", "edp"),
+        ("mnist_cnn", "mensa_g", "latency"),
+    ],
+)
+def test_stacks_never_make_the_simulated_objective_worse(workload: str, system: str, objective: str) -> None:
+    memo, graph, hardware = PriceMemo(), load_workload(workload), load_system(system)
+    totals = []
+    for flow in ("stacks", "layers"):
+        each = evaluate(graph, hardware, Goal(objective=objective, flow=flow), memo=memo)
+        totals.append(FIGURES[objective](each) + FIGURES[objective](each.steady))
+    assert totals[0] <= totals[1] * (1 + 1e-9)
+
+
+@pytest.fixture(scope="module")
+def stacked() -> SystemResult:
+    return ran("mobilenet_v1", "pascal", flow="stacks", scheduler="single:pascal")
+
+
+def test_a_run_in_stacks_moves_less_and_says_which_layers_run_how(stacked: SystemResult) -> None:
+    without = ran("mobilenet_v1", "pascal", flow="layers", scheduler="single:pascal")
+    assert sum(stacked.traffic_bytes.values()) < 0.5 * sum(without.traffic_bytes.values())
+    assert stacked.energy_pj < without.energy_pj
+    (stack, *_) = plan_of(stacked).stacks
+    assert stack.layers[0] == stacked.graph.layers[0].name
+    assert stack.accelerator == "pascal"
+    rows = {layer.name: layer for layer in stacked.graph.layers}[stack.layers[-1]].nest
+    assert rows is not None
+    assert stack.tiles == -(-rows.OY // stack.rows)
+
+
+def test_what_crosses_memory_is_what_the_stacks_and_other_layers_cost(stacked: SystemResult) -> None:
+    (memory,) = stacked.hardware.memories
+    crossed = sum(span.size_bytes for span in stacked.timeline.spans if span.resource == memory)
+    planner = StackPlanner(price(stacked.graph, stacked.hardware), stacked.problem)
+    in_stacks = [cost for each in planner.priced_all(plan_of(stacked).stacks) for cost in each.costs.values()]
+    assert {cost.layer for cost in in_stacks} == {layer.name for layer in stacked.graph.layers}
+    assert crossed == sum(cost.memory_bytes for cost in in_stacks)
+    assert {span.layer for span in stacked.timeline.spans} == {layer.name for layer in stacked.graph.layers}
+    own = math.fsum(pj for span in stacked.timeline.spans for pj in span.energy_pj.values())
+    static = sum(stacked.energy_by_component_pj[name] for name in ("leakage", "background"))
+    assert own + static == pytest.approx(stacked.energy_pj, rel=1e-12)
+
+
+def test_layers_of_a_stack_run_one_after_another_with_nothing_between(stacked: SystemResult) -> None:
+    times = {layer.name: (layer.start_ps, layer.end_ps) for layer in stacked.layers}
+    for stack in plan_of(stacked).stacks:
+        ends = [times[name] for name in stack.layers]
+        assert all(first[1] == then[0] for first, then in pairwise(ends))
+
+
+def test_causes_add_up_with_stacks_among_them(stacked: SystemResult) -> None:
+    causes, prediction = stacked.optimality.causes, stacked.schedule.prediction
+    assert sum(each.latency_ps for each in causes) == stacked.latency_ps - prediction.latency_ps
+    energy_pj = math.fsum(each.energy_pj for each in causes)
+    assert math.isclose(energy_pj, stacked.energy_pj - prediction.energy_pj, abs_tol=1e-9 * stacked.energy_pj)
+    assert next(each for each in causes if each.name == "stacks").energy_pj < 0
+
+
+def test_a_schedule_file_with_stacks_runs_as_it_was_written(stacked: SystemResult, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text(schedule_yaml(stacked.problem, stacked.schedule))
+    again = ran("mobilenet_v1", "pascal", schedule_file=path)
+    assert (again.latency_ps, again.energy_pj) == (stacked.latency_ps, stacked.energy_pj)
+    assert plan_of(again) == plan_of(stacked)
+
+
+def test_faults_of_stacks_in_a_file_are_told_at_once(stacked: SystemResult, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    first = plan_of(stacked).stacks[0]
+    text = schedule_yaml(stacked.problem, stacked.schedule)
+    path.write_text(text.replace("flow: stacks", "flow: layers").replace(f"[{first.layers[0]},", "[nobody,"))
+    with pytest.raises(FileError) as caught:
+        ran("mobilenet_v1", "pascal", schedule_file=path)
+    for words in ("has no layer 'nobody'", "the flow is layers; layers run in stacks under stacks"):
+        assert words in str(caught.value)
+
+
+def test_a_stack_whose_tiles_do_not_fit_is_refused_in_words(stacked: SystemResult, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    first = plan_of(stacked).stacks[0]
+    whole = DataPlan(flow="stacks", stacks=(replace(first, rows=10**6),))
+    path.write_text(schedule_yaml(stacked.problem, replace(stacked.schedule, data=whole)))
+    placed = stacked.hardware.accelerators[0]
+    small = replace(placed, spec=with_room(placed.array, {"activation_buffer": 16384}))
+    system = replace(stacked.hardware, accelerators=(small,))
+    goal = Goal(scheduler="mensa", schedule_file=path)
+    with pytest.raises(InfeasibleError, match=r"pascal cannot run .* as a stack: tiles of 1000000 rows do not fit"):
+        evaluate(stacked.graph, system, goal)
+
+
+def test_a_summary_lists_the_stacks() -> None:
+    result = run(RunRequest(workload="mobilenet_v1", system="pascal", flow="stacks", baseline="pascal"))
+    listed = summary(result)["stacks"]
+    assert isinstance(listed, list)
+    assert listed
+    assert set(listed[0]) == {"layers", "accelerator", "tiles", "rows"}
