@@ -13,7 +13,7 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT
 
-Source = tuple[str | None, int]
+Supplied = tuple[str | None, int]
 """The layer that makes a tensor, none for one that enters the model, and the bits of it that are read."""
 
 WITHIN_ROWS = frozenset({*OPERATIONS_PER_ELEMENT, "copy", "softmax", "log_softmax", "layer_norm", "rms_norm"})
@@ -97,7 +97,7 @@ def planes_of(graph: LayerGraph) -> Mapping[str, Plane]:
     """
     planes: dict[str, Plane] = {}
     for layer in graph.layers:
-        sources: list[Source] = [
+        sources: list[Supplied] = [
             (name, graph.edge_bytes(name, layer.name) * BITS_PER_BYTE) for name in graph.predecessors(layer.name)
         ]
         if layer.model_input_bytes:
@@ -122,7 +122,7 @@ def copies_of(layer: Layer, loops: LoopNest) -> int:
     return loops.B * (loops.G if layer.weights_are_activations and is_matrix(loops) else 1)
 
 
-def _plane(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane]) -> Plane:
+def _plane(layer: Layer, sources: Sequence[Supplied], planes: Mapping[str, Plane]) -> Plane:
     loops, made_bits = layer.nest or layer.window, layer.output_bytes * BITS_PER_BYTE
     if loops is not None and layer.steps == 1:
         axis, copies = row_axis(loops), copies_of(layer, loops)
@@ -146,7 +146,7 @@ def _plane(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane])
 
 
 def _window_reads(
-    layer: Layer, loops: LoopNest, plane: Plane, sources: Sequence[Source], planes: Mapping[str, Plane]
+    layer: Layer, loops: LoopNest, plane: Plane, sources: Sequence[Supplied], planes: Mapping[str, Plane]
 ) -> Iterable[Read]:
     """The first tensor of the size of the nest's input moves under the window.
 
@@ -166,7 +166,7 @@ def _window_reads(
             yield _same_rows(plane, (name, bits), planes)
 
 
-def _parted(sources: Sequence[Source], window_bits: int, weight_bits: int) -> Iterable[Source]:
+def _parted(sources: Sequence[Supplied], window_bits: int, weight_bits: int) -> Iterable[Supplied]:
     """The sources, with both operands of a product as two where one tensor, or the model's inputs, holds both."""
     for name, bits in sources:
         if weight_bits and bits == window_bits + weight_bits:
@@ -176,7 +176,7 @@ def _parted(sources: Sequence[Source], window_bits: int, weight_bits: int) -> It
             yield name, bits
 
 
-def _moved(axis: WindowAxis, plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+def _moved(axis: WindowAxis, plane: Plane, source: Supplied, planes: Mapping[str, Plane]) -> Read:
     """The tensor under the window: as its producer's rows where those are the window's, else as the window counts."""
     name, bits = source
     made = None if name is None else planes[name]
@@ -190,7 +190,7 @@ def _moved(axis: WindowAxis, plane: Plane, source: Source, planes: Mapping[str, 
     return Read(producer=name, rows=axis.size, row_bits=row_bits, axis=axis, from_memory=made is not None)
 
 
-def _like(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane]) -> Plane | None:
+def _like(layer: Layer, sources: Sequence[Supplied], planes: Mapping[str, Plane]) -> Plane | None:
     """The plane that a layer without a window goes along: that of its largest input, where it works within rows."""
     made = [(bits, planes[name]) for name, bits in sources if name is not None]
     if layer.operator not in WITHIN_ROWS or layer.steps > 1 or not made:
@@ -199,7 +199,7 @@ def _like(layer: Layer, sources: Sequence[Source], planes: Mapping[str, Plane]) 
     return plane if bits == plane.size_bits else None
 
 
-def _same_rows(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+def _same_rows(plane: Plane, source: Supplied, planes: Mapping[str, Plane]) -> Read:
     """Row by row where the tensor has the rows, columns and copies of the plane; else whole."""
     name, bits = source
     made = None if name is None else planes[name]
@@ -213,7 +213,7 @@ def _same_rows(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Rea
     return _whole(plane, source, planes)
 
 
-def _whole(plane: Plane, source: Source, planes: Mapping[str, Plane]) -> Read:
+def _whole(plane: Plane, source: Supplied, planes: Mapping[str, Plane]) -> Read:
     """The whole tensor for every row; in other copies than the reader's, from memory, each its part."""
     name, bits = source
     made = None if name is None else planes[name]

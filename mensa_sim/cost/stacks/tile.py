@@ -26,7 +26,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
+class _Supply:
     """A tensor that the layer reads, and where its rows come from."""
 
     read: Read
@@ -46,7 +46,7 @@ class LayerTiles:
     def __init__(self, layer: Layer, plane: Plane, tiling: Tiling) -> None:
         self._layer, self._plane, self._flow = layer, plane, tiling.flows[layer.name]
         supplies = ((read, *tiling.supply(layer.name, read)) for read in plane.reads)
-        self._sources = [_Source(read=read, flow=flow, inside=inside) for read, flow, inside in supplies]
+        self._sources = [_Supply(read=read, flow=flow, inside=inside) for read, flow, inside in supplies]
         activations = [source for source in self._sources if not source.read.weight]
         axis = None if layer.nest is None else row_axis(layer.nest)
         self._main = next((source for source in activations if axis and source.read.axis == axis), None)
@@ -112,7 +112,7 @@ class LayerTiles:
             output_bytes=bits_to_bytes(made * self._plane.row_bits),
         )
 
-    def _extra_bits(self, source: _Source, made: int) -> int:
+    def _extra_bits(self, source: _Supply, made: int) -> int:
         """What a tile reads of a tensor beside the window's."""
         rows = source.read.rows if source.read.axis is None else min(made, source.read.rows)
         return rows * source.read.row_bits
