@@ -1,17 +1,16 @@
-"""What a layer costs where parameters lie in an accelerator's tiles, and where a host streams them to it.
+"""What a layer costs on an accelerator that a host feeds.
 
-`layer_cycles` and the bus are facts of the silicon, whoever feeds it. Behind a host activations never leave the chip
-between layers; of the parameters, those that do not stay cross once in each inference, of a recurrent layer too.
+Activations never leave the chip between layers; of the parameters, those that do not stay cross in each inference:
+once, of a recurrent layer too, or with each block of an image that the chip cannot hold at once.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency, Traffic
-from mensa_sim.cost.parameter_cache import has_one_pixel, held_bytes, is_depthwise
+from mensa_sim.cost.parameter_cache import held_bytes
+from mensa_sim.cost.spatial_blocks import spatial_blocks
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.layer import Layer
 
@@ -23,25 +22,9 @@ def as_fed(
     costs: Mapping[Residency, LayerCost], layer: Layer, accelerator: str, system: System
 ) -> Mapping[Residency, LayerCost]:
     """A layer's costs as the array and its buffers cause them, turned into those on a system's accelerator."""
-    spec = system.accelerator(accelerator).array
-    if spec.parameter_store is not None:
-        # By identity: residencies that cost the same share one record.
-        known = {id(cost): with_store(cost, layer, spec.parameter_store) for cost in costs.values()}
-        costs = {residency: known[id(cost)] for residency, cost in costs.items()}
-    return costs if system.host is None else _behind_host(costs, layer, spec, system)
-
-
-def with_store(cost: LayerCost, layer: Layer, store: ParameterStore) -> LayerCost:
-    """The cost with the bus that carries parameters from tile to tile, and what tiles that share pixels wait."""
-    if layer.nest is None or has_one_pixel(layer.nest):
-        return cost
-    spread = not (is_depthwise(layer.nest) or layer.weights_are_activations)
-    bus = math.ceil(layer.parameter_bytes * layer.steps / store.bus_bytes_per_cycle) if spread else 0
-    return replace(
-        cost,
-        compute_cycles=cost.compute_cycles + store.layer_cycles,
-        buffer_cycles=max(cost.buffer_cycles, bus) + store.layer_cycles,
-    )
+    if system.host is None:
+        return costs
+    return _behind_host(costs, layer, system.accelerator(accelerator).array, system)
 
 
 def _behind_host(
@@ -60,10 +43,14 @@ def _behind_host(
     held = held_bytes(layer, spec) if layer.gathered_bytes is None else layer.gathered_bytes
     streamed = replace(resident, residency=STREAMED)
     if held:
-        memory_pj = system.memory_of(spec.name).transfer_pj(read_bytes=held)
+        read_bytes = held * spatial_blocks(layer, spec)
+        memory_pj = system.memory_of(spec.name).transfer_pj(read_bytes=read_bytes)
         streamed = replace(
             streamed,
-            traffic=(*resident.traffic, Traffic(operand="weight", level="memory", read_bytes=held, write_bytes=0)),
+            traffic=(
+                *resident.traffic,
+                Traffic(operand="weight", level="memory", read_bytes=read_bytes, write_bytes=0),
+            ),
             dynamic_pj={**resident.dynamic_pj, **({"memory": memory_pj} if memory_pj else {})},
             buffered_bytes={**resident.buffered_bytes, "parameter": held},
             stored_bytes=held,

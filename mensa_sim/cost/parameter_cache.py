@@ -1,6 +1,6 @@
 """Which layers' parameters stay in the tiles of an accelerator that a host feeds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -40,22 +40,49 @@ def kept_in_tiles(layers: Mapping[LayerKey, Layer], accelerator: PeArray) -> lis
     """
     store = accelerator.parameter_store
     stored = {key: held_bytes(layer, accelerator) for key, layer in layers.items()}
-    room_bytes = store.tiles * store.tile_bytes if store else accelerator.buffer_bytes.get("parameter", 0)
-    tile_room_bytes = store.tile_bytes if store else room_bytes
+    rooms = [store.tile_bytes] * store.tiles if store else [accelerator.buffer_bytes.get("parameter", 0)]
     kept: list[LayerKey] = []
     tensors: set[tuple[str, ...]] = set()
     for key in sorted((key for key in layers if stored[key]), key=lambda key: -stored[key]):
         layer = layers[key]
         names = (key[0], *(parameter.name for parameter in layer.parameters))
-        again = names in tensors
-        wanted = 0 if again else stored[key] * (copies(layer.nest, store) if store else 1)
-        first = 0 if again or store is None else first_tile_bytes(layer, store)
-        if wanted <= room_bytes and first <= tile_room_bytes:
-            room_bytes -= wanted
-            tile_room_bytes -= first
+        left = rooms if names in tensors else _room_beside(layer, stored[key], rooms, store)
+        if left is not None:
+            rooms = left
             tensors.add(names)
             kept.append(key)
     return kept
+
+
+def _room_beside(layer: Layer, size_bytes: int, rooms: Sequence[int], store: ParameterStore | None) -> list[int] | None:
+    """The room left in each tile beside a layer's parameters, or none where they do not fit."""
+    if store is None:
+        return _spread(rooms, size_bytes)
+    blocks = dense_blocks(layer, store)
+    if not blocks:
+        return _spread(rooms, size_bytes * copies(layer.nest, store))
+    left = list(rooms)
+    for number, block_bytes in enumerate(blocks):
+        tile = max(range(len(left)), key=left.__getitem__) if store.balanced else number % store.tiles
+        left[tile] -= block_bytes
+    return left if min(left) >= 0 else None
+
+
+def _spread(rooms: Sequence[int], size_bytes: int) -> list[int] | None:
+    """Bytes go where most room is, so that the tiles end as level as they can."""
+    if size_bytes > sum(rooms):
+        return None
+    low, high = 0, max(rooms)
+    while low < high:
+        level = (low + high + 1) // 2
+        low, high = (level, high) if sum(max(0, room - level) for room in rooms) >= size_bytes else (low, level - 1)
+    left = [min(room, low) for room in rooms]
+    over_bytes = sum(rooms) - sum(left) - size_bytes
+    for tile, room in enumerate(rooms):
+        if over_bytes and room > low:
+            left[tile] += 1
+            over_bytes -= 1
+    return left
 
 
 def held_bytes(layer: Layer, accelerator: PeArray) -> int:
@@ -79,14 +106,15 @@ def stored_bytes(layer: Layer, store: ParameterStore) -> int:
     return nest.G * channels * row_bytes
 
 
-def first_tile_bytes(layer: Layer, store: ParameterStore) -> int:
-    """What the fullest tile takes of a layer with one output pixel; 0 for any other, whose bytes are spread."""
+def dense_blocks(layer: Layer, store: ParameterStore) -> list[int]:
+    """Bytes of each block of output channels of a layer with one output pixel; none for any other layer."""
     nest = layer.nest
     if nest is None or not has_one_pixel(nest):
-        return 0
-    blocks = -(-nest.K * nest.G // store.channel_multiple)
-    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits)
-    return -(-blocks // store.tiles) * store.channel_multiple * (row_bytes + store.bias_bytes)
+        return []
+    channels = store.stored_channels(nest.K * nest.G)
+    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits) + store.bias_bytes
+    block = min(channels, store.channel_multiple)
+    return [block * row_bytes] * (channels // block)
 
 
 def copies(nest: LoopNest | None, store: ParameterStore) -> int:

@@ -1,14 +1,14 @@
-"""How an accelerator with many tiles keeps parameters on chip, and how fast they reach the array."""
+"""How an accelerator with many tiles keeps parameters on chip."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterStore:
-    """Parameter memory that is cut into tiles, and the bus that carries parameters from all tiles to all tiles.
+    """Parameter memory that is cut into tiles.
 
-    A convolution's parameters lie spread over the tiles and cross the bus once per inference. A layer with one output
-    pixel cannot share its pixels out, so each tile computes some output channels from parameters of its own.
+    A convolution's parameters lie spread over the tiles. A layer with one output pixel cannot share its pixels out,
+    so each tile computes some output channels from parameters of its own, in blocks of `channel_multiple`.
     """
 
     tiles: int
@@ -23,25 +23,23 @@ class ParameterStore:
     """Of one output channel."""
     depthwise_tap_bytes: int
     """Of one tap of a depthwise filter."""
-    bus_bytes_per_cycle: float
-    layer_cycles: int
-    """Cycles that a layer whose pixels are shared out takes beside its work: tiles wait for each other."""
+    balanced: bool = True
+    """Each block of a layer with one output pixel lies in the tile that has most room; else every layer's first block
+    lies in the first tile, its second in the second."""
     source: str = ""
 
     def __post_init__(self) -> None:
-        counts = {name: getattr(self, name) for name in self.__slots__ if name not in ("source", "layer_cycles")}
+        counts = {name: getattr(self, name) for name in self.__slots__ if name not in ("balanced", "source")}
         for name, value in counts.items():
             if not value > 0:
                 raise ValueError(f"parameter_store: {name} is {value}, must be positive")
-        if self.layer_cycles < 0:
-            raise ValueError(f"parameter_store: layer_cycles is {self.layer_cycles}, must not be negative")
 
     def stored_channels(self, channels: int) -> int:
         """Output channels as they are stored.
 
         >>> store = ParameterStore(
         ...     tiles=16, tile_bytes=4096, channel_multiple=64, small_channel_multiple=16, input_channel_multiple=4,
-        ...     bias_bytes=4, depthwise_tap_bytes=4, bus_bytes_per_cycle=16.0, layer_cycles=0)
+        ...     bias_bytes=4, depthwise_tap_bytes=4)
         >>> [store.stored_channels(channels) for channels in (8, 48, 96)]
         [16, 48, 128]
         """

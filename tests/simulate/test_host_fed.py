@@ -11,8 +11,10 @@ from simulation_problems import accelerator, chain, cost, everything_on, layer, 
 
 from mensa_sim.cost.fed import ON_CHIP, as_fed
 from mensa_sim.cost.layer_cost import STREAMED
-from mensa_sim.cost.parameter_cache import cached_parameters, copies, first_tile_bytes, stored_bytes
+from mensa_sim.cost.parameter_cache import cached_parameters, copies, dense_blocks, stored_bytes
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.host_traffic import host_bytes
 from mensa_sim.hardware.parameter_store import ParameterStore
@@ -33,8 +35,6 @@ STORE = ParameterStore(
     input_channel_multiple=4,
     bias_bytes=4,
     depthwise_tap_bytes=2,
-    bus_bytes_per_cycle=16.0,
-    layer_cycles=0,
 )
 
 
@@ -141,10 +141,45 @@ def test_a_filter_bank_that_fills_no_block_is_stored_several_times_and_a_dense_l
     assert copies(LoopNest(G=8, OY=2, OX=2, FY=3, FX=3), STORE) == 1
 
 
-def test_a_dense_layer_fills_whole_blocks_of_single_tiles() -> None:
-    """Five blocks of eight channels over four tiles: two blocks in the fullest, each channel of 8 + 4 bytes."""
-    assert first_tile_bytes(weighted("dense", LoopNest(K=40, C=8)), STORE) == 2 * 8 * (8 + 4)
-    assert first_tile_bytes(weighted("conv", LoopNest(K=40, C=8, OY=2)), STORE) == 0
+def test_a_dense_layer_lies_in_whole_blocks_and_any_other_is_spread() -> None:
+    """Five blocks of eight channels, each channel of 8 + 4 bytes; less than a block is one of its own size."""
+    assert dense_blocks(weighted("dense", LoopNest(K=40, C=8)), STORE) == [8 * (8 + 4)] * 5
+    assert dense_blocks(weighted("few", LoopNest(K=3, C=8)), STORE) == [4 * (8 + 4)]
+    assert dense_blocks(weighted("conv", LoopNest(K=40, C=8, OY=2)), STORE) == []
+
+
+def tiled(store: ParameterStore) -> PeArray:
+    return replace(load_system("coral_pcie").accelerators[0].array, parameter_store=store)
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), min_size=1, max_size=5),
+    room=st.integers(0, 400),
+)
+def test_balanced_blocks_leave_a_layer_out_only_where_no_tile_has_room_for_one_of_them(
+    sizes: list[tuple[int, int]], room: int
+) -> None:
+    """Against a walk that places every block of every layer, the largest layer first, in the emptiest tile."""
+    layers = [weighted(f"l{number}", LoopNest(K=k, C=c)) for number, (k, c) in enumerate(sizes)]
+    store = replace(STORE, tile_bytes=max(1, room))
+    free, expected = [store.tile_bytes] * 4, set()
+    for each in sorted(layers, key=lambda each: -stored_bytes(each, store)):
+        trial = sorted(free, reverse=True)
+        for block in dense_blocks(each, store):
+            trial[0] -= block
+            trial.sort(reverse=True)
+        if trial[-1] >= 0:
+            free = trial
+            expected.add(each.name)
+    assert cached_parameters(layers, tiled(store)).layers == expected
+
+
+def test_an_older_compiler_begins_every_layer_in_the_first_tile() -> None:
+    """Two layers of one block each: together they do not fit one tile, and four tiles hold them."""
+    layers = [weighted(name, LoopNest(K=8, C=8)) for name in ("a", "b")]
+    first = replace(STORE, tile_bytes=8 * 12 + 95, balanced=False)
+    assert cached_parameters(layers, tiled(first)).layers == {"a"}
+    assert cached_parameters(layers, tiled(replace(first, balanced=True))).layers == {"a", "b"}
 
 
 def test_outputs_are_padded_to_the_channels_that_the_host_reads() -> None:

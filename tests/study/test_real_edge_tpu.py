@@ -1,5 +1,6 @@
 """Predictions against measured Edge TPUs, and of their compiler; bounds are those reached, with some room."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,30 +36,26 @@ def chosen(result: Validation, system: str, metric: str = "latency_ms", source: 
     ]
 
 
-KINDS = {"stacks": ("conv_", "dense_"), "input and output models": ("in_",), "grid": ("mobilenet_grid",)}
-
-
-def kind(row: ValidationRow) -> str:
-    """What was measured: one of the synthetic kinds by its name, else a model."""
-    return next((kind for kind, names in KINDS.items() if row.measurement.workload.startswith(names)), "")
-
-
 @pytest.mark.parametrize("fit", {(each.system, each.rows, each.others): each for each in CONSTANTS}.values())
 def test_a_fit_states_its_rows_and_its_error_on_the_others_as_they_are(result: Validation, fit: FittedConstant) -> None:
     metric = "energy_mj" if "energies" in fit.rows else "latency_ms"
-    wanted = next((kind for kind in KINDS if kind in fit.rows), "")
-    rows = [row for row in chosen(result, fit.system, metric) if kind(row) == wanted]
+    rows = chosen(result, fit.system, metric)
     others = unseen(rows)
-    error = f"{mean(others):.1f} %"
     assert fit.rows.split()[0] == str(len(rows) - len(others))
-    assert fit.others == f"{len(others)} rows, {error}"
-    spec = "accelerators" if fit.name.startswith("parameter_store") else "systems"
-    assert error in shipped_files(spec)["coral" if spec == "accelerators" else fit.system].read_text()
+    text = shipped_files("systems")[fit.system].read_text()
+    if others:
+        error = f"{mean(others):.1f} %"
+        assert fit.others == f"{len(others)} rows, {error}"
+        assert error in text
+    else:  # so few rows that each was left out in turn: who has seen a row is never further off than who has not
+        stated = re.findall(r"[0-9.]+ %", fit.others)
+        assert mean(rows) <= float(stated[0].split()[0])
+        assert stated[0] in text
 
 
 def test_the_readme_states_the_errors_as_they_are(result: Validation) -> None:
     readme = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
-    for system, metric in result.groups:
+    for system, metric in dict.fromkeys((system, metric) for system, metric, _ in result.groups):
         rows = chosen(result, system, metric)
         if metric != "cached_parameter_bytes":
             assert f"{mean(rows):.1f} %" in readme, (system, metric, len(rows))
@@ -68,7 +65,7 @@ def unseen(rows: Rows) -> Rows:
     return [row for row in rows if not row.may_be_fitted]
 
 
-@pytest.mark.parametrize(("system", "bound"), [("coral_usb3", 6.0), ("coral_usb2", 7.0)])
+@pytest.mark.parametrize(("system", "bound"), [("coral_usb3_jetson", 5.0), ("coral_usb2", 6.0)])
 def test_the_operator_sweep_is_within_12_percent_on_rows_that_no_constant_saw_and_on_all(
     result: Validation, system: str, bound: float
 ) -> None:
@@ -77,17 +74,45 @@ def test_the_operator_sweep_is_within_12_percent_on_rows_that_no_constant_saw_an
     assert mean(unseen(rows)) < bound
 
 
-@pytest.mark.parametrize(("source", "bound"), [("Coral benchmarks", 12.0), ("Coral model page", 10.0)])
-def test_the_vendors_models_on_usb_are_within_20_percent(result: Validation, source: str, bound: float) -> None:
-    assert mean(chosen(result, "coral_usb3", source=source)) < bound < 20
-
-
-def test_the_vendors_models_on_the_dev_board_are_within_20_percent_on_rows_that_no_constant_saw(
-    result: Validation,
+@pytest.mark.parametrize(
+    ("group", "bound"),
+    [
+        ("convolution stacks", 6.0),
+        ("spilled convolution stacks", 8.0),
+        ("dense stacks", 22.0),
+        ("spilled dense stacks", 4.0),
+    ],
+)
+def test_stacks_over_pcie_are_near_on_rows_that_no_constant_saw_and_on_all(
+    result: Validation, group: str, bound: float
 ) -> None:
-    rows = chosen(result, "coral_dev_board")
-    assert mean(rows) < 10
-    assert mean(unseen(rows)) < 10
+    """Of dense stacks on chip ten runs of 0.1 ms differ by a third without any order in their sizes."""
+    rows = [row for row in chosen(result, "coral_pcie") if row.measurement.group == group]
+    assert mean(rows) < bound
+    assert mean(unseen(rows)) < bound
+
+
+def test_what_stays_on_chip_of_stacks_is_what_the_compiler_reports(result: Validation) -> None:
+    """Within 2 % (and two kB) from 64 channels on: fewer are stored in copies, which this report counts."""
+    rows = chosen(result, "coral_pcie", "cached_parameter_bytes")
+    wide = [row for row in rows if not row.measurement.workload.endswith("3x3_32")]
+    for row in wide:
+        assert abs(row.predicted - row.measurement.measured) < 0.02 * row.measurement.measured + 6000
+    assert len(wide) == len(rows) - 1 == 67
+
+
+@pytest.mark.parametrize("group", ["convolution stacks", "spilled convolution stacks", "dense stacks"])
+def test_the_plain_roofline_is_further_off(result: Validation, group: str) -> None:
+    score, roofline_percent = result.groups["coral_pcie", "latency_ms", group]
+    assert roofline_percent is not None
+    assert roofline_percent > 2 * score.mean_percent
+
+
+@pytest.mark.parametrize(
+    ("system", "bound"), [("coral_usb3", 6.0), ("coral_dev_board", 6.0), ("coral_usb3_500mhz", 11.0)]
+)
+def test_models_on_hosts_with_few_rows_are_near(result: Validation, system: str, bound: float) -> None:
+    assert mean(chosen(result, system)) < bound
 
 
 def test_the_compilers_cycles_are_within_12_percent(result: Validation) -> None:
@@ -109,11 +134,16 @@ def test_other_compilers_cached_bytes_are_within_9_percent(result: Validation, s
     assert max(abs(row.error_percent) for row in rows) < 9
 
 
+def rank_correlation(result: Validation, metric: str) -> float | None:
+    score, _ = result.groups["coral_dev_board_micro", metric, "starbelt/RADMA"]
+    return score.spearman
+
+
 def test_the_micro_grids_latencies_are_near_and_in_order(result: Validation) -> None:
     rows = chosen(result, "coral_dev_board_micro")
     assert mean(rows) < 4
     assert mean(unseen(rows)) < 4
-    assert result.groups["coral_dev_board_micro", "latency_ms"].spearman == pytest.approx(1, abs=0.02)
+    assert rank_correlation(result, "latency_ms") == pytest.approx(1, abs=0.02)
 
 
 def test_the_micro_grids_energies_differ_as_measured(result: Validation) -> None:
@@ -122,7 +152,7 @@ def test_the_micro_grids_energies_differ_as_measured(result: Validation) -> None
     The measured grid has steps of a few per cent of noise, so differences are taken over whole columns of it.
     """
     energy = {row.measurement.workload: row for row in chosen(result, "coral_dev_board_micro", "energy_mj")}
-    assert result.groups["coral_dev_board_micro", "energy_mj"].spearman == pytest.approx(1, abs=0.03)
+    assert rank_correlation(result, "energy_mj") == pytest.approx(1, abs=0.03)
     for alpha, low, high in (("0.25", 0.7, 1.3), ("0.75", 0.6, 1.3)):
         first, last = energy[f"mobilenet_grid_{alpha}_2"], energy[f"mobilenet_grid_{alpha}_12"]
         measured = last.measurement.measured - first.measurement.measured

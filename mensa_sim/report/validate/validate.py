@@ -22,7 +22,7 @@ from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.run.provenance import versions
 from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.score import Score
-from mensa_sim.study.validate.validate import Failure, Validation, ValidationRow
+from mensa_sim.study.validate.validate import Failure, GroupKey, Validation, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
 AXIS_TITLES = {
@@ -48,6 +48,8 @@ def validation_json(result: Validation, constants: Sequence[FittedConstant]) -> 
                 "measured": row.measurement.measured,
                 "predicted": row.predicted,
                 "error_percent": row.error_percent,
+                "group": row.measurement.group,
+                **present({"roofline": row.roofline}),
                 "role": ROLES[row.may_be_fitted],
                 "source": row.measurement.source,
             }
@@ -55,7 +57,14 @@ def validation_json(result: Validation, constants: Sequence[FittedConstant]) -> 
         ],
         **(_score(overall) if overall else {}),
         "groups": [
-            {"system": system, "metric": metric, **_score(score)} for (system, metric), score in result.groups.items()
+            {
+                "system": system,
+                "metric": metric,
+                "group": group,
+                **_score(score),
+                **present({"roofline_mean_absolute_percentage_error": roofline}),
+            }
+            for (system, metric, group), (score, roofline) in result.groups.items()
         ],
         "roles": {name: _score(part) for fitted, name in ROLES.items() if (part := result.split(fitted=fitted))},
         "constants": [
@@ -91,7 +100,7 @@ def validation_tables(result: Validation, constants: Sequence[FittedConstant]) -
     return Group(
         _table(ROW_COLUMNS, [_cells(row) for row in result.rows], 3),
         Text(),
-        _table(SCORE_COLUMNS, score_cells(result), 2),
+        _table(SCORE_COLUMNS, score_cells(result), 3),
         Text(),
         Text("Fitted constants"),
         *(Text(_constant_line(each)) for each in constants),
@@ -108,28 +117,28 @@ def _failure_line(failure: Failure) -> str:
     return f"{each.workload} on {each.system}, {each.metric}: {failure.reason}"
 
 
-SCORE_COLUMNS = ("system", "metric", "rows", "mean error", "largest", "Spearman")
+SCORE_COLUMNS = ("system", "metric", "group", "rows", "mean error", "largest", "Spearman", "roofline's error")
 CONSTANT_COLUMNS = ("system", "fitted constant", "value", "fitted on", "others' mean error")
 
 
 def score_cells(result: Validation) -> list[tuple[str, ...]]:
-    """One line for each system and metric, then for all rows, for the fitted and for the others."""
-    parts: list[tuple[str, str, Score | None]] = [(s, m, score) for (s, m), score in result.groups.items()]
+    """One line for each system, metric and group, then for all rows, for the fitted and for the others."""
+    parts: list[tuple[GroupKey, Score | None, float | None]] = [(key, *each) for key, each in result.groups.items()]
     parts += [
-        ("all", "", result.overall),
-        ("rows that constants may be fitted on", "", result.split(fitted=True)),
-        ("rows that only test", "", result.split(fitted=False)),
+        (("all", "", ""), result.overall, None),
+        (("rows that constants may be fitted on", "", ""), result.split(fitted=True), None),
+        (("rows that only test", "", ""), result.split(fitted=False), None),
     ]
     return [
         (
-            system,
-            metric,
+            *key,
             str(score.rows),
             f"{score.mean_percent:.1f} %",
             f"{score.max_percent:.1f} %",
             "-" if score.spearman is None else f"{score.spearman:.3f}",
+            "" if roofline is None else f"{roofline:.1f} %",
         )
-        for system, metric, score in parts
+        for key, score, roofline in parts
         if score is not None
     ]
 
@@ -155,7 +164,7 @@ def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> 
     metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
     parts = [paragraph(_headline(result))]
     parts.append(figures_block([figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]))
-    parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[2:])]
+    parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[3:])]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
     parts += [heading("Rows"), table_block(ROW_COLUMNS, [_cells(row) for row in result.rows], ROW_COLUMNS[3:6])]
     if result.failures:

@@ -1,4 +1,4 @@
-"""A measurement file: CSV with the columns workload, system, metric, measured, source."""
+"""A measurement file: CSV with the columns workload, system, metric, measured, source, and if it likes group."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
-COLUMNS = ("workload", "system", "metric", "measured", "source")
+COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
 METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
 
 
@@ -30,8 +30,12 @@ class Measurement:
     metric: str
     measured: float
     source: str = ""
+    group: str = ""
+    """What it is scored with, within its system and metric; empty: what its source says before the first comma."""
 
     def __post_init__(self) -> None:
+        if not self.group:
+            object.__setattr__(self, "group", self.source.partition(",")[0].strip())
         if self.metric not in METRICS:
             raise ValueError(str(unknown_name(self.metric, METRICS, "metric")))
         if not (self.measured > 0 and math.isfinite(self.measured)):
@@ -87,6 +91,7 @@ def _measurement(row: dict[str, str], folder: Path) -> Measurement:
         metric=row["metric"],
         measured=measured,
         source=row.get("source", ""),
+        group=row.get("group", ""),
     )
 
 

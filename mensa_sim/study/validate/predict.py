@@ -13,7 +13,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate_system
-from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, seconds_to_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 
@@ -57,6 +57,20 @@ class Predictor:
             scheduler = f"single:{built.accelerators[0].name}" if alone else "optimal"
             self._steady[key] = evaluate_system(graph, built, scheduler, "latency", memo=self._memo).steady
         return self._steady[key]
+
+    def roofline_ms(self, workload: str, system: str) -> float:
+        """What peak MAC rates and the memories' quoted bandwidths allow at most, for a later inference.
+
+        Inputs and outputs cross the memory once, and of the parameters what exceeds all parameter buffers together.
+        """
+        graph, built = self.graph(workload), self.system(system)
+        peak = sum(placed.spec.peak_macs_per_s for placed in built.accelerators)
+        kept = sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in built.accelerators)
+        tensors = {each.name: each.size_bytes for layer in graph.layers for each in layer.parameters}
+        ends = sum(layer.model_input_bytes + layer.model_output_bytes for layer in graph.layers)
+        moved = ends + max(0, sum(tensors.values()) - kept)
+        bandwidth = sum(memory.bandwidth_bytes_per_s for memory in built.memories.values())
+        return seconds_to_ps(max(graph.macs / peak, moved / bandwidth)) / PS_PER_MS
 
 
 def _latency_ms(predictor: Predictor, workload: str, system: str) -> float:

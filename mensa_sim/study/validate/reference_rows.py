@@ -15,14 +15,16 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.study.validate.reference_workloads import (
+    Workload,
     convolution_stack,
     dense_stack,
     host_model,
+    image_stack,
     mobilenet_grid,
     one_layer,
 )
 
-SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3", "edgetpu_usb2": "coral_usb2"}
+SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3_jetson", "edgetpu_usb2": "coral_usb2"}
 HOST_MODE = "10W"
 """The power mode of the sweep's host that the shipped systems stand for."""
 ZOO = {
@@ -38,7 +40,6 @@ ZOO = {
 SWEPT_MODELS = {
     "mobilenet_v1_1.0_224": "mobilenet_v1",
     "mobilenet_v2_1.0_224": "mobilenet_v2",
-    "coco_ssd_mobilenet_v1": "ssd_mobilenet_v1",
 }
 COMPILED = {
     "mobilenet_v1_0.25_128_quant": "mobilenet_v1_025_128",
@@ -52,7 +53,7 @@ def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ..
     if not os.path.isdir(folder / "coral"):
         raise FileError(str(folder), ["holds no folder coral"])
     found: list[Measurement] = []
-    for source in (_zoo, _sweep, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
+    for source in (_zoo, _sweep, _pcie, _desktop, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
         found += source(folder, scratch)
     return tuple(found)
 
@@ -63,7 +64,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(stream)
 
 
-def _row(name: str, path: str, system: str, metric: str, measured: str, source: str) -> Measurement:
+def _row(name: str, path: str, system: str, metric: str, measured: str, source: str, group: str = "") -> Measurement:
     return Measurement(
         workload=name,
         workload_path=path,
@@ -72,10 +73,11 @@ def _row(name: str, path: str, system: str, metric: str, measured: str, source: 
         metric=metric,
         measured=float(measured),
         source=source,
+        group=group,
     )
 
 
-def _written(scratch: Path, workload: dict[str, object]) -> str:
+def _written(scratch: Path, workload: Workload) -> str:
     path = scratch / f"{workload['name']}.yaml"
     if not path.exists():
         path.write_text(write_yaml(workload), encoding="utf-8")
@@ -102,10 +104,40 @@ def _sweep(folder: Path, scratch: Path) -> Iterator[Measurement]:
             path = workload if isinstance(workload, str) else _written(scratch, workload)
             name = workload if isinstance(workload, str) else row["model"]
             system, source = SWEEP_SYSTEMS[row["device"]], "iwatake2222/EdgeTPU_Analysis"
-            yield _row(name, path, system, "latency_ms", row["latency_ms"], source)
+            yield _row(name, path, system, "latency_ms", row["latency_ms"], source, _kind(name))
 
 
-def _swept_workload(model: str) -> str | dict[str, object] | None:
+def _kind(name: str) -> str:
+    """What a swept model is."""
+    kinds = {"conv": "convolution stacks", "dense": "dense stacks", "in": "input and output models"}
+    return kinds.get(name.partition("_")[0], "models")
+
+
+def _pcie(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    source = "Jorgitou98/EdgeTPU-QuantRL-Evaluation"
+    for row in _rows(folder / "coral" / "pcie_stacks.csv"):
+        width, layers = int(row["width"]), int(row["hidden_layers"])
+        if row["stack"] == "conv3x3_64x64x3":
+            workload = image_stack(f"conv_3x3_{width}", width, 3, layers, pixels=64)
+        else:
+            workload = dense_stack(f"dense_64_in_10_out_{width}", width, layers, inputs=64, outputs=10)
+        name, path = str(workload["name"]), _written(scratch, workload)
+        spilled = float(row["offchip_mib"]) > 0
+        group = f"spilled {_kind(name)}" if spilled else _kind(name)
+        yield _row(name, path, "coral_pcie", "latency_ms", row["latency_ms"], source, group)
+        kept = str(float(row["onchip_mib"]) * 2**20)
+        yield _row(name, path, "coral_pcie", "cached_parameter_bytes", kept, source, group)
+
+
+def _desktop(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    for row in _rows(folder / "coral" / "desktop_500mhz.csv"):
+        alpha, pixels = row["model"].removeprefix("mobilenet_v1_").split("_")
+        name = f"mobilenet_v1_{alpha}_{pixels}"
+        path = _written(scratch, mobilenet_grid(name, float(alpha), classes=1001, pixels=int(pixels)))
+        yield _row(name, path, "coral_usb3_500mhz", "latency_ms", row["latency_ms"], "salimmj/coral-benchmarks")
+
+
+def _swept_workload(model: str) -> str | Workload | None:
     """A shipped workload's name, a workload file as data, or none for a model that is not known."""
     if model in SWEPT_MODELS:
         return SWEPT_MODELS[model]
@@ -145,7 +177,7 @@ def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
             name = stack
         elif stem == "mobilenet_v1_1.0_224_quant_embedding_extractor":
             name = path = "mobilenet_v1_embedding"
-            path = _written(scratch, mobilenet_grid(name, 1.0, 5, classes=None))
+            path = _written(scratch, mobilenet_grid(name, 1.0, classes=None))
         else:
             name = path = COMPILED[stem]
         for metric, column in (

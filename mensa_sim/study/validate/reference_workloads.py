@@ -9,12 +9,8 @@ Workload = dict[str, object]
 
 def convolution_stack(name: str, channels: int, kernel: int, layers: int, pixels: int) -> Workload:
     """Equal convolutions on square images, fed by 2x2x3 numbers and read as one (EdgeTPU_Analysis)."""
-    entries: list[Workload] = []
-    for index in range(layers):
-        dims = {"K": channels, "C": channels if index else 3, "OY": pixels, "OX": pixels, "FY": kernel, "FX": kernel}
-        entry: Workload = {"name": f"conv{index}", "operator": "convolution", "dims": dims, "bias": True}
-        entry |= {"padding": "same"} | ({"inputs": [f"conv{index - 1}"]} if index else {"input_bytes": 12})
-        entries.append(entry)
+    entries = _convolutions(channels, kernel, layers, pixels)
+    entries[0]["input_bytes"] = 12
     entries += [
         {
             "name": "pool",
@@ -28,9 +24,24 @@ def convolution_stack(name: str, channels: int, kernel: int, layers: int, pixels
     return {"name": name, "layers": entries}
 
 
-def dense_stack(name: str, units: int, layers: int) -> Workload:
-    """Equal dense layers between 12 inputs and one output (EdgeTPU_Analysis)."""
-    sizes = [12, *[units] * layers, 1]
+def image_stack(name: str, channels: int, kernel: int, layers: int, pixels: int) -> Workload:
+    """Equal convolutions from a square image of three channels to one of all (EdgeTPU-QuantRL-Evaluation)."""
+    return {"name": name, "layers": _convolutions(channels, kernel, layers, pixels)}
+
+
+def _convolutions(channels: int, kernel: int, layers: int, pixels: int) -> list[Workload]:
+    """A chain of equal ones but for the first, which reads three channels."""
+    entries: list[Workload] = []
+    for index in range(layers):
+        dims = {"K": channels, "C": channels if index else 3, "OY": pixels, "OX": pixels, "FY": kernel, "FX": kernel}
+        entry: Workload = {"name": f"conv{index}", "operator": "convolution", "dims": dims, "bias": True}
+        entries.append(entry | {"padding": "same"} | ({"inputs": [f"conv{index - 1}"]} if index else {}))
+    return entries
+
+
+def dense_stack(name: str, units: int, layers: int, inputs: int = 12, outputs: int = 1) -> Workload:
+    """Equal dense layers and one that reads them out."""
+    sizes = [inputs, *[units] * layers, outputs]
     entries: list[Workload] = []
     for index in range(layers + 1):
         dims = {"K": sizes[index + 1], "C": sizes[index]}
@@ -49,8 +60,8 @@ def host_model(name: str, inputs: tuple[int, int, int], outputs: tuple[int, int,
     return {"name": name, "layers": [entry]}
 
 
-def mobilenet_grid(name: str, alpha: float, depth: int, classes: int | None = 1000) -> Workload:
-    """MobileNetV1 with other widths and numbers of middle blocks at 224 pixels (RADMA); no classes: only the trunk."""
+def mobilenet_grid(name: str, alpha: float, depth: int = 5, classes: int | None = 1000, pixels: int = 224) -> Workload:
+    """MobileNetV1 with other widths, numbers of middle blocks (RADMA) and pixels; no classes: only the trunk."""
     builder, arguments = "mobilenet_v1", {"alpha": alpha, "depth": depth, "classes": classes}
     if classes is None:
         builder, arguments = "mobilenet_v1_trunk", {"alpha": alpha, "depth": depth}
@@ -58,7 +69,7 @@ def mobilenet_grid(name: str, alpha: float, depth: int, classes: int | None = 10
         "name": name,
         "model": f"mensa_sim.workload.models.mobilenet_v1:{builder}",
         "arguments": arguments,
-        "inputs": [{"shape": [1, 3, 224, 224], "dtype": "float32"}],
+        "inputs": [{"shape": [1, 3, pixels, pixels], "dtype": "float32"}],
     }
 
 

@@ -17,12 +17,18 @@ MAX_PERCENT = 1e9
 """A choice: beyond this error, prediction and measurement are not of one thing, and a mean over them says nothing."""
 
 
+GroupKey = tuple[str, str, str]
+"""System, metric and group of rows that are scored together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationRow:
     """One measurement beside its prediction."""
 
     measurement: Measurement
     predicted: float
+    roofline: float | None = None
+    """Of a latency, what the plain roofline says."""
 
     @property
     def error_percent(self) -> float:
@@ -51,11 +57,12 @@ class Validation:
     failures: tuple[Failure, ...] = ()
 
     @property
-    def groups(self) -> Mapping[tuple[str, str], Score]:
-        """The score of each system and metric, in order of first appearance."""
-        return {
-            key: _score(row for row in self.rows if _group(row) == key) for key in dict.fromkeys(map(_group, self.rows))
-        }
+    def groups(self) -> Mapping[GroupKey, tuple[Score, float | None]]:
+        """By system, metric and group, in order of first appearance: the score, and the plain roofline's mean error."""
+        members: dict[GroupKey, list[ValidationRow]] = {}
+        for row in self.rows:
+            members.setdefault(_group(row), []).append(row)
+        return {key: (_score(rows), _roofline_percent(rows)) for key, rows in members.items()}
 
     @property
     def overall(self) -> Score | None:
@@ -67,8 +74,14 @@ class Validation:
         return _pooled([row for row in self.rows if row.may_be_fitted == fitted])
 
 
-def _group(row: ValidationRow) -> tuple[str, str]:
-    return row.measurement.system, row.measurement.metric
+def _group(row: ValidationRow) -> GroupKey:
+    return row.measurement.system, row.measurement.metric, row.measurement.group
+
+
+def _roofline_percent(rows: Sequence[ValidationRow]) -> float | None:
+    """The mean absolute error of the plain roofline; none where it says nothing."""
+    pairs = [(row.roofline, row.measurement.measured) for row in rows if row.roofline is not None]
+    return score(pairs).mean_percent if pairs else None
 
 
 def _score(rows: Iterable[ValidationRow]) -> Score:
@@ -106,7 +119,9 @@ def validate(
     for count, each in enumerate(measurements, start=1):
         try:
             predicted = predictor.predict(each.workload_path, each.system_path, each.metric)
-            row = ValidationRow(measurement=each, predicted=predicted)
+            timed = each.metric == "latency_ms"
+            roofline = predictor.roofline_ms(each.workload_path, each.system_path) if timed else None
+            row = ValidationRow(measurement=each, predicted=predicted, roofline=roofline)
             if abs(row.error_percent) > MAX_PERCENT:
                 raise MensaError(
                     f"measured {each.measured:g}, predicted {predicted:g}: no error in percent compares them"

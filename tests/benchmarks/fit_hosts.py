@@ -1,0 +1,121 @@
+"""Fits the hosts of the shipped Coral systems anew from a folder of reference data, and shows how each fit does.
+
+    python tests/benchmarks/fit_hosts.py FOLDER [SYSTEM...]
+
+Each host's constants are the least squares of the logarithm over its latencies whose text has an even CRC-32
+(`may_be_fitted`). Printed: the constants, the mean error on the other rows, and the mean error of each workload under
+the constants that all others give (leave one out).
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
+from mensa_sim.study.calibrate.rule import may_be_fitted
+from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.validate.file import Measurement
+from mensa_sim.study.validate.reference_rows import reference_measurements
+from mensa_sim.study.validate.validate import shipped_measurements
+from mensa_sim.units import PS_PER_MS
+from mensa_sim.workload.load import load_workload
+
+HOSTS: Mapping[str, tuple[str, ...]] = {
+    "coral_usb3": ("overhead", "in", "out", "link"),
+    "coral_usb3_jetson": ("overhead", "in", "out", "link"),
+    "coral_usb3_500mhz": ("overhead", "in"),
+    "coral_usb2": ("overhead", "in", "out", "link"),
+    "coral_pcie": ("overhead", "out", "link"),
+    "coral_dev_board": ("out", "link"),
+    "coral_dev_board_micro": ("overhead", "in"),
+}
+"""What is fitted of each; a rate of inputs or parameters that is not is that of the other one."""
+
+
+def with_host(system: System, values: Mapping[str, float]) -> System:
+    """The system with an overhead in ms and rates in MB/s."""
+    assert system.host is not None
+    name = system.accelerators[0].memory
+    memory = system.memories[name]
+    link = values.get("link", values.get("in", memory.effective_bytes_per_s / 1e6)) * 1e6
+    arriving = values.get("in", link / 1e6) * 1e6
+    host = replace(
+        system.host,
+        overhead_ps=round(values.get("overhead", system.host.overhead_ps / PS_PER_MS) * PS_PER_MS),
+        in_bytes_per_s=round(arriving),
+        out_bytes_per_s=round(values.get("out", system.host.out_bytes_per_s / 1e6) * 1e6),
+    )
+    efficiency = min(1.0, link / memory.bandwidth_bytes_per_s)
+    return replace(system, host=host, memories={name: replace(memory, efficiency=efficiency)})
+
+
+def latencies_ms(system: System, rows: Sequence[Measurement]) -> np.ndarray:
+    """Predicted, by row."""
+    known = {
+        path: evaluate_system(
+            load_workload(path), system, f"single:{system.accelerators[0].name}", "latency"
+        ).steady.latency_ps
+        for path in dict.fromkeys(row.workload_path for row in rows)
+    }
+    return np.array([known[row.workload_path] / PS_PER_MS for row in rows])
+
+
+def fitted(system: System, names: Sequence[str], rows: Sequence[Measurement]) -> dict[str, float]:
+    """The constants of least squares."""
+    assert system.host is not None
+    start = {
+        "overhead": max(0.01, system.host.overhead_ps / PS_PER_MS),
+        "in": system.host.in_bytes_per_s / 1e6,
+        "out": system.host.out_bytes_per_s / 1e6,
+        "link": system.memory_of(system.accelerators[0].name).effective_bytes_per_s / 1e6,
+    }
+    measured = np.array([row.measured for row in rows])
+
+    def residuals(point: np.ndarray) -> np.ndarray:
+        values = dict(zip(names, np.exp(point), strict=True))
+        return np.log(latencies_ms(with_host(system, values), rows) / measured)
+
+    found = least_squares(residuals, [np.log(start[name]) for name in names], diff_step=1e-3, xtol=1e-4, ftol=1e-5)
+    return dict(zip(names, (float(value) for value in np.exp(found.x)), strict=True))
+
+
+def error_percent(system: System, rows: Sequence[Measurement]) -> np.ndarray:
+    """Absolute errors, by row."""
+    return 100 * abs(latencies_ms(system, rows) / np.array([row.measured for row in rows]) - 1)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        found = [*shipped_measurements(), *reference_measurements(Path(sys.argv[1]), Path(scratch))]
+        for name in [each for each in sys.argv[2:] if each in HOSTS] or HOSTS:
+            system, names = load_system(name), HOSTS[name]
+            rows = [row for row in found if row.system == name and row.metric == "latency_ms"]
+            learn = [row for row in rows if may_be_fitted(row.workload, row.system, row.metric)]
+            judge = [row for row in rows if row not in learn]
+            values = fitted(system, names, learn)
+            error = error_percent(with_host(system, values), judge).mean() if judge else float("nan")
+            text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+            print(f"{name}: {text} on {len(learn)} rows; {len(judge)} others {error:.1f} %", flush=True)
+            if "--no-loo" not in sys.argv:
+                left_out(name, system, names, rows)
+
+
+def left_out(name: str, system: System, names: Sequence[str], rows: Sequence[Measurement]) -> None:
+    """Prints the error of each workload under the fit to the others."""
+    errors: list[float] = []
+    for workload in dict.fromkeys(row.workload for row in rows):
+        own = [row for row in rows if row.workload == workload]
+        others = [row for row in rows if row.workload != workload]
+        each = error_percent(with_host(system, fitted(system, names, others)), own)
+        errors += list(each)
+    print(f"  each left out: {np.mean(errors):.1f} % mean, {max(errors):.1f} % largest", flush=True)
+
+
+if __name__ == "__main__":
+    main()
