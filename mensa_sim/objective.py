@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mensa_sim.lookup import lookup
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 
-Figure = TypeVar("Figure")
+Amount = TypeVar("Amount")
 """A number, or a numpy array of them."""
 
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -34,13 +34,13 @@ class Objective:
         if min(self.energy_power, self.latency_power) < 0 or not self.energy_power + self.latency_power:
             raise ValueError(f"{self.title}: the powers must not be negative, and not both 0")
 
-    def value(self, energy: Figure, latency: Figure) -> Figure:
+    def value(self, energy: Amount, latency: Amount) -> Amount:
         """The product, of numbers or of arrays that broadcast, in whatever units they have.
 
         >>> Objective(title="energy x delay²", energy_power=1, latency_power=2).value(3.0, 10.0)
         300.0
         """
-        found: Figure = reduce(mul, (*repeat(energy, self.energy_power), *repeat(latency, self.latency_power)))
+        found: Amount = reduce(mul, (*repeat(energy, self.energy_power), *repeat(latency, self.latency_power)))
         return found
 
     def rates(self, before: tuple[float, float], after: tuple[float, float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,11 @@ REGISTRIES = {"workload/operators", "workload/models", "schedule/policies"}
 """Folders with a file for each entry: as many as there are entries."""
 
 
+@functools.cache
+def tree(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
 def place(module: Path) -> str:
     return module.relative_to(PACKAGE).as_posix()
 
@@ -43,8 +49,13 @@ def room(library: str, path: str) -> bool:
     return stage_of(path) == {"simpy": "simulate", "plotly": "report"}[library]
 
 
-def imports(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text())):
+@functools.cache
+def imports(module: Path) -> tuple[str, ...]:
+    return tuple(_imports(module))
+
+
+def _imports(module: Path) -> Iterator[str]:
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -78,7 +89,7 @@ def test_libraries_stay_in_their_rooms(module: Path) -> None:
 
 
 def calls(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
 
@@ -94,7 +105,7 @@ def functions(stage: str) -> dict[str, tuple[str, set[str]]]:
     found: dict[str, tuple[str, set[str]]] = {}
     for module in MODULES:
         if stage_of(place(module)) == stage:
-            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            for node in ast.walk(tree(module)):
                 if isinstance(node, ast.FunctionDef):
                     names = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
                     own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
@@ -142,9 +153,34 @@ def test_a_folder_holds_at_most_15_files_and_no_three_with_one_prefix(folder: Pa
 def test_a_class_name_is_used_once() -> None:
     homes = collections.defaultdict(set)
     for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in ast.walk(tree(module)):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].add(place(module))
+    assert {name: sorted(files) for name, files in homes.items() if len(files) > 1} == {}
+
+
+EACH_ITS_OWN = {"HANDLERS", "LOGGER"}
+"""What every file of a registry has, and the usual name of what a file logs with."""
+
+
+def constants(module: Path) -> Iterator[str]:
+    """The public names that a module gives to values and types; a type variable means nothing outside its functions."""
+    for node in tree(module).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            call = ast.unparse(node.value.func) if isinstance(node.value, ast.Call) else ""
+            for target in (
+                [] if call == "TypeVar" else getattr(node, "targets", None) or [getattr(node, "target", node)]
+            ):
+                yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def test_a_public_constant_or_alias_has_one_home() -> None:
+    homes = collections.defaultdict(set)
+    for module in MODULES:
+        for name in constants(module):
+            if not name.startswith("_") and name not in EACH_ITS_OWN:
+                homes[name].add(place(module))
+    assert len(homes) > 500
     assert {name: sorted(files) for name, files in homes.items() if len(files) > 1} == {}
 
 

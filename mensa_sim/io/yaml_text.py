@@ -24,7 +24,7 @@ from mensa_sim.io.faults import Fault, Location
 TAG = "!"
 """The key of a mapping's tag in another tool's file."""
 
-MAX_NODES = 1_000_000
+MAX_UNFOLDED = 1_000_000
 MAX_DEPTH = 64
 
 KEPT_TEXTS = 64
@@ -225,8 +225,8 @@ class _Reader:
 
     def _count(self, size: int, event: Any) -> None:
         self._nodes += size
-        if self._nodes > MAX_NODES:
-            raise _TooLargeError(f"line {_line(event)}: unfolds to more than {MAX_NODES} values")
+        if self._nodes > MAX_UNFOLDED:
+            raise _TooLargeError(f"line {_line(event)}: unfolds to more than {MAX_UNFOLDED} values")
 
 
 def _line(event: Any) -> int:

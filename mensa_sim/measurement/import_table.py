@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
-from mensa_sim.cost.measured.table import Conditions, Form, Kernel, Timing, TimingTable
+from mensa_sim.cost.measured.table import Conditions, Kernel, KernelForm, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.workload.layer import LoopNest
 
@@ -33,7 +33,7 @@ class ImportRequest:
     columns: Mapping[str, str]
     where: Mapping[str, str] = field(default_factory=dict)
     """Only rows that hold these values."""
-    form: Form = "single"
+    form: KernelForm = "single"
 
     def __post_init__(self) -> None:
         known = {*NEST_COLUMNS, *COUNT_COLUMNS, *_TIMES, "padding", "steps"}

@@ -17,7 +17,7 @@ from mensa_sim.cost.measured.fits.fit import (
     halves,
     predicted,
 )
-from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, Form, predict_s, roofline_s, shapes_of
+from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, ModelForm, predict_s, roofline_s, shapes_of
 from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import DeviceFigures, Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
@@ -28,7 +28,7 @@ FIGURES = DeviceFigures(processors=40, cache_bytes=4_000_000, bytes_per_s=320e9,
 SIZES = st.integers(1, 3000)
 
 
-def constants(form: Form) -> st.SearchStrategy[Mapping[str, float]]:
+def constants(form: ModelForm) -> st.SearchStrategy[Mapping[str, float]]:
     ranges = CONSTANTS[form].items()
     return st.fixed_dictionaries(
         {name: st.floats(math.log(r.low), math.log(r.high)).map(math.exp) for name, r in ranges}

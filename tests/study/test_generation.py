@@ -13,7 +13,7 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import answer_on
-from mensa_sim.study.generation.stretches import TOLERANCE, linear_stretches
+from mensa_sim.study.generation.stretches import OFF_THE_LINE, linear_stretches
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.generation.model import Generate, Generation
@@ -173,4 +173,4 @@ def test_stretches_add_up_to_every_step(
     covered = [context for low, high in found for context in range(low, high + 1)]
     assert covered == list(range(first, last + 1))
     total = sum((high - low + 1) * (cost(low) + cost(high)) / 2 for low, high in found)
-    assert total == pytest.approx(sum(map(cost, covered)), rel=10 * TOLERANCE)
+    assert total == pytest.approx(sum(map(cost, covered)), rel=10 * OFF_THE_LINE)

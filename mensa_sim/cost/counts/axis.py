@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from mensa_sim.arrays import Ints
 
-PAIRS = 1 << 20
+_PAIRS = 1 << 20
 """Tiles times parts of each that are looked at together: what bounds the memory taken. A choice."""
 
 
@@ -70,7 +69,7 @@ def distinct_inside(begins: Ints, outputs: int, taps: int, stride: int, dilation
     tap = np.arange(taps)
     own = np.where(tap + stride // common < taps, min(outputs, dilation // common), outputs)
     found = np.empty(len(begins), dtype=np.int64)
-    together = max(1, PAIRS // taps)
+    together = max(1, _PAIRS // taps)
     for first in range(0, len(begins), together):
         start = begins[first : first + together, None] + dilation * tap
         until, since = np.clip(-((start - size) // stride), 0, own), np.clip(-(start // stride), 0, own)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.ways import Stop, Way
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, Floats)
 """An integer of one mapping, or an array over many: of any shape, as long as all that meet broadcast."""
 

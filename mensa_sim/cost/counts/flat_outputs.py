@@ -10,7 +10,8 @@ from math import gcd
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints, Seen, WindowAxis
+from mensa_sim.arrays import Ints
+from mensa_sim.cost.counts.axis import Seen, WindowAxis
 
 
 def sizes_of_flat_tiles(

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.crossing import Floats
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.window import Window, window_histogram
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims

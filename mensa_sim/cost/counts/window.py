@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints, WindowAxis, distinct_inside, full_and_rest, seen
+from mensa_sim.arrays import Ints
+from mensa_sim.cost.counts.axis import WindowAxis, distinct_inside, full_and_rest, seen
 from mensa_sim.cost.counts.flat_outputs import sizes_of_flat_tiles
 from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.layer import LoopNest

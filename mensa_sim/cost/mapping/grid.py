@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.crossing import Bools, Floats
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, splits
 from mensa_sim.cost.mapping.chains import Chain

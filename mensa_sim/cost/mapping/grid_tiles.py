@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mensa_sim.cost.counts.crossing import Floats
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.tiles import one_tiling, tile_table
 from mensa_sim.cost.counts.window import Window
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group

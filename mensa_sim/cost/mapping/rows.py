@@ -11,17 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.cost.counts.crossing import (
-    Bools,
-    Floats,
-    Tiles,
-    TileTraffic,
-    Visits,
-    accesses,
-    cross,
-    whole_words,
-    words,
-)
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.crossing import Tiles, TileTraffic, Visits, accesses, cross, whole_words, words
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices, OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Stop, Way

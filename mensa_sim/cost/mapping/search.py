@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
-from mensa_sim.cost.counts.crossing import Floats
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.counts.ways import ways

@@ -8,7 +8,8 @@ from math import lcm
 
 import numpy as np
 
-from mensa_sim.cost.counts.crossing import Bools, Floats, evenly, whole_words
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.crossing import evenly, whole_words
 from mensa_sim.cost.counts.tally import LayerTally, Port, Repeats
 from mensa_sim.cost.counts.ways import Precision, Way
 from mensa_sim.cost.energy import EnergyModel

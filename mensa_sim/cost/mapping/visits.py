@@ -12,8 +12,9 @@ from math import prod
 
 import numpy as np
 
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.counts import visited
-from mensa_sim.cost.counts.crossing import Bools, Floats, Visits
+from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, GroupOrder, group
 from mensa_sim.cost.mapping.grid import Grid, per_entry

@@ -17,7 +17,7 @@ from mensa_sim.workload.layer import LoopNest
 DTYPE_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 """Element types that a table may hold, with the bytes of one element."""
 
-Form = Literal["single", "sequence"]
+KernelForm = Literal["single", "sequence"]
 """One run of a kernel, or the library's fused run over all steps of a recurrent layer."""
 
 
@@ -30,7 +30,7 @@ class Kernel:
 
     operator: str
     dtype: str
-    form: Form = "single"
+    form: KernelForm = "single"
     steps: int = 1
     """Steps of a `sequence`; its nest is that of one gate in one step."""
     nest: LoopNest | None = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints
+from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.planes import Read
 
 

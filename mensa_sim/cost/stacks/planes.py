@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints, WindowAxis
+from mensa_sim.arrays import Ints
+from mensa_sim.cost.counts.axis import WindowAxis
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import LayerGraph

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints
+from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.flow import Flow
 from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, row_axis
 from mensa_sim.cost.stacks.tiling import Tiling

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mensa_sim.cost.counts.axis import Ints
+from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.flow import Flow, Needed, even_flow
 from mensa_sim.cost.stacks.planes import Plane, Read
 
-Key = tuple[str | None, str | None, bool]
+_Key = tuple[str | None, str | None, bool]
 """A tensor that a stack reads: its producer; the only reader of one laid out for it, and whether that is as weights."""
 
 
-def _key(layer: str, read: Read) -> Key:
+def _key(layer: str, read: Read) -> _Key:
     return read.producer, layer if read.producer is None or read.from_memory else None, read.weight
 
 
@@ -36,7 +36,7 @@ class Tiling:
         """From the last to the first."""
         self.flows: dict[str, Flow] = {}
         """Of what each layer makes."""
-        self._needed: dict[Key, Needed] = {}
+        self._needed: dict[_Key, Needed] = {}
         self._place: dict[str, int] = {}
         self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
         """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""

@@ -17,7 +17,7 @@ TICKS = 8
 OTHERS = 2000
 """Lines of designs behind the front; of more, the first."""
 
-NAMED = 12
+_NAMED = 12
 """Designs of the front that a legend names; of more, the pointer does."""
 
 
@@ -59,7 +59,7 @@ def parallel_figure(result: ExploreResult) -> Figure:
         shapes=rules,
         margin={"t": 110, "l": 20, "r": 60, "b": 20},
         legend={"title": {"text": "click hides, double click shows alone"}},
-        showlegend=len(result.front) <= NAMED,
+        showlegend=len(result.front) <= _NAMED,
     )
 
 

@@ -16,7 +16,7 @@ from mensa_sim.units import PS_PER_MS
 POINTS = 400
 """Of a curve over an answer: about what a screen resolves."""
 
-KINDS = {
+_KINDS = {
     "weights": ("weight_bytes", BLUE),
     "keys and values": ("kv_bytes", ORANGE),
     "activations": ("activation_bytes", GREEN),
@@ -111,7 +111,7 @@ def bytes_figure(answers: dict[str, Answer]) -> Figure:
     """What crosses the memories for a token, by what it is."""
     system, answer = next(iter(answers.items()))
     traces: list[Trace] = []
-    for kind, (name, colour) in KINDS.items():
+    for kind, (name, colour) in _KINDS.items():
         values = [each.per_step(attrgetter(name)) or 0.0 for each in answers.values()]
         traces.append(
             {

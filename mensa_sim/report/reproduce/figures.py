@@ -13,11 +13,11 @@ from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs
 from mensa_sim.study.reproduce.workers import system_of
+from mensa_sim.study.run.request import BASELINE
 from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 KINDS = tuple(MODEL_KINDS)
-BASELINE = "edge_tpu"
 INTENSITY = "MACs per byte of memory traffic (MAC/B)"
 
 

@@ -15,7 +15,6 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.reproduce.figures import (
-    BASELINE,
     KINDS,
     agreement_figure,
     energy_roofline,
@@ -43,6 +42,7 @@ from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import Runs
+from mensa_sim.study.run.request import BASELINE
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 

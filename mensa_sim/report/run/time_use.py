@@ -18,7 +18,7 @@ USES: Mapping[str, Look] = {
 }
 """By what the time of an accelerator goes to; none of the colours of the shipped accelerators."""
 
-MACS, VECTOR, SPATIAL, TEMPORAL, STALL, MEASURED, IDLE = USES
+MACS, _VECTOR, SPATIAL, TEMPORAL, STALL, MEASURED, IDLE = USES
 
 
 def time_use(result: SystemResult) -> dict[str, dict[str, float]]:
@@ -32,7 +32,7 @@ def time_use(result: SystemResult) -> dict[str, dict[str, float]]:
         spatial, temporal, working = (min(1.0, share) for share in layer.utilization_split)
         own[STALL] += time_ps * (1 - working)
         if not layer.macs:
-            own[VECTOR] += time_ps * working
+            own[_VECTOR] += time_ps * working
             continue
         own[TEMPORAL] += time_ps * working * (1 - temporal)
         own[SPATIAL] += time_ps * working * temporal * (1 - spatial)
@@ -73,7 +73,7 @@ def _finding(main: SystemResult) -> str:
     busy_ps = main.latency_ps - uses[IDLE]
     lost = max((use for use in USES if use not in (MACS, IDLE)), key=uses.__getitem__)
     words = {
-        VECTOR: "vector work takes most of the rest",
+        _VECTOR: "vector work takes most of the rest",
         SPATIAL: "most of the rest is lanes without work",
         TEMPORAL: "most of the rest is cycles without MACs",
         STALL: "most of the rest is waiting for buffers and memory",

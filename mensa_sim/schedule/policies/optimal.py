@@ -22,7 +22,7 @@ from mensa_sim.schedule.policies.simple import greedy
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
 
-ROUNDS = 400
+_ROUNDS = 400
 """Weights asked for before the search for the least product stops with the bound it has."""
 
 
@@ -104,7 +104,7 @@ def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:
     """The candidate with the least objective value, and a bound on all."""
     objective = objective_named(problem.objective)
     if objective.mixed:
-        return least_product(front, problem.value, ROUNDS)
+        return least_product(front, problem.value, _ROUNDS)
     if objective.latency_power:
         fastest = front.ask(0.0, 1.0)
         frugal = front.ask(0.5 / (1.0 + fastest.prediction.dynamic_pj), 1.0)

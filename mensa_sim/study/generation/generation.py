@@ -18,7 +18,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch
 from mensa_sim.study.generation.held import kv_held, moved_to_steps, refuse_too_much, weights_held
-from mensa_sim.study.generation.stretches import INSIDE, linear_stretches
+from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.workload.generation.model import Generation
@@ -152,7 +152,7 @@ class _Between:
         """Simulates steps between two simulated ones until each is what was expected of it."""
         if high - low < 2:
             return
-        middle = low + max(1, round(INSIDE[0] * (high - low)))
+        middle = low + max(1, round(LOOKED_AT[0] * (high - low)))
         expected, found = self.figures(middle), simulate(middle)
         self._simulated[middle] = found
         pairs = ((expected.latency_ps, found.latency_ps), (expected.energy_pj, found.energy_pj))

@@ -8,10 +8,10 @@ of two if there is one.
 
 from collections.abc import Callable, Sequence
 
-TOLERANCE = 1e-4
+OFF_THE_LINE = 1e-4
 """How far a figure may lie off the line, as a share of it: an answer's sum is then as near."""
 
-INSIDE = (0.382, 0.618)
+LOOKED_AT = (0.382, 0.618)
 """Where in a stretch it is looked at: no simple fraction, so that a staircase is not met at its own period."""
 
 Profile = Callable[[int], Sequence[float]]
@@ -45,12 +45,12 @@ def linear_stretches(profile: Profile, first: int, last: int) -> list[tuple[int,
 def _linear(figures: Profile, low: int, high: int) -> bool:
     start, end = figures(low), figures(high)
     length = high - low
-    for at in dict.fromkeys((1, length - 1, *(round(share * length) for share in INSIDE))):
+    for at in dict.fromkeys((1, length - 1, *(round(share * length) for share in LOOKED_AT))):
         far = max(at, length - at) if at in (1, length - 1) else 1
         for here, one, other in zip(figures(low + at), start, end, strict=True):
             off = abs(here - (one + (other - one) * at / length))
             # beside an end the slope is looked at: a step off the line there is as far off again at each further step
-            if off * far > TOLERANCE * max(abs(one), abs(other)):
+            if off * far > OFF_THE_LINE * max(abs(one), abs(other)):
                 return False
     return True
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
-from mensa_sim.study.reproduce.experiments.experiment import RECURRENT
+from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
 from mensa_sim.study.reproduce.experiments.named import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.outcome import IN_FLIGHT
 from mensa_sim.study.reproduce.quantities import ALONE
@@ -24,7 +24,7 @@ def statements(runs: Runs) -> tuple[str, ...]:
 
 
 def _mean_ratio(runs: Runs, label: str, system: str, against: str) -> float | None:
-    ours, theirs = runs.of(label, system, RECURRENT), runs.of(label, against, RECURRENT)
+    ours, theirs = runs.of(label, system, RECURRENT_KINDS), runs.of(label, against, RECURRENT_KINDS)
     if not ours or len(ours) != len(theirs):
         return None
     ratios = [other.latency_ps / mine.latency_ps for mine, other in zip(ours, theirs, strict=True)]
@@ -37,7 +37,7 @@ def _recurrent_on_base_hb(runs: Runs) -> str:
     fast = _mean_ratio(runs, "pavlov_16x16", "mensa_g", "base_hb")
     if main is None or wide is None or fast is None:
         return ""
-    busy = [each.accelerators["pavlov"] for each in runs.of(MAIN, "mensa_g", RECURRENT)]
+    busy = [each.accelerators["pavlov"] for each in runs.of(MAIN, "mensa_g", RECURRENT_KINDS)]
     used = [share.utilization for share in busy if share.macs]
     reached = f"; Pavlov reaches {math.fsum(used) / len(used):.0%} of its 128 GMAC/s" if used else ""
     return (
@@ -48,14 +48,14 @@ def _recurrent_on_base_hb(runs: Runs) -> str:
 
 
 def _where_gates_go(runs: Runs) -> str:
-    best = runs.of(OPTIMAL, "mensa_g", RECURRENT)
-    ours = runs.of(MAIN, "mensa_g", RECURRENT)
+    best = runs.of(OPTIMAL, "mensa_g", RECURRENT_KINDS)
+    ours = runs.of(MAIN, "mensa_g", RECURRENT_KINDS)
     macs = sum(each.macs for each in best)
     if not macs:
         return ""
     jacquard = sum(each.accelerators["jacquard"].macs for each in best) / macs
     before = sum(each.accelerators["jacquard"].macs for each in ours) / macs
-    by_cost = runs.of("phase_one_by_cost", "mensa_g", RECURRENT)
+    by_cost = runs.of("phase_one_by_cost", "mensa_g", RECURRENT_KINDS)
     families = sum(each.accelerators["jacquard"].macs for each in by_cost) / macs
     prefers = "prefers Jacquard to Pavlov" if jacquard > 0.5 else "leaves most gates with Pavlov"
     return (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-Form = Literal["value", "flag", "texts", "names", "pairs", "numbers"]
+OptionForm = Literal["value", "flag", "texts", "names", "pairs", "numbers"]
 """One value; a flag without one; texts, each with the flag before it; names joined by commas; `NAME=VALUE` texts."""
 
 Role = Literal["choice", "permission", "means"]
@@ -29,7 +29,7 @@ class Spelling:
 
     flag: str = ""
     """`--set`; the field's name where none is given, and none at all for a leading argument."""
-    form: Form = "value"
+    form: OptionForm = "value"
     stands_for: object = True
     """What a flag sets the field to."""
     help: str = ""
@@ -65,7 +65,7 @@ class StudyOption:
     text: str
     """What the field means: its docstring."""
     spelling: Spelling
-    form: Form
+    form: OptionForm
     kind: type
     """Of one value on a command line; text where the field takes objects that are at hand."""
     default: object

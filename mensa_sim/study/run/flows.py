@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.flow import FLOWS, STACKS, FlowName
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner, with_stacks
 from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
@@ -69,10 +70,6 @@ class _Tried:
     def beats(self, other: "_Tried") -> bool:
         """Whether both inferences together are better by more than rounding."""
         return self.first + self.steady < (other.first + other.steady) * (1 - ROUNDING)
-
-
-ROUNDING = 1e-9
-"""Two sums of energies that differ by less are taken for equal."""
 
 
 def _with_best_parameters(placement: Placement, on_chip: Options, plan: Plan, accelerator: str) -> Plan:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.simulate.plan.options import FULL
-from mensa_sim.study.reproduce.experiments.experiment import RECURRENT, SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors
 from mensa_sim.study.reproduce.table import Runs
@@ -141,7 +141,7 @@ def _between(
 
 def _mixed(runs: Runs, ratios: Floats, shares: Floats) -> Floats:
     """The mean over models with LSTMs and transducers weighing so much; the plain mean where only one sort is there."""
-    recurrent = np.array([each.kind in RECURRENT for each in runs.models])
+    recurrent = np.array([each.kind in RECURRENT_KINDS for each in runs.models])
     if recurrent.all() or not recurrent.any():
         plain: Floats = ratios.mean(axis=1)
         return plain

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mensa_sim.study.reproduce.experiments.experiment import RECURRENT, SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS, SYSTEMS
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.paper import chosen_models
 from mensa_sim.study.reproduce.quantities import PAIRED, STEADY, means_of
@@ -269,7 +269,7 @@ def _mix(runs: Runs, headline: Headline, share: float) -> float:
     """The mean with LSTMs and transducers weighing so much; the plain one where only one sort was run."""
     pairs = _pairs(runs, headline, MAIN)
     sorts = [
-        [PAIRED[headline[0]](*pair) for pair in pairs if (pair[0].kind in RECURRENT) == recurrent]
+        [PAIRED[headline[0]](*pair) for pair in pairs if (pair[0].kind in RECURRENT_KINDS) == recurrent]
         for recurrent in (True, False)
     ]
     if not all(sorts):

@@ -13,7 +13,7 @@ from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
-COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
+_COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
 METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
 
 
@@ -51,13 +51,13 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
         raise FileError(str(path), [f"line {reader.line_num}: {error}"]) from error
     rows = [(line, row) for line, row in rows if any(row) and not row[0].startswith("#")]
     if not rows:
-        raise FileError(str(path), [f"is empty; its first line is {','.join(COLUMNS)}"])
+        raise FileError(str(path), [f"is empty; its first line is {','.join(_COLUMNS)}"])
     header = rows[0][1]
-    missing = [name for name in COLUMNS[:4] if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1 and name in COLUMNS})
+    missing = [name for name in _COLUMNS[:4] if name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1 and name in _COLUMNS})
     if missing or twice:
         fault = f"no column {', '.join(missing)}" if missing else f"two columns {', '.join(twice)}"
-        raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(COLUMNS)}"])
+        raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(_COLUMNS)}"])
     found: list[Measurement] = []
     faults: list[str] = []
     for line, row in rows[1:]:
@@ -76,7 +76,7 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
 
 
 def _measurement(row: dict[str, str], folder: Path) -> Measurement:
-    absent = [name for name in COLUMNS[:4] if not row.get(name)]
+    absent = [name for name in _COLUMNS[:4] if not row.get(name)]
     if absent:
         raise ValueError(f"{', '.join(absent)} is empty")
     try:

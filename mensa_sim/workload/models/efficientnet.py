@@ -39,7 +39,7 @@ LITE = (
     StageShape(4, 5, 2, 6, 112, 192),
     StageShape(1, 3, 1, 6, 192, 320),
 )
-EDGETPU = (
+_EDGETPU = (
     StageShape(1, 3, 1, 4, 24, 24, fused=True, skip=False),
     StageShape(2, 3, 2, 8, 24, 32, fused=True),
     StageShape(4, 3, 2, 8, 32, 48, fused=True),
@@ -107,5 +107,5 @@ def efficientnet_lite(variant: int = 0, classes: int = 1000) -> nn.Sequential:
 def efficientnet_edgetpu(variant: str = "s", classes: int = 1001) -> nn.Sequential:
     """EfficientNet-EdgeTPU S, M and L; scores, no softmax."""
     width, depth = lookup(EDGETPU_SCALES, variant, "EfficientNet-EdgeTPU")
-    plan = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in EDGETPU]
+    plan = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in _EDGETPU]
     return efficientnet(round_channels(32 * width), plan, width, round_channels(1280 * width), nn.ReLU, classes)

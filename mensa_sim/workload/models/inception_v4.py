@@ -6,8 +6,8 @@ from functools import partial
 from torch import nn
 
 from mensa_sim.workload.models.blocks import Concatenated, ConvNorm, classifier
+from mensa_sim.workload.models.inception import unit
 
-unit = partial(ConvNorm, activation=nn.ReLU)
 valid = partial(ConvNorm, activation=nn.ReLU, same=False)
 
 

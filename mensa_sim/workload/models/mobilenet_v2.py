@@ -8,7 +8,7 @@ from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channel
 from mensa_sim.workload.models.inverted_residual import inverted_residual
 
 # Expansion, channels, repeats, stride of the first: table 2 of the publication.
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
 def mobilenet_v2_trunk(alpha: float = 1.0, output_stride: int = 32) -> nn.Sequential:
@@ -20,7 +20,7 @@ def mobilenet_v2_trunk(alpha: float = 1.0, output_stride: int = 32) -> nn.Sequen
     inputs = round_channels(32 * alpha)
     blocks: list[nn.Module] = [ConvNorm(3, inputs, 3, stride=2)]
     reached, dilation = 2, 1
-    for expansion, channels, repeats, first_stride in STAGES:
+    for expansion, channels, repeats, first_stride in _STAGES:
         outputs = round_channels(channels * alpha)
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1

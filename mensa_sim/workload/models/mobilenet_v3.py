@@ -57,7 +57,7 @@ SMALL = (
     BlockShape(6, 96, 5, squeeze=True, swish=True),
     BlockShape(6, 96, 5, squeeze=True, swish=True),
 )
-EDGETPU = (
+_EDGETPU = (
     BlockShape(1, 16, fused=True),
     BlockShape(8, 32, stride=2, fused=True),
     *[BlockShape(4, 32, fused=True)] * 3,
@@ -138,7 +138,7 @@ def mobilenet_edgetpu(alpha: float = 1.0, classes: int = 1001) -> nn.Sequential:
     The last convolution keeps its 1280 channels under width multipliers, as in the published 0.75 version.
     """
     stem = round_channels(32 * alpha)
-    body, channels = blocks(stem, EDGETPU, alpha)
+    body, channels = blocks(stem, _EDGETPU, alpha)
     return nn.Sequential(
         OrderedDict(
             stem=ConvNorm(3, stem, 3, stride=2, activation=nn.ReLU),

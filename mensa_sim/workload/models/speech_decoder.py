@@ -12,7 +12,7 @@ from mensa_sim.workload.generation.writer import PhaseWriter
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.models.decoder import EMBEDDING
 
-TAPS = 3
+_TAPS = 3
 """Of the encoder's two convolutions, the second of which halves the frames."""
 
 
@@ -60,7 +60,7 @@ class SpeechDecoder:
         attention = 4 * width * width + 3 * width
         forward = 2 * width * self.intermediate + self.intermediate + width
         norm = 2 * width
-        stem = TAPS * width * (self.mels + width) + 2 * width
+        stem = _TAPS * width * (self.mels + width) + 2 * width
         encoder = self.layers * (attention + forward + 2 * norm) + norm + stem + self.rows * width
         decoder = self.layers * (2 * attention + forward + 3 * norm) + norm + (self.vocab + self.longest) * width
         return encoder + decoder
@@ -92,8 +92,8 @@ class SpeechDecoder:
     def _encoder(self, writer: PhaseWriter) -> Tensor:
         x = writer.input("audio", writer.batch, self.mels, self.frames)
         with writer.part("encoder"):
-            x = writer.apply("gelu", writer.convolution(x, self.hidden, TAPS, "stem_0", stride=1))
-            x = writer.apply("gelu", writer.convolution(x, self.hidden, TAPS, "stem_1", stride=2))
+            x = writer.apply("gelu", writer.convolution(x, self.hidden, _TAPS, "stem_0", stride=1))
+            x = writer.apply("gelu", writer.convolution(x, self.hidden, _TAPS, "stem_1", stride=2))
             x = writer.view(x, writer.batch, self.rows, self.hidden)
             x = writer.positions(x, "encoder.positions", self.rows)
             for layer in range(self.layers):

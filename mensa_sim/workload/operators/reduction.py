@@ -6,7 +6,7 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
-OPERATIONS_PER_ELEMENT: Mapping[str, int] = {
+REDUCING_PER_ELEMENT: Mapping[str, int] = {
     # one addition, product or comparison
     **dict.fromkeys(["sum", "nansum", "mean", "prod", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"], 1),
     **dict.fromkeys(["max", "min", "amax", "amin", "argmax", "argmin", "any", "all", "count_nonzero"], 1),
@@ -43,7 +43,7 @@ def _reduce(call: Call) -> None:
         operator="avg_pool" if _is_global_pool(call) else call.operator,
         operands=call.operands,
         outputs=call.results,
-        operations_per_element=OPERATIONS_PER_ELEMENT[call.target.split(".")[1]],
+        operations_per_element=REDUCING_PER_ELEMENT[call.target.split(".")[1]],
     )
 
 
@@ -77,7 +77,7 @@ def _search(call: Call) -> None:
 
 
 HANDLERS: Mapping[str, Handler] = {
-    **{f"aten.{name}": _reduce for name in OPERATIONS_PER_ELEMENT},
+    **{f"aten.{name}": _reduce for name in REDUCING_PER_ELEMENT},
     **dict.fromkeys(("aten.searchsorted", "aten.bucketize"), _search),
     **dict.fromkeys(("aten.topk", "aten.sort", "aten.argsort", "aten.median", "aten.kthvalue"), _sort),
 }

@@ -23,7 +23,7 @@ from mensa_sim.workload.population.recurrent import (
 )
 from mensa_sim.workload.population.statistics import Choices, Statistics, size_law
 
-TOLERANCE = 0.1
+OFF_PUBLISHED = 0.1
 """How far a population's mean gate and shares may lie from the published ones, as a share of them; others are drawn
 again. A choice: eight models cannot hit three figures, and the paper rounds them."""
 MAX_TRIES = 20_000
@@ -114,4 +114,4 @@ def _near(shapes: Sequence[RecurrentShape], statistics: Statistics) -> bool:
     wanted = [(gate, statistics.gate_parameters)]
     for buffer_bytes, share in statistics.held.items():
         wanted.append((sum(min(buffer_bytes, size) for size in sizes) / sum(sizes), share))
-    return all(abs(found - published) <= TOLERANCE * published for found, published in wanted)
+    return all(abs(found - published) <= OFF_PUBLISHED * published for found, published in wanted)

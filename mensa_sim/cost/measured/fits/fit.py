@@ -11,8 +11,8 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
     TILES,
-    Form,
     Model,
+    ModelForm,
     Shapes,
     predict_s,
     roofline_s,
@@ -35,7 +35,7 @@ _ROBUST = 0.05
 """Relative error from which a row counts linearly, not by its square."""
 _US = 1e-6
 
-SIZES: Mapping[Form, tuple[str, ...]] = {
+SIZES: Mapping[ModelForm, tuple[str, ...]] = {
     "product": ("groups", "rows", "columns", "depth", "taps", "winograd_tiles"),
     "vector": ("moved_bytes",),
     "sequence": ("columns", "steps"),
@@ -47,7 +47,7 @@ SIZES: Mapping[Form, tuple[str, ...]] = {
 class OperatorFit:
     """The fitted constants of one family of kernels on one device, and how wrong they are."""
 
-    form: Form
+    form: ModelForm
     constants: Mapping[str, float]
     tiles: str = "128"
     shared: bool = False
@@ -120,7 +120,7 @@ def family_of(kernel: Kernel) -> str:
     return kernel.operator
 
 
-def form_of(kernel: Kernel) -> Form:
+def form_of(kernel: Kernel) -> ModelForm:
     """The form of model for a kernel."""
     if kernel.form == "sequence":
         return "sequence"
@@ -193,7 +193,7 @@ def _percent(errors: Floats) -> float:
     return round(100 * float(errors.mean()), 2)
 
 
-def _fitted(form: Form, shapes: Shapes, measured: Floats, figures: DeviceFigures) -> OperatorFit:
+def _fitted(form: ModelForm, shapes: Shapes, measured: Floats, figures: DeviceFigures) -> OperatorFit:
     """The best fit to rows, judged on nothing: its errors are 0."""
     if form != "product":
         _, near = _solve(form, "128", False, shapes, measured, figures)
@@ -231,7 +231,7 @@ def _choices() -> Iterator[tuple[str, bool]]:
 
 
 def _solve(
-    form: Form,
+    form: ModelForm,
     tiles: str,
     shared: bool,
     shapes: Shapes,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel
 
-Form = Literal["product", "vector", "sequence"]
+ModelForm = Literal["product", "vector", "sequence"]
 
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "128": ((128, 128),),
@@ -66,7 +66,7 @@ _COMMON: Mapping[str, Range] = {
     "sharpness": Range(low=0.05, start=1, high=15, meaning="p - 1: how little compute and memory overlap softens"),
 }
 
-CONSTANTS: Mapping[Form, Mapping[str, Range]] = {
+CONSTANTS: Mapping[ModelForm, Mapping[str, Range]] = {
     "product": {
         **_COMMON,
         "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
@@ -142,7 +142,7 @@ def _shape(kernel: Kernel) -> Mapping[str, float]:
 class Model:
     """The model of some kernels on a device: what does not depend on the constants is worked out once."""
 
-    def __init__(self, form: Form, tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes) -> None:
+    def __init__(self, form: ModelForm, tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes) -> None:
         """`tiles` and `shared` matter to products alone."""
         self._form, self._figures, self._shapes = form, figures, shapes
         self._beyond_bytes = np.maximum(shapes.moved_bytes - figures.cache_bytes, 0)
@@ -184,7 +184,7 @@ class Model:
 
 
 def predict_s(
-    form: Form, constants: Mapping[str, float], tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes
+    form: ModelForm, constants: Mapping[str, float], tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes
 ) -> Floats:
     """Seconds of each kernel; `tiles` and `shared` matter to products alone."""
     return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).seconds(constants)

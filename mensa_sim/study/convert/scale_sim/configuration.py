@@ -19,14 +19,14 @@ MAX_NUMBER = 10**9
 
 Flow = Literal["os", "ws", "is"]
 STATIONARY: Mapping[Flow, Operand] = {"os": "output", "ws": "weight", "is": "input"}
-AXES: Mapping[Flow, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_AXES: Mapping[Flow, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "os": (("OX*OY",), ("K",)),
     "ws": (("C", "FX*FY"), ("K",)),
     "is": (("C", "FX*FY"), ("OX*OY",)),
 }
 """What rows and columns of the array unroll (Samajdar et al., ISPASS 2020)."""
 SRAMS: Mapping[str, Operand] = {"ifmapsramszkb": "input", "filtersramszkb": "weight", "ofmapsramszkb": "output"}
-SPELLED: Mapping[str, str] = {
+_SPELLED: Mapping[str, str] = {
     "arrayheight": "ArrayHeight",
     "arraywidth": "ArrayWidth",
     "ifmapsramszkb": "IfmapSramSzkB",
@@ -36,7 +36,7 @@ SPELLED: Mapping[str, str] = {
     "dataflow": "Dataflow",
 }
 """The keys that have an equivalent, as people write them."""
-PRESETS, RUN = "architecture_presets", "run_presets"
+PRESETS, _RUN = "architecture_presets", "run_presets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def convert_configuration(file: ForeignFile) -> dict[str, str]:
         "dataflow": {
             "axes": [
                 {"size": size, "dims": list(dims)}
-                for size, dims in zip((array.rows, array.columns), AXES[array.flow], strict=True)
+                for size, dims in zip((array.rows, array.columns), _AXES[array.flow], strict=True)
             ],
             "stationary": stationary,
             "pipeline_cycles": array.fill_cycles,
@@ -109,15 +109,15 @@ def _array(file: ForeignFile) -> SystolicArray:
     presets: dict[str, str] = file.data[PRESETS]
     for section, values in file.data.items():
         for key in values:
-            known = (section == PRESETS and key in SPELLED) or (section, key) == (RUN, "interfacebandwidth")
+            known = (section == PRESETS and key in _SPELLED) or (section, key) == (_RUN, "interfacebandwidth")
             if not known and (section, key) != ("general", "run_name"):
                 file.notes.leave((section, key))
     rows, columns = _whole(file, "arrayheight"), _whole(file, "arraywidth")
     text = presets.get("dataflow", "").strip()
-    flow = next((each for each in AXES if each == text), None)
+    flow = next((each for each in _AXES if each == text), None)
     if flow is None:
-        raise file.fault((PRESETS, "Dataflow"), f"{text[:40]!r} is none of {', '.join(AXES)}")
-    computed = file.data.get(RUN, {}).get("interfacebandwidth", "CALC").strip().upper() == "CALC"
+        raise file.fault((PRESETS, "Dataflow"), f"{text[:40]!r} is none of {', '.join(_AXES)}")
+    computed = file.data.get(_RUN, {}).get("interfacebandwidth", "CALC").strip().upper() == "CALC"
     if computed:
         file.notes.choose("bandwidth: what the array can ask for in a cycle, as InterfaceBandwidth is CALC")
     return SystolicArray(
@@ -131,11 +131,11 @@ def _array(file: ForeignFile) -> SystolicArray:
 
 def _whole(file: ForeignFile, key: str) -> int:
     if key not in file.data[PRESETS]:
-        raise file.fault((PRESETS, SPELLED[key]), "is required")
+        raise file.fault((PRESETS, _SPELLED[key]), "is required")
     text = file.data[PRESETS][key].strip()
     number = text_number(text)
     if number is None or not 1 <= number <= MAX_NUMBER or number != int(number):
-        raise file.fault((PRESETS, SPELLED[key]), f"{text[:40]!r} is not a whole number from 1")
+        raise file.fault((PRESETS, _SPELLED[key]), f"{text[:40]!r} is not a whole number from 1")
     return int(number)
 
 
@@ -144,7 +144,9 @@ def _bandwidth(file: ForeignFile) -> int:
     texts = file.data[PRESETS].get("bandwidth", "").split(",")
     numbers = [text_number(text.strip()) for text in texts]
     if any(number is None or not 1 <= number <= MAX_NUMBER for number in numbers):
-        raise file.fault((PRESETS, SPELLED["bandwidth"]), f"{', '.join(texts)[:40]!r} is not a number of words a cycle")
+        raise file.fault(
+            (PRESETS, _SPELLED["bandwidth"]), f"{', '.join(texts)[:40]!r} is not a number of words a cycle"
+        )
     if len(numbers) > 1:
         file.notes.choose("bandwidth: one memory with the sum of the interfaces' bandwidths")
     return int(sum(number or 0.0 for number in numbers)) * WORD_BYTES

@@ -8,7 +8,7 @@ from mensa_sim.io.faults import Location
 from mensa_sim.io.yaml_text import TAG
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
 
-CONTAINERS, COMPONENTS, GROUPS = ("Container",), ("Component",), ("Parallel", "Hierarchical", "Pipelined")
+CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component",), ("Parallel", "Hierarchical", "Pipelined")
 COMPUTE = ("mac", "compute", "multiplier")
 """What classes that compute have in their names."""
 DUMMIES = ("dummy", "toll")
@@ -60,13 +60,13 @@ def _nodes(file: ForeignFile, data: list[Any], place: Location) -> Iterator[Arch
     for index, each in enumerate(data):
         here = (*place, index)
         tag = each.get(TAG) if isinstance(each, dict) else None
-        if tag in GROUPS and isinstance(each.get("nodes"), list):
+        if tag in _GROUPS and isinstance(each.get("nodes"), list):
             yield from _nodes(file, each["nodes"], (*here, "nodes"))
-        elif tag in CONTAINERS or tag in COMPONENTS:
+        elif tag in CONTAINERS or tag in _COMPONENTS:
             if each.get("enabled", True) is not False:
-                yield _node(file, each, here, component=tag in COMPONENTS)
+                yield _node(file, each, here, component=tag in _COMPONENTS)
         else:
-            raise file.fault(here, f"must be one of !{', !'.join((*CONTAINERS, *COMPONENTS, *GROUPS))}")
+            raise file.fault(here, f"must be one of !{', !'.join((*CONTAINERS, *_COMPONENTS, *_GROUPS))}")
 
 
 def _node(file: ForeignFile, data: dict[str, Any], place: Location, *, component: bool) -> ArchitectureNode:

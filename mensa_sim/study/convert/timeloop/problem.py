@@ -10,7 +10,7 @@ from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
 from mensa_sim.workload.dims import Operand
 
-COLUMNS = ("P", "R", "OX", "FX")
+_COLUMNS = ("P", "R", "OX", "FX")
 """Dims that run along columns, in the letters of the tool's own problems; other pairs are rows first."""
 
 
@@ -79,7 +79,7 @@ def _values(file: ForeignFile, shape: TimeloopShape, instance: Mapping[str, Any]
     return values
 
 
-Rank = tuple[tuple[str, int], ...]
+_Rank = tuple[tuple[str, int], ...]
 """The terms of a rank: a dim and its coefficient each."""
 
 
@@ -97,7 +97,7 @@ def _nest(file: ForeignFile, shape: TimeloopShape, values: Mapping[str, int]) ->
     windows: dict[bool, Sliding] = {}
     for rank in ranks[operands["input"]]:
         if len(rank) > 1:
-            along_columns = any(dim in COLUMNS for dim, _ in rank) and True not in windows
+            along_columns = any(dim in _COLUMNS for dim, _ in rank) and True not in windows
             if len(rank) > 2 or along_columns in windows:
                 raise file.fault(place, "the input slides along rows and columns, each of an output and a tap, alone")
             windows[along_columns] = _window(file, rank, indexes["output"], place)
@@ -105,7 +105,7 @@ def _nest(file: ForeignFile, shape: TimeloopShape, values: Mapping[str, int]) ->
     return ForeignNest(sizes=sizes, indexes=indexes, rows=windows.get(False), columns=windows.get(True))
 
 
-def _rank(file: ForeignFile, data: Any, shape: TimeloopShape, values: Mapping[str, int], place: Location) -> Rank:
+def _rank(file: ForeignFile, data: Any, shape: TimeloopShape, values: Mapping[str, int], place: Location) -> _Rank:
     """`[[R, Wdilation], [P, Wstride]]`, or one term `[[C]]`; of texts, the one that is no dim is a coefficient."""
     terms: list[tuple[str, int]] = []
     for term in data if isinstance(data, list) else [data]:
@@ -119,7 +119,7 @@ def _rank(file: ForeignFile, data: Any, shape: TimeloopShape, values: Mapping[st
 
 
 def _operands(
-    file: ForeignFile, shape: TimeloopShape, ranks: Mapping[str, tuple[Rank, ...]], place: Location
+    file: ForeignFile, shape: TimeloopShape, ranks: Mapping[str, tuple[_Rank, ...]], place: Location
 ) -> dict[Operand, str]:
     """The tensor that is written is the output; of the others the one that slides, or is called so, is the input."""
     written = [space.name for space in shape.data_spaces if space.read_write]
@@ -130,7 +130,7 @@ def _operands(
     return {"input": read[0], "weight": read[1], "output": written[0]}
 
 
-def _window(file: ForeignFile, rank: Rank, outputs: frozenset[str], place: Location) -> Sliding:
+def _window(file: ForeignFile, rank: _Rank, outputs: frozenset[str], place: Location) -> Sliding:
     (first, stride), (second, dilation) = sorted(rank, key=lambda term: term[0] not in outputs)
     if first not in outputs or second in outputs:
         raise file.fault(place, f"{first} and {second} index the input together, but are no output and a tap")

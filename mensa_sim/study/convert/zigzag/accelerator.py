@@ -20,7 +20,7 @@ from mensa_sim.workload.dims import OPERANDS, Operand
 
 ACCUMULATOR_BITS = 16
 """Of partial sums, where the workload states none: what the tool's own workloads have."""
-MEMORY_KIND = "zigzag_memory"
+_MEMORY_KIND = "zigzag_memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +128,14 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None) -> dict[
         **({"operand_bits": max(array.input_precision)} if array.input_precision else {}),
         "levels": levels,
         "default_memory": {
-            "kind": MEMORY_KIND,
+            "kind": _MEMORY_KIND,
             "bandwidth_bytes_per_s": port.bandwidth_max * CLOCK_HZ // BITS_PER_BYTE,
             "efficiency": 1.0,
             "word_bits": port.bandwidth_min,
         },
         "source": f"{source}; converted",
     }
-    kinds = {MEMORY_KIND: (energies["read_pj_per_bit"], energies["write_pj_per_bit"])}
+    kinds = {_MEMORY_KIND: (energies["read_pj_per_bit"], energies["write_pj_per_bit"])}
     technology = bare_technology(name, source, array.unit_energy, kinds)
     return accelerator_files(file, data, technology, f"Converted from {file.path.name}, an accelerator of ZigZag.")
 

@@ -8,7 +8,8 @@ from mensa_sim.workload.dims import DIMS, Operand
 
 LINKS: Mapping[str, str] = {"O": "O", "W": "I2", "I": "I1"}
 """Usual memory operands of a product's operands."""
-OPERANDS: Mapping[str, Operand] = {"O": "output", "W": "weight", "I": "input"}
+OPERAND_OF: Mapping[str, Operand] = {"O": "output", "W": "weight", "I": "input"}
+"""Operands by the letters that ZigZag gives them."""
 MAX_LANES_DIGITS = 9
 
 
@@ -34,7 +35,7 @@ class Spatial:
 
 def spatial_of(file: ForeignFile | None) -> Spatial:
     """The default entry of a mapping file; without a file, nothing but the usual operands."""
-    usual = {link: OPERANDS[operand] for operand, link in LINKS.items()}
+    usual = {link: OPERAND_OF[operand] for operand, link in LINKS.items()}
     if file is None:
         return Spatial(axes={}, operands=usual)
     entries = [file.record(data, ZigZagMapping, (index,)) for index, data in enumerate(file.data)]
@@ -51,9 +52,9 @@ def spatial_of(file: ForeignFile | None) -> Spatial:
     }
     links = entry.memory_operand_links
     for operand, link in links.items():
-        if operand not in OPERANDS or link not in usual:
+        if operand not in OPERAND_OF or link not in usual:
             raise file.fault((default, "memory_operand_links", operand), f"{link!r} is none of {', '.join(usual)}")
-    return Spatial(axes=axes, operands={**usual, **{link: OPERANDS[name] for name, link in links.items()}})
+    return Spatial(axes=axes, operands={**usual, **{link: OPERAND_OF[name] for name, link in links.items()}})
 
 
 def _lanes(file: ForeignFile, text: str, place: tuple[str | int, ...]) -> tuple[str, int]:

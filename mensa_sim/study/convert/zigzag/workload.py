@@ -10,13 +10,13 @@ from mensa_sim.io.faults import Location
 from mensa_sim.study.convert.conversion import distinct, workload_files
 from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
+from mensa_sim.study.convert.zigzag.mapping import OPERAND_OF
 from mensa_sim.workload.dims import Operand
 
-PRODUCTS = ("Conv", "Conv_downsample", "Gemm")
+_PRODUCTS = ("Conv", "Conv_downsample", "Gemm")
 POOLS = ("Pooling", "Pool", "MaxPool", "AveragePool", "GlobalAveragePool")
-PAIRS = ("Add", "Max")
-OPERANDS: Mapping[str, Operand] = {"W": "weight", "I": "input", "O": "output"}
-WIDTHS: Mapping[str, str] = {"W": "weight_bits", "I": "input_bits", "O": "accumulator_bits", "O_final": "output_bits"}
+_PAIRS = ("Add", "Max")
+_WIDTHS: Mapping[str, str] = {"W": "weight_bits", "I": "input_bits", "O": "accumulator_bits", "O_final": "output_bits"}
 """`O` is a partial sum."""
 
 _OPERAND = re.compile(r"(\w)((?:\[\w*\])+)")
@@ -41,7 +41,7 @@ class ZigZagLayer:
     pr_loop_sizes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        known = (*PRODUCTS, *POOLS, *PAIRS)
+        known = (*_PRODUCTS, *POOLS, *_PAIRS)
         if self.operator_type not in known:
             raise ValueError(
                 f"operator_type {self.operator_type!r} has no equivalent; those that have: {', '.join(known)}"
@@ -78,14 +78,14 @@ def _entry(file: ForeignFile, layer: ZigZagLayer, names: Mapping[int, str], plac
     for key, source in layer.operand_source.items():
         if source not in names:
             raise file.fault((*place, "operand_source", key), f"no layer has the id {source}")
-    sources = [source for key, source in layer.operand_source.items() if key in OPERANDS and source != layer.id]
+    sources = [source for key, source in layer.operand_source.items() if key in OPERAND_OF and source != layer.id]
     constant = layer.operand_source.get("W", layer.id) == layer.id
-    if layer.operator_type in PRODUCTS:
+    if layer.operator_type in _PRODUCTS:
         entry = _product(file, layer, place, constant=constant, first=not sources)
     else:
         entry = _elementwise(layer, names[layer.id])
         sources = (
-            sources if layer.operator_type in PAIRS else [s for s in sources if s == layer.operand_source.get("I")]
+            sources if layer.operator_type in _PAIRS else [s for s in sources if s == layer.operand_source.get("I")]
         )
     entry["name"] = names[layer.id]
     inputs = list(dict.fromkeys(names[source] for source in sources))
@@ -105,7 +105,7 @@ def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant
         elif first:
             entry["padding"] = "valid"
             file.notes.choose("an input whose size (pr_loop_sizes) is not given is as large as what its windows reach")
-    return entry | {ours: layer.operand_precision[k] for k, ours in WIDTHS.items() if layer.operand_precision.get(k)}
+    return entry | {ours: layer.operand_precision[k] for k, ours in _WIDTHS.items() if layer.operand_precision.get(k)}
 
 
 def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest:
@@ -121,12 +121,12 @@ def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest
         )
     indexes: dict[Operand, frozenset[str]] = {}
     for letter, dims in _OPERAND.findall(layer.equation):
-        if letter not in OPERANDS:
+        if letter not in OPERAND_OF:
             raise file.fault((*place, "equation"), f"has an operand {letter}; those of a product are O, W and I")
         named = [dim.upper() for dim in re.findall(r"\[(\w+)\]", dims)]
         parts = [each for dim in named for each in (_both(windows[dim]) if dim in windows else (dim,))]
-        indexes[OPERANDS[letter]] = frozenset(parts)
-    if set(indexes) != set(OPERANDS.values()):
+        indexes[OPERAND_OF[letter]] = frozenset(parts)
+    if set(indexes) != set(OPERAND_OF.values()):
         raise file.fault((*place, "equation"), f"{layer.equation!r} does not name O, W and I")
     known = set(layer.sizes)
     unknown = sorted({dim for dims in indexes.values() for dim in dims} - known)
@@ -146,6 +146,6 @@ def _elementwise(layer: ZigZagLayer, name: str) -> dict[str, Any]:
     """Pools take an operation for each tap, sums and maxima of two tensors one for each element."""
     taps = prod(size for dim, size in layer.sizes.items() if dim in ("FX", "FY"))
     elements = prod(layer.sizes.values()) // taps
-    if layer.operator_type in PAIRS:
+    if layer.operator_type in _PAIRS:
         return {"name": name, "operator": "elementwise", "elements": elements}
     return {"name": name, "operator": "pooling", "elements": elements, "vector_ops": elements * taps}

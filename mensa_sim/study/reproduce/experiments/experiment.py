@@ -14,7 +14,7 @@ SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
 """The systems of the comparison."""
 
 LARGE_BUFFER = "edge_tpu_8x_buffer"
-RECURRENT = ("lstm", "transducer")
+RECURRENT_KINDS = ("lstm", "transducer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Experiment:
                 overrides=self.settings(system, taken),
                 goal=taken.scheduled(system, self.goal),
                 on_chip=self.on_chip,
-                kinds=RECURRENT if system == LARGE_BUFFER else self.kinds,
+                kinds=RECURRENT_KINDS if system == LARGE_BUFFER else self.kinds,
             )
             for system in (*SYSTEMS, LARGE_BUFFER)
             if system in self.touched and system not in self.same_as

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 
 from mensa_sim.simulate.plan.options import PLAIN
-from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECURRENT, SYSTEMS, Experiment, together
+from mensa_sim.study.reproduce.experiments.experiment import (
+    LARGE_BUFFER,
+    RECURRENT_KINDS,
+    SYSTEMS,
+    Experiment,
+    together,
+)
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.table import MAIN
@@ -60,7 +66,7 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
         change="parameter ports of 8 B a cycle, one 64-bit word, instead of 64 on the Edge TPU designs",
         mechanism="the paper states no port widths, and 8 B a cycle are 3.8 GB/s: less than its memory gives",
         overrides=_edge_tpus("levels.parameter_buffer.read_bits=64", "levels.parameter_buffer.write_bits=64"),
-        kinds=(*RECURRENT, "rcnn"),
+        kinds=(*RECURRENT_KINDS, "rcnn"),
     ),
     Experiment(
         name="wide_activation_ports",
@@ -84,7 +90,7 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
         overrides=dict.fromkeys(
             ("edge_tpu", "base_hb"), ("accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes=131072",)
         ),
-        kinds=(*RECURRENT, "rcnn"),
+        kinds=(*RECURRENT_KINDS, "rcnn"),
     ),
     Experiment(
         name="pavlov_16x16",
@@ -279,7 +285,7 @@ EXPERIMENT_NAMED: Mapping[str, Experiment] = {experiment.name: experiment for ex
 def main_cases(taken: Taken = SHIPPED) -> tuple[Case, ...]:
     """The headline's runs, and the baseline with eight times the buffer on the models that the paper shows it for."""
     systems = tuple(Case(label=MAIN, system=system, closed_loop=True) for system in SYSTEMS)
-    return tuple(map(taken.case, (*systems, Case(label=MAIN, system=LARGE_BUFFER, kinds=RECURRENT))))
+    return tuple(map(taken.case, (*systems, Case(label=MAIN, system=LARGE_BUFFER, kinds=RECURRENT_KINDS))))
 
 
 def with_prices(models: tuple[ModelOutcomes, ...], taken: Taken = SHIPPED) -> tuple[ModelOutcomes, ...]:

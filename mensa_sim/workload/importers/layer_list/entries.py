@@ -10,12 +10,10 @@ from mensa_sim.io.faults import Fault
 from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
 
-PRODUCTS = ("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d")
+_PRODUCTS = ("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d")
 """Operators with a loop nest, under the names that traced layers have (a convolution is a conv2d)."""
 
-OPERATIONS_PER_ELEMENT: Mapping[str, int] = {"elementwise": 1, "activation": 1, "embedding": 0, "copy": 0} | dict(
-    ELEMENTWISE
-)
+PER_ELEMENT: Mapping[str, int] = {"elementwise": 1, "activation": 1, "embedding": 0, "copy": 0} | dict(ELEMENTWISE)
 """Vector operators whose operations follow from the size of the output."""
 
 COUNTED = (
@@ -140,12 +138,12 @@ class LayerEntry:
             yield "inputs names a layer twice"
 
     def _shape_faults(self) -> Iterable[str]:
-        known = (*PRODUCTS, *OPERATIONS_PER_ELEMENT, *COUNTED)
+        known = (*_PRODUCTS, *PER_ELEMENT, *COUNTED)
         if self.operator not in known:
             near = difflib.get_close_matches(self.operator, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             yield f"unknown operator {self.operator!r}; {hint}common ones are {', '.join(_COMMON)}"
-        elif self.operator in PRODUCTS:
+        elif self.operator in _PRODUCTS:
             if self.dims is None:
                 yield f"a {self.operator} needs dims"
             yield from self._refused(("elements",), f"a {self.operator} has dims instead")

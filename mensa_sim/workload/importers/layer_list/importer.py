@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mensa_sim.errors import FileError
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
-from mensa_sim.workload.importers.layer_list.entries import OPERATIONS_PER_ELEMENT, LayerEntry, pair
+from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 
@@ -152,7 +152,7 @@ class _Draft:
     def _output_size(self, entry: LayerEntry) -> tuple[int, int] | None:
         if entry.is_convolution and entry.dims is not None:
             return entry.dims.OY, entry.dims.OX
-        return self._size_above(entry) if OPERATIONS_PER_ELEMENT.get(entry.operator) else None
+        return self._size_above(entry) if PER_ELEMENT.get(entry.operator) else None
 
     def _size_above(self, entry: LayerEntry) -> tuple[int, int] | None:
         """Rows and columns that all of the layer's inputs have."""
@@ -162,7 +162,7 @@ class _Draft:
     def _vector_ops(self, entry: LayerEntry) -> int:
         if entry.vector_ops is not None:
             return entry.vector_ops
-        return (entry.elements or 0) * entry.steps * OPERATIONS_PER_ELEMENT.get(entry.operator, 0)
+        return (entry.elements or 0) * entry.steps * PER_ELEMENT.get(entry.operator, 0)
 
     def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
         nest = self._nests[entry.name]

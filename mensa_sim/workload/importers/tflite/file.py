@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.errors import TraceError, UsageError
-
-LARGEST_VALUE = 65536
-"""Elements of the largest constant whose value may matter to a shape (a choice)."""
+from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE
 
 _IDENTIFIER = b"TFL3"
 _NUMPY = {

@@ -7,7 +7,7 @@ from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
 from mensa_sim.workload.operators.pooling import adaptive_pool, pool
-from mensa_sim.workload.operators.reduction import OPERATIONS_PER_ELEMENT, reduction
+from mensa_sim.workload.operators.reduction import REDUCING_PER_ELEMENT, reduction
 from mensa_sim.workload.operators.resize import resize
 from mensa_sim.workload.operators.softmax import softmax_operations
 from mensa_sim.workload.operators.views import view
@@ -17,7 +17,7 @@ _SPELT_ALIKE = """
     Ceil Floor Round Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf IsNaN IsInf
 """
 
-ELEMENTWISE: Mapping[str, str] = {
+_ELEMENTWISE: Mapping[str, str] = {
     **{name: name.lower() for name in _SPELT_ALIKE.split()},
     "LeakyRelu": "leaky_relu",
     "Shrink": "hardshrink",
@@ -73,7 +73,7 @@ def _elementwise(call: OnnxCall) -> None:
     elementwise(
         call.builder,
         call.site,
-        operator=ELEMENTWISE[call.operator],
+        operator=_ELEMENTWISE[call.operator],
         operands=operands,
         output=call.result,
         operations_per_element=per_element,
@@ -168,7 +168,7 @@ def _reduce(call: OnnxCall) -> None:
         operator=operator,
         operands=call.operands[:1],
         outputs=call.outputs,
-        operations_per_element=OPERATIONS_PER_ELEMENT[operator],
+        operations_per_element=REDUCING_PER_ELEMENT[operator],
     )
 
 
@@ -194,7 +194,7 @@ def _resize(call: OnnxCall) -> None:
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduce),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,

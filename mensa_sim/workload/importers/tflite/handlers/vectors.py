@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.pooling import pool
-from mensa_sim.workload.operators.reduction import OPERATIONS_PER_ELEMENT, reduction
+from mensa_sim.workload.operators.reduction import REDUCING_PER_ELEMENT, reduction
 from mensa_sim.workload.operators.resize import resize
 from mensa_sim.workload.operators.softmax import softmax
 from mensa_sim.workload.operators.views import view
@@ -15,7 +15,7 @@ _SPELT_ALIKE = """
     MAXIMUM MINIMUM LOGICAL_AND LOGICAL_OR LOGICAL_NOT BITWISE_XOR PRELU LEAKY_RELU
 """
 
-ELEMENTWISE: Mapping[str, str] = {
+_ELEMENTWISE: Mapping[str, str] = {
     **{name: name.lower() for name in _SPELT_ALIKE.split()},
     "LOGISTIC": "sigmoid",
     "HARD_SWISH": "hardswish",
@@ -57,7 +57,7 @@ def _elementwise(call: TfliteCall) -> None:
     elementwise(
         call.builder,
         call.site,
-        operator=ELEMENTWISE[call.operator],
+        operator=_ELEMENTWISE[call.operator],
         operands=operands,
         output=call.before_activation(),
         operations_per_element=per_element,
@@ -105,7 +105,7 @@ def _reduce(call: TfliteCall) -> None:
         operator=operator,
         operands=(data,),
         outputs=call.results[:1],
-        operations_per_element=OPERATIONS_PER_ELEMENT[operator],
+        operations_per_element=REDUCING_PER_ELEMENT[operator],
     )
 
 
@@ -150,7 +150,7 @@ def _random(call: TfliteCall) -> None:
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduce),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), _pool),
     "L2_POOL_2D": _root_pool,
