@@ -24,7 +24,7 @@ ACCELERATORS = tuple(shipped_files("accelerators"))
 SYSTEMS = tuple(shipped_files("systems"))
 TECHNOLOGIES = tuple(shipped_files("technologies"))
 DYNAMIC_ONLY = {"zigzag_tpu_like"}
-COMPONENTS = {"mac", "register", "parameter_buffer", "activation_buffer", "vector"}
+COMPONENTS = {"mac", "register", "parameter_buffer", "activation_buffer", "shared_buffer", "vector"}
 
 
 @pytest.mark.parametrize("name", TECHNOLOGIES)
