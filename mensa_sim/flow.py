@@ -7,12 +7,14 @@ from mensa_sim.lookup import lookup
 
 FLOWS: Mapping[str, str] = {
     "layers": "a layer's output stays on chip for the next layer alone, all else goes through memory",
+    "homes": "a tensor lives on chip from its producer to its last reader, however many they are, where there is room",
     "stacks": "consecutive layers run tile by tile, what flows between them stays on chip",
 }
 """By the name that files and calls give, what it means; a flow may do all that those before it do."""
 
 LAYERS = "layers"
 """The poorest, which plans nothing."""
+HOMES = "homes"
 STACKS = "stacks"
 DEFAULT_FLOW = LAYERS
 

@@ -7,6 +7,7 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.system import System
+from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.graph import LayerGraph
 
 Key = tuple[str, str, Residency]
@@ -26,6 +27,8 @@ class CostTable:
     system: System
     costs: Mapping[Key, LayerCost]
     refusals: Mapping[tuple[str, str], str]
+    objective: str = DEFAULT_OBJECTIVE
+    """What the mappings make small."""
     in_room: Callable[[str, str, Rooms], Mapping[Residency, LayerCost] | None] | None = field(
         default=None, repr=False, compare=False
     )

@@ -62,7 +62,7 @@ def price(
             refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
     in_room = RoomPrices(graph, system, objective, memo)
-    return CostTable(graph=graph, system=system, costs=costs, refusals=refusals, in_room=in_room)
+    return CostTable(graph=graph, system=system, costs=costs, refusals=refusals, objective=objective, in_room=in_room)
 
 
 def _pairs(

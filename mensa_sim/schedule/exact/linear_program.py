@@ -68,8 +68,8 @@ class LinearProgram:
         self.row_lows.append(low)
         self.row_highs.append(high)
 
-    def solve(self, time_limit_s: float, known: float) -> Solution:
-        """The least cost; without an optimum in time the best found and the bound reached.
+    def solve(self, time_limit_s: float, known: float, node_limit: int | None = None) -> Solution:
+        """The least cost; without an optimum in time, or in so many nodes, the best found and the bound reached.
 
         `known` is the cost of a feasible solution. No variable and no cost is negative, so none may cost more than it,
         and it is the scale by which the solver's absolute tolerances become relative.
@@ -93,7 +93,11 @@ class LinearProgram:
                 integrality=integral,
                 bounds=Bounds(np.array(self.lows), highs),
                 constraints=constraints,
-                options={"time_limit": time_limit_s, "mip_rel_gap": 1e-9},
+                options={
+                    "time_limit": time_limit_s,
+                    "mip_rel_gap": 1e-9,
+                    **({} if node_limit is None else {"node_limit": node_limit}),
+                },
             )
         if result.status == 2:  # only within its tolerances: a solution is known
             return Solution(values=None, bound=known, finished=True)

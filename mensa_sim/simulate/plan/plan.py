@@ -11,9 +11,11 @@ from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.homes.plan import steps_at_home
+from mensa_sim.schedule.homes.step import HomeCosts
 from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
-from mensa_sim.simulate.plan.variants import Variants, variants_of
+from mensa_sim.simulate.plan.variants import Variants, variants_at_home, variants_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 from mensa_sim.workload.unit_order import units_in_order
@@ -89,10 +91,15 @@ def make_plan(
     for number, copy in enumerate(copies):
         for unit in copy.after:
             copies_after[unit].append(number)
-    waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
+    steps = steps_at_home(graph, system, assignment, data) if options.activations else {}
+    if steps:
+        feeds = [None for _ in feeds]
+        _keep_order(dependents, next_here, {index for index, (_, layers) in enumerate(groups) if layers[0] in steps})
+    home_costs = HomeCosts(costs, data)
+    waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     return Plan(
         name=name or graph.name,
         graph=graph,
@@ -107,7 +114,9 @@ def make_plan(
                 layers=layers,
                 parameters=_parameters(graph, layers),
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
-                variants=variants_of(
+                variants=variants_at_home(home_costs, costs, graph[layers[0]], steps[layers[0]], options)
+                if layers[0] in steps
+                else variants_of(
                     costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
                 ),
                 dependents=tuple(sorted(dependents[index])),
@@ -181,6 +190,14 @@ def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: 
         )
         feeds.append(reader if alone else None)
     return feeds
+
+
+def _keep_order(dependents: list[set[int]], next_here: list[int | None], beside: set[int]) -> None:
+    """On an accelerator where tensors live, each unit waits for the one before it: so what lives when is known."""
+    ends = list(next_here)
+    for index, following in enumerate(ends):
+        if following is not None and (index in beside or following in beside):
+            dependents[index].add(following)
 
 
 def _next_here(where: list[str]) -> list[int | None]:

@@ -1,10 +1,12 @@
 """What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import UsageError
+from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.stage import Stage, stage_of
 from mensa_sim.workload.layer import Layer
@@ -146,3 +148,25 @@ def _parameter_bytes(cost: LayerCost, layer: Layer) -> int:
         return 0
     read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
     return cost.buffered_bytes.get("parameter", read_bytes)
+
+
+def variants_at_home(home_costs: HomeCosts, costs: CostTable, layer: Layer, step: Step, options: Options) -> Variants:
+    """The variants of a layer beside tensors that live on chip: its parameters stream, or lie there too.
+
+    Raises `UsageError` where it does not fit beside them.
+    """
+    streamed = home_costs.best(step, parameters=False)
+    if streamed is None:
+        raise UsageError(
+            f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
+        )
+    found = {STREAMED: _at_home(costs, layer, step, streamed)}
+    resident = home_costs.best(step, parameters=True) if options.parameters != "none" and layer.parameters else None
+    if resident is not None:
+        found[Residency(parameters=True)] = _at_home(costs, layer, step, resident)
+    return Variants(by_residency=found)
+
+
+def _at_home(costs: CostTable, layer: Layer, step: Step, held: AtHome) -> Variant:
+    variant = _variant(costs, [layer], [held.cost], None)
+    return replace(variant, activation_bytes=step.live_bytes + held.beside_bytes)

@@ -1,16 +1,19 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.flow import FLOWS, STACKS, FlowName
-from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.flow import FLOWS, HOMES, LAYERS, STACKS, FlowName
+from mensa_sim.objective import objective_named
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.exact.front import ROUNDING
+from mensa_sim.schedule.homes.plan import plan_homes
 from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner, with_stacks
 from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
+from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Placement
@@ -25,21 +28,19 @@ def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options) -> Pl
     given = placement.schedule.data
     if given is not None:
         return _with_stacks(placement, given, StackPlanner(placement.costs, placement.problem).priced_all(given.stacks))
-    best, plan = placement, _planned(placement, LAYER_BY_LAYER, on_chip)
-    for data, stacks in _richer(placement, flow):
-        richer = _with_stacks(placement, data, stacks)
-        tried = _planned(richer, data, on_chip)
-        if tried.beats(plan):
-            best, plan = richer, tried
-    return replace(best, schedule=replace(best.schedule, data=replace(plan.plan.data, flow=flow)))
-
-
-def _richer(placement: Placement, flow: FlowName) -> Iterator[tuple[DataPlan, Sequence[PricedStack]]]:
-    """What the flows beyond the first, up to the one asked for, plan."""
-    if STACKS in list(FLOWS)[: list(FLOWS).index(flow) + 1]:
+    allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
+    tried = [_planned(placement, LAYER_BY_LAYER, on_chip)]
+    if STACKS in allowed:
         found = StackPlanner(placement.costs, placement.problem).plan(placement.schedule)
-        if found:
-            yield DataPlan(flow=STACKS, stacks=tuple(each.stack for each in found)), found
+        data = DataPlan(flow=STACKS, stacks=tuple(each.stack for each in found))
+        tried += [_planned(_with_stacks(placement, data, found), data, on_chip)] if found else []
+    if HOMES in allowed and on_chip.activations:
+        tried += [_with_homes(each, on_chip) for each in tried]
+    best = tried[0]
+    for each in tried[1:]:
+        best = each if each.beats(best) else best
+    schedule = replace(best.placement.schedule, data=replace(best.plan.data, flow=flow))
+    return replace(best.placement, schedule=schedule)
 
 
 def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedStack]) -> Placement:
@@ -53,46 +54,70 @@ def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedSt
 def _planned(placement: Placement, data: DataPlan, on_chip: Options) -> "_Tried":
     """A plan of the layers and stacks, with the best parameters on each accelerator."""
     costs, assignment = placement.costs, placement.schedule.assignment
-    plan = make_plan(costs.graph, costs, assignment, on_chip, data=data)
+    best = _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
     for accelerator in dict.fromkeys(assignment.values()):
-        plan = _with_best_parameters(placement, on_chip, plan, accelerator)
-    return _tried(placement, on_chip, plan)
+        plan = best.plan
+        for kept in kept_choices(plan, costs, on_chip, accelerator):
+            fitted = with_room(plan, costs, on_chip, accelerator, kept.room_bytes)
+            tried = _tried(placement, on_chip, replace(fitted, data=plan.data.with_parameters(kept)))
+            best = tried if tried.beats(best) else best
+    return best
+
+
+def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
+    """The plan with homes for tensors, beside the parameters that stay by it."""
+    placement = beside.placement
+    costs, assignment = placement.costs, placement.schedule.assignment
+    said = _said(beside, on_chip)
+    found = plan_homes(costs, assignment, said, beside.rates)
+    data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes)
+    return _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
+
+
+def _said(tried: "_Tried", on_chip: Options) -> DataPlan:
+    """The plan's data with the parameters said that stay on each accelerator, and the room that they leave."""
+    plan, data, system = tried.plan, tried.plan.data, tried.placement.costs.system
+    for placed in system.accelerators:
+        pinned = pin([plan], placed, on_chip.parameters, behind_host=system.host is not None)
+        if pinned.room_bytes is not None and placed.spec.buffer_bytes.get("parameter"):
+            said = data.parameters_on(placed.name)
+            left_bytes = pinned.room_bytes if said is None else min(said.room_bytes, pinned.room_bytes)
+            layers = tuple(plan.units[index].layers[0] for _, index in sorted(pinned.units))
+            kept = KeptParameters(accelerator=placed.name, layers=layers, room_bytes=max(1, left_bytes))
+            data = data.with_parameters(kept)
+    return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tried:
-    """A plan, and the objective of its steady inference, then of its first."""
+    """A plan, and what a first inference and a steady one after it come to."""
 
+    placement: Placement
     plan: Plan
-    steady: float
-    first: float
+    value: float
+    """The objective of both."""
+    rates: tuple[float, float]
+    """What a pJ and a ps more add to that of the steady one."""
 
     def beats(self, other: "_Tried") -> bool:
-        """Whether both inferences together are better by more than rounding."""
-        return self.first + self.steady < (other.first + other.steady) * (1 - ROUNDING)
-
-
-def _with_best_parameters(placement: Placement, on_chip: Options, plan: Plan, accelerator: str) -> Plan:
-    """The plan with the choice of resident parameters under which a first and a steady inference are best."""
-    choices = kept_choices(plan, placement.costs, on_chip, accelerator)
-    if not choices:
-        return plan
-    best = _tried(placement, on_chip, plan)
-    for kept in choices:
-        fitted = with_room(plan, placement.costs, on_chip, accelerator, kept.room_bytes)
-        tried = _tried(placement, on_chip, replace(fitted, data=plan.data.with_parameters(kept)))
-        if tried.beats(best):
-            best = tried
-    return best.plan
+        """Whether it is better by more than rounding."""
+        return self.value < other.value * (1 - ROUNDING)
 
 
 def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
     recorder = TotalsRecorder()
     run_in_turn(plan, placement.costs.system, on_chip, 2, recorder)
-    (first_ps, first_pj), (later_ps, later_pj) = recorder.totals
-    value = placement.problem.value
-    return _Tried(plan=plan, steady=value(later_pj, later_ps), first=value(first_pj, first_ps))
+    problem = placement.problem
+    latency_ps, dynamic_pj = recorder.totals[-1]
+    point = problem.total_pj(dynamic_pj, latency_ps), float(latency_ps)
+    per_pj, per_ps = objective_named(problem.objective).rates(point, point)
+    return _Tried(
+        placement=placement,
+        plan=plan,
+        value=sum(problem.value(pj, time_ps) for time_ps, pj in recorder.totals),
+        rates=(per_pj, per_ps + per_pj * problem.static_pj_per_ps),
+    )
 
 
 def data_of(placement: Placement) -> DataPlan:

@@ -1,0 +1,82 @@
+"""A plan of homes for a placed graph, one accelerator after another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.data_plan import DataPlan, Home
+from mensa_sim.schedule.homes.choose import Chooser
+from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
+from mensa_sim.schedule.homes.tensors import tensors_of
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.unit_order import units_in_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedHomes:
+    """Homes, and how far they may be from the best."""
+
+    homes: tuple[Home, ...]
+    gap: float
+    """The largest of any accelerator, by the program's prices."""
+
+
+def plan_homes(
+    costs: CostTable, assignment: Mapping[str, str], beside: DataPlan, rates: tuple[float, float]
+) -> PlannedHomes:
+    """The homes that save the most beside the parameters that stay by a plan.
+
+    `rates` are what a pJ and a ps add to the objective.
+    """
+    graph = costs.graph
+    stacks = [stack.layers for stack in beside.stacks]
+    tensors, _ = tensors_of(graph, costs.system, assignment, stacks)
+    home_costs = HomeCosts(costs, beside)
+    stay = frozenset(layer for kept in beside.parameters for layer in kept.layers)
+    homes: dict[str, Home] = {}
+    gap = 0.0
+    for accelerator, order in order_of(graph, assignment, stacks).items():
+        own = [tensor for tensor in tensors.values() if tensor.accelerator == accelerator]
+        if not own:
+            continue
+        found = Chooser(costs, accelerator, own, order, stay, home_costs, rates).choose()
+        gap = max(gap, found.gap)
+        homes |= {
+            each.layer: Home(tensor=each.layer, home=accelerator, size_bytes=each.size_bytes) for each in found.tensors
+        }
+    return PlannedHomes(homes=tuple(homes[layer] for layer in tensors if layer in homes), gap=gap)
+
+
+def order_of(
+    graph: LayerGraph, assignment: Mapping[str, str], stacks: Sequence[Sequence[str]] = ()
+) -> dict[str, Sequence[str]]:
+    """The units of each accelerator in order, each by its first layer."""
+    found: dict[str, list[str]] = {}
+    for layers in units_in_order(graph, stacks):
+        found.setdefault(assignment[layers[0].name], []).append(layers[0].name)
+    return {accelerator: tuple(layers) for accelerator, layers in found.items()}
+
+
+def steps_at_home(graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan) -> dict[str, Step]:
+    """What lives beside each layer by a plan, of the layers beside which anything does.
+
+    Raises `UsageError` for a home that a tensor cannot have.
+    """
+    if not data.homes:
+        return {}
+    stacks = [stack.layers for stack in data.stacks]
+    able, refused = tensors_of(graph, system, assignment, stacks)
+    for home in data.homes:
+        found = able.get(home.tensor)
+        if found is None:
+            reason = refused.get(home.tensor, "no layer reads it")
+            raise UsageError(f"{graph.name}: {home.tensor} has no home on {home.home}: {reason}")
+        if (found.accelerator, found.size_bytes) != (home.home, home.size_bytes):
+            raise UsageError(
+                f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.accelerator}, "
+                f"not {home.size_bytes} on {home.home}"
+            )
+    live = live_at((able[home.tensor] for home in data.homes), order_of(graph, assignment, stacks))
+    return {layer: step_of(graph, layer, assignment[layer], tensors) for layer, tensors in live.items()}

@@ -1,0 +1,245 @@
+"""What a layer costs while tensors live on chip beside it: those that it reads, that it makes, and those of others."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mensa_sim.cost.energy import access_pj
+from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
+from mensa_sim.cost.prices.layer import RESIDENCIES
+from mensa_sim.cost.table import CostTable, Rooms
+from mensa_sim.cost.vector import vector_work
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.objective import objective_named
+from mensa_sim.schedule.data_plan import DataPlan
+from mensa_sim.schedule.homes.tensors import HomeTensor
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes, transfer_ps
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
+
+HALVINGS = 6
+"""Rooms of a level that mappings are looked for in: all of it, a half, a quarter, and so on: a choice."""
+ROOM_PARTS = 64
+"""What is left of a level beside tensors at home is rounded down to this many parts of it: a choice, for the memo."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A layer beside what lives in its accelerator's activation level while it runs."""
+
+    layer: str
+    accelerator: str
+    live_bytes: int
+    """All tensors at home, its own included."""
+    reads_bytes: int
+    """What it reads of them."""
+    whole: bool
+    """Whether that is all of its input."""
+    output: bool
+    """Whether its output has a home."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHome:
+    """The cost of a layer in a step, and the bytes that it holds in the level beside tensors at home."""
+
+    cost: LayerCost
+    beside_bytes: int
+    as_they_lie: bool
+    """Whether it takes its inputs from where they lie, all of them at home, and not tile by tile."""
+
+
+def step_of(graph: LayerGraph, layer: str, accelerator: str, live: Sequence[HomeTensor]) -> Step:
+    """The step of a layer beside those tensors."""
+    reads = {tensor.layer: tensor.readers[layer] for tensor in live if layer in tensor.readers}
+    sources = {name for name in graph.predecessors(layer) if graph.edge_bytes(name, layer)}
+    shape = graph[layer]
+    return Step(
+        layer=layer,
+        accelerator=accelerator,
+        live_bytes=sum(tensor.size_bytes for tensor in live),
+        reads_bytes=sum(reads.values()),
+        whole=bool(reads) and sources == set(reads) and not shape.model_input_bytes and not shape.state_bytes,
+        output=any(tensor.layer == layer for tensor in live),
+    )
+
+
+def live_at(tensors: Iterable[HomeTensor], order: Mapping[str, Sequence[str]]) -> dict[str, list[HomeTensor]]:
+    """The tensors that live while each layer runs, where any does; `order` has the units of each accelerator.
+
+    A unit goes by its first layer there.
+    """
+    live: dict[str, list[HomeTensor]] = {}
+    for tensor in tensors:
+        for layer in order[tensor.accelerator][tensor.first : tensor.last + 1]:
+            live.setdefault(layer, []).append(tensor)
+    return live
+
+
+class HomeCosts:
+    """The costs of layers beside tensors at home, from a cost table that prices in any room.
+
+    Parameters that stream take no more of their buffer than the plan leaves to them.
+    """
+
+    def __init__(self, costs: CostTable, data: DataPlan) -> None:
+        self._costs = costs
+        self._parameter_rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
+        self._stay = {layer for kept in data.parameters for layer in kept.layers}
+
+    def options(self, step: Step, *, parameters: bool) -> list[AtHome]:
+        """A layer's costs in a step, in several rooms, each with what it needs of the level: not all of them fit.
+
+        Where all inputs are at home they are taken from there as they lie, or tile by tile like any other tensor.
+        """
+        found: list[AtHome] = []
+        for room_bytes in self._rooms(step):
+            found += self._in_room(step, room_bytes, parameters=parameters)
+        return found
+
+    def best(self, step: Step, *, parameters: bool) -> AtHome | None:
+        """The best of the costs that fit beside what lives there; none where none does."""
+        capacity_bytes = self._level(step.accelerator).capacity_bytes
+        fitting = [
+            each
+            for each in self.options(step, parameters=parameters)
+            if step.live_bytes + each.beside_bytes <= capacity_bytes
+        ]
+        bandwidth = self._costs.system.memory_of(step.accelerator).effective_bytes_per_s
+        value = objective_named(self._costs.objective).value
+        return min(
+            fitting,
+            key=lambda each: (value(each.cost.energy_pj, each.cost.latency_ps(bandwidth)), each.cost.energy_pj),
+            default=None,
+        )
+
+    def _rooms(self, step: Step) -> Iterator[int | None]:
+        """All of the level; where that may be too much, halves of it, and what is left beside what lives there."""
+        level = self._level(step.accelerator)
+        yield None
+        whole = self._in_room(step, None, parameters=False)
+        if all(each.beside_bytes + step.live_bytes <= level.capacity_bytes for each in whole):
+            return
+        yield from (level.capacity_bytes >> halvings for halvings in range(1, HALVINGS))
+        own_bytes = max(self._own_bytes(step, whole=whole) for whole in (False, True))
+        left_bytes = level.capacity_bytes - step.live_bytes + own_bytes
+        part_bytes = max(1, level.capacity_bytes // ROOM_PARTS)
+        if left_bytes >= part_bytes:
+            yield left_bytes // part_bytes * part_bytes
+
+    def _in_room(self, step: Step, room_bytes: int | None, *, parameters: bool) -> list[AtHome]:
+        costs = self._priced(step, room_bytes, parameters=parameters)
+        if costs is None:
+            return []
+        found = []
+        as_they_lie = step.whole and not self._costs.graph[step.layer].weights_are_activations
+        if as_they_lie:
+            asked = Residency(parameters=parameters, input=True, output=step.output)
+            found.append(self._held(step, costs.get(asked), asked, whole=True))
+        asked = Residency(parameters=parameters, output=step.output)
+        tiles = self._held(step, costs.get(asked), asked, whole=False)
+        if tiles is not None:
+            found.append(replace(tiles, cost=self._from_home(step, tiles.cost)))
+        return [each for each in found if each is not None]
+
+    def _priced(self, step: Step, room_bytes: int | None, *, parameters: bool) -> Mapping[Residency, LayerCost] | None:
+        """The layer's costs with so much of the level, and of the parameters' buffer what streams may have."""
+        rooms = {} if room_bytes is None else {self._level(step.accelerator).name: room_bytes}
+        found = self._at(step, rooms)
+        store = self._costs.system.accelerator(step.accelerator).array.buffer("parameter")
+        streams_through = self._parameter_rooms.get(step.accelerator)
+        if found is None or store is None or streams_through is None or parameters or step.layer in self._stay:
+            return found
+        fits = {kept: cost for kept, cost in found.items() if _streamed_bytes(cost) <= streams_through}
+        if len(fits) == len(found):
+            return found
+        return {**(self._at(step, {**rooms, store.name: streams_through}) or {}), **fits}
+
+    def _at(self, step: Step, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
+        if not rooms:
+            return {kept: self._costs.cost(step.layer, step.accelerator, kept) for kept in RESIDENCIES}
+        return None if self._costs.in_room is None else self._costs.in_room(step.layer, step.accelerator, rooms)
+
+    def _held(self, step: Step, cost: LayerCost | None, asked: Residency, *, whole: bool) -> AtHome | None:
+        """The cost with what it holds beside tensors at home, its own not counted; none for another residency."""
+        if cost is None or cost.residency != asked:
+            return None
+        shape = self._costs.graph[step.layer]
+        held_bytes = cost.buffered_bytes.get("activation", 0)
+        own_bytes = self._own_bytes(step, whole=whole) if shape.nest is not None else 0
+        return AtHome(cost=cost, beside_bytes=max(0, held_bytes - own_bytes), as_they_lie=whole)
+
+    def _own_bytes(self, step: Step, *, whole: bool) -> int:
+        """What a mapping counts of the tensors at home as its own: its output, and its input as it lies there."""
+        shape = self._costs.graph[step.layer]
+        return output_nest_bytes(shape) * step.output + min(input_nest_bytes(shape), step.reads_bytes) * whole
+
+    def _level(self, accelerator: str) -> Level:
+        level = self._costs.system.accelerator(accelerator).array.buffer("activation")
+        if level is None:
+            raise ValueError(f"{accelerator} has no level that holds activations")
+        return level
+
+    def _from_home(self, step: Step, cost: LayerCost) -> LayerCost:
+        """The cost of a layer that reads inputs tile by tile, with those at home read there instead of in memory."""
+        shape = self._costs.graph[step.layer]
+        if not step.reads_bytes or not shape.input_bytes:
+            return cost
+        placed = self._costs.system.accelerator(step.accelerator)
+        part, whole = (1, 1) if step.whole else (min(step.reads_bytes, shape.input_bytes), shape.input_bytes)
+        operands = {"input", "weight"} if shape.weights_are_activations else {"input"}
+        beside_nest = vector_work(shape, placed.array).input_bytes
+        traffic, saved_bytes = [], 0
+        for each in cost.traffic:
+            taken_bytes = 0
+            if each.level == MEMORY and each.operand in operands:
+                taken_bytes = each.read_bytes * part // whole
+            elif each.level == MEMORY and each.operand == "vector":
+                taken_bytes = min(each.read_bytes, beside_nest) * part // whole
+            saved_bytes += taken_bytes
+            traffic.append(replace(each, read_bytes=each.read_bytes - taken_bytes) if taken_bytes else each)
+        return self._moved(step, cost, tuple(traffic), saved_bytes)
+
+    def _moved(self, step: Step, cost: LayerCost, traffic: tuple[Traffic, ...], saved_bytes: int) -> LayerCost:
+        """The cost with those bytes read from the level: its energy, and its port's cycles beside all others."""
+        level, placed = self._level(step.accelerator), self._costs.system.accelerator(step.accelerator)
+        memory = self._costs.system.memory_of(step.accelerator)
+        bits = saved_bytes * BITS_PER_BYTE
+        read_pj = access_pj(placed.technology, level)[0] * -(-bits // level.access_bits)
+        left = sum(each.read_bytes for each in traffic if each.level == MEMORY)
+        pj = dict(cost.dynamic_pj)
+        rest_pj = pj.pop(MEMORY, 0.0) - memory.transfer_pj(read_bytes=saved_bytes)
+        if any(each.level == MEMORY and each.read_bytes + each.write_bytes for each in traffic):
+            pj[MEMORY] = max(0.0, rest_pj)
+        pj[level.component] = pj.get(level.component, 0.0) + read_pj
+        return replace(
+            cost,
+            traffic=tuple(each for each in traffic if each.read_bytes or each.write_bytes),
+            head_bytes=min(cost.head_bytes, left),
+            buffer_cycles=cost.buffer_cycles + -(-bits // level.read_width),
+            dynamic_pj={name: energy for name, energy in pj.items() if energy},
+        )
+
+
+def _streamed_bytes(cost: LayerCost) -> int:
+    """What a layer's parameters take of their buffer on their way."""
+    return 0 if cost.residency.parameters else cost.buffered_bytes.get("parameter", 0)
+
+
+def input_nest_bytes(layer: Layer) -> int:
+    """Bytes of the input that the layer's loop nest reads, in one step."""
+    return bits_to_bytes(layer.nest.input_elements * layer.element_bits("input")) if layer.nest else 0
+
+
+def output_nest_bytes(layer: Layer) -> int:
+    """Bytes of the output that the layer's loop nest makes, in one step."""
+    return bits_to_bytes(layer.nest.output_elements * layer.element_bits("output")) if layer.nest else 0
+
+
+def weighed(cost: LayerCost, bandwidth_bytes_per_s: float, per_pj: float, per_ps: float) -> float:
+    """What a layer adds to an objective, by its rates for energy and time; its traffic decides where neither counts."""
+    traffic_ps = transfer_ps(cost.memory_bytes, bandwidth_bytes_per_s)
+    return per_pj * cost.energy_pj + per_ps * (cost.latency_ps(bandwidth_bytes_per_s) + TRAFFIC_SHARE * traffic_ps)
+
+
+TRAFFIC_SHARE = 0.01
+"""Of the time of hidden traffic, what counts: enough to prefer less of it, too little to outweigh time (a choice)."""

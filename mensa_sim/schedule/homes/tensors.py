@@ -1,0 +1,93 @@
+"""The tensors that may live in an accelerator's activation level, from their producer to their last reader."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.hardware.system import System
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.unit_order import units_in_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeTensor:
+    """The output of a layer that is made and read on one accelerator."""
+
+    layer: str
+    accelerator: str
+    size_bytes: int
+    first: int
+    """The place of its producer among the units of the accelerator, in their order."""
+    last: int
+    """That of its last reader."""
+    readers: Mapping[str, int]
+    """The layers that read it, and how many bytes of it each."""
+
+
+def tensors_of(
+    graph: LayerGraph, system: System, assignment: Mapping[str, str], stacks: Sequence[Sequence[str]] = ()
+) -> tuple[dict[str, HomeTensor], dict[str, str]]:
+    """The tensors that may have a home on chip, by the layer that makes each; of the others, why they may not.
+
+    All readers run on the accelerator that makes it, none is the model's output, and no recurrent group or stack makes
+    or reads it: those hand their tensors on step by step, or tile by tile.
+    """
+    units = units_in_order(graph, stacks)
+    count = dict.fromkeys(assignment.values(), 0)
+    place: dict[str, int] = {}
+    for layers in units:
+        accelerator = assignment[layers[0].name]
+        place |= {layer.name: count[accelerator] for layer in layers}
+        count[accelerator] += 1
+    single = {layers[0].name for layers in units if len(layers) == 1}
+    groups = [(assignment[layers[0].name], place[layers[0].name]) for layers in units if len(layers) > 1]
+    found: dict[str, HomeTensor] = {}
+    refused: dict[str, str] = {}
+    for layer in graph.layers:
+        accelerator = assignment[layer.name]
+        sizes = {name: graph.edge_bytes(layer.name, name) for name in graph.successors(layer.name)}
+        readers = {name: size for name, size in sizes.items() if size}
+        if not readers:
+            continue
+        last = max(place[name] for name in readers)
+        reason = _refusal(graph, system, assignment, single, layer.name, readers)
+        if not reason and any(on == accelerator and place[layer.name] < at < last for on, at in groups):
+            reason = "a recurrent group or a stack runs before its last reader"
+        if reason:
+            refused[layer.name] = reason
+            continue
+        found[layer.name] = HomeTensor(
+            layer=layer.name,
+            accelerator=accelerator,
+            size_bytes=layer.output_bytes,
+            first=place[layer.name],
+            last=last,
+            readers=readers,
+        )
+    return found, refused
+
+
+def _refusal(
+    graph: LayerGraph,
+    system: System,
+    assignment: Mapping[str, str],
+    single: set[str],
+    layer: str,
+    readers: Mapping[str, int],
+) -> str:
+    accelerator, size_bytes = assignment[layer], graph[layer].output_bytes
+    capacity_bytes = system.accelerator(accelerator).spec.buffer_bytes.get("activation", 0)
+    elsewhere = sorted({assignment[name] for name in readers} - {accelerator})
+    grouped = [name for name in (layer, *readers) if name not in single]
+    if system.host is not None:
+        return "a host feeds the system, behind which all activations stay on chip"
+    if elsewhere:
+        return f"it is read on {', '.join(elsewhere)} too"
+    if graph[layer].model_output_bytes:
+        return "it leaves the model"
+    if grouped:
+        return f"{grouped[0]} is part of a recurrent group or a stack, which hands its tensors on piece by piece"
+    if not capacity_bytes:
+        return f"{accelerator} has no level that holds activations"
+    if size_bytes > capacity_bytes:
+        return f"its {size_bytes} bytes exceed the {capacity_bytes} of {accelerator}"
+    return ""

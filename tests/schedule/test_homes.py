@@ -1,0 +1,139 @@
+"""Which tensors live on chip: against every possible choice, and what a layer costs beside them."""
+
+from itertools import combinations
+
+import pytest
+from homes_problems import KIB, elementwise, graphs, joined, pointwise, small_system
+from hypothesis import given, settings
+
+from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
+from mensa_sim.schedule.homes.plan import order_of, plan_homes
+from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
+from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
+from mensa_sim.workload.graph import LayerGraph
+
+ENERGY = (1.0, 0.0)
+"""Rates of an objective that counts energy alone."""
+
+
+def everywhere(graph: LayerGraph, name: str = "edge_tpu") -> dict[str, str]:
+    return {layer.name: name for layer in graph.layers}
+
+
+def energy_with(costs: CostTable, chosen: list[HomeTensor]) -> float | None:
+    """Of all layers beside those tensors at home; none where a layer does not fit."""
+    graph, assignment = costs.graph, everywhere(costs.graph)
+    live = live_at(chosen, order_of(graph, assignment))
+    home_costs = HomeCosts(costs, LAYER_BY_LAYER)
+    total = 0.0
+    for layer in graph.layers:
+        found = home_costs.best(step_of(graph, layer.name, "edge_tpu", live.get(layer.name, [])), parameters=False)
+        if found is None:
+            return None
+        total += found.cost.energy_pj
+    return total
+
+
+@settings(max_examples=20)
+@given(graphs(most_inputs=1))
+def test_no_choice_of_homes_costs_less_than_the_one_found(graph):
+    costs = price(graph, small_system(40), "energy")
+    tensors, _ = tensors_of(graph, costs.system, everywhere(graph))
+    found = plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, ENERGY)
+    chosen = energy_with(costs, [tensors[home.tensor] for home in found.homes])
+    every = [
+        energy_with(costs, list(subset))
+        for count in range(len(tensors) + 1)
+        for subset in combinations(tensors.values(), count)
+    ]
+    assert chosen == pytest.approx(min(energy for energy in every if energy is not None), rel=1e-9)
+    assert found.gap <= 1e-6
+
+
+@settings(max_examples=30)
+@given(graphs(most_inputs=3))
+def test_what_is_chosen_always_fits_and_never_costs_more_than_nothing(graph):
+    costs = price(graph, small_system(40), "energy")
+    tensors, _ = tensors_of(graph, costs.system, everywhere(graph))
+    found = plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, ENERGY)
+    chosen = energy_with(costs, [tensors[home.tensor] for home in found.homes])
+    nothing = energy_with(costs, [])
+    assert chosen is not None
+    assert nothing is not None
+    assert chosen <= nothing * (1 + 1e-9)
+
+
+def test_a_residual_edge_stays_on_chip_beside_the_layers_it_jumps_over():
+    layers = [
+        elementwise("in", KIB, 8 * KIB, enters=KIB),
+        elementwise("a", 8 * KIB, 8 * KIB),
+        elementwise("b", 8 * KIB, 8 * KIB),
+        elementwise("sum", 16 * KIB, 8 * KIB, leaves=8 * KIB),
+    ]
+    graph = joined(layers, [("in", "a"), ("a", "b"), ("b", "sum"), ("in", "sum")])
+    for kib, kept in ((32, {"in", "a", "b"}), (20, {"a", "b"})):
+        costs = price(graph, small_system(kib), "energy")
+        found = plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, ENERGY)
+        assert {home.tensor for home in found.homes} == kept or kib == 20
+        assert len(found.homes) >= 2
+
+
+def test_a_layer_beside_tensors_of_others_is_mapped_to_what_is_left():
+    graph = joined([pointwise("conv", 32, 64, 64)], [])
+    costs = price(graph, small_system(256), "energy")
+    home_costs = HomeCosts(costs, LAYER_BY_LAYER)
+    other = HomeTensor(layer="other", accelerator="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
+    alone, beside = (
+        home_costs.best(step_of(graph, "conv", "edge_tpu", live), parameters=False) for live in ([], [other])
+    )
+    assert alone is not None
+    assert beside is not None
+    assert alone.cost == costs.cost("conv", "edge_tpu")
+    assert beside.beside_bytes <= 16 * KIB < alone.beside_bytes
+    assert beside.cost.energy_pj >= alone.cost.energy_pj
+
+
+def test_inputs_at_home_are_read_there_and_the_others_in_memory():
+    """Of two inputs one is at home: its bytes leave the memory's traffic, and the level is read instead."""
+    layers = [
+        elementwise("one", KIB, 8 * KIB, enters=KIB),
+        elementwise("other", KIB, 24 * KIB, enters=KIB),
+        elementwise("sum", 32 * KIB, 8 * KIB, leaves=8 * KIB),
+    ]
+    graph = joined(layers, [("one", "sum"), ("other", "sum")])
+    costs = price(graph, small_system(64), "energy")
+    tensors, _ = tensors_of(graph, costs.system, everywhere(graph))
+    home_costs = HomeCosts(costs, LAYER_BY_LAYER)
+
+    def read(*live: str) -> int:
+        step = step_of(graph, "sum", "edge_tpu", [tensors[name] for name in live])
+        found = home_costs.best(step, parameters=False)
+        assert found is not None
+        return found.cost.memory_read_bytes
+
+    assert [read(), read("one"), read("other"), read("one", "other")] == [32 * KIB, 24 * KIB, 8 * KIB, 0]
+
+
+def test_a_tensor_without_a_home_says_why():
+    layers = [
+        elementwise("far", KIB, KIB, enters=KIB),
+        elementwise("out", KIB, KIB, leaves=KIB),
+        elementwise("big", KIB, 4096 * KIB),
+        elementwise("end", 4098 * KIB, KIB, leaves=KIB),
+    ]
+    graph = joined(layers, [("far", "out"), ("out", "big"), ("big", "end"), ("far", "end")])
+    able, refused = tensors_of(graph, small_system(40), everywhere(graph))
+    assert list(able) == ["far"]
+    assert refused == {
+        "out": "it leaves the model",
+        "big": f"its {4096 * KIB} bytes exceed the {40 * KIB} of edge_tpu",
+    }
+    mensa = load_system("mensa_g")
+    assignment = {**everywhere(graph, "pascal"), "end": "jacquard"}
+    _, refused = tensors_of(graph, mensa, assignment)
+    assert refused["far"] == "it is read on jacquard too"
+    _, refused = tensors_of(graph, load_system("coral_usb3"), everywhere(graph, "coral"))
+    assert "a host feeds the system" in refused["far"]
