@@ -12,8 +12,10 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.measurement.measure import KernelMeasurement
 from mensa_sim.measurement.measure import measure as measure_graphs
-from mensa_sim.measurement.request import ImportTimingsRequest, MeasureRequest
+from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.measurement.stopwatch import Limits
+from mensa_sim.measurement.whole_models import ModelTiming
+from mensa_sim.measurement.whole_models import measure_models as time_models
 from mensa_sim.study.calibrate.calibrate import Calibration
 from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
 from mensa_sim.study.calibrate.request import CalibrateRequest
@@ -28,21 +30,49 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
         raise UsageError("workloads and dtypes: a text was given; give a list of them")
     refuse_unwritable_file(Path(request.output))
     graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
-    try:
-        limits = Limits(budget_s=request.budget_s, relative_error=request.relative_error)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     return measure_graphs(
         graphs,
         device=request.device,
         output=Path(request.output),
         dtypes=request.dtypes,
-        limits=limits,
+        limits=_limits(request),
         threads=request.threads,
         command=command_of("measure", request),
-        date=datetime.now(tz=UTC).date().isoformat(),
+        date=_today(),
         progress=request.progress,
     )
+
+
+@asks(MeasureModelsRequest)
+def measure_models(request: MeasureModelsRequest) -> tuple[ModelTiming, ...]:
+    """Time workloads' whole models on a device, into measurements that `validate` reads."""
+    if isinstance(request.workloads, str):
+        raise UsageError("workloads: a text was given; give a list of them")
+    refuse_unwritable_file(Path(request.output))
+    return time_models(
+        request.workloads,
+        device=request.device,
+        dtype=request.dtype,
+        system=request.system,
+        output=Path(request.output),
+        limits=_limits(request),
+        threads=request.threads,
+        allow_code=request.allow_code,
+        command=command_of("measure-models", request),
+        date=_today(),
+        progress=request.progress,
+    )
+
+
+def _limits(request: MeasureRequest | MeasureModelsRequest) -> Limits:
+    try:
+        return Limits(budget_s=request.budget_s, relative_error=request.relative_error)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _today() -> str:
+    return datetime.now(tz=UTC).date().isoformat()
 
 
 @asks(ImportTimingsRequest)

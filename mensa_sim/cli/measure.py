@@ -7,7 +7,7 @@ import typer
 from mensa_sim.cli.options import Quiet, add
 from mensa_sim.cli.printing import write
 from mensa_sim.cli.steps import counted
-from mensa_sim.measurement.request import ImportTimingsRequest, MeasureRequest
+from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
 
 
@@ -23,6 +23,15 @@ def measure(request: MeasureRequest, quiet: Quiet = False) -> None:
     _say(f"{result.measured} kernels measured, {len(result.table.timings)} in {request.output}")
     for kernel, reason in result.skipped.items():
         _say(f"skipped {kernel}: {reason}")
+
+
+def measure_models(request: MeasureModelsRequest, quiet: Quiet = False) -> None:
+    """Time workloads' whole models on a device, into measurements that `validate` reads."""
+    from mensa_sim.api import measured as api
+
+    timings = api.measure_models.of(replace(request, progress=counted("models", quiet=quiet)))
+    if not quiet:
+        _say(f"{len(timings)} models measured, in {request.output}")
 
 
 def import_timings(request: ImportTimingsRequest) -> None:
@@ -50,6 +59,7 @@ def calibrate(request: CalibrateRequest) -> None:
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     add(app, measure, MeasureRequest, counts=True)
+    add(app, measure_models, MeasureModelsRequest, name="measure-models", counts=True)
     add(app, import_timings, ImportTimingsRequest, name="import-timings")
     add(app, calibrate, CalibrateRequest)
 

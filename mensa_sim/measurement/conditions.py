@@ -32,7 +32,7 @@ def conditions_of(
         peaks[dtype] = _peak_macs_per_s(device, dtype, timer)
     return Conditions(
         device=device_name(device),
-        driver=_driver(device),
+        driver=driver(device),
         torch=str(torch.__version__),
         date=date,
         method=method,
@@ -93,7 +93,8 @@ def clocks(device: torch.device) -> str:
     return f"{' and '.join(dict.fromkeys(found))} MHz{load}" if found else UNREAD + load
 
 
-def _driver(device: torch.device) -> str:
+def driver(device: torch.device) -> str:
+    """What runs the device: driver and libraries, or the CPU's system and vector instructions."""
     if device.type == "cuda":
         cudnn: Any = torch.backends.cudnn  # its functions carry no types
         return f"NVIDIA {nvidia_driver()}, CUDA {torch.version.cuda}, cuDNN {cudnn.version()}"

@@ -71,6 +71,11 @@ class NvmlMeter:
         return self._millijoules() / _MILLIJOULES_PER_J
 
 
+def meter_of(device: torch.device) -> EnergyMeter | None:
+    """The device's counter, or none."""
+    return nvml_meter(device) if device.type == "cuda" else rapl_meter()
+
+
 def rapl_meter(folder: Path = RAPL_PACKAGES) -> RaplMeter | None:
     """The CPU's meter, or none where the counters are absent or not ours to read."""
     packages = tuple(sorted(path for path in folder.glob("intel-rapl:*") if path.name.count(":") == 1))

@@ -14,7 +14,7 @@ from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing, TimingTab
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.lookup import lookup
 from mensa_sim.measurement.conditions import cache_bytes, clocks, conditions_of
-from mensa_sim.measurement.energy import EnergyMeter, energy_of, nvml_meter, rapl_meter
+from mensa_sim.measurement.energy import EnergyMeter, energy_of, meter_of
 from mensa_sim.measurement.kernels.kernels import NoKernelError, first_line, prepare, raise_if_lost
 from mensa_sim.measurement.random_tensors import device_of
 from mensa_sim.measurement.stopwatch import Limits, Timer, read, warmed
@@ -71,9 +71,9 @@ def measure(
         raise UsageError("the workloads have no layer that a kernel could be measured for")
     place = device_of(device)
     limits = limits or Limits()
-    with _threads(threads), _on(place), torch.inference_mode():
+    with on_threads(threads), on_device(place), torch.inference_mode():
         timer = timer_of(place)
-        meter = nvml_meter(place) if place.type == "cuda" else rapl_meter()
+        meter = meter_of(place)
         method = _method(timer, meter, limits, place)
         try:
             conditions = conditions_of(place, timer, dtypes=dtypes, method=method, command=command, date=date)
@@ -152,7 +152,7 @@ def _method(timer: Timer, meter: EnergyMeter | None, limits: Limits, device: tor
 
 
 @contextmanager
-def _on(device: torch.device) -> Iterator[None]:
+def on_device(device: torch.device) -> Iterator[None]:
     """Makes a GPU the current one, whose streams and events everything uses, and float32 there mean float32.
 
     cuDNN's convolutions at float32 would otherwise use TF32, torch's default.
@@ -174,7 +174,7 @@ MOST_THREADS = 1024
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def on_threads(count: int | None) -> Iterator[None]:
     """Runs torch on that many CPU threads, and puts its own number back."""
     if count is None:
         yield

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:
     from mensa_sim.measurement.measure import KernelStep
 
 FIRST_TABLE = Path("results/timings.csv")
+FIRST_MODELS = Path("results/models.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,32 @@ class MeasureRequest:
         default=lambda step: None, metadata=spelled(role="means", at_hand=True)
     )
     """Told of each kernel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureModelsRequest:
+    """Workloads whose whole models are timed on a device, into measurements that `validate` reads."""
+
+    workloads: Sequence[str | Path] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
+    """Workload files or bare names of shipped ones; each names a torch module."""
+    system: str
+    """The system whose predictions the measurements are held against."""
+    device: str = "cpu"
+    """cpu, cuda or cuda:N."""
+    output: str | Path = field(default=FIRST_MODELS, metadata=spelled(role="means"))
+    """Measurement file to write."""
+    dtype: str = "float32"
+    """float32, float16 or bfloat16."""
+    threads: int | None = field(default=None, metadata=spelled(minimum=1))
+    """CPU threads."""
+    budget_s: float = field(default=0.5, metadata=spelled(role="means"))
+    """Seconds for one way of running a model at most."""
+    relative_error: float = field(default=0.02, metadata=spelled(role="means"))
+    """Standard error of the median that is enough."""
+    allow_code: bool = field(default=False, metadata=spelled(role="means"))
+    """Let the workload name code outside the shipped models."""
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    """Told the models done so far, their number, and the last one's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,19 +48,7 @@ class CudaTimer:
 
     def sampler(self, run: Run, loops: int) -> Callable[[], float]:
         """Seconds of `loops` runs by the device's own events."""
-        launch = self._captured(run, loops) or self._launched(run, loops)
-        event: Any = torch.cuda.Event  # its methods carry no types
-        start, end = event(enable_timing=True), event(enable_timing=True)
-
-        def sample() -> float:
-            start.record()
-            launch()
-            end.record()
-            torch.cuda.synchronize()
-            milliseconds: float = start.elapsed_time(end)
-            return milliseconds / 1000
-
-        return sample
+        return between_events(captured(run, loops) or self._launched(run, loops))
 
     @staticmethod
     def _launched(run: Run, loops: int) -> Run:
@@ -70,25 +58,42 @@ class CudaTimer:
 
         return launch
 
-    @staticmethod
-    def _captured(run: Run, loops: int) -> Run | None:
-        stream: Any = torch.cuda.Stream  # its constructor carries no types
-        side = stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(_WARM_UP_RUNS):
+
+def between_events(launch: Run) -> Callable[[], float]:
+    """Seconds of what `launch` puts on the current GPU, by the device's own events."""
+    event: Any = torch.cuda.Event  # its methods carry no types
+    start, end = event(enable_timing=True), event(enable_timing=True)
+
+    def sample() -> float:
+        start.record()
+        launch()
+        end.record()
+        torch.cuda.synchronize()
+        milliseconds: float = start.elapsed_time(end)
+        return milliseconds / 1000
+
+    return sample
+
+
+def captured(run: Run, loops: int) -> Run | None:
+    """Replays a graph of so many runs on the current GPU; none where a run cannot be captured."""
+    stream: Any = torch.cuda.Stream  # its constructor carries no types
+    side = stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(_WARM_UP_RUNS):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    try:
+        # The outer context puts the stream back where a failing capture leaves its own current.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
+            for _ in range(loops):
                 run()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        try:
-            # The outer context puts the stream back where a failing capture leaves its own current.
-            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
-                for _ in range(loops):
-                    run()
-        except RuntimeError:
-            torch.cuda.synchronize()  # raises where the device is gone
-            return None
-        return graph.replay
+    except RuntimeError:
+        torch.cuda.synchronize()  # raises where the device is gone
+        return None
+    return graph.replay
 
 
 class ThreadTimer(HostTimer):

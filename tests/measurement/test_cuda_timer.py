@@ -76,7 +76,7 @@ class Gpu:
         )
         for name, value in {
             "device_of": lambda name: torch.device("cuda", 0),
-            "nvml_meter": lambda device: NvmlMeter(self._millijoules),
+            "meter_of": lambda device: NvmlMeter(self._millijoules),
             "conditions_of": lambda *rest, **options: conditions,
             "cache_bytes": lambda device: 1000,
             "clocks": lambda device: "SM 1000 MHz",

@@ -21,15 +21,31 @@ from mensa_sim.workload.importers.torch.trace import graph_of, trace
 LOGGER = logging.getLogger(__name__)
 
 
+def build_module(workload: WorkloadFile, path: Path) -> torch.nn.Module:
+    """A workload's model itself, with the weights that its own code gives it, in inference mode.
+
+    Raises `UsageError` where it cannot be built, or where the file names no code that builds one.
+    """
+    reference = workload.reference
+    if reference.source is Source.MODEL_FILE:
+        raise FileError(str(path), [f"model: {reference.importer.title} is no code that builds a module"])
+    with _beside(reference, path):
+        return _built(_callable(reference, path), workload, path)
+
+
+def _beside(reference: ModelReference, path: Path) -> contextlib.AbstractContextManager[Any]:
+    """Only a model that may run foreign code may import what lies beside its workload file."""
+    foreign = reference.source in (Source.MODULE, Source.FILE)
+    return importable(path.parent) if foreign else contextlib.nullcontext()
+
+
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
     """The layer graph of a workload's model, and the files of the modules that building it imported.
 
     No weights are allocated, except those of a `.pt2` file. Every failure is a `UsageError` that names the file.
     """
     reference = workload.reference
-    # Only a model that may run foreign code may import what lies beside its workload file.
-    beside = importable(path.parent) if reference.source in (Source.MODULE, Source.FILE) else contextlib.nullcontext()
-    with beside:
+    with _beside(reference, path):
         if reference.source is Source.MODEL_FILE:
             graph = _exported_graph(reference.path_beside(path), workload, path)
         else:
