@@ -27,7 +27,7 @@ from mensa_sim.measurement.energy import EnergyMeter, energy_of, meter_of
 from mensa_sim.measurement.kernels.kernels import first_line
 from mensa_sim.measurement.measure import on_device, on_threads
 from mensa_sim.measurement.random_tensors import RandomTensors, device_of
-from mensa_sim.measurement.stopwatch import ClockReading, Limits, Run, Sampling, read, warmed
+from mensa_sim.measurement.stopwatch import Clock, ClockReading, Limits, Run, Sampling, read, warmed
 from mensa_sim.measurement.timers import HostTimer, between_events, captured
 from mensa_sim.units import MJ_PER_J, MS_PER_S
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -42,16 +42,23 @@ INDICES_BELOW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTiming:
-    """One inference of one model."""
+class RunTiming:
+    """One inference, launched and replayed."""
 
-    workload: str
     launched: ClockReading
     """Operator after operator, from the host's first launch until the device is done."""
     replayed: ClockReading | None
     """One captured graph, by the device's own events; none on a CPU, or where the model cannot be captured."""
     energy_j: float | None
     """Of the replayed graph, else of the launched model; none without a counter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTiming:
+    """One inference of one model."""
+
+    workload: str
+    timing: RunTiming
     batch_norms: int
     folded: int
     """How many of these were folded into a convolution."""
@@ -116,27 +123,29 @@ def time_model(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of slower implementations: they are what is measured
-        launching = warmed(_until_done(run, device), HostTimer(), limits, time.perf_counter)
-        launched, replayed, sampling = read(launching, limits, time.perf_counter), None, launching
-        replay = captured(run, 1) if device.type == "cuda" else None
-        if replay is not None:
-            sampling = Sampling(sample=between_events(replay), loops=1)
-            replayed = read(sampling, limits, time.perf_counter)
-        energy_j = energy_of(sampling, meter, time.perf_counter) if meter else None
+        timing = time_run(run, limits, time.perf_counter, gpu=device.type == "cuda", meter=meter)
     return ModelTiming(
         workload=workload.name,
-        launched=launched,
-        replayed=replayed,
-        energy_j=energy_j,
+        timing=timing,
         batch_norms=batch_norms,
         folded=batch_norms - _batch_norms(module),
     )
 
 
-def _until_done(run: Run, device: torch.device) -> Run:
-    """A run that returns when the device has done it."""
-    if device.type != "cuda":
-        return run
+def time_run(run: Run, limits: Limits, clock: Clock, *, gpu: bool, meter: EnergyMeter | None) -> RunTiming:
+    """Times something that launches many kernels, both ways; `clock` is the host's, in seconds."""
+    sampling = warmed(_until_done(run) if gpu else run, HostTimer(clock), limits, clock)
+    launched, replayed = read(sampling, limits, clock), None
+    replay = captured(run, 1) if gpu else None
+    if replay is not None:
+        sampling = Sampling(sample=between_events(replay), loops=1)
+        replayed = read(sampling, limits, clock)
+    energy_j = energy_of(sampling, meter, clock) if meter else None
+    return RunTiming(launched=launched, replayed=replayed, energy_j=energy_j)
+
+
+def _until_done(run: Run) -> Run:
+    """A run that returns when the GPU has done it."""
 
     def whole() -> None:
         run()
@@ -180,15 +189,16 @@ def _inputs(workload: WorkloadFile, tensors: RandomTensors) -> tuple[list[torch.
     return positions, {key: value for key, value in made.items() if isinstance(key, str)}
 
 
-def _rows(timing: ModelTiming, system: str, dtype: str) -> Iterator[tuple[object, ...]]:
+def _rows(model: ModelTiming, system: str, dtype: str) -> Iterator[tuple[object, ...]]:
     """A model's lines of the measurement file: its time, and its energy where that was counted."""
+    timing = model.timing
     best = timing.replayed or timing.launched
     way = "launched operator by operator" if timing.replayed is None else "one captured graph, replayed"
-    details = (f"{timing.launched.median_s * MS_PER_S:.6g}", timing.batch_norms, timing.folded)
+    details = (f"{timing.launched.median_s * MS_PER_S:.6g}", model.batch_norms, model.folded)
     for metric, value in (
         ("latency_ms", best.median_s * MS_PER_S),
         ("energy_mj", None if timing.energy_j is None else timing.energy_j * MJ_PER_J),
     ):
         if value is not None:
             source = f"measured by us: {way}, {dtype}"
-            yield (timing.workload, system, metric, f"{value:.6g}", source, *details)
+            yield (model.workload, system, metric, f"{value:.6g}", source, *details)

@@ -8,7 +8,7 @@ import pytest
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.measured.cost import STEP_BY_STEP
 from mensa_sim.cost.measured.file import table_text
-from mensa_sim.cost.measured.kernels import kernel_runs, sequence_kernel
+from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, kernels_of, sequence_kernel
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.measured.timings import load_timings
 from mensa_sim.cost.prices.layer import RESIDENCIES
@@ -236,3 +236,33 @@ def test_shipped_devices_run_products_at_a_sane_rate(name: str) -> None:
     used = costs.cost("a", name).utilization(costs.latency_ps("a", name))
     assert 0.1 < used <= 1
     assert costs.cost("a", name).energy_pj > 0
+
+
+FUSING = replace(linear("a", 3), operator="conv2d", fused=("batch_norm", "relu"))
+
+
+def test_what_a_layer_fused_is_timed_as_kernels_of_their_own(tmp_path: Path) -> None:
+    bias, relu = fused_kernels(FUSING, "float32")
+    assert (bias.operator, bias.input_elements - bias.output_elements) == ("add", 64)
+    assert (relu.operator, relu.output_elements) == ("relu", 3 * 64)
+    timings = (of(FUSING, 10, 100), timing(bias, 3, 20), timing(relu, 2, 10))
+    graph = LayerGraph(name="one", layers=(FUSING,), edges=())
+    cost = price(graph, system(tmp_path, *timings), "latency", timings="exact").cost("a", "device")
+    assert cost.compute_cycles == 15_000
+    assert cost.dynamic_pj == {"device": pytest.approx(130e6)}
+    assert "what layers fused runs as kernels of its own" in cost.caveats
+
+
+def test_a_fused_operator_that_was_not_timed_is_said_to_be_left_out(tmp_path: Path) -> None:
+    graph = LayerGraph(name="one", layers=(FUSING,), edges=())
+    cost = price(graph, system(tmp_path, of(FUSING, 10, 100)), "latency", timings="exact").cost("a", "device")
+    assert cost.compute_cycles == 10_000
+    assert [text for text in cost.caveats if "left out" in text] == [
+        "add that layers fused was not timed: left out",
+        "relu that layers fused was not timed: left out",
+    ]
+
+
+def test_measuring_a_model_times_what_its_layers_fused_too() -> None:
+    graph = LayerGraph(name="one", layers=(FUSING,), edges=())
+    assert [kernel.operator for kernel in kernels_of([graph], ["float32"])] == ["conv2d", "add", "relu"]

@@ -151,3 +151,22 @@ def test_a_rapl_counter_that_wraps_still_counts(tmp_path: Path) -> None:
     (folder / "energy_uj").unlink()
     with pytest.raises(CounterError):
         meter.joules()
+
+
+@pytest.mark.parametrize("fused", [0, 2])
+def test_a_softmax_keeps_its_rows_when_its_layer_fused_a_scale_or_a_mask(fused: int) -> None:
+    rows, row = 6, 8
+    kernel = Kernel(
+        operator="softmax",
+        dtype="float32",
+        vector_ops=(5 + fused) * rows * row - 2 * rows,
+        input_elements=rows * row,
+        output_elements=rows * row,
+    )
+    assert output(kernel).shape == (rows, row)
+
+
+def test_a_recurrent_layer_at_an_integer_type_is_a_kernel_that_cannot_run() -> None:
+    kernel = Kernel(operator="lstm", dtype="int8", form="sequence", steps=2, nest=LoopNest(K=8, C=8))
+    with pytest.raises(NoKernelError, match="floating point"):
+        prepare(kernel, CPU, 1)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mensa_sim.api import session as api
 from mensa_sim.cost.measured.file import read_timing_table
-from mensa_sim.cost.measured.kernels import kernels_of
+from mensa_sim.cost.measured.kernels import fused_kernels, kernels_of
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
@@ -52,7 +52,26 @@ device was at hand: a fit stands in for their times, and says so."""
 def test_the_shipped_cpu_table_holds_every_other_kernel_of_the_24_models() -> None:
     table = read_timing_table(shipped_root() / "accelerator_specs" / "measured" / "cpu_xeon_1_thread.csv")
     graphs = [load_workload(name) for name in MODELS]
-    assert [str(kernel) for kernel in kernels_of(graphs, table.dtypes) if table.find(kernel) is None] == NOT_MEASURED
+    fused = {kernel for graph in graphs for layer in graph.layers for kernel in fused_kernels(layer, "float32")}
+    missing = [kernel for kernel in kernels_of(graphs, table.dtypes) if table.find(kernel) is None]
+    assert [str(kernel) for kernel in missing if kernel not in fused] == NOT_MEASURED
+
+
+def test_the_shipped_gpu_table_holds_every_kernel_of_the_24_models_but_what_their_layers_fused() -> None:
+    table = read_timing_table(shipped_root() / "accelerator_specs" / "measured" / "gpu_h100.csv")
+    graphs = [load_workload(name) for name in MODELS]
+    fused = {kernel for graph in graphs for layer in graph.layers for kernel in fused_kernels(layer, "float16")}
+    missing = {kernel for kernel in kernels_of(graphs, ["float16"]) if table.find(kernel) is None}
+    assert missing <= fused
+    assert all(timing.energy_uj for timing in table.timings if timing.kernel.dtype == "float16")
+
+
+def test_a_model_on_the_gpu_is_priced_by_exact_kernels_and_says_what_a_fit_stands_for() -> None:
+    result = api.run("mobilenet_v2", system="gpu_h100", scheduler="greedy")
+    own = [layer for layer in result.main.layers if layer.operator != "unsupported"]
+    assert all(layer.source == "measured" and layer.error_percent is None for layer in own)
+    said = [text for text in result.main.caveats if "what layers fused" in text]
+    assert said == ["gpu_h100: what layers fused runs as kernels of its own (52 layers)"]
 
 
 def test_a_cpu_alone_runs_a_model_by_its_measured_kernels() -> None:

@@ -1,19 +1,19 @@
 """What a layer costs on a measured device: the time of its kernel in a table, else a fit's, else a refusal."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from mensa_sim.cost.layer_cost import LayerCost, Traffic
-from mensa_sim.cost.measured.kernels import kernel_runs, sequence_kernel
+from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, sequence_kernel
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps, transfer_ps
+from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, leakage_pj, seconds_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -24,6 +24,8 @@ TIMINGS_MODES: Mapping[str, TimingsMode] = {"exact": "exact", "fit": "fit"}
 
 STEP_BY_STEP = "steps priced one kernel after another: the library's fused run of all steps was not timed"
 
+MEAN_POWER = "energy of what a fit times: the mean power of the measured kernels that it was fitted to"
+
 _PJ_PER_UJ = 1e6
 
 
@@ -33,13 +35,16 @@ class KernelTime:
 
     seconds: float
     energy_pj: float | None
-    """As measured; none where the table holds none, or the time is a fit's."""
+    """As measured, or at the mean power of the kernels that a fit is of; none where neither is known."""
     moved_bytes: int
     error_percent: float | None
     """A fit's mean error out of sample; none for a measured time."""
     how: str
     caveats: tuple[str, ...] = ()
     """As `LayerCost` has them."""
+
+
+_NO_KERNEL = KernelTime(seconds=0.0, energy_pj=0.0, moved_bytes=0, error_percent=None, how="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +86,18 @@ class MeasuredCosts:
         if not layer.supported:
             raise InfeasibleError(f"{layer.operator} is an operator without kernels")
         time = self._time(layer)
-        cycles = math.ceil(round(time.seconds * self._spec.clock_hz, 3))  # a float's last digits are no cycle
         dynamic, estimate = self._energy(time)
+        for part in self._fused(layer):
+            more, said = self._energy(part)
+            dynamic, estimate = dynamic + more, estimate or said
+            time = replace(
+                time,
+                seconds=time.seconds + part.seconds,
+                moved_bytes=time.moved_bytes + part.moved_bytes,
+                how=f"{time.how}; {part.how}" if part.how else time.how,
+                caveats=tuple(dict.fromkeys((*time.caveats, *part.caveats))),
+            )
+        cycles = math.ceil(round(time.seconds * self._spec.clock_hz, 3))  # a float's last digits are no cycle
         return LayerCost(
             layer=layer.name,
             accelerator=self._spec.name,
@@ -124,6 +139,15 @@ class MeasuredCosts:
                 return found if runs.times == 1 else replace(found, caveats=(*found.caveats, STEP_BY_STEP))
         raise InfeasibleError(self._timings.why_not(runs.kernel))
 
+    def _fused(self, layer: Layer) -> Iterator[KernelTime]:
+        """The kernels of what the layer fused; one that has no time is nothing but a caveat."""
+        for kernel in fused_kernels(layer, self._timings.dtype):
+            found = self._measured(kernel, 1, 1.0) or self._fitted(kernel, 1, 1.0)
+            if found is None:
+                yield replace(_NO_KERNEL, caveats=(f"{kernel.operator} that layers fused was not timed: left out",))
+            else:
+                yield replace(found, caveats=("what layers fused runs as kernels of its own", *found.caveats))
+
     def _measured(self, kernel: Kernel, times: int, share: float) -> KernelTime | None:
         timing = self._timings.measured(kernel)
         if timing is None:
@@ -144,11 +168,11 @@ class MeasuredCosts:
             return None
         return KernelTime(
             seconds=found.seconds * times * share,
-            energy_pj=None,
+            energy_pj=None if found.power_w is None else found.power_w * found.seconds * times * share * PJ_PER_J,
             moved_bytes=int(kernel.moved_bytes * times * share),
             error_percent=found.error_percent,
             how=f"fit, {found.error_percent:g} % mean error out of sample: {_described(kernel, times, share)}",
-            caveats=found.caveats,
+            caveats=(*found.caveats, *([] if found.power_w is None else [MEAN_POWER])),
         )
 
     def _energy(self, time: KernelTime) -> tuple[float, str]:

@@ -12,6 +12,9 @@ from mensa_sim.workload.layer import Layer, LoopNest
 SAME_KERNEL: Mapping[str, str] = {"input_gate": "linear", "hidden_gate": "linear", "projection": "linear"}
 """Layers that a device runs as another operator's kernel."""
 
+_FUSED_KERNEL: Mapping[str, str] = {"batch_norm": "add"}
+"""Folded into a convolution's weights, what is left of a batch normalisation is its bias, which libraries add after."""
+
 _CELLS: Mapping[int, str] = {4: "lstm", 3: "gru", 1: "rnn"}
 """Cell kinds by their number of hidden gates."""
 
@@ -28,8 +31,8 @@ def kernel_runs(layer: Layer, dtype: str) -> KernelRuns:
     """The kernel of one layer.
 
     A recurrent layer runs the kernel of one step after another; any other takes all its steps in one kernel
-    (time steps that are known beforehand are rows of one matrix product). What a layer fused is not in its kernel.
-    A gather's input elements are its indices.
+    (time steps that are known beforehand are rows of one matrix product). What a layer fused is not in its kernel: see
+    `fused_kernels`. A gather's input elements are its indices.
     """
     times = layer.steps if layer.recurrent else 1
     operator = SAME_KERNEL.get(layer.operator, layer.operator)
@@ -46,6 +49,26 @@ def kernel_runs(layer: Layer, dtype: str) -> KernelRuns:
         parameter_elements=_elements(layer.parameter_bytes, layer.parameter_bits),
     )
     return KernelRuns(kernel=kernel, times=times)
+
+
+def fused_kernels(layer: Layer, dtype: str) -> tuple[Kernel, ...]:
+    """What a library that fuses nothing runs beside the layer's own kernel: an elementwise kernel for each operator."""
+    written = _elements(layer.output_bytes, layer.activation_bits)
+    found = []
+    for name in layer.fused:
+        count = _elements(layer.input_bytes, layer.activation_bits) if name == "pad" else written
+        channels = layer.nest.K * layer.nest.G if layer.nest is not None and name in _FUSED_KERNEL else 0
+        operator = _FUSED_KERNEL.get(name, name)
+        found.append(
+            Kernel(
+                operator=operator,
+                dtype=dtype,
+                vector_ops=count,
+                input_elements=count + channels,
+                output_elements=count,
+            )
+        )
+    return tuple(found)
 
 
 def sequence_kernel(members: Sequence[Layer], dtype: str) -> Kernel | None:
@@ -71,7 +94,7 @@ def kernels_of(graphs: Sequence[LayerGraph], dtypes: Sequence[str]) -> tuple[Ker
         for graph in graphs:
             for layer in graph.layers:
                 if layer.supported and (layer.nest or layer.input_bytes or layer.output_bytes):
-                    found[kernel_runs(layer, dtype).kernel] = None
+                    found |= dict.fromkeys((kernel_runs(layer, dtype).kernel, *fused_kernels(layer, dtype)))
             for members in graph.groups.values():
                 kernel = sequence_kernel(members, dtype)
                 if kernel is not None:

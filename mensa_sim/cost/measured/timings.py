@@ -22,6 +22,8 @@ class FittedTime:
     seconds: float
     error_percent: float
     """The fit's mean error out of sample."""
+    power_w: float | None
+    """Mean power of the measured kernels that the fit is of; none where their energy was not measured."""
     caveats: tuple[str, ...]
     """Whose fit, with its error, and whether the kernel lies outside its rows."""
 
@@ -37,6 +39,7 @@ class MeasuredTimings:
         self._allow_fit = allow_fit
         self._table = table
         self._fit = fit
+        self._powers: dict[str | None, float | None] = {}
 
     def measured(self, kernel: Kernel) -> Timing | None:
         """The timing of exactly that kernel."""
@@ -53,7 +56,27 @@ class MeasuredTimings:
         beyond = outside(fit, kernel)
         if beyond:
             caveats.append(f"extrapolated: {' and '.join(beyond)} outside the rows of the fit to {whose} kernels")
-        return FittedTime(seconds=self._fit.seconds(kernel), error_percent=fit.error_percent, caveats=tuple(caveats))
+        return FittedTime(
+            seconds=self._fit.seconds(kernel),
+            error_percent=fit.error_percent,
+            power_w=self._power_w(family if family in self._fit.operators else None),
+            caveats=tuple(caveats),
+        )
+
+    def _power_w(self, family: str | None) -> float | None:
+        """Energy over time of all measured kernels of a family, or of all without a loop nest."""
+        if family not in self._powers:
+            timings = self._table.timings if self._table else ()
+            rows = [
+                each
+                for each in timings
+                if each.energy_uj is not None
+                and each.kernel.dtype == self.dtype
+                and (each.kernel.nest is None if family is None else family_of(each.kernel) == family)
+            ]
+            energy_uj, time_us = sum(each.energy_uj or 0.0 for each in rows), sum(each.median_us for each in rows)
+            self._powers[family] = energy_uj / time_us if rows else None
+        return self._powers[family]
 
     def why_not(self, kernel: Kernel) -> str:
         """Why a kernel has no time here, and what to do about it."""

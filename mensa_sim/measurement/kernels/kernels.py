@@ -48,7 +48,7 @@ def prepare(kernel: Kernel, device: torch.device, rotate_bytes: int) -> Prepared
             runs = [_checked(builder, kernel, tensors)]
             set_bytes = max(1, tensors.made_bytes)
             runs += [builder(kernel, tensors) for _ in range(min(MAX_SETS, -(-rotate_bytes // set_bytes)) - 1)]
-    except (RuntimeError, ValueError, NotImplementedError) as error:
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         raise_if_lost(error)
         raise NoKernelError(first_line(error)) from error
     if len(runs) == 1:

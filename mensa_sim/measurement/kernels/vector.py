@@ -91,10 +91,10 @@ def _reduce(kernel: Kernel, tensors: RandomTensors) -> Run:
 
 
 def _softmax(kernel: Kernel, tensors: RandomTensors) -> Run:
-    """Rows from the operations of a softmax: 5 per element less 2 per row."""
+    """Rows from the operations of a softmax: 5 per element less 2 per row, and a whole number more that it fused."""
     count = kernel.output_elements
-    rows = (5 * count - kernel.vector_ops) // 2
-    data = tensors.normal(rows, count // rows) if rows > 0 and count % rows == 0 else tensors.normal(1, count)
+    rows = max(1, -kernel.vector_ops % count // 2)
+    data = tensors.normal(rows, count // rows) if count % rows == 0 else tensors.normal(1, count)
     function = functional.log_softmax if kernel.operator == "log_softmax" else functional.softmax
     return lambda: function(data, 1)
 

@@ -32,6 +32,7 @@ OWN: Mapping[str, str] = {
     "coral": YELLOW,
     "cpu_xeon_1_thread": VERMILION,
     "gpu_a100": SKY,
+    "gpu_h100": SKY,
     "gpu_t4": PURPLE,
 }
 """What ships. Two of a colour never stand in one shipped system."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.io.shipped import shipped_root
 from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.validate.file import Measurement, read_measurements
 from mensa_sim.study.validate.predict import Predictor
@@ -134,5 +135,6 @@ def validate(
 
 
 def shipped_measurements() -> tuple[Measurement, ...]:
-    """What the project ships: public tables and facts."""
-    return read_measurements(SHIPPED_MEASUREMENTS)
+    """What the project ships: public tables and facts, and whole models that were timed beside their kernels."""
+    models = sorted((shipped_root() / "accelerator_specs" / "measured").glob("*_models.csv"))
+    return tuple(row for path in (SHIPPED_MEASUREMENTS, *models) for row in read_measurements(path))

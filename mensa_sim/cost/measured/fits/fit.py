@@ -21,6 +21,8 @@ from mensa_sim.cost.measured.fits.model import (
 from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel, Timing
 from mensa_sim.errors import UsageError
 
+RECURRENT_FAMILY = "recurrent"
+"""Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""
 MIN_ROWS = 12
 """Fewer measured kernels of a family than this are not fitted."""
 
@@ -113,11 +115,11 @@ class DeviceFit:
 
 
 def family_of(kernel: Kernel) -> str:
-    """The family that a kernel is fitted with: convolution, depthwise, linear, matmul, or its operator's name."""
+    """The family that a kernel is fitted with: convolution, depthwise, linear, matmul, recurrent, or its operator."""
     nest = kernel.nest
     if kernel.operator.startswith("conv") and nest is not None:
         return "depthwise" if nest.K == nest.C == 1 and nest.G > 1 else "convolution"
-    return kernel.operator
+    return RECURRENT_FAMILY if kernel.form == "sequence" else kernel.operator
 
 
 def form_of(kernel: Kernel) -> ModelForm:
