@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mensa_sim.errors import TraceError
+from mensa_sim.errors import FileError, TraceError
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.callables import built, callable_of, error_line
 from mensa_sim.workload.importers.modules import importable, project_modules
-from mensa_sim.workload.importers.reference import Source
+from mensa_sim.workload.importers.reference import ModelReference, Source
 from mensa_sim.workload.importers.torch.export import quietly, resized
 from mensa_sim.workload.importers.torch.trace import graph_of, trace
 
@@ -30,7 +30,7 @@ def build_module(workload: WorkloadFile, path: Path) -> torch.nn.Module:
     if reference.source is Source.MODEL_FILE:
         raise FileError(str(path), [f"model: {reference.importer.title} is no code that builds a module"])
     with _beside(reference, path):
-        return _built(_callable(reference, path), workload, path)
+        return _built(callable_of(reference, path), workload, path)
 
 
 def _beside(reference: ModelReference, path: Path) -> contextlib.AbstractContextManager[Any]:
