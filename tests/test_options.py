@@ -33,6 +33,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "reproduce": (ms.reproduce,),
     "sensitivity": (ms.sensitivity,),
     "measure": (ms.measure,),
+    "measure-models": (ms.measure_models,),
     "import-timings": (ms.import_timings,),
     "calibrate": (ms.calibrate,),
     "convert": (ms.convert,),
