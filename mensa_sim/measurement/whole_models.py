@@ -36,7 +36,7 @@ from mensa_sim.workload.importers.torch.model import build_module
 
 LOGGER = logging.getLogger(__name__)
 
-COLUMNS = ("workload", "system", "metric", "measured", "source", "launched_ms", "batch_norms", "folded")
+MODEL_COLUMNS = ("workload", "system", "metric", "measured", "source", "launched_ms", "batch_norms", "folded")
 INDICES_BELOW = 8
 """A choice: token numbers that every vocabulary has."""
 
@@ -94,7 +94,7 @@ def measure_models(
         for workload, path in found:
             done.append(time_model(workload, path, place, dtype, meter, limits or Limits()))
             rows = [row for each in done for row in _rows(each, system, dtype)]
-            write_atomically(output, f"{header}; {clocks(place)}\n" + csv_lines([COLUMNS, *rows]))
+            write_atomically(output, f"{header}; {clocks(place)}\n" + csv_lines([MODEL_COLUMNS, *rows]))
             progress(len(done), len(found), workload.name)
     return tuple(done)
 
