@@ -14,7 +14,14 @@ from mensa_sim.simulate.record.timeline import RequestRecord, Span
 MAX_BARS = 2000
 """A browser draws and moves so many without delay."""
 
-KIND_PATTERNS: Mapping[str, str] = {"prefetch": "/", "discard": "/", "transfer": "x", "host": "x", "wake": "."}
+KIND_PATTERNS: Mapping[str, str] = {
+    "prefetch": "/",
+    "discard": "/",
+    "spill": "-",
+    "transfer": "x",
+    "host": "x",
+    "wake": ".",
+}
 """Of the kinds of spans that are not a layer's own work and traffic."""
 
 KIND_NAMES: Mapping[str, str] = {
@@ -25,6 +32,7 @@ KIND_NAMES: Mapping[str, str] = {
     "transfer": "copy to another memory, or to or from a host",
     "prefetch": "parameters fetched early",
     "discard": "fetched early and thrown away",
+    "spill": "a tensor leaves the chip, for another inference needs its room",
     "host": "the host prepares the inference",
     "wake": "wakes up",
 }

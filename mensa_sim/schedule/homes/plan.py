@@ -8,8 +8,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.homes.choose import Chooser
-from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
-from mensa_sim.schedule.homes.tensors import tensors_of
+from mensa_sim.schedule.homes.step import HomeCosts
+from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
 
@@ -59,15 +59,11 @@ def order_of(
     return {accelerator: tuple(layers) for accelerator, layers in found.items()}
 
 
-def steps_at_home(graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan) -> dict[str, Step]:
-    """What lives beside each layer by a plan, of the layers beside which anything does.
-
-    Raises `UsageError` for a home that a tensor cannot have.
-    """
-    if not data.homes:
-        return {}
-    stacks = [stack.layers for stack in data.stacks]
-    able, refused = tensors_of(graph, system, assignment, stacks)
+def tensors_at_home(
+    graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan
+) -> list[HomeTensor]:
+    """The tensors that have a home by a plan; `UsageError` for a home that a tensor cannot have."""
+    able, refused = tensors_of(graph, system, assignment, [stack.layers for stack in data.stacks])
     for home in data.homes:
         found = able.get(home.tensor)
         if found is None:
@@ -78,5 +74,4 @@ def steps_at_home(graph: LayerGraph, system: System, assignment: Mapping[str, st
                 f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.accelerator}, "
                 f"not {home.size_bytes} on {home.home}"
             )
-    live = live_at((able[home.tensor] for home in data.homes), order_of(graph, assignment, stacks))
-    return {layer: step_of(graph, layer, assignment[layer], tensors) for layer, tensors in live.items()}
+    return [able[home.tensor] for home in data.homes]

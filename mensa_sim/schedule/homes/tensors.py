@@ -86,6 +86,8 @@ def _refusal(
         return "it leaves the model"
     if grouped:
         return f"{grouped[0]} is part of a recurrent group or a stack, which hands its tensors on piece by piece"
+    if system.accelerator(accelerator).spec.power_gating is not None:
+        return f"{accelerator} loses what it holds when its supply is cut"
     if not capacity_bytes:
         return f"{accelerator} has no level that holds activations"
     if size_bytes > capacity_bytes:

@@ -1,19 +1,21 @@
 """An accelerator at work: chooses among ready units, runs them, prefetches, and keeps things on chip."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Alarm, Clock
 from mensa_sim.simulate.engine.execution import Execution
+from mensa_sim.simulate.engine.guests import Guests, Spill
 from mensa_sim.simulate.engine.request import Rank, Request
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, UnitKey
-from mensa_sim.simulate.plan.variants import Variant
+from mensa_sim.simulate.plan.variants import Variant, Variants
 from mensa_sim.simulate.record.recorder import Busy, Recorder
 
 
@@ -58,6 +60,10 @@ class Server:
         self._loaded: set[UnitKey] = set()
         """Pinned units whose parameters are there."""
         self._loaded_bytes = 0
+        self._guests = Guests(placed.spec.buffer_bytes.get("activation", 0))
+        self._spilling: Sequence[Spill] = ()
+        self._spill_transfer: Transfer | None = None
+        """Of tensors that leave for another request's sake."""
         self._prefetch: Prefetch | None = None
         self._levels: tuple[int, int | None] = (0, None)
         self._idle = True
@@ -81,6 +87,7 @@ class Server:
         if self._prefetch is not None:
             self._discard(self._prefetch)
         self._record_wake_up()
+        self._record_spills()
         if self._execution.running:
             self._execution.stop()
             self._lose_rest()
@@ -105,19 +112,58 @@ class Server:
             _, index, request = heapq.heappop(self._ready)
         unit = request.plan.units[index]
         resident = (request.plan.name, index) in self._loaded
-        variant = self._keep_output(request, unit, resident, incoming) or self._variant(unit, resident, incoming)
+        if unit.home is not None and self._guests.missing(request, unit):
+            variant = self._variant(unit.home.away, resident, incoming)
+        else:
+            kept = self._keep_output(request, unit, resident, incoming)
+            variant = kept or self._variant(unit.variants, resident, incoming)
         request.missing[index] = -1
         request.begin_work(now)
+        spills = self._guests.make_room(request, variant.activation_bytes or 0) if self._guests.living else ()
+        if spills:
+            self._spill(spills, lambda then: self._begin(then, request, unit, variant))
+        else:
+            self._begin(now, request, unit, variant)
+
+    def _begin(self, now: int, request: Request, unit: PlannedUnit, variant: Variant) -> None:
         early_bytes = self._take_prefetched(request, unit, variant)
         if self._options.prefetch:
             self._start_prefetch(request, unit, variant)
-        levels = self._parameter_level(variant), variant.activation_bytes
+        levels = self._parameter_level(variant), self._activation_level(request, variant)
         if levels != self._levels:
             self._levels = levels
             self._recorder.levels(self.name, now, *levels)
         self._execution.begin(now, request, unit, variant.stages, early_bytes)
 
+    def _spill(self, spills: Sequence[Spill], then: Callable[[int], object]) -> None:
+        """Write tensors of other requests to memory, then go on."""
+        self._spilling = spills
+        size_bytes = sum(spill.size_bytes for spill in spills)
+        self._spill_transfer = self._channel.transfer(size_bytes, partial(self._spilled, then))
+
+    def _spilled(self, then: Callable[[int], object], now: int) -> None:
+        self._record_spills()
+        then(now)
+
+    def _record_spills(self) -> None:
+        """Of tensors on their way to memory, the bytes that have passed, one after another."""
+        transfer = self._spill_transfer
+        if transfer is None:
+            return
+        self._spill_transfer = None
+        now, left = self._clock.now_ps, transfer.size_bytes if transfer.done else self._channel.moved_bytes(transfer)
+        for spill in self._spilling:
+            size_bytes = min(spill.size_bytes, left)
+            left -= size_bytes
+            energy_pj = {"memory": self._memory.transfer_pj(write_bytes=size_bytes)}
+            start_ps, name = transfer.start_ps, self._channel.name
+            self._recorder.record(
+                Busy(name, "spill", spill.request, spill.layer, start_ps, now, size_bytes, energy_pj=energy_pj)
+            )
+
     def _end_unit(self, now: int, request: Request, unit: PlannedUnit) -> None:
+        if unit.home is not None:
+            self._guests.settle(request, unit)
         if self._pinned.units:
             self._load(request, unit)
         self._lose_rest()
@@ -136,9 +182,9 @@ class Server:
             self._loaded.add(key)
             self._loaded_bytes += unit.parameter_bytes
 
-    def _variant(self, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant:
-        variant = unit.variants.choose(resident, incoming, False)
-        return variant if variant is not None else unit.variants.streamed
+    def _variant(self, variants: Variants, resident: bool, incoming: bool) -> Variant:
+        variant = variants.choose(resident, incoming, False)
+        return variant if variant is not None else variants.streamed
 
     def _keep_output(self, request: Request, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant | None:
         """The variant whose output stays for a unit that follows at once; none if someone of higher rank waits."""
@@ -238,6 +284,12 @@ class Server:
         coming = self._prefetch.transfer.size_bytes if self._prefetch else 0
         resident = min(self._loaded_bytes, self._pinned.size_bytes)
         return min(resident + variant.parameter_bytes + coming, self._parameter_capacity)
+
+    def _activation_level(self, request: Request, variant: Variant) -> int | None:
+        """What the level holds of this unit and of others' tensors; none where nobody knows what the unit needs."""
+        if variant.activation_bytes is None or not self._guests.living:
+            return variant.activation_bytes
+        return variant.activation_bytes + self._guests.held_beside(request)
 
     def _wake(self, now: int) -> None:
         """Back from a cut supply, with empty buffers."""

@@ -1,7 +1,7 @@
 """The plan of one inference: units in order, what each waits for, and the copies between memories."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,11 +11,10 @@ from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
-from mensa_sim.schedule.homes.plan import steps_at_home
-from mensa_sim.schedule.homes.step import HomeCosts
+from mensa_sim.simulate.plan.at_home import UnitAtHome, units_at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
-from mensa_sim.simulate.plan.variants import Variants, variants_at_home, variants_of
+from mensa_sim.simulate.plan.variants import Variants, variants_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 from mensa_sim.workload.unit_order import units_in_order
@@ -45,6 +44,8 @@ class PlannedUnit:
     output may stay on chip."""
     next_here: int | None
     """The next unit in order on the same accelerator."""
+    home: UnitAtHome | None = None
+    """Where tensors live on chip beside it, what it has to do with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +95,10 @@ def make_plan(
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
-    steps = steps_at_home(graph, system, assignment, data) if options.activations else {}
-    if steps:
+    at_home = units_at_home(costs, assignment, data, options, [layers for _, layers in groups])
+    if at_home:
         feeds = [None for _ in feeds]
-        _keep_order(dependents, next_here, {index for index, (_, layers) in enumerate(groups) if layers[0] in steps})
-    home_costs = HomeCosts(costs, data)
+        _keep_order(dependents, next_here, at_home)
     waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     return Plan(
         name=name or graph.name,
@@ -114,8 +114,8 @@ def make_plan(
                 layers=layers,
                 parameters=_parameters(graph, layers),
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
-                variants=variants_at_home(home_costs, costs, graph[layers[0]], steps[layers[0]], options)
-                if layers[0] in steps
+                variants=at_home[index].variants
+                if index in at_home
                 else variants_of(
                     costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
                 ),
@@ -124,6 +124,7 @@ def make_plan(
                 waits_for=waits_for[index],
                 feeds=feeds[index],
                 next_here=next_here[index],
+                home=at_home.get(index),
             )
             for index, (unit, layers) in enumerate(groups)
         ),
@@ -192,10 +193,9 @@ def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: 
     return feeds
 
 
-def _keep_order(dependents: list[set[int]], next_here: list[int | None], beside: set[int]) -> None:
+def _keep_order(dependents: list[set[int]], next_here: Sequence[int | None], beside: Container[int]) -> None:
     """On an accelerator where tensors live, each unit waits for the one before it: so what lives when is known."""
-    ends = list(next_here)
-    for index, following in enumerate(ends):
+    for index, following in enumerate(next_here):
         if following is not None and (index in beside or following in beside):
             dependents[index].add(following)
 

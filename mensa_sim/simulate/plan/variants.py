@@ -1,12 +1,10 @@
 """What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
-from mensa_sim.errors import UsageError
-from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.stage import Stage, stage_of
 from mensa_sim.workload.layer import Layer
@@ -70,7 +68,7 @@ def variants_of(
     `InfeasibleError` where the accelerator cannot run a layer.
     """
     streamed = _streamed(costs, layers, [costs.cost(layer.name, accelerator) for layer in layers], room_bytes)
-    found = {STREAMED: _variant(costs, layers, streamed, room_bytes)}
+    found = {STREAMED: variant_of(costs, layers, streamed, room_bytes)}
     slowest_ps = _latency_ps(costs, streamed)
     for residency in _allowed(layers, options):
         members = [costs.costs.get((layer.name, accelerator, residency)) for layer in layers]
@@ -78,7 +76,7 @@ def variants_of(
         if len(known) == len(layers) and not residency.parameters:
             known = _streamed(costs, layers, known, room_bytes)
         if len(known) == len(layers) and _latency_ps(costs, known) <= slowest_ps:
-            found[residency] = _variant(costs, layers, known, room_bytes)
+            found[residency] = variant_of(costs, layers, known, room_bytes)
     return Variants(by_residency=found)
 
 
@@ -118,9 +116,10 @@ def _latency_ps(costs: CostTable, members: Sequence[LayerCost]) -> int:
     return sum(member.latency_ps(bandwidth) for member in members)
 
 
-def _variant(
-    costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost], room_bytes: int | None
+def variant_of(
+    costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost], room_bytes: int | None = None
 ) -> Variant:
+    """The variant of a unit whose layers cost that; `room_bytes` as `variants_of` has it."""
     memory = costs.system.memory_of(members[0].accelerator)
     activations = [member.buffered_bytes.get("activation") for member in members]
     known = [size for size in activations if size is not None]
@@ -148,25 +147,3 @@ def _parameter_bytes(cost: LayerCost, layer: Layer) -> int:
         return 0
     read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
     return cost.buffered_bytes.get("parameter", read_bytes)
-
-
-def variants_at_home(home_costs: HomeCosts, costs: CostTable, layer: Layer, step: Step, options: Options) -> Variants:
-    """The variants of a layer beside tensors that live on chip: its parameters stream, or lie there too.
-
-    Raises `UsageError` where it does not fit beside them.
-    """
-    streamed = home_costs.best(step, parameters=False)
-    if streamed is None:
-        raise UsageError(
-            f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
-        )
-    found = {STREAMED: _at_home(costs, layer, step, streamed)}
-    resident = home_costs.best(step, parameters=True) if options.parameters != "none" and layer.parameters else None
-    if resident is not None:
-        found[Residency(parameters=True)] = _at_home(costs, layer, step, resident)
-    return Variants(by_residency=found)
-
-
-def _at_home(costs: CostTable, layer: Layer, step: Step, held: AtHome) -> Variant:
-    variant = _variant(costs, [layer], [held.cost], None)
-    return replace(variant, activation_bytes=step.live_bytes + held.beside_bytes)

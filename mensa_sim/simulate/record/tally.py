@@ -102,8 +102,8 @@ class Tally:
         self._executions[key] = known + 1
 
     def _add_energy(self, stream: str, kind: Kind, energy_pj: Mapping[str, float]) -> None:
-        """Count executions of a stage, for their energy is one number; a discarded prefetch has each its own."""
-        if kind == "discard":
+        """Count executions of a stage, for their energy is one number; a discarded prefetch or a spill has its own."""
+        if kind in ("discard", "spill"):
             for component, energy in energy_pj.items():
                 add_exactly(self._discarded.setdefault(stream, {}).setdefault(component, []), energy)
             return

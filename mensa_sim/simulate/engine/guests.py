@@ -1,0 +1,66 @@
+"""The tensors that live in an accelerator's activation level from one unit to the next, of all requests under way."""
+
+from dataclasses import dataclass
+
+from mensa_sim.simulate.engine.request import Request
+from mensa_sim.simulate.plan.plan import PlannedUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spill:
+    """A tensor that has to go to memory because another request needs its room."""
+
+    request: Request
+    layer: str
+    size_bytes: int
+
+
+class Guests:
+    """Who lives there between units, and what had to leave."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._capacity_bytes = capacity_bytes
+        self._living: dict[Request, dict[int, int]] = {}
+        """Bytes of each tensor by the unit that made it."""
+        self._spilled: dict[Request, set[int]] = {}
+
+    @property
+    def living(self) -> bool:
+        """Whether any tensor lives there."""
+        return bool(self._living)
+
+    def missing(self, request: Request, unit: PlannedUnit) -> bool:
+        """Whether an input that should live there has left."""
+        spilled = self._spilled.get(request)
+        return spilled is not None and unit.home is not None and not spilled.isdisjoint(unit.home.reads)
+
+    def held_beside(self, request: Request) -> int:
+        """Bytes of other requests' tensors."""
+        return sum(sum(tensors.values()) for guest, tensors in self._living.items() if guest is not request)
+
+    def make_room(self, request: Request, need_bytes: int) -> list[Spill]:
+        """Tensors of others that leave so that a unit with its own tensors fits: those of the last in rank first."""
+        others = [guest for guest in self._living if guest is not request]
+        held_bytes = self.held_beside(request)
+        spills: list[Spill] = []
+        for guest in sorted(others, key=lambda guest: guest.rank, reverse=True):
+            if need_bytes + held_bytes <= self._capacity_bytes:
+                break
+            for producer, size_bytes in self._living.pop(guest).items():
+                layer = guest.plan.units[producer].layers[0]
+                spills.append(Spill(request=guest, layer=layer, size_bytes=size_bytes))
+                self._spilled.setdefault(guest, set()).add(producer)
+                held_bytes -= size_bytes
+        return spills
+
+    def settle(self, request: Request, unit: PlannedUnit) -> None:
+        """A unit has ended: what is read later stays, unless it left before."""
+        spilled = self._spilled.get(request, set())
+        leaves = {} if unit.home is None else unit.home.leaves
+        living = {producer: size for producer, size in leaves.items() if producer not in spilled}
+        if living:
+            self._living[request] = living
+        else:
+            self._living.pop(request, None)
+            if not leaves:
+                self._spilled.pop(request, None)
