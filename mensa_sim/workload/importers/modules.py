@@ -1,13 +1,14 @@
 """The modules behind a user's model: where Python looks for them, and which files they were."""
 
 import contextlib
+import functools
 import importlib.util
+import os
 import site
 import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from mensa_sim.io.shipped import PACKAGE, is_file
 from mensa_sim.workload.importers.reference import ModelReference, Source
@@ -47,25 +48,22 @@ def project_modules(reference: ModelReference) -> list[Path]:
 
     An installed package that holds the model itself stands for its version: its top module and the model's own.
     """
-    installed = _installed_folders()
+    installed = tuple(f"{folder}{os.sep}" for folder in _installed_folders())
     own = {reference.location, reference.location.split(".")[0]} if reference.source is Source.MODULE else set()
+    real_folder = functools.cache(os.path.realpath)
     found = []
     for name, module in sorted(sys.modules.items()):
-        path = _file_of(module)
-        if path is None or name == "__main__" or path.is_relative_to(PACKAGE):
+        file = getattr(module, "__dict__", {}).get("__file__")  # what only looks like a module may lack either
+        if not isinstance(file, str) or name == "__main__":
             continue
-        if name in own or not any(path.is_relative_to(folder) for folder in installed):
-            found.append(path)
+        folder, last = os.path.split(file)
+        path = os.path.join(real_folder(folder), last)
+        path = os.path.realpath(path) if os.path.islink(path) else path
+        if path.startswith(f"{PACKAGE}{os.sep}") or (name not in own and path.startswith(installed)):
+            continue
+        if is_file(Path(path)):
+            found.append(Path(path))
     return found
-
-
-def _file_of(module: ModuleType | None) -> Path | None:
-    """The source file of a module; none for built-in ones and for what only looks like a module."""
-    file = getattr(module, "__dict__", {}).get("__file__")
-    if not isinstance(file, str):
-        return None
-    path = Path(file).resolve()
-    return path if is_file(path) else None
 
 
 def _installed_folders() -> list[Path]:
