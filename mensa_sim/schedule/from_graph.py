@@ -1,6 +1,6 @@
 """From a layer graph, a system and a cost table to the scheduling problem."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
@@ -29,15 +29,17 @@ def problem_of(
     pins: Mapping[str, str] | None = None,
     execution: Execution = "serial",
     families: Mapping[str, int] | None = None,
+    stacks: Sequence[Sequence[str]] = (),
 ) -> Problem:
     """The problem of placing a graph on a system at the given costs.
 
-    A recurrent group becomes one unit: its latencies and energies are the sums over its members, its family that of
-    the member with the most MACs. `static_mw` is the static power of the system, `pins` layer to accelerator,
-    `families` layer to family (the paper's five where it is not given). Raises `InfeasibleError` for pins that
-    contradict a group, a group that cannot run as one piece, and layers that nothing can run.
+    A recurrent group becomes one unit, and so does each of the `stacks` of layers: its latencies and energies are the
+    sums over its members, its family that of the member with the most MACs. `static_mw` is the static power of the
+    system, `pins` layer to accelerator, `families` layer to family (the paper's five where it is not given). Raises
+    `InfeasibleError` for pins that contradict a group, a group that cannot run as one piece, and layers that nothing
+    can run.
     """
-    members = units_in_order(graph)
+    members = units_in_order(graph, stacks)
     pinned = _pins(graph, system, members, pins or {})
     known = families_of(graph) if families is None else families
     names = tuple(accelerator.name for accelerator in system.accelerators)
@@ -115,8 +117,9 @@ def _pins(
         wanted = {layer.name: pins[layer.name] for layer in layers if layer.name in pins}
         if len(set(wanted.values())) > 1:
             pairs = ", ".join(f"{layer} to {accelerator}" for layer, accelerator in wanted.items())
+            what = f"stack of {layers[0].name}" if layers[0].group is None else f"recurrent group {layers[0].group}"
             raise InfeasibleError(
-                f"{graph.name}: the recurrent group {layers[0].group} runs on one accelerator, but is pinned to "
+                f"{graph.name}: the {what} runs on one accelerator, but is pinned to "
                 f"{len(set(wanted.values()))}: {pairs}"
             )
         found.append(names.index(next(iter(wanted.values()))) if wanted else None)

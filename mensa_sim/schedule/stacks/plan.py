@@ -16,7 +16,7 @@ from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.schedule.stacks.cut import Cutter, Segment
+from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
@@ -52,6 +52,46 @@ class StackPlanner:
             found += self._stacks(accelerator, order, rates)
         return found
 
+    def on(self, accelerator: str, schedule: Schedule) -> list[PricedStack]:
+        """The stacks of all that may run on an accelerator, were all of that there."""
+        pins = {
+            layer: self._problem.accelerators[unit.pin]
+            for unit in self._problem.units
+            for layer in unit.layers
+            if unit.pin is not None
+        }
+        able = {
+            name: accelerator
+            for name in self._layers
+            if self._costs.runs(name, accelerator) and pins.get(name, accelerator) == accelerator
+        }
+        rates = self._rates(schedule)
+        found: list[PricedStack] = []
+        for _, order in self._runs(able):
+            found += self._stacks(accelerator, order, rates)
+        return found
+
+    def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
+        """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
+        rates = self._rates(schedule)
+        found = []
+        for each in stacks:
+            for accelerator in self._problem.accelerators:
+                if accelerator != each.stack.accelerator:
+                    priced = self._largest(accelerator, each.stack.layers, rates)
+                    found += [priced] if priced is not None else []
+        return found
+
+    def _largest(self, accelerator: str, names: tuple[str, ...], rates: tuple[float, float]) -> PricedStack | None:
+        pricer = self._pricer(accelerator)
+        if pricer is None or not all(self._costs.runs(name, accelerator) for name in names):
+            return None
+        for rows in tile_rows(self._planes[names[-1]].rows):
+            tiling = tiling_of(self._planes, names, rows, self._readers)
+            if tiling is not None and pricer.traffic(tiling) is not None:
+                return self._gaining(pricer, accelerator, tiling, rates)
+        return None
+
     def priced(self, stack: Stack) -> PricedStack:
         """A given stack with its costs; `InfeasibleError` where its accelerator cannot run it."""
         what = f"{stack.accelerator} cannot run {stack.layers[0]} to {stack.layers[-1]} as a stack"
@@ -78,11 +118,11 @@ class StackPlanner:
         """Neighbours in the graph's order that one accelerator runs, each of which can be in a stack."""
         run: list[str] = []
         for layer in self._costs.graph.layers:
-            same = bool(run) and assignment[run[-1]] == assignment[layer.name]
-            if run and not (same and can_stack(layer)):
+            able = layer.name in assignment and can_stack(layer)
+            if run and not (able and assignment[run[-1]] == assignment[layer.name]):
                 yield assignment[run[0]], run
                 run = []
-            if can_stack(layer):
+            if able:
                 run.append(layer.name)
         if run:
             yield assignment[run[0]], run
@@ -118,7 +158,9 @@ class StackPlanner:
             segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
             for segment in segments:
                 if segment not in found:
-                    found[segment] = self._gaining(pricer, accelerator, order, segment, rates)
+                    names = order[segment.begin : segment.end]
+                    tiling = tiling_of(self._planes, names, segment.rows, self._readers)
+                    found[segment] = None if tiling is None else self._gaining(pricer, accelerator, tiling, rates)
                 if found[segment] is None:
                     cutter.refuse(segment)
             if all(found[segment] is not None for segment in segments):
@@ -126,21 +168,20 @@ class StackPlanner:
         return [priced for segment in segments if (priced := found[segment]) is not None]
 
     def _gaining(
-        self, pricer: StackPricer, accelerator: str, order: Sequence[str], segment: Segment, rates: tuple[float, float]
+        self, pricer: StackPricer, accelerator: str, tiling: Tiling, rates: tuple[float, float]
     ) -> PricedStack | None:
         """The stack, if it fits and the objective is better with it than with its layers one by one."""
-        names = tuple(order[segment.begin : segment.end])
-        tiling = tiling_of(self._planes, names, segment.rows, self._readers)
-        costs = None if tiling is None else pricer.costs(tiling, self._planes)
-        if tiling is None or costs is None:
+        costs = pricer.costs(tiling, self._planes)
+        if costs is None:
             return None
+        names = tuple(reversed(tiling.layers))
         bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
         each = [self._costs.cost(name, accelerator) for name in names]
         saved_pj = sum(cost.energy_pj for cost in each) - sum(cost.energy_pj for cost in costs.values())
         saved_ps = sum(cost.latency_ps(bandwidth) for cost in each) - latency_ps(costs, bandwidth)
         if saved_pj * rates[0] + saved_ps * rates[1] <= 0:
             return None
-        stack = Stack(layers=names, accelerator=accelerator, tiles=tiling.tiles * tiling.copies, rows=segment.rows)
+        stack = Stack(layers=names, accelerator=accelerator, tiles=tiling.tiles * tiling.copies, rows=tiling.rows)
         return PricedStack(stack=stack, costs=costs)
 
 

@@ -1,8 +1,10 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mensa_sim.errors import InfeasibleError
 from mensa_sim.flow import FLOWS, HOMES, LAYERS, STACKS, FlowName
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
@@ -16,14 +18,14 @@ from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
-from mensa_sim.study.run.placement import Placement
+from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
 
 
-def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options) -> Placement:
+def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None) -> Placement:
     """The placement with the data plan that is best over a first and a steady inference.
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
-    schedule's file has stands as it is.
+    schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers.
     """
     given = placement.schedule.data
     if given is not None:
@@ -31,16 +33,51 @@ def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options) -> Pl
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [_planned(placement, LAYER_BY_LAYER, on_chip)]
     if STACKS in allowed:
-        found = StackPlanner(placement.costs, placement.problem).plan(placement.schedule)
-        data = DataPlan(flow=STACKS, stacks=tuple(each.stack for each in found))
-        tried += [_planned(_with_stacks(placement, data, found), data, on_chip)] if found else []
+        stacked = [_planned(each, data_of(each), on_chip) for each in _in_stacks(placement, goal)]
+        tried += [_best(stacked)] if stacked else []
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
+    best = _best(tried)
+    schedule = replace(best.placement.schedule, data=replace(best.plan.data, flow=flow))
+    return replace(best.placement, schedule=schedule)
+
+
+def _best(tried: Sequence["_Tried"]) -> "_Tried":
+    """The first that none of the others beats."""
     best = tried[0]
     for each in tried[1:]:
         best = each if each.beats(best) else best
-    schedule = replace(best.placement.schedule, data=replace(best.plan.data, flow=flow))
-    return replace(best.placement, schedule=schedule)
+    return best
+
+
+def _in_stacks(placement: Placement, goal: Goal | None) -> Iterator[Placement]:
+    """The placement with stacks of what lies side by side on one accelerator, then others that place stacks as such.
+
+    For each accelerator in turn the layers are cut as if all were there, and the goal's scheduler places what comes out
+    of it; a stack that it puts elsewhere is one there too, where it gains.
+    """
+    planner = StackPlanner(placement.costs, placement.problem)
+    found = planner.plan(placement.schedule)
+    if found:
+        yield _with_stacks(placement, _plan_of(found), found)
+    if goal is None or goal.schedule_file is not None:
+        return
+    for accelerator in placement.problem.accelerators:
+        stacks = planner.on(accelerator, placement.schedule)
+        if not stacks:
+            continue
+        anywhere = [*stacks, *planner.elsewhere(stacks, placement.schedule)]
+        costs = with_stacks(placement.costs, anywhere)
+        # A deadline that layers meet one by one may be missed by stacks.
+        with suppress(InfeasibleError):
+            again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
+            where = again.schedule.assignment
+            kept = [each for each in anywhere if where[each.stack.layers[0]] == each.stack.accelerator]
+            yield replace(again, schedule=replace(again.schedule, data=_plan_of(kept)))
+
+
+def _plan_of(stacks: Sequence[PricedStack]) -> DataPlan:
+    return DataPlan(flow=STACKS, stacks=tuple(each.stack for each in stacks))
 
 
 def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedStack]) -> Placement:

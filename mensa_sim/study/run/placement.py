@@ -1,7 +1,7 @@
 """Placing a graph on a system: priced, turned into a problem, scheduled."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -80,14 +80,17 @@ def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None 
     """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
     costs, problem = price_problem(graph, system, goal, memo)
     LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
-    if goal.schedule_file is not None:
-        found = read_schedule(goal.schedule_file, problem)
-    else:
-        found = schedule(problem, goal.scheduler, **goal.options)
+    return placed_in(problem, costs, goal, read_schedule(goal.schedule_file, problem) if goal.schedule_file else None)
+
+
+def placed_in(problem: Problem, costs: CostTable, goal: Goal, given: Schedule | None = None) -> Placement:
+    """The placement that the goal's scheduler finds for a problem, or that of a given schedule."""
+    found = schedule(problem, goal.scheduler, **goal.options) if given is None else given
     best = exact_serial(problem) if found.bound is None else None
     if best is not None:
         found = beside(found, best)
-    return Placement(costs=costs, problem=problem, families=families_under(graph, goal), schedule=found, best=best)
+    families = families_under(costs.graph, goal)
+    return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best)
 
 
 def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:
@@ -101,6 +104,12 @@ def price_problem(
     """The costs of every layer on every accelerator, and the problem of placing them."""
     LOGGER.info("%s: pricing %d layers on %s", graph.name, len(graph.layers), system.name)
     costs = price(graph, system, goal.objective, memo, goal.timings)
+    return costs, problem_at(costs, goal)
+
+
+def problem_at(costs: CostTable, goal: Goal, stacks: Sequence[Sequence[str]] = ()) -> Problem:
+    """The problem of placing a graph at given costs, where some of its layers run as stacks."""
+    graph, system = costs.graph, costs.system
     problem = problem_of(
         graph,
         system,
@@ -111,11 +120,10 @@ def price_problem(
         pins=goal.pins,
         execution=goal.execution,
         families=families_under(graph, goal),
+        stacks=stacks,
     )
-    if goal.families_file is not None:
-        # The system's table speaks of the paper's families; others are placed by their lowest summed cost.
-        problem = replace(problem, families={})
-    return costs, problem
+    # The system's table speaks of the paper's families; others are placed by their lowest summed cost.
+    return problem if goal.families_file is None else replace(problem, families={})
 
 
 def baseline_goal(baseline: System, goal: Goal) -> Goal:

@@ -121,7 +121,7 @@ def evaluate(
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it.
     """
-    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip)
+    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip, goal)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
     watcher = CauseRecorder(costs, placement.alone)
