@@ -26,8 +26,8 @@ def test_an_honest_name_passes(name: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(RECORDS) - {"technology", "fit"}))
 def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind: str, tmp_path: Path) -> None:
-    folder = "accelerators" if kind == "measured_device" else f"{kind}s"
-    chosen = {"system": "mensa_g", "measured_device": "gpu_t4"}
+    folder = "accelerators" if kind.endswith("_device") else f"{kind}s"
+    chosen = {"system": "mensa_g", "measured_device": "gpu_t4", "datasheet_device": "rk3588_npu"}
     text = api.show(folder, chosen.get(kind) or api.list_kind(folder)[0]["name"])
     lines = ["name: ../../evil" if line.startswith("name:") else line for line in text.splitlines()]
     path = tmp_path / "evil.yaml"

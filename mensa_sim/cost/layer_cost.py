@@ -66,7 +66,7 @@ class LayerCost:
     layer: str
     accelerator: str
     residency: Residency = STREAMED
-    source: Literal["analytical", "measured"] = "analytical"
+    source: Literal["analytical", "measured", "datasheet"] = "analytical"
     macs: int
     clock_hz: int
     compute_cycles: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.graph import LayerGraph
@@ -57,7 +57,7 @@ class CostTable:
         ]
         if len(self.system.accelerators) > 1:
             specs = (placed.spec for placed in self.system.accelerators)
-            measured = (spec for spec in specs if isinstance(spec, MeasuredDevice))
+            measured = (spec for spec in specs if isinstance(spec, Device))
             texts += [f"{spec.name}: {WAITS_FREE}" for spec in measured if spec.idle_mw is None]
         return tuple(texts)
 

@@ -47,7 +47,7 @@ class PowerGating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
-    """What a system knows of an accelerator of either kind, a `PeArray` or a `MeasuredDevice`."""
+    """What a system knows of an accelerator of any kind: a `PeArray`, a `MeasuredDevice`, a `DatasheetDevice`."""
 
     name: str
     placement: str
@@ -80,17 +80,13 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredDevice(Accelerator):
-    """A device whose layers take what its kernels were measured to take."""
+class Device(Accelerator):
+    """A device as a whole, of whose inside nothing is modelled: its layers take time and draw power."""
 
-    timings: str
-    """Its timing table or the fit to one: a path like `technology`."""
-    timings_dtype: str | None = None
-    """Element type of the timings to use, where the table has several."""
     macs_per_s: int
     """Peak rate, as its datasheet says."""
     power_mw: Constant | None = None
-    """Power at work, where its table holds no energies."""
+    """Power at work."""
     idle_mw: Constant | None = None
     """Power of a device that waits; absent where nobody states it."""
 
@@ -104,3 +100,43 @@ class MeasuredDevice(Accelerator):
     def peak_macs_per_s(self) -> int:
         """As its datasheet says."""
         return self.macs_per_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredDevice(Device):
+    """A device whose layers take what its kernels were measured to take; where its table holds energies, those."""
+
+    timings: str
+    """Its timing table or the fit to one: a path like `technology`."""
+    timings_dtype: str | None = None
+    """Element type of the timings to use, where the table has several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRates:
+    """What a device reaches of its peak and of its memory's bandwidth, and what each product costs besides."""
+
+    launch_us: Constant
+    """Time of each product beside its work: its kernel's launch, and those of the small operators around it."""
+    compute_efficiency: Constant
+    """Share of the peak rate that large products reach."""
+    weight_efficiency: Constant
+    """Share of the memory's bandwidth at which weights and activations stream."""
+    cache_efficiency: Constant
+    """Likewise of keys and values."""
+    unpack_weights_per_s: Constant | None = None
+    """Weights of fewer than 16 bits that are made numbers again in a second, beside their streaming; none: no limit."""
+
+    def __post_init__(self) -> None:
+        for name in ("compute_efficiency", "weight_efficiency", "cache_efficiency"):
+            if not 0 < getattr(self, name).value <= 1:
+                raise ValueError(f"reached: {name} is {getattr(self, name).value}, must be above 0 and at most 1")
+        if self.unpack_weights_per_s is not None and self.unpack_weights_per_s.value <= 0:
+            raise ValueError("reached: unpack_weights_per_s must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasheetDevice(Device):
+    """A device whose layers take what its datasheet's figures allow, at the rates that it was seen to reach."""
+
+    reached: DeviceRates

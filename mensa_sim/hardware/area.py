@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -19,7 +19,7 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
 
     Empty for a measured accelerator, whose area nobody states.
     """
-    if isinstance(placed.spec, MeasuredDevice):
+    if isinstance(placed.spec, Device):
         return {}
     spec, technology = placed.array, placed.technology
     area = {"mac": _mac_area_mm2(spec, technology), "register": _register_area_mm2(spec, technology)}

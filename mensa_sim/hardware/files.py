@@ -2,19 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.hardware.accelerator import Accelerator, MeasuredDevice
+from mensa_sim.hardware.accelerator import Accelerator, DatasheetDevice, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
 from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
-from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
+from mensa_sim.hardware.memory import Link, Memory, MemoryEntry, MemoryPort
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
@@ -58,37 +58,52 @@ class SystemFile:
 FILE_KINDS: Mapping[str, type[Any]] = {
     "accelerator": PeArray,
     "measured_device": MeasuredDevice,
+    "datasheet_device": DatasheetDevice,
     "technology": Technology,
     "system": SystemFile,
 }
 """The record that is the schema of each kind of file of this stage."""
 
-ACCELERATOR_KINDS = ("accelerator", "measured_device")
+ACCELERATOR_KINDS = ("accelerator", "measured_device", "datasheet_device")
+
+DEVICE_MARKS: Mapping[str, type[Accelerator]] = {"timings": MeasuredDevice, "reached": DatasheetDevice}
+"""By the key that only its file has, the record of each kind of accelerator that is not a PE array."""
 
 
 def kind_of(raw: Mapping[str, Any]) -> str | None:
     """The kind of hardware file that plain data is, by a key that only that kind has; none if it is no such file."""
-    marks = {"timings": "measured_device", "clock_hz": "accelerator", "sram_cell": "technology", "memories": "system"}
+    marks = {
+        "timings": "measured_device",
+        "reached": "datasheet_device",
+        "clock_hz": "accelerator",
+        "sram_cell": "technology",
+        "memories": "system",
+    }
     return next((kind for key, kind in marks.items() if key in raw), None)
 
 
 def validated_accelerator(data: Raw, label: str) -> Accelerator:
-    """The accelerator that plain data describes: a device if it names timings, else a PE array."""
-    return validate(data, MeasuredDevice if "timings" in data else PeArray, label)
+    """The accelerator that plain data describes: a device if it says timings or what it reaches, else a PE array."""
+    return validate(data, _record_of(data), label)
 
 
 def read_accelerator(path: Path) -> Accelerator:
     """The accelerator of a file, its paths as the file has them."""
     keys = keys_of(path)
-    if "timings" not in keys and keys.intersection(SHORT_FORM):
+    if _record_of(keys) is PeArray and keys.intersection(SHORT_FORM):
         return validated_accelerator(accelerator_data(path), str(path))
-    return read_record(path, MeasuredDevice if "timings" in keys else PeArray)
+    return read_record(path, _record_of(keys))
+
+
+def _record_of(keys: Iterable[str]) -> type[Accelerator]:
+    """The record of an accelerator's file, by the key that only that kind has."""
+    return next((kind for key, kind in DEVICE_MARKS.items() if key in keys), PeArray)
 
 
 def accelerator_data(path: Path) -> Raw:
     """What an accelerator's file says, its memory as levels."""
     data = read_mapping(path)
-    return data if "timings" in data else with_levels(data, str(path))
+    return with_levels(data, str(path)) if _record_of(data) is PeArray else data
 
 
 def load_technology(name_or_path: str | Path) -> Technology:
@@ -254,7 +269,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
     """The system, its memories priced by the technology of the first accelerator that hangs on each."""
     faults: list[str] = []
     memories: dict[str, Memory] = {}
-    for name, entry in file.memories.items():
+    for name, (entry, port_of) in ways_in(file).items():
         holders = [placed for placed in accelerators if placed.memory == name] or list(accelerators)
         kinds = holders[0].technology.memories if holders else {}
         if entry.kind not in kinds:
@@ -269,7 +284,8 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             write_pj_per_bit=energy.write_pj_per_bit.value,
             background_mw=energy.background_mw.value * entry.channels,
             word_bits=entry.word_bits,
-            capacity_bytes=entry.capacity_bytes,
+            capacity_bytes=entry.capacity_bytes if isinstance(entry, MemoryEntry) else None,
+            port_of=port_of,
         )
     faults += _reference_faults(file, [placed.name for placed in accelerators])
     if faults:
@@ -286,12 +302,22 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
     )
 
 
+def ways_in(file: SystemFile) -> dict[str, tuple[MemoryPort, str | None]]:
+    """Every memory of a file by name, and every port as `MEMORY.PORT` with the memory that it is a port of."""
+    found: dict[str, tuple[MemoryPort, str | None]] = {}
+    for name, entry in file.memories.items():
+        found[name] = entry, None
+        found |= {f"{name}.{port}": (way, name) for port, way in entry.ports.items()}
+    return found
+
+
 def _reference_faults(file: SystemFile, names: Sequence[str]) -> list[str]:
     """What the file names and does not hold."""
     faults: list[str] = [] if names else ["accelerators: is empty"]
+    known = ways_in(file)
     for index, entry in enumerate(file.accelerators):
-        if entry.memory not in file.memories:
-            faults.append(f"accelerators[{index}].memory: {unknown_name(entry.memory, file.memories, 'memory')}")
+        if entry.memory not in known:
+            faults.append(f"accelerators[{index}].memory: {unknown_name(entry.memory, known, 'memory')}")
     joined: set[frozenset[str]] = set()
     for index, link in enumerate(file.links):
         faults += [

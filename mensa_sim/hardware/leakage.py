@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.area import instances, macs_8_bit, register_bits
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
@@ -13,7 +13,7 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
 
     Memory background belongs to the system's memories. A measured accelerator's is its idle power, as `device`.
     """
-    if isinstance(placed.spec, MeasuredDevice):
+    if isinstance(placed.spec, Device):
         return {} if placed.spec.idle_mw is None else {"device": placed.spec.idle_mw.value}
     spec, technology = placed.array, placed.technology
     leakage = {

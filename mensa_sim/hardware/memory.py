@@ -1,7 +1,8 @@
 """Memories and the links between them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mensa_sim.units import BITS_PER_BYTE
 
@@ -29,6 +30,8 @@ class Memory:
     """Every tile moves whole words of so many bits; 1 where tiles lie side by side and no word is read in vain."""
     capacity_bytes: int | None = None
     """What it holds; none where nobody asks."""
+    port_of: str | None = None
+    """The memory that holds what this one moves, where it is another way into that one."""
 
     def __post_init__(self) -> None:
         _positive(
@@ -53,8 +56,8 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryEntry:
-    """A memory as files describe it; its energies are those of its kind in the technology."""
+class MemoryPort:
+    """A way into a memory, as files describe it; its energies are those of its kind in the technology."""
 
     kind: str
     bandwidth_bytes_per_s: int
@@ -63,14 +66,26 @@ class MemoryEntry:
     """Channels of the kind, each with its own background power; together they have the bandwidth."""
     word_bits: int = 1
     """Every tile of a loop nest moves whole words, as `Memory` says."""
-    capacity_bytes: int | None = None
-    """What it holds: parameters, keys and values of a model that generates must fit."""
 
     def __post_init__(self) -> None:
         if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:
             raise ValueError("bandwidth_bytes_per_s, channels and word_bits must be at least 1")
         if not 0 < self.efficiency <= 1:
             raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEntry(MemoryPort):
+    """A memory as files describe it: the way into it from outside, and others."""
+
+    ports: Mapping[str, MemoryPort] = field(default_factory=dict)
+    """Further ways into it, as units beside its banks have: `MEMORY.PORT` in a system's file. What one way in has
+    written another reads, without a copy; each has a bandwidth of its own."""
+    capacity_bytes: int | None = None
+    """What it holds: parameters, keys and values of a model that generates must fit."""
+
+    def __post_init__(self) -> None:
+        MemoryPort.__post_init__(self)
         if self.capacity_bytes is not None and self.capacity_bytes < 1:
             raise ValueError(f"capacity_bytes is {self.capacity_bytes}, must be at least 1")
 

@@ -78,7 +78,12 @@ class System:
 
     def home_of(self, accelerator: str) -> str:
         """Where what an accelerator makes lies: in its memory, or on its own chip where a host feeds the system."""
-        return self.accelerator(accelerator).memory if self.host is None else accelerator
+        return self.storage_of(accelerator) if self.host is None else accelerator
+
+    def storage_of(self, accelerator: str) -> str:
+        """The memory that holds an accelerator's data, whichever way in it has."""
+        memory = self.accelerator(accelerator).memory
+        return self.memories[memory].port_of or memory
 
     def link_between(self, memory: str, other: str) -> Link | None:
         """The link that joins two memories, in either direction."""

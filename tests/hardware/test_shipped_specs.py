@@ -105,9 +105,9 @@ def test_the_compilers_array_has_a_quarter_of_the_silicons_macs() -> None:
 
 @pytest.mark.parametrize("kind", FILE_KINDS)
 def test_a_files_kind_is_told_by_its_keys(kind: str) -> None:
-    folder = {"technology": "technologies", "measured_device": "accelerators"}.get(kind, f"{kind}s")
+    folder = "accelerators" if kind.endswith("_device") else {"technology": "technologies"}.get(kind, f"{kind}s")
     kinds = {kind_of(read_mapping(path)) for path in shipped_files(folder).values()}
-    assert kinds == ({"accelerator", "measured_device"} if folder == "accelerators" else {kind})
+    assert kinds == ({"accelerator", "measured_device", "datasheet_device"} if folder == "accelerators" else {kind})
     assert kind_of({"name": "x", "model": "y"}) is None
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Hashable, Mapping
 
+from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Residency
@@ -13,7 +14,7 @@ from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.accelerator import DatasheetDevice, Device, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
@@ -57,7 +58,15 @@ def price(
                 renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
             costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
-        if isinstance(placed.spec, MeasuredDevice):
+        if isinstance(placed.spec, DatasheetDevice):
+            for each in graph.layers:
+                try:
+                    cost = datasheet_cost(each, placed.spec, system.memory_of(placed.name))
+                except InfeasibleError as refusal:
+                    refusals[each.name, placed.name] = str(refusal)
+                else:
+                    costs |= {(each.name, placed.name, kept): cost for kept in RESIDENCIES}
+        elif isinstance(placed.spec, MeasuredDevice):
             device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
             refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
@@ -73,7 +82,7 @@ def _pairs(
     shapes = {layer.name: shape_of(layer) for layer in graph.layers}
     keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
     for placed in system.accelerators:
-        if isinstance(placed.spec, MeasuredDevice):
+        if isinstance(placed.spec, Device):
             continue
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:

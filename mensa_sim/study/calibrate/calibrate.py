@@ -14,7 +14,7 @@ from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
-from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.fields import parts_of, place_of
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
@@ -120,7 +120,7 @@ def calibrate_spec(
     measured = read_timing_table(Path(table))
     chosen = _dtype(measured, dtype)
     system = load_system(spec)
-    if len(system.accelerators) != 1 or isinstance(system.accelerators[0].spec, MeasuredDevice):
+    if len(system.accelerators) != 1 or isinstance(system.accelerators[0].spec, Device):
         raise UsageError(f"{spec}: calibrate needs one analytical accelerator, with its memory")
     before = [_value(spec, system, field) for field in fields]
     there = [timing for timing in measured.timings if timing.kernel.dtype == chosen and timing.kernel.form == "single"]

@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Callable[[Path], object]] = {
     "system": lambda path: check_scheduling(load_system(path)),
     "accelerator": load_accelerator,
     "measured_device": load_accelerator,
+    "datasheet_device": load_accelerator,
     "technology": load_technology,
     "workload": read_workload,
     "scenario": read_scenario,

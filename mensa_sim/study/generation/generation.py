@@ -59,7 +59,7 @@ def answer_on(
     if not contexts:
         return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt)
     first = evaluate(generation.step(contexts[0]), system, goal, beside_best=True, **settings)
-    kept = replace(alone, pins=first.schedule.assignment)
+    kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
 
     def simulated(context: int) -> SystemResult:
         return evaluate(generation.step(context), system, kept, **settings)

@@ -45,7 +45,7 @@ def weights_held(system: System, phases: Sequence[SystemResult]) -> dict[str, in
     held: dict[str, dict[str, int]] = {name: {} for name in system.memories}
     for phase in phases:
         for layer in phase.graph.layers:
-            memory = system.accelerator(phase.schedule.assignment[layer.name]).memory
+            memory = system.storage_of(phase.schedule.assignment[layer.name])
             held[memory].update((each.name, each.size_bytes) for each in layer.parameters)
     return {name: sum(tensors.values()) for name, tensors in held.items() if tensors}
 
@@ -55,10 +55,10 @@ def kv_held(system: System, step: SystemResult, kv_bytes: int) -> dict[str, int]
     read: dict[str, int] = {}
     for layer in step.graph.layers:
         if layer.state_bytes:
-            memory = system.accelerator(step.schedule.assignment[layer.name]).memory
+            memory = system.storage_of(step.schedule.assignment[layer.name])
             read[memory] = read.get(memory, 0) + layer.state_bytes
     if not read:
-        read[system.accelerator(step.schedule.assignment[step.graph.layers[-1].name]).memory] = 1
+        read[system.storage_of(step.schedule.assignment[step.graph.layers[-1].name])] = 1
     total = sum(read.values())
     return {name: -(-kv_bytes * size // total) for name, size in read.items()}
 

@@ -1,0 +1,94 @@
+"""What a layer costs on a device that is known by its datasheet, and by the rates that it was seen to reach."""
+
+import math
+from dataclasses import dataclass
+
+from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
+from mensa_sim.errors import InfeasibleError
+from mensa_sim.hardware.accelerator import DatasheetDevice, DeviceRates
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.units import leakage_pj, seconds_to_ps
+from mensa_sim.workload.layer import Layer
+
+UNPACKED_BITS = 16
+"""Weights at least so wide are multiplied as they lie in memory: a choice, as all runtimes behind the fits do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceWork:
+    """What a layer, or many, ask of a device."""
+
+    launches: int = 0
+    """Products."""
+    macs: int = 0
+    streamed_bytes: int = 0
+    """Weights and activations."""
+    cache_bytes: int = 0
+    """Keys and values."""
+    packed_weights: int = 0
+    """Weights that are narrower than numbers that the device multiplies."""
+
+    def __add__(self, other: "DeviceWork") -> "DeviceWork":
+        return DeviceWork(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
+    def stream_seconds(self, rates: DeviceRates, bytes_per_s: float) -> float:
+        """Time that its bytes take, and the unpacking of its weights."""
+        streaming = self.streamed_bytes / (bytes_per_s * rates.weight_efficiency.value)
+        cache = self.cache_bytes / (bytes_per_s * rates.cache_efficiency.value)
+        unpack = rates.unpack_weights_per_s
+        return streaming + cache + (self.packed_weights / unpack.value if unpack else 0.0)
+
+
+def device_work(layer: Layer) -> DeviceWork:
+    """What a layer asks of a device; parameters are read once."""
+    read = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    packed = layer.nest is not None and bool(layer.parameters) and layer.element_bits("weight") < UNPACKED_BITS
+    return DeviceWork(
+        launches=layer.steps if layer.nest is not None else 0,
+        macs=layer.macs,
+        streamed_bytes=read + layer.input_bytes - layer.state_bytes + layer.output_bytes,
+        cache_bytes=layer.state_bytes,
+        packed_weights=layer.nest.weight_elements if layer.nest is not None and packed else 0,
+    )
+
+
+def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> LayerCost:
+    """The launch, then the longer of the products at the rate that it reaches and of all that streams.
+
+    `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
+    """
+    if layer.operator in spec.refuses or not layer.supported:
+        raise InfeasibleError(f"it does not run {layer.operator}")
+    if spec.power_mw is None:
+        raise InfeasibleError("its power is not stated, and no total may leave its energy out; give it a power_mw")
+    work, rates = device_work(layer), spec.reached
+    launch = work.launches * rates.launch_us.value * 1e-6
+    compute = work.macs / (spec.macs_per_s * rates.compute_efficiency.value)
+    stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
+    seconds = launch + max(compute, stream)
+    idle_mw = 0.0 if spec.idle_mw is None else spec.idle_mw.value
+    reads = work.streamed_bytes + work.cache_bytes - layer.output_bytes
+    moved = (
+        Traffic(operand="weight", level=MEMORY, read_bytes=reads - layer.input_bytes, write_bytes=0),
+        Traffic(operand="input", level=MEMORY, read_bytes=layer.input_bytes, write_bytes=0),
+        Traffic(operand="output", level=MEMORY, read_bytes=0, write_bytes=layer.output_bytes),
+    )
+    return LayerCost(
+        layer=layer.name,
+        accelerator=spec.name,
+        source="datasheet",
+        macs=layer.macs,
+        clock_hz=spec.clock_hz,
+        compute_cycles=_cycles(launch + compute, spec),
+        buffer_cycles=_cycles(launch + stream, spec),
+        spatial_utilization=1.0 if layer.macs else 0.0,
+        peak_macs_per_s=spec.peak_macs_per_s,
+        traffic=tuple(each for each in moved if each.read_bytes or each.write_bytes),
+        dynamic_pj={"device": leakage_pj(spec.power_mw.value - idle_mw, seconds_to_ps(seconds))},
+        mapping="datasheet: launch, then the longer of products and streaming",
+        caveats=(f"times from its datasheet and from rates that it was seen to reach ({rates.launch_us.source})",),
+    )
+
+
+def _cycles(seconds: float, spec: DatasheetDevice) -> int:
+    return math.ceil(round(seconds * spec.clock_hz, 3))  # a float's last digits are no cycle

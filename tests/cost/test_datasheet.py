@@ -1,0 +1,132 @@
+"""Devices that are known by their datasheets: what bounds a layer, what a token costs, what must be stated."""
+
+from pathlib import Path
+
+import pytest
+
+import mensa_sim as ms
+from mensa_sim.cost.datasheet import datasheet_cost
+from mensa_sim.errors import FileError, InfeasibleError
+from mensa_sim.hardware.accelerator import DatasheetDevice
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.generation.widths import ModelWidths
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.models.decoder import Decoder
+
+DEVICE = """
+name: board
+placement: soc
+technology: {technology}
+clock_hz: 1000000000
+macs_per_s: 1000000000000
+power_mw: {{value: 5000.0, source: a choice}}
+idle_mw: {{value: 1000.0, source: a choice}}
+reached:
+  launch_us: {{value: 10.0, source: a choice}}
+  compute_efficiency: {{value: 0.5, source: a choice}}
+  weight_efficiency: {{value: 0.8, source: a choice}}
+  cache_efficiency: {{value: 0.4, source: a choice}}
+  unpack_weights_per_s: {{value: 4000000000.0, source: a choice}}
+default_memory: {{kind: lpddr5, bandwidth_bytes_per_s: 10000000000, efficiency: 1.0}}
+"""
+TECHNOLOGY = Path(ms.__file__).parents[1] / "accelerator_specs/technology/cmos_22nm.yaml"
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    file = tmp_path / "board.yaml"
+    file.write_text(DEVICE.format(technology=TECHNOLOGY))
+    return file
+
+
+@pytest.fixture
+def device(board: Path) -> tuple[DatasheetDevice, Memory]:
+    system = load_system(board)
+    (placed,) = system.accelerators
+    assert isinstance(placed.spec, DatasheetDevice)
+    return placed.spec, system.memory_of("board")
+
+
+def phase(tokens: int, context: int, weight_bits: int = 4) -> LayerGraph:
+    shape = {
+        "layers": 1,
+        "hidden": 1024,
+        "intermediate": 4096,
+        "heads": 8,
+        "kv_heads": 2,
+        "head_dim": 128,
+        "vocab": 999,
+    }
+    widths = ModelWidths(weight_bits=weight_bits, activation_bits=16)
+    return Decoder(**shape).phase("one", widths, tokens=tokens, context=context)
+
+
+def seconds(graph: LayerGraph, name: str, device: tuple[DatasheetDevice, Memory]) -> float:
+    spec, memory = device
+    return datasheet_cost(graph[name], spec, memory).latency_ps(memory.effective_bytes_per_s) / 1e12
+
+
+def test_a_product_of_one_row_takes_its_weights_streaming_and_unpacking(device: tuple[DatasheetDevice, Memory]) -> None:
+    weights = 1024 * 4096
+    streamed = weights / 2 + 2 * (1024 + 4096)
+    expected = 10e-6 + streamed / (0.8 * 10e9) + weights / 4e9
+    assert seconds(phase(1, 50), "layers.0.up", device) == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_of_16_bits_need_no_unpacking(device: tuple[DatasheetDevice, Memory]) -> None:
+    streamed = 2 * 1024 * 4096 + 2 * (1024 + 4096)
+    expected = 10e-6 + streamed / (0.8 * 10e9)
+    assert seconds(phase(1, 50, weight_bits=16), "layers.0.up", device) == pytest.approx(expected, rel=1e-6)
+
+
+def test_keys_and_values_have_a_rate_of_their_own(device: tuple[DatasheetDevice, Memory]) -> None:
+    short, long = (seconds(phase(1, context), "layers.0.attention.scores", device) for context in (100, 1100))
+    keys, scores = 1000 * 2 * 128 * 2, 1000 * 8 * 2
+    assert long - short == pytest.approx(keys / (0.4 * 10e9) + scores / (0.8 * 10e9), rel=1e-6)
+
+
+def test_a_product_of_many_rows_takes_its_macs(device: tuple[DatasheetDevice, Memory]) -> None:
+    expected = 10e-6 + 512 * 1024 * 4096 / (0.5 * 1e12)
+    assert seconds(phase(512, 0), "layers.0.up", device) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        "name: small\nmodel: mensa_sim.workload.models.decoder:Decoder\n"
+        "arguments: {layers: 1, hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, head_dim: 32, vocab: 500}\n"
+        "generate: {prompt_tokens: 20, new_tokens: 4}\n"
+    )
+    return str(file)
+
+
+def test_energy_is_power_times_time_idle_power_counted_once(board: Path, small: str) -> None:
+    result = ms.run(small, system=str(board), baseline=str(board))
+    answer = result.answer
+    assert answer is not None
+    background_pj = answer.energy_per_token_by_component_pj["background"]
+    worked_pj = 5000 * (answer.time_per_token_ps or 0) / 1e3
+    assert answer.energy_per_token_pj == pytest.approx(worked_pj + background_pj, rel=1e-3)
+    assert {layer.source for layer in result.main.layers} == {"datasheet"}
+
+
+def test_a_device_without_a_power_runs_nothing(board: Path, small: str) -> None:
+    board.write_text(board.read_text().replace("power_mw: {value: 5000.0, source: a choice}\n", ""))
+    with pytest.raises(InfeasibleError, match="power"):
+        ms.run(small, system=str(board), baseline=str(board))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("value: 0.8", "value: 1.2", "weight_efficiency is 1.2"),
+        ("  launch_us: {value: 10.0, source: a choice}\n", "", "launch_us"),
+        ("value: 4000000000.0", "value: 0.0", "unpack_weights_per_s must be positive"),
+    ],
+)
+def test_a_mistake_in_a_datasheet_is_told_with_its_field(board: Path, old: str, new: str, fault: str) -> None:
+    board.write_text(board.read_text().replace(old, new))
+    with pytest.raises(FileError, match=fault):
+        load_system(board)
