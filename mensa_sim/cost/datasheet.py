@@ -7,7 +7,7 @@ from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import DatasheetDevice, DeviceRates
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.units import leakage_pj, seconds_to_ps
+from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps
 from mensa_sim.workload.layer import Layer
 
 UNPACKED_BITS = 16
@@ -66,7 +66,6 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
     compute = work.macs / (spec.macs_per_s * rates.compute_efficiency.value)
     stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
     seconds = launch + max(compute, stream)
-    idle_mw = 0.0 if spec.idle_mw is None else spec.idle_mw.value
     reads = work.streamed_bytes + work.cache_bytes - layer.output_bytes
     moved = (
         Traffic(operand="weight", level=MEMORY, read_bytes=reads - layer.input_bytes, write_bytes=0),
@@ -84,10 +83,18 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
         spatial_utilization=1.0 if layer.macs else 0.0,
         peak_macs_per_s=spec.peak_macs_per_s,
         traffic=tuple(each for each in moved if each.read_bytes or each.write_bytes),
-        dynamic_pj={"device": leakage_pj(spec.power_mw.value - idle_mw, seconds_to_ps(seconds))},
+        dynamic_pj={"device": _dynamic_pj(work, spec, spec.power_mw.value, seconds, streams=stream >= compute)},
         mapping="datasheet: launch, then the longer of products and streaming",
         caveats=(f"times from its datasheet and from rates that it was seen to reach ({rates.launch_us.source})",),
     )
+
+
+def _dynamic_pj(work: DeviceWork, spec: DatasheetDevice, power_mw: float, seconds: float, *, streams: bool) -> float:
+    """Energy above idle power: of the bits where they set the time and their energy is known, else power times time."""
+    if streams and spec.streamed_pj_per_bit is not None:
+        return BITS_PER_BYTE * (work.streamed_bytes + work.cache_bytes) * spec.streamed_pj_per_bit.value
+    idle_mw = 0.0 if spec.idle_mw is None else spec.idle_mw.value
+    return leakage_pj(power_mw - idle_mw, seconds_to_ps(seconds))
 
 
 def _cycles(seconds: float, spec: DatasheetDevice) -> int:

@@ -140,3 +140,5 @@ class DatasheetDevice(Device):
     """A device whose layers take what its datasheet's figures allow, at the rates that it was seen to reach."""
 
     reached: DeviceRates
+    streamed_pj_per_bit: Constant | None = None
+    """Energy above idle power of each bit that streams, of layers that are bound by it; none: `power_mw` times time."""

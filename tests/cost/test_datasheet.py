@@ -130,3 +130,15 @@ def test_a_mistake_in_a_datasheet_is_told_with_its_field(board: Path, old: str, 
     board.write_text(board.read_text().replace(old, new))
     with pytest.raises(FileError, match=fault):
         load_system(board)
+
+
+def test_bits_that_stream_have_an_energy_of_their_own_where_they_set_the_time(board: Path) -> None:
+    board.write_text(board.read_text() + "streamed_pj_per_bit: {value: 20.0, source: a choice}\n")
+    (placed,) = load_system(board).accelerators
+    assert isinstance(placed.spec, DatasheetDevice)
+    memory = load_system(board).memory_of("board")
+    step, prompt = phase(1, 50)["layers.0.up"], phase(512, 0)["layers.0.up"]
+    streamed = 1024 * 4096 // 2 + 2 * (1024 + 4096)
+    assert datasheet_cost(step, placed.spec, memory).energy_pj == 8 * 20 * streamed
+    bound = 10e-6 + 512 * 1024 * 4096 / (0.5 * 1e12)
+    assert datasheet_cost(prompt, placed.spec, memory).energy_pj == pytest.approx((5 - 1) * bound * 1e12, rel=1e-6)

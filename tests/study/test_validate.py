@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
+import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
@@ -18,6 +19,7 @@ from mensa_sim.study.validate.file import METRICS, read_measurements
 from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
 from mensa_sim.study.validate.score import score, spearman
 from mensa_sim.study.validate.validate import shipped_measurements, validate
+from mensa_sim.workload.models.decoder import Decoder
 
 HEADER = "workload,system,metric,measured,source\n"
 LAYERS = """
@@ -165,3 +167,65 @@ def test_every_fitted_constant_is_read_from_the_spec_that_holds_it() -> None:
     assert load_system("coral_usb3").host is not None
     overhead = next(each for each in constants if (each.system, each.name) == ("coral_usb3", "host.overhead_ms"))
     assert overhead.value == load_system("coral_usb3").host.overhead_ps / 1e9  # type: ignore[union-attr]
+
+
+GENERATING = "workload,system,metric,measured,source,prompt_tokens,new_tokens,context\n"
+SMALL = """
+name: small
+model: mensa_sim.workload.models.decoder:Decoder
+arguments: {layers: 1, hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, head_dim: 32, vocab: 500}
+generate: {prompt_tokens: 20, new_tokens: 4}
+"""
+
+
+def test_speeds_and_energies_of_generation_are_those_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    path = written(
+        tmp_path,
+        "small,rk3588_npu,ttft_ms,1,x,30,,\n"
+        "small,rk3588_npu,prefill_tokens_per_s,1,x,30,,\n"
+        "small,rk3588_npu,decode_tokens_per_s,1,x,30,5,\n"
+        "small,rk3588_npu,energy_per_token_mj,1,x,30,5,\n"
+        "small,rk3588_npu,decode_tokens_per_s,1,x,,,400\n",
+        GENERATING,
+    )
+    found = validate(read_measurements(path))
+    assert not found.failures
+    ttft, prefill, decode, energy, later = (row.predicted for row in found.rows)
+    answer = ms.run(str(tmp_path / "small.yaml"), system="rk3588_npu", prompt_tokens=30, new_tokens=5).answer
+    assert answer is not None
+    assert ttft == pytest.approx(answer.ttft_ps / 1e9)
+    assert prefill == pytest.approx(answer.prefill_tokens_per_s)
+    assert decode == pytest.approx(answer.tokens_per_s)
+    assert energy == pytest.approx((answer.energy_per_token_pj or 0) / 1e9)
+    assert later < decode
+
+
+def test_the_roofline_of_a_step_is_its_bytes_over_the_bandwidth(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    path = written(tmp_path, "small,rk3588_npu,decode_tokens_per_s,1,x,,,100\n", GENERATING)
+    (row,) = validate(read_measurements(path)).rows
+    model = Decoder(layers=1, hidden=64, intermediate=96, heads=4, kv_heads=2, head_dim=32, vocab=500)
+    table, norms = model.vocab * model.hidden, 3 * model.hidden
+    read = model.parameters - table + 100 * 2 * 2 * 32  # all of 8 bits, the keys and values of 100 tokens
+    assert norms < read
+    assert row.roofline == pytest.approx(load_system("rk3588_npu").memories["lpddr4"].bandwidth_bytes_per_s / read)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("small,rk3588_npu,decode_tokens_per_s,1,x,30,none,\n", "new_tokens is 'none'"),
+        ("small,rk3588_npu,decode_tokens_per_s,1,x,,,0\n", "context is 0"),
+    ],
+)
+def test_a_length_that_is_none_is_told_with_its_line(row: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with pytest.raises(FileError, match=f"line 2: {fault}"):
+        read_measurements(written(tmp_path, row, GENERATING))
+
+
+def test_a_speed_of_decoding_is_refused_where_nothing_generates(tmp_path: Path) -> None:
+    path = written(tmp_path, "mobilenet_v1,rk3588_npu,decode_tokens_per_s,1,x,,,\n", GENERATING)
+    (failure,) = validate(read_measurements(path)).failures
+    assert failure.reason == "decode_tokens_per_s: mobilenet_v1 does not generate"

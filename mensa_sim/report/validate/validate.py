@@ -30,6 +30,10 @@ AXIS_TITLES = {
     "energy_mj": "energy (mJ)",
     "compiler_cycles": "compiler's cycles (cycles)",
     "cached_parameter_bytes": "cached parameters (bytes)",
+    "ttft_ms": "time to first token (ms)",
+    "prefill_tokens_per_s": "prompt rate (tokens/s)",
+    "decode_tokens_per_s": "decoding rate (tokens/s)",
+    "energy_per_token_mj": "energy per token (mJ)",
 }
 """Metrics with their units, for people."""
 ROLES = {True: "fit", False: "test"}

@@ -1,4 +1,7 @@
-"""A measurement file: CSV with the columns workload, system, metric, measured, source, and if it likes group."""
+"""A measurement file: CSV with the columns workload, system, metric, measured, source, and if it likes others.
+
+These are `group`, and for workloads that generate `prompt_tokens`, `new_tokens` and `context`.
+"""
 
 import csv
 import io
@@ -14,7 +17,33 @@ from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
-METRICS = ("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes")
+_LENGTHS = ("prompt_tokens", "new_tokens", "context")
+METRICS = (
+    "latency_ms",
+    "energy_mj",
+    "compiler_cycles",
+    "cached_parameter_bytes",
+    "ttft_ms",
+    "prefill_tokens_per_s",
+    "decode_tokens_per_s",
+    "energy_per_token_mj",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """How much was generated where a figure was measured; what is not said is as the workload's file says."""
+
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    context: int | None = None
+    """Tokens in the cache at the decoding step that was measured; none: the mean over the answer."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}, must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +59,7 @@ class Measurement:
     metric: str
     measured: float
     source: str = ""
+    lengths: Lengths = Lengths()
     group: str = ""
     """What it is scored with, within its system and metric; empty: what its source says before the first comma."""
 
@@ -54,7 +84,7 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
         raise FileError(str(path), [f"is empty; its first line is {','.join(_COLUMNS)}"])
     header = rows[0][1]
     missing = [name for name in _COLUMNS[:4] if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1 and name in _COLUMNS})
+    twice = sorted({name for name in header if header.count(name) > 1 and name in (*_COLUMNS, *_LENGTHS)})
     if missing or twice:
         fault = f"no column {', '.join(missing)}" if missing else f"two columns {', '.join(twice)}"
         raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(_COLUMNS)}"])
@@ -91,8 +121,16 @@ def _measurement(row: dict[str, str], folder: Path) -> Measurement:
         metric=row["metric"],
         measured=measured,
         source=row.get("source", ""),
+        lengths=Lengths(**{name: _count(name, row[name]) for name in _LENGTHS if row.get(name)}),
         group=row.get("group", ""),
     )
+
+
+def _count(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, must be a whole number") from None
 
 
 def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:

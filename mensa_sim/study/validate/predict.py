@@ -1,7 +1,7 @@
 """What the model says of the figures that people measure: latency, energy, the compiler's cycles, cached bytes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.fed import ON_CHIP
 from mensa_sim.cost.parameter_cache import cached_parameters
@@ -11,11 +11,19 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.study.generation.generation import answer_on
+from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.run import evaluate, evaluate_system
+from mensa_sim.study.validate.file import Lengths
+from mensa_sim.study.validate.generated import GENERATION_PREDICTIONS, PROMPT_METRICS, PhaseRate
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, seconds_to_ps
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_generation, load_workload
+
+UNSAID = Lengths()
+"""Of a workload that does not generate, and of one that generates as its file says."""
 
 ESTIMATORS: Mapping[str, str] = {"coral": "coral_compiler"}
 """The accelerator that stands for what a device's compiler believes of it."""
@@ -31,10 +39,41 @@ class Predictor:
     _systems: dict[str, System] = field(default_factory=dict)
     _steady: dict[tuple[str, str], SteadyState] = field(default_factory=dict)
     _memo: PriceMemo = field(default_factory=PriceMemo)
+    _generations: dict[str, Generation] = field(default_factory=dict)
+    _phases: dict[tuple[str, str, bool, Lengths], PhaseRate] = field(default_factory=dict)
 
-    def predict(self, workload: str, system: str, metric: str) -> float:
-        """A metric in the unit of its name; a workload or system is a bare name or a path."""
+    def predict(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float:
+        """A metric in the unit of its name; a workload or system is a bare name or a path.
+
+        `lengths` are those of a workload that generates.
+        """
+        if metric in GENERATION_PREDICTIONS:
+            return GENERATION_PREDICTIONS[metric](self.generated(workload, system, metric, lengths))
         return lookup(PREDICTIONS, metric, "metric")(self, workload, system)
+
+    def generated(self, workload: str, system: str, metric: str, lengths: Lengths) -> PhaseRate:
+        """The phase that a metric speaks of: the prompt, the step at a context, or the steps of an answer."""
+        if workload not in self._generations:
+            found = load_generation(workload, allow_code=self.allow_code)
+            if found is None:
+                raise UsageError(f"{metric}: {workload} does not generate")
+            self._generations[workload] = found
+        key = (workload, system, metric in PROMPT_METRICS, lengths)
+        if key not in self._phases:
+            self._phases[key] = self._phase(self._generations[workload], self.system(system), *key[2:])
+        return self._phases[key]
+
+    def _phase(self, generation: Generation, system: System, prompt: bool, lengths: Lengths) -> PhaseRate:
+        said = {"prompt_tokens": lengths.prompt_tokens, "new_tokens": lengths.new_tokens}
+        given = {name: value for name, value in said.items() if value is not None}
+        asked = replace(generation, generate=replace(generation.generate, **given))
+        goal = Goal(scheduler=_scheduler(system), objective="latency")
+        if prompt:
+            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self._memo))
+        if lengths.context is not None:
+            step = evaluate(asked.step(lengths.context), system, goal, memo=self._memo)
+            return PhaseRate.of_step(asked, step)
+        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate))
 
     def graph(self, workload: str) -> LayerGraph:
         """The layer graph of a workload."""
@@ -53,10 +92,21 @@ class Predictor:
         key = (workload, system)
         if key not in self._steady:
             graph, built = self.graph(workload), self.system(system)
-            alone = len(built.accelerators) == 1
-            scheduler = f"single:{built.accelerators[0].name}" if alone else "optimal"
+            scheduler = _scheduler(built)
             self._steady[key] = evaluate_system(graph, built, scheduler, "latency", memo=self._memo).steady
         return self._steady[key]
+
+    def roofline(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float | None:
+        """What the plain roofline says of a time or a rate; none of anything else."""
+        if metric == "latency_ms":
+            return self.roofline_ms(workload, system)
+        if metric not in GENERATION_PREDICTIONS or metric == "energy_per_token_mj":
+            return None
+        built = self.system(system)
+        peak = sum(placed.spec.peak_macs_per_s for placed in built.accelerators)
+        bandwidth = sum(memory.bandwidth_bytes_per_s for memory in built.memories.values())
+        phase = self.generated(workload, system, metric, lengths)
+        return GENERATION_PREDICTIONS[metric](phase.on_roofline(peak, bandwidth))
 
     def roofline_ms(self, workload: str, system: str) -> float:
         """What peak MAC rates and the memories' quoted bandwidths allow at most, for a later inference.
@@ -71,6 +121,10 @@ class Predictor:
         moved = ends + max(0, sum(tensors.values()) - kept)
         bandwidth = sum(memory.bandwidth_bytes_per_s for memory in built.memories.values())
         return seconds_to_ps(max(graph.macs / peak, moved / bandwidth)) / PS_PER_MS
+
+
+def _scheduler(system: System) -> str:
+    return f"single:{system.accelerators[0].name}" if len(system.accelerators) == 1 else "optimal"
 
 
 def _latency_ms(predictor: Predictor, workload: str, system: str) -> float:

@@ -12,7 +12,7 @@ class ValidateRequest:
     """Measurements of a file, else those that ship, and those of a reference folder beside them."""
 
     data: str | Path | None = field(default=None, kw_only=False, metadata=spelled("--data", file=True))
-    """Measurement file: CSV of workload,system,metric,measured,source."""
+    """Measurement file: CSV of workload,system,metric,measured,source; of models that generate also their lengths."""
     reference: str | Path | None = None
     """Folder of reference data, taken beside the rest."""
     allow_code: bool = field(default=False, metadata=spelled(role="permission"))

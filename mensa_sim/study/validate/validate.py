@@ -29,7 +29,7 @@ class ValidationRow:
     measurement: Measurement
     predicted: float
     roofline: float | None = None
-    """Of a latency, what the plain roofline says."""
+    """Of a time or a rate, what the plain roofline says."""
 
     @property
     def error_percent(self) -> float:
@@ -119,9 +119,8 @@ def validate(
     failures: list[Failure] = []
     for count, each in enumerate(measurements, start=1):
         try:
-            predicted = predictor.predict(each.workload_path, each.system_path, each.metric)
-            timed = each.metric == "latency_ms"
-            roofline = predictor.roofline_ms(each.workload_path, each.system_path) if timed else None
+            figure = (each.workload_path, each.system_path, each.metric, each.lengths)
+            predicted, roofline = predictor.predict(*figure), predictor.roofline(*figure)
             row = ValidationRow(measurement=each, predicted=predicted, roofline=roofline)
             if abs(row.error_percent) > MAX_PERCENT:
                 raise MensaError(
