@@ -16,6 +16,13 @@ from typing import Any
 
 import pytest
 import typer
+from foreign_files import (
+    SCALE_SIM_CONFIGURATION,
+    SCALE_SIM_CONVOLUTIONS,
+    TIMELOOP,
+    ZIGZAG_ACCELERATOR,
+    ZIGZAG_WORKLOAD,
+)
 from fuzz_mutations import mutated
 
 from mensa_sim.api import session as api
@@ -26,6 +33,12 @@ CPU_SECONDS = 60
 COMMAND = typer.main.get_command(cli.app)
 FAILED_RUNS = ("no accelerator can run", "rows have no prediction")
 """What good files may say that cannot be done; the exit code is then 1."""
+FOREIGN = (
+    *((".yaml", text) for text in (ZIGZAG_ACCELERATOR, ZIGZAG_WORKLOAD, TIMELOOP)),
+    (".cfg", SCALE_SIM_CONFIGURATION),
+    (".csv", SCALE_SIM_CONVOLUTIONS),
+)
+"""Files of other tools, by suffix."""
 TINY = """\
 name: tiny
 layers:
@@ -131,6 +144,10 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Target
             name="case.yaml",
             content=technology.encode(),
             commands=("check case.yaml", "explain tiny.yaml --system own_technology.yaml"),
+        ),
+        *(
+            Target(name=f"case{suffix}", content=text.encode(), commands=(f"convert case{suffix} -q --force",))
+            for suffix, text in FOREIGN
         ),
         Target(name="case.yaml", content=SCENARIO.encode(), commands=("run case.yaml -q", "check case.yaml")),
         Target(name="case.csv", content=ARRIVALS.encode(), commands=("run traced.yaml -q",)),

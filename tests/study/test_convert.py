@@ -10,6 +10,8 @@ from foreign_files import (
     SCALE_SIM_CONVOLUTIONS,
     SCALE_SIM_PRODUCTS,
     TIMELOOP,
+    ZIGZAG_ACCELERATOR,
+    ZIGZAG_MAPPING,
     ZIGZAG_WORKLOAD,
 )
 from typer.testing import CliRunner
@@ -24,27 +26,6 @@ from mensa_sim.study.convert.convert import convert
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.load import load_workload
-
-ZIGZAG_ACCELERATOR = """
-name: core
-memories:
-  rf:
-    {size: 16, r_cost: 0.02, w_cost: 0.03, area: 1, latency: 1, operands: [O], served_dimensions: [D2], ports: [
-      {name: r_port_1, type: read, bandwidth_min: 16, bandwidth_max: 16, allocation: ["O, tl"]},
-      {name: w_port_1, type: write, bandwidth_min: 16, bandwidth_max: 16, allocation: ["O, fh"]}]}
-  sram:
-    {size: 8192, r_cost: 6.4, w_cost: 12.8, area: 1, latency: 1, operands: [I1, I2, O], served_dimensions: [D1, D2],
-      ports: [{name: rw_port_1, type: read_write, bandwidth_min: 32, bandwidth_max: 64, allocation: ["O, tl"]}]}
-  dram:
-    {size: 1000000, r_cost: 640, w_cost: 320, area: 0, latency: 1, operands: [I1, I2, O], served_dimensions: [D1, D2],
-      ports: [{name: rw_port_1, type: read_write, bandwidth_min: 64, bandwidth_max: 64, allocation: ["O, tl"]}]}
-operational_array: {unit_energy: 0.5, unit_area: 1, dimensions: [D1, D2], sizes: [8, 4]}
-"""
-ZIGZAG_MAPPING = """
-- name: default
-  spatial_mapping: {D1: ["K, 8"], D2: ["C, 2", "FX, 2"]}
-  memory_operand_links: {O: O, W: I2, I: I1}
-"""
 
 
 def converted(folder: Path, **files: str) -> Conversion:
