@@ -7,6 +7,7 @@ from mensa_sim.api.files import check, list_kind, schema, show
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import LAYERS
 from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
@@ -17,6 +18,7 @@ from mensa_sim.study.explain.explain import moves as moves_of
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
+from mensa_sim.study.run.flows import with_data_plan
 from mensa_sim.study.run.given import graph_given, system_given
 from mensa_sim.study.run.placement import Placement
 from mensa_sim.study.run.placement import place as place_graph
@@ -119,11 +121,15 @@ def place(request: PlaceRequest) -> Placement:
 def explain(placement: Placement, layer: str) -> Explanation:
     """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
 
+    Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did.
+
     >>> import mensa_sim as ms
     >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
     'pascal'
     """
-    return explain_layer(placement.problem, placement.costs, placement.schedule, layer)
+    if placement.flow != LAYERS:
+        placement = with_data_plan(placement, placement.flow, FULL)
+    return explain_layer(placement.problem, placement.alone or placement.costs, placement.schedule, layer)
 
 
 def moves(placement: Placement) -> tuple[Move, ...]:

@@ -24,6 +24,7 @@ def run_tables(result: RunResult) -> RenderableType:
         totals_table(result),
         Text(),
         optimality_text(main.optimality),
+        *homes_text(main),
         *best_text(main, result.baseline),
         *([result.alone] if result.alone else []),
         coverage_text(main.coverage, main.coverage_shares),
@@ -40,6 +41,19 @@ def gap_text(found: Optimality) -> str:
     ('0 %', '-')
     """
     return "-" if found.gap is None else percent_text(found.gap) if found.gap else "0 %"
+
+
+def homes_text(result: SystemResult) -> tuple[str, ...]:
+    """What lives on chip between layers, by home, and the memory traffic that it saves; nothing where nothing does."""
+    found = []
+    for home in dict.fromkeys(each.home for each in result.homes):
+        own = [each for each in result.homes if each.home == home]
+        size_bytes, saved_bytes = sum(each.size_bytes for each in own), sum(each.saved_bytes for each in own)
+        found.append(
+            f"on {home} {len(own)} tensors of {bytes_text(size_bytes)} live until they are read, which saves "
+            f"{bytes_text(saved_bytes)} of memory traffic"
+        )
+    return tuple(found)
 
 
 def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str, ...]:

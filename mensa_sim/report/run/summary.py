@@ -8,7 +8,7 @@ from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
 from mensa_sim.schedule.files import stacks_data
-from mensa_sim.study.run.result import LayerResult, RunResult, SystemResult, energy_components, ratios
+from mensa_sim.study.run.result import HomeResult, LayerResult, RunResult, SystemResult, energy_components, ratios
 
 LAYER_FIELDS = (
     "name",
@@ -36,6 +36,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
         "handoffs": main.handoffs,
         "layers": [_layer(layer) for layer in main.layers],
+        "homes": [_home(home) for home in main.homes],
         "stacks": stacks_data(main.schedule.data or LAYER_BY_LAYER),
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
@@ -48,6 +49,17 @@ def summary(result: RunResult) -> dict[str, object]:
         "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
+    }
+
+
+def _home(home: HomeResult) -> dict[str, object]:
+    return {
+        "tensor": home.tensor,
+        "home": home.home,
+        "start_ps": home.start_ps,
+        "end_ps": home.end_ps,
+        "bytes": home.size_bytes,
+        "saved_bytes": home.saved_bytes,
     }
 
 

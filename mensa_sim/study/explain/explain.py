@@ -13,6 +13,7 @@ from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, unit_assignment
 from mensa_sim.schedule.unit import Refusal
 from mensa_sim.study.explain.levels import MappingUse, mapping_use
+from mensa_sim.study.explain.tensor import tensor_text
 
 LARGEST_FACTOR = 1024.0
 """Improvements above this factor are not looked for."""
@@ -54,6 +55,8 @@ class Explanation:
     """The runner-up's value over the present one, less 1: negative where moving the unit alone would be better."""
     to_change: str
     """What the runner-up would need to win."""
+    output: str = ""
+    """Where its output lives until it is read, and why it left the chip if it did; empty where nothing is planned."""
     use: MappingUse | None = None
     """The layer's mapping where it runs; none without a loop nest, and on a measured accelerator."""
 
@@ -91,6 +94,7 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
         runner_up=second.accelerator if second else None,
         margin=second.value / here.value - 1 if second and second.value is not None and here.value else None,
         to_change=_to_change(problem, costs, prediction, unit, here, second),
+        output="" if schedule.data is None else tensor_text(costs, schedule, layer),
         use=_use_at(problem, costs, layer, here.accelerator),
     )
 

@@ -85,6 +85,22 @@ class Optimality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HomeResult:
+    """A tensor that lived on chip in the first inference."""
+
+    tensor: str
+    """The layer that made it."""
+    home: str
+    start_ps: int
+    """When its producer began to make it: from then on it takes its room."""
+    end_ps: int
+    """When its last reader ended."""
+    size_bytes: int
+    saved_bytes: int
+    """What it would move at least in memory: written once, and read by each of its readers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyState:
     """An inference that finds the parameters that the one before it left on chip."""
 
@@ -135,6 +151,8 @@ class SystemResult:
     schedule: Schedule
     best: BestSchedule | None = None
     """Where the chosen schedule is more than `NOTABLE_GAP` above the proven bound."""
+    homes: tuple[HomeResult, ...] = ()
+    """Tensors with a home on chip, in the order of their producers."""
     caveats: tuple[str, ...] = ()
     """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
 

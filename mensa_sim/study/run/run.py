@@ -35,6 +35,7 @@ from mensa_sim.study.run.result import (
     NOTABLE_GAP,
     AcceleratorResult,
     BestSchedule,
+    HomeResult,
     LayerResult,
     Optimality,
     RunResult,
@@ -165,8 +166,27 @@ def evaluate(
         timeline=timeline,
         problem=problem,
         schedule=found,
+        homes=_homes(placement, measured),
         best=_best(placement, on_chip) if beside_best else None,
     )
+
+
+def _homes(placement: Placement, measured: Metrics) -> tuple[HomeResult, ...]:
+    graph, found = placement.costs.graph, []
+    for home in data_of(placement).homes:
+        readers = [name for name in graph.successors(home.tensor) if graph.edge_bytes(home.tensor, name)]
+        read_bytes = sum(graph.edge_bytes(home.tensor, name) for name in readers)
+        found.append(
+            HomeResult(
+                tensor=home.tensor,
+                home=home.home,
+                start_ps=measured.layers[home.tensor].start_ps,
+                end_ps=max(measured.layers[name].end_ps for name in readers),
+                size_bytes=home.size_bytes,
+                saved_bytes=home.size_bytes + read_bytes,
+            )
+        )
+    return tuple(found)
 
 
 def _best(placement: Placement, on_chip: Options) -> BestSchedule | None:
