@@ -6,7 +6,7 @@ from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
-from mensa_sim.cost.mapping.search import Priced
+from mensa_sim.cost.mapping.search import Mapped
 from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
@@ -26,7 +26,7 @@ def assemble(
     spatial_utilization: float = 0.0,
     buffered: Mapping[str, int] | None = None,
     mapping: str = "",
-    found: Priced | None = None,
+    found: Mapped | None = None,
 ) -> LayerCost:
     """The cost of a layer whose nest, if it has one, is done `repeats.steps` times with these counts."""
     tally = new_tally(accelerator)

@@ -1,8 +1,9 @@
 """What one layer costs on one accelerator, before anyone else uses the memory."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from mensa_sim.units import PS_PER_S, cycles_to_ps, transfer_ps
 
@@ -107,6 +108,12 @@ class LayerCost:
         unknown = set(self.dynamic_pj) - set(COMPONENTS)
         if unknown:
             raise ValueError(f"{self.layer} on {self.accelerator}: unknown components {sorted(unknown)}")
+
+    def of(self, layer: str) -> Self:
+        """The same cost of another layer, which need not be checked again."""
+        other = copy(self)
+        object.__setattr__(other, "layer", layer)
+        return other
 
     @property
     def memory_read_bytes(self) -> int:

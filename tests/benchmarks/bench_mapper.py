@@ -9,10 +9,11 @@ are loaded before the clock starts; equal layers are priced once, all else is wo
 
 import resource
 import time
+from collections.abc import Sequence
 
 from smallest import SMALL_MODEL, parser
 
-from mensa_sim.cost.mapping import search
+from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
@@ -24,6 +25,8 @@ SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "pascal", "pavlov", "jacquard")
 
 KIB = 1024
 
+Residencies = Sequence[Sequence[BufferCase]]
+
 
 def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB
@@ -34,14 +37,16 @@ def main(names: list[str]) -> None:
     systems = [load_system(name) for name in SYSTEMS]
     loaded_mib = peak_mib()
     made = 0
-    best = search.Search.best
+    best = Search.best
 
-    def counted_best(self: search.Search, case: BufferCase) -> search.Priced | None:
+    def counted_best(self: Search, residencies: Residencies) -> list[list[Mapped | None]]:
         nonlocal made
-        made += self.candidates
-        return best(self, case)
+        found = best(self, residencies)
+        for each in found:
+            made += sum(count for count, mapped in zip(self.candidates, each, strict=True) if mapped is not None)
+        return found
 
-    search.Search.best = counted_best  # type: ignore[method-assign]
+    Search.best = counted_best  # type: ignore[method-assign]
     memo = PriceMemo()
     start_cpu_s, start_s = time.process_time(), time.perf_counter()
     for graph in graphs:

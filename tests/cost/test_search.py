@@ -17,10 +17,7 @@ from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.candidates import ORDERS, build
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.mapping import NestMapping
-from mensa_sim.cost.mapping.search import LIMITS, Search, limits_of
-from mensa_sim.cost.mapping.sides import Target
-from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.mapping.search import LIMITS, Search
 from mensa_sim.cost.prices.layer import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -96,37 +93,23 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
     return FIGURES[objective](energy_pj, latency_ps)
 
 
-def every_candidate(
-    nest: LoopNest, spec: PeArray, limits: dict[str, int], residency: Residency, word_bits: int
-) -> list[NestCounts]:
-    search = search_of(nest, spec, limits, "energy", word_bits)
-    seen: dict[NestMapping, NestCounts | None] = {}
-    if search.empty:
+def every_candidate(pricer: Pricer, residency: Residency) -> list[NestCounts]:
+    """The counts of all candidates that fit."""
+    task, seen = pricer.task, dict[object, NestCounts | None]()
+    assert task is not None
+    if not task.parts:
         return []
-    for entry in range(len(search.grid.tiles)):
-        part, position = search.grid.locate(entry)
-        tiles = (*part.chain.tiles, part.tile(position))
+    search, word_bits = Search([task]), task.target.word_bits
+    for entry in range(task.entries):
+        tiles, chain = search.grid.tiles_of(entry), search.grid.part_of(entry).chain
         for inner, outer, holds in product(search.inner, ORDERS, product((0, 1), repeat=3)):
             held = {operand: bool(hold) for operand, hold in zip(OPERANDS, holds, strict=True)}
-            orders = (*part.chain.orders, inner)
-            mapping = build(search.unrolling, search.ways, tiles, orders, outer, held)
+            mapping = build(task.unrolling, task.ways, tiles, (*chain.orders, inner), outer, held)
             key = (mapping.loops, mapping.cuts, tuple(mapping.holds.items()))
             if key not in seen:
-                counts = price_mapping(nest, spec, mapping, PRECISION, word_bits)
-                seen[key] = counts if fits(nest, spec, counts, residency) else None
+                counts = price_mapping(task.nest, pricer.accelerator, mapping, PRECISION, word_bits)
+                seen[key] = counts if fits(task.nest, pricer.accelerator, counts, residency) else None
     return [counts for counts in seen.values() if counts is not None]
-
-
-def search_of(nest: LoopNest, spec: PeArray, limits: Mapping[str, int], objective: str, word_bits: int = 1) -> Search:
-    target = Target(
-        accelerator=spec,
-        energy=energy_model(placed(spec), MEMORY),
-        bandwidth_bytes_per_s=MEMORY.effective_bytes_per_s,
-        precision=PRECISION,
-        objective=objective,
-        word_bits=word_bits,
-    )
-    return Search(nest, unroll(nest, spec), target, limits)
 
 
 @pytest.mark.usefixtures("added_objective")
@@ -137,15 +120,13 @@ def test_the_mapping_found_is_the_best_of_its_space(deep: bool, data: st.DataObj
     spec, nest = data.draw(accelerators(deep=deep)), data.draw(nests(largest=3))
     objective = data.draw(st.sampled_from(sorted(FIGURES)))
     residency = data.draw(st.sampled_from([STREAMED, Residency(input=True), Residency(parameters=True, output=True)]))
-    limits = limits_of(unroll(nest, spec), dict.fromkeys(LIMITS, 2))
     assume("activation" in spec.buffer_bytes or not (residency.input or residency.output))
     assume("parameter" in spec.buffer_bytes or not residency.parameters)
     energy = energy_model(placed(spec), MEMORY)
     steps = Steps(nest=nest, steps=1, resident=False)
     layer = layer_of(nest)
     memory = replace(MEMORY, word_bits=data.draw(st.sampled_from([1, 1, 64])))
-    pricer = Pricer(layer, spec, memory, energy, steps, objective)
-    pricer.search = search_of(nest, spec, limits, objective, memory.word_bits)
+    pricer = Pricer(layer, spec, memory, energy, steps, objective, dict.fromkeys(LIMITS, 2))
     best = pricer.cost(residency)
     repeats = repeats_of(layer, 1, residency, steps_resident=False)
 
@@ -154,35 +135,26 @@ def test_the_mapping_found_is_the_best_of_its_space(deep: bool, data: st.DataObj
             layer, spec, energy, residency, repeats, counts, pricer.work, spatial_utilization=1.0, mapping=""
         )
 
-    candidates = every_candidate(nest, spec, limits, residency, memory.word_bits)
+    candidates = every_candidate(pricer, residency)
     assert (best is None) == (not candidates)
     if best is None:
         return
     assert best.gap is not None
     assert best.gap >= 0
-    ((chosen, _),) = pricer.counted.values()
+    found = pricer.found[residency]
+    assert found is not None
     pairs = [(counts, cost(counts)) for counts in candidates]
     for rank in (objective, "latency", "energy"):
         least = min(figure(each, energy, rank) for _, each in pairs)
         assert figure(best, energy, rank) == pytest.approx(least, rel=1e-9)
         pairs = [(counts, each) for counts, each in pairs if figure(each, energy, rank) <= least * (1 + 1e-9)]
-    assert chosen.tiles == min(counts.tiles for counts, _ in pairs)
+    assert found.counts.tiles == min(counts.tiles for counts, _ in pairs)
 
 
 def found(spec: PeArray, nest: LoopNest, energy: EnergyModel, limits: Mapping[str, int]) -> LayerCost | None:
     """The cost that the search finds for a layer of that nest, for least energy."""
     steps = Steps(nest=nest, steps=1, resident=False)
-    pricer = Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy")
-    unrolling = unroll(nest, spec)
-    target = Target(
-        accelerator=spec,
-        energy=energy,
-        bandwidth_bytes_per_s=MEMORY.effective_bytes_per_s,
-        precision=PRECISION,
-        objective="energy",
-    )
-    pricer.search = Search(nest, unrolling, target, limits_of(unrolling, limits))
-    return pricer.cost(STREAMED)
+    return Pricer(layer_of(nest), spec, MEMORY, energy, steps, "energy", limits).cost(STREAMED)
 
 
 @given(spec=accelerators(), nest=nests(), data=st.data())

@@ -7,14 +7,12 @@ from drawn import accelerators, nests, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.nest import price_mapping
+from mensa_sim.cost.counts.nest import count_nest, price_mapping
 from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.mapping.candidates import build
 from mensa_sim.cost.mapping.capacity import held_bytes
-from mensa_sim.cost.mapping.search import Priced, Search
-from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer
 from mensa_sim.cost.recurrent import Steps
@@ -30,19 +28,6 @@ from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
 MEMORY = EDGE_TPU.memory_of("edge_tpu")
-
-
-class Watched:
-    """A search that remembers what it found."""
-
-    def __init__(self, search: Search) -> None:
-        self._search = search
-        self.nest, self.ways = search.nest, search.ways
-        self.found: list[Priced | None] = []
-
-    def best(self, case: BufferCase) -> Priced | None:
-        self.found.append(self._search.best(case))
-        return self.found[-1]
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -85,13 +70,12 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, d
         PlacedAccelerator(spec=spec, technology=EDGE_TPU.accelerators[0].technology, memory="lpddr4"), memory
     )
     pricer = Pricer(layer, spec, memory, energy, steps, data.draw(st.sampled_from(sorted(OBJECTIVES))))
-    assert pricer.search is not None
-    watched = Watched(pricer.search)
-    pricer.search = watched  # type: ignore[assignment]
+    assert pricer.task is not None
     cost = pricer.cost(residency)
     assume(cost is not None)
-    (found,) = watched.found
+    found = pricer.found[residency]
     assert found is not None
+    assert found.counts == count_nest(nest, spec, found.mapping, pricer.task.ways)
     assert cost is not None
     assert (cost.tail_bytes > 0) == (not residency.output)
     if residency.input or not residency.parameters:  # a first tile of inputs alone may be padding and nothing else

@@ -1,38 +1,45 @@
-"""The tables of tiles that the search reads: each column is what the same tile says when it is counted alone."""
+"""The tiles that the search reads: each column is what the same tile says when it is counted alone."""
 
-from itertools import product
-
+import numpy as np
 import pytest
 from drawn import accelerators, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.tiles import one_tiling, tile_table
+from mensa_sim.cost.counts.tiles import one_tiling, tilings, window_classes
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.workload.dims import OPERANDS, relevant
+from mensa_sim.workload.dims import OPERANDS, WINDOW, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_column_of_a_table_is_its_tile_alone(data: st.DataObject) -> None:
+def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators()), data.draw(nests(largest=5))
     unrolling = unroll(nest, spec)
     operand = data.draw(st.sampled_from(OPERANDS))
     access = data.draw(st.tuples(st.sampled_from([4, 8, 24]), st.sampled_from([8, 64]), st.sampled_from([1, 3, 8])))
     window = window_of(nest) if operand == "input" else None
-    cuts = {dim: data.draw(st.integers(1, size)) for dim, size in unrolling.sizes.items()}
-    extents = {dim: tuple(dict.fromkeys((size, cuts[dim]))) for dim, size in unrolling.sizes.items()}
-    table = tile_table(unrolling, operand, window, extents)
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
-    for chosen in product(*(range(len(extents[dim])) for dim in mine)):
-        column = sum(position * table.strides.get(dim, 0) for dim, position in zip(mine, chosen, strict=True))
-        tile = {**unrolling.sizes, **{d: extents[d][p] for d, p in zip(mine, chosen, strict=True)}}
-        alone = one_tiling(unrolling, operand, window, tile)
-        found = [table.elements[column], table.largest[column], table.end[column], table.pieces(*access)[column]]
-        assert found == pytest.approx([alone.elements, alone.largest, alone.end, alone.pieces(*access)])
+    inside = tuple(dim for dim in mine if window is not None and split_dims(dim)[0] in WINDOW)
+    tiles = [{dim: data.draw(st.integers(1, unrolling.sizes[dim])) for dim in mine} for _ in range(3)]
+    sizes = {dim: np.full(len(tiles), float(unrolling.sizes[dim])) for dim in mine}
+    extents = {dim: np.array([float(tile[dim]) for tile in tiles]) for dim in mine}
+    seen = None
+    if window is not None:
+        each = [window_classes(window, inside, tuple((tile[dim],) for dim in inside)) for tile in tiles]
+        width = max(len(values) for values, _, _ in each)
+        padded = [[np.pad(part, ((0, width - len(part)), (0, 0))) for part in shown[:2]] for shown in each]
+        values, counts = (np.hstack(parts) for parts in zip(*padded, strict=True))
+        seen = values, counts, np.hstack([end for _, _, end in each])
+    found = tilings(operand, sizes, extents, seen)
+    for column, tile in enumerate(tiles):
+        alone = one_tiling(unrolling, operand, window, {**unrolling.sizes, **tile})
+        figures = found.elements, found.largest, found.end, found.number, found.pieces(*access)
+        expected = alone.elements, alone.largest, alone.end, alone.number, alone.pieces(*access)
+        assert tuple(figure[column] for figure in figures) == expected
 
 
 @pytest.mark.parametrize(("operand", "end"), [("output", 2), ("weight", 4 * 3)])

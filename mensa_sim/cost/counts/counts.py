@@ -1,11 +1,11 @@
 """How often each operand is fetched and written at each level under one mapping: exact counts, in closed form."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
+from typing import Any
 
-from mensa_sim.cost.counts.crossing import TileTraffic, Visits, accesses, cross, whole_words, words
+from mensa_sim.cost.counts.crossing import Boundary, Visits, boundaries, pick, whole_words, words
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -71,6 +71,10 @@ class OperandCounts:
     """Times that each element crosses to or from memory."""
 
 
+Figures = dict[str, Any]
+"""Numbers of one mapping by name, or arrays of them over many."""
+
+
 class Walk:
     """Tiles and visits of one operand under a mapping."""
 
@@ -133,34 +137,44 @@ def sums_per_element(way: Way, unrolling: Unrolling) -> int:
     )
 
 
-class _Boundaries:
-    """Every boundary of an operand's way: 0 between the array and the innermost level, the last one at memory."""
+def operand_figures(way: Way, bounds: Sequence[Boundary[Any]], end: Any) -> Figures:
+    """The figures of `OperandCounts` from all boundaries; `end` are the elements of the first or last tile."""
+    array, at_memory = bounds[0], bounds[-1]
+    moved = words(way, at_memory.tiles, at_memory.crossing)
+    swapped = bounds[1 if len(way.stops) > way.ported else 0]
+    return {
+        "memory_read_bits": moved * at_memory.crossing.feeds,
+        "memory_write_bits": moved * at_memory.crossing.collects,
+        "wire_bits": bounds[way.in_array].wire_bits,
+        "end_bits": whole_words(end * at_memory.crossing.bits, way.word_bits),
+        "swaps": swapped.tiles.number * swapped.visits.times,
+        "accumulations": array.tiles.elements * array.crossing.collects,
+        "visits": at_memory.visits.times,
+    }
 
-    def __init__(self, walk: Walk, way: Way) -> None:
-        self.walk, self.way = walk, way
-        self.held = walk.mapping.holds.get(way.operand, (0,) * len(way.stops))
 
-    def extents(self, index: int) -> Mapping[str, int]:
-        """Of the tile that a level holds."""
-        return self.walk.mapping.extents(self.held[index])
+def level_figures(way: Way, index: int, inner: Boundary[Any], outer: Boundary[Any], held: Any) -> Figures:
+    """The figures of `LevelCounts` of one level: its inner side from the boundary inside it, its outer from the other.
 
-    @cached_property
-    def visits(self) -> list[Visits[int]]:
-        stops = self.way.stops
-        return [
-            self.walk.visits(
-                self.held[b - 1] if b else 0, stops[b - 1] if b else None, stops[b] if b < len(stops) else None
-            )
-            for b in range(len(stops) + 1)
-        ]
-
-    @cached_property
-    def tiles(self) -> list[OneTiling]:
-        return [self.walk.tiles(held) for held in (0, *self.held)]
-
-    @cached_property
-    def crossings(self) -> list[TileTraffic[int]]:
-        return [cross(self.way, visits, sums=not b) for b, visits in enumerate(self.visits)]
+    `held` are the elements in its fullest instance.
+    """
+    register = not way.stops[index].level.ported
+    sums = way.operand == "output" and (not index or inner.visits.times > 1)
+    own_bits = pick(sums, way.partial_bits, way.final_bits)
+    inner_bits = inner.tiles.elements * (own_bits if register else inner.crossing.bits)
+    outer_bits = outer.tiles.elements * (own_bits if register else outer.crossing.bits)
+    return {
+        "fill_bits": outer_bits * outer.crossing.fills,
+        "fill_accesses": outer.inner_accesses * outer.crossing.fills,
+        "drain_bits": outer_bits * outer.crossing.drains,
+        "drain_accesses": outer.inner_accesses * outer.crossing.drains,
+        "feed_bits": inner_bits * inner.crossing.feeds,
+        "feed_accesses": inner.outer_accesses * inner.crossing.feeds,
+        "collect_bits": inner_bits * inner.crossing.collects,
+        "collect_accesses": inner.outer_accesses * inner.crossing.collects,
+        "held_bits": held * own_bits,
+        "whole": outer.tiles.number == 1,
+    }
 
 
 def count_operand(nest: LoopNest, mapping: NestMapping, way: Way) -> OperandCounts:
@@ -170,49 +184,18 @@ def count_operand(nest: LoopNest, mapping: NestMapping, way: Way) -> OperandCoun
 
 def count_walk(walk: Walk, way: Way) -> OperandCounts:
     """The same of a walk."""
-    found = _Boundaries(walk, way)
-    tiles, crossings = found.tiles, found.crossings
-    last = len(way.stops)
-    at_memory = crossings[last]
-    moved = words(way, tiles[last], at_memory)
-    edge = crossings[way.in_array]
-    registers = 1 if last > way.ported else 0
-    end = walk.tiles(walk.mapping.tile).end if way.ported else tiles[last].end
-    return OperandCounts(
-        levels=tuple(_level_counts(found, index) for index in range(last)),
-        memory_read_bits=moved * at_memory.feeds,
-        memory_write_bits=moved * at_memory.collects,
-        wire_bits=tiles[way.in_array].elements * edge.bits * (edge.feeds + edge.collects),
-        wired_to_memory=way.wired_to_memory,
-        end_bits=whole_words(end * at_memory.bits, way.word_bits),
-        swaps=tiles[registers].number * found.visits[registers].times,
-        accumulations=tiles[0].elements * crossings[0].collects,
-        visits=found.visits[last].times,
-    )
-
-
-def _level_counts(found: _Boundaries, index: int) -> LevelCounts:
-    """What one level sees: its inner side from the boundary inside it, its outer side from the one outside."""
-    way = found.way
-    stop, inner, outer = way.stops[index], found.crossings[index], found.crossings[index + 1]
-    within, tiles = found.tiles[index], found.tiles[index + 1]
-    inner_accesses, outer_accesses = accesses(way, stop, within, inner), accesses(way, stop, tiles, outer)
-    sums = way.operand == "output" and (not index or found.visits[index].times > 1)
-    own_width = way.partial_bits if sums else way.final_bits
-    register = not stop.level.ported
-    held = tiles.largest if stop.spread == 1 else own_elements(found.walk.nest, way.operand, stop, found.extents(index))
-    inner_bits = within.elements * (own_width if register else inner.bits)
-    outer_bits = tiles.elements * (own_width if register else outer.bits)
-    return LevelCounts(
-        stop=stop,
-        fill_bits=outer_bits * outer.fills,
-        fill_accesses=outer_accesses * outer.fills,
-        drain_bits=outer_bits * outer.drains,
-        drain_accesses=outer_accesses * outer.drains,
-        feed_bits=inner_bits * inner.feeds,
-        feed_accesses=inner_accesses * inner.feeds,
-        collect_bits=inner_bits * inner.collects,
-        collect_accesses=inner_accesses * inner.collects,
-        held_bits=held * own_width,
-        whole=tiles.number == 1,
-    )
+    stops, mapping = way.stops, walk.mapping
+    loops = (0, *mapping.holds.get(way.operand, (0,) * len(stops)))
+    tiles = [walk.tiles(inner) for inner in loops]
+    levels = zip((None, *stops), (*stops, None), strict=True)
+    visits = [walk.visits(inner, *level) for inner, level in zip(loops, levels, strict=True)]
+    bounds = boundaries(way, stops, tiles, visits)
+    end = walk.tiles(mapping.tile).end if way.ported else tiles[-1].end
+    counts = []
+    for index, stop in enumerate(stops):
+        held = tiles[index + 1].largest
+        if stop.spread > 1:
+            held = own_elements(walk.nest, way.operand, stop, mapping.extents(loops[index + 1]))
+        figures = level_figures(way, index, bounds[index], bounds[index + 1], held)
+        counts.append(LevelCounts(stop=stop, **figures))
+    return OperandCounts(levels=tuple(counts), wired_to_memory=way.wired_to_memory, **operand_figures(way, bounds, end))

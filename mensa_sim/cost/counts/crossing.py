@@ -6,13 +6,15 @@ holds a copy. An output that is visited again is a partial sum: what lies inside
 first one, came back before; visited once, it is final.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
-from mensa_sim.cost.counts.ways import Stop, Way
+from mensa_sim.cost.counts.ways import Way
+from mensa_sim.hardware.array.levels import Level
 
 Number = TypeVar("Number", int, Floats)
 """An integer of one mapping, or an array over many: of any shape, as long as all that meet broadcast."""
@@ -33,11 +35,23 @@ class Visits(Generic[Number]):
     """In as many copies as there are instances inside that hold it, each visit on its own."""
     outside: Number
     """In as many as there are outside."""
-    first: int
+    first: int | Number
     """The copies outside of a first visit: what an output need not read back."""
 
 
 Sum = TypeVar("Sum", covariant=True)
+
+
+class LevelSite(Protocol):
+    """A level on an operand's way, under one unrolling or under several."""
+
+    @property
+    def level(self) -> Level:
+        """The level itself."""
+
+    @property
+    def spread(self) -> Any:
+        """Instances that hold different elements."""
 
 
 class Tiles(Protocol[Sum]):
@@ -55,7 +69,11 @@ class Tiles(Protocol[Sum]):
     def end(self) -> Sum:
         """Elements of the first tile, or for an output of the last one."""
 
-    def pieces(self, bits: int, unit_bits: int, spread: int) -> Sum:
+    @property
+    def number(self) -> Sum:
+        """How many tiles there are."""
+
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Sum:
         """Accesses of so many bits that all tiles take, each spread evenly over so many instances."""
 
 
@@ -109,7 +127,7 @@ def cross(way: Way, visits: Visits[Number], *, sums: bool = False) -> TileTraffi
     )
 
 
-def accesses(way: Way, stop: Stop, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
+def accesses(way: Way, stop: LevelSite, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
     """Accesses of an SRAM, over all its instances, that each of the tiles takes once; bits of a register file."""
     if not stop.level.ported:
         return tiles.elements * (way.partial_bits if way.operand == "output" else crossing.bits)
@@ -128,6 +146,52 @@ def words(way: Way, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
     if way.partial_bits == way.final_bits or crossing.partial is False:
         return final
     return pick(crossing.partial, tiles.pieces(way.partial_bits, way.word_bits, 1) * way.word_bits, final)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundary(Generic[Number]):
+    """What passes between two neighbours on an operand's way."""
+
+    tiles: Tiles[Number]
+    visits: Visits[Number]
+    crossing: TileTraffic[Number]
+    inner_accesses: Any
+    """Accesses of the level inside when each tile crosses once; none in the array."""
+    outer_accesses: Any
+    """Accesses of the level outside; none at memory."""
+
+    @property
+    def wire_bits(self) -> Any:
+        """Bits that pass."""
+        return self.tiles.elements * self.crossing.bits * (self.crossing.feeds + self.crossing.collects)
+
+
+def boundary(
+    way: Way,
+    levels: tuple[LevelSite | None, LevelSite | None],
+    tiles: Tiles[Number],
+    visits: Visits[Number],
+    *,
+    sums: bool,
+) -> Boundary[Number]:
+    """One boundary, given the levels inside and outside."""
+    crossing = cross(way, visits, sums=sums)
+    inner, outer = (None if level is None else accesses(way, level, tiles, crossing) for level in levels)
+    return Boundary(tiles=tiles, visits=visits, crossing=crossing, inner_accesses=inner, outer_accesses=outer)
+
+
+def boundaries(
+    way: Way, stops: Sequence[LevelSite], tiles: Sequence[Tiles[Number]], visits: Sequence[Visits[Number]]
+) -> list[Boundary[Number]]:
+    """The boundaries of an operand's way, the one between the array and the innermost level first.
+
+    With one more of `tiles` and `visits` than levels the last boundary is that at memory.
+    """
+    ends = (None, *stops, None)
+    return [
+        boundary(way, (ends[index], ends[index + 1]), *each, sums=not index)
+        for index, each in enumerate(zip(tiles, visits, strict=True))
+    ]
 
 
 def whole_words(bits: Any, word_bits: int) -> Any:

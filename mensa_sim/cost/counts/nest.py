@@ -79,7 +79,19 @@ def price_mapping(
 
 def count_nest(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, way: Mapping[Operand, Way]) -> NestCounts:
     """The same where the ways of the operands are known."""
-    operands = {operand: count_operand(nest, mapping, way[operand]) for operand in OPERANDS}
+    return nest_counts(
+        nest, accelerator, mapping, way, {operand: count_operand(nest, mapping, way[operand]) for operand in OPERANDS}
+    )
+
+
+def nest_counts(
+    nest: LoopNest,
+    accelerator: PeArray,
+    mapping: NestMapping,
+    way: Mapping[Operand, Way],
+    operands: Mapping[Operand, OperandCounts],
+) -> NestCounts:
+    """The counts of a mapping whose operands are counted."""
     tile, register = mapping.extents(mapping.tile), mapping.extents(mapping.cuts[0])
     tiles = prod(-(-size // tile[dim]) for dim, size in mapping.unrolling.sizes.items())
     dataflow = accelerator.dataflow

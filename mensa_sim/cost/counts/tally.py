@@ -49,6 +49,11 @@ class Port:
     """Reads of all instances."""
     all_writes: int = 0
 
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Reads and writes of all instances."""
+        return self.all_reads, self.all_writes
+
     def access(self, reads: int, writes: int, spread: int = 1) -> None:
         """Add accesses that so many instances share."""
         self.all_reads += reads

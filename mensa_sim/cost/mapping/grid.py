@@ -1,8 +1,8 @@
-"""All tile extents that are tried for a nest, as flat arrays: one entry per chain of inner tiles and tile of the last
-stage."""
+"""All tile extents that are tried for some nests, as flat arrays: one entry per chain of inner tiles of a nest and tile
+of the last stage above it. The nests lie one behind another along the axis of entries."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -11,107 +11,103 @@ import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, splits
-from mensa_sim.cost.mapping.chains import Chain
-from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group
+from mensa_sim.cost.mapping.task import NestTask, Part
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
-    """The tiles of the last stage above one chain of inner ones."""
-
-    chain: Chain
-    extents: Mapping[str, tuple[int, ...]]
-    """Extents tried along each dim, the whole dim first."""
-    chosen: Mapping[str, Indices]
-    """Position of each entry's extent among them."""
-    entries: int
-    """Combinations of extents."""
-
-    def tile(self, entry: int) -> dict[str, int]:
-        """The last stage's tile of an entry."""
-        return {dim: extents[int(self.chosen[dim][entry])] for dim, extents in self.extents.items()}
+@lru_cache(maxsize=4096)
+def positions(counts: tuple[int, ...]) -> Indices:
+    """[dim, combination] The position of each choice among so many, the last dim varying fastest."""
+    return np.indices(counts).reshape(len(counts), prod(counts))
 
 
-def part(unrolling: Unrolling, chain: Chain, limits: Mapping[str, int]) -> Part:
-    """Every combination of extents of the last stage above a chain."""
-    inside = chain.tiles[-1]
-    extents = {
-        dim: tuple(min(size, inside[dim] * cut) for cut in splits(-(-size // inside[dim]), limits[dim]))
-        for dim, size in unrolling.sizes.items()
-    }
-    several = [dim for dim, options in extents.items() if len(options) > 1]
-    entries = prod(len(extents[dim]) for dim in several)
-    positions = np.indices([len(extents[dim]) for dim in several]).reshape(len(several), entries)
-    chosen = dict.fromkeys(extents, np.zeros(entries, dtype=np.intp)) | dict(zip(several, positions, strict=True))
-    return Part(chain=chain, extents=extents, chosen=chosen, entries=entries)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grid:
-    """Trips of each group of loops over the tiles of each stage, one entry per combination."""
+    """Trips of each group of loops over the tiles of each stage, one entry per combination of extents."""
 
-    parts: tuple[Part, ...]
-    starts: tuple[int, ...]
-    trips: tuple[Mapping[str, Floats], ...]
-    """[stage][group] Tiles of a stage along the dims of a group, over the whole nest."""
-    still: tuple[Mapping[str, Bools], ...]
-    """[stage][group] Whether a tile of the next stage holds a single one of this along the group; over the last stage,
-    whether the nest does."""
-    tiles: Floats
-    """Tiles of the last stage."""
-
-    @property
-    def stages(self) -> int:
+    def __init__(self, tasks: Sequence[NestTask]) -> None:
+        self.tasks = tasks
+        self.dims = tasks[0].unrolling.dims
+        self.parts = [part for task in tasks for part in task.parts]
+        self.entries_of_part = np.array([prod(p.choices) for p in self.parts])
+        self.task_of_part = np.array([index for index, task in enumerate(tasks) for _ in task.parts])
+        self.starts: tuple[int, ...] = tuple(accumulate(self.entries_of_part[:-1].tolist(), initial=0))
+        self.stages = len(self.parts[0].chain.tiles) + 1
         """Stages of levels, the registers included."""
-        return len(self.trips)
+        self.chosen: Indices = np.concatenate([positions(p.choices) for p in self.parts], axis=1)
+        """[dim, entry] Position of an entry's extent among those of its part."""
+        self.options = [
+            np.array([e for p in self.parts for e in p.extents[dim]], dtype=np.float64) for dim in self.dims
+        ]
+        """[dim][option] The extents of all parts, one part behind another."""
+        counts = np.array([p.choices for p in self.parts]).T
+        self.first_option: Indices = np.cumsum(counts, axis=1) - counts
+        """[dim, part] Where a part's extents begin among the options."""
+        self.trips: list[dict[str, Floats]] = []
+        """[stage][group][entry] Tiles of a stage along the dims of a group, over the whole nest."""
+        self.still: list[dict[str, Bools]] = []
+        """[stage][group][entry] Whether a tile of the next stage holds a single one of this along the group; over the
+        last stage, whether the nest does."""
+        self._count()
+        last = self.trips[-1]
+        self.tiles: Floats = last["K"] * last["R"] * last["S"] * last["G"]
+        """[entry] Tiles of the last stage."""
 
-    def locate(self, entry: int) -> tuple[Part, int]:
-        """The part of an entry, and its position there."""
-        index = max(i for i, start in enumerate(self.starts) if start <= entry)
-        return self.parts[index], entry - self.starts[index]
+    def _count(self) -> None:
+        total = len(self.task_of_entry)
+        self.trips = [{name: np.ones(total) for name in ALL_GROUPS} for _ in range(self.stages)]
+        self.still = [{name: np.ones(total, dtype=bool) for name in ALL_GROUPS} for _ in range(self.stages)]
+        for index, dim in enumerate(self.dims):
+            if all(task.unrolling.sizes[dim] == task.unrolling.lanes[dim] for task in self.tasks):
+                continue
+            name, size = group(dim), self.per_task([task.unrolling.sizes[dim] for task in self.tasks])
+            extents = [
+                self.per_part([p.chain.tiles[stage][dim] for p in self.parts]) for stage in range(self.stages - 1)
+            ]
+            extents.append(self.of_option(index, self.options[index]))
+            for stage, extent in enumerate(extents):
+                self.trips[stage][name] *= np.ceil(size / extent)
+            for stage, (inner, outer) in enumerate(pairwise(extents)):
+                self.still[stage][name] &= inner == outer
+        self.still[-1] = {name: count == 1 for name, count in self.trips[-1].items()}
 
-    def per_part(self, values: Sequence[npt.ArrayLike]) -> Floats:
-        """A number per part as one per entry."""
-        return over_parts(self.parts, values)
+    @cached_property
+    def task_of_entry(self) -> Indices:
+        """[entry] The nest that it belongs to."""
+        return np.repeat(self.task_of_part, self.entries_of_part)
 
+    @cached_property
+    def task_starts(self) -> Indices:
+        """[task] Its first entry; those of a nest lie together."""
+        return np.searchsorted(self.task_of_entry, np.arange(len(self.tasks)))
 
-def over_parts(parts: Sequence[Part], values: Sequence[npt.ArrayLike]) -> Floats:
-    """A number per part as one per entry."""
-    if len(parts) == 1:
-        return np.full(parts[0].entries, values[0], dtype=np.float64)
-    return np.repeat(np.array(values, dtype=np.float64), [p.entries for p in parts])
+    def of_option(self, dim: int, values: Floats) -> Floats:
+        """[entry] A number per option of a dim, by the entry's choice."""
+        first: Indices = np.repeat(self.first_option[dim], self.entries_of_part)
+        found: Floats = values[self.chosen[dim] + first]
+        return found
 
+    def per_part(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """[entry] A number per part."""
+        return np.repeat(np.asarray(values, dtype=np.float64), self.entries_of_part)
 
-def per_entry(parts: Sequence[Part], dim: str, value: Callable[[int], float]) -> Floats:
-    """A function of the last stage's extent along a dim, one number per entry."""
-    columns = [np.array([float(value(e)) for e in p.extents[dim]])[p.chosen[dim]] for p in parts]
-    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+    def per_part_index(self, values: Indices) -> Indices:
+        """[entry] A position per part."""
+        return np.repeat(values, self.entries_of_part)
 
+    def per_task(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """[entry] A number per nest."""
+        found: Floats = np.asarray(values, dtype=np.float64)[self.task_of_entry]
+        return found
 
-def grid(unrolling: Unrolling, chains: Sequence[Chain], limits: Mapping[str, int]) -> Grid:
-    """The grid of all combinations over some chains of inner tiles."""
-    parts = tuple(part(unrolling, chain, limits) for chain in chains)
-    total = sum(p.entries for p in parts)
-    stages = len(chains[0].tiles) + 1
-    trips = [{name: np.ones(total) for name in ALL_GROUPS} for _ in range(stages)]
-    still = [{name: np.ones(total, dtype=bool) for name in ALL_GROUPS} for _ in range(stages)]
-    for dim, size in unrolling.sizes.items():
-        if size == unrolling.lanes[dim]:
-            continue
-        name = group(dim)
-        extents = [over_parts(parts, [p.chain.tiles[stage][dim] for p in parts]) for stage in range(stages - 1)]
-        extents.append(per_entry(parts, dim, float))
-        for stage, extent in enumerate(extents):
-            trips[stage][name] = trips[stage][name] * np.ceil(size / extent)
-        for stage, (inner, outer) in enumerate(pairwise(extents)):
-            still[stage][name] &= inner == outer
-    still[-1] = {name: count == 1 for name, count in trips[-1].items()}
-    last = trips[-1]
-    return Grid(
-        parts=parts,
-        starts=tuple(accumulate((p.entries for p in parts[:-1]), initial=0)),
-        trips=tuple(trips),
-        still=tuple(still),
-        tiles=last["K"] * last["R"] * last["S"] * last["G"],
-    )
+    def tiles_of(self, entry: int) -> tuple[Mapping[str, int], ...]:
+        """The tiles of all stages of an entry."""
+        part = self.part_of(entry)
+        last = {
+            dim: part.extents[dim][position]
+            for dim, position in zip(self.dims, self.chosen[:, entry].tolist(), strict=True)
+        }
+        return (*part.chain.tiles, last)
+
+    def part_of(self, entry: int) -> Part:
+        """The part of an entry."""
+        return self.parts[int(np.searchsorted(self.starts, entry, side="right")) - 1]

@@ -1,102 +1,136 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import prod
+from typing import Any
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.counts.tiles import one_tiling, tile_table
-from mensa_sim.cost.counts.window import Window
+from mensa_sim.cost.counts.tiles import Indices, TilingSums, tilings, window_classes
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group
-from mensa_sim.cost.mapping.grid import Grid
-from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.mapping.grid import Grid, positions
 from mensa_sim.cost.mapping.visits import INSIDE, groups_inside, own_groups
-from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
 
-class InnerTiles:
-    """The tiles of a stage below the last: one number per part, spread over its entries. [entry]"""
+class GridTiles:
+    """Sums over the tiles of an operand at a stage, for each entry: those of the tilings that stand in its columns."""
 
-    def __init__(self, grid: Grid, unrolling: Unrolling, operand: Operand, window: Window | None, stage: int) -> None:
-        self._grid = grid
-        self._tilings = [one_tiling(unrolling, operand, window, p.chain.tiles[stage]) for p in grid.parts]
-
-    def _spread(self, values: Sequence[int]) -> Floats:
-        return self._grid.per_part(values)
+    def __init__(self, known: TilingSums, columns: Indices, task: Indices) -> None:
+        self._known, self._task = known, task
+        self.columns = columns
+        """[inside, entry] or [entry] The tiling of an entry."""
+        self._pieces: dict[tuple[int, int], Floats] = {}
 
     @cached_property
     def elements(self) -> Floats:
         """Elements of all tiles."""
-        return self._spread([tiling.elements for tiling in self._tilings])
-
-    @cached_property
-    def largest(self) -> Floats:
-        """Elements of the largest tile."""
-        return self._spread([tiling.largest for tiling in self._tilings])
+        return self._known.elements[self.columns]
 
     @cached_property
     def end(self) -> Floats:
         """Elements of the first tile, or for an output of the last one."""
-        return self._spread([tiling.end for tiling in self._tilings])
+        return self._known.end[self.columns]
 
     @cached_property
-    def single(self) -> Floats:
-        """1 where the tile is the whole operand."""
-        return self._spread([tiling.number == 1 for tiling in self._tilings])
+    def largest(self) -> Floats:
+        """Elements of the largest tile."""
+        return self._known.largest[self.columns]
 
     @cached_property
     def number(self) -> Floats:
         """How many tiles there are."""
-        return self._spread([tiling.number for tiling in self._tilings])
+        return self._known.number[self.columns]
 
-    def pieces(self, bits: int, unit_bits: int, spread: int) -> Floats:
-        """Accesses that all tiles take."""
-        return self._spread([tiling.pieces(bits, unit_bits, spread) for tiling in self._tilings])
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
+        """Accesses that all tiles take; `spread` is one number, or one for each nest."""
+        each = spread[self._task] if isinstance(spread, np.ndarray) else spread
+        if isinstance(spread, np.ndarray) or spread != 1:
+            return self._known.pieces(bits, unit_bits, each)[self.columns]
+        if (bits, unit_bits) not in self._pieces:
+            self._pieces[bits, unit_bits] = self._known.pieces(bits, unit_bits, 1)[self.columns]
+        return self._pieces[bits, unit_bits]
 
-
-class LastTiles:
-    """The tiles of the last stage: index 0 is the tile alone, the others hold whole groups with it. [inside, entry]"""
-
-    def __init__(self, grid: Grid, unrolling: Unrolling, operand: Operand, window: Window | None) -> None:
-        own = own_groups(operand)
-        within = [groups_inside(operand, inside) for inside in INSIDE]
-        self._tables = [tile_table(unrolling, operand, window, p.extents) for p in grid.parts]
-        self._columns = []
-        for p, table in zip(grid.parts, self._tables, strict=True):
-            columns = dict.fromkeys(ALL_GROUPS, np.zeros(p.entries, dtype=np.intp))
-            for dim, stride in table.strides.items():
-                columns[group(dim)] = columns[group(dim)] + p.chosen[dim] * stride
-            # A group inside takes its first extents, the whole dims, which stand in column 0.
-            outside = [[columns[name] for name in (*own, "G") if name not in within[i]] for i in INSIDE]
-            self._columns.append(np.stack([np.sum(each, axis=0) for each in outside]))
-
-    def _gathered(self, per_combination: Sequence[Floats]) -> Floats:
-        found = [values[columns] for values, columns in zip(per_combination, self._columns, strict=True)]
-        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
-
-    @cached_property
-    def elements(self) -> Floats:
-        """Elements of all tiles."""
-        return self._gathered([table.elements for table in self._tables])
-
-    @cached_property
-    def largest(self) -> Floats:
-        """Elements of the largest tile."""
-        return self._gathered([table.largest for table in self._tables])
-
-    @cached_property
-    def end(self) -> Floats:
-        """Elements of the first tile, or for an output of the last one."""
-        return self._gathered([table.end for table in self._tables])
-
-    def pieces(self, bits: int, unit_bits: int, spread: int) -> Floats:
-        """Accesses that all tiles take."""
-        return self._gathered([table.pieces(bits, unit_bits, spread) for table in self._tables])
+    def at(self, columns: Indices) -> "GridTiles":
+        """The same tilings in other columns."""
+        return GridTiles(self._known, columns, self._task)
 
 
-class Alone(LastTiles):
-    """The first index of tiles of the last stage: the tile without whole groups. [1, entry]"""
+def inner_tiles(grid: Grid, operand: Operand, tiles: Sequence[Mapping[str, int]]) -> GridTiles:
+    """One tiling for each part, the same for all its entries. [entry]"""
+    mine = _own_dims(grid, operand)
+    sizes = {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64) for dim in mine}
+    extents = {dim: np.array([tile[dim] for tile in tiles], dtype=np.float64) for dim in mine}
+    options = [{dim: (tile[dim],) for dim in mine} for tile in tiles]
+    known = tilings(
+        operand,
+        {dim: size[grid.task_of_part] for dim, size in sizes.items()},
+        extents,
+        _window(grid, operand, options),
+    )
+    return GridTiles(known, grid.per_part_index(np.arange(len(grid.parts))), grid.task_of_part)
 
-    def __init__(self, tiles: LastTiles) -> None:
-        self._tables, self._columns = tiles._tables, [columns[:1] for columns in tiles._columns]
+
+def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
+    """The tiles of the last stage: first the tile alone, [1, entry], then with whole groups in it, [inside, entry].
+
+    Each combination of extents of the operand's own dims is worked out once, and stands in many entries.
+    """
+    mine = _own_dims(grid, operand)
+    rows = [grid.dims.index(dim) for dim in mine]
+    counts = [tuple(p.choices[row] for row in rows) for p in grid.parts]
+    combinations = np.array([prod(each) for each in counts])
+    chosen = np.concatenate([positions(each) for each in counts], axis=1)
+    first = np.repeat(grid.first_option[rows], combinations, axis=1)
+    task = np.repeat(grid.task_of_part, combinations)
+    sizes = {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64)[task] for dim in mine}
+    extents = {dim: grid.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
+    known = tilings(operand, sizes, extents, _window(grid, operand, [p.extents for p in grid.parts]))
+    begin = grid.per_part_index(np.cumsum(combinations) - combinations)
+    columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
+    strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
+    for dim, row, stride, several in zip(mine, rows, strides, np.array(counts).T > 1, strict=True):
+        if several.any():
+            columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * grid.per_part_index(stride)
+    # A group inside takes its first extents, the whole dims, which stand in the first column of a part.
+    picked = []
+    for inside in INSIDE:
+        within = groups_inside(operand, inside)
+        outside = [columns[name] for name in (*own_groups(operand), "G") if name not in within]
+        picked.append(np.sum(outside, axis=0) + begin)
+    every = np.stack(picked)
+    return GridTiles(known, every[:1], task), GridTiles(known, every, task)
+
+
+def _own_dims(grid: Grid, operand: Operand) -> list[str]:
+    """The dims that index an operand; those of a window come last."""
+    mine = [dim for dim in grid.dims if relevant(operand, dim)]
+    return sorted(mine, key=lambda dim: operand == "input" and split_dims(dim)[0] in WINDOW)
+
+
+def _window(
+    grid: Grid, operand: Operand, options: Sequence[Mapping[str, tuple[int, ...]]]
+) -> tuple[Floats, Floats, Floats] | None:
+    """What the window shows of each combination of options, one part behind another."""
+    if operand != "input":
+        return None
+    mine = _own_dims(grid, operand)
+    inside = tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
+    seen = [
+        window_classes(grid.tasks[task].window, inside, tuple(extents[dim] for dim in inside))
+        for task, extents in zip(grid.task_of_part.tolist(), options, strict=True)
+    ]
+    repeats = [prod(len(extents[dim]) for dim in mine if dim not in inside) for extents in options]
+    width = max(len(values) for values, _, _ in seen)
+    total = sum(len(end) * times for (_, _, end), times in zip(seen, repeats, strict=True))
+    all_values, all_counts, all_ends = np.zeros((width, total)), np.zeros((width, total)), np.empty(total)
+    at = 0
+    for (values, counts, end), times in zip(seen, repeats, strict=True):
+        until = at + len(end) * times
+        all_values[: len(values), at:until] = np.tile(values, times)
+        all_counts[: len(values), at:until] = np.tile(counts, times)
+        all_ends[at:until] = np.tile(end, times)
+        at = until
+    return all_values, all_counts, all_ends

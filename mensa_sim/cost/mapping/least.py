@@ -1,17 +1,13 @@
 """A floor under every mapping of a nest: what it must compute and move however it is cut and ordered."""
 
-from collections.abc import Mapping
 from math import ceil
 
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import one_tiling
-from mensa_sim.cost.counts.ways import Way
-from mensa_sim.cost.counts.window import window_of
-from mensa_sim.cost.mapping.sides import BufferCase, Target
-from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.mapping.sides import BufferCase
+from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import Operand
-from mensa_sim.workload.layer import LoopNest
 
 
 class Floor:
@@ -21,22 +17,21 @@ class Floor:
     ports, tiles that come again, fill and drain add is left out.
     """
 
-    def __init__(
-        self, nest: LoopNest, unrolling: Unrolling, ways: Mapping[Operand, Way], target: Target, constant_pj: float
-    ) -> None:
-        self._target, self._ways = target, ways
+    def __init__(self, task: NestTask) -> None:
+        target, unrolling, window = task.target, task.unrolling, task.window
+        self._target = target
         energy = target.energy
-        wide = target.accelerator.product_cycles(ways["weight"].final_bits, ways["input"].final_bits)
+        wide = target.accelerator.product_cycles(task.ways["weight"].final_bits, task.ways["input"].final_bits)
         self._cycles = ceil(unrolling.passes * wide)
-        self._step_pj = constant_pj
+        self._step_pj = task.constant_pj
         self._bits: dict[Operand, int] = {}
         self._stored_pj: dict[Operand, float] = {}
         """Energy of an operand's outermost SRAM towards memory."""
-        for operand, way in ways.items():
-            window = window_of(nest) if operand == "input" else None
-            elements = one_tiling(unrolling, operand, window, unrolling.sizes).elements
+        for operand, way in task.ways.items():
+            own = window if operand == "input" else None
+            elements = one_tiling(unrolling, operand, own, unrolling.sizes).elements
             bits = self._bits[operand] = elements * min(way.final_bits, way.partial_bits)
-            passes = one_tiling(unrolling, operand, window, unrolling.lanes).elements * sums_per_element(way, unrolling)
+            passes = one_tiling(unrolling, operand, own, unrolling.lanes).elements * sums_per_element(way, unrolling)
             for index, stop in enumerate(way.stops):
                 level = stop.level
                 read_pj, write_pj = (

@@ -12,19 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats
-from mensa_sim.cost.counts.crossing import Tiles, TileTraffic, Visits, accesses, cross, whole_words, words
+from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole_words, words
 from mensa_sim.cost.counts.room import own_elements
-from mensa_sim.cost.counts.tiles import Indices, OneTiling, one_tiling
-from mensa_sim.cost.counts.ways import Stop, Way
-from mensa_sim.cost.counts.window import window_of
-from mensa_sim.cost.energy import EnergyModel
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.candidates import GroupOrder, group, stage_of
-from mensa_sim.cost.mapping.grid import Grid, per_entry
-from mensa_sim.cost.mapping.grid_tiles import Alone, InnerTiles, LastTiles
-from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.cost.mapping.visits import INSIDE, VisitArrays, groups_inside, own_groups
-from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.cost.mapping.grid import Grid
+from mensa_sim.cost.mapping.grid_tiles import inner_tiles, last_tiles
+from mensa_sim.cost.mapping.task import Target
+from mensa_sim.cost.mapping.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
+from mensa_sim.workload.dims import Operand
 
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 
@@ -37,7 +34,7 @@ accesses, and the first tile of a weight or input, the last one of an output."""
 class PortRows:
     """Accesses at one SRAM that happen in each step: [inner, row, entry]."""
 
-    stop: Stop
+    stop: StopArrays
     reads: Floats
     writes: Floats
     room_bits: Floats
@@ -70,192 +67,165 @@ class OperandRows:
         return picked
 
 
-class RowMaker:
-    """Makes the rows of each operand of a nest."""
-
-    def __init__(
-        self,
-        nest: LoopNest,
-        accelerator: PeArray,
-        energy: EnergyModel,
-        grid: Grid,
-        unrolling: Unrolling,
-        inner: Sequence[GroupOrder],
-    ) -> None:
-        self._nest, self._accelerator, self._energy = nest, accelerator, energy
-        self._grid, self._unrolling, self._inner = grid, unrolling, inner
-
-    def rows(self, way: Way, inside: Sequence[int]) -> OperandRows:
-        """The rows of an operand; `inside` says which of its own groups each row has inside the free one."""
-        return _Arrays(self, way).rows(np.array(inside))
-
-
-class _Arrays:
+class OperandArrays:
     """The arrays of one operand, before rows are picked: [inner, inside, entry]."""
 
-    def __init__(self, maker: RowMaker, way: Way) -> None:
-        self.nest, self.energy, self.grid, self.unrolling = maker._nest, maker._energy, maker._grid, maker._unrolling
-        self.accelerator, self.way = maker._accelerator, way
-        self.visits = VisitArrays(self.grid, self.unrolling, way.operand, maker._inner)
-        window = window_of(self.nest) if way.operand == "input" else None
-        stages = [stage_of(way, index, self.grid.stages) for index in range(len(way.stops))]
-        last = self.grid.stages - 1
-        # The operand's stops by boundary: the array is boundary 0's inside and keeps nothing.
-        self.pass_tile: OneTiling = one_tiling(self.unrolling, way.operand, window, self.unrolling.lanes)
-        known: dict[int, InnerTiles] = {}
-        for stage in stages:
-            if stage < last:
-                known.setdefault(stage, InnerTiles(self.grid, self.unrolling, way.operand, window, stage))
-        self.stages, self.inner_tiles = stages, known
-        self.last_tiles = LastTiles(self.grid, self.unrolling, way.operand, window) if way.ported else None
-        self.chip_pj: Floats = np.zeros((1, 1, 1))
-        self.reads: dict[int, Floats] = {}
-        self.writes: dict[int, Floats] = {}
-        self.swaps: Floats = np.ones((1, 1, 1))
-        self.partial: Bools = np.zeros((1, 1, 1), dtype=bool)
-        inner = len(way.stops) if way.ported else len(way.stops) + 1
-        for boundary in range(inner):
-            self._inside(boundary)
-
-    def _stop(self, index: int) -> Stop | None:
-        return self.way.stops[index] if 0 <= index < len(self.way.stops) else None
-
-    def _inside(self, boundary: int) -> None:
-        """Adds what a boundary inside the chip sees, or one at memory where no SRAM stands between."""
-        way, inside, outside = self.way, self._stop(boundary - 1), self._stop(boundary)
-        if boundary == 0:
-            visits: Visits[Any] = self.visits.passing(outside)
-            tiles: Tiles[Any] = self.pass_tile
-        else:
-            visits = self.visits.visits(self.stages[boundary - 1], inside, outside)
-            tiles = self.inner_tiles[self.stages[boundary - 1]]
-        crossing = cross(way, visits, sums=not boundary)
-        if boundary == (1 if way.stops and not way.stops[0].level.ported else 0):
-            number = self.pass_tile.number if boundary == 0 else self.inner_tiles[0].number
-            self.swaps = _cube(visits.times * number)
-        for index, stop, reads, writes in (
-            (boundary - 1, inside, crossing.drains, crossing.fills),
-            (boundary, outside, crossing.feeds, crossing.collects),
-        ):
-            if stop is not None:
-                self._add(index, stop, accesses(way, stop, tiles, crossing), reads, writes)
-        if boundary == way.in_array:
-            wires = tiles.elements * crossing.bits * (crossing.feeds + crossing.collects)
-            self.chip_pj = self.chip_pj + wires * self.energy.broadcast_pj_per_bit
-        if boundary:
-            self.partial = _cube(visits.times > 1)
-        self.memory = tiles, crossing
-
-    def _add(self, index: int, stop: Stop, each: Floats, reads: Floats, writes: Floats) -> None:
-        name = stop.level.name
-        reads, writes = each * reads, each * writes
-        self.chip_pj = self.chip_pj + (reads * self.energy.read_pj[name] + writes * self.energy.write_pj[name])
-        if stop.level.ported:
-            self.reads[index] = self.reads.get(index, np.zeros((1, 1, 1))) + reads
-            self.writes[index] = self.writes.get(index, np.zeros((1, 1, 1))) + writes
+    def __init__(self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
+        self.energy, self.grid, self.accelerator = target.energy, grid, target.accelerator
+        ways = [task.ways[operand] for task in grid.tasks]
+        self.way = way = ways[0]  # widths and levels are those of all nests
+        self.stops = [stop_arrays(grid, stops) for stops in zip(*(each.stops for each in ways), strict=True)]
+        self.visits = VisitArrays(grid, operand, inner)
+        stages = [stage_of(way, index, grid.stages) for index in range(len(way.stops))]
+        within = stages[:-1] if way.ported else stages
+        known = {stage: inner_tiles(grid, operand, [p.chain.tiles[stage] for p in grid.parts]) for stage in within}
+        self.stages = stages
+        self.tiles = [
+            inner_tiles(grid, operand, [p.task.unrolling.lanes for p in grid.parts]),
+            *(known[stage] for stage in within),
+        ]
+        ends = (None, *self.stops, None)
+        visits = [self.visits.passing(ends[1])]
+        visits += [self.visits.visits(stage, *ends[b : b + 2]) for b, stage in enumerate(within, start=1)]
+        self.bounds = boundaries(way, self.stops, self.tiles, visits)
+        """Those inside the outermost SRAM; all where there is none."""
+        self.alone, self.every = last_tiles(grid, operand) if way.ported else (self.tiles[-1], self.tiles[-1])
+        """Tiles of the outermost SRAM, without whole groups and with them; without such an SRAM what memory sees."""
+        self.partial: Bools = cube(np.logical_and(len(self.bounds) > 1, self.bounds[-1].visits.times > 1))
+        """Whether sums come to the outermost SRAM, or to memory, before they are final."""
 
     def rows(self, inside: Indices) -> OperandRows:
-        """Everything picked by row."""
-        way, ports = self.way, []
-        for index, stop in enumerate(way.stops):
-            if stop.level.ported:
-                ports.append(
-                    PortRows(
-                        stop=stop,
-                        reads=_rows(_cube(self.reads[index]), inside),
-                        writes=_rows(_cube(self.writes[index]), inside),
-                        room_bits=_rows(self._room(index, stop), inside),
-                    )
-                )
+        """Everything picked by row; `inside` says which of its own groups each row has inside the free one."""
+        chip_pj: Floats = np.zeros((1, 1, 1))
+        reads: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
+        writes: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
+        for number, each in enumerate(self.bounds):
+            crossing = each.crossing
+            for index, accesses, taken, put in (
+                (number - 1, each.inner_accesses, crossing.drains, crossing.fills),
+                (number, each.outer_accesses, crossing.feeds, crossing.collects),
+            ):
+                if accesses is None:
+                    continue
+                name, out, back = self.stops[index].level.name, accesses * taken, accesses * put
+                chip_pj = chip_pj + (out * self.energy.read_pj[name] + back * self.energy.write_pj[name])
+                reads[index], writes[index] = reads[index] + out, writes[index] + back
+            if number == self.way.in_array:
+                chip_pj = chip_pj + each.wire_bits * self.energy.broadcast_pj_per_bit
+        ports = [
+            PortRows(
+                stop=stop,
+                reads=_rows(cube(reads[index]), inside),
+                writes=_rows(cube(writes[index]), inside),
+                room_bits=_rows(self._room(index, stop), inside),
+            )
+            for index, stop in enumerate(self.stops)
+            if stop.level.ported
+        ]
+        registers = self.bounds[1 if len(self.way.stops) > self.way.ported else 0]
         crossings, leaves = self._at_memory()
         return OperandRows(
-            way=way,
+            way=self.way,
             ports=tuple(ports),
-            chip_pj=_rows(_cube(self.chip_pj), inside),
-            swaps=_rows(self.swaps, inside),
+            chip_pj=_rows(cube(chip_pj), inside),
+            swaps=_rows(cube(registers.visits.times * registers.tiles.number), inside),
             partial=_rows(self.partial, inside),
             crossings=_rows(crossings, inside),
             leaves=_rows(leaves, inside),
         )
 
-    def _room(self, index: int, stop: Stop) -> Floats:
+    def _room(self, index: int, stop: StopArrays) -> Floats:
         """[holds, inner, inside, entry] Bits of an instance: the tile, and its second copy unless it is the whole."""
-        way, copies = self.way, self.accelerator.copies(stop.level)
+        way, copies, held = self.way, self.accelerator.copies(stop.level), self.held(index)
         if index < len(way.stops) - 1:
-            tiles = self.inner_tiles[self.stages[index]]
-            extents = [p.chain.tiles[self.stages[index]] for p in self.grid.parts]
-            parts = [own_elements(self.nest, way.operand, stop, each) for each in extents]
-            held = tiles.largest if stop.spread == 1 else self.grid.per_part(parts)
-            room: Floats = held * way.partial_bits * np.where(tiles.single > 0, 1, copies)
+            room: Floats = held * way.partial_bits * np.where(self.tiles[index + 1].number == 1, 1, copies)
             return room[None, None, None]
-        assert self.last_tiles is not None
-        own, one = own_groups(way.operand), self.grid.still[-1]
+        groups, one = own_groups(way.operand), self.grid.still[-1]
         within = [groups_inside(way.operand, inside) for inside in INSIDE]
         single = np.stack(
-            [np.logical_and.reduce([one[name] for name in (*own, "G") if name not in within[i]]) for i in INSIDE]
+            [np.logical_and.reduce([one[name] for name in (*groups, "G") if name not in within[i]]) for i in INSIDE]
         )
-        held = self.last_tiles.largest if stop.spread == 1 else self._own(stop)
         held = held * np.where(single, 1.0, float(copies))
         room = np.stack([np.broadcast_to(held[:1], held.shape), held])[:, None]
         return room * np.where(self.partial, float(way.partial_bits), float(way.final_bits))
 
-    def _own(self, stop: Stop) -> Floats:
+    def held(self, index: int) -> Floats:
+        """[entry], of the outermost SRAM [inside, entry], elements of a level's fullest instance."""
+        stop, last = self.stops[index], index == len(self.stops) - 1 and self.way.ported
+        tiles = self.every if last else self.tiles[index + 1]
+        if not isinstance(stop.spread, np.ndarray) and stop.spread == 1:
+            return tiles.largest
+        own = self._own(stop) if last else self._own_below(index)
+        found: Floats = np.where(self.grid.per_task([each.spread for each in stop.stops]) == 1, tiles.largest, own)
+        return found
+
+    def _own_below(self, index: int) -> Floats:
+        """[entry] Elements of an instance of a level whose tile is the same for all entries of a part."""
+        grid, stage, stops = self.grid, self.stages[index], self.stops[index].stops
+        parts = zip(grid.parts, grid.task_of_part.tolist(), strict=True)
+        return grid.per_part(
+            [own_elements(p.task.nest, self.way.operand, stops[task], p.chain.tiles[stage]) for p, task in parts]
+        )
+
+    def _own(self, stop: StopArrays) -> Floats:
         """[inside, entry] Elements of an instance."""
-        parts, sizes = self.grid.parts, self.unrolling.sizes
-        tile = {dim: per_entry(parts, dim, float) for dim in stop.own}
-        found = []
-        for inside in INSIDE:
-            whole = groups_inside(self.way.operand, inside)
-            extents = {dim: tile[dim] * 0 + sizes[dim] if group(dim) in whole else tile[dim] for dim in stop.own}
-            found.append(own_elements(self.nest, self.way.operand, stop, extents))
-        return np.stack(found)
+        grid = self.grid
+        tile = {dim: grid.of_option(i, grid.options[i]) for i, dim in enumerate(grid.dims) if dim in stop.stops[0].own}
+        found = np.empty((len(INSIDE), len(grid.task_of_entry)))
+        bounds = [*grid.task_starts.tolist(), len(grid.task_of_entry)]
+        for index, task in enumerate(grid.tasks):
+            mine = slice(bounds[index], bounds[index + 1])
+            for inside in INSIDE:
+                whole = groups_inside(self.way.operand, inside)
+                extents = {
+                    dim: each[mine] * 0 + task.unrolling.sizes[dim] if group(dim) in whole else each[mine]
+                    for dim, each in tile.items()
+                }
+                found[inside, mine] = own_elements(task.nest, self.way.operand, stop.stops[index], extents)
+        return found
 
     def _at_memory(self) -> tuple[Floats, Bools]:
         """[crossing, holds, inner, inside, entry] and whether sums leave before they are final."""
-        if self.last_tiles is None:
-            tiles, crossing = self.memory
-            shape = np.broadcast_shapes(self.partial.shape, np.shape(crossing.feeds), np.shape(tiles.end))
+        if not self.way.ported:
+            found = self.bounds[-1]
+            shape = np.broadcast_shapes(self.partial.shape, np.shape(found.crossing.feeds), np.shape(found.tiles.end))
             figures: Floats = np.zeros((len(CROSSINGS), 1, *shape))
-            self._fill(figures[:, 0], tiles, crossing, tiles.end, None)
+            self._fill(figures[:, 0], found, found.tiles.end)
             leaves = np.broadcast_to(self.partial, (2, *self.partial.shape))
             return np.broadcast_to(figures, (len(CROSSINGS), 2, *shape)), leaves
-        last, stop = self.grid.stages - 1, self.way.stops[-1]
-        alone = Alone(self.last_tiles)
-        visits = self.visits.visits(last, stop, None)
+        stop = self.stops[-1]
+        visits = self.visits.visits(self.grid.stages - 1, stop, None)
         figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))
-        self._fill(figures[:, 0], alone, cross(self.way, visits), alone.end, stop)
-        self._fill(figures[:, 1], self.last_tiles, cross(self.way, self.visits.held(stop, None)), alone.end, stop)
+        for holds, tiles, times in ((0, self.alone, visits), (1, self.every, self.visits.held(stop, None))):
+            self._fill(figures[:, holds], boundary(self.way, (stop, None), tiles, times, sums=False), self.alone.end)
         leaves = (visits.times > 1) & (self.way.operand == "output")
         return figures, np.stack([leaves, np.zeros_like(leaves)])
 
-    def _fill(
-        self, figures: Floats, tiles: Tiles[Any], crossing: TileTraffic[Any], end: Floats, stop: Stop | None
-    ) -> None:
-        """Writes what crosses to figures: [crossing, inner, inside, entry]."""
-        way, energy = self.way, self.energy
+    def _fill(self, figures: Floats, found: Boundary[Floats], end: Floats) -> None:
+        """Writes what crosses at memory to figures: [crossing, inner, inside, entry]."""
+        way, energy, crossing = self.way, self.energy, found.crossing
         output = way.operand == "output"
-        moved = words(way, tiles, crossing)
+        moved = words(way, found.tiles, crossing)
         np.multiply(moved, crossing.feeds, out=figures[BODY_BITS])
         np.multiply(figures[BODY_BITS], energy.memory_read_pj_per_bit, out=figures[CROSSING_PJ])
         if output:
             writes = moved * crossing.collects
             figures[BODY_BITS] += writes
             figures[CROSSING_PJ] += writes * energy.memory_write_pj_per_bit
-        if stop is not None:
-            each, name = accesses(way, stop, tiles, crossing), stop.level.name
-            np.multiply(each, crossing.fills, out=figures[FILL_ACCESSES])
+        if way.ported:
+            name = way.stops[-1].level.name
+            np.multiply(found.inner_accesses, crossing.fills, out=figures[FILL_ACCESSES])
             figures[CROSSING_PJ] += figures[FILL_ACCESSES] * energy.write_pj[name]
             if output:
-                np.multiply(each, crossing.drains, out=figures[DRAIN_ACCESSES])
+                np.multiply(found.inner_accesses, crossing.drains, out=figures[DRAIN_ACCESSES])
                 figures[CROSSING_PJ] += figures[DRAIN_ACCESSES] * energy.read_pj[name]
             if way.wired_to_memory:
-                wires = tiles.elements * crossing.bits * (crossing.feeds + crossing.collects)
-                figures[CROSSING_PJ] += wires * energy.broadcast_pj_per_bit
+                figures[CROSSING_PJ] += found.wire_bits * energy.broadcast_pj_per_bit
         figures[END_BITS] = whole_words(end * crossing.bits, way.word_bits)
         figures[BODY_BITS] -= figures[END_BITS]
 
 
-def _cube(values: npt.ArrayLike) -> npt.NDArray[Any]:
+def cube(values: npt.ArrayLike) -> npt.NDArray[Any]:
     """At least three axes."""
     found = np.asarray(values)
     return found.reshape((1,) * (3 - found.ndim) + found.shape) if found.ndim < 3 else found

@@ -10,11 +10,11 @@ import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.tally import LayerTally, Port, Repeats
-from mensa_sim.cost.counts.ways import Precision, Way
-from mensa_sim.cost.energy import EnergyModel
+from mensa_sim.cost.counts.tally import LayerTally, Repeats
+from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
 from mensa_sim.cost.mapping.capacity import whole_bits
+from mensa_sim.cost.mapping.grid import Grid
 from mensa_sim.cost.mapping.rows import (
     BODY_BITS,
     CROSSING_PJ,
@@ -24,11 +24,10 @@ from mensa_sim.cost.mapping.rows import (
     OperandRows,
     PortRows,
 )
+from mensa_sim.cost.mapping.task import Target
 from mensa_sim.hardware.array.levels import Level
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
-from mensa_sim.workload.layer import LoopNest
 
 Priority = tuple[Operand, ...]
 
@@ -43,20 +42,6 @@ class BufferCase:
     vector_cycles: int
     vector_pj: float
     """Of the operations beside the nest: the same for every mapping, but a product of energy and time feels it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a nest is priced for."""
-
-    accelerator: PeArray
-    energy: EnergyModel
-    bandwidth_bytes_per_s: float
-    precision: Precision
-    objective: str
-    """By name: what a mapping is chosen for."""
-    word_bits: int = 1
-    """The memory's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,26 +103,31 @@ def total(terms: Sequence[Floats]) -> Floats:
 
 
 class Sides:
-    """The sides of one nest on one accelerator; residencies that differ in other operands share them."""
+    """The sides of some nests on one accelerator; residencies that differ in other operands share them."""
 
     def __init__(
-        self, nest: LoopNest, target: Target, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
+        self, target: Target, grid: Grid, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
     ) -> None:
         self._accelerator, self._energy = target.accelerator, target.energy
-        self._rows, self._orders = rows, orders
-        self._whole = whole_bits(nest, target.precision)
+        self._grid, self._rows, self._orders = grid, rows, orders
+        self._whole = [whole_bits(task.nest, target.precision) for task in grid.tasks]
         self._known: dict[Hashable, Side] = {}
 
-    def side(self, operands: Sequence[Operand], case: BufferCase) -> Side:
-        """What some operands that share levels with no other need in a residency."""
-        fetches = tuple(case.repeats.fetches[operand] for operand in operands)
-        kept = frozenset(operand for operand in operands if operand in case.kept)
+    def side(self, operands: Sequence[Operand], cases: Sequence[BufferCase]) -> Side:
+        """What some operands that share levels with no other need in a residency, the same one for each nest."""
+        kept = frozenset(operand for operand in operands if operand in cases[0].kept)
         levels = self._levels(operands)
-        ports = {level.name: case.vector.ports.get(level.name, Port()) for level in levels}
-        moved = tuple((port.all_reads, port.all_writes) for port in ports.values())
-        key = (tuple(operands), kept, fetches, case.repeats.steps, moved)
+        needs = [
+            (
+                case.repeats.steps,
+                tuple(case.repeats.fetches[operand] for operand in operands),
+                tuple(case.vector.ports[level.name].moved for level in levels),
+            )
+            for case in cases
+        ]
+        key = (tuple(operands), kept, tuple(needs))
         if key not in self._known:
-            self._known[key] = self._needs(operands, levels, kept, case.repeats, ports)
+            self._known[key] = self._needs(operands, levels, kept, cases)
         return self._known[key]
 
     def _levels(self, operands: Sequence[Operand]) -> list[Level]:
@@ -149,26 +139,22 @@ class Sides:
         operands: Sequence[Operand],
         levels: Sequence[Level],
         kept: frozenset[Operand],
-        repeats: Repeats,
-        vector: Mapping[str, Port],
+        cases: Sequence[BufferCase],
     ) -> Side:
         holds, fits = self._holds(operands, levels, kept)
-        steps = repeats.steps
-        crossings = {
-            operand: _times(
-                self._whole_fetch(operand) if operand in kept else self._rows[operand].crossing(holds[operand]),
-                repeats.fetches[operand],
-            )
-            for operand in operands
-            if repeats.fetches[operand]
-        }
+        crossings = {}
+        for operand in operands:
+            fetches = self.each([case.repeats.fetches[operand] for case in cases])
+            if isinstance(fetches, np.ndarray) or fetches:
+                once = self._whole_fetch(operand) if operand in kept else self._rows[operand].crossing(holds[operand])
+                crossings[operand] = _times(once, fetches)
         energy_pj = total([crossing[CROSSING_PJ] for crossing in crossings.values()])
         cycles = NOTHING
         for level in levels:
-            port = vector[level.name]
+            vector = [case.vector.ports[level.name] for case in cases]
             read_pj, write_pj = self._energy.read_pj[level.name], self._energy.write_pj[level.name]
-            energy_pj = energy_pj + (port.all_reads * read_pj + port.all_writes * write_pj)
-            cycles = np.maximum(cycles, self._port_cycles(level, operands, steps, crossings, port))
+            energy_pj = energy_pj + self.each([p.all_reads * read_pj + p.all_writes * write_pj for p in vector])
+            cycles = np.maximum(cycles, self._port_cycles(level, operands, crossings, cases))
         return Side(
             body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
             end_bits=total([crossing[END_BITS] for crossing in crossings.values()]),
@@ -177,6 +163,10 @@ class Sides:
             holds=holds,
             fits=fits,
         )
+
+    def each(self, values: Sequence[float]) -> float | Floats:
+        """A number per nest: itself where all have the same, else [entry]."""
+        return values[0] if len(set(values)) == 1 else self._grid.per_task(values)
 
     def _ports(self, operand: Operand, level: Level) -> list[tuple[PortRows, bool]]:
         """The operand's accesses at a level, if it passes it, and whether it is its outermost SRAM."""
@@ -187,28 +177,36 @@ class Sides:
         self,
         level: Level,
         operands: Sequence[Operand],
-        steps: int,
         crossings: Mapping[Operand, Floats],
-        vector: Port,
+        cases: Sequence[BufferCase],
     ) -> Floats:
         """Cycles of a level's busier port, in one of the instances that share the work.
 
         Accesses are added up as multiples of a common share of an instance, so that whole numbers stay whole.
         """
-        shares = [port.stop.spread * port.stop.copied for o in operands for port, _ in self._ports(o, level)]
-        unit = lcm(*shares, vector.reads.denominator, vector.writes.denominator)
+        ports = [(operand, port, outermost) for operand in operands for port, outermost in self._ports(operand, level)]
+        vector = [case.vector.ports[level.name] for case in cases]
+        units, shares = [], []
+        """[task] and [task][port] A common share of the instances that work side by side, and their number."""
+        for index, own in enumerate(vector):
+            spread = [port.stop.stops[index].spread * port.stop.stops[index].copied for _, port, _ in ports]
+            shares.append(spread)
+            units.append(lcm(*spread, own.reads.denominator, own.writes.denominator))
         reads: list[Floats] = []
         writes: list[Floats] = []
-        for operand in operands:
-            for port, outermost in self._ports(operand, level):
-                times = unit // (port.stop.spread * port.stop.copied)
-                reads.append(_times(port.reads, steps * times))
-                writes.append(_times(port.writes, steps * times))
-                if outermost and operand in crossings:
-                    reads.append(_times(crossings[operand][DRAIN_ACCESSES], times))
-                    writes.append(_times(crossings[operand][FILL_ACCESSES], times))
-        read = (total(reads) + float(vector.reads * unit)) * level.access_bits / (level.read_width * unit)
-        write = (total(writes) + float(vector.writes * unit)) * level.access_bits / (level.write_width * unit)
+        for number, (operand, port, outermost) in enumerate(ports):
+            parts = [unit // each[number] for unit, each in zip(units, shares, strict=True)]
+            times = self.each([case.repeats.steps * part for case, part in zip(cases, parts, strict=True)])
+            reads.append(_times(port.reads, times))
+            writes.append(_times(port.writes, times))
+            if outermost and operand in crossings:
+                reads.append(_times(crossings[operand][DRAIN_ACCESSES], self.each(parts)))
+                writes.append(_times(crossings[operand][FILL_ACCESSES], self.each(parts)))
+        own_reads = self.each([float(own.reads * unit) for own, unit in zip(vector, units, strict=True)])
+        own_writes = self.each([float(own.writes * unit) for own, unit in zip(vector, units, strict=True)])
+        unit = self.each(units)
+        read = (total(reads) + own_reads) * level.access_bits / (level.read_width * unit)
+        write = (total(writes) + own_writes) * level.access_bits / (level.write_width * unit)
         found: Floats = np.ceil(read) + np.ceil(write) if level.ports == "rw" else np.ceil(np.maximum(read, write))
         return found
 
@@ -244,47 +242,51 @@ class Sides:
 
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
-        rows, whole = self._rows[operand], float(-(-self._whole[operand] // port.stop.spread))
+        rows = self._rows[operand]
+        bits = [-(-own[operand] // stop.spread) for own, stop in zip(self._whole, port.stop.stops, strict=True)]
+        whole = self._grid.per_task(bits)
         if operand != "output":
-            return np.full((1, 1, 1), whole)
+            return whole[None, None]
         sums: Floats = np.where(rows.partial, port.room_bits[hold], 0.0)
         room: Floats = np.where(rows.leaves[hold], np.inf, whole + sums)
         return room
 
-    def shortage(self, groups: Sequence[Sequence[Operand]]) -> str:
-        """Which level has no room for any tile, for people."""
+    def shortage(self, task: int, groups: Sequence[Sequence[Operand]]) -> str:
+        """Which level has no room for any tile of a nest, for people."""
         short = []
         for operands in groups:
             for level in self._levels(operands):
-                least = self._least_bytes(level, operands)
+                least = self._least_bytes(task, level, operands)
                 if least > level.capacity_bytes:
                     name = level.name.replace("_", " ")
                     short.append(f"its smallest takes {least:,} of {level.capacity_bytes:,} bytes in the {name}")
         return " and ".join(short) or "none suits all levels at once"
 
-    def _least_bytes(self, level: Level, operands: Sequence[Operand]) -> int:
-        """The least that any candidate takes of a level."""
-        least = []
+    def _least_bytes(self, task: int, level: Level, operands: Sequence[Operand]) -> int:
+        """The least that any candidate of a nest takes of a level."""
+        least, mine = [], self._grid.task_of_entry == task
         for combination in product((0, 1), repeat=len(operands)):
             rooms = [
                 port.room_bits[hold if len(port.room_bits) > 1 else 0]
                 for operand, hold in zip(operands, combination, strict=True)
                 for port, _ in self._ports(operand, level)
             ]
-            least.append(total(rooms).min())
+            least.append((total(rooms) + np.zeros(len(mine)))[..., mine].min())
         return bits_to_bytes(int(min(least)))
 
     def _whole_fetch(self, operand: Operand) -> Floats:
         """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
-        rows, bits, energy = self._rows[operand], self._whole[operand], self._energy
+        rows, bits, energy = self._rows[operand], [own[operand] for own in self._whole], self._energy
         ends = rows.crossings[END_BITS, 0]
-        moved = float(whole_words(bits, rows.way.word_bits))
-        pj, fills = moved * energy.memory_read_pj_per_bit, 0.0
+        moved = self._grid.per_task([whole_words(each, rows.way.word_bits) for each in bits])
+        pj, fills = moved * energy.memory_read_pj_per_bit, np.zeros_like(moved)
         if rows.ports:
             stop = rows.ports[-1].stop
-            fills = float(stop.copied * evenly(bits, stop.spread, stop.level.access_bits))
-            pj += fills * energy.write_pj[stop.level.name]
-        whole: Floats = np.zeros((5, *ends.shape))
+            unit = stop.level.access_bits
+            pairs = zip(stop.stops, bits, strict=True)
+            fills = self._grid.per_task([own.copied * evenly(each, own.spread, unit) for own, each in pairs])
+            pj = pj + fills * energy.write_pj[stop.level.name]
+        whole: Floats = np.zeros((5, *np.broadcast_shapes(ends.shape, moved.shape)))
         whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills
         return whole
 
@@ -317,6 +319,6 @@ def _in_turn(
     return found
 
 
-def _times(values: Floats, times: int) -> Floats:
+def _times(values: Floats, times: float | Floats) -> Floats:
     """Values over some repeats; most layers have one."""
-    return values if times == 1 else values * times
+    return values if not isinstance(times, np.ndarray) and times == 1 else values * times

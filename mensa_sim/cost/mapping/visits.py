@@ -7,6 +7,7 @@ outermost one. An axis along which nothing changes may have length 1.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, reduce
 from math import prod
 
@@ -17,8 +18,8 @@ from mensa_sim.cost.counts.counts import visited
 from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, GroupOrder, group
-from mensa_sim.cost.mapping.grid import Grid, per_entry
-from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.cost.mapping.grid import Grid
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import Operand
 
 INSIDE = range(4)
@@ -49,11 +50,43 @@ def all_of(shape: Bools, conditions: Sequence[Bools]) -> Bools:
     return reduce(np.logical_and, conditions, np.ones_like(shape, dtype=bool))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StopArrays:
+    """One level on the way of an operand, under the unrolling of each nest."""
+
+    stops: Sequence[Stop]
+    """[task]"""
+    spread: int | Floats
+    """Instances that hold different elements: one number where it is that of all nests, else [task]."""
+    copied: int | Floats
+    """Instances that hold the same: one number where it is that of all nests, else [entry]."""
+
+    @property
+    def level(self) -> Level:
+        """The level itself."""
+        return self.stops[0].level
+
+    @property
+    def copies(self) -> list[str]:
+        """Dims that do not index the operand and have several instances, for some nest."""
+        return list(dict.fromkeys(dim for stop in self.stops for dim in stop.copies))
+
+
+def stop_arrays(grid: Grid, stops: Sequence[Stop]) -> StopArrays:
+    """A level over the nests of a grid."""
+    spread, copied = [stop.spread for stop in stops], [stop.copied for stop in stops]
+    return StopArrays(
+        stops=stops,
+        spread=spread[0] if len(set(spread)) == 1 else np.array(spread, dtype=np.float64),
+        copied=copied[0] if len(set(copied)) == 1 else grid.per_task(copied),
+    )
+
+
 class VisitArrays:
     """The visits of one operand's tiles."""
 
-    def __init__(self, grid: Grid, unrolling: Unrolling, operand: Operand, inner: Sequence[GroupOrder]) -> None:
-        self._grid, self._unrolling, self._operand, self._inner = grid, unrolling, operand, inner
+    def __init__(self, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
+        self._grid, self._operand, self._inner = grid, operand, inner
         self._free, own = FREE_GROUP[operand], own_groups(operand)
         over = grid.still[-1]
         self.outer_run = np.stack([all_of(over["G"], [over[n] for n in groups_inside(operand, i)]) for i in INSIDE])
@@ -72,34 +105,37 @@ class VisitArrays:
 
         if block == self._grid.stages - 1:
             return np.stack([reach(order)[None] for order in self._inner])
-        parts = self._grid.parts
-        orders = dict.fromkeys(p.chain.orders[block - 1] for p in parts)
+        each = [p.chain.orders[block - 1] for p in self._grid.parts]
+        orders = tuple(dict.fromkeys(each))
         if len(orders) == 1:
-            return reach(next(iter(orders)))[None, None]
-        number = {order: index for index, order in enumerate(orders)}
-        which = self._grid.per_part([number[p.chain.orders[block - 1]] for p in parts])
-        found: Bools = np.select([which == index for index in number.values()], [reach(order) for order in orders])
+            return reach(orders[0])[None, None]
+        which = self._grid.per_part([orders.index(order) for order in each])
+        found: Bools = np.select([which == index for index in range(len(orders))], [reach(order) for order in orders])
         return found[None, None]
 
-    def _trips(self, stage: int, stop: Stop | None) -> Floats:
+    def _trips(self, stage: int, stop: StopArrays | None) -> Floats:
         """[entry] Trips over the free group in tiles of a stage, each copy of a level apart."""
         trips = self._grid.trips[stage][self._free]
-        if stop is None or not stop.copies:
-            return trips
-        for dim in stop.copies:
-            plain, apart = self._along(stage, dim, None), self._along(stage, dim, stop)
-            trips = trips / plain * apart
+        if stop is not None:
+            for dim in stop.copies:
+                trips = trips / self._along(stage, dim, None) * self._along(stage, dim, stop)
         return trips
 
-    def _along(self, stage: int, dim: str, stop: Stop | None) -> Floats:
-        parts, unrolling = self._grid.parts, self._unrolling
-        if stage == self._grid.stages - 1:
-            return per_entry(parts, dim, lambda extent: visited(unrolling, dim, extent, stop))
-        return self._grid.per_part([visited(unrolling, dim, p.chain.tiles[stage][dim], stop) for p in parts])
+    def _along(self, stage: int, dim: str, stop: StopArrays | None) -> Floats:
+        """[entry] Trips over one dim."""
+        grid = self._grid
 
-    def _repeats(self, stage: int, stop: Stop | None) -> Floats:
+        tasks = grid.task_of_part.tolist()
+        stops = [None if stop is None else stop.stops[task] for task in tasks]
+        pairs = list(zip(grid.parts, stops, strict=True))
+        if stage < grid.stages - 1:
+            return grid.per_part([visited(p.task.unrolling, dim, p.chain.tiles[stage][dim], own) for p, own in pairs])
+        options = [visited(p.task.unrolling, dim, extent, own) for p, own in pairs for extent in p.extents[dim]]
+        return grid.of_option(grid.dims.index(dim), np.array(options, dtype=np.float64))
+
+    def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
         """[inner, inside, entry] Visits of tiles of a stage, each copy of a level apart."""
-        kept = float(stop.copied) if stop is not None else 1.0
+        kept = 1 if stop is None else stop.copied
         last = self._grid.stages - 1
         trips = self._trips(last, stop)
         found: Floats = np.where(self.outer_run, kept, trips)
@@ -109,34 +145,35 @@ class VisitArrays:
             trips = below
         return found if found.ndim == 3 else found[None]
 
-    def visits(self, stage: int, inside: Stop | None, outside: Stop | None) -> Visits[Floats]:
+    def visits(self, stage: int, inside: StopArrays | None, outside: StopArrays | None) -> Visits[Floats]:
         """[inner, inside, entry] Visits of the tiles that a level of a stage holds."""
         times = self._repeats(stage, None)
 
-        def apart(stop: Stop | None) -> Floats:
+        def apart(stop: StopArrays | None) -> Floats:
             return self._repeats(stage, stop) if stop is not None and stop.copies else times
 
-        return Visits(
-            times=times,
-            inside=apart(inside),
-            outside=apart(outside),
-            first=outside.copied if outside is not None else 1,
-        )
+        first = 1 if outside is None else outside.copied
+        return Visits(times=times, inside=apart(inside), outside=apart(outside), first=first)
 
-    def held(self, inside: Stop, outside: Stop | None) -> Visits[Floats]:
+    def held(self, inside: StopArrays, outside: StopArrays | None) -> Visits[Floats]:
         """Visits of tiles that hold all loops up to the free group: one, in each copy."""
         one = np.ones((1, 1, 1))
-        copied = outside.copied if outside is not None else 1
+        copied = 1 if outside is None else outside.copied
         return Visits(times=one, inside=one * inside.copied, outside=one * copied, first=copied)
 
-    def passing(self, outside: Stop | None) -> Visits[int]:
-        """Visits of what a pass of the array takes: the same under any mapping."""
-        unrolling, free = self._unrolling, self._free
-        dims = [dim for dim in unrolling.dims if group(dim) == free]
+    def passing(self, outside: StopArrays | None) -> Visits[Floats]:
+        """[entry] Visits of what a pass of the array takes: the same under any mapping."""
+        grid = self._grid
+        dims = [dim for dim in grid.dims if group(dim) == self._free]
 
-        def times(stop: Stop | None) -> int:
-            return prod(visited(unrolling, dim, unrolling.lanes[dim], stop) for dim in dims)
+        def times(stops: Sequence[Stop | None]) -> Floats:
+            found = []
+            for task, stop in zip(grid.tasks, stops, strict=True):
+                unrolling = task.unrolling
+                found.append(prod(visited(unrolling, dim, unrolling.lanes[dim], stop) for dim in dims))
+            return grid.per_task(found)
 
-        return Visits(
-            times=times(None), inside=times(None), outside=times(outside), first=outside.copied if outside else 1
-        )
+        plain = times([None] * len(grid.tasks))
+        apart = plain if outside is None else times(outside.stops)
+        first = 1 if outside is None else outside.copied
+        return Visits(times=plain, inside=plain, outside=apart, first=first)

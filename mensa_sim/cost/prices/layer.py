@@ -1,20 +1,20 @@
 """The cost of one layer on one accelerator, in every residency."""
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.nest import NestCounts, count_nest
+from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
-from mensa_sim.cost.mapping.mapping import NestMapping
-from mensa_sim.cost.mapping.search import Search, limits_of
-from mensa_sim.cost.mapping.sides import BufferCase, Target
+from mensa_sim.cost.mapping.search import LIMITS, Mapped, Search, limits_of
+from mensa_sim.cost.mapping.sides import BufferCase
+from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.vector import vector_cycles, vector_work
@@ -28,22 +28,6 @@ RESIDENCIES = tuple(
     Residency(parameters=parameters, input=inputs, output=outputs)
     for parameters, inputs, outputs in product((False, True), repeat=3)
 )
-
-
-def price_layer(
-    layer: Layer, accelerator: PeArray, memory: Memory, energy: EnergyModel, steps: Steps, objective: str
-) -> dict[Residency, LayerCost]:
-    """A layer's cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run it."""
-    if layer.operator in accelerator.refuses:
-        raise InfeasibleError(f"it does not run {layer.operator}")
-    pricer = Pricer(layer, accelerator, memory, energy, steps, objective)
-    costs: dict[Residency, LayerCost] = {}
-    for residency in RESIDENCIES:
-        cost = pricer.cost(residency) if _room(layer, accelerator, residency) else None
-        if cost is None and residency == STREAMED and pricer.search is not None:
-            raise InfeasibleError(pricer.search.shortage)
-        costs[residency] = cost or costs[_lesser(residency, costs)]
-    return costs
 
 
 def _lesser(residency: Residency, costs: dict[Residency, LayerCost]) -> Residency:
@@ -71,13 +55,18 @@ class Pricer:
         energy: EnergyModel,
         steps: Steps,
         objective: str,
+        limits: Mapping[str, int] = LIMITS,
     ) -> None:
         self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
         self.work = vector_work(layer, accelerator)
-        self.precision = precision_of(layer)
         self.word_bits = memory.word_bits
-        self.search: Search | None = None
-        self.counted: dict[Hashable, tuple[NestCounts, str]] = {}
+        self.task: NestTask | None = None
+        """What is mapped; none for a layer without a nest."""
+        self.found: dict[Residency, Mapped | None] = {}
+        """By residency: the best mapping, or none where none fits."""
+        self.shortage = ""
+        """Why no mapping fits, for people."""
+        self._search: Search | None = None
         self.spatial_utilization = 0.0
         if steps.nest is not None:
             unrolling = unroll(steps.nest, accelerator)
@@ -87,33 +76,77 @@ class Pricer:
                 accelerator=accelerator,
                 energy=energy,
                 bandwidth_bytes_per_s=memory.effective_bytes_per_s,
-                precision=self.precision,
+                precision=precision_of(layer),
                 objective=objective,
                 word_bits=memory.word_bits,
             )
-            self.search = Search(steps.nest, unrolling, target, limits_of(unrolling))
+            self.task = NestTask(steps.nest, unrolling, target, limits_of(unrolling, limits))
+            if not self.task.parts:
+                self.shortage = self.task.shortage
+
+    @property
+    def likeness(self) -> Hashable:
+        """What layers have in common that are searched together: they keep the same operands in each residency."""
+        precision = None if self.task is None else self.task.target.precision
+        return precision, self.layer.weights_are_activations, self.steps.resident
+
+    def costs(self) -> dict[Residency, LayerCost]:
+        """The cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run the layer."""
+        costs: dict[Residency, LayerCost] = {}
+        for residency in RESIDENCIES:
+            cost = self.cost(residency) if has_room(self.layer, self.accelerator, residency) else None
+            if cost is None and residency == STREAMED:
+                raise InfeasibleError(self.shortage)
+            costs[residency] = cost or costs[_lesser(residency, costs)]
+        return costs
 
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
-        repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
-        kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
-        return self.cost_of(repeats, kept | {"weight"} if self.steps.resident else kept, residency)
+        if residency not in self.found:
+            self.found[residency] = self._best(self.case(residency))
+        return self._assembled(self.found[residency], *self._use(residency), residency)
 
     def cost_of(self, repeats: Repeats, kept: frozenset[Operand], residency: Residency = STREAMED) -> LayerCost | None:
         """The same where the operands that stay on chip, and how often each crosses, are given."""
-        counts, described, best = None, "", None
-        buffered: dict[str, int] = {}
-        if self.search is not None and self.steps.nest is not None:
-            vector = new_tally(self.accelerator)
-            vector_traffic(vector, self.work, self.accelerator, repeats)
-            cycles = vector_cycles(self.work, self.accelerator)
-            vector_pj = self.work.ops * self.energy.vector_pj
-            case = BufferCase(kept=kept, repeats=repeats, vector=vector, vector_cycles=cycles, vector_pj=vector_pj)
-            best = self.search.best(case)
+        return self._assembled(self._best(self._case(repeats, kept)), repeats, kept, residency)
+
+    def case(self, residency: Residency) -> BufferCase:
+        """What a residency asks of a mapping."""
+        return self._case(*self._use(residency))
+
+    def _use(self, residency: Residency) -> tuple[Repeats, frozenset[Operand]]:
+        """How often each operand crosses in a residency, and which ones stay."""
+        repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
+        kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
+        return repeats, kept | {"weight"} if self.steps.resident else kept
+
+    def _case(self, repeats: Repeats, kept: frozenset[Operand]) -> BufferCase:
+        vector = new_tally(self.accelerator)
+        vector_traffic(vector, self.work, self.accelerator, repeats)
+        return BufferCase(
+            kept=kept,
+            repeats=repeats,
+            vector=vector,
+            vector_cycles=vector_cycles(self.work, self.accelerator),
+            vector_pj=self.work.ops * self.energy.vector_pj,
+        )
+
+    def _best(self, case: BufferCase) -> Mapped | None:
+        """The best mapping of a case, searched alone."""
+        if self.task is None or not self.task.parts:
+            return None
+        self._search = self._search or Search([self.task])
+        return self._search.best([[case]])[0][0]
+
+    def _assembled(
+        self, best: Mapped | None, repeats: Repeats, kept: frozenset[Operand], residency: Residency
+    ) -> LayerCost | None:
+        counts, buffered = None, dict[str, int]()
+        if self.task is not None:
             if best is None:
                 return None
-            counts, described = self._counts(self.search, best.mapping, kept)
-            held = held_bytes(self.steps.nest, self.accelerator, self.precision, counts, kept)
+            counts = self._counts(self.task, best, kept)
+            held = held_bytes(self.task.nest, self.accelerator, self.task.target.precision, counts, kept)
             buffered = buffered_bytes(self.accelerator, held)
         return assemble(
             self.layer,
@@ -125,27 +158,23 @@ class Pricer:
             self.work,
             spatial_utilization=self.spatial_utilization,
             buffered=buffered,
-            mapping=described,
+            mapping=best.mapping.describe() if best is not None else "",
             found=best,
         )
 
-    def _counts(self, search: Search, mapping: NestMapping, kept: frozenset[Operand]) -> tuple[NestCounts, str]:
-        """Exact counts, weights that stay filled once and whole whatever is fetched again, and the mapping in words."""
-        key = (mapping.loops, mapping.cuts, tuple(mapping.holds.items()))
-        if key not in self.counted:
-            counts = count_nest(search.nest, self.accelerator, mapping, search.ways)
-            self.counted[key] = counts, mapping.describe()
-        counts, described = self.counted[key]
+    def _counts(self, task: NestTask, best: Mapped, kept: frozenset[Operand]) -> NestCounts:
+        """Exact counts; weights that stay are filled once and whole, whatever is fetched again."""
+        counts = best.counts
         if "weight" not in kept or self.accelerator.store_of("weight") is None:
-            return counts, described
-        bits = search.nest.weight_elements * self.precision.weight_bits
+            return counts
+        bits = task.nest.weight_elements * task.target.precision.weight_bits
         weight = counts.operands["weight"]
         store = weight.levels[-1]
         fills = store.stop.copied * evenly(bits, store.stop.spread, store.level.access_bits)
         stored = dataclasses.replace(store, fill_bits=bits, fill_accesses=fills)
         moved = whole_words(bits, self.word_bits)
         filled = dataclasses.replace(weight, memory_read_bits=moved, levels=(*weight.levels[:-1], stored))
-        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled}), described
+        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled})
 
 
 def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:
@@ -160,7 +189,7 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
     return frozenset(kept)
 
 
-def _room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
+def has_room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
     """Whether the tensors that a residency keeps fit the buffers at all; a state lies in memory."""
     if residency.input and layer.state_bytes:
         return False

@@ -1,6 +1,5 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
-import dataclasses
 from collections.abc import Hashable, Mapping
 
 from mensa_sim.cost.datasheet import datasheet_cost
@@ -8,9 +7,10 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.layer import RESIDENCIES, price_layer
+from mensa_sim.cost.prices.layer import RESIDENCIES
 from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
+from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.errors import InfeasibleError, UsageError
@@ -19,6 +19,9 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.graph import LayerGraph
+
+_TOGETHER = 64
+"""Pairs of one accelerator that are looked up and priced together: a choice."""
 
 
 def price(
@@ -55,7 +58,7 @@ def price(
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
         for residency, cost in fed[key].items():
             if id(cost) not in renamed:
-                renamed[id(cost)] = cost if cost.layer == layer else dataclasses.replace(cost, layer=layer)
+                renamed[id(cost)] = cost if cost.layer == layer else cost.of(layer)
             costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
         if isinstance(placed.spec, DatasheetDevice):
@@ -100,18 +103,19 @@ def _priced(
 ) -> dict[Hashable, Priced]:
     """The price of every distinct pair, from the memo where it holds it."""
     distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
-    arrays = [placed for placed in system.accelerators if isinstance(placed.spec, PeArray)]
-    energies = {placed.name: energy_model(placed, system.memory_of(placed.name)) for placed in arrays}
     known: dict[Hashable, Priced] = {}
-    for key in memo.in_own_order(list(distinct)):
-        found = memo.get(key)
-        if found is None:
-            layer, accelerator, steps = distinct[key]
-            spec, memory = system.accelerator(accelerator).array, system.memory_of(accelerator)
-            try:
-                found = price_layer(graph[layer], spec, memory, energies[accelerator], steps, objective)
-            except InfeasibleError as refusal:
-                found = str(refusal)
-            memo.put(key, found)
-        known[key] = found
+    for placed in system.accelerators:
+        if not isinstance(placed.spec, PeArray):
+            continue
+        memory = system.memory_of(placed.name)
+        energy = energy_model(placed, memory)
+        mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
+        for first in range(0, len(mine), _TOGETHER):
+            some = mine[first : first + _TOGETHER]
+            known |= {key: found for key in some if (found := memo.get(key)) is not None}
+            new = [key for key in some if key not in known]
+            jobs = [(graph[layer], steps) for layer, _, steps in (distinct[key] for key in new)]
+            for key, priced in zip(new, price_layers(jobs, placed.spec, memory, energy, objective), strict=True):
+                memo.put(key, priced)
+                known[key] = priced
     return known

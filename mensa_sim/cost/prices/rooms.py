@@ -6,11 +6,10 @@ from collections.abc import Hashable, Mapping
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Residency
-from mensa_sim.cost.prices.layer import price_layer
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
+from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import footprints, steps_of
 from mensa_sim.cost.table import Rooms
-from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
@@ -48,15 +47,12 @@ class RoomPrices:
         found = self._memo.get(key)
         if found is None:
             energy = self._energies.setdefault(accelerator, energy_model(placed, memory))
-            try:
-                found = price_layer(shape, spec, memory, energy, steps, self._objective)
-            except InfeasibleError as refusal:
-                found = str(refusal)
+            (found,) = price_layers([(shape, steps)], spec, memory, energy, self._objective)
             self._memo.put(key, found)
         if isinstance(found, str):
             return None
         costs = as_fed(found, shape, accelerator, self._system)
-        return {kept: dataclasses.replace(cost, layer=layer) for kept, cost in costs.items()}
+        return {kept: cost.of(layer) for kept, cost in costs.items()}
 
 
 def with_room(spec: PeArray, rooms: Rooms) -> PeArray:

@@ -179,8 +179,10 @@ class PeArray(Accelerator):
 
     def store_of(self, operand: Operand) -> Level | None:
         """The outermost SRAM on an operand's way."""
-        ported = [level for level in self.levels_of(operand) if level.ported]
-        return ported[-1] if ported else None
+        for level in reversed(self.levels):
+            if operand in level.serves and level.ported:
+                return level
+        return None
 
     def buffer(self, name: BufferName) -> Level | None:
         """What holds parameters, or activations, from one layer to the next.
