@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mensa_sim.flow import HOMES
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.study.reproduce.agreement import Agreement
@@ -14,7 +15,7 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
-LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING)
+LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING, HOMES)
 """The cases that models.csv lists; the experiments only appear in the explanations."""
 
 
@@ -63,6 +64,7 @@ def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
         "steady_state": row.steady,
         "activations_through_memory": row.plain,
         "optimal_schedule": row.optimal,
+        "flow_homes": row.homes,
     }
     return {
         **_name(row),

@@ -2,6 +2,7 @@
 
 import math
 
+from mensa_sim.flow import HOMES
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
@@ -108,6 +109,7 @@ def _figures_table(result: ReproduceResult) -> str:
         "steady",
         "plain",
         "optimal",
+        HOMES,
     )
     rows = []
     for row in result.rows:
@@ -119,6 +121,7 @@ def _figures_table(result: ReproduceResult) -> str:
             row.steady,
             row.plain,
             row.optimal,
+            row.homes,
         )
         rows.append(
             (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 
+from mensa_sim.flow import HOMES
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.reproduce.agreement import AUTHORS
@@ -16,7 +17,8 @@ from mensa_sim.workload.model_kinds import MODELS
 
 DEFINITION = (
     "Means over models are arithmetic. Throughput of one inference is 1 / latency. Utilization is MACs over the sum of "
-    "peak x busy time. First inference, default simulation options."
+    "peak x busy time. First inference, default simulation options, layer by layer (`--flow layers`); beside it the "
+    "same with tensors at home on chip (`--flow homes`). Which of the two the paper's simulator did is not known."
 )
 
 
@@ -72,6 +74,7 @@ def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Sh
             "" if row.ran else row.figure.tag,
             number_text(row.ours.arithmetic),
             "" if row.ratio is None else f"{row.ratio:.2f}",
+            "" if row.homes is None else number_text(row.homes),
             *([drawn_text(drawn.get(row.figure.name))] if drawn else []),
             "agrees" if row.agrees else "",
         )
@@ -79,7 +82,7 @@ def figures_table(rows: tuple[Row, ...], drawn: Mapping[str, DrawnFigure]) -> Sh
         if row.ours is not None
     ]
     beside = ("drawn",) if drawn else ()
-    columns = [*texts("figure"), *numbers("paper", "tag", "ours", "ratio", *beside), *texts("")]
+    columns = [*texts("figure"), *numbers("paper", "tag", "ours", "ratio", HOMES, *beside), *texts("")]
     return Sheet(columns, list(dict.fromkeys(cells)), title="figures of the paper")
 
 

@@ -60,6 +60,8 @@ class Row:
     """The same with every activation through memory, nothing prefetched and nothing kept."""
     optimal: float | None = None
     """The same with the optimal schedule in place of Mensa's, where that touches the figure."""
+    homes: float | None = None
+    """The same under the flow `homes`: tensors live on chip from their producer to their last reader."""
     models: int = 0
     """How many models, or layers, it is of."""
     reason: str = ""

@@ -30,23 +30,29 @@ def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options, goal:
     given = placement.schedule.data
     if given is not None:
         return _with_stacks(placement, given, StackPlanner(placement.costs, placement.problem).priced_all(given.stacks))
+    plan = _plan(placement, on_chip)
+    if flow == LAYERS and not _choices(placement, plan, on_chip):
+        return _with_data(placement, LAYER_BY_LAYER, flow)
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
-    tried = [_planned(placement, LAYER_BY_LAYER, on_chip)]
+    tried = [_with_parameters(placement, plan, on_chip)]
     if STACKS in allowed:
-        stacked = [_planned(each, data_of(each), on_chip) for each in _in_stacks(placement, goal)]
-        tried += [_best(stacked)] if stacked else []
+        stacked = (_with_parameters(each, _plan(each, on_chip), on_chip) for each in _in_stacks(placement, goal))
+        tried += [best for best in [_best(list(stacked))] if best is not None]
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
-    best = _best(tried)
-    schedule = replace(best.placement.schedule, data=replace(best.plan.data, flow=flow))
-    return replace(best.placement, schedule=schedule)
+    best = _best(tried) or tried[0]
+    return _with_data(best.placement, best.plan.data, flow)
 
 
-def _best(tried: Sequence["_Tried"]) -> "_Tried":
-    """The first that none of the others beats."""
-    best = tried[0]
-    for each in tried[1:]:
-        best = each if each.beats(best) else best
+def _with_data(placement: Placement, data: DataPlan, flow: FlowName) -> Placement:
+    return replace(placement, schedule=replace(placement.schedule, data=replace(data, flow=flow)))
+
+
+def _best(tried: Sequence["_Tried"]) -> "_Tried | None":
+    """The first that none of the others beats; none of none."""
+    best = None
+    for each in tried:
+        best = each if best is None or each.beats(best) else best
     return best
 
 
@@ -88,17 +94,28 @@ def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedSt
     return replace(placement, costs=with_stacks(placement.costs, stacks), alone=placement.costs, schedule=found)
 
 
-def _planned(placement: Placement, data: DataPlan, on_chip: Options) -> "_Tried":
-    """A plan of the layers and stacks, with the best parameters on each accelerator."""
-    costs, assignment = placement.costs, placement.schedule.assignment
-    best = _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
-    for accelerator in dict.fromkeys(assignment.values()):
-        plan = best.plan
-        for kept in kept_choices(plan, costs, on_chip, accelerator):
-            fitted = with_room(plan, costs, on_chip, accelerator, kept.room_bytes)
-            tried = _tried(placement, on_chip, replace(fitted, data=plan.data.with_parameters(kept)))
+def _plan(placement: Placement, on_chip: Options) -> Plan:
+    costs = placement.costs
+    return make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=data_of(placement))
+
+
+def _with_parameters(placement: Placement, plan: Plan, on_chip: Options) -> "_Tried":
+    """The plan with the best choice of parameters that stay on each accelerator."""
+    best = _tried(placement, on_chip, plan)
+    for choices in _choices(placement, plan, on_chip):
+        before = best.plan
+        for kept in choices:
+            fitted = with_room(before, placement.costs, on_chip, kept.accelerator, kept.room_bytes)
+            tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
             best = tried if tried.beats(best) else best
     return best
+
+
+def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[KeptParameters]]:
+    """What may stay on each accelerator where that is a choice."""
+    accelerators = dict.fromkeys(placement.schedule.assignment.values())
+    found = (kept_choices(plan, placement.costs, on_chip, accelerator) for accelerator in accelerators)
+    return [choices for choices in found if choices]
 
 
 def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 
+from mensa_sim.flow import HOMES
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.study.reproduce.experiments.experiment import (
     LARGE_BUFFER,
@@ -51,6 +52,16 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
         ),
         overrides=_everywhere(),
         on_chip=PLAIN,
+    ),
+    Experiment(
+        name=HOMES,
+        change="tensors living on chip from their producer to their last reader, where there is room (`--flow homes`)",
+        mechanism=(
+            "the Edge TPU's 2 MB hold whole residual edges and branches beside its tiles, while 128 to 256 kB hold "
+            "fewer of them, and what changes accelerators still goes through memory"
+        ),
+        overrides=_everywhere(),
+        goal=Goal(flow=HOMES),
     ),
     Experiment(
         name="wide_parameter_ports",
