@@ -26,6 +26,7 @@ def assemble(
     spatial_utilization: float = 0.0,
     buffered: Mapping[str, int] | None = None,
     mapping: str = "",
+    mapping_from: str = "",
     found: Mapped | None = None,
 ) -> LayerCost:
     """The cost of a layer whose nest, if it has one, is done `repeats.steps` times with these counts."""
@@ -86,6 +87,7 @@ def assemble(
         overlap=accelerator.dataflow.overlap,
         buffered_bytes=buffered or {},
         mapping=mapping,
+        mapping_from=mapping_from,
         floor=found.floor if found else None,
         gap=max(0.0, found.objective / found.floor - 1) if found and found.floor else None,
     )

@@ -91,6 +91,8 @@ class LayerCost:
     """The layer's parameters as they are stored and fetched, padding included; none: the layer's own bytes."""
     mapping: str = ""
     """The tiling and loop order chosen, or where a measured time comes from; for people."""
+    mapping_from: str = ""
+    """Where a user fixed it, or a part of it; empty where it was searched freely."""
     floor: float | None = None
     """What no mapping's objective is below, in joules and seconds to its powers; none without a search."""
     gap: float | None = None

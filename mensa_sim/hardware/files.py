@@ -23,6 +23,7 @@ from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.names import check_folder_name
+from mensa_sim.workload.own_mapping import placed as with_places
 
 Setting = int | float | bool | str
 
@@ -240,6 +241,8 @@ def _resolved(spec: Accelerator, path: Path) -> Accelerator:
     if missing:
         raise FileError(str(path), missing)
     changes: dict[str, Any] = {name: str(target) for name, target in found.items()}
+    if isinstance(spec, PeArray) and spec.mappings:
+        changes["mappings"] = with_places(spec.mappings, path)
     return dataclasses.replace(spec, **changes)
 
 

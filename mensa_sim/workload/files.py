@@ -14,6 +14,7 @@ from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
 from mensa_sim.workload.importers.reference import ModelReference, Source, parse_reference
 from mensa_sim.workload.layer import MAX_BITS, WIDTHS
+from mensa_sim.workload.own_mapping import OwnMapping
 
 DataType = Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
@@ -72,6 +73,8 @@ class WorkloadFile:
     output_bits: int | None = None
     accumulator_bits: int | None = None
     """Of partial sums, where they are not as wide as an accelerator's accumulators."""
+    mappings: tuple[OwnMapping, ...] = ()
+    """What is fixed of the mappings of some layers on some accelerators."""
     generate: Generate | None = None
     """Prompt and answer lengths of a model that generates; its model says the sizes of its phases."""
     weight_group: WeightGroup | None = None
@@ -87,6 +90,9 @@ class WorkloadFile:
             value = getattr(self, bits)
             if value is not None and not 1 <= value <= MAX_BITS:
                 raise ValueError(f"{bits} is {value}, must be from 1 to {MAX_BITS}")
+        without = [index for index, own in enumerate(self.mappings) if own.accelerator is None]
+        if without:
+            raise ValueError(f"mappings[{without[0]}].accelerator: is required: whose array it is a mapping for")
         if (self.model is None) == (not self.layers):
             raise ValueError("needs either model or layers, and not both")
         if self.generate is not None:
@@ -115,6 +121,7 @@ class WorkloadFile:
         if self.model is None or parse_reference(self.model).source is Source.MODEL_FILE:
             raise ValueError("generate needs a model of phases, such as mensa_sim.workload.models.decoder:Decoder")
         self._refuse("inputs", because="a model that generates knows those of its phases")
+        self._refuse("mappings", because="layers of a model that generates have other sizes in each step")
         widths = ("input_bits", "output_bits", "accumulator_bits")
         self._refuse(*widths, because="weight_bits, activation_bits and kv_bits say how wide a model that generates is")
         _ = self.widths

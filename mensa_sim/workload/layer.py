@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import DIMS, Operand
+from mensa_sim.workload.own_mapping import OwnMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,8 @@ class Layer:
     """Bits of a final element of the output; none: `activation_bits`."""
     accumulator_bits: int | None = None
     """Bits of a partial sum; none: those of the accelerator's accumulators."""
+    mappings: tuple[OwnMapping, ...] = ()
+    """What the workload's file fixes of its mapping, on some accelerators."""
 
     def __post_init__(self) -> None:
         sizes = ("input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes", "state_bytes")

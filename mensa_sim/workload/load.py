@@ -1,12 +1,14 @@
 """From a workload's name or path to its layer graph; torch is imported only where a model must be traced."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.io.files import validate
 from mensa_sim.io.shipped import find, is_file
+from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.generation.load import generation_of
@@ -16,6 +18,7 @@ from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
 from mensa_sim.workload.importers.reference import require_permission
 from mensa_sim.workload.importers.registry import IMPORTERS
+from mensa_sim.workload.own_mapping import OwnMapping, placed
 from mensa_sim.workload.widths import entries_with_widths, graph_with_widths, widths_of
 
 LOGGER = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ def load_workload(
     path = find("workloads", str(name_or_path))
     workload = _workload_at(path)
     LOGGER.info("%s: reading the layers of %s", workload.name, path)
-    graph = _graph(workload, path, allow_code=allow_code, cache=cache)
+    graph = with_mappings(_graph(workload, path, allow_code=allow_code, cache=cache), workload.mappings, path)
     if strict:
         refuse_unsupported(graph, str(path))
     return graph
@@ -104,3 +107,16 @@ def graph_of_layers(workload: WorkloadFile, path: Path) -> LayerGraph:
         activation_bits=workload.activation_bits,
         path=str(path),
     )
+
+
+def with_mappings(graph: LayerGraph, mappings: Sequence[OwnMapping], path: Path) -> LayerGraph:
+    """The graph whose layers know what their workload's file fixes of their mappings."""
+    if not mappings:
+        return graph
+    own = placed(mappings, path)
+    names = [layer.name for layer in graph.layers if layer.nest is not None]
+    for each in own:
+        if not any(each.is_for(name) for name in names):
+            raise each.fault("layers", str(unknown_name(each.layers, names, "layer with products")))
+    layers = (replace(layer, mappings=tuple(each for each in own if each.is_for(layer.name))) for layer in graph.layers)
+    return replace(graph, layers=tuple(layers))

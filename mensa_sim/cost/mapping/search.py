@@ -13,6 +13,7 @@ from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, st
 from mensa_sim.cost.mapping.grid import Grid
 from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.mapping.own import follows
 from mensa_sim.cost.mapping.rows import OperandArrays
 from mensa_sim.cost.mapping.sides import BufferCase, Side, Sides, outer_orders, sharing, total
 from mensa_sim.cost.mapping.task import NestTask
@@ -65,7 +66,7 @@ class Search:
         self.tasks, target = tasks, tasks[0].target
         self.target, dataflow = target, target.accelerator.dataflow
         self.groups = sharing(tasks[0].ways)
-        self.outer = outer_orders(self.groups)
+        self.outer = [each for each in outer_orders(self.groups) if follows(each.groups, tasks[0].order)]
         self.inner = ROTATIONS if stage_count(tasks[0].ways) > 2 else inner_orders(dataflow.stationary)
         self.grid = Grid(tasks)
         self.shape = (len(self.inner), len(self.outer), len(self.grid.tiles))

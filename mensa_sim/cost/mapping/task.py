@@ -52,18 +52,35 @@ class Part:
 class NestTask:
     """A nest on the array of a target: its unrolling, the ways of its operands, and its chains of inner tiles."""
 
-    def __init__(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        nest: LoopNest,
+        unrolling: Unrolling,
+        target: Target,
+        limits: Mapping[str, int],
+        *,
+        tile: Mapping[str, int] | None = None,
+        order: tuple[str, ...] = (),
+    ) -> None:
+        """`tile` fixes extents of the last stage, `order` dims of the loops over its tiles, innermost first."""
         self.nest, self.unrolling, self.target, self._limits = nest, unrolling, target, limits
+        self.order, self._tile = order, tile or {}
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
         self.window: Window = window_of(nest)
-        self.parts = [self._part(each) for each in chains(nest, target.accelerator, unrolling, self.ways, limits)]
+        found = chains(nest, target.accelerator, unrolling, self.ways, limits)
+        self.parts = [self._part(each) for each in found if self._inside(each)]
         self.entries = sum(prod(part.choices) for part in self.parts)
         """Combinations of extents of all stages."""
         self.constant_pj = self._constant_pj()
 
+    def _inside(self, chain: Chain) -> bool:
+        """Whether its tiles lie in the extents that are fixed."""
+        return all(chain.tiles[-1][dim] <= extent for dim, extent in self._tile.items())
+
     def _part(self, chain: Chain) -> Part:
         inside, sizes = chain.tiles[-1], self.unrolling.sizes
         extents = {dim: extents_above(size, inside[dim], self._limits[dim]) for dim, size in sizes.items()}
+        extents |= {dim: (extent,) for dim, extent in self._tile.items()}
         return Part(task=self, chain=chain, extents=extents, choices=tuple(map(len, extents.values())))
 
     def _constant_pj(self) -> float:

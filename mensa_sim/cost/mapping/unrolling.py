@@ -53,8 +53,11 @@ def loop_dims(axes: tuple[Axis, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(owner.get(dim, dim) for dim in DIMS))
 
 
-def unroll(nest: LoopNest, accelerator: PeArray) -> Unrolling:
-    """Fill each axis with its dims in order until full; the MACs within a PE are one more axis."""
+def unroll(nest: LoopNest, accelerator: PeArray, most: Mapping[str, int] | None = None) -> Unrolling:
+    """Fill each axis with its dims in order until full; the MACs within a PE are one more axis.
+
+    Of the dims in `most` the array takes no more than so many lanes.
+    """
     dims = loop_dims(accelerator.unrolled_axes)
     sizes = {dim: prod(getattr(nest, member) for member in split_dims(dim)) for dim in dims}
     lanes = dict.fromkeys(sizes, 1)
@@ -62,7 +65,8 @@ def unroll(nest: LoopNest, accelerator: PeArray) -> Unrolling:
     def fill(size: int, dims: tuple[str, ...]) -> dict[str, int]:
         takes: dict[str, int] = {}
         for dim in dims:
-            takes[dim] = min(-(-sizes[dim] // lanes[dim]), size // prod(takes.values()))
+            wanted = min(sizes[dim], (most or {}).get(dim, sizes[dim]))
+            takes[dim] = min(-(-wanted // lanes[dim]), size // prod(takes.values()))
             lanes[dim] *= takes[dim]
         return takes
 

@@ -1,28 +1,42 @@
 """The cost of one layer on one accelerator, in every residency."""
 
 import dataclasses
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
+from mensa_sim.cost.mapping.least import Floor
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.mapping.own import (
+    check_lanes,
+    check_order,
+    fixed_mapping,
+    own_mapping,
+    refuse_overfull,
+    tile_within,
+    told,
+)
 from mensa_sim.cost.mapping.search import LIMITS, Mapped, Search, limits_of
 from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.task import NestTask, Target
-from mensa_sim.cost.mapping.unrolling import unroll
+from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.vector import vector_cycles, vector_work
-from mensa_sim.errors import InfeasibleError
+from mensa_sim.errors import FileError, InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.objective import objective_named
+from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import Operand
-from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.layer import Layer, LoopNest
 
 RESIDENCIES = tuple(
     Residency(parameters=parameters, input=inputs, output=outputs)
@@ -67,9 +81,13 @@ class Pricer:
         self.shortage = ""
         """Why no mapping fits, for people."""
         self._search: Search | None = None
+        self.own = own_mapping(layer, accelerator)
+        """What its user fixes of its mapping."""
+        self.fixed: NestMapping | None = None
+        """All of it."""
         self.spatial_utilization = 0.0
         if steps.nest is not None:
-            unrolling = unroll(steps.nest, accelerator)
+            unrolling = unroll(steps.nest, accelerator, self.own.unroll if self.own else None)
             lanes = accelerator.pes * accelerator.macs_per_pe
             self.spatial_utilization = steps.nest.macs / (lanes * unrolling.passes)
             target = Target(
@@ -80,15 +98,36 @@ class Pricer:
                 objective=objective,
                 word_bits=memory.word_bits,
             )
-            self.task = NestTask(steps.nest, unrolling, target, limits_of(unrolling, limits))
+            with self._told():
+                self.task = self._task(steps.nest, unrolling, target, limits_of(unrolling, limits))
             if not self.task.parts:
                 self.shortage = self.task.shortage
+
+    def _task(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> NestTask:
+        own = self.own
+        if own is None:
+            return NestTask(nest, unrolling, target, limits)
+        check_lanes(own, unrolling)
+        check_order(own)
+        task = NestTask(nest, unrolling, target, limits, tile=tile_within(own, unrolling), order=own.order)
+        if own.loops:
+            self.fixed = fixed_mapping(own, unrolling, task.ways)
+            refuse_overfull(own, self.accelerator, count_nest(nest, self.accelerator, self.fixed, task.ways))
+        return task
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What is wrong with a user's mapping is told with the layer that it is for."""
+        try:
+            yield
+        except FileError as error:
+            raise told(error, self.layer.name, self.accelerator.name) from error
 
     @property
     def likeness(self) -> Hashable:
         """What layers have in common that are searched together: they keep the same operands in each residency."""
         precision = None if self.task is None else self.task.target.precision
-        return precision, self.layer.weights_are_activations, self.steps.resident
+        return precision, self.layer.weights_are_activations, self.steps.resident, self.own
 
     def costs(self) -> dict[Residency, LayerCost]:
         """The cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run the layer."""
@@ -133,10 +172,32 @@ class Pricer:
 
     def _best(self, case: BufferCase) -> Mapped | None:
         """The best mapping of a case, searched alone."""
+        if self.task is not None and self.fixed is not None:
+            return self._given(self.task, self.fixed, case)
         if self.task is None or not self.task.parts:
             return None
         self._search = self._search or Search([self.task])
         return self._search.best([[case]])[0][0]
+
+    def _given(self, task: NestTask, mapping: NestMapping, case: BufferCase) -> Mapped | None:
+        """A user's own mapping with what it reaches; none where what stays on chip leaves no room for its tiles."""
+        counts = count_nest(task.nest, self.accelerator, mapping, task.ways)
+        held = held_bytes(task.nest, self.accelerator, task.target.precision, counts, case.kept)
+        if any(size > self.accelerator.level(name).capacity_bytes for name, size in held.items()):
+            return None
+        least_s, least_pj = Floor(task).reach(case)
+        objective = objective_named(task.target.objective)
+        bare = Mapped(mapping=mapping, counts=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
+        cost = self._assembled(bare, case.repeats, case.kept, STREAMED)
+        latency_ps = cost.latency_ps(task.target.bandwidth_bytes_per_s) if cost else 0
+        energy_pj = (cost.energy_pj if cost else 0.0) + leakage_pj(task.target.energy.leakage_mw, latency_ps)
+        return dataclasses.replace(
+            bare,
+            latency_ps=latency_ps,
+            energy_pj=energy_pj,
+            objective=float(objective.value(energy_pj / PJ_PER_J, latency_ps / PS_PER_S)),
+            floor=float(objective.value(least_pj / PJ_PER_J, least_s)),
+        )
 
     def _assembled(
         self, best: Mapped | None, repeats: Repeats, kept: frozenset[Operand], residency: Residency
@@ -160,6 +221,7 @@ class Pricer:
             buffered=buffered,
             mapping=best.mapping.describe() if best is not None else "",
             found=best,
+            mapping_from=self.own.place if self.own is not None and best is not None else "",
         )
 
     def _counts(self, task: NestTask, best: Mapped, kept: frozenset[Operand]) -> NestCounts:

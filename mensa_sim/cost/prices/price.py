@@ -90,7 +90,8 @@ def _pairs(
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:
             steps = steps_of(layer, placed.array, footprint[layer.name])
-            keys[layer.name, placed.name] = ((on, shapes[layer.name], steps), steps)
+            own = layer.name if placed.array.mappings else ""
+            keys[layer.name, placed.name] = ((on, shapes[layer.name], own, steps), steps)
     return keys
 
 

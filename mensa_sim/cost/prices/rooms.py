@@ -6,13 +6,16 @@ from collections.abc import Hashable, Mapping
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Residency
-from mensa_sim.cost.prices.memo import PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.prices.together import price_layers
-from mensa_sim.cost.recurrent import footprints, steps_of
+from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.table import Rooms
+from mensa_sim.errors import FileError
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 
 
 class RoomPrices:
@@ -43,16 +46,28 @@ class RoomPrices:
         spec = with_room(placed.spec, rooms)
         steps = steps_of(shape, spec, self._footprints[layer])
         on = self._memo.accelerator_key(placed, memory, self._objective)
-        key = (on, tuple(sorted(rooms.items())), shape_of(shape), steps)
+        own = layer if spec.mappings else ""
+        key = (on, tuple(sorted(rooms.items())), shape_of(shape), own, steps)
         found = self._memo.get(key)
         if found is None:
             energy = self._energies.setdefault(accelerator, energy_model(placed, memory))
-            (found,) = price_layers([(shape, steps)], spec, memory, energy, self._objective)
+            found = _priced_in(shape, steps, spec, memory, energy, self._objective)
             self._memo.put(key, found)
         if isinstance(found, str):
             return None
         costs = as_fed(found, shape, accelerator, self._system)
         return {kept: cost.of(layer) for kept, cost in costs.items()}
+
+
+def _priced_in(
+    layer: Layer, steps: Steps, spec: PeArray, memory: Memory, energy: EnergyModel, objective: str
+) -> Priced:
+    """The price of a layer; a user's own mapping that fits the whole levels may not fit what is left of them."""
+    try:
+        (found,) = price_layers([(layer, steps)], spec, memory, energy, objective)
+    except FileError as error:
+        return str(error)
+    return found
 
 
 def with_room(spec: PeArray, rooms: Rooms) -> PeArray:

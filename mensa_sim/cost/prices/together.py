@@ -44,8 +44,8 @@ def _search(pricers: Sequence[Pricer]) -> None:
     """Find the best mappings of layers that are alike, in the residencies for which any has room."""
     able: list[tuple[Pricer, NestTask]] = []
     for pricer in pricers:
-        pricer.found = dict.fromkeys(RESIDENCIES)
-        if pricer.task is not None and pricer.task.parts:
+        pricer.found = {} if pricer.fixed else dict.fromkeys(RESIDENCIES)
+        if pricer.task is not None and pricer.task.parts and not pricer.fixed:
             able.append((pricer, pricer.task))
     for some in _runs(able):
         search = Search([task for _, task in some])

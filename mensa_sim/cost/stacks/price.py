@@ -116,7 +116,8 @@ class StackPricer:
         if accelerator is None:
             return None
         steps = Steps(nest=layer.nest, steps=1, resident=False)
-        pricer = Pricer(layer, accelerator, self._memory, self._energy, steps, self._objective)
+        free, array = replace(layer, mappings=()), replace(accelerator, mappings=())  # own mappings are of whole layers
+        pricer = Pricer(free, array, self._memory, self._energy, steps, self._objective)
         fetches: dict[Operand, int] = {
             "weight": case.weight_fetches,
             "input": case.input_fetches,

@@ -11,6 +11,7 @@ from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, Vec
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
+from mensa_sim.workload.own_mapping import OwnMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class PeArray(Accelerator):
     levels: tuple[Level, ...] = ()
     """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
     vector_unit: VectorUnit | None = None
+    mappings: tuple[OwnMapping, ...] = ()
+    """What its user fixes of the mappings of some layers; of all others they are searched."""
     parameter_store: ParameterStore | None = None
     """How parameters lie in the tiles of an accelerator that a host feeds; absent: as one buffer."""
 
@@ -119,7 +122,7 @@ class PeArray(Accelerator):
             operand_bits=self.operand_bits,
             accumulator_bits=self.accumulator_bits,
         )
-        faults = self._axis_faults() + self._level_faults()
+        faults = self._axis_faults() + self._level_faults() + self._mapping_faults()
         faults += [f"rates: {width}: {rate} must be above 0" for width, rate in self.rates.items() if not rate > 0]
         if faults:
             raise ValueError(f"{self.name}: {'; '.join(faults)}")
@@ -169,9 +172,23 @@ class PeArray(Accelerator):
                     faults.append(f"levels: {outer.name} stands along axes that {inner.name}, inside it, does not")
         return faults
 
+    def _mapping_faults(self) -> list[str]:
+        """What is wrong between the mappings and the levels."""
+        names = {level.name for level in self.levels}
+        faults: list[str] = []
+        for index, own in enumerate(self.mappings):
+            if own.accelerator is not None:
+                faults.append(f"mappings[{index}].accelerator: is this one, so it must be left out")
+            faults += [f"mappings[{index}].holds: no level is called {name}" for name in own.holds if name not in names]
+        return faults
+
     def copies(self, level: Level) -> int:
         """Tiles of an operand that a level holds at once: the one in use, and under double buffering the next."""
         return 2 if level.ported and level.double_buffered and self.dataflow.overlap else 1
+
+    def level(self, name: str) -> Level:
+        """The level of that name."""
+        return next(level for level in self.levels if level.name == name)
 
     def levels_of(self, operand: Operand) -> tuple[Level, ...]:
         """The levels that serve an operand, innermost first."""

@@ -15,8 +15,15 @@ from mensa_sim.study.explain.levels import LevelUse, MappingUse
 def use_tables(use: MappingUse) -> Iterator[RenderableType]:
     """The mapping in words, how near it is to the floor, and a row for each operand at each level."""
     yield f"its mapping on {use.accelerator}, every tensor from and to memory: {use.mapping}"
+    if use.fixed_in:
+        yield fixed_text(use)
     yield gap_text(use)
     yield Sheet([*texts(*USE_COLUMNS[:2]), *numbers(*USE_COLUMNS[2:])], [use_cells(each) for each in use.levels])
+
+
+def fixed_text(use: MappingUse) -> str:
+    """Where a user fixed the mapping."""
+    return f"fixed, whole or in part, by {use.fixed_in}"
 
 
 USE_COLUMNS = ("level", "operand", "holds", "of", "instances", "reads", "writes")

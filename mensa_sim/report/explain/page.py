@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells
-from mensa_sim.report.explain.levels import USE_COLUMNS, gap_text, levels_figure, use_cells
+from mensa_sim.report.explain.levels import USE_COLUMNS, fixed_text, gap_text, levels_figure, use_cells
 from mensa_sim.report.page.page import (
     figure_block,
     figures_block,
@@ -32,6 +32,7 @@ def explanation_html(found: Explanation, versions: Mapping[str, str]) -> str:
         blocks += [
             heading("What each level holds and moves"),
             paragraph(f"Every tensor from and to memory. {use.mapping}. {gap_text(use)}."),
+            *([paragraph(f"The mapping is {fixed_text(use)}.")] if use.fixed_in else []),
             figures_block([figure_block("levels", levels_figure(use), wide=True)]),
             table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),
         ]

@@ -37,6 +37,8 @@ class MappingUse:
     accelerator: str
     mapping: str
     """Unrolled dims and loops, in words."""
+    fixed_in: str
+    """Where a user fixed it, whole or in part; empty where it was searched freely."""
     levels: tuple[LevelUse, ...]
     """From memory inwards; operands in the order of `OPERANDS`."""
     objective: str
@@ -58,6 +60,7 @@ def mapping_use(cost: LayerCost, accelerator: PeArray, objective: str) -> Mappin
         layer=cost.layer,
         accelerator=cost.accelerator,
         mapping=cost.mapping,
+        fixed_in=cost.mapping_from,
         levels=tuple(
             _use(traffic, accelerator, levels.get(name))
             for name in order
