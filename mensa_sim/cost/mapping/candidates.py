@@ -83,14 +83,14 @@ def build(
     An operand that `holds` keeps in its outermost SRAM all loops up to its free group in the outer block.
     """
     loops: list[Loop] = []
+    dims = [(dim, group(dim)) for dim in reversed(unrolling.dims)]
 
     def add(order: tuple[str, ...], start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
         begins: dict[str, int] = {}
+        added = [(own, Loop(dim, -(-end[dim] // start[dim]))) for dim, own in dims if end[dim] > start[dim]]
         for name in order:
             begins[name] = len(loops)
-            for dim in reversed(unrolling.dims):
-                if group(dim) == name and end[dim] > start[dim]:
-                    loops.append(Loop(dim, -(-end[dim] // start[dim])))
+            loops.extend([loop for own, loop in added if own == name])
         return begins
 
     cuts: list[int] = []
