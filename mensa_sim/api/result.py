@@ -1,5 +1,6 @@
 """What a notebook does with a result: tables, figures, data frames, files."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,41 @@ from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.request.command import results_folder
-from mensa_sim.study.run.result import RunResult
+from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from mensa_sim.report.page.drawn import Drawn
 
-class Run(DrawnResult, RunResult):
+
+class _Simulation(DrawnResult, BesideBaseline[Any]):
+    """What an inference and a scenario have alike."""
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.main.workload} on {self.main.system}"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of workload, system and the choices that are no defaults."""
+        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
+
+    def figures(self) -> Mapping[str, Any]:
+        """Every figure of report.html as a plotly figure, by name."""
+        from mensa_sim.report.run.plotly_figures import figures
+
+        return figures(self._drawn())
+
+    @abstractmethod
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        """The figures of its report; one that would have nothing to show is absent."""
+
+
+class Run(_Simulation, RunResult):
     """One inference: `main` on the system, `baseline` on the baseline, `ratios` between them (above 1 is better).
 
     >>> import mensa_sim as ms
@@ -33,26 +61,16 @@ class Run(DrawnResult, RunResult):
 
     __slots__ = ()
 
-    @property
-    def _title(self) -> str:
-        return f"{self.main.workload} on {self.main.system}"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of workload, system and the choices that are no defaults."""
-        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
-
     def table(self) -> "RenderableType":
         """Layers, totals beside the baseline, distance from the optimum, coverage."""
         from mensa_sim.report.page.tables import run_tables
 
         return run_tables(self)
 
-    def figures(self) -> Mapping[str, Any]:
-        """Every figure of report.html as a plotly figure, by name."""
-        from mensa_sim.report.run.plotly_figures import figures
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.run.figures import run_figures
 
-        return figures(self)
+        return run_figures(self)
 
     def files(self) -> Mapping[str, str]:
         """layers.csv, schedule.yaml, report.html, timeline.json and summary.json: name to text."""
@@ -66,7 +84,7 @@ class Run(DrawnResult, RunResult):
         return layers_csv(self)
 
 
-class ScenarioRun(DrawnResult, ScenarioResult):
+class ScenarioRun(_Simulation, ScenarioResult):
     """Several workloads with arrivals: `main` on the system, `baseline` on the baseline.
 
     >>> import mensa_sim as ms
@@ -79,26 +97,16 @@ class ScenarioRun(DrawnResult, ScenarioResult):
 
     __slots__ = ()
 
-    @property
-    def _title(self) -> str:
-        return f"{self.main.workload} on {self.main.system}"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of workload, system and the choices that are no defaults."""
-        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
-
     def table(self) -> "RenderableType":
         """Streams, load of accelerators and memories, energy and power beside the baseline."""
         from mensa_sim.report.scenario.files import scenario_tables
 
         return scenario_tables(self)
 
-    def figures(self) -> Mapping[str, Any]:
-        """Every figure of report.html as a plotly figure, by name."""
-        from mensa_sim.report.run.plotly_figures import figures
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.scenario.figures import scenario_figures
 
-        return figures(self)
+        return scenario_figures(self)
 
     def files(self) -> Mapping[str, str]:
         """streams.csv, report.html, timeline.json and summary.json: name to text."""

@@ -1,16 +1,14 @@
 """The figures of a result for notebooks, as plotly's own objects."""
 
+from collections.abc import Mapping
+
 import plotly.graph_objects as go
 
-from mensa_sim.report.run.figures import run_figures
-from mensa_sim.report.scenario.figures import scenario_figures
-from mensa_sim.study.run.result import RunResult
-from mensa_sim.study.scenario.scenario import ScenarioResult
+from mensa_sim.report.page.drawn import Drawn
 
 
-def figures(result: RunResult | ScenarioResult) -> dict[str, go.Figure]:
-    """Figures by name, in the order of the report; one that would have nothing to show is absent."""
-    drawn = run_figures(result) if isinstance(result, RunResult) else scenario_figures(result)
+def figures(drawn: Mapping[str, Drawn]) -> dict[str, go.Figure]:
+    """Figures by name, in the order of the report."""
     return {
         name: go.Figure({**each.figure, "layout": {**NOTEBOOK, **each.figure["layout"]}})
         for name, each in drawn.items()

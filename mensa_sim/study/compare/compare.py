@@ -1,7 +1,7 @@
 """One workload on several systems side by side, the first of them the baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -13,14 +13,14 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import choices_of, command_of, override_texts
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import baseline_goal
-from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.study.run.result import Ratios, SystemResult, ratios
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.scheduling import goal_asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareResult:
+class CompareResult(Provenance):
     """A workload on several systems, in the order asked for."""
 
     workload: str
@@ -29,14 +29,8 @@ class CompareResult:
     objective: str
     systems: Mapping[str, SystemResult]
     """By the system's name, or as it was asked for where two share a name."""
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str]
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on which systems."""
-    command: str = ""
-    """What to type for the same result; empty where no command line says it."""
 
     @property
     def baseline(self) -> str:

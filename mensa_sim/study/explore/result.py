@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.space.design import Base
 from mensa_sim.study.space.space import Space
 
@@ -39,7 +40,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExploreResult:
+class ExploreResult(Provenance):
     """An exploration: designs in the order of their numbers."""
 
     space: Space
@@ -53,12 +54,6 @@ class ExploreResult:
     importance: Mapping[str, Mapping[str, float]]
     """By objective and parameter; see `importances`."""
     reference_failures: Mapping[str, str] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
-    command: str = ""
-    """What to type for the same result."""
 
     @property
     def trials(self) -> int:

@@ -1,7 +1,7 @@
 """The claim, checked: 24 models on the paper's systems, beside the paper's figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
@@ -25,13 +25,13 @@ from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import taken_of
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.workload.load import workload_files
 from mensa_sim.workload.model_kinds import MODELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceResult:
+class ReproduceResult(Provenance):
     """The paper's figures beside ours, what was run for them, and why they differ where they do."""
 
     rows: tuple[Row, ...]
@@ -44,12 +44,6 @@ class ReproduceResult:
     """The figures by name on drawn populations."""
     statistics: tuple[DrawnStatistic, ...]
     """What those were drawn to have."""
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str]
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
-    command: str = ""
-    """What to type for the same result."""
 
     @property
     def missing(self) -> tuple[Row, ...]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,19 @@ import mensa_sim
 from mensa_sim.io.shipped import shipped_root
 
 PACKAGES = ("networkx", "numpy", "scipy", "simpy", "torch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What every result says of how it was made."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each input file, by a name without absolute path."""
+    choices: Mapping[str, object] = field(default_factory=dict)
+    """Every option that is not a default."""
+    command: str = ""
+    """What to type for the same result; empty where no command line says it."""
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What a run gives: flat records that reports render and scripts read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.overrides import HeldSetting
@@ -13,9 +14,13 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.record.causes import Cause
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
+
+Simulated = TypeVar("Simulated")
+"""What a simulation says of one system."""
 
 NOTABLE_GAP = 0.10
 """Schedules further above the proven bound are shown beside the best one: a choice."""
@@ -207,23 +212,22 @@ def ratios(result: SystemResult | BestSchedule, baseline: SystemResult) -> Ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """A run beside its baseline, with what it was made from."""
+class BesideBaseline(Provenance, Generic[Simulated]):
+    """The same on a system and on its baseline."""
 
-    main: SystemResult
-    baseline: SystemResult | None
+    main: Simulated
+    baseline: Simulated | None
     """None where the usual one cannot run the workload."""
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each input file, by a name without absolute path."""
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
     alone: str = ""
     """Why there is no baseline."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on the system, which on both."""
-    command: str = ""
-    """What to type for the same result; empty where no command line says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(BesideBaseline[SystemResult]):
+    """A run beside its baseline, with what it was made from."""
+
     answer: Answer | None = None
     """Of a workload that generates, whose first decoding step `main` is; likewise on the baseline."""
     baseline_answer: Answer | None = None

@@ -7,7 +7,6 @@ from pathlib import Path
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2
-from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
 from mensa_sim.io.shipped import find, is_file, shipped_files
@@ -25,7 +24,7 @@ from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
-from mensa_sim.study.run.result import NOTABLE_GAP
+from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.study.scenario.placing import pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
@@ -64,22 +63,8 @@ class ScenarioSystemResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioResult:
+class ScenarioResult(BesideBaseline[ScenarioSystemResult]):
     """A scenario beside its baseline, with what it was made from."""
-
-    main: ScenarioSystemResult
-    baseline: ScenarioSystemResult | None
-    """None where the usual one cannot run the workloads."""
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str]
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
-    alone: str = ""
-    """Why there is no baseline."""
-    changes: tuple[HeldSetting, ...] = ()
-    """Which setting holds on the system, which on both."""
-    command: str = ""
-    """What to type for the same result; empty where no command line says it."""
 
     @property
     def energy_efficiency(self) -> float | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS, SYSTEMS
@@ -16,7 +16,7 @@ from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.taken import Taken, taken_of
 from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES, PriceChoice
 from mensa_sim.study.sensitivity.joint import RECURRENT_SHARE, Draw, Interval, draws_of, joint_intervals
 from mensa_sim.study.sensitivity.request import SensitivityRequest
@@ -49,7 +49,7 @@ class Swing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SensitivityResult:
+class SensitivityResult(Provenance):
     """Headlines as taken, one choice at a time, and all together."""
 
     nominal: Mapping[Headline, float]
@@ -65,12 +65,6 @@ class SensitivityResult:
     searched: Mapping[str, float]
     """The largest relative change of a headline when mappings are searched anew at an end of a price range."""
     seed: int
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str]
-    choices: Mapping[str, object] = field(default_factory=dict)
-    """Every option that is not a default."""
-    command: str = ""
-    """What to type for the same result."""
 
 
 SEARCHED = ("MAC energy", "SRAM access energy")
