@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MENSA_SIM_CACHE", str(tmp_path / "cache"))
     (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "products.csv").write_text("Layer,M,N,K,\none,1,8,8,\n")
     return tmp_path
 
 
@@ -38,6 +39,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "explore good.yaml --trials 1 --jobs 1 -q --output {path}",
         "validate -q --output {path}",
         "families tiny.yaml --save {path}",
+        "convert products.csv -q --output {path}",
+        "explain tiny.yaml --layer one --report {path}",
         "measure tiny.yaml -q --output {path}",
         IMPORT.replace("{number}", "1"),
     ],
@@ -69,6 +72,7 @@ def test_a_folder_of_others_is_refused_before_any_work(folder: Path, monkeypatch
         *("run {name}", "run {name}.yaml", "run tiny.yaml --system {name}", "run tiny.yaml --schedule {name}"),
         *("run tiny.yaml --families {name}", "run tiny.yaml --pin {name}=pascal", "run tiny.yaml --set {name}=1"),
         *("trace {name}", "explain tiny.yaml --layer {name}", "compare tiny.yaml --systems {name}", "check {name}"),
+        *("convert {name}", "convert {name}.cfg", "convert products.csv {name}.csv"),
         *("validate --reference {name}", "validate --data {name}", "diff {name} tiny.yaml", "diff tiny.yaml {name}"),
         *("reproduce --models {name}", "sensitivity --models {name}", "explore {name}", "show systems {name}"),
         *("calibrate x {name}", "calibrate {name} big.csv", "measure {name}", IMPORT.format(number=1, path="o.csv")),

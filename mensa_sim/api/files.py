@@ -87,17 +87,17 @@ def convert(request: ConvertRequest) -> Conversion:
     """
     if isinstance(request.files, str | Path):
         raise UsageError("files: one was given; give a list of them")
+    folder = None if request.output is None else Path(request.output)
+    if folder is not None:
+        refuse_unwritable(folder)
     made = convert_files([Path(file) for file in request.files])
-    folder = made.folder if request.output is None else Path(request.output)
-    contents = {folder / name: text for name, text in made.files.items()}
-    refuse_unwritable(folder)
+    made = made if folder is None else replace(made, folder=folder)
+    contents = {made.folder / name: text for name, text in made.files.items()}
     others = [path for path, text in contents.items() if is_file(path) and path.read_bytes() != text.encode()]
     if others and not request.force:
-        raise UsageError(
-            f"{others[0]} is there already; choose another folder with --output, or replace it with --force"
-        )
+        raise UsageError(f"{others[0]} is there already; choose another --output, or replace it with --force")
     write_all_atomically(contents)
-    return replace(made, folder=folder)
+    return made
 
 
 def schema(kind: str) -> str:

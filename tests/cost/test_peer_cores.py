@@ -7,6 +7,7 @@ from zigzag_files import CORES
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.own_mapping import OwnMapping
 
 CLOSE = 0.02
 
@@ -101,3 +102,16 @@ def test_a_converted_core_is_the_shipped_one_written_by_hand() -> None:
     assert converted.array.dataflow == shipped.array.dataflow
     assert converted.array.default_memory is not None
     assert converted.array.default_memory.bandwidth_bytes_per_s == 8_000_000_000
+
+
+def test_a_mapping_that_the_search_does_not_try_can_be_given_and_is_priced_as_it_is_counted() -> None:
+    """ZigZag's own of the product on ascend_like whose inner weights hold less than inner inputs and outputs do."""
+    row = next(row for row in core_rows() if (row.core, row.layer) == ("ascend_like", "q"))
+    array = system(row.core).accelerators[0].array
+    holds: dict[str, dict[Operand, int]] = {level.name: {} for level in array.levels}
+    for operand, held in row.holds.items():
+        for level, count in zip(array.levels_of(operand), held, strict=True):
+            holds[level.name][operand] = count
+    given = best(row, OwnMapping(loops=row.loops, holds=holds))
+    assert given.energy_pj == pytest.approx(energy_pj(row, counted(row)), rel=1e-12)
+    assert given.energy_pj < best(row).energy_pj

@@ -30,6 +30,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.study.convert.convert import convert
 from mensa_sim.workload.dims import DIMS, OPERANDS, Operand, relevant
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.own_mapping import OwnMapping
 
 ROWS = Path(__file__).with_name("zigzag_cores.csv")
 WIDTHS = Precision(accumulator_bits=16)
@@ -210,8 +211,8 @@ def energy_pj(row: CoreRow, counts: Mapping[Operand, OperandCounts]) -> float:
     return products + sum(level_energies_pj(row.core, counts).values())
 
 
-def best(row: CoreRow) -> LayerCost:
-    """Our least energy for its layer, every tensor from and to memory."""
+def best(row: CoreRow, *own: OwnMapping) -> LayerCost:
+    """Our least energy for its layer, every tensor from and to memory, or that of a mapping that is given."""
     layer = Layer(
         name=row.layer,
         operator="conv2d",
@@ -222,7 +223,7 @@ def best(row: CoreRow) -> LayerCost:
     )
     converted = system(row.core)
     memory, steps = converted.memory_of(row.core), Steps(nest=row.nest, steps=1, resident=False)
-    spec = converted.accelerators[0].array
+    spec = replace(converted.accelerators[0].array, mappings=own)
     found = Pricer(layer, spec, memory, energies(row.core), steps, "energy").cost(STREAMED)
     assert found is not None
     return found
