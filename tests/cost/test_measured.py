@@ -8,6 +8,8 @@ import pytest
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.measured.cost import STEP_BY_STEP
 from mensa_sim.cost.measured.file import table_text
+from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of
+from mensa_sim.cost.measured.fits.model import shapes_of
 from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, kernels_of, sequence_kernel
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.measured.timings import load_timings
@@ -19,6 +21,8 @@ from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Constant
+from mensa_sim.io.files import read_record
+from mensa_sim.io.shipped import shipped_root
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -266,3 +270,30 @@ def test_a_fused_operator_that_was_not_timed_is_said_to_be_left_out(tmp_path: Pa
 def test_measuring_a_model_times_what_its_layers_fused_too() -> None:
     graph = LayerGraph(name="one", layers=(FUSING,), edges=())
     assert [kernel.operator for kernel in kernels_of([graph], ["float32"])] == ["conv2d", "add", "relu"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "nest", "halvings"),
+    [
+        ("conv2d", LoopNest(K=64, C=64, OY=28, OX=28, input_height=28, input_width=28), 0),
+        ("conv2d", LoopNest(K=64, C=64, OY=14, OX=14, input_height=14, input_width=14), 1),
+        ("conv2d", LoopNest(K=64, C=64, OY=7, OX=7, input_height=7, input_width=7), 3),
+        ("conv2d", LoopNest(K=64, C=3, OY=7, OX=7, FY=3, FX=3, input_height=7, input_width=7), 0),
+        ("linear", LoopNest(K=1001, C=1024), 0),
+        ("linear", LoopNest(K=1001, C=1024, OX=16, input_width=16), 3),
+        ("linear", LoopNest(K=1024, C=100), 1),
+    ],
+)
+def test_rows_that_16_bytes_do_not_divide_are_counted_in_halvings(operator: str, nest: LoopNest, halvings: int) -> None:
+    kernel = Kernel(operator=operator, dtype="float16", nest=nest)
+    assert list(shapes_of([kernel]).misalignment) == [halvings]
+
+
+def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() -> None:
+    nest = LoopNest(K=64, C=64, OY=14, OX=14, input_height=14, input_width=14)
+    kernel = Kernel(operator="conv2d", dtype="float32", nest=nest)
+    fit = read_record(shipped_root() / "accelerator_specs" / "measured" / "gpu_t4.yaml", DeviceFit)
+    assert family_of(kernel) == "pointwise"
+    assert fit.fit_of(kernel) == fit.operators["convolution"]
+    h100 = read_record(shipped_root() / "accelerator_specs" / "measured" / "gpu_h100_fit.yaml", DeviceFit)
+    assert h100.fit_of(kernel) == h100.operators["pointwise"]

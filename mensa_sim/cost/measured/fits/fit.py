@@ -14,6 +14,7 @@ from mensa_sim.cost.measured.fits.model import (
     Model,
     ModelForm,
     Shapes,
+    is_pointwise,
     predict_s,
     roofline_s,
     shapes_of,
@@ -23,6 +24,10 @@ from mensa_sim.errors import UsageError
 
 RECURRENT_FAMILY = "recurrent"
 """Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""
+POINTWISE_FAMILY = "pointwise"
+"""Convolutions without a window or stride are one product; others first bring their operands into another layout."""
+_WIDER = {POINTWISE_FAMILY: "convolution"}
+"""The family that a fit without rows of one family prices it with."""
 MIN_ROWS = 12
 """Fewer measured kernels of a family than this are not fitted."""
 
@@ -99,12 +104,16 @@ class DeviceFit:
         if not self.source.strip():
             raise ValueError("source is empty")
 
+    def family_for(self, kernel: Kernel) -> str:
+        """The family whose fit stands for a kernel: its own, else a wider one."""
+        family = family_of(kernel)
+        if family in self.operators:
+            return family
+        return VECTOR_FAMILY if kernel.nest is None else _WIDER.get(family, family)
+
     def fit_of(self, kernel: Kernel) -> OperatorFit | None:
         """The fit of the kernel's family, or of all vector kernels; none where there is neither."""
-        family = family_of(kernel)
-        if family not in self.operators and kernel.nest is None:
-            family = VECTOR_FAMILY
-        return self.operators.get(family)
+        return self.operators.get(self.family_for(kernel))
 
     def seconds(self, kernel: Kernel) -> float:
         """The predicted time of a kernel; `UsageError` where its family has no fit."""
@@ -118,7 +127,9 @@ def family_of(kernel: Kernel) -> str:
     """The family that a kernel is fitted with: convolution, depthwise, linear, matmul, recurrent, or its operator."""
     nest = kernel.nest
     if kernel.operator.startswith("conv") and nest is not None:
-        return "depthwise" if nest.K == nest.C == 1 and nest.G > 1 else "convolution"
+        if nest.K == nest.C == 1 and nest.G > 1:
+            return "depthwise"
+        return POINTWISE_FAMILY if is_pointwise(kernel) else "convolution"
     return RECURRENT_FAMILY if kernel.form == "sequence" else kernel.operator
 
 

@@ -11,6 +11,7 @@ bandwidth, and all bytes at the cache's. Constants are shares of the device's fi
 device of its kind. Time never falls where batch, channels or outputs grow.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel
+from mensa_sim.workload.layer import LoopNest
 
 ModelForm = Literal["product", "vector", "sequence"]
 
@@ -44,6 +46,8 @@ _TILED = ("rate", "small_tile", "tile_depth", "split")
 _WINOGRAD_OUTPUTS = 4
 _WINOGRAD_TILE = 6
 _WARP = 32
+_LOADED_BYTES = 16
+"""The widest load of a thread (CUDA C++ programming guide, device memory accesses)."""
 _BLOCK = 512
 """Kernels whose ways are priced in one piece, so that they stay in a core's cache."""
 
@@ -72,6 +76,7 @@ CONSTANTS: Mapping[ModelForm, Mapping[str, Range]] = {
         "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
         "tile_depth": Range(low=0.01, start=10, high=1e3, meaning="depth that a tile's start and end take"),
         "split": Range(low=1e-3, start=1, high=1e4, meaning="time to sum a split's byte over that of memory"),
+        "unaligned": Range(low=1e-3, start=0.1, high=10, meaning="what half an alignment adds to the time of a MAC"),
         "throttle": Range(low=1e-3, start=0.3, high=20, meaning="how much slower the clock is in the long run"),
         "throttle_us": Range(low=1, start=1000, high=1e6, meaning="compute time at which half of that is felt"),
         "winograd": Range(low=0.05, start=0.8, high=5, meaning="Winograd's rate over that of direct products"),
@@ -101,6 +106,8 @@ class Shapes:
     winograd_tiles: Floats
     """Output tiles of 4 x 4 where Winograd's algorithm applies, else 0."""
     taps: Floats
+    misalignment: Floats
+    """How often 16 bytes are halved until they divide the rows in memory of what is multiplied."""
 
     def take(self, index: NDArray[np.int64]) -> "Shapes":
         """Some of the kernels."""
@@ -121,7 +128,8 @@ def shapes_of(kernels: Sequence[Kernel]) -> Shapes:
 def _shape(kernel: Kernel) -> Mapping[str, float]:
     nest = kernel.nest
     if nest is None:
-        sizes = {"groups": 1.0, "rows": 1.0, "columns": 1.0, "depth": 1.0, "winograd_tiles": 0.0, "taps": 1.0}
+        sizes = dict.fromkeys(("groups", "rows", "columns", "depth", "taps"), 1.0)
+        sizes |= dict.fromkeys(("winograd_tiles", "misalignment"), 0.0)
         return {**sizes, "operations": kernel.vector_ops, "moved_bytes": kernel.moved_bytes, "steps": 1}
     plain = nest.stride_y == nest.stride_x == nest.dilation_y == nest.dilation_x == 1
     winograd = plain and nest.FY == nest.FX == 3 and nest.G == 1
@@ -136,7 +144,32 @@ def _shape(kernel: Kernel) -> Mapping[str, float]:
         "steps": kernel.steps,
         "winograd_tiles": tiles if winograd else 0,
         "taps": nest.FY * nest.FX,
+        "misalignment": _misalignment(kernel, nest),
     }
+
+
+def is_pointwise(kernel: Kernel) -> bool:
+    """Whether a convolution has neither a window nor a stride: one product."""
+    nest = kernel.nest
+    plain = nest is not None and nest.FY == nest.FX == nest.stride_y == nest.stride_x == 1
+    return plain and kernel.operator.startswith("conv")
+
+
+def _misalignment(kernel: Kernel, nest: LoopNest) -> int:
+    """Halvings of 16 bytes, which a thread loads at once, to a piece that all rows in memory are a multiple of.
+
+    A product reads rows along its depth and writes rows along its columns; one row alone is written as it comes. A
+    convolution of one tap does so with its pixels; one with a window brings its operands into another layout first.
+    """
+    if is_pointwise(kernel):
+        rows = nest.OY * nest.OX
+    elif kernel.operator.startswith("conv"):
+        return 0
+    else:
+        rows = nest.K if nest.B * nest.OY * nest.OX > 1 or nest.G > 1 else 0
+    whole = _LOADED_BYTES // kernel.element_bytes
+    piece = math.gcd(whole, nest.C, rows)
+    return (whole // piece).bit_length() - 1
 
 
 class Model:
@@ -167,7 +200,8 @@ class Model:
         return launch + _softened(compute, memory, p)
 
     def _product_s(self, constants: Mapping[str, float], memory: Floats, p: float) -> Floats:
-        time = _softened(_throttled(self._direct.seconds(constants), constants), memory, p)
+        products = self._direct.seconds(constants) * (1 + constants["unaligned"] * self._shapes.misalignment)
+        time = _softened(_throttled(products, constants), memory, p)
         chosen = self._winograd
         if len(chosen):
             fast = self._winograd_s(constants, memory[chosen], p)
