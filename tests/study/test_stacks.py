@@ -127,13 +127,13 @@ def test_faults_of_stacks_in_a_file_are_told_at_once(stacked: SystemResult, tmp_
 def test_a_stack_whose_tiles_do_not_fit_is_refused_in_words(stacked: SystemResult, tmp_path: Path) -> None:
     path = tmp_path / "schedule.yaml"
     first = plan_of(stacked).stacks[0]
-    whole = DataPlan(flow="stacks", stacks=(replace(first, rows=10**6),))
+    whole = DataPlan(flow="stacks", stacks=(replace(first, tiles=1, rows=10**6),))
     path.write_text(schedule_yaml(stacked.problem, replace(stacked.schedule, data=whole)))
     placed = stacked.hardware.accelerators[0]
     small = replace(placed, spec=with_room(placed.array, {"activation_buffer": 16384}))
     system = replace(stacked.hardware, accelerators=(small,))
     goal = Goal(scheduler="mensa", schedule_file=path)
-    with pytest.raises(InfeasibleError, match=r"pascal cannot run .* as a stack: tiles of 1000000 rows do not fit"):
+    with pytest.raises(InfeasibleError, match=r"pascal cannot run .* as a stack: 1 tiles of 1000000 rows do not fit"):
         evaluate(stacked.graph, system, goal)
 
 
@@ -143,3 +143,36 @@ def test_a_summary_lists_the_stacks() -> None:
     assert isinstance(listed, list)
     assert listed
     assert set(listed[0]) == {"layers", "accelerator", "tiles", "rows"}
+
+
+@pytest.mark.parametrize(
+    ("workload", "optimum_uj", "above"),
+    [("attn_a", 255.1, 0.001), ("attn_b", 1590.8, 0.001), ("mlp_a", 597.5, 0.001), ("mlp_b", 3934.0, 0.015)],
+    ids=["attention 12 x 512", "attention 8 x 2048", "mlp 128", "mlp 1024"],
+)
+def test_two_products_in_a_stack_take_the_energy_of_accelforges_fused_optimum(
+    workload: str, optimum_uj: float, above: float, reference: Path
+) -> None:
+    """AccelForge 1.0.467's optimal mapper, fused, on the same core; softmax left out on both sides."""
+    folder = reference / "peers" / "matched"
+    graph, system = load_workload(folder / f"{workload}.yaml"), load_system(folder / "af_edge.yaml")
+    found = evaluate(graph, system, Goal(scheduler="single:af_edge", objective="energy", flow="stacks"))
+    assert found.energy_pj / 1e6 == pytest.approx(optimum_uj, rel=above)
+    plan = plan_of(found)
+    assert [len(stack.layers) for stack in plan.stacks] == [2] or [home.tensor for home in plan.homes] == ["up"]
+
+
+def test_a_stack_in_parts_reads_back_as_it_was_written(reference: Path, tmp_path: Path) -> None:
+    folder = reference / "peers" / "matched"
+    graph, system = load_workload(folder / "attn_b.yaml"), load_system(folder / "af_edge.yaml")
+    goal = Goal(scheduler="single:af_edge", objective="energy", flow="stacks")
+    found = evaluate(graph, system, goal)
+    (stack,) = plan_of(found).stacks
+    assert (stack.rows, stack.tiles) == (2048, 8 * 3)
+    path = tmp_path / "schedule.yaml"
+    path.write_text(schedule_yaml(found.problem, found.schedule))
+    again = evaluate(graph, system, replace(goal, schedule_file=path))
+    assert (again.latency_ps, again.energy_pj) == (found.latency_ps, found.energy_pj)
+    path.write_text(path.read_text().replace("tiles: 24", "tiles: 25"))
+    with pytest.raises(InfeasibleError, match="25 tiles of 2048 rows do not fit"):
+        evaluate(graph, system, replace(goal, schedule_file=path))

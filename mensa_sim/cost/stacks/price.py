@@ -24,7 +24,7 @@ from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class TileCase:
     """How a layer's tiles are priced: what stays, how often the rest crosses, what others take of the levels."""
 
     kept: frozenset[Operand]
@@ -36,12 +36,14 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Crossing:
+class RowMove:
     """What moves between memory and the outermost level of an operand as whole rows or parameters."""
 
     operand: Operand
     read_bits: int
     write_bits: int
+    stays: bool = False
+    """Whether what is written only leaves the level for the array, which adds to it."""
 
 
 class StackPricer:
@@ -74,30 +76,30 @@ class StackPricer:
             others = sum(size for other, size in stay.items() if other != name)
             if self._layers[name].nest is None:
                 case = self._case(tiles, name in stay, others, 0, tiling.tiles * tiling.copies)
-                each.append((self._cost(self._layers[name], case), 1))
+                each.append((self.tile_cost(self._layers[name], case), 1))
             for tile in tiles.tiles(held[place]):
                 case = self._case(tiles, name in stay, others, bits_to_bytes(tile.others_bits), 1)
-                each.append((self._cost(tile.layer, case), tile.times * tiling.copies))
+                each.append((self.tile_cost(tile.layer, case), tile.times * tiling.copies))
             if any(cost is None for cost, _ in each):
                 return None
             stores = planes[name].size_bits if tiling.leaves[name] and tiles.output_stays else 0
             crossings = [
-                _Crossing(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
-                _Crossing(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),
-                _Crossing(operand="output", read_bits=0, write_bits=stores),
+                RowMove(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
+                RowMove(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),
+                RowMove(operand="output", read_bits=0, write_bits=stores),
             ]
             priced = [(cost, times) for cost, times in each if cost is not None]
-            cost = self._with_crossings(name, priced, [c for c in crossings if c.read_bits + c.write_bits])
+            cost = self.over_tiles(name, priced, [c for c in crossings if c.read_bits + c.write_bits])
             found[name] = replace(cost, mapping=f"in {tiling.tiles * tiling.copies} tiles: {cost.mapping}")
-        return interleaved(_with_parameters(found, stay))
+        return interleaved(with_parameters(found, stay))
 
-    def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> _Case:
+    def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> TileCase:
         kept: set[Operand] = {"weight"} if stays else set()
         if not tiles.streams:
             kept.add("input")
         if tiles.output_stays:
             kept.add("output")
-        return _Case(
+        return TileCase(
             kept=frozenset(kept),
             input_fetches=int(tiles.streams),
             output_fetches=int(not tiles.output_stays),
@@ -105,13 +107,19 @@ class StackPricer:
             taken_bytes=(parameters, activations),
         )
 
-    def _cost(self, layer: Layer, case: _Case) -> LayerCost | None:
+    @property
+    def accelerator(self) -> PeArray:
+        """Whose levels the tiles take."""
+        return self._accelerator
+
+    def tile_cost(self, layer: Layer, case: TileCase) -> LayerCost | None:
+        """The cost of a tile, mapped where no like one was; none where it does not fit."""
         key = shape_of(layer), case
         if key not in self._known:
             self._known[key] = self._priced(layer, case)
         return self._known[key]
 
-    def _priced(self, layer: Layer, case: _Case) -> LayerCost | None:
+    def _priced(self, layer: Layer, case: TileCase) -> LayerCost | None:
         accelerator = self._with_less(case.taken_bytes)
         if accelerator is None:
             return None
@@ -136,7 +144,7 @@ class StackPricer:
         rooms = {level.name: level.capacity_bytes - taken for level, taken in levels if level is not None}
         return None if min(rooms.values()) < 1 else with_room(self._accelerator, rooms)
 
-    def _with_crossings(self, name: str, tiles: list[tuple[LayerCost, int]], crossings: list[_Crossing]) -> LayerCost:
+    def over_tiles(self, name: str, tiles: list[tuple[LayerCost, int]], crossings: list[RowMove]) -> LayerCost:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
         cost = _together(name, tiles)
         ports: dict[str, float] = {}
@@ -149,6 +157,10 @@ class StackPricer:
             cycles = level.access_bits * (reads / level.write_width + writes / level.read_width)
             ports[level.name] = ports.get(level.name, 0.0) + cycles
             level_pj = reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
+            if each.stays:
+                energies.append(({level.component: level_pj}, 1))
+                traffic.append(_moved(each.operand, level.name, each.write_bits, each.read_bits))
+                continue
             memory_pj = each.read_bits * self._energy.memory_read_pj_per_bit
             memory_pj += each.write_bits * self._energy.memory_write_pj_per_bit
             energies.append(({level.component: level_pj, MEMORY: memory_pj}, 1))
@@ -163,7 +175,7 @@ class StackPricer:
         )
 
 
-def _with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> dict[str, LayerCost]:
+def with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> dict[str, LayerCost]:
     """The first layer's cost with what the stack holds at once of parameters: those that stay, the largest tile."""
     tiles = (each.buffered_bytes.get("parameter", 0) for name, each in costs.items() if name not in stay)
     held = sum(stay.values()) + max(tiles, default=0)

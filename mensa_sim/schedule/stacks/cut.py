@@ -1,6 +1,6 @@
 """The cut of a sequence of layers into stacks that moves the least: dynamic programming over where stacks end."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.cost.stacks.planes import Plane
@@ -16,6 +16,8 @@ class Segment:
     rows: int
     """Of the last layer in a tile; all of them where the segment is a single layer."""
     value: float
+    parts: int = 1
+    """Of the channels between two products, made one after another for each tile of rows."""
 
 
 Price = Callable[[Tiling], float | None]
@@ -23,6 +25,15 @@ Price = Callable[[Tiling], float | None]
 
 Nor does it ever move less in smaller tiles: parameters may be fetched more often, and every row moves once.
 """
+
+
+InParts = Callable[[int, int], Iterable[Segment]]
+"""Stacks of a run of layers, by its begin and end, that are cut otherwise than by rows alone, the best first."""
+
+
+def not_in_parts(begin: int, end: int) -> Iterable[Segment]:
+    """There are none."""
+    return ()
 
 
 def tile_rows(rows: int) -> list[int]:
@@ -55,14 +66,16 @@ class Cutter:
         readers: Mapping[str, Collection[str]],
         alone: Sequence[float],
         price: Price,
+        in_parts: InParts = not_in_parts,
     ) -> None:
         self._order, self._planes, self._readers, self._alone, self._price = order, planes, readers, alone, price
-        self._refused: set[tuple[int, int, int]] = set()
+        self._in_parts = in_parts
+        self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
 
     def refuse(self, segment: Segment) -> None:
         """Never propose this stack again."""
-        self._refused.add((segment.begin, segment.end, segment.rows))
+        self._refused.add((segment.begin, segment.end, segment.rows, segment.parts))
         self._ending.pop(segment.end, None)
 
     def best(self) -> list[Segment]:
@@ -103,6 +116,11 @@ class Cutter:
                 value = self._price(tiling)
                 if value is None:
                     break
-                if (begin, end, rows) not in self._refused:
+                if (begin, end, rows, 1) not in self._refused:
                     found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
+        for begin in range(end - 1):
+            for each in self._in_parts(begin, end):
+                allowed = (begin, end, each.rows, each.parts) not in self._refused
+                if allowed and (begin not in found or each.value < found[begin].value):
+                    found[begin] = each
         return list(found.values())

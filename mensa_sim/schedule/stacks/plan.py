@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
+from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer
 from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
-from mensa_sim.cost.stacks.traffic import can_stack
+from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
 from mensa_sim.cost.table import CostTable, Rooms
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.memory import Memory
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
@@ -89,7 +92,7 @@ class StackPlanner:
         for rows in tile_rows(self._planes[names[-1]].rows):
             tiling = tiling_of(self._planes, names, rows, self._readers)
             if tiling is not None and pricer.traffic(tiling) is not None:
-                return self._gaining(pricer, accelerator, tiling, rates)
+                return self._gaining(pricer, accelerator, names, (rows, 1), rates)
         return None
 
     def priced(self, stack: Stack) -> PricedStack:
@@ -98,11 +101,22 @@ class StackPlanner:
         if not all(name in self._layers and can_stack(self._layers[name]) for name in stack.layers):
             raise InfeasibleError(f"{what}: some of them run in steps, or are unknown")
         pricer = self._pricer(stack.accelerator)
-        tiling = tiling_of(self._planes, stack.layers, stack.rows, self._readers)
-        costs = None if pricer is None or tiling is None else pricer.costs(tiling, self._planes)
-        if tiling is None or costs is None:
-            raise InfeasibleError(f"{what}: tiles of {stack.rows} rows do not fit its levels")
-        return PricedStack(stack=replace(stack, tiles=tiling.tiles * tiling.copies), costs=costs)
+        plane = self._planes[stack.layers[-1]]
+        parts, rest = divmod(stack.tiles, -(-plane.rows // stack.rows) * plane.copies)
+        found = None if pricer is None else self._costs_of(pricer, stack.layers, stack.rows, parts)
+        if rest or found is None:
+            raise InfeasibleError(f"{what}: {stack.tiles} tiles of {stack.rows} rows do not fit its levels")
+        return PricedStack(stack=stack, costs=found)
+
+    def _costs_of(
+        self, pricer: StackPricer, names: Sequence[str], rows: int, parts: int
+    ) -> Mapping[str, LayerCost] | None:
+        """What layers cost in tiles of so many rows, of so many parts each; none where they do not fit."""
+        if parts != 1:
+            products = two_products([self._layers[name] for name in names], self._planes, self._readers)
+            return None if products is None else products.costs(pricer, Parts(rows=rows, parts=parts))
+        tiling = tiling_of(self._planes, names, rows, self._readers)
+        return None if tiling is None else pricer.costs(tiling, self._planes)
 
     def priced_all(self, stacks: Sequence[Stack]) -> list[PricedStack]:
         """Given stacks, as `priced` has each."""
@@ -146,43 +160,65 @@ class StackPlanner:
 
         def moved_pj(tiling: Tiling) -> float | None:
             moved = pricer.traffic(tiling)
-            if moved is None:
-                return None
-            read_bytes = moved.read_bytes + moved.parameter_bytes
-            return memory.transfer_pj(read_bytes=read_bytes, write_bytes=moved.written_bytes)
+            return None if moved is None else _moved_pj(memory, moved)
 
         alone = [self._costs.cost(name, accelerator).dynamic_pj.get(MEMORY, 0.0) for name in order]
-        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj)
+        in_parts = partial(self._in_parts, pricer, memory, order)
+        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj, in_parts)
         found: dict[Segment, PricedStack | None] = {}
         for _ in range(ROUNDS):
             segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
             for segment in segments:
                 if segment not in found:
-                    names = order[segment.begin : segment.end]
-                    tiling = tiling_of(self._planes, names, segment.rows, self._readers)
-                    found[segment] = None if tiling is None else self._gaining(pricer, accelerator, tiling, rates)
+                    names = tuple(order[segment.begin : segment.end])
+                    cut = segment.rows, segment.parts
+                    found[segment] = self._gaining(pricer, accelerator, names, cut, rates)
                 if found[segment] is None:
                     cutter.refuse(segment)
             if all(found[segment] is not None for segment in segments):
                 break
         return [priced for segment in segments if (priced := found[segment]) is not None]
 
+    def _in_parts(
+        self, pricer: StackPricer, memory: Memory, order: Sequence[str], begin: int, end: int
+    ) -> Iterator[Segment]:
+        """Cuts of two products along the channels between them."""
+        names = order[begin:end]
+        if any(self._layers[name].nest is not None for name in names[1:-1]) or self._layers[names[-1]].nest is None:
+            return
+        products = two_products([self._layers[name] for name in names], self._planes, self._readers)
+        for cut in () if products is None else products.fitting(pricer):
+            if products is not None and cut.parts > 1:
+                moved_pj = _moved_pj(memory, products.traffic(cut))
+                yield Segment(begin=begin, end=end, rows=cut.rows, parts=cut.parts, value=moved_pj)
+
     def _gaining(
-        self, pricer: StackPricer, accelerator: str, tiling: Tiling, rates: tuple[float, float]
+        self,
+        pricer: StackPricer,
+        accelerator: str,
+        names: tuple[str, ...],
+        cut: tuple[int, int],
+        rates: tuple[float, float],
     ) -> PricedStack | None:
-        """The stack, if it fits and the objective is better with it than with its layers one by one."""
-        costs = pricer.costs(tiling, self._planes)
+        """The stack, in tiles of so many rows and parts, if the objective is better with it than with its layers."""
+        costs = self._costs_of(pricer, names, *cut)
         if costs is None:
             return None
-        names = tuple(reversed(tiling.layers))
         bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
         each = [self._costs.cost(name, accelerator) for name in names]
         saved_pj = sum(cost.energy_pj for cost in each) - sum(cost.energy_pj for cost in costs.values())
         saved_ps = sum(cost.latency_ps(bandwidth) for cost in each) - latency_ps(costs, bandwidth)
         if saved_pj * rates[0] + saved_ps * rates[1] <= 0:
             return None
-        stack = Stack(layers=names, accelerator=accelerator, tiles=tiling.tiles * tiling.copies, rows=tiling.rows)
+        plane, (rows, parts) = self._planes[names[-1]], cut
+        tiles = -(-plane.rows // rows) * plane.copies * parts
+        stack = Stack(layers=names, accelerator=accelerator, tiles=tiles, rows=rows)
         return PricedStack(stack=stack, costs=costs)
+
+
+def _moved_pj(memory: Memory, moved: StackTraffic) -> float:
+    read_bytes = moved.read_bytes + moved.parameter_bytes
+    return memory.transfer_pj(read_bytes=read_bytes, write_bytes=moved.written_bytes)
 
 
 def latency_ps(costs: Mapping[str, LayerCost], bandwidth_bytes_per_s: float) -> int:
