@@ -44,7 +44,7 @@ class Flow:
     @property
     def after_bits(self) -> Ints:
         """What stays for the next tiles."""
-        found: Ints = np.maximum(0, self.stop - np.append(self.first[1:], self.rows)) * self.row_bits
+        found: Ints = np.maximum(0, self.stop - _later(self.first, self.rows)) * self.row_bits
         return found
 
     @property
@@ -77,7 +77,7 @@ class Needed:
         stop = np.maximum.accumulate(self._high)
         if whole:
             stop[-1] = rows
-        start = np.append(0, stop[:-1])
+        start = _before(stop)
         return Flow(
             rows=rows,
             row_bits=row_bits,
@@ -92,5 +92,19 @@ class Needed:
 def even_flow(rows: int, row_bits: int, stop: Ints) -> Flow:
     """The rows of a tensor that nobody in the stack reads."""
     nobody = np.full_like(stop, rows)
-    start = np.append(0, stop[:-1])
+    start = _before(stop)
     return Flow(rows=rows, row_bits=row_bits, start=start, stop=stop, first=nobody, readers=(), shared=False)
+
+
+def _before(stop: Ints) -> Ints:
+    """Where each tile's rows begin: where those of the tile before end."""
+    start = np.zeros_like(stop)
+    start[1:] = stop[:-1]
+    return start
+
+
+def _later(first: Ints, rows: int) -> Ints:
+    """The first row that the tiles after each one read."""
+    found = np.full_like(first, rows)
+    found[:-1] = first[1:]
+    return found

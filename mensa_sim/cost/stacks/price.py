@@ -82,7 +82,7 @@ class StackPricer:
                 each.append((self.tile_cost(tile.layer, case), tile.times * tiling.copies))
             if any(cost is None for cost, _ in each):
                 return None
-            stores = planes[name].size_bits if tiling.leaves[name] and tiles.output_stays else 0
+            stores = planes[name].size_bits if tiling.leaves(name) and tiles.output_stays else 0
             crossings = [
                 RowMove(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
                 RowMove(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),

@@ -5,7 +5,7 @@ Rows that two tiles share are kept and never made again: in a tile a layer makes
 up to the last one that the tile needs.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,11 +24,11 @@ def _key(layer: str, read: Read) -> _Key:
 class Tiling:
     """Tiles of `rows` rows of the last layer; layers join one by one, from the last to the first.
 
-    `leaves` says of each layer whether others than the stack's read what it makes. What the tiles need is known for
-    every first layer on the way, which is what a search for the best cut asks. All of it is of one copy.
+    `leaves` says of a layer whether others than the stack's read what it makes, or nobody does. What the tiles need is
+    known for every first layer on the way, which is what a search for the best cut asks. All of it is of one copy.
     """
 
-    def __init__(self, planes: Mapping[str, Plane], last: str, rows: int, leaves: Mapping[str, bool]) -> None:
+    def __init__(self, planes: Mapping[str, Plane], last: str, rows: int, leaves: Callable[[str], bool]) -> None:
         self._planes, self.leaves, self._last, self.rows = planes, leaves, last, rows
         self.tiles = -(-planes[last].rows // rows)
         self.copies = planes[last].copies
@@ -76,7 +76,7 @@ class Tiling:
         return even_flow(plane.rows, plane.row_bits, np.minimum(plane.rows, stop))
 
     def _inner(self, plane: Plane, needed: Needed) -> Flow:
-        return needed.flow(plane.rows, plane.row_bits, whole=self.leaves[plane.layer])
+        return needed.flow(plane.rows, plane.row_bits, whole=self.leaves(plane.layer))
 
     @property
     def inputs(self) -> Iterator[tuple[Read, Flow]]:
@@ -111,18 +111,17 @@ class Tiling:
     @property
     def written_bits(self) -> int:
         """What is written to memory: whatever others read."""
-        return sum(self._planes[name].size_bits for name in self.layers if self.leaves[name])
-
-
-def leaving(layers: Sequence[str], readers: Mapping[str, Collection[str]]) -> dict[str, bool]:
-    """Of each layer of a stack, whether others read what it makes, or nobody does: then it leaves the model."""
-    inside = set(layers)
-    return {name: not readers[name] or any(reader not in inside for reader in readers[name]) for name in layers}
+        return sum(self._planes[name].size_bits for name in self.layers if self.leaves(name))
 
 
 def tiling_of(
     planes: Mapping[str, Plane], layers: Sequence[str], rows: int, readers: Mapping[str, Collection[str]]
 ) -> Tiling | None:
     """The tiles of a stack of layers, given from the first to the last; none where they cannot be in one stack."""
-    tiling = Tiling(planes, layers[-1], rows, leaving(layers, readers))
+    inside = set(layers)
+
+    def leaves(name: str) -> bool:
+        return not readers[name] or any(reader not in inside for reader in readers[name])
+
+    tiling = Tiling(planes, layers[-1], rows, leaves)
     return tiling if all(tiling.prepend(name) for name in reversed(layers)) else None

@@ -27,11 +27,11 @@ Nor does it ever move less in smaller tiles: parameters may be fetched more ofte
 """
 
 
-InParts = Callable[[int, int], Iterable[Segment]]
-"""Stacks of a run of layers, by its begin and end, that are cut otherwise than by rows alone, the best first."""
+InParts = Callable[[int], Iterable[Segment]]
+"""Stacks up to an end that are cut otherwise than by rows alone, the best first."""
 
 
-def not_in_parts(begin: int, end: int) -> Iterable[Segment]:
+def not_in_parts(end: int) -> Iterable[Segment]:
     """There are none."""
     return ()
 
@@ -68,8 +68,12 @@ class Cutter:
         price: Price,
         in_parts: InParts = not_in_parts,
     ) -> None:
-        self._order, self._planes, self._readers, self._alone, self._price = order, planes, readers, alone, price
-        self._in_parts = in_parts
+        self._order, self._planes, self._alone, self._price, self._in_parts = order, planes, alone, price, in_parts
+        place = {name: index for index, name in enumerate(order)}
+        self._last_reader = {
+            name: max((place.get(reader, len(order)) for reader in readers[name]), default=len(order)) for name in order
+        }
+        """By its place; the end of the order where none of it is the last."""
         self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
 
@@ -103,24 +107,25 @@ class Cutter:
 
     def _stacks_to(self, end: int) -> list[Segment]:
         """The best stack of each length that ends there: that of the largest tiles that fit."""
-        place = {name: index for index, name in enumerate(self._order[:end])}
-        leaves = {n: not self._readers[n] or any(reader not in place for reader in self._readers[n]) for n in place}
         found: dict[int, Segment] = {}
         for rows in tile_rows(self._rows(end - 1)):
-            tiling = Tiling(self._planes, self._order[end - 1], rows, leaves)
+            tiling = Tiling(self._planes, self._order[end - 1], rows, lambda name: self._last_reader[name] >= end)
+            short = False
             for begin in range(end - 1, -1, -1):
                 if not tiling.prepend(self._order[begin]):
                     break
                 if begin in found or begin == end - 1:
                     continue
                 value = self._price(tiling)
+                short = value is None
                 if value is None:
                     break
                 if (begin, end, rows, 1) not in self._refused:
                     found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
-        for begin in range(end - 1):
-            for each in self._in_parts(begin, end):
-                allowed = (begin, end, each.rows, each.parts) not in self._refused
-                if allowed and (begin not in found or each.value < found[begin].value):
-                    found[begin] = each
+            if not short and len(found) == len(tiling.layers) - 1:
+                break
+        for each in self._in_parts(end):
+            allowed = (each.begin, end, each.rows, each.parts) not in self._refused
+            if allowed and (each.begin not in found or each.value < found[each.begin].value):
+                found[each.begin] = each
         return list(found.values())

@@ -179,13 +179,13 @@ class StackPlanner:
                 break
         return [priced for segment in segments if (priced := found[segment]) is not None]
 
-    def _in_parts(
-        self, pricer: StackPricer, memory: Memory, order: Sequence[str], begin: int, end: int
-    ) -> Iterator[Segment]:
-        """Cuts of two products along the channels between them."""
-        names = order[begin:end]
-        if any(self._layers[name].nest is not None for name in names[1:-1]) or self._layers[names[-1]].nest is None:
+    def _in_parts(self, pricer: StackPricer, memory: Memory, order: Sequence[str], end: int) -> Iterator[Segment]:
+        """Cuts of two products, the second the last before `end`, along the channels between them."""
+        earlier = range(end - 2, -1, -1)
+        begin = next((index for index in earlier if self._layers[order[index]].nest is not None), None)
+        if begin is None or self._layers[order[end - 1]].nest is None:
             return
+        names = order[begin:end]
         products = two_products([self._layers[name] for name in names], self._planes, self._readers)
         for cut in () if products is None else products.fitting(pricer):
             if products is not None and cut.parts > 1:
