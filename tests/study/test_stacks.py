@@ -158,8 +158,8 @@ def test_two_products_in_a_stack_take_the_energy_of_accelforges_fused_optimum(
     graph, system = load_workload(folder / f"{workload}.yaml"), load_system(folder / "af_edge.yaml")
     found = evaluate(graph, system, Goal(scheduler="single:af_edge", objective="energy", flow="stacks"))
     assert found.energy_pj / 1e6 == pytest.approx(optimum_uj, rel=above)
-    plan = plan_of(found)
-    assert [len(stack.layers) for stack in plan.stacks] == [2] or [home.tensor for home in plan.homes] == ["up"]
+    # What lies between the products of the smaller MLP fits whole, so that nothing is left to gain.
+    assert [len(stack.layers) for stack in plan_of(found).stacks] == ([] if workload == "mlp_a" else [2])
 
 
 def test_a_stack_in_parts_reads_back_as_it_was_written(reference: Path, tmp_path: Path) -> None:
