@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from homes_problems import KIB, elementwise, graphs, joined, small_system
+from homes_problems import KIB, elementwise, graphs, joined, pointwise, small_system
 from hypothesis import given, settings
 
 from mensa_sim.cost.prices.price import price
@@ -116,3 +116,17 @@ def test_behind_a_host_nothing_has_a_home_of_its_own():
     costs = price(graph, system)
     on = {layer.name: system.accelerators[0].name for layer in graph.layers}
     assert plan_homes(costs, on, LAYER_BY_LAYER, (1.0, 0.0)).homes == ()
+
+
+@pytest.mark.parametrize("kib", [5, 6, 8, 10, 13, 17, 24])
+def test_convolutions_in_a_tight_level_always_have_a_mapping_beside_what_lives_there(kib: int):
+    """A layer that fits only while its inputs lie there fits too when they have left."""
+    layers = [pointwise("c0", 16, 8, 8), *(pointwise(f"c{index}", 16, 8, 8) for index in range(1, 4))]
+    layers.append(elementwise("sum", 4 * KIB, 2 * KIB, leaves=2 * KIB))
+    graph = joined(layers, [("c0", "c1"), ("c1", "c2"), ("c2", "c3"), ("c3", "sum"), ("c0", "sum")])
+    costs = price(graph, small_system(kib), "energy")
+    homes = plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, (1.0, 0.0)).homes
+    data = DataPlan(flow="homes", homes=homes)
+    timeline = simulate(graph, costs, everywhere(graph), FULL, data)
+    assert all(level.size_bytes <= kib * KIB for level in timeline.levels if level.buffer == "activation")
+    assert len(homes) == 4 or kib < 8

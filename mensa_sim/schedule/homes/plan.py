@@ -8,7 +8,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.homes.choose import Chooser
-from mensa_sim.schedule.homes.step import HomeCosts
+from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
@@ -43,10 +43,30 @@ def plan_homes(
             continue
         found = Chooser(costs, accelerator, own, order, stay, home_costs, rates).choose()
         gap = max(gap, found.gap)
-        homes |= {
-            each.layer: Home(tensor=each.layer, home=accelerator, size_bytes=each.size_bytes) for each in found.tensors
-        }
+        fitting = _fitting(home_costs, graph, accelerator, order, found.tensors)
+        homes |= {each.layer: Home(tensor=each.layer, home=accelerator, size_bytes=each.size_bytes) for each in fitting}
     return PlannedHomes(homes=tuple(homes[layer] for layer in tensors if layer in homes), gap=gap)
+
+
+def _fitting(
+    home_costs: HomeCosts, graph: LayerGraph, accelerator: str, order: Sequence[str], tensors: Sequence[HomeTensor]
+) -> list[HomeTensor]:
+    """The tensors beside which every layer has a mapping in exactly the room that they leave.
+
+    The program takes the mappings of some rooms; where none is found in the room that comes out, the largest goes.
+    """
+    left = list(tensors)
+    while True:
+        live = live_at(left, {accelerator: order})
+        tight = (
+            found
+            for layer, found in live.items()
+            if home_costs.best(step_of(graph, layer, accelerator, found), parameters=False) is None
+        )
+        crowd = next(tight, None)
+        if crowd is None:
+            return left
+        left.remove(max(crowd, key=lambda tensor: (tensor.size_bytes, tensor.layer)))
 
 
 def order_of(

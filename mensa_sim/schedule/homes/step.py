@@ -120,11 +120,11 @@ class HomeCosts:
         if all(each.beside_bytes + step.live_bytes <= level.capacity_bytes for each in whole):
             return
         yield from (level.capacity_bytes >> halvings for halvings in range(1, HALVINGS))
-        own_bytes = max(self._own_bytes(step, whole=whole) for whole in (False, True))
-        left_bytes = level.capacity_bytes - step.live_bytes + own_bytes
         part_bytes = max(1, level.capacity_bytes // ROOM_PARTS)
-        if left_bytes >= part_bytes:
-            yield left_bytes // part_bytes * part_bytes
+        for own_bytes in dict.fromkeys(self._own_bytes(step, whole=whole) for whole in (False, True)):
+            left_bytes = level.capacity_bytes - step.live_bytes + own_bytes
+            if left_bytes >= part_bytes:
+                yield left_bytes // part_bytes * part_bytes
 
     def _in_room(self, step: Step, room_bytes: int | None, *, parameters: bool) -> list[AtHome]:
         costs = self._priced(step, room_bytes, parameters=parameters)

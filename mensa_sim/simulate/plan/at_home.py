@@ -21,7 +21,7 @@ class UnitAtHome:
     variants: Variants
     """By whether its parameters lie on chip."""
     away: Variants
-    """With its inputs in memory."""
+    """With its inputs in memory, which have left their room."""
     reads: tuple[int, ...]
     """The units whose output it reads at home."""
     leaves: Mapping[int, int]
@@ -48,7 +48,8 @@ def units_at_home(
             if name not in live:
                 continue
             step = step_of(graph, name, accelerator, live[name])
-            away = replace(step, reads_bytes=0, whole=False)
+            others = [tensor for tensor in live[name] if name not in tensor.readers]
+            away = step_of(graph, name, accelerator, others)
             found[index_of[name]] = UnitAtHome(
                 variants=_variants(home_costs, costs, graph[name], step, options),
                 away=_variants(home_costs, costs, graph[name], away, options),
