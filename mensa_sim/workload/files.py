@@ -67,7 +67,7 @@ class WorkloadFile:
     parameter_bits: int = 8
     activation_bits: int = 8
     weight_bits: int | None = None
-    """Of the weights of products, where it is not `parameter_bits`: in every layer that states none."""
+    """Of the weights of products, where it is not `parameter_bits`: in every layer that states no other than that."""
     input_bits: int | None = None
     """Of what the layers of a list read, where it has another width than `activation_bits`."""
     output_bits: int | None = None

@@ -211,8 +211,18 @@ def energy_pj(row: CoreRow, counts: Mapping[Operand, OperandCounts]) -> float:
     return products + sum(level_energies_pj(row.core, counts).values())
 
 
-def best(row: CoreRow, *own: OwnMapping) -> LayerCost:
-    """Our least energy for its layer, every tensor from and to memory, or that of a mapping that is given."""
+_BEST: dict[tuple[str, str], LayerCost] = {}
+
+
+def best(row: CoreRow) -> LayerCost:
+    """Our least energy for its layer, every tensor from and to memory; searched once."""
+    if (row.core, row.layer) not in _BEST:
+        _BEST[row.core, row.layer] = cost_of(row)
+    return _BEST[row.core, row.layer]
+
+
+def cost_of(row: CoreRow, *own: OwnMapping) -> LayerCost:
+    """The same, searched anew, or with a mapping that is given."""
     layer = Layer(
         name=row.layer,
         operator="conv2d",
