@@ -108,16 +108,24 @@ def _columns(axis: WindowAxis, begin: int, taps: int) -> _Columns:
 
 def _heights(axis: WindowAxis, begin: int, taps: int, first_row: Ints, span: int) -> Ints:
     """[kind, tile] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
-    reach = axis.dilation * np.arange(taps)
-    height = axis.stride * span + int(reach[-1]) + 1
+    sums = _rows_before(axis.stride, axis.dilation, taps, span)
+    height = sums.shape[1] - 1
+    top = axis.stride * first_row + begin
+    low, high = (np.minimum(np.maximum(bound - top, 0), height) for bound in (0, axis.size))
+    counted: Ints = sums[:, high] - sums[:, low]
+    return counted
+
+
+@lru_cache(maxsize=64)
+def _rows_before(stride: int, dilation: int, taps: int, span: int) -> Ints:
+    """[kind, row] How many of the input rows above each one are of a kind, from where a tile begins to its end."""
+    reach = dilation * np.arange(taps)
+    height = stride * span + int(reach[-1]) + 1
     whole, first, last = (np.zeros(height, dtype=bool) for _ in range(3))
-    whole[(axis.stride * np.arange(1, span)[:, None] + reach).ravel()] = True
+    whole[(stride * np.arange(1, span)[:, None] + reach).ravel()] = True
     first[reach] = True
-    last[axis.stride * span + reach] = True
+    last[stride * span + reach] = True
     kinds = np.stack([whole, first & ~last & ~whole, last & ~first & ~whole, first & last & ~whole])
     sums = np.zeros((len(kinds), height + 1), dtype=np.int64)
     np.cumsum(kinds, axis=1, out=sums[:, 1:])
-    top = axis.stride * first_row + begin
-    low, high = np.clip(-top, 0, height), np.clip(axis.size - top, 0, height)
-    counted: Ints = sums[:, high] - sums[:, low]
-    return counted
+    return sums

@@ -1,13 +1,13 @@
 """Tiles of all stages but the last: what registers and inner SRAMs hold, none of them inside a larger one that fits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
 
 from mensa_sim.cost.counts.room import own_elements
-from mensa_sim.cost.counts.ways import Way
+from mensa_sim.cost.counts.ways import Stop, Way
 from mensa_sim.cost.mapping.candidates import (
     FREE_GROUP,
     GROUPS,
@@ -39,32 +39,32 @@ class Rooms:
     """What the levels of one stage can hold, whatever the others do."""
 
     def __init__(self, nest: LoopNest, accelerator: PeArray, ways: Mapping[Operand, Way], stage: int) -> None:
-        self._nest, self._accelerator = nest, accelerator
+        self._nest = nest
         stages = stage_count(ways)
-        self._stops = [
-            (way, stop)
-            for way in ways.values()
-            for index, stop in enumerate(way.stops)
-            if stage_of(way, index, stages) == stage
-        ]
+        self._levels: dict[str, tuple[int, list[tuple[Way, Stop, int]]]] = {}
+        """By name, the room of a level in bits, and for each operand in it its way, its stop and an element's bits."""
+        for way in ways.values():
+            for index, stop in enumerate(way.stops):
+                if stage_of(way, index, stages) == stage:
+                    level = stop.level
+                    room = level.capacity_bytes * BITS_PER_BYTE
+                    _, held = self._levels.setdefault(level.name, (room, []))
+                    held.append((way, stop, way.partial_bits * accelerator.copies(level)))
 
     def short(self, extents: Extents) -> list[str]:
         """The levels that cannot hold a tile, by the operands that they serve."""
-        needed: dict[str, int] = {}
-        operands: dict[str, list[str]] = {}
-        room: dict[str, int] = {}
-        for way, stop in self._stops:
-            level = stop.level
-            elements = own_elements(self._nest, way.operand, stop, extents)
-            copies = self._accelerator.copies(level)
-            needed[level.name] = needed.get(level.name, 0) + elements * way.partial_bits * copies
-            operands.setdefault(level.name, []).append(way.operand)
-            room[level.name] = level.capacity_bytes * BITS_PER_BYTE
-        return [" and ".join(operands[name]) for name, bits in needed.items() if bits > room[name]]
+        return [
+            " and ".join(way.operand for way, _, _ in held)
+            for room, held in self._levels.values()
+            if self._needed(held, extents) > room
+        ]
+
+    def _needed(self, held: Sequence[tuple[Way, Stop, int]], extents: Extents) -> int:
+        return sum(own_elements(self._nest, way.operand, stop, extents) * bits for way, stop, bits in held)
 
     def hold(self, extents: Extents) -> bool:
         """Whether all levels of the stage hold a tile."""
-        return not self.short(extents)
+        return all(self._needed(held, extents) <= room for room, held in self._levels.values())
 
 
 def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms) -> list[Extents]:

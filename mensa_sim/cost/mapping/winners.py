@@ -1,6 +1,7 @@
 """The exact counts of the mappings that a search chose, from the arrays that it was searched in."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,22 +80,30 @@ class _Picked:
             visits.append(self._at_memory())
             end = self._pick(arrays.alone.end)
         bounds = boundaries(way, stops, tiles, visits)
-        own = _one_by_one(operand_figures(way, bounds, end), len(entries))
-        levels = []
+        columns = [operand_figures(way, bounds, end)]
         for index in range(len(stops)):
             held = arrays.held(index)
             inside = np.where(self._holds, self._inside, 0) if held.ndim > 1 else 0
-            figures = level_figures(way, index, bounds[index], bounds[index + 1], np.atleast_2d(held)[inside, entries])
-            levels.append(_one_by_one(figures, len(entries)))
+            fullest = np.atleast_2d(held)[inside, entries]
+            columns.append(level_figures(way, index, bounds[index], bounds[index + 1], fullest))
+        exact = reduce(np.logical_and, [value < _EXACT for figures in columns for value in figures.values()])
+        exact = np.broadcast_to(exact, entries.shape)
+        tasks, rows = arrays.grid.task_of_entry[entries].tolist(), zip(*map(self._one_by_one, columns), strict=True)
         found: list[OperandCounts | None] = []
-        for task, figures, *each in zip(arrays.grid.task_of_entry[entries].tolist(), own, *levels, strict=True):
-            if max(map(max, (figure.values() for figure in (figures, *each)))) >= _EXACT:
-                found.append(None)
-                continue
+        for task, sure, (figures, *each) in zip(tasks, exact.tolist(), rows, strict=True):
             pairs = zip(stops, each, strict=True)
             counts = tuple(LevelCounts(stop=stop.stops[task], **level) for stop, level in pairs)
-            found.append(OperandCounts(levels=counts, wired_to_memory=way.wired_to_memory, **figures))
+            own = OperandCounts(levels=counts, wired_to_memory=way.wired_to_memory, **figures)
+            found.append(own if sure else None)
         return found
+
+    def _one_by_one(self, figures: Figures) -> Iterator[dict[str, Any]]:
+        """Figures of all candidates as plain numbers of each."""
+        columns = []
+        for values in figures.values():
+            plain = np.broadcast_to(np.minimum(values, _EXACT), self._entries.shape)
+            columns.append(plain.astype(bool if np.asarray(values).dtype == bool else np.int64).tolist())
+        return (dict(zip(figures, row, strict=True)) for row in zip(*columns, strict=True))
 
     def _at_memory(self) -> Visits[Floats]:
         """The visits of the outermost SRAM's tiles, which come once where it holds all that matters."""
@@ -107,12 +116,3 @@ class _Picked:
             outside=np.where(self._holds, whole.outside, tile.outside),
             first=whole.first,
         )
-
-
-def _one_by_one(figures: Figures, count: int) -> Iterator[dict[str, Any]]:
-    """Figures of many candidates as plain numbers of each."""
-    columns = []
-    for values in figures.values():
-        plain = np.broadcast_to(values, (count,))
-        columns.append(plain.tolist() if plain.dtype == bool else [int(value) for value in plain.tolist()])
-    return (dict(zip(figures, row, strict=True)) for row in zip(*columns, strict=True))
