@@ -10,9 +10,13 @@ An operand with fewer SRAMs than others passes the stages in between by.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import permutations
+from math import prod
 
+import numpy as np
+
+from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
@@ -58,6 +62,12 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
         sizes.append(-(-total // parts))
         parts *= 2
     return tuple(dict.fromkeys(sizes))[:limit]
+
+
+@lru_cache(maxsize=4096)
+def positions(counts: tuple[int, ...]) -> Indices:
+    """[dim, combination] The position of each choice among so many, the last dim varying fastest."""
+    return np.indices(counts).reshape(len(counts), prod(counts))
 
 
 def stage_count(ways: Mapping[Operand, Way]) -> int:

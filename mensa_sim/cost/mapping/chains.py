@@ -1,11 +1,15 @@
 """Tiles of all stages but the last: what registers and inner SRAMs hold, none of them inside a larger one that fits."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from functools import reduce
+from itertools import combinations
+from operator import and_
+from typing import Any
 
 import numpy as np
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.ways import Stop, Way
 from mensa_sim.cost.mapping.candidates import (
@@ -14,6 +18,7 @@ from mensa_sim.cost.mapping.candidates import (
     ROTATIONS,
     GroupOrder,
     group,
+    positions,
     splits,
     stage_count,
     stage_of,
@@ -59,12 +64,13 @@ class Rooms:
             if self._needed(held, extents) > room
         ]
 
-    def _needed(self, held: Sequence[tuple[Way, Stop, int]], extents: Extents) -> int:
-        return sum(own_elements(self._nest, way.operand, stop, extents) * bits for way, stop, bits in held)
+    def hold(self, extents: Mapping[str, int | Floats]) -> Any:
+        """Whether all levels of the stage hold a tile; an array of it where extents are arrays over many tiles."""
+        fits = [self._needed(held, extents) <= room for room, held in self._levels.values()]
+        return reduce(and_, fits, True)
 
-    def hold(self, extents: Extents) -> bool:
-        """Whether all levels of the stage hold a tile."""
-        return all(self._needed(held, extents) <= room for room, held in self._levels.values())
+    def _needed(self, held: Sequence[tuple[Way, Stop, int]], extents: Mapping[str, Any]) -> Any:
+        return sum(own_elements(self._nest, way.operand, stop, extents) * bits for way, stop, bits in held)
 
 
 def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms) -> list[Extents]:
@@ -81,29 +87,32 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
         if any(relevant(operand, dim) for operand in held):
             sizes |= {trips, *(2**power for power in range(trips.bit_length()) if deep or dim in ("K", "C"))}
         options[dim] = [min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)]
-    return _largest(single, options, rooms.hold)
+    return _largest(single, options, rooms)
 
 
-def _largest(inside: Extents, options: Mapping[str, list[int]], fits: Callable[[Extents], bool]) -> list[Extents]:
+def _largest(inside: Extents, options: Mapping[str, list[int]], rooms: Rooms) -> list[Extents]:
     """The tile inside, and all combinations of options that fit and lie in no other one that does."""
-    alone = {
-        dim: [extent for extent in extents if len(extents) == 1 or fits({**inside, dim: extent})]
-        for dim, extents in options.items()
-    }
-    several = [dim for dim, extents in alone.items() if len(extents) > 1]
-    if not several:
+    alone: dict[str, Floats] = {}
+    for dim, extents in options.items():
+        if len(extents) > 1:
+            along = np.array(extents, dtype=np.float64)
+            fitting = along[np.broadcast_to(rooms.hold({**inside, dim: along}), along.shape)]
+            if len(fitting) > 1:
+                alone[dim] = fitting
+    if not alone:
         return [inside]
-    tiles = [
-        tile
-        for extents in product(*(alone[dim] for dim in several))
-        if fits(tile := {**inside, **dict(zip(several, extents, strict=True))})
-    ]
-    within = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
-    for dim in several:
-        along = np.array([tile[dim] for tile in tiles])
+    chosen = positions(tuple(map(len, alone.values())))
+    tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
+    fits = np.broadcast_to(rooms.hold({**inside, **tiles}), chosen.shape[1:])
+    fitting = {dim: extents[fits] for dim, extents in tiles.items()}
+    total = int(fits.sum())
+    within = np.ones((total, total), dtype=bool)  # each tile lies in itself
+    for along in fitting.values():
         within &= along[:, None] <= along
-    largest = [tile for tile, others in zip(tiles, within.sum(axis=1).tolist(), strict=True) if others == 1]
-    return [inside, *(tile for tile in largest if tile != inside)]
+    largest = np.flatnonzero(within.sum(axis=1) == 1)
+    columns = [fitting[dim][largest].astype(np.int64).tolist() for dim in fitting]
+    found = [{**inside, **dict(zip(fitting, tile, strict=True))} for tile in zip(*columns, strict=True)]
+    return [inside, *(tile for tile in found if tile != inside)]
 
 
 def chains(
@@ -138,7 +147,7 @@ def _tiles_above(unrolling: Unrolling, inside: Extents, rooms: Rooms, limits: Ma
     for count in range(len(GROUPS), -1, -1):
         for looping in combinations(GROUPS, count):
             own = {dim: each if group(dim) in (*looping, "G") else [inside[dim]] for dim, each in options.items()}
-            for tile in _largest(inside, own, rooms.hold):
+            for tile in _largest(inside, own, rooms):
                 found.setdefault(tuple(tile.values()), tile)
     return list(found.values())
 

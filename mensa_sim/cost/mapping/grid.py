@@ -2,7 +2,7 @@
 of the last stage above it. The nests lie one behind another along the axis of entries."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -11,14 +11,8 @@ import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group
+from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
 from mensa_sim.cost.mapping.task import NestTask, Part
-
-
-@lru_cache(maxsize=4096)
-def positions(counts: tuple[int, ...]) -> Indices:
-    """[dim, combination] The position of each choice among so many, the last dim varying fastest."""
-    return np.indices(counts).reshape(len(counts), prod(counts))
 
 
 class Grid:
