@@ -1,7 +1,8 @@
 """Simulated time: simpy's event queue, alarms in it, and what is left for the end of an instant."""
 
 from collections.abc import Callable, Generator
-from heapq import heappush
+from heapq import heappop, heappush
+from typing import cast
 
 import simpy
 from simpy.events import NORMAL, EventPriority
@@ -27,6 +28,16 @@ class Clock(simpy.Environment):
         """The current time."""
         return self._now
 
+    def step(self) -> None:
+        """Let the next event happen."""
+        queue = self._queue
+        event = queue[0][3] if queue else None
+        if isinstance(event, Alarm):
+            self._now = cast(int, heappop(queue)[0])
+            event.then(self._now)
+        else:
+            super().step()
+
     def settle(self, then: Callable[[int], None]) -> None:
         """Call `then` when all else of this instant has happened: what it chooses depends on no luck of order."""
         if not self._unsettled:
@@ -40,24 +51,18 @@ class Clock(simpy.Environment):
 
 
 class Alarm(simpy.Event):
-    """An event that may be set again and again, also while it is set, and calls `then` with the time."""
+    """An event that may be set again and again, also while it is set, and calls `then` with the time.
 
-    _ok = True
-    _value = None
+    A simpy event is used up when it has happened, and has a list of listeners; several alarms go off for each stage of
+    each layer, so the clock calls them itself.
+    """
 
     def __init__(self, clock: Clock, then: Callable[[int], None], priority: EventPriority = NORMAL) -> None:
-        # A simpy event is used up when it has happened; several happen for each stage of each layer.
         self.env = self._clock = clock
-        self._then = then
+        self.then = then
         self._priority = priority
-        self._calls: list[Callable[[simpy.Event], None]] = [self._go_off]
-        self.callbacks = self._calls
 
     def set(self, delay_ps: int) -> None:
         """Let it go off after that time."""
         clock = self._clock
         heappush(clock._queue, (clock._now + delay_ps, self._priority, next(clock._eid), self))
-
-    def _go_off(self, event: simpy.Event) -> None:
-        self.callbacks = self._calls
-        self._then(self._clock._now)
