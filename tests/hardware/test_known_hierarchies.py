@@ -26,7 +26,7 @@ PUBLISHED: Mapping[str, tuple[int, float, Mapping[str, tuple[int, int]]]] = {
         },
     ),
     "ethos_u55": (256, 0.5, {"shared_ram": (48 * KIB, 1), "system_sram": (2 * MIB, 1)}),
-    "hexagon_hvx": (512, 1.0, {"vector_registers": (32 * 128, 4), "tightly_coupled": (256 * KIB, 1)}),
+    "hexagon_hvx": (512, 1.0, {"vector_registers": (32 * 128, 4)}),
     "tpu_v1": (
         65536,
         0.7,
