@@ -40,6 +40,7 @@ __all__ = [
     "explain",
     "explore",
     "families",
+    "fit_devices",
     "import_timings",
     "list_kind",
     "load_system",
@@ -66,7 +67,7 @@ _HOMES = {
     **dict.fromkeys(("diff", "explore"), "api.explore"),
     **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api.result"),
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
-    **dict.fromkeys(("calibrate", "import_timings", "measure", "measure_models"), "api.measured"),
+    **dict.fromkeys(("calibrate", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"),
     **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
     "validate": "api.validate",
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
@@ -82,7 +83,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
-    from mensa_sim.api.measured import calibrate, import_timings, measure, measure_models
+    from mensa_sim.api.measured import calibrate, fit_devices, import_timings, measure, measure_models
     from mensa_sim.api.reproduce import reproduce, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Exploration, Run, ScenarioRun

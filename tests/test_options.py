@@ -36,6 +36,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "measure-models": (ms.measure_models,),
     "import-timings": (ms.import_timings,),
     "calibrate": (ms.calibrate,),
+    "fit-devices": (ms.fit_devices,),
     "convert": (ms.convert,),
 }
 """The functions that take what a command takes."""

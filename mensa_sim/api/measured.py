@@ -19,6 +19,9 @@ from mensa_sim.measurement.whole_models import measure_models as time_models
 from mensa_sim.study.calibrate.calibrate import Calibration
 from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
 from mensa_sim.study.calibrate.request import CalibrateRequest
+from mensa_sim.study.devices.request import FitDevicesRequest
+from mensa_sim.study.devices.study import DeviceStudy
+from mensa_sim.study.devices.study import fit_devices as fit_devices_request
 from mensa_sim.study.request.command import command_of
 from mensa_sim.workload.load import load_workload
 
@@ -107,6 +110,15 @@ def import_timings(request: ImportTimingsRequest) -> TimingTable:
         raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
     write_atomically(output, table_text(imported))
     return imported
+
+
+@asks(FitDevicesRequest)
+def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
+    """What devices reach of their datasheets by published runs of language models, each judged on half of its models.
+
+    Raises `FileError` for tables that say something else; `output` gets every run beside its prediction.
+    """
+    return fit_devices_request(request)
 
 
 @asks(CalibrateRequest)

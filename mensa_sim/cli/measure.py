@@ -9,6 +9,7 @@ from mensa_sim.cli.printing import write
 from mensa_sim.cli.steps import counted
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
+from mensa_sim.study.devices.request import FitDevicesRequest
 
 
 def measure(request: MeasureRequest, quiet: Quiet = False) -> None:
@@ -56,12 +57,22 @@ def calibrate(request: CalibrateRequest) -> None:
         _say(f"written to {request.output}")
 
 
+def fit_devices(request: FitDevicesRequest) -> None:
+    """Fit what devices reach to published runs of language models; each half of a device's models judges the other."""
+    from mensa_sim.api import measured as api
+
+    _say(api.fit_devices.of(request).report)
+    if request.output is not None:
+        _say(f"written to {request.output}")
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     add(app, measure, MeasureRequest, counts=True)
     add(app, measure_models, MeasureModelsRequest, name="measure-models", counts=True)
     add(app, import_timings, ImportTimingsRequest, name="import-timings")
     add(app, calibrate, CalibrateRequest)
+    add(app, fit_devices, FitDevicesRequest, name="fit-devices")
 
 
 def _say(text: str) -> None:

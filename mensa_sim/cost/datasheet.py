@@ -31,6 +31,10 @@ class DeviceWork:
     def __add__(self, other: "DeviceWork") -> "DeviceWork":
         return DeviceWork(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
 
+    def times(self, count: int) -> "DeviceWork":
+        """So many of it; of what is taken away, fewer than none."""
+        return DeviceWork(**{name: count * getattr(self, name) for name in self.__slots__})
+
     def stream_seconds(self, rates: DeviceRates, bytes_per_s: float) -> float:
         """Time that its bytes take, and the unpacking of its weights."""
         streaming = self.streamed_bytes / (bytes_per_s * rates.weight_efficiency.value)
@@ -53,7 +57,7 @@ def device_work(layer: Layer) -> DeviceWork:
 
 
 def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> LayerCost:
-    """The launch, then the longer of the products at the rate that it reaches and of all that streams.
+    """The launch, then all that streams, then the products at the rate that it reaches, one after the other.
 
     `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
     """
@@ -65,7 +69,7 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
     launch = work.launches * rates.launch_us.value * 1e-6
     compute = work.macs / (spec.macs_per_s * rates.compute_efficiency.value)
     stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
-    seconds = launch + max(compute, stream)
+    seconds = launch + stream + compute
     reads = work.streamed_bytes + work.cache_bytes - layer.output_bytes
     moved = (
         Traffic(operand="weight", level=MEMORY, read_bytes=reads - layer.input_bytes, write_bytes=0),
@@ -78,13 +82,13 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
         source="datasheet",
         macs=layer.macs,
         clock_hz=spec.clock_hz,
-        compute_cycles=_cycles(launch + compute, spec),
-        buffer_cycles=_cycles(launch + stream, spec),
+        compute_cycles=_cycles(seconds if compute > stream else launch + compute, spec),
+        buffer_cycles=_cycles(seconds if compute <= stream else stream, spec),
         spatial_utilization=1.0 if layer.macs else 0.0,
         peak_macs_per_s=spec.peak_macs_per_s,
         traffic=tuple(each for each in moved if each.read_bytes or each.write_bytes),
         dynamic_pj={"device": _dynamic_pj(work, spec, spec.power_mw.value, seconds, streams=stream >= compute)},
-        mapping="datasheet: launch, then the longer of products and streaming",
+        mapping="datasheet: launch, streaming, products",
         caveats=(f"times from its datasheet and from rates that it was seen to reach ({rates.launch_us.source})",),
     )
 

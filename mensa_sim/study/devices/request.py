@@ -1,0 +1,18 @@
+"""Which published runs to fit devices to."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mensa_sim.study.request.fields import spelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitDevicesRequest:
+    """Runs of language models on devices, whose rates are fitted to half of the models and judged on the others."""
+
+    runs: str | Path = field(kw_only=False, metadata=spelled(file=True))
+    """CSV of published runs, a row each; `mensa_sim/study/devices/runs.py` says the columns."""
+    shapes: str | Path = field(metadata=spelled(file=True))
+    """JSON of shapes by name, each the arguments of a decoder, as workload files have them."""
+    output: str | Path | None = field(default=None, metadata=spelled(role="means"))
+    """CSV to write: every run beside what its device's other models say of it."""

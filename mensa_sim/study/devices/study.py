@@ -1,0 +1,37 @@
+"""Published runs in, judged devices out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
+from mensa_sim.study.devices.judge import JudgedDevice, judge_devices, judgement_csv, judgement_text
+from mensa_sim.study.devices.request import FitDevicesRequest
+from mensa_sim.study.devices.runs import read_runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStudy:
+    """Every device of a table, and the rows that say too little."""
+
+    devices: tuple[JudgedDevice, ...]
+    passed_over: Mapping[str, int]
+
+    @property
+    def report(self) -> str:
+        """What the command prints."""
+        return judgement_text(self.devices, self.passed_over)
+
+
+def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
+    """Fit and judge; `UsageError` where no device has two models."""
+    if request.output is not None:
+        refuse_unwritable_file(Path(request.output))
+    found = read_runs(Path(request.runs), Path(request.shapes))
+    devices = judge_devices(found.runs)
+    if not devices:
+        raise UsageError(f"{request.runs}: no device with runs of two models that say enough to be fitted and judged")
+    if request.output is not None:
+        write_atomically(Path(request.output), judgement_csv(devices).encode())
+    return DeviceStudy(devices=devices, passed_over=found.passed_over)
