@@ -67,10 +67,12 @@ def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, co
     assert found.answer.steps == 21
 
 
-@pytest.mark.parametrize("system", ["pavlov", "edge_tpu"])
-def test_a_step_takes_no_less_than_the_memory_takes_for_weights_and_cache(system: str) -> None:
-    answer = answered(generation(prompt=30, new=4), system)
+@pytest.mark.parametrize(("system", "flow"), [("pavlov", "layers"), ("edge_tpu", "layers"), ("edge_tpu", "homes")])
+def test_a_step_takes_no_less_than_the_memory_takes_for_weights_and_cache(system: str, flow: str) -> None:
+    answer = answered(generation(prompt=30, new=4), system, flow=flow)
     (memory,) = load_system(system).memories.values()
+    cache = 2 * 2 * 30 * 2 * 32
+    assert answer.decoding[0].first.kv_bytes == cache
     for stretch in answer.decoding:
         for step in (stretch.first, stretch.last):
             assert step.latency_ps >= (step.weight_bytes + step.kv_bytes) / memory.effective_bytes_per_s * 1e12
@@ -144,6 +146,13 @@ def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
     found = result.summary()["generation"]
     assert found["answer_ps"] == found["ttft_ps"] == result.main.latency_ps
     assert "time_per_token_ps" not in found
+
+
+def test_more_tokens_than_a_model_has_places_for_are_refused() -> None:
+    with pytest.raises(UsageError, match="whisper_tiny: 600 tokens are more than the 448 that have positions"):
+        ms.run("whisper_tiny", prompt_tokens=600)
+    with pytest.raises(UsageError, match="more than 16777216 tokens"):
+        ms.run("whisper_tiny", prompt_tokens=10**9)
 
 
 def test_lengths_are_refused_where_nothing_generates() -> None:

@@ -242,6 +242,9 @@ GENERATE = "generate: {prompt_tokens: 4, new_tokens: 2}\n"
     [
         (HEAD + ARGUMENTS.replace("heads: 2", "heads: 3, kv_head: 2") + GENERATE, "arguments.kv_head"),
         (HEAD + ARGUMENTS.replace("kv_heads: 1", "kv_heads: 3") + GENERATE, "must be a multiple of kv_heads"),
+        (HEAD + ARGUMENTS.replace("layers: 1", "layers: 99999999") + GENERATE, "layers is 99999999, must be from 1 to"),
+        (HEAD + ARGUMENTS.replace("layers: 1", "layers: 1.5") + GENERATE, "layers is 1.5, must be a whole number"),
+        (HEAD + ARGUMENTS + GENERATE.replace("4", "999999999"), "more than 16777216 tokens"),
         (HEAD + ARGUMENTS + GENERATE.replace("4", "0"), "prompt_tokens is 0"),
         (HEAD + ARGUMENTS + GENERATE + "weight_group: {group: 0}\n", "group is 0"),
         (HEAD + ARGUMENTS + GENERATE + "kv_bits: 0\n", "kv_bits is 0"),

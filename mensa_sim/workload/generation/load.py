@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mensa_sim.errors import FileError
+from mensa_sim.errors import FileError, UsageError
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.generation.model import GeneratingModel, Generation
 from mensa_sim.workload.importers.callables import built, callable_of
@@ -23,6 +23,6 @@ def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = Fals
     generation = Generation(name=workload.name, model=model, widths=workload.widths, generate=workload.generate)
     try:
         generation.step(workload.generate.prompt_tokens + workload.generate.new_tokens - 1)
-    except ValueError as error:
+    except UsageError as error:
         raise FileError(str(path), [f"generate: {error}"]) from error
     return generation

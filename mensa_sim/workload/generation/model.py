@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
+from mensa_sim.errors import UsageError
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.graph import LayerGraph
+
+MAX_TOKENS = 2**24
+"""Of all conversations at once: a choice, more than any model keeps."""
 
 
 @runtime_checkable
@@ -44,6 +48,8 @@ class Generate:
         for name in self.__slots__:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.conversations * (self.prompt_tokens + self.new_tokens) > MAX_TOKENS:
+            raise ValueError(f"all conversations together have more than {MAX_TOKENS} tokens")
 
     @property
     def steps(self) -> range:
@@ -66,12 +72,15 @@ class Generation:
         return self._phase(f"{self.name}_prompt", self.generate.prompt_tokens, 0)
 
     def step(self, context: int) -> LayerGraph:
-        """The decoding step after so many tokens."""
+        """The decoding step after so many tokens; `UsageError` for more than the model takes."""
         return self._phase(self.name, 1, context)
 
     def _phase(self, name: str, tokens: int, context: int) -> LayerGraph:
         batch = self.generate.conversations
-        return self.model.phase(name, self.widths, tokens=tokens, context=context, batch=batch)
+        try:
+            return self.model.phase(name, self.widths, tokens=tokens, context=context, batch=batch)
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from error
 
     @property
     def kv_bytes(self) -> int:

@@ -15,6 +15,19 @@ from mensa_sim.workload.graph import LayerGraph
 EMBEDDING = "embedding"
 
 
+MAX_LAYERS, MAX_SIZE = 1024, 2**24
+"""Choices: ten times what the largest published models have, and what can be counted in a moment."""
+
+
+def check_size(name: str, value: int) -> None:
+    """Refuses what is no size of a model."""
+    most = MAX_LAYERS if name == "layers" else MAX_SIZE
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}, must be a whole number")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} is {value}, must be from 1 to {most}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
     """Pre-norm decoder with rotary positions, grouped-query attention and gated feed-forward layers."""
@@ -44,16 +57,14 @@ class Decoder:
 
     def __post_init__(self) -> None:
         for name in ("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocab"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+            check_size(name, getattr(self, name))
         if self.heads % self.kv_heads:
             raise ValueError(f"heads is {self.heads}, must be a multiple of kv_heads ({self.kv_heads})")
         if self.norms_per_layer not in (2, 4):
             raise ValueError(f"norms_per_layer is {self.norms_per_layer}, must be 2 or 4")
         for name in ("attention_window", "window_every", "experts", "experts_per_token"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}, must be at least 1")
+            if getattr(self, name) is not None:
+                check_size(name, getattr(self, name))
         if self.window_every is not None and self.attention_window is None:
             raise ValueError("window_every needs an attention_window")
         if (self.experts is None) != (self.experts_per_token is None):

@@ -10,7 +10,7 @@ from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.generation.writer import PhaseWriter
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.models.decoder import EMBEDDING
+from mensa_sim.workload.models.decoder import EMBEDDING, check_size
 
 _TAPS = 3
 """Of the encoder's two convolutions, the second of which halves the frames."""
@@ -34,8 +34,7 @@ class SpeechDecoder:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+            check_size(name, getattr(self, name))
         if self.hidden % self.heads:
             raise ValueError(f"hidden is {self.hidden}, must be a multiple of heads ({self.heads})")
 
