@@ -20,14 +20,9 @@ class Guests:
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity_bytes = capacity_bytes
-        self._living: dict[Request, dict[int, int]] = {}
+        self.living: dict[Request, dict[int, int]] = {}
         """Bytes of each tensor by the unit that made it."""
         self._spilled: dict[Request, set[int]] = {}
-
-    @property
-    def living(self) -> bool:
-        """Whether any tensor lives there."""
-        return bool(self._living)
 
     def missing(self, request: Request, unit: PlannedUnit) -> bool:
         """Whether an input that should live there has left."""
@@ -36,17 +31,17 @@ class Guests:
 
     def held_beside(self, request: Request) -> int:
         """Bytes of other requests' tensors."""
-        return sum(sum(tensors.values()) for guest, tensors in self._living.items() if guest is not request)
+        return sum(sum(tensors.values()) for guest, tensors in self.living.items() if guest is not request)
 
     def make_room(self, request: Request, need_bytes: int) -> list[Spill]:
         """Tensors of others that leave so that a unit with its own tensors fits: those of the last in rank first."""
-        others = [guest for guest in self._living if guest is not request]
+        others = [guest for guest in self.living if guest is not request]
         held_bytes = self.held_beside(request)
         spills: list[Spill] = []
         for guest in sorted(others, key=lambda guest: guest.rank, reverse=True):
             if need_bytes + held_bytes <= self._capacity_bytes:
                 break
-            for producer, size_bytes in self._living.pop(guest).items():
+            for producer, size_bytes in self.living.pop(guest).items():
                 layer = guest.plan.units[producer].layers[0]
                 spills.append(Spill(request=guest, layer=layer, size_bytes=size_bytes))
                 self._spilled.setdefault(guest, set()).add(producer)
@@ -59,8 +54,8 @@ class Guests:
         leaves = {} if unit.home is None else unit.home.leaves
         living = {producer: size for producer, size in leaves.items() if producer not in spilled}
         if living:
-            self._living[request] = living
+            self.living[request] = living
         else:
-            self._living.pop(request, None)
+            self.living.pop(request, None)
             if not leaves:
                 self._spilled.pop(request, None)

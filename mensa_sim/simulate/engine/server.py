@@ -129,7 +129,10 @@ class Server:
         early_bytes = self._take_prefetched(request, unit, variant)
         if self._options.prefetch:
             self._start_prefetch(request, unit, variant)
-        levels = self._parameter_level(variant), self._activation_level(request, variant)
+        activation_bytes = variant.activation_bytes
+        if self._guests.living and activation_bytes is not None:
+            activation_bytes += self._guests.held_beside(request)
+        levels = self._parameter_level(variant), activation_bytes
         if levels != self._levels:
             self._levels = levels
             self._recorder.levels(self.name, now, *levels)
@@ -284,12 +287,6 @@ class Server:
         coming = self._prefetch.transfer.size_bytes if self._prefetch else 0
         resident = min(self._loaded_bytes, self._pinned.size_bytes)
         return min(resident + variant.parameter_bytes + coming, self._parameter_capacity)
-
-    def _activation_level(self, request: Request, variant: Variant) -> int | None:
-        """What the level holds of this unit and of others' tensors; none where nobody knows what the unit needs."""
-        if variant.activation_bytes is None or not self._guests.living:
-            return variant.activation_bytes
-        return variant.activation_bytes + self._guests.held_beside(request)
 
     def _wake(self, now: int) -> None:
         """Back from a cut supply, with empty buffers."""
