@@ -49,6 +49,13 @@ class GraphBuilder:
         stored = 0 if fill else math.prod(shape)
         return self._keep(Tensor(id=id, shape=shape, stored=stored, constant=name, bits=bits))
 
+    def learned(self, tensor: Tensor) -> Tensor:
+        """The same as a parameter, where it is known at all: even one number, repeated, has its bytes."""
+        if tensor.constant is None or tensor.stored:
+            return tensor
+        id = f"{tensor.id}/learned"
+        return self._tensors.get(id) or self.constant(id, tensor.shape, name=tensor.constant, bits=tensor.bits)
+
     def state(self, id: str, shape: Iterable[int], *, index: bool = False, bits: int | None = None) -> Tensor:
         """A tensor that the model keeps from one inference to the next and changes (a cache of keys and values)."""
         shape = tuple(shape)

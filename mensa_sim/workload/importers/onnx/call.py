@@ -58,13 +58,7 @@ class OnnxCall:
 
     def parameter(self, at: int) -> Tensor:
         """An input that is learned where it is known at all: even one number, repeated, has its bytes."""
-        tensor = self.tensor(at)
-        if tensor.constant is None or tensor.stored:
-            return tensor
-        id = f"{tensor.id}/learned"
-        if self.builder.has(id):
-            return self.builder.tensor(id)
-        return self.builder.constant(id, tensor.shape, name=tensor.constant, bits=tensor.bits)
+        return self.builder.learned(self.tensor(at))
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
