@@ -1,13 +1,17 @@
 """What crosses between a host and the accelerators that it feeds, beside parameters: bytes, time and energy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.routes import Leg
+from mensa_sim.hardware.spill import spilled_bytes
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class HostBytes:
     instruction_bytes: int
     output_bytes: int
     """Of the graph's outputs, padded as the device pads them."""
+    spilled_bytes: int = 0
+    """Of its output, that cross both ways for want of room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +73,8 @@ class HostTraffic:
         return sum(each.energy_pj for each in self)
 
 
-def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> HostBytes:
-    """What crosses for a layer: a tensor that leaves has its channels padded to a multiple.
+def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink, spilled: Mapping[str, int] = _NOTHING) -> HostBytes:
+    """What crosses for a layer: a tensor that leaves has its channels padded to a multiple; `spilled` is by layer.
 
     Of a layer without loop nest the channels are not known, and those of its last ancestor with one stand for them.
     """
@@ -77,16 +83,22 @@ def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> HostBytes:
         input_bytes=layer.model_input_bytes,
         instruction_bytes=host.instruction_bytes_per_layer if programmed else 0,
         output_bytes=_padded_output_bytes(layer, graph, host),
+        spilled_bytes=spilled.get(layer.name, 0),
     )
 
 
 def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, accelerator: str) -> HostTraffic | None:
-    """What crosses for these layers on an accelerator; none where no host feeds the system."""
+    """What crosses for these layers on an accelerator; none where no host feeds the system.
+
+    What spills is counted with the outputs and the inputs: its time and energy, not the moment.
+    """
     host = system.host
     if host is None:
         return None
     channel, memory = system.accelerator(accelerator).memory, system.memory_of(accelerator)
-    sizes = [host_bytes(layer, graph, host) for layer in layers]
+    room = system.accelerator(accelerator).spec.buffer_bytes.get("activation")
+    spilled = _NOTHING if room is None else spilled_bytes(graph, room)
+    sizes = [host_bytes(layer, graph, host, spilled) for layer in layers]
 
     def crossing(rate: float, pj_per_byte: float, sizes_bytes: Iterable[int]) -> HostCrossing:
         leg = Leg(resource=channel, bandwidth_bytes_per_s=rate, pj_per_byte=pj_per_byte)
@@ -94,9 +106,9 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
 
     read_pj, write_pj = memory.transfer_pj(read_bytes=1), memory.transfer_pj(write_bytes=1)
     return HostTraffic(
-        inputs=crossing(host.in_bytes_per_s, read_pj, (each.input_bytes for each in sizes)),
+        inputs=crossing(host.in_bytes_per_s, read_pj, (each.input_bytes + each.spilled_bytes for each in sizes)),
         instructions=crossing(memory.effective_bytes_per_s, read_pj, (each.instruction_bytes for each in sizes)),
-        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes for each in sizes)),
+        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes + each.spilled_bytes for each in sizes)),
     )
 
 
@@ -114,7 +126,7 @@ def _channels(layer: Layer, graph: LayerGraph) -> int | None:
     seen: Layer | None = layer
     while seen is not None:
         if seen.nest is not None:
-            return seen.nest.G * seen.nest.K
+            return seen.output_channels or seen.nest.G * seen.nest.K
         producers = graph.predecessors(seen.name)
         seen = graph[producers[0]] if len(producers) == 1 else None
     return None

@@ -187,6 +187,8 @@ def test_outputs_are_padded_to_the_channels_that_the_host_reads() -> None:
     conv = weighted("conv", LoopNest(K=10, C=3, OY=2, OX=2))
     graph = chain(conv, replace(layer("add"), model_output_bytes=40))
     assert host_bytes(graph["add"], graph, HOST).output_bytes == 64
+    up = replace(conv, output_channels=10, nest=LoopNest(K=40, C=3), model_output_bytes=40)
+    assert host_bytes(up, chain(up), HOST).output_bytes == 64
     alone = chain(replace(layer("add"), model_output_bytes=40))
     assert host_bytes(alone["add"], alone, HOST).output_bytes == 48
 

@@ -265,3 +265,43 @@ def test_a_layer_may_have_widths_of_its_own_and_its_bytes_follow_them(tmp_path: 
     assert (narrow.weight_bytes, narrow.element_bits("input"), narrow.accumulator_bits) == (30, 16, 24)
     (fault,) = faults(tmp_path, HEADER + "- {name: a, operator: linear, dims: {K: 2, C: 2}, weight_bits: 65}\n")
     assert "weight_bits is 65, must be from 1 to 64" in fault
+
+
+@pytest.mark.parametrize(("kernel", "bias"), [(3, True), (4, False), (2, True)])
+def test_a_listed_transposed_convolution_is_the_traced_one(tmp_path: Path, kernel: int, bias: bool) -> None:
+    """5 channels of 6 x 7 to 3 of 12 x 14, whether the stride divides the filter or not."""
+    (tmp_path / "up.py").write_text(
+        "from torch import nn\n\n\ndef up(kernel, bias):\n    more = {2: (0, 0), 3: (1, 1), 4: (1, 0)}[kernel]\n"
+        "    return nn.ConvTranspose2d(5, 3, kernel, 2, padding=more[0], output_padding=more[1], bias=bias)\n"
+    )
+    (tmp_path / "traced.yaml").write_text(
+        f"name: up\nmodel: up.py:up\narguments: {{kernel: {kernel}, bias: {str(bias).lower()}}}\n"
+        "inputs: [{shape: [1, 5, 6, 7], dtype: float32}]\n"
+    )
+    (traced,) = load_workload(tmp_path / "traced.yaml", allow_code=True, cache=False).layers
+    listed = graph_of(
+        tmp_path,
+        HEADER + f"- {{name: up, operator: transposed_convolution, bias: {str(bias).lower()}, stride: 2, "
+        f"dims: {{K: 3, C: 5, OY: 12, OX: 14, FY: {kernel}, FX: {kernel}}}}}\n",
+    ).layers[0]
+    for field in (
+        "operator",
+        "nest",
+        "output_channels",
+        "vector_ops",
+        "parameter_bytes",
+        "input_bytes",
+        "output_bytes",
+    ):
+        assert getattr(listed, field) == getattr(traced, field), field
+
+
+UP = "- {name: up, operator: transposed_convolution, stride: 2, dims: {K: 3, C: 5, OY: 12, OX: 14, FY: 3, FX: 3}}\n"
+
+
+def test_what_follows_a_transposed_convolution_reads_its_larger_image(tmp_path: Path) -> None:
+    conv = "- {name: conv, operator: convolution, dims: {K: 2, C: 3, OY: 12, OX: 14, FY: 3, FX: 3}, inputs: [up]}\n"
+    graph = graph_of(tmp_path, HEADER + UP + conv)
+    assert graph.edge_bytes("up", "conv") == 3 * 12 * 14 == graph["up"].output_bytes
+    refused = HEADER + UP.replace("stride: 2", "stride: 2, padding: same")
+    assert "padding must be left out" in faults(tmp_path, refused)[0]

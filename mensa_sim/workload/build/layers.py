@@ -43,6 +43,7 @@ class LayerMaker:
             operator=operation.operator,
             nest=operation.nest,
             window=operation.window,
+            output_channels=operation.output_channels,
             vector_ops=operation.vector_ops,
             parameters=tuple(self._parameters(operation)),
             gathered_bytes=None if gathered is None else bits_to_bytes(gathered * self._table_bits(operation)),

@@ -92,6 +92,7 @@ class Operation:
     writes: tuple[Tensor, ...] = ()
     nest: LoopNest | None = None
     window: LoopNest | None = None
+    output_channels: int | None = None
     vector_ops: int = 0
     gathered: int | None = None
     """Elements that an embedding reads of its table."""

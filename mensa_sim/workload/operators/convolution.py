@@ -9,6 +9,7 @@ input positions x K x C x FY x FX.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
@@ -79,19 +80,15 @@ def transposed_convolution(
     """One transposed convolution layer; weight is [C, K/groups, *taps]."""
     rank = len(weight.shape) - 2
     in_z, in_y, in_x = _space(data.shape[-rank:])
-    taps, strides = _space(weight.shape[2:]), _space(_per_axis(stride, rank))
     channels = weight.shape[0] // groups
     undilated = all(step == 1 for step in _per_axis(dilation, rank))
-    if undilated and all(tap % step == 0 for tap, step in zip(taps, strides, strict=True)):
-        phase = [tap // step for tap, step in zip(taps, strides, strict=True)]
-        factor, depth_taps, (taps_y, taps_x), vector_ops = math.prod(strides), phase[0], phase[1:], 0
-    else:
-        factor, depth_taps, (taps_y, taps_x) = math.prod(taps), 1, (1, 1)
-        vector_ops = batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * factor
+    made = phases(_space(weight.shape[2:]), _space(_per_axis(stride, rank)), undilated=undilated)
+    depth_taps, taps_y, taps_x = made.taps
+    columns = batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * made.positions
     nest = LoopNest(
         B=batch(data, rank) * in_z,
         G=groups,
-        K=weight.shape[1] * factor,
+        K=weight.shape[1] * made.positions,
         C=channels * depth_taps,
         OY=in_y,
         OX=in_x,
@@ -100,7 +97,44 @@ def transposed_convolution(
         input_height=in_y,
         input_width=in_x,
     )
-    _add(builder, site, f"conv_transpose{rank}d", data, weight, bias, output, nest, vector_ops=vector_ops)
+    _add(
+        builder,
+        site,
+        f"conv_transpose{rank}d",
+        data,
+        weight,
+        bias,
+        output,
+        nest,
+        vector_ops=columns if made.overlap else 0,
+        output_channels=weight.shape[1] * groups,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """How a transposed convolution becomes a convolution at its input's resolution."""
+
+    positions: int
+    """That each input position makes, as channels."""
+    taps: tuple[int, ...]
+    """By axis, of each of them."""
+    overlap: bool
+    """Whether positions that several inputs make are added up."""
+
+
+def phases(taps: Sequence[int], strides: Sequence[int], *, undilated: bool) -> Phases:
+    """One phase for each step of the stride where the stride divides the filter, else a column for each tap.
+
+    >>> phases((4, 4), (2, 2), undilated=True)
+    Phases(positions=4, taps=(2, 2), overlap=False)
+    >>> phases((3, 3), (2, 2), undilated=True)
+    Phases(positions=9, taps=(1, 1), overlap=True)
+    """
+    if undilated and all(tap % step == 0 for tap, step in zip(taps, strides, strict=True)):
+        each = tuple(tap // step for tap, step in zip(taps, strides, strict=True))
+        return Phases(positions=math.prod(strides), taps=each, overlap=False)
+    return Phases(positions=math.prod(taps), taps=(1,) * len(taps), overlap=True)
 
 
 def _add(
@@ -114,6 +148,7 @@ def _add(
     nest: LoopNest,
     *,
     vector_ops: int,
+    output_channels: int | None = None,
 ) -> None:
     """The bias is where the accumulator starts: a parameter, but no operation."""
     reads = (data, weight) if bias is None else (data, weight, bias)
@@ -124,6 +159,7 @@ def _add(
             reads=reads,
             writes=(output,),
             nest=nest,
+            output_channels=output_channels,
             vector_ops=vector_ops,
             has_bias=bias is not None,
         )

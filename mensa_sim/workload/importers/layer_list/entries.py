@@ -8,9 +8,16 @@ from typing import Any, Literal
 
 from mensa_sim.io.faults import Fault
 from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
+from mensa_sim.workload.operators.convolution import Phases, phases
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
 
-_PRODUCTS = ("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d")
+_TRANSPOSED = ("transposed_convolution", "conv_transpose2d")
+"""Convolutions that make a larger image: their dims and stride are those of the output."""
+
+_PRODUCTS = (
+    *("convolution", "linear", "matmul", "input_gate", "hidden_gate", "projection", "conv1d", "conv2d", "conv3d"),
+    *_TRANSPOSED,
+)
 """Operators with a loop nest, under the names that traced layers have (a convolution is a conv2d)."""
 
 PER_ELEMENT: Mapping[str, int] = {"elementwise": 1, "activation": 1, "embedding": 0, "copy": 0} | dict(ELEMENTWISE)
@@ -65,8 +72,8 @@ class LayerEntry:
     A convolution, linear layer or matmul has `dims`; anything else has `elements`, the size of its output.
     `stride`, `dilation` and `input_size` are one number or [y, x]. Without `input_size` a convolution's input has
     the rows and columns of the layers it reads; where those say nothing it has what `padding` implies: `same`
-    (stride x output) or `valid`. `steps` repeats the layer; a recurrent layer's steps follow one another inside
-    its `group`. Layers that name the same `parameter` share its bytes.
+    (stride x output) or `valid`; a transposed one has output / stride. `steps` repeats the layer; a recurrent layer's
+    steps follow one another inside its `group`. Layers that name the same `parameter` share its bytes.
     """
 
     name: str
@@ -160,6 +167,8 @@ class LayerEntry:
         if self.operator == "matmul":
             because = "a matmul multiplies two activations; use linear for parameters"
             yield from self._refused(("bias", "parameter", "parameter_bytes"), because)
+        if self.is_transposed:
+            yield from self._refused(("padding",), "say input_size where it is not output / stride")
         if self.padding is not None and self.input_size is not None:
             yield "give padding or input_size, not both"
 
@@ -171,13 +180,29 @@ class LayerEntry:
     @property
     def is_convolution(self) -> bool:
         """Whether the layer slides a filter over rows and columns."""
-        return self.operator.startswith("conv")
+        return self.operator.startswith("conv") or self.is_transposed
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether its stride spreads the input out."""
+        return self.operator in _TRANSPOSED
+
+    @property
+    def phases(self) -> Phases:
+        """How a transposed convolution's positions are made; none of its dims may be missing."""
+        taps = (1, 1) if self.dims is None else (self.dims.FY, self.dims.FX)
+        return phases(taps, pair(self.stride), undilated=pair(self.dilation) == (1, 1))
 
     def nest(self, input_size: tuple[int, int]) -> LoopNest | None:
         """The loop nest, given the rows and columns of the real input."""
         if self.dims is None:
             return None
         sizes = {dim: getattr(self.dims, dim) for dim in self.dims.__slots__}
+        if self.is_transposed:
+            rows, columns = input_size
+            taps = dict(zip(("FY", "FX"), self.phases.taps, strict=True))
+            inside = {"OY": rows, "OX": columns, "input_height": rows, "input_width": columns}
+            return LoopNest(**{**sizes, "K": sizes["K"] * self.phases.positions, **taps, **inside})
         (stride_y, stride_x), (dilation_y, dilation_x) = pair(self.stride), pair(self.dilation)
         return LoopNest(
             **sizes,

@@ -10,6 +10,9 @@ from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
+_TRACED: Mapping[str, str] = {"convolution": "conv2d", "transposed_convolution": "conv_transpose2d"}
+"""The names that traced layers have."""
+
 
 def listed_graph(
     name: str, entries: Sequence[LayerEntry], *, parameter_bits: int, activation_bits: int, path: str
@@ -67,7 +70,7 @@ class _Draft:
         nest = entry.nest(self._input_size(entry))
         self._nests[entry.name] = nest
         self._sizes[entry.name] = self._output_size(entry)
-        elements = nest.output_elements if nest else entry.elements or 0
+        elements = _output_elements(entry, nest)
         given = entry.output_bytes
         self._output_bytes[entry.name] = (
             self._activation_bytes(elements, entry, entry.output_bits) if given is None else given
@@ -86,8 +89,9 @@ class _Draft:
         output_bytes = self._output_bytes[entry.name]
         return Layer(
             name=entry.name,
-            operator="conv2d" if entry.operator == "convolution" else entry.operator,
+            operator=_TRACED.get(entry.operator, entry.operator),
             nest=self._nests[entry.name],
+            output_channels=entry.dims.G * entry.dims.K if entry.is_transposed and entry.dims else None,
             vector_ops=self._vector_ops(entry),
             parameters=tuple(self._parameters(entry)),
             gathered_bytes=entry.gathered_bytes,
@@ -142,6 +146,8 @@ class _Draft:
             return above
         strides, dilations = pair(entry.stride), pair(entry.dilation)
         outputs, taps = (dims.OY, dims.OX), (dims.FY, dims.FX)
+        if entry.is_transposed:
+            return -(-outputs[0] // strides[0]), -(-outputs[1] // strides[1])
         if entry.padding == "valid":
             rows, columns = (
                 (o - 1) * s + (f - 1) * d + 1 for o, s, f, d in zip(outputs, strides, taps, dilations, strict=True)
@@ -162,6 +168,9 @@ class _Draft:
     def _vector_ops(self, entry: LayerEntry) -> int:
         if entry.vector_ops is not None:
             return entry.vector_ops
+        nest = self._nests[entry.name]
+        if nest is not None and entry.is_transposed and entry.phases.overlap:
+            return nest.output_elements * entry.steps
         return (entry.elements or 0) * entry.steps * PER_ELEMENT.get(entry.operator, 0)
 
     def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
@@ -170,13 +179,20 @@ class _Draft:
         if entry.parameter_bytes is not None:
             size_bytes = entry.parameter_bytes
         elif nest is not None and entry.operator != "matmul":
-            biases = nest.G * nest.K if entry.bias else 0
+            biases = entry.dims.G * entry.dims.K if entry.bias and entry.dims else 0
             bits = nest.weight_elements * (entry.weight_bits or self.parameter_bits) + biases * self.parameter_bits
             size_bytes = bits_to_bytes(bits)
         else:
             size_bytes = 0
         if size_bytes:
             yield Parameter(name=name, size_bytes=size_bytes)
+
+
+def _output_elements(entry: LayerEntry, nest: LoopNest | None) -> int:
+    """Elements that one step makes; a transposed convolution's nest counts positions that it adds up."""
+    if entry.is_transposed and entry.dims is not None:
+        return entry.dims.B * entry.dims.G * entry.dims.K * entry.dims.OY * entry.dims.OX
+    return nest.output_elements if nest else entry.elements or 0
 
 
 def _possible(entry: LayerEntry, size: tuple[int, int]) -> bool:
@@ -193,6 +209,8 @@ def _possible(entry: LayerEntry, size: tuple[int, int]) -> bool:
     }
     for outputs, taps, stride, dilation, inputs in zip(*per_axis.values(), strict=True):
         extent = (taps - 1) * dilation + 1
+        if entry.is_transposed:  # the convolution back, from its output to its input
+            outputs, inputs = inputs, outputs
         fewest = max(1, (inputs - extent) // stride + 1)
         most = (inputs + extent - 2) // stride + 1
         if not fewest <= outputs <= most:

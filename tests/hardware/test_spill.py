@@ -1,0 +1,68 @@
+"""What of a graph's activations an accelerator behind a host sends away and fetches again."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.host_traffic import host_traffic
+from mensa_sim.hardware.spill import spilled_bytes
+from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.layer import Layer
+
+
+def graph(sizes: dict[str, int], edges: list[tuple[str, str]]) -> LayerGraph:
+    """Layers with so many bytes of output, and who reads whom."""
+    layers = tuple(Layer(name=name, operator="copy", output_bytes=size) for name, size in sizes.items())
+    flows = tuple(Edge(producer=one, consumer=other, size_bytes=sizes[one]) for one, other in edges)
+    return LayerGraph(name="drawn", layers=layers, edges=flows)
+
+
+SKIP = graph({"a": 60, "b": 50, "c": 50, "d": 10}, [("a", "b"), ("b", "c"), ("a", "d"), ("c", "d")])
+"""While c is made of b, a waits for d: 160 bytes at once."""
+
+
+@pytest.mark.parametrize(("capacity", "spilled"), [(160, {}), (159, {"a": 1}), (120, {"a": 40}), (100, {"a": 60})])
+def test_what_waits_leaves_as_far_as_it_must(capacity: int, spilled: dict[str, int]) -> None:
+    assert spilled_bytes(SKIP, capacity) == spilled
+
+
+def test_what_is_read_last_leaves_first() -> None:
+    sizes = {"far": 30, "near": 30, "b": 30, "c": 30, "d": 30, "e": 1}
+    edges = [("far", "b"), ("near", "b"), ("b", "c"), ("c", "d"), ("near", "d"), ("far", "e"), ("d", "e")]
+    assert spilled_bytes(graph(sizes, edges), 100) == {"far": 20}
+
+
+def test_of_one_tensor_what_is_beyond_the_memory_leaves_if_anyone_reads_it_here() -> None:
+    assert spilled_bytes(graph({"a": 70, "b": 90}, [("a", "b")]), 64) == {"a": 6}
+
+
+@given(sizes=st.lists(st.integers(0, 50), min_size=1, max_size=8), capacity=st.integers(50, 120))
+def test_a_chain_of_tensors_that_fit_alone_never_spills(sizes: list[int], capacity: int) -> None:
+    names = [f"l{number}" for number in range(len(sizes))]
+    chain = graph(dict(zip(names, sizes, strict=True)), list(pairwise(names)))
+    assert spilled_bytes(chain, capacity) == {}
+
+
+@given(capacity=st.integers(50, 200), less=st.integers(0, 50))
+def test_a_smaller_memory_never_spills_less(capacity: int, less: int) -> None:
+    larger, smaller = (sum(spilled_bytes(SKIP, room).values()) for room in (capacity, capacity - less))
+    assert larger <= smaller
+
+
+def test_what_spills_crosses_both_ways_at_the_hosts_rates() -> None:
+    system = load_system("coral_usb3")
+    room = system.accelerators[0].spec.buffer_bytes["activation"]
+    sizes = {layer.name: layer.output_bytes * room // 100 for layer in SKIP.layers}
+    large = graph(sizes, [("a", "b"), ("b", "c"), ("a", "d"), ("c", "d")])
+    small = replace(large, layers=tuple(replace(layer, output_bytes=1) for layer in large.layers))
+    crossed, nothing = (host_traffic(each.layers, each, system, "coral") for each in (large, small))
+    assert crossed is not None
+    assert nothing is not None
+    expected = sum(spilled_bytes(large, room).values())
+    assert expected == sizes["a"]
+    assert crossed.outputs.size_bytes - nothing.outputs.size_bytes == expected
+    assert crossed.inputs.size_bytes - nothing.inputs.size_bytes == expected
