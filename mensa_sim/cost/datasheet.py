@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
+from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import DatasheetDevice, DeviceRates
 from mensa_sim.hardware.memory import Memory
@@ -61,8 +62,9 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
 
     `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
     """
-    if layer.operator in spec.refuses or not layer.supported:
-        raise InfeasibleError(f"it does not run {layer.operator}")
+    refused = refusal(layer, spec.refuses)
+    if refused is not None or not layer.supported:
+        raise InfeasibleError(refused or f"it does not run {layer.operator}")
     if spec.power_mw is None:
         raise InfeasibleError("its power is not stated, and no total may leave its energy out; give it a power_mw")
     work, rates = device_work(layer), spec.reached

@@ -60,7 +60,7 @@ class Accelerator:
     power_gating: PowerGating | None = None
     """Absent: the accelerator leaks while the system is on."""
     refuses: tuple[str, ...] = ()
-    """Operators that it cannot run."""
+    """Operators, alone or fused into a layer, and kinds of layers (`cost/refusals.py`) that it cannot run."""
     source: str = ""
     """The publications that the figures of this file come from."""
 

@@ -10,6 +10,7 @@ from mensa_sim.cost.layer_cost import LayerCost, Traffic
 from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, sequence_kernel
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
+from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
@@ -81,8 +82,9 @@ class MeasuredCosts:
         Raises `InfeasibleError` with the reason where there is no time or no energy for it: a total without
         an energy would count it as zero.
         """
-        if layer.operator in self._spec.refuses:
-            raise InfeasibleError(f"it does not run {layer.operator}")
+        refused = refusal(layer, self._spec.refuses)
+        if refused is not None:
+            raise InfeasibleError(refused)
         if not layer.supported:
             raise InfeasibleError(f"{layer.operator} is an operator without kernels")
         time = self._time(layer)

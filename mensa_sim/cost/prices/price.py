@@ -1,6 +1,6 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping
 
 from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
@@ -12,6 +12,7 @@ from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
+from mensa_sim.cost.refusals import refusal
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import DatasheetDevice, Device, MeasuredDevice
@@ -43,9 +44,9 @@ def price(
             f"{graph.name} has no layers: all that it does folds or re-indexes, so there is nothing to run"
         )
     memo = memo or PriceMemo()
-    keys = _pairs(graph, system, objective, memo)
+    refusals = _refusals(graph, system)
+    keys = _pairs(graph, system, objective, memo, refusals)
     costs: dict[Key, LayerCost] = {}
-    refusals: dict[tuple[str, str], str] = {}
     known = _priced(graph, system, objective, keys, memo)
     fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
     for (layer, accelerator), (key, _) in keys.items():
@@ -65,8 +66,8 @@ def price(
             for each in graph.layers:
                 try:
                     cost = datasheet_cost(each, placed.spec, system.memory_of(placed.name))
-                except InfeasibleError as refusal:
-                    refusals[each.name, placed.name] = str(refusal)
+                except InfeasibleError as why:
+                    refusals[each.name, placed.name] = str(why)
                 else:
                     costs |= {(each.name, placed.name, kept): cost for kept in RESIDENCIES}
         elif isinstance(placed.spec, MeasuredDevice):
@@ -77,8 +78,15 @@ def price(
     return CostTable(graph=graph, system=system, costs=costs, refusals=refusals, objective=objective, in_room=in_room)
 
 
+def _refusals(graph: LayerGraph, system: System) -> dict[tuple[str, str], str]:
+    """By layer and accelerator with a PE array, why its file says that it cannot run the layer."""
+    arrays = [placed.spec for placed in system.accelerators if isinstance(placed.spec, PeArray)]
+    pairs = [(layer, spec, refusal(layer, spec.refuses)) for spec in arrays for layer in graph.layers]
+    return {(layer.name, spec.name): reason for layer, spec, reason in pairs if reason is not None}
+
+
 def _pairs(
-    graph: LayerGraph, system: System, objective: str, memo: PriceMemo
+    graph: LayerGraph, system: System, objective: str, memo: PriceMemo, refused: Container[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
     """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
     footprint = footprints(graph)
@@ -89,6 +97,8 @@ def _pairs(
             continue
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:
+            if (layer.name, placed.name) in refused:
+                continue
             steps = steps_of(layer, placed.array, footprint[layer.name])
             own = layer.name if placed.array.mappings else ""
             keys[layer.name, placed.name] = ((on, shapes[layer.name], own, steps), steps)

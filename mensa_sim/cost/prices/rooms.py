@@ -9,6 +9,7 @@ from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
+from mensa_sim.cost.refusals import refusal
 from mensa_sim.cost.table import Rooms
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -43,6 +44,8 @@ class RoomPrices:
         if self._system.host is not None or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
             return None
         shape, memory = self._graph[layer], self._system.memory_of(accelerator)
+        if refusal(shape, placed.spec.refuses) is not None:
+            return None
         spec = with_room(placed.spec, rooms)
         steps = steps_of(shape, spec, self._footprints[layer])
         on = self._memo.accelerator_key(placed, memory, self._objective)
