@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mensa_sim.flow import HOMES
+from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.study.reproduce.agreement import Agreement
@@ -15,7 +15,7 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
-LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING, HOMES)
+LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING, HOMES, STACKS)
 """The cases that models.csv lists; the experiments only appear in the explanations."""
 
 
@@ -65,6 +65,7 @@ def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
         "activations_through_memory": row.plain,
         "optimal_schedule": row.optimal,
         "flow_homes": row.homes,
+        "flow_stacks": row.stacks,
     }
     return {
         **_name(row),

@@ -2,7 +2,7 @@
 
 import math
 
-from mensa_sim.flow import HOMES
+from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
@@ -110,6 +110,7 @@ def _figures_table(result: ReproduceResult) -> str:
         "plain",
         "optimal",
         HOMES,
+        STACKS,
     )
     rows = []
     for row in result.rows:
@@ -122,6 +123,7 @@ def _figures_table(result: ReproduceResult) -> str:
             row.plain,
             row.optimal,
             row.homes,
+            row.stacks,
         )
         rows.append(
             (

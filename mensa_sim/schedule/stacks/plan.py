@@ -1,6 +1,6 @@
 """Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -233,10 +233,15 @@ def with_stacks(costs: CostTable, stacks: Sequence[PricedStack]) -> CostTable:
         (layer, accelerator, residency): stacked.get((layer, accelerator), cost)
         for (layer, accelerator, residency), cost in costs.costs.items()
     }
-    in_room = costs.in_room
+    return replace(costs, costs=own, in_room=None if costs.in_room is None else _RoomsBeside(costs.in_room, stacked))
 
-    def less_room(layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
-        """A stack's room is its own."""
-        return None if in_room is None or (layer, accelerator) in stacked else in_room(layer, accelerator, rooms)
 
-    return replace(costs, costs=own, in_room=less_room)
+@dataclass(frozen=True, slots=True)
+class _RoomsBeside:
+    """What layers cost with less room, but for those in stacks: a stack's room is its own."""
+
+    in_room: Callable[[str, str, Rooms], Mapping[Residency, LayerCost] | None]
+    stacked: Collection[tuple[str, str]]
+
+    def __call__(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
+        return None if (layer, accelerator) in self.stacked else self.in_room(layer, accelerator, rooms)

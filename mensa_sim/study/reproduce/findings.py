@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mensa_sim.flow import HOMES
+from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.study.reproduce.experiments.experiment import Experiment
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS, OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.quantities import Means, peak_macs_per_s
@@ -125,13 +125,15 @@ def _roofline_note(row: Row, runs: Runs) -> str:
 
 
 def with_alternatives(row: Row, runs: Runs) -> Row:
-    """The row with its named alternatives beside: the plain reading, the optimal schedule, and tensors with homes."""
+    """The row with its named alternatives beside: the plain reading, the optimal schedule, and other flows."""
     found: dict[str, float | None] = {}
-    for name in (PLAIN_READING, OPTIMAL, HOMES):
+    for name in (PLAIN_READING, OPTIMAL, HOMES, STACKS):
         experiment = EXPERIMENT_NAMED[name]
         means = in_experiment(row, runs, experiment).ours if touches(experiment, row) else None
         found[name] = means.arithmetic if means is not None else None
-    return dataclasses.replace(row, plain=found[PLAIN_READING], optimal=found[OPTIMAL], homes=found[HOMES])
+    return dataclasses.replace(
+        row, plain=found[PLAIN_READING], optimal=found[OPTIMAL], homes=found[HOMES], stacks=found[STACKS]
+    )
 
 
 def touches(experiment: Experiment, row: Row) -> bool:

@@ -62,6 +62,8 @@ class Row:
     """The same with the optimal schedule in place of Mensa's, where that touches the figure."""
     homes: float | None = None
     """The same under the flow `homes`: tensors live on chip from their producer to their last reader."""
+    stacks: float | None = None
+    """The same under the flow `stacks`: consecutive layers run tile by tile."""
     models: int = 0
     """How many models, or layers, it is of."""
     reason: str = ""

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 
-from mensa_sim.flow import HOMES
+from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.study.reproduce.experiments.experiment import (
     LARGE_BUFFER,
@@ -62,6 +62,16 @@ SINGLE_CHANGES: tuple[Experiment, ...] = (
         ),
         overrides=_everywhere(),
         goal=Goal(flow=HOMES),
+    ),
+    Experiment(
+        name=STACKS,
+        change="consecutive layers running tile by tile, what flows between them staying on chip (`--flow stacks`)",
+        mechanism=(
+            "line buffers of a few rows fit 128 and 256 kB where whole tensors do not, so that the small accelerators "
+            "lose least of what the Edge TPU's 2 MB save, as long as a stack's layers are on one of them"
+        ),
+        overrides=_everywhere(),
+        goal=Goal(flow=STACKS),
     ),
     Experiment(
         name="wide_parameter_ports",
