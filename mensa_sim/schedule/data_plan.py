@@ -1,5 +1,6 @@
 """Where data lives while a schedule runs: the record that schedule files, summaries and the simulation share."""
 
+import math
 from dataclasses import dataclass, replace
 
 from mensa_sim.flow import LAYERS, FlowName
@@ -62,8 +63,12 @@ class DataPlan:
     parameters: tuple[KeptParameters, ...] = ()
     """By accelerator; where it says nothing, as the simulation's policy chooses, beside the largest tiles."""
     stacks: tuple[Stack, ...] = ()
+    homes_gap: float = 0.0
+    """At most this share above the best choice of homes, by the prices of the program that chose them; 0: proved."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.homes_gap < math.inf:
+            raise ValueError(f"homes_gap is {self.homes_gap}, must be finite and not negative")
         tensors = [home.tensor for home in self.homes]
         if len(set(tensors)) < len(tensors):
             raise ValueError(f"two homes for {next(name for name in tensors if tensors.count(name) > 1)}")

@@ -42,6 +42,8 @@ class ScheduleFile:
     layers: tuple[PlacedLayer, ...]
     homes: tuple[Home, ...] = ()
     """Of the tensors that live on chip."""
+    homes_gap: float = 0.0
+    """How far they may be from the best choice."""
     parameters: tuple[KeptParameters, ...] = ()
     """Those that stay on chip."""
     stacks: tuple[Stack, ...] = ()
@@ -70,7 +72,8 @@ def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
     parameters = [{**kept, "layers": list(kept["layers"])} for kept in data["parameters"]]
     lists = {"homes": list(data["homes"]), "parameters": parameters, "stacks": stacks_data(schedule.data)}
     held = {name: found for name, found in lists.items() if found}
-    return write_yaml({**head, "flow": schedule.data.flow, "layers": rows, **held})
+    gap = {"homes_gap": float(schedule.data.homes_gap)} if schedule.data.homes_gap else {}
+    return write_yaml({**head, "flow": schedule.data.flow, **gap, "layers": rows, **held})
 
 
 def stacks_data(plan: DataPlan) -> list[dict[str, object]]:
@@ -106,7 +109,13 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
     found = schedule_of(problem, content.scheduler, assignment, order=order, reasons=reasons)
     if content.flow is None:
         return found
-    data = DataPlan(flow=content.flow, homes=content.homes, parameters=content.parameters, stacks=content.stacks)
+    data = DataPlan(
+        flow=content.flow,
+        homes=content.homes,
+        homes_gap=content.homes_gap,
+        parameters=content.parameters,
+        stacks=content.stacks,
+    )
     return replace(found, data=data)
 
 

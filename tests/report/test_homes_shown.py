@@ -1,12 +1,14 @@
 """What people see of tensors at home: a line, rows of the summary, a figure, and why a tensor left the chip."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mensa_sim.api import session as api
 from mensa_sim.io.files import write_yaml
+from mensa_sim.report.page.tables import homes_text
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.summary import summary
 
@@ -55,6 +57,9 @@ def test_a_line_says_how_much_traffic_homes_save(result, workload: Path) -> None
     text = console.export_text()
     assert "on edge_tpu 3 tensors of 6.14 kB live until they are read, which saves 14.3 kB of memory traffic" in text
     assert summary(api.run(workload, system="edge_tpu"))["homes"] == []
+    apart = replace(result.main.schedule, data=replace(result.main.schedule.data, homes_gap=0.02))
+    (line,) = homes_text(replace(result.main, schedule=apart))
+    assert line.endswith("of memory traffic (at most 2.00 % above the best choice)")
 
 
 def test_the_figure_shows_each_tensor_while_it_lives(result) -> None:

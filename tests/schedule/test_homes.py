@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.files import load_system
-from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.homes.choose import ChosenHomes
 from mensa_sim.schedule.homes.plan import order_of, plan_homes
 from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
@@ -137,3 +138,11 @@ def test_a_tensor_without_a_home_says_why():
     assert refused["far"] == "it is read on jacquard too"
     _, refused = tensors_of(graph, load_system("coral_usb3"), everywhere(graph, "coral"))
     assert "a host feeds the system" in refused["far"]
+
+
+def test_a_choice_that_is_not_proved_says_how_far_it_may_be_from_the_best():
+    assert ChosenHomes(tensors=(), cost=1.1, bound=1.0).gap == pytest.approx(0.1)
+    assert ChosenHomes(tensors=(), cost=1.0 + 1e-9, bound=1.0).gap == 0.0
+    assert ChosenHomes(tensors=(), cost=0.0, bound=0.0).gap == 0.0
+    with pytest.raises(ValueError, match="homes_gap"):
+        DataPlan(homes_gap=-0.1)

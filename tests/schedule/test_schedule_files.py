@@ -84,7 +84,7 @@ layers:
 
 def test_a_flow_is_read_back_and_homes_belong_to_a_richer_one(problem: Problem, tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
-    found = replace(schedule(problem, "greedy"), data=DataPlan())
+    found = replace(schedule(problem, "greedy"), data=DataPlan(homes_gap=0.25))
     path.write_text(schedule_yaml(problem, found))
     assert read_schedule(path, problem) == found
     rows = ["  - {tensor: conv, home: near, size_bytes: 4}\n"] * 2

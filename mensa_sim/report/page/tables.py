@@ -46,12 +46,14 @@ def gap_text(found: Optimality) -> str:
 def homes_text(result: SystemResult) -> tuple[str, ...]:
     """What lives on chip between layers, by home, and the memory traffic that it saves; nothing where nothing does."""
     found = []
+    data = result.schedule.data
+    proved = f" (at most {percent_text(data.homes_gap)} above the best choice)" if data and data.homes_gap else ""
     for home in dict.fromkeys(each.home for each in result.homes):
         own = [each for each in result.homes if each.home == home]
         size_bytes, saved_bytes = sum(each.size_bytes for each in own), sum(each.saved_bytes for each in own)
         found.append(
             f"on {home} {len(own)} tensors of {bytes_text(size_bytes)} live until they are read, which saves "
-            f"{bytes_text(saved_bytes)} of memory traffic"
+            f"{bytes_text(saved_bytes)} of memory traffic{proved}"
         )
     return tuple(found)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.table import CostTable
-from mensa_sim.schedule.exact.linear_program import LinearProgram
+from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor
 
@@ -25,8 +25,9 @@ class ChosenHomes:
 
     @property
     def gap(self) -> float:
-        """At most this share above the cheapest choice."""
-        return max(0.0, self.cost / self.bound - 1) if self.bound > 0 else 0.0
+        """At most this share above the cheapest choice; 0 within the solver's tolerance."""
+        found = self.cost / self.bound - 1 if self.bound > 0 else 0.0
+        return found if found > TOLERANCE else 0.0
 
 
 @dataclass(slots=True)

@@ -124,7 +124,7 @@ def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
     costs, assignment = placement.costs, placement.schedule.assignment
     said = _said(beside, on_chip)
     found = plan_homes(costs, assignment, said, beside.rates)
-    data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes)
+    data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes, homes_gap=found.gap)
     return _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
 
 
