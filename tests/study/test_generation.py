@@ -17,7 +17,7 @@ from mensa_sim.study.generation.stretches import OFF_THE_LINE, linear_stretches
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.generation.model import Generate, Generation
-from mensa_sim.workload.generation.widths import ModelWidths
+from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.models.decoder import Decoder
 
 SHAPE = {"layers": 2, "hidden": 64, "intermediate": 96, "heads": 4, "kv_heads": 2, "head_dim": 32, "vocab": 500}
@@ -146,6 +146,15 @@ def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
     found = result.summary()["generation"]
     assert found["answer_ps"] == found["ttft_ps"] == result.main.latency_ps
     assert "time_per_token_ps" not in found
+
+
+def test_parameters_that_could_stay_but_for_the_tiles_beside_them_stop_no_prompt() -> None:
+    """Of Llama 3.2 3B's shape: what would stay on Jacquard proves too large once tiles are fitted anew."""
+    shape = {"layers": 1, "hidden": 3072, "intermediate": 8192, "heads": 24, "kv_heads": 8, "head_dim": 128}
+    widths = ModelWidths(weight_bits=4, weight_group=WeightGroup(group=32))
+    prompt = Decoder(**shape, vocab=128256, tied_embeddings=True).phase("prompt", widths, tokens=512, context=0)
+    result = evaluate(prompt, load_system("mensa_g"), Goal())
+    assert result.macs == prompt.macs
 
 
 def test_more_tokens_than_a_model_has_places_for_are_refused() -> None:
