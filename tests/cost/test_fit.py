@@ -74,7 +74,7 @@ def timed(kernel: Kernel, seconds: float) -> Timing:
     shared=st.booleans(),
     sizes=st.tuples(SIZES, SIZES, SIZES, st.integers(1, 64)),
     grow=st.integers(0, 3),
-    by=st.integers(1, 500),
+    by=st.integers(1, 125).map(lambda pieces: 4 * pieces),
 )
 def test_a_product_never_takes_less_time_for_more_work(
     values: Mapping[str, float],
@@ -84,6 +84,7 @@ def test_a_product_never_takes_less_time_for_more_work(
     grow: int,
     by: int,
 ) -> None:
+    """Grown by whole loads of 16 bytes: rows of another alignment may be faster although they are longer."""
     larger = tuple(size + by * (index == grow) for index, size in enumerate(sizes))
     shapes = shapes_of([product(*sizes), product(*larger)])
     small, large = predict_s("product", values, tiles, shared=shared, figures=FIGURES, shapes=shapes)

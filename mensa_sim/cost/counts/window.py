@@ -56,7 +56,7 @@ def axis_histogram(axis: WindowAxis, tile_outputs: int, tile_taps: int) -> Histo
 
     Inside the input and with dilation 1 a tile of a outputs and b taps has a*b - max(0, b - stride)*(a - 1):
 
-    >>> axis = WindowAxis(outputs=4, taps=3, stride=1, dilation=1, size=6, padding=0)
+    >>> axis = WindowAxis(outputs=4, taps=3, stride=1, dilation=1, size=6)
     >>> axis_histogram(axis, tile_outputs=4, tile_taps=3).values.tolist()
     [6]
     """

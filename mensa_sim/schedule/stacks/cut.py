@@ -40,7 +40,7 @@ def tile_rows(rows: int) -> list[int]:
     """Rows of a tile that are tried, the most first: those of one tile, two, three, and on in steps of about a third.
 
     >>> tile_rows(14)
-    [14, 7, 5, 4, 3, 2, 1]
+    [14, 7, 5, 3, 2, 1]
     """
     found: dict[int, None] = {}
     tiles = 1
