@@ -199,7 +199,7 @@ def test_energy_until_the_stop_is_that_of_the_bytes_and_macs_until_the_stop(draw
     unfinished = sum(1 for record in result.timeline.requests if record.end_ps is None)
     macs = sum(s.macs for s in spans)
     rounding = 1e-6 * macs
-    assert -rounding <= priced.get("mac", 0.0) - MAC_PJ * macs <= MAC_PJ * unfinished * len(drawn[2]) + rounding
+    assert -1e-12 * macs <= priced.get("mac", 0.0) - MAC_PJ * macs <= MAC_PJ * unfinished * len(drawn[2]) + rounding
     for span in result.timeline.spans:
         if span.kind == "transfer":
             price = LINK_PJ if "link" in span.energy_pj else sum(span.energy_pj.values()) / max(span.size_bytes, 1)
