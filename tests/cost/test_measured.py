@@ -12,7 +12,7 @@ from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of
 from mensa_sim.cost.measured.fits.model import shapes_of
 from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, kernels_of, sequence_kernel
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
-from mensa_sim.cost.measured.timings import load_timings
+from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
 from mensa_sim.cost.prices.layer import RESIDENCIES
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
@@ -297,3 +297,6 @@ def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() ->
     assert fit.fit_of(kernel) == fit.operators["convolution"]
     h100 = read_record(shipped_root() / "accelerator_specs" / "measured" / "gpu_h100_fit.yaml", DeviceFit)
     assert h100.fit_of(kernel) == h100.operators["pointwise"]
+    found = MeasuredTimings(label="t4", dtype="float32", table=None, fit=fit, allow_fit=True).fitted(kernel)
+    assert found is not None
+    assert found.caveats[0].startswith("time from the fit to convolution kernels")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.cost.measured.fits.cache import kept_fit
-from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of, fit_device, outside
+from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, outside
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_record
@@ -39,7 +39,7 @@ class MeasuredTimings:
         self._allow_fit = allow_fit
         self._table = table
         self._fit = fit
-        self._powers: dict[str | None, float | None] = {}
+        self._powers: dict[str, float | None] = {}
 
     def measured(self, kernel: Kernel) -> Timing | None:
         """The timing of exactly that kernel."""
@@ -50,8 +50,8 @@ class MeasuredTimings:
         fit = self._fit.fit_of(kernel) if self._fit else None
         if fit is None or self._fit is None:
             return None
-        family = family_of(kernel)
-        whose = family if family in self._fit.operators else "all vector"
+        family = self._fit.family_for(kernel)
+        whose = "all vector" if family == VECTOR_FAMILY else family
         caveats = [f"time from the fit to {whose} kernels, {fit.error_percent:g} % mean error out of sample"]
         beyond = outside(fit, kernel)
         if beyond:
@@ -59,12 +59,12 @@ class MeasuredTimings:
         return FittedTime(
             seconds=self._fit.seconds(kernel),
             error_percent=fit.error_percent,
-            power_w=self._power_w(family if family in self._fit.operators else None),
+            power_w=self._power_w(family),
             caveats=tuple(caveats),
         )
 
-    def _power_w(self, family: str | None) -> float | None:
-        """Energy over time of all measured kernels of a family, or of all without a loop nest."""
+    def _power_w(self, family: str) -> float | None:
+        """Energy over time of all measured kernels that a family's fit is of."""
         if family not in self._powers:
             timings = self._table.timings if self._table else ()
             rows = [
@@ -72,7 +72,7 @@ class MeasuredTimings:
                 for each in timings
                 if each.energy_uj is not None
                 and each.kernel.dtype == self.dtype
-                and (each.kernel.nest is None if family is None else family_of(each.kernel) == family)
+                and (each.kernel.nest is None if family == VECTOR_FAMILY else family_of(each.kernel) == family)
             ]
             energy_uj, time_us = sum(each.energy_uj or 0.0 for each in rows), sum(each.median_us for each in rows)
             self._powers[family] = energy_uj / time_us if rows else None
