@@ -80,7 +80,8 @@ def measure_models(
 ) -> tuple[ModelTiming, ...]:
     """Times whole models and writes them as measurements of `system`, which `validate` reads; each as it is done.
 
-    Raises `UsageError` for a workload without a torch module, a device or an element type that is not there.
+    Raises `UsageError` for a workload without a torch module, a device or an element type that is not there, a
+    model that does not run at it.
     """
     lookup(DTYPE_BYTES, dtype, "dtype")
     if dtype == "int8":
@@ -92,7 +93,11 @@ def measure_models(
         meter = meter_of(place)
         header = f"# {device_name(place)}; {driver(place)}; torch {torch.__version__}; {date}; {command}"
         for workload, path in found:
-            done.append(time_model(workload, path, place, dtype, meter, limits or Limits()))
+            try:
+                done.append(time_model(workload, path, place, dtype, meter, limits or Limits()))
+            except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # also a device that is lost
+                kept = f"; {output} holds the {len(done)} before it" if done else ""
+                raise UsageError(f"{path}: does not run at {dtype} on {device}: {first_line(error)}{kept}") from error
             rows = [row for each in done for row in _rows(each, system, dtype)]
             write_atomically(output, f"{header}; {clocks(place)}\n" + csv_lines([MODEL_COLUMNS, *rows]))
             progress(len(done), len(found), workload.name)

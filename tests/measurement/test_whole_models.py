@@ -1,15 +1,19 @@
 """Whole models on a device: what is run, which time stands for it, and a file that `validate` reads."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from fake_cuda import LAUNCH_S, FakeCuda
 
 from mensa_sim.errors import FileError, UsageError
+from mensa_sim.measurement import whole_models
 from mensa_sim.measurement.energy import NvmlMeter
 from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.measurement.whole_models import ModelTiming, measure_models, time_run
 from mensa_sim.study.validate.file import read_measurements
+from mensa_sim.workload.files import WorkloadFile
 
 LIMITS = Limits(min_repetitions=2, max_repetitions=3, budget_s=0.01, warm_up_s=0.0, relative_error=0.5)
 MODEL_S = 3e-4
@@ -47,6 +51,22 @@ def test_a_list_of_layers_and_an_integer_type_are_no_whole_model(tmp_path: Path)
     with pytest.raises(UsageError, match="int8: torch runs no whole model"):
         timed(tmp_path, "mnist_cnn", dtype="int8")
     assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_model_that_does_not_run_is_named_and_those_before_it_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = whole_models.time_model
+
+    def fails_second(workload: WorkloadFile, *rest: Any) -> ModelTiming:
+        if workload.name == "blazeface":
+            raise torch.OutOfMemoryError("no memory left\nand more")
+        return real(workload, *rest)
+
+    monkeypatch.setattr(whole_models, "time_model", fails_second)
+    with pytest.raises(UsageError, match=r"blazeface\.yaml: does not run at float32 .*: no memory left; .* 1 before"):
+        timed(tmp_path, "mnist_cnn", "blazeface")
+    assert {row.workload for row in read_measurements(tmp_path / "m.csv")} == {"mnist_cnn"}
 
 
 @pytest.mark.parametrize("captures", [True, False])
