@@ -110,12 +110,15 @@ def _prices(logs: Floats) -> Floats:
 
 def fit_energy(runs: Sequence[DeviceRun]) -> FittedEnergy | None:
     """The two parts of the energies of runs of one scope, none of which is negative; nothing where there is no run."""
-    known = [(run.decode_s, run.step.streamed_bytes + run.step.cache_bytes, run.energy_j) for run in runs]
-    known = [each for each in known if each[0] and each[2]]
+    known = [
+        (run.decode_s, run.step.streamed_bytes + run.step.cache_bytes, run.energy_j)
+        for run in runs
+        if run.decode_s and run.energy_j
+    ]
     if not known:
         return None
     # One row a run, in shares of its energy; then one for each part, held at half of the mean.
-    parts = np.array([(seconds / energy, size / energy) for seconds, size, energy in known])  # type: ignore[operator]
+    parts = np.array([(seconds / energy, size / energy) for seconds, size, energy in known])
     usual = 0.5 / parts.mean(axis=0)
     held = np.vstack([parts, PULL * np.diag(1 / usual)])
     found, _ = nnls(held, np.array([1.0] * len(parts) + [PULL, PULL]))

@@ -9,6 +9,7 @@ in proportion; where the one between is not what that says, more are simulated.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
@@ -211,7 +212,7 @@ class _Between:
                 powers = [end.energy_by_component_pj.get(name, 0.0) / end.latency_ps for end in ends]
                 energies[name] = latency_ps * (powers[0] + share * (powers[1] - powers[0]))
             else:
-                energies[name] = at(place, lambda end, name=name: end.energy_by_component_pj.get(name, 0.0))  # type: ignore[misc]
+                energies[name] = at(place, partial(_energy_pj, name))
         return PhaseFigures(
             context=context,
             latency_ps=latency_ps,
@@ -220,3 +221,7 @@ class _Between:
             kv_bytes=at(1, lambda end: end.kv_bytes),
             activation_bytes=at(2, lambda end: end.activation_bytes),
         )
+
+
+def _energy_pj(component: str, end: PhaseFigures) -> float:
+    return end.energy_by_component_pj.get(component, 0.0)
