@@ -1,10 +1,11 @@
-"""The README's words hold: its files are good, its commands and snippets run, and print what it shows."""
+"""The words of all README.md hold: files are good, commands and snippets run and print what stands there."""
 
 import os
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,21 +15,67 @@ from mensa_sim.cli.main import app
 from mensa_sim.io.shipped import FOLDERS, shipped_files
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)([^\n]*)\n(.*?)```(?:\n+```text\n(.*?)```)?", README, flags=re.DOTALL)
-FILES = {name.strip(): text for _, name, text, _ in BLOCKS if name.strip()}
-SNIPPETS = [text for language, name, text, _ in BLOCKS if language == "python" and not name.strip()]
+FOLDERS_WITH_PAGES = (".", "workloads", "accelerator_specs", "mensa_sim", "mensa_sim/study", "tests")
+"""In the order in which they are read: what a page runs may use the files and results of those before it."""
+PAGES = {f"{folder}/README.md".removeprefix("./"): ROOT / folder / "README.md" for folder in FOLDERS_WITH_PAGES}
 
 
-def commands(language: str) -> list[tuple[str, str]]:
-    """The commands in blocks of a language, each with what the README shows of its output."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block of a page."""
+
+    page: str
+    language: str
+    file: str
+    """The file that it is; none for commands and snippets."""
+    text: str
+    shown: str
+    """What the page shows of its output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a reader types: a command or a snippet."""
+
+    block: Block
+    typed: str
+
+    def __str__(self) -> str:
+        return self.typed if self.block.language != "python" else f"{self.block.page}: {self.typed.splitlines()[-1]}"
+
+
+def blocks_of(page: str, path: Path) -> list[Block]:
+    found = re.findall(
+        r"^```(\w+)([^\n]*)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?",
+        path.read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
+    )
     return [
-        (line, shown)
-        for kind, _, block, shown in BLOCKS
-        if kind == language
-        for line in block.splitlines()
-        if line.startswith("mensa-sim ")
+        Block(page=page, language=language, file=file.strip(), text=text, shown=shown)
+        for language, file, text, shown in found
     ]
+
+
+BLOCKS = [block for page, path in PAGES.items() for block in blocks_of(page, path)]
+FILES = {block.file: block.text for block in BLOCKS if block.file}
+
+
+def commands(block: Block) -> list[Step]:
+    return [Step(block=block, typed=line) for line in block.text.splitlines() if line.startswith("mensa-sim ")]
+
+
+def steps() -> list[Step]:
+    """All commands and snippets that take seconds, page by page from top to bottom."""
+    found = []
+    for block in BLOCKS:
+        if block.language == "sh":
+            found += commands(block)
+        elif block.language == "python" and not block.file:
+            found.append(Step(block=block, typed=block.text))
+    return found
+
+
+LONG = [step for block in BLOCKS if block.language == "console" for step in commands(block)]
 
 
 def words(command: str) -> list[str]:
@@ -37,7 +84,7 @@ def words(command: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like the checkout, with the files that the README has its reader write."""
+    """A folder that looks like the checkout, with the files that the pages have their reader write."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("workloads", "accelerator_specs"):
         (folder / name).symlink_to(ROOT / name)
@@ -55,27 +102,21 @@ def ran(arguments: list[str], checkout: Path) -> "subprocess.CompletedProcess[st
     return done
 
 
-@pytest.mark.parametrize(("command", "shown"), commands("sh"), ids=[command for command, _ in commands("sh")])
-def test_every_command_of_the_readme_runs_and_prints_what_stands_there(
-    command: str, shown: str, checkout: Path
-) -> None:
-    done = ran(["-m", "mensa_sim", *words(command)], checkout)
-    if shown:
-        assert _trimmed(done.stdout) == _trimmed(shown)
+@pytest.mark.parametrize("step", steps(), ids=str)
+def test_every_command_and_snippet_runs_and_prints_what_stands_there(step: Step, checkout: Path) -> None:
+    snippet = step.block.language == "python"
+    done = ran(["-W", "error", "-c", step.typed] if snippet else ["-m", "mensa_sim", *words(step.typed)], checkout)
+    if step.block.shown:
+        assert _trimmed(done.stdout) == _trimmed(step.block.shown)
 
 
 def _trimmed(text: str) -> list[str]:
     return [line.rstrip() for line in text.strip().splitlines()]
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
-def test_every_snippet_runs(snippet: str, checkout: Path) -> None:
-    ran(["-W", "error", "-c", snippet], checkout)
-
-
-@pytest.mark.parametrize("command", [command for command, _ in commands("console")])
-def test_a_command_that_takes_minutes_parses_and_names_what_is_there(command: str, checkout: Path) -> None:
-    name, *arguments = words(command)
+@pytest.mark.parametrize("step", LONG, ids=str)
+def test_a_command_that_takes_minutes_parses_and_names_what_is_there(step: Step, checkout: Path) -> None:
+    name, *arguments = words(step.typed)
     parsed = typer.main.get_command(app).commands[name].make_context(name, arguments).params  # type: ignore[attr-defined]
     shipped = {found for kind in FOLDERS for found in shipped_files(kind)}
     inputs = [parsed.get(key) for key in ("workload", "space", "system")] + (parsed.get("workloads") or [])
@@ -85,21 +126,54 @@ def test_a_command_that_takes_minutes_parses_and_names_what_is_there(command: st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("command", [command for command, _ in commands("console")])
-def test_a_command_that_takes_minutes_runs(command: str, checkout: Path) -> None:
-    ran(["-m", "mensa_sim", *words(command)], checkout)
+@pytest.mark.parametrize("step", LONG, ids=str)
+def test_a_command_that_takes_minutes_runs(step: Step, checkout: Path) -> None:
+    ran(["-m", "mensa_sim", *words(step.typed)], checkout)
 
 
 def test_no_command_hides_in_a_block_that_nothing_runs() -> None:
-    assert {language for language, *_ in BLOCKS} == {"sh", "text", "python", "yaml", "csv", "console"} - {"text"}
-    assert len(commands("sh")) > 15
-    assert all(name for language, name, *_ in BLOCKS if language in ("yaml", "csv"))
+    assert {block.language for block in BLOCKS} == {"sh", "python", "yaml", "csv", "console"}
+    assert len(steps()) > 25
+    assert all(block.file for block in BLOCKS if block.language in ("yaml", "csv"))
+    assert len(FILES) == sum(bool(block.file) for block in BLOCKS)
+    fences = sum(line.startswith("```") for path in PAGES.values() for line in path.read_text().splitlines())
+    assert fences == 2 * (len(BLOCKS) + sum(bool(block.shown) for block in BLOCKS))
 
 
 def test_the_first_two_blocks_install_and_run_and_install_and_test() -> None:
-    first, second = BLOCKS[0][2], BLOCKS[1][2]
+    first, second = BLOCKS[0].text, BLOCKS[1].text
     assert "pip install" in first
     assert "mensa-sim run workloads/lstm.yaml" in first
     assert "pip install" in second
     assert "pytest" in second
     assert len(first.splitlines()) == len(second.splitlines()) == 1
+    assert second in [block.text for block in BLOCKS if block.page == "tests/README.md"]
+
+
+def test_every_folder_that_people_open_has_a_page_that_is_run() -> None:
+    top = [folder for folder in FOLDERS_WITH_PAGES if "/" not in folder and folder != "."]
+    written = {path.relative_to(ROOT).as_posix() for folder in top for path in (ROOT / folder).rglob("README.md")}
+    assert written | {"README.md"} == PAGES.keys()
+    assert len(PAGES["README.md"].read_text().splitlines()) < 250
+
+
+def anchors(path: Path) -> set[str]:
+    """The places of a page that a link may name, as GitHub makes them of its headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINKS = [
+    (page, target)
+    for page, path in PAGES.items()
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    if not target.startswith("https://")
+]
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS)
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: str, target: str) -> None:
+    name, _, anchor = target.partition("#")
+    path = PAGES[page].parent / name if name else PAGES[page]
+    assert path.is_file()
+    assert not anchor or anchor in anchors(path)

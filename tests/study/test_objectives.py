@@ -19,7 +19,7 @@ from mensa_sim.objective import OBJECTIVES, Objective, objective_named
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.space.files import SpaceFile
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[2] / "mensa_sim" / "README.md"
 SHIPPED = list(OBJECTIVES)
 """Before a test adds one."""
 JOULE_SECONDS = {"edp": (1, 1), "ed2p": (1, 2), "e2dp": (2, 1)}
