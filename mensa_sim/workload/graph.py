@@ -31,6 +31,11 @@ class Coverage:
     layout: int = 0
     unsupported: int = 0
     unsupported_operators: tuple[str, ...] = ()
+    module_parameters: int = 0
+    """Elements of the traced module's parameters, `sum(p.numel())`; 0 where no module was traced."""
+    unheld_parameters: int = 0
+    """Those of them that no layer holds under their own name: unread, or computed into others before the model runs."""
+    unheld_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

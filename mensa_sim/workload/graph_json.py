@@ -20,12 +20,14 @@ def graph_to_data(graph: LayerGraph) -> dict[str, Any]:
 
 def graph_from_data(data: Mapping[str, Any]) -> LayerGraph:
     """The graph that `graph_to_data` wrote; a `ValueError`, `TypeError` or `KeyError` where it did not."""
-    coverage = dict(data["coverage"])
+    coverage: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data["coverage"].items()
+    }
     return LayerGraph(
         name=data["name"],
         layers=tuple(_layer_from_data(layer) for layer in data["layers"]),
         edges=tuple(Edge(producer=p, consumer=c, size_bytes=size) for p, c, size in data["edges"]),
-        coverage=Coverage(**{**coverage, "unsupported_operators": tuple(coverage["unsupported_operators"])}),
+        coverage=Coverage(**coverage),
     )
 
 

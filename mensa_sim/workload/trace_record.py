@@ -10,13 +10,11 @@ from mensa_sim.workload.layer import Layer
 
 def trace_record(graph: LayerGraph) -> dict[str, Any]:
     """Plain data: totals, coverage and one entry per layer; what a layer does not have is left out."""
-    coverage = asdict(graph.coverage)
-    coverage["unsupported_operators"] = list(graph.coverage.unsupported_operators)
     return {
         "workload": graph.name,
         "macs": graph.macs,
         "parameter_bytes": graph.parameter_bytes,
-        "coverage": coverage,
+        "coverage": asdict(graph.coverage),
         "coverage_shares": {name: share.record for name, share in coverage_shares(graph).items()},
         "layers": [_layer_record(layer) for layer in graph.layers],
     }

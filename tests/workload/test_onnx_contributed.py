@@ -69,6 +69,20 @@ def test_packed_weights_have_the_bits_that_they_are_packed_at(tmp_path: Path) ->
     assert layer.element_bits("input") == 32, "the activations are floats, and the file says so"
 
 
+def test_scales_of_groups_are_read_with_the_weights_and_those_of_channels_are_not(
+    tmp_path: Path,
+) -> None:
+    packed = np.zeros((8, 4, 8), np.uint8)
+    constants = {"p": packed, "s": weights(8, 4), "z": np.zeros((8, 2), np.uint8), "c": weights(8)}
+    node = fused("MatMulNBits", "x p s z", K=64, N=8, bits=4, block_size=16)
+    (layer,) = imported(tmp_path, [node], inputs={"x": [3, 64]}, constants=constants).layers
+    assert layer.parameter_bytes == 64 * 8 // 2 + 8 * 4 * 4 + 8 * 4 // 2
+    assert layer.weight_bytes == 64 * 8 // 2
+    node = fused("MatMulNBits", "x p c", K=64, N=8, bits=4, block_size=64)
+    (layer,) = imported(tmp_path, [node], inputs={"x": [3, 64]}, constants=constants).layers
+    assert layer.parameter_bytes == 64 * 8 // 2
+
+
 def test_a_product_that_quantises_its_data_finds_its_range(tmp_path: Path) -> None:
     node = fused("DynamicQuantizeMatMul", "x q s")
     constants = {"q": np.ones((16, 8), np.int8), "s": np.float32(1)}

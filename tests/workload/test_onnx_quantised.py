@@ -260,3 +260,10 @@ def test_a_bias_behind_a_cast_of_its_product_is_a_bias(tmp_path: Path, columns: 
     (layer,) = graph.layers
     assert layer.parameter_bytes == 128 + columns
     assert (layer.vector_ops, layer.fused) == ((0, ()) if columns == 8 else (24, ("add",)))
+
+
+def test_scales_of_blocks_inside_a_channel_are_bytes_beside_the_weights(tmp_path: Path) -> None:
+    nodes = [make("DequantizeLinear", "m blocks", "mf", axis=0, block_size=4), make("MatMul", "x mf", "y")]
+    constants = {"m": MATRIX, "blocks": weights(4, 8)}
+    graph = imported(tmp_path, nodes, inputs={"x": [1, 16]}, constants=constants, opset=21)
+    assert [(layer.weight_bytes, layer.parameter_bytes) for layer in graph.layers] == [(128, 128 + 4 * 8 * 4)]

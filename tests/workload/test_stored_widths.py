@@ -1,7 +1,11 @@
 """What only casts read is stored at the width that they cast to; layers state what differs from the workload."""
 
+import pytest
+import torch
+
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.operators.matrix import linear
 
@@ -69,3 +73,21 @@ def test_a_layer_states_its_own_widths() -> None:
     assert (second.weight_bits, second.input_bits, second.output_bits) == (4, 32, None)
     assert [layer.parameter_bytes for layer in (first, second)] == [32, 32]
     assert first.input_bytes == 16
+
+
+@pytest.mark.parametrize(("groups", "scale_bytes"), [(1, 0), (4, 4 * 8)])
+def test_scales_of_groups_inside_a_channel_are_read_with_the_weights_that_torch_unpacks(
+    groups: int, scale_bytes: int
+) -> None:
+    class Unpacked(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("packed", torch.zeros(8, groups, 32 // groups, dtype=torch.int8))
+            self.register_buffer("scale", torch.ones(8, groups, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            weight = (self.packed.to(torch.float32) * self.scale).view(8, 32)
+            return torch.nn.functional.linear(x, weight)
+
+    (layer,) = trace(Unpacked(), [torch.zeros(1, 32)], name="unpacked").layers
+    assert (layer.weight_bytes, layer.parameter_bytes) == (8 * 32, 8 * 32 + scale_bytes)

@@ -40,7 +40,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "stacks": stacks_data(main.schedule.data or LAYER_BY_LAYER),
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
-        "coverage": {**asdict(main.coverage), "unsupported_operators": list(main.coverage.unsupported_operators)},
+        "coverage": asdict(main.coverage),
         "coverage_shares": {name: share.record for name, share in main.coverage_shares.items()},
         "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
         **({"best_schedule": _best(result)} if main.best else {}),

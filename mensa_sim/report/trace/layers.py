@@ -34,6 +34,10 @@ TRACE_FIELDS = (
 )
 
 
+_MOST_NAMED = 5
+"""Parameters that a line names."""
+
+
 def trace_json(graph: LayerGraph) -> str:
     """The graph as JSON text in the documented form, each layer with its family where it has one."""
     families = families_of(graph)
@@ -78,6 +82,18 @@ def _totals(graph: LayerGraph) -> tuple[str, ...]:
     return (
         f"{len(graph.layers)} layers, {engineering(graph.macs, 'MAC')}, parameters {bytes_text(graph.parameter_bytes)}",
         coverage_text(graph.coverage, coverage_shares(graph)),
+        *_unheld_text(graph.coverage),
+    )
+
+
+def _unheld_text(coverage: Coverage) -> tuple[str, ...]:
+    """Why the parameters are not the module's own count, where they are not."""
+    if not coverage.unheld_parameters:
+        return ()
+    more = ", ..." if len(coverage.unheld_names) > _MOST_NAMED else ""
+    return (
+        f"of the module's {coverage.module_parameters} parameters {coverage.unheld_parameters} are unread or computed "
+        f"into others beforehand: {', '.join(coverage.unheld_names[:_MOST_NAMED])}{more}",
     )
 
 

@@ -42,12 +42,19 @@ class GraphBuilder:
         return self._keep(Tensor(id=id, shape=shape, stored=math.prod(shape), index=index, bits=bits))
 
     def constant(
-        self, id: str, shape: Iterable[int], *, name: str, fill: bool = False, bits: int | None = None
+        self,
+        id: str,
+        shape: Iterable[int],
+        *,
+        name: str,
+        fill: bool = False,
+        bits: int | None = None,
+        scales: tuple[Tensor, ...] = (),
     ) -> Tensor:
         """A parameter, a buffer or a literal of the model; a `fill` repeats one value and takes no memory."""
         shape = tuple(shape)
         stored = 0 if fill else math.prod(shape)
-        return self._keep(Tensor(id=id, shape=shape, stored=stored, constant=name, bits=bits))
+        return self._keep(Tensor(id=id, shape=shape, stored=stored, constant=name, bits=bits, scales=scales))
 
     def learned(self, tensor: Tensor) -> Tensor:
         """The same as a parameter, where it is known at all: even one number, repeated, has its bytes."""
@@ -134,12 +141,14 @@ class GraphBuilder:
         for tensor in operation.writes:
             if operation.role in (Role.VIEW, Role.STRIDED) and len(operation.reads) == 1:
                 (whole,) = operation.reads
-                bits = narrower(whole.bits, tensor.bits)
-                self._keep(replace(tensor, constant=_part_name(whole, tensor, operation.part), bits=bits))
+                bits, scales = narrower(whole.bits, tensor.bits), whole.scales or tensor.scales
+                name = _part_name(whole, tensor, operation.part)
+                self._keep(replace(tensor, constant=name, bits=bits, scales=scales))
             else:
                 stored = 0 if filled else tensor.elements
-                bits = tensor.bits or _known_bits(operation, tensor)
-                self._keep(replace(tensor, stored=stored, constant=operation.site.node, bits=bits))
+                bits, scales = _quantised(operation, tensor)
+                bits = tensor.bits or bits
+                self._keep(replace(tensor, stored=stored, constant=operation.site.node, bits=bits, scales=scales))
 
     def _keep(self, tensor: Tensor) -> Tensor:
         if tensor.id in self._tensors:
@@ -176,7 +185,13 @@ class GraphBuilder:
                 kinds[node] = max(kinds.get(node, kind), kind, key=rank.index)
         counts = {kind: list(kinds.values()).count(kind) for kind in rank}
         unsupported = sorted({o.operator for o in operations if o.role is Role.UNSUPPORTED})
-        return Coverage(**counts, unsupported_operators=tuple(unsupported))
+        return Coverage(
+            costed=counts["costed"],
+            fused=counts["fused"],
+            layout=counts["layout"],
+            unsupported=counts["unsupported"],
+            unsupported_operators=tuple(unsupported),
+        )
 
 
 _COVERAGE = {
@@ -195,10 +210,13 @@ def _first(node: str) -> str:
     return node.partition(REPEATED)[0]
 
 
-def _known_bits(operation: Operation, result: Tensor) -> int | None:
-    """The width of a constant that is computed of others: what was stored in few bits has no more information."""
+def _quantised(operation: Operation, result: Tensor) -> tuple[int | None, tuple[Tensor, ...]]:
+    """Width and scales of a constant computed of others: what was stored in few bits has no more information."""
     same = [tensor for tensor in operation.reads if tensor.bits is not None and tensor.elements == result.elements]
-    return same[0].bits if same else None
+    if not same:
+        return None, ()
+    others = tuple(tensor for tensor in operation.reads if tensor not in same and tensor.stored)
+    return same[0].bits, same[0].scales + others
 
 
 def _part_name(whole: Tensor, view: Tensor, part: str) -> str | None:

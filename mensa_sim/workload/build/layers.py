@@ -93,7 +93,8 @@ class LayerMaker:
         return (table.bits if table is not None else None) or self._parameter_bits
 
     def _parameters(self, operation: Operation) -> Iterator[Parameter]:
-        named = {t.constant: t for t in operation.reads if t.constant is not None and t.stored}
+        reads = [*operation.reads, *_group_scales(operation)]
+        named = {t.constant: t for t in reads if t.constant is not None and t.stored}
         for name, tensor in named.items():
             yield Parameter(name=name, size_bytes=bits_to_bytes(tensor.stored * (tensor.bits or self._parameter_bits)))
 
@@ -110,3 +111,15 @@ class LayerMaker:
                     sizes[ends] = sizes.get(ends, 0) + self._bytes([(tensor, count)])
         for (producer_name, consumer), size in sizes.items():
             yield Edge(producer=producer_name, consumer=consumer, size_bytes=size)
+
+
+def _group_scales(operation: Operation) -> Iterator[Tensor]:
+    """The scales that are read with a product's weights: those of groups inside a channel.
+
+    One for each output channel is part of how its sums are rounded, as a bias is of how they begin.
+    """
+    if operation.nest is not None:
+        channels = operation.nest.G * operation.nest.K
+        for tensor in operation.reads:
+            if any(scale.stored > channels for scale in tensor.scales):
+                yield from tensor.scales

@@ -55,6 +55,8 @@ class Tensor:
     """Bits of an element where the model says so; none: what the workload says. A view with other bits is a cast."""
     state: bool = False
     """Lies in memory from one inference to the next (a cache of keys): neither a parameter nor an input."""
+    scales: tuple["Tensor", ...] = ()
+    """Of a quantised constant: the constants that say what its integers stand for."""
 
     def __post_init__(self) -> None:
         if self.stored < 0 or any(size < 0 for size in self.shape):

@@ -25,8 +25,9 @@ _PACKED_BITS = 4
 
 
 def cast(call: Call, *, data: Tensor, output: Tensor, bits: int | None) -> None:
-    """The same values, in elements of `bits` (none: as wide as before)."""
-    written = replace(output, stored=min(data.stored, output.elements), index=data.index, bits=bits)
+    """The same values, in elements of `bits` (none: as wide as before); what else the call reads are their scales."""
+    scales = tuple(tensor for tensor in call.operands if tensor is not data and tensor.constant is not None)
+    written = replace(output, stored=min(data.stored, output.elements), index=data.index, bits=bits, scales=scales)
     operation = Operation(site=call.site, operator="cast", role=Role.VIEW, reads=(data,), writes=(written,))
     call.builder.add(operation)
 
@@ -89,7 +90,11 @@ def _packed_product(call: Call) -> None:
     depth, columns = data.shape[-1], call.result.shape[-1]
     bits = stored.bits if call.operator.endswith("int8pack_mm") else _PACKED_BITS
     weight = call.builder.constant(
-        f"{call.site.node}/weight", (depth, columns), name=stored.constant or stored.id, bits=bits
+        f"{call.site.node}/weight",
+        (depth, columns),
+        name=stored.constant or stored.id,
+        bits=bits,
+        scales=tuple(tensor for tensor in call.operands[2:] if tensor.constant is not None),
     )
     matmul(call.builder, call.site, left=data, right=weight, output=call.result)
 

@@ -109,7 +109,12 @@ class OnnxCall:
         constant = self.model.constants.get(name)
         if constant is not None and not self.builder.has(name):
             return self.builder.constant(
-                name, constant.shape, name=name, fill=constant.literal, bits=self.model.bits.get(name)
+                name,
+                constant.shape,
+                name=name,
+                fill=constant.literal,
+                bits=self.model.bits.get(name),
+                scales=tuple(map(self._known, self.model.scales.get(name, ()))),
             )
         return self.builder.tensor(name)
 

@@ -112,6 +112,7 @@ def _packed_product(fused: _Fused) -> list[Any] | None:
     if weight not in fused.model.constants:
         as_shape_alone(fused.model, weight, (rows, columns), onnx_package().TensorProto.FLOAT)
         fused.model.bits[weight] = max(1, fused.attributes.get("bits", 4))
+        fused.model.scales[weight] = fused.model.constants_among((fused.input(2), fused.input(3)))
     product = fused.add("MatMul", [fused.input(0), weight])
     if fused.input(5):
         fused.add("Add", [product, fused.input(5)])

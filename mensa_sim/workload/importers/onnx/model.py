@@ -41,8 +41,14 @@ class OnnxModel:
     """Element types, as the standard numbers them."""
     bits: dict[str, int] = field(default_factory=dict)
     """Width of each tensor of a model that is quantised; of any other the workload says it."""
+    scales: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a quantised constant: the constants that hold its scales and zero points."""
     settled: list[str] = field(default_factory=list)
     """Nodes that only compute shapes or cast, worked out beforehand."""
+
+    def constants_among(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some tensors that are known before the model runs."""
+        return tuple(name for name in names if name in self.constants)
 
     @property
     def opset(self) -> int:

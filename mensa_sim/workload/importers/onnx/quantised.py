@@ -81,6 +81,7 @@ def take_casts_out(model: OnnxModel) -> None:
             continue
         if widens:
             integers.add(node.input[0])
+            model.scales[node.input[0]] = model.constants_among(node.input[1:])
             model.settled.append(label_of(node))
             renamed[node.output[0]] = node.input[0]
         else:

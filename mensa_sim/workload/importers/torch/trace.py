@@ -1,7 +1,7 @@
 """Tracing: a torch module, or an exported program, becomes a layer graph. Weights are never allocated."""
 
-import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,11 +14,6 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.aliases import changed_inputs
 from mensa_sim.workload.importers.torch.export import export, quietly, readable
 from mensa_sim.workload.importers.torch.nodes import NodeReader, is_index, is_mixed, stated_bits, static_shape
-
-LOGGER = logging.getLogger(__name__)
-
-_MOST_NAMED = 5
-"""Parameters that a line of the log names."""
 
 _CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.USER_INPUT_MUTATION)
 
@@ -52,23 +47,21 @@ def graph_of(program: ExportedProgram, *, name: str, parameter_bits: int = 8, ac
                 for returned in node.all_input_nodes:
                     reader.make_current(returned)
     _add_outputs(builder, program)
-    graph = builder.build()
-    _say_what_is_missing(program, graph)
-    return graph
+    return _with_unheld(builder.build(), program)
 
 
-def _say_what_is_missing(program: ExportedProgram, graph: LayerGraph) -> None:
-    """Where the parameters of a graph differ from `sum(p.numel())`: those that no layer holds under their own name."""
+def _with_unheld(graph: LayerGraph, program: ExportedProgram) -> LayerGraph:
+    """The graph, which says where its parameters differ from the module's."""
     sizes = {name: program.state_dict[name].numel() for name in program.graph_signature.parameters}
     held = {parameter.name.partition("[")[0] for layer in graph.layers for parameter in layer.parameters}
-    missing = [name for name in sizes if name not in held]
-    if missing:
-        shown = ", ".join(missing[:_MOST_NAMED]) + (", ..." if len(missing) > _MOST_NAMED else "")
-        count = sum(sizes[name] for name in missing)
-        LOGGER.info(
-            "%s: of the module's %d parameters %d are unread or computed into others beforehand: %s",
-            *(graph.name, sum(sizes.values()), count, shown),
-        )
+    unheld = tuple(name for name in sizes if name not in held)
+    coverage = replace(
+        graph.coverage,
+        module_parameters=sum(sizes.values()),
+        unheld_parameters=sum(sizes[name] for name in unheld),
+        unheld_names=unheld,
+    )
+    return replace(graph, coverage=coverage)
 
 
 def _add_placeholders(builder: GraphBuilder, program: ExportedProgram, *, mixed: bool) -> None:
