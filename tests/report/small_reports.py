@@ -19,10 +19,11 @@ from mensa_sim.study.compare.compare import compare
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.reproduce.reproduce import reproduce
-from mensa_sim.study.reproduce.request import ReproduceRequest
+from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.scenario.scenario import ScenarioResult
 from mensa_sim.study.sensitivity.joint import Interval
-from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityResult, Swing
+from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
+from mensa_sim.study.sensitivity.swings import Swing, headlines_of
 
 HOSTILE = "<img src=x onerror='window.hacked=1'></script><script>window.hacked=1</script>"
 """Whatever file it comes from, it is text."""
@@ -98,7 +99,8 @@ def validate_page(folder: Path) -> str:
 
 def sensitivity_page(folder: Path) -> str:
     """A study with the figures made up."""
-    nominal = {headline: 1.0 + place for place, headline in enumerate(HEADLINES)}
+    headlines = headlines_of(SYSTEMS)
+    nominal = {headline: 1.0 + place for place, headline in enumerate(headlines)}
     swings = tuple(
         Swing(
             choice=choice,
@@ -106,7 +108,7 @@ def sensitivity_page(folder: Path) -> str:
             setting=setting,
             source=HOSTILE,
             values={headline: value * factor for headline, value in nominal.items()},
-            flips={HEADLINES[0]: HOSTILE} if factor < 1 else {},
+            flips={headlines[0]: HOSTILE} if factor < 1 else {},
         )
         for choice, setting, factor in (("leakage", "0.5 times", 0.8), (HOSTILE, HOSTILE, 1.3), ("leakage", "2", 1.1))
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, SYSTEMS, together
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, together
 from mensa_sim.study.reproduce.experiments.named import (
     EXPERIMENT_NAMED,
     EXPERIMENTS,
@@ -17,6 +17,7 @@ from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.quantities import Means
 from mensa_sim.study.reproduce.readings import readings
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, system_of
 from mensa_sim.workload.families.paper import Features, Membership, nearest_family

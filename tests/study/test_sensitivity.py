@@ -9,13 +9,15 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
 from mensa_sim.report.sensitivity.page import sensitivity_html
-from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
-from mensa_sim.study.sensitivity.joint import draws_of
+from mensa_sim.study.sensitivity.joint import Draw, draws_of
 from mensa_sim.study.sensitivity.request import SensitivityRequest
-from mensa_sim.study.sensitivity.sensitivity import HEADLINES, SensitivityResult, Swing, sensitivity
+from mensa_sim.study.sensitivity.sensitivity import SensitivityResult, sensitivity
+from mensa_sim.study.sensitivity.swings import Swing, headlines_of
 
 REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
+HEADLINES = headlines_of(SYSTEMS)
 WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")
 """Every model is of 8 bits; the area of lanes lengthens no wire, so it costs neither energy nor time."""
 
@@ -48,8 +50,10 @@ def test_a_range_holds_the_shipped_value(choice: object) -> None:
 def test_every_setting_is_a_system_that_loads() -> None:
     for choice in RUN_CHOICES:
         for setting in choice.settings:
-            for system, overrides in setting.overrides.items():
-                assert load_system(system, overrides=overrides).accelerators
+            touched = {system: setting.on(system) for system in SYSTEMS}
+            assert any(overrides is not None for overrides in touched.values()), setting.label
+            for system, overrides in touched.items():
+                assert load_system(system, overrides=overrides or ()).accelerators
 
 
 def test_prices_do_not_touch_throughput(result: SensitivityResult) -> None:
@@ -90,16 +94,21 @@ def test_intervals_are_in_order_and_count_draws_below_one(result: SensitivityRes
             assert interval.below_one <= 0.05
 
 
+def drawn(count: int, seed: int) -> tuple[Draw, ...]:
+    return draws_of(count, seed, RUN_CHOICES, SYSTEMS)
+
+
 def test_draws_follow_their_seed() -> None:
-    assert draws_of(5, seed=1) == draws_of(5, seed=1)
-    assert [draw.chosen for draw in draws_of(5, seed=1)] != [draw.chosen for draw in draws_of(5, seed=2)]
-    for draw in draws_of(3, seed=0):
+    assert drawn(5, 1) == drawn(5, 1)
+    assert [draw.chosen for draw in drawn(5, 1)] != [draw.chosen for draw in drawn(5, 2)]
+    for draw in drawn(3, 0):
         assert {case.system for case in draw.cases} == set(SYSTEMS)
         assert set(draw.chosen) == {choice.name for choice in RUN_CHOICES if choice.joint}
 
 
 def test_as_many_simulations_are_counted_as_were_run(result: SensitivityResult) -> None:
-    settings = sum(len(setting.overrides) for choice in RUN_CHOICES for setting in choice.settings)
+    every = [setting for choice in RUN_CHOICES for setting in choice.settings]
+    settings = sum(setting.on(system) is not None for setting in every for system in SYSTEMS)
     assert result.simulated == 2 * (4 + settings + 2 * 4 + 1 * 4)
 
 

@@ -7,10 +7,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import COLOURS, SYMBOLS, looks, pattern
 from mensa_sim.report.page.figure import Figure, Trace, band, bar, figure, logarithmic, scatter, slanted
 from mensa_sim.report.reproduce.tables import number_text
-from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs
 from mensa_sim.study.reproduce.workers import system_of
 from mensa_sim.study.run.request import BASELINE

@@ -38,10 +38,10 @@ from mensa_sim.report.reproduce.tables import (
     number_text,
     taken_text,
 )
-from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.table import Runs
 from mensa_sim.study.run.request import BASELINE
 from mensa_sim.study.run.result import ENERGY_COMPONENTS

@@ -8,7 +8,8 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text
-from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
+from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
+from mensa_sim.study.sensitivity.swings import Headline, Swing
 
 LARGEST = 6
 """Choices shown for each headline on the terminal."""
@@ -46,7 +47,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
                     if headline in swing.flips
                 ],
             }
-            for headline in HEADLINES
+            for headline in result.headlines
         ],
         "varied": [
             {"choice": s.choice, "taken": s.taken, "setting": s.setting, "source": s.source} for s in result.swings
@@ -84,9 +85,15 @@ def _apart(value: float, nominal: float) -> float:
 def swings_csv(result: SensitivityResult) -> str:
     """swings.csv as text: one row for each other way to decide a choice."""
     return csv_text(
-        ("choice", "taken", "setting", *("-".join(headline) for headline in HEADLINES), "source"),
+        ("choice", "taken", "setting", *("-".join(headline) for headline in result.headlines), "source"),
         (
-            (each.choice, each.taken, each.setting, *(each.values[headline] for headline in HEADLINES), each.source)
+            (
+                each.choice,
+                each.taken,
+                each.setting,
+                *(each.values[headline] for headline in result.headlines),
+                each.source,
+            )
             for each in result.swings
         ),
     )
@@ -110,7 +117,7 @@ def sensitivity_tables(result: SensitivityResult) -> RenderableType:
 
 def _intervals(result: SensitivityResult) -> Sheet:
     rows = []
-    for headline in HEADLINES:
+    for headline in result.headlines:
         interval = result.intervals[headline]
         values = (result.nominal[headline], interval.low, interval.median, interval.high)
         rows.append((headline_name(headline), *map(number_text, values), f"{interval.below_one:.0%}"))
@@ -119,7 +126,7 @@ def _intervals(result: SensitivityResult) -> Sheet:
 
 
 def _lines(result: SensitivityResult) -> Iterable[str]:
-    for headline in HEADLINES:
+    for headline in result.headlines:
         yield f"\n{headline_name(headline)}, {number_text(result.nominal[headline])} as taken, hangs most on:"
         for swing in ranked(result, headline)[:LARGEST]:
             yield f"  {number_text(swing.values[headline])} with {swing_text(swing)}"

@@ -13,7 +13,8 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.report.sensitivity.files import headline_name, ranked, runs_text, swing_text
-from mensa_sim.study.sensitivity.sensitivity import HEADLINES, Headline, SensitivityResult, Swing
+from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
+from mensa_sim.study.sensitivity.swings import Headline, Swing
 
 BARS = 16
 """Choices in a tornado; those that move less are in the table."""
@@ -28,7 +29,10 @@ def sensitivity_html(result: SensitivityResult) -> str:
         figure_block("intervals", intervals_figure(result)),
         heading("One choice at a time"),
         figures_block(
-            [figure_block(f"tornado-{number}", tornado(result, headline)) for number, headline in enumerate(HEADLINES)]
+            [
+                figure_block(f"tornado-{number}", tornado(result, headline))
+                for number, headline in enumerate(result.headlines)
+            ]
         ),
         heading("Where the better system changes"),
         _flips(result),
@@ -42,8 +46,8 @@ def sensitivity_html(result: SensitivityResult) -> str:
 def intervals_figure(result: SensitivityResult) -> Figure:
     """Each headline as taken, with the middle 90 % of the joint draws."""
     traces: list[Trace] = []
-    names = [headline_name(headline) for headline in HEADLINES]
-    medians = [result.intervals[headline].median for headline in HEADLINES]
+    names = [headline_name(headline) for headline in result.headlines]
+    medians = [result.intervals[headline].median for headline in result.headlines]
     traces.append(
         scatter(
             name="joint draws: median, 5 to 95 %",
@@ -53,8 +57,8 @@ def intervals_figure(result: SensitivityResult) -> Figure:
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [result.intervals[h].high - result.intervals[h].median for h in HEADLINES],
-                "arrayminus": [result.intervals[h].median - result.intervals[h].low for h in HEADLINES],
+                "array": [result.intervals[h].high - result.intervals[h].median for h in result.headlines],
+                "arrayminus": [result.intervals[h].median - result.intervals[h].low for h in result.headlines],
             },
             marker={"color": BLUE, "size": 10},
         )
@@ -63,14 +67,14 @@ def intervals_figure(result: SensitivityResult) -> Figure:
         scatter(
             name="as taken",
             mode="markers",
-            x=[result.nominal[headline] for headline in HEADLINES],
+            x=[result.nominal[headline] for headline in result.headlines],
             y=names,
             marker={"color": VERMILION, "symbol": "diamond", "size": 12},
         )
     )
-    sure = sum(result.intervals[headline].low > 1 for headline in HEADLINES)
-    title = f"{sure} of {len(HEADLINES)} headlines stay above 1 in 95 % of the joint draws"
-    ratio = "ratio, mean over models (logarithmic); above 1 Mensa-G is better"
+    sure = sum(result.intervals[headline].low > 1 for headline in result.headlines)
+    title = f"{sure} of {len(result.headlines)} headlines stay above 1 in 95 % of the joint draws"
+    ratio = f"ratio, mean over models (logarithmic); above 1 {result.headlines[0][1]} is better"
     x = {"title": ratio, "type": "log", "tickvals": [0.2, 0.5, 1, 2, 5, 10, 20]}
     return figure(title, x, {"title": "headline", "autorange": "reversed"}, traces, shapes=[PARITY])
 
@@ -110,7 +114,7 @@ def _label(swing: Swing) -> str:
 def _flips(result: SensitivityResult) -> str:
     rows = [
         (headline_name(headline), swing_text(swing), swing.flips[headline])
-        for headline in HEADLINES
+        for headline in result.headlines
         for swing in result.swings
         if headline in swing.flips
     ]
@@ -120,10 +124,10 @@ def _flips(result: SensitivityResult) -> str:
 
 
 def _table(result: SensitivityResult) -> str:
-    header = ("choice", *(headline_name(headline) for headline in HEADLINES), "source")
-    taken = ("as taken", *(number_text(result.nominal[headline]) for headline in HEADLINES), "")
+    header = ("choice", *(headline_name(headline) for headline in result.headlines), "source")
+    taken = ("as taken", *(number_text(result.nominal[headline]) for headline in result.headlines), "")
     rows = [
-        (swing_text(swing), *(number_text(swing.values[headline]) for headline in HEADLINES), swing.source)
+        (swing_text(swing), *(number_text(swing.values[headline]) for headline in result.headlines), swing.source)
         for swing in result.swings
     ]
     return table_block(header, [taken, *rows], numeric=header[1:-1])

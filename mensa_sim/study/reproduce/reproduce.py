@@ -7,7 +7,7 @@ from pathlib import Path
 from mensa_sim.hardware.files import system_files
 from mensa_sim.hardware.system import System
 from mensa_sim.study.reproduce.agreement import Agreement, agreements
-from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, SYSTEMS
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENTS, main_cases, with_prices
 from mensa_sim.study.reproduce.findings import Deviation, deviations, with_alternatives
 from mensa_sim.study.reproduce.paper import chosen_models, paper_figures
@@ -18,7 +18,7 @@ from mensa_sim.study.reproduce.populations import (
     drawn_statistics,
     drawn_tasks,
 )
-from mensa_sim.study.reproduce.request import ReproduceRequest
+from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of

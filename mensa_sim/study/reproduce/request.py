@@ -10,6 +10,9 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
 
+SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
+"""The systems of the comparison."""
+
 POPULATIONS = 5
 """How many are drawn unless a request says otherwise: a choice."""
 

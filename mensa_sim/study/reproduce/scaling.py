@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE, static_power
@@ -36,8 +37,9 @@ def price_factors(old: System, new: System) -> Factors:
     for before, after in zip(old.accelerators, new.accelerators, strict=True):
         if before.spec != after.spec:
             raise ValueError(f"{before.name}: its structure changes, so it must be run again")
-        models = (energy_model(before, old.memory_of(before.name)), energy_model(after, new.memory_of(after.name)))
-        found |= {(before.name, component): factor for component, factor in _dynamic(*models).items()}
+        if isinstance(before.spec, PeArray):  # what a device draws is its own, and no technology's
+            models = (energy_model(before, old.memory_of(before.name)), energy_model(after, new.memory_of(after.name)))
+            found |= {(before.name, component): factor for component, factor in _dynamic(*models).items()}
     for name, memory in old.memories.items():
         other = new.memories[name]
         if other.effective_bytes_per_s != memory.effective_bytes_per_s:

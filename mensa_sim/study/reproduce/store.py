@@ -38,4 +38,4 @@ class FinishedModels:
         self._store.clear()
 
     def _entry(self, task: ModelTask) -> str:
-        return f"{task.model}-{digest_of(self._about, task)}"
+        return f"{task.name}-{digest_of(self._about, task)}"

@@ -39,6 +39,11 @@ class Runs:
                 index.setdefault((outcome.label, outcome.system), {})[each.model] = outcome
         object.__setattr__(self, "_index", index)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its models."""
+        return tuple(dict.fromkeys(each.kind for each in self.models))
+
     def of(self, label: str, system: str, kinds: Sequence[str]) -> list[Outcome]:
         """The outcomes of a case over the models of some kinds, in the order of the study.
 

@@ -3,9 +3,10 @@
 A model's cases share their prices: equal pairs of layer and accelerator are priced once.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -15,7 +16,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
-from mensa_sim.study.reproduce.paper import kind_of
+from mensa_sim.study.reproduce.paper import kind_of_workload
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_workload
@@ -29,7 +30,16 @@ class ModelTask:
     model: str
     cases: tuple[Case, ...]
     seed: int | None = None
-    """Of the population that the model is drawn in; none for a shipped model."""
+    """Of the population that the model is drawn in; none for a workload of a file."""
+    allow_code: bool = False
+    """Whether the workload may name code outside the shipped models."""
+    lenient: bool = False
+    """Whether a case that cannot run is told among the failures, and ends nothing."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called, wherever its file lies."""
+        return Path(self.model).stem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +53,25 @@ class ModelOutcomes:
     members: tuple[Membership, ...]
     coverage: Coverage
     outcomes: tuple[Outcome, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """By label and system (`LABEL on SYSTEM`), why a case of a lenient task cannot run."""
 
 
 def run_model(task: ModelTask) -> ModelOutcomes:
     """All cases of one model that are for its kind."""
     graph, kind = _graph_and_kind(task)
     memo = PriceMemo()
-    outcomes = tuple(
-        outcome_of(stretched(graph, case.length), kind, case, system_of(case.system, case.overrides), memo)
-        for case in task.cases
-        if not case.kinds or kind in case.kinds
-    )
+    outcomes: list[Outcome] = []
+    failures: dict[str, str] = {}
+    for case in task.cases:
+        if not case.kinds or kind in case.kinds:
+            try:
+                system = system_of(case.system, case.overrides)
+                outcomes.append(outcome_of(stretched(graph, case.length), kind, case, system, memo))
+            except MensaError as error:
+                if not task.lenient:
+                    raise
+                failures[f"{case.label} on {case.system}"] = str(error)
     return ModelOutcomes(
         model=task.model,
         kind=kind,
@@ -61,13 +79,14 @@ def run_model(task: ModelTask) -> ModelOutcomes:
         parameter_bytes=graph.parameter_bytes,
         members=memberships(graph),
         coverage=graph.coverage,
-        outcomes=outcomes,
+        outcomes=tuple(outcomes),
+        failures=failures,
     )
 
 
 def _graph_and_kind(task: ModelTask) -> tuple[LayerGraph, str]:
     if task.seed is None:
-        return load_workload(task.model), kind_of(task.model)
+        return load_workload(task.model, allow_code=task.allow_code), kind_of_workload(task.model)
     drawn = {model.graph.name: model for model in population(task.seed).models}[task.model]
     return drawn.graph, drawn.kind
 
@@ -141,31 +160,35 @@ def run_models(
     """
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, must be at least 1")
-    done: dict[str, ModelOutcomes] = {}
-    for task in tasks:
+    done: dict[int, ModelOutcomes] = {}
+    for place, task in enumerate(tasks):
         found = None if finished is None else finished.get(task)
         if found is not None:
-            done[task.model] = found
-            progress(len(done), len(tasks), task.model)
-    left = {task.model: task for task in tasks if task.model not in done}
+            done[place] = found
+            progress(len(done), len(tasks), task.name)
+    left = [(place, task) for place, task in enumerate(tasks) if place not in done]
     deaths: list[str] = []
     with pool_of(_runner, min(jobs, len(left))) as pool:
-        for task in reversed(left.values()):  # those that take longest stand last in the list of models
-            pool.submit(task)
+        for each in reversed(left):  # those that take longest stand last in the list of models
+            pool.submit(each)
         for _ in left:
             try:
-                result = pool.wait()
+                place, result = pool.wait()
             except DeadWorkerError as death:
-                deaths.append(f"{death.task.model}: {death}")
+                deaths.append(f"{death.task[1].name}: {death}")
                 continue
             if finished is not None:
-                finished.put(left[result.model], result)
-            done[result.model] = result
-            progress(len(done), len(tasks), result.model)
+                finished.put(tasks[place], result)
+            done[place] = result
+            progress(len(done), len(tasks), tasks[place].name)
     if deaths:
         raise MensaError("\n".join(deaths))
-    return tuple(done[task.model] for task in tasks)
+    return tuple(done[place] for place in range(len(tasks)))
 
 
-def _runner() -> Callable[[ModelTask], ModelOutcomes]:
-    return run_model
+Placed = tuple[int, ModelTask]
+"""A task and its place among those of a study."""
+
+
+def _runner() -> Callable[[Placed], tuple[int, ModelOutcomes]]:
+    return lambda placed: (placed[0], run_model(placed[1]))

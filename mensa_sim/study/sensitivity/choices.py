@@ -4,57 +4,14 @@ A constant whose publications agree is varied by a half to either side; where th
 alone need no new run (`reproduce_scaling`); what changes times or mappings is run again, mappings searched anew.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
-from mensa_sim.study.reproduce.experiments.experiment import SYSTEMS
-from mensa_sim.study.reproduce.scaling import multiplied
+from mensa_sim.hardware.system import System
+from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.sensitivity.setting import EVERY, PriceChoice, RunChoice, Setting
 
 HALF = (0.5, 1.5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceChoice:
-    """A constant, or constants that go together, at a low and a high multiple of the shipped value."""
-
-    name: str
-    fields: tuple[str, ...]
-    """Names as `Technology.constants()` has them, or another number of the technology."""
-    low: float
-    high: float
-    source: str
-
-    def overrides(self, technology: Technology, multiple: float) -> tuple[str, ...]:
-        """The settings that multiply the shipped values."""
-        return multiplied(technology, dict.fromkeys(self.fields, multiple))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One other way to decide a choice."""
-
-    label: str
-    overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By system; only the systems named are run again."""
-    goal: Goal = field(default_factory=Goal)
-    on_chip: Options = FULL
-    length: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunChoice:
-    """A stated choice: what was taken, and what else could have been."""
-
-    name: str
-    taken: str
-    settings: tuple[Setting, ...]
-    source: str
-    joint: bool = False
-    """Whether it is drawn in the joint runs."""
-
 
 _HALF_SOURCE = "a half to either side"
 
@@ -140,40 +97,48 @@ of vector lanes none on energy or time; LPDDR3, HBM2 and a host's
 memory stand in no system of the comparison (HBM2 enters as a choice below)."""
 
 
-def _everywhere(*overrides: str) -> dict[str, tuple[str, ...]]:
-    return dict.fromkeys(SYSTEMS, overrides)
+def price_choices(systems: Sequence[System]) -> tuple[PriceChoice, ...]:
+    """The choices of prices that systems use: of memories those of the kinds that they have.
+
+    A kind of memory that stands in no system of the paper is varied by a half to either side.
+    """
+    kinds = dict.fromkeys(memory.kind for system in systems for memory in system.memories.values())
+    found = [choice for choice in PRICE_CHOICES if choice.memory_kind is None or choice.memory_kind in kinds]
+    known = {choice.memory_kind for choice in found}
+    for kind in kinds:
+        if kind not in known:
+            bits = (f"memories.{kind}.read_pj_per_bit", f"memories.{kind}.write_pj_per_bit")
+            for name, fields in (("energy per bit", bits), ("background", (f"memories.{kind}.background_mw",))):
+                low, high = HALF
+                name = f"{name} of {kind}"
+                found.append(PriceChoice(name=name, fields=fields, low=low, high=high, source=_HALF_SOURCE))
+    return tuple(found)
 
 
-def _efficiency(value: float) -> dict[str, tuple[str, ...]]:
-    lpddr4, stacked = f"memories.lpddr4.efficiency={value}", f"memories.stacked.efficiency={value}"
-    return {system: (lpddr4, stacked) if system == "mensa_g" else (lpddr4,) for system in SYSTEMS}
+def run_choices(systems: Sequence[str]) -> tuple[RunChoice, ...]:
+    """The choices that change anything on one of some systems."""
+    return tuple(choice for choice in RUN_CHOICES if any(choice.touches(system) for system in systems))
 
 
-def _ports(buffer: str) -> dict[str, tuple[str, ...]]:
-    fields = tuple(f"accelerators.edge_tpu.levels.{buffer}_buffer.{side}_bits=4096" for side in ("read", "write"))
-    return {"edge_tpu": fields, "base_hb": fields}
+def _efficiency(value: float) -> tuple[str, ...]:
+    return (f"memories.{EVERY}.efficiency={value}",)
 
 
-def _gated() -> dict[str, tuple[str, ...]]:
-    names = {
-        "edge_tpu": ("edge_tpu",),
-        "base_hb": ("edge_tpu",),
-        "eyeriss_v2": ("eyeriss_v2",),
-        "mensa_g": ("pascal", "pavlov", "jacquard"),
-    }
-    settings = ("power_gating.residual=0.05", "power_gating.wake_up_ps=1000000", "power_gating.source=varied")
-    return {
-        system: tuple(f"accelerators.{name}.{text}" for name in accelerators for text in settings)
-        for system, accelerators in names.items()
-    }
+def _ports(buffer: str) -> tuple[str, ...]:
+    return tuple(f"accelerators.edge_tpu.levels.{buffer}_buffer.{side}_bits=4096" for side in ("read", "write"))
 
 
-def _clock(hz: int) -> dict[str, tuple[str, ...]]:
-    return {"eyeriss_v2": (f"accelerators.eyeriss_v2.clock_hz={hz}",)}
+GATED = tuple(
+    f"accelerators.{EVERY}.power_gating.{text}" for text in ("residual=0.05", "wake_up_ps=1000000", "source=varied")
+)
+
+
+def _clock(hz: int) -> tuple[str, ...]:
+    return (f"accelerators.eyeriss_v2.clock_hz={hz}",)
 
 
 def _scheduled(label: str, scheduler: str = "mensa", **options: float) -> Setting:
-    return Setting(label=label, overrides={"mensa_g": ()}, goal=Goal(scheduler=scheduler, options=options))
+    return Setting(label=label, places=True, goal=Goal(scheduler=scheduler, options=options))
 
 
 RUN_CHOICES: tuple[RunChoice, ...] = (
@@ -181,8 +146,7 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
         name="SRAM cell",
         taken="itrs-lop",
         settings=tuple(
-            Setting(label=cell, overrides=_everywhere(f"technology.sram_cell={cell}"))
-            for cell in ("itrs-hp", "itrs-lstp")
+            Setting(label=cell, overrides=(f"technology.sram_cell={cell}",)) for cell in ("itrs-hp", "itrs-lstp")
         ),
         source="CACTI 7: leakage differs 500-fold between cell types, access energy 2-fold",
     ),
@@ -200,10 +164,9 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
         name="what stays on chip",
         taken="prefetch, activations, parameters",
         settings=(
-            Setting(label="nothing (plain reading)", overrides=_everywhere(), on_chip=PLAIN),
+            Setting(label="nothing (plain reading)", on_chip=PLAIN),
             Setting(
                 label="no activations",
-                overrides=_everywhere(),
                 on_chip=Options(prefetch=True, activations=False, parameters="best-value"),
             ),
         ),
@@ -240,7 +203,8 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
         settings=(
             Setting(
                 label="an HBM2 stack",
-                overrides={"base_hb": ("memories.lpddr4.kind=hbm2", "memories.lpddr4.channels=8")},
+                overrides=("memories.lpddr4.kind=hbm2", "memories.lpddr4.channels=8"),
+                only=("base_hb",),
             ),
         ),
         source="a choice: the paper states only the bandwidth",
@@ -249,15 +213,15 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
     RunChoice(
         name="idle gating",
         taken="none",
-        settings=(Setting(label="to 5 % of the leakage, 1 us to wake", overrides=_gated()),),
+        settings=(Setting(label="to 5 % of the leakage, 1 us to wake", overrides=GATED),),
         source="a choice: the paper states none",
     ),
     RunChoice(
         name="objective of mappings and schedules",
         taken="energy x delay",
         settings=(
-            Setting(label="latency", overrides=_everywhere(), goal=Goal(objective="latency")),
-            Setting(label="energy", overrides=_everywhere(), goal=Goal(objective="energy")),
+            Setting(label="latency", goal=Goal(objective="latency")),
+            Setting(label="energy", goal=Goal(objective="energy")),
         ),
         source="a choice",
     ),
@@ -283,16 +247,13 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
     RunChoice(
         name="phase I",
         taken="the paper's table",
-        settings=(Setting(label="least cost of each family", overrides={"mensa_g": ("families={}",)}),),
+        settings=(Setting(label="least cost of each family", overrides=("families={}",), places=True),),
         source="the paper's table against this cost model",
     ),
     RunChoice(
         name="sequence length",
         taken="each model's own",
-        settings=tuple(
-            Setting(label=label, overrides=_everywhere(), length=length)
-            for label, length in (("1/4", 0.25), ("4", 4.0))
-        ),
+        settings=tuple(Setting(label=label, length=length) for label, length in (("1/4", 0.25), ("4", 4.0))),
         source="a choice: the paper states none",
         joint=True,
     ),

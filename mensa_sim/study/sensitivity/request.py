@@ -1,16 +1,23 @@
 """Which models a conclusion is tried on, and how often."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mensa_sim.errors import UsageError
-from mensa_sim.study.reproduce.request import ReproduceRequest
+from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.request.fields import spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensitivityRequest(ReproduceRequest):
-    """Models on the paper's systems, every choice of which is varied."""
+    """Models on the paper's systems, or workloads and systems of one's own, every choice of which is varied."""
 
+    workloads: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("workloads",)))
+    """Workloads in place of the 24 models: files, or names of shipped ones; repeatable."""
+    systems: Sequence[str] = field(default=SYSTEMS, metadata=spelled(form="names", kinds=("systems",)))
+    """Systems, the last of which is held against each other: edge_tpu,mensa_g."""
+    allow_code: bool = field(default=False, metadata=spelled(role="permission"))
+    """Let a workload name code outside the shipped models."""
     runs: int = field(default=12, metadata=spelled(minimum=1))
     """Joint draws of the choices that need a run."""
     prices: int = field(default=500, metadata=spelled(minimum=1))
@@ -22,3 +29,10 @@ class SensitivityRequest(ReproduceRequest):
         ReproduceRequest.__post_init__(self)
         if self.runs < 1 or self.prices < 1:
             raise UsageError("sensitivity: the numbers of draws must be at least 1")
+        for name in ("workloads", "systems"):
+            if isinstance(getattr(self, name), str):
+                raise UsageError(f"{name}: {getattr(self, name)!r} is a text; give a list of them")
+        if self.models and self.workloads:
+            raise UsageError("--models and --workloads: give one of the two")
+        if len(set(self.systems)) < 2:
+            raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")

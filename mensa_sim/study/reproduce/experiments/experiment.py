@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.outcome import Case
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.scaling import multiplied
 from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import system_of
 from mensa_sim.study.run.placement import Goal
-
-SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
-"""The systems of the comparison."""
 
 LARGE_BUFFER = "edge_tpu_8x_buffer"
 RECURRENT_KINDS = ("lstm", "transducer")

@@ -10,14 +10,9 @@ from functools import cache
 
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.simulate.plan.options import PLAIN
-from mensa_sim.study.reproduce.experiments.experiment import (
-    LARGE_BUFFER,
-    RECURRENT_KINDS,
-    SYSTEMS,
-    Experiment,
-    together,
-)
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECURRENT_KINDS, Experiment, together
 from mensa_sim.study.reproduce.outcome import Case, Outcome
+from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
 from mensa_sim.study.reproduce.table import MAIN
 from mensa_sim.study.reproduce.taken import SHIPPED, Taken
