@@ -19,7 +19,7 @@ from mensa_sim.errors import MensaError
 from mensa_sim.study.reproduce import workers
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.store import FOLDER, FinishedModels
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, Placed, run_model, run_models
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, NumberedTask, run_model, run_models
 
 TASK = ModelTask(model="keyboard_cifg", cases=(Case(label="main", system="edge_tpu", closed_loop=True),))
 MODELS = "speech_lstmp,keyboard_cifg"
@@ -64,10 +64,10 @@ def test_what_is_known_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / FOLDER).exists()
 
 
-def killed_runner() -> Callable[[Placed], tuple[int, ModelOutcomes]]:
+def killed_runner() -> Callable[[NumberedTask], tuple[int, ModelOutcomes]]:
     """Runs models; one kills its process."""
 
-    def work(placed: Placed) -> tuple[int, ModelOutcomes]:
+    def work(placed: NumberedTask) -> tuple[int, ModelOutcomes]:
         place, task = placed
         if task.model == "mobilenet_v1":
             os.kill(os.getpid(), signal.SIGKILL)

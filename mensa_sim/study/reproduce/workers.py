@@ -186,9 +186,9 @@ def run_models(
     return tuple(done[place] for place in range(len(tasks)))
 
 
-Placed = tuple[int, ModelTask]
+NumberedTask = tuple[int, ModelTask]
 """A task and its place among those of a study."""
 
 
-def _runner() -> Callable[[Placed], tuple[int, ModelOutcomes]]:
+def _runner() -> Callable[[NumberedTask], tuple[int, ModelOutcomes]]:
     return lambda placed: (placed[0], run_model(placed[1]))
