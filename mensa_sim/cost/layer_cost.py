@@ -58,6 +58,24 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What a layer reads or writes over a shared on-chip memory or a link, while it works."""
+
+    resource: str
+    """The memory's name, or the link's."""
+    size_bytes: int
+    bandwidth_bytes_per_s: float
+    latency_ps: int = 0
+    energy_pj: Mapping[str, float]
+    """By component, as in `LayerCost.dynamic_pj`."""
+
+    @property
+    def time_ps(self) -> int:
+        """Time with the resource to itself."""
+        return self.latency_ps + transfer_ps(self.size_bytes, self.bandwidth_bytes_per_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerCost:
     """Cycles, traffic and dynamic energy of one layer on one accelerator, totals over its steps.
 
@@ -84,6 +102,10 @@ class LayerCost:
     traffic: tuple[Traffic, ...] = ()
     dynamic_pj: Mapping[str, float] = field(default_factory=dict)
     """Dynamic energy by component; the keys are among `COMPONENTS`."""
+    feeds: tuple[Feed, ...] = ()
+    """What crosses no memory of the accelerator's own, but another memory on the chip or a link."""
+    heard_bytes: int = 0
+    """Of the bytes that it takes from memory, those that another piece of its layer reads for it too: in no traffic."""
     overlap: bool = True
     buffered_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes that the mapping holds at once in a buffer, `parameter` or `activation`; absent where unknown."""
@@ -140,7 +162,7 @@ class LayerCost:
     @property
     def energy_pj(self) -> float:
         """Dynamic energy of all components."""
-        return sum(self.dynamic_pj.values())
+        return sum(self.dynamic_pj.values()) + sum(sum(feed.energy_pj.values()) for feed in self.feeds)
 
     @property
     def on_chip_ps(self) -> int:
@@ -149,10 +171,14 @@ class LayerCost:
 
     def latency_ps(self, bandwidth_bytes_per_s: float) -> int:
         """Time with the whole channel to itself: head + max(on chip, body) + tail, or the sum without overlap."""
-        body_ps = transfer_ps(self.body_bytes, bandwidth_bytes_per_s)
-        middle_ps = max(self.on_chip_ps, body_ps) if self.overlap else self.on_chip_ps + body_ps
+        middle_ps = self.middle_ps(transfer_ps(self.body_bytes, bandwidth_bytes_per_s))
         ends_ps = transfer_ps(self.head_bytes, bandwidth_bytes_per_s)
         return ends_ps + middle_ps + transfer_ps(self.tail_bytes, bandwidth_bytes_per_s)
+
+    def middle_ps(self, body_ps: int) -> int:
+        """Time between head and tail: computation beside all that moves, or after it without overlap."""
+        moving_ps = max([body_ps, *(feed.time_ps for feed in self.feeds)])
+        return max(self.on_chip_ps, moving_ps) if self.overlap else self.on_chip_ps + moving_ps
 
     def utilization(self, latency_ps: int) -> float:
         """MACs over peak x time; 0 for a layer without MACs."""

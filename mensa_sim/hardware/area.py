@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.units import BITS_PER_BYTE
@@ -77,6 +77,12 @@ def array_wires(placed: PlacedAccelerator) -> ArrayWires:
         hop_pj_per_bit=technology.wire_pj(1, pitch_mm),
         broadcast_pj_per_bit=technology.wire_pj(1, side_mm),
     )
+
+
+def chip_area_mm2(system: System) -> float:
+    """All accelerators, and the memories on the chip."""
+    shared = sum(memory.area_mm2 for memory in system.memories.values())
+    return sum(sum(area_mm2(placed).values()) for placed in system.accelerators) + shared
 
 
 def _mac_area_mm2(spec: PeArray, technology: Technology) -> float:

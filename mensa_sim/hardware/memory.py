@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 
 from mensa_sim.units import BITS_PER_BYTE
 
+SRAM = "sram"
+"""The kind of a memory on the chip: tensors may live in it, and no accelerator hangs on it."""
+SRAM_ACCESS_BITS = 512
+"""Width of an access of a memory on the chip where its file does not say: a line of 64 bytes, a choice."""
+
 
 def _positive(record: str, **values: float) -> None:
     for name, value in values.items():
@@ -32,6 +37,10 @@ class Memory:
     """What it holds; none where nobody asks."""
     port_of: str | None = None
     """The memory that holds what this one moves, where it is another way into that one."""
+    reached_by: tuple[str, ...] = ()
+    """Of an on-chip memory, the accelerators that read and write it."""
+    area_mm2: float = 0.0
+    """Of an on-chip memory; DRAM is no part of the chip's."""
 
     def __post_init__(self) -> None:
         _positive(
@@ -42,8 +51,15 @@ class Memory:
         )
         if self.efficiency > 1:
             raise ValueError(f"memory: efficiency is {self.efficiency}, must be at most 1")
-        if self.read_pj_per_bit < 0 or self.write_pj_per_bit < 0 or self.background_mw < 0:
-            raise ValueError("memory: an energy or power is negative")
+        if min(self.read_pj_per_bit, self.write_pj_per_bit, self.background_mw, self.area_mm2) < 0:
+            raise ValueError("memory: an energy, power or area is negative")
+        if self.on_chip and self.capacity_bytes is None:
+            raise ValueError("memory: one on the chip holds so many bytes and no more; say capacity_bytes")
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether tensors live in it only as long as a plan says, and there is no room for more."""
+        return self.kind == SRAM
 
     @property
     def effective_bytes_per_s(self) -> float:
@@ -82,22 +98,49 @@ class MemoryEntry(MemoryPort):
     """Further ways into it, as units beside its banks have: `MEMORY.PORT` in a system's file. What one way in has
     written another reads, without a copy; each has a bandwidth of its own."""
     capacity_bytes: int | None = None
-    """What it holds: parameters, keys and values of a model that generates must fit."""
+    """What it holds: parameters, keys and values of a model that generates must fit; tensors at home where it is an
+    `sram`."""
+    reached_by: tuple[str, ...] | None = None
+    """Of an `sram`, the accelerators that read and write it; none: all."""
+    access_bits: int | None = None
+    """Of an `sram`, the width of an access that the technology's sweep prices; none: `SRAM_ACCESS_BITS`."""
+    read_pj_per_bit: float | None = None
+    """Of an `sram`, in place of what the technology's sweep says."""
+    write_pj_per_bit: float | None = None
+    leakage_mw: float | None = None
+    source: str = ""
+    """Of those figures."""
 
     def __post_init__(self) -> None:
         MemoryPort.__post_init__(self)
         if self.capacity_bytes is not None and self.capacity_bytes < 1:
             raise ValueError(f"capacity_bytes is {self.capacity_bytes}, must be at least 1")
+        own = ("reached_by", "access_bits", "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
+        said = [name for name in own if getattr(self, name) is not None]
+        if self.kind != SRAM:
+            if said:
+                raise ValueError(f"{', '.join(said)}: for a memory of kind {SRAM} alone")
+            return
+        if self.capacity_bytes is None:
+            raise ValueError(f"capacity_bytes is required: a memory of kind {SRAM} holds so many bytes and no more")
+        if self.ports:
+            raise ValueError(f"ports: a memory of kind {SRAM} has one")
+        for name in said[said[:1] == ["reached_by"] :]:
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= (1 if name == "access_bits" else 0)):
+                raise ValueError(f"{name} is {value}, must be finite and not negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link between two memories, in both directions."""
+    """A link in both directions: between two memories, or between the activation levels of two accelerators."""
 
     between: tuple[str, str]
     bandwidth_bytes_per_s: int
     energy_pj_per_bit: float
     latency_ps: int
+    source: str = ""
+    """Of its figures."""
 
     def __post_init__(self) -> None:
         _positive("link", bandwidth_bytes_per_s=self.bandwidth_bytes_per_s)

@@ -59,7 +59,8 @@ class System:
             if accelerator.memory not in self.memories:
                 faults.append(f"accelerators.{accelerator.name}.memory: unknown memory {accelerator.memory!r}")
         for link in self.links:
-            faults += [f"links: unknown memory {end!r}" for end in link.between if end not in self.memories]
+            ends = {*self.memories, *names}
+            faults += [f"links: unknown memory or accelerator {end!r}" for end in link.between if end not in ends]
         for family, name in self.families.items():
             if name not in names:
                 faults.append(f"families.{family}: unknown accelerator {name!r}")
@@ -84,6 +85,18 @@ class System:
         """The memory that holds an accelerator's data, whichever way in it has."""
         memory = self.accelerator(accelerator).memory
         return self.memories[memory].port_of or memory
+
+    def on_chip_memories(self, *accelerators: str) -> tuple[str, ...]:
+        """The memories on the chip that all of these accelerators reach."""
+        reached = ((name, set(memory.reached_by)) for name, memory in self.memories.items() if memory.on_chip)
+        return tuple(name for name, names in reached if names.issuperset(accelerators))
+
+    def room_for_tensors(self, home: str) -> int:
+        """Bytes of the activation level of an accelerator, or of an on-chip memory."""
+        memory = self.memories.get(home)
+        if memory is not None:
+            return memory.capacity_bytes or 0
+        return self.accelerator(home).spec.buffer_bytes.get("activation", 0)
 
     def link_between(self, memory: str, other: str) -> Link | None:
         """The link that joins two memories, in either direction."""

@@ -59,7 +59,7 @@ def test_memories_take_their_energy_from_the_technology() -> None:
     [
         ("memory: lpddr4}", "memory: lpdr4}", "accelerators[0].memory: unknown memory 'lpdr4'; did you mean 'lpddr4'?"),
         ("{1: pascal", "{1: pascall", "families.1: unknown accelerator 'pascall'; did you mean 'pascal'?"),
-        ("[lpddr4, stacked]", "[lpddr4, stack]", "links[0].between: unknown memory 'stack'"),
+        ("[lpddr4, stacked]", "[lpddr4, stack]", "links[0].between: unknown memory or accelerator 'stack'"),
         ("kind: hbm_internal", "kind: hbm_inside", "memories.stacked.kind: unknown memory kind 'hbm_inside'"),
         ("accelerators/pavlov.yaml", "accelerators/pavlova.yaml", "accelerators[1].spec: no such file"),
         ("accelerators/pavlov.yaml", "accelerators/pascal.yaml", "accelerators[1]: a second pascal"),

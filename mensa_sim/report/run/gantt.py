@@ -29,6 +29,7 @@ KIND_NAMES: Mapping[str, str] = {
     "head": "traffic before the layer starts",
     "body": "the layer's traffic beside its work",
     "tail": "traffic after the layer",
+    "feed": "the layer's traffic with a shared on-chip memory or another accelerator",
     "transfer": "copy to another memory, or to or from a host",
     "prefetch": "parameters fetched early",
     "discard": "fetched early and thrown away",

@@ -21,7 +21,7 @@ def homes_figures(main: SystemResult) -> dict[str, Drawn]:
 
 
 def _figure(main: SystemResult, own: Sequence[HomeResult], home: str) -> Drawn:
-    capacity_bytes = main.hardware.accelerator(home).spec.buffer_bytes["activation"]
+    capacity_bytes = main.hardware.room_for_tensors(home)
     scale, unit = time_axis(max(1, main.timeline.end_ps))
     largest = most_of(own, lambda each: float(each.size_bytes * (each.end_ps - each.start_ps)), MAX_TENSORS)
     named = [each.tensor for each in largest]

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor
+from mensa_sim.units import transfer_ps
 
 HOME_NODES = 2000
 """Of HiGHS's search: what is not proved by then keeps its gap. A limit on time would make results depend on load."""
@@ -51,13 +53,14 @@ class Chooser:
         self,
         costs: CostTable,
         accelerator: str,
+        assignment: Mapping[str, str],
         tensors: Sequence[HomeTensor],
         order: Sequence[str],
         kept: frozenset[str],
         home_costs: HomeCosts,
         rates: tuple[float, float],
     ) -> None:
-        self._costs, self._accelerator, self._kept = costs, accelerator, kept
+        self._costs, self._accelerator, self._assignment, self._kept = costs, accelerator, assignment, kept
         self._home_costs, self._rates = home_costs, rates
         self._bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
         self._capacity = costs.system.accelerator(accelerator).spec.buffer_bytes["activation"]
@@ -85,11 +88,25 @@ class Chooser:
 
     def _away_cost(self, tensor: HomeTensor) -> float:
         """What its readers pay where it is read in memory, each its share of the bytes."""
-        found = 0.0
+        found = self._away_from_links(tensor)
         for place in self._places:
             if place.layer in tensor.readers:
                 read = sum(other.readers.get(place.layer, 0) for other in place.live)
                 found += place.input_cost * tensor.readers[place.layer] / read
+        return found
+
+    def _away_from_links(self, tensor: HomeTensor) -> float:
+        """More that readers on other accelerators pay: their bytes, read once, over memory instead of links."""
+        found, (per_pj, per_ps) = 0.0, self._rates
+        for name, size_bytes in tensor.remote.items():
+            reader = self._assignment[name]
+            way = from_level(self._costs.system, self._accelerator, reader)
+            memory = self._costs.system.memory_of(reader)
+            if way is not None:
+                saved_pj = memory.transfer_pj(read_bytes=size_bytes) - way.pj_per_byte * size_bytes
+                slower_ps = transfer_ps(size_bytes, memory.effective_bytes_per_s)
+                saved_ps = slower_ps - transfer_ps(size_bytes, way.bandwidth_bytes_per_s)
+                found += max(0.0, per_pj * saved_pj + per_ps * saved_ps)
         return found
 
     def _roomy(self, place: _Place) -> bool:

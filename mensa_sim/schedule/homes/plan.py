@@ -8,6 +8,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.homes.choose import Chooser
+from mensa_sim.schedule.homes.shared import choose_shared
 from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
 from mensa_sim.workload.graph import LayerGraph
@@ -41,11 +42,13 @@ def plan_homes(
         own = [tensor for tensor in tensors.values() if tensor.accelerator == accelerator]
         if not own:
             continue
-        found = Chooser(costs, accelerator, own, order, stay, home_costs, rates).choose()
+        found = Chooser(costs, accelerator, assignment, own, order, stay, home_costs, rates).choose()
         gap = max(gap, found.gap)
         fitting = _fitting(home_costs, graph, accelerator, order, found.tensors)
         homes |= {each.layer: Home(tensor=each.layer, home=accelerator, size_bytes=each.size_bytes) for each in fitting}
-    return PlannedHomes(homes=tuple(homes[layer] for layer in tensors if layer in homes), gap=gap)
+    in_levels = tuple(homes[layer] for layer in tensors if layer in homes)
+    shared = choose_shared(costs, assignment, stacks, frozenset(homes), rates)
+    return PlannedHomes(homes=(*in_levels, *shared.homes), gap=max(gap, shared.gap))
 
 
 def _fitting(
@@ -82,9 +85,10 @@ def order_of(
 def tensors_at_home(
     graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan
 ) -> list[HomeTensor]:
-    """The tensors that have a home by a plan; `UsageError` for a home that a tensor cannot have."""
+    """The tensors that live in accelerators' levels by a plan; `UsageError` for a home that a tensor cannot have."""
     able, refused = tensors_of(graph, system, assignment, [stack.layers for stack in data.stacks])
-    for home in data.homes:
+    own = [home for home in data.homes if home.home not in system.memories]
+    for home in own:
         found = able.get(home.tensor)
         if found is None:
             reason = refused.get(home.tensor, "no layer reads it")
@@ -94,4 +98,4 @@ def tensors_at_home(
                 f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.accelerator}, "
                 f"not {home.size_bytes} on {home.home}"
             )
-    return [able[home.tensor] for home in data.homes]
+    return [able[home.tensor] for home in own]

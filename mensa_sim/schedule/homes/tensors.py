@@ -1,8 +1,10 @@
 """The tensors that may live in an accelerator's activation level, from their producer to their last reader."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
@@ -10,7 +12,7 @@ from mensa_sim.workload.unit_order import units_in_order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeTensor:
-    """The output of a layer that is made and read on one accelerator."""
+    """The output of a layer that lives where it is made: read there, and over links by other accelerators."""
 
     layer: str
     accelerator: str
@@ -18,9 +20,11 @@ class HomeTensor:
     first: int
     """The place of its producer among the units of the accelerator, in their order."""
     last: int
-    """That of its last reader."""
+    """That of the last unit that runs there before or when its last reader does."""
     readers: Mapping[str, int]
-    """The layers that read it, and how many bytes of it each."""
+    """The layers that read it there, and how many bytes of it each."""
+    remote: Mapping[str, int] = field(default_factory=dict)
+    """The layers that read it over links, likewise."""
 
 
 def tensors_of(
@@ -28,16 +32,18 @@ def tensors_of(
 ) -> tuple[dict[str, HomeTensor], dict[str, str]]:
     """The tensors that may have a home on chip, by the layer that makes each; of the others, why they may not.
 
-    All readers run on the accelerator that makes it, none is the model's output, and no recurrent group or stack makes
-    or reads it: those hand their tensors on step by step, or tile by tile.
+    All readers run on the accelerator that makes it or on one that links lead to, none is the model's output, and no
+    recurrent group or stack makes or reads it: those hand their tensors on step by step, or tile by tile.
     """
     units = units_in_order(graph, stacks)
-    count = dict.fromkeys(assignment.values(), 0)
+    order: dict[str, list[int]] = {name: [] for name in assignment.values()}
     place: dict[str, int] = {}
-    for layers in units:
+    number: dict[str, int] = {}
+    for index, layers in enumerate(units):
         accelerator = assignment[layers[0].name]
-        place |= {layer.name: count[accelerator] for layer in layers}
-        count[accelerator] += 1
+        place |= {layer.name: len(order[accelerator]) for layer in layers}
+        number |= {layer.name: index for layer in layers}
+        order[accelerator].append(index)
     single = {layers[0].name for layers in units if len(layers) == 1}
     groups = [(assignment[layers[0].name], place[layers[0].name]) for layers in units if len(layers) > 1]
     found: dict[str, HomeTensor] = {}
@@ -48,7 +54,7 @@ def tensors_of(
         readers = {name: size for name, size in sizes.items() if size}
         if not readers:
             continue
-        last = max(place[name] for name in readers)
+        last = bisect_right(order[accelerator], max(number[name] for name in readers)) - 1
         reason = _refusal(graph, system, assignment, single, layer.name, readers)
         if not reason and any(on == accelerator and place[layer.name] < at < last for on, at in groups):
             reason = "a recurrent group or a stack runs before its last reader"
@@ -61,7 +67,8 @@ def tensors_of(
             size_bytes=layer.output_bytes,
             first=place[layer.name],
             last=last,
-            readers=readers,
+            readers={name: size for name, size in readers.items() if assignment[name] == accelerator},
+            remote={name: size for name, size in readers.items() if assignment[name] != accelerator},
         )
     return found, refused
 
@@ -76,7 +83,8 @@ def _refusal(
 ) -> str:
     accelerator, size_bytes = assignment[layer], graph[layer].output_bytes
     capacity_bytes = system.accelerator(accelerator).spec.buffer_bytes.get("activation", 0)
-    elsewhere = sorted({assignment[name] for name in readers} - {accelerator})
+    others = sorted({assignment[name] for name in readers} - {accelerator})
+    elsewhere = [name for name in others if from_level(system, accelerator, name) is None]
     grouped = [name for name in (layer, *readers) if name not in single]
     if system.host is not None:
         return "a host feeds the system, behind which all activations stay on chip"

@@ -8,6 +8,7 @@ from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Clock, Process
+from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.engine.server import Server
 from mensa_sim.simulate.plan.copies import Crossing
@@ -43,6 +44,10 @@ class Engine:
             # What it does for several inferences at once shares its time, a ps for each ps of work.
             self._channels[HOST] = Channel(self.clock, HOST, PS_PER_S)
         self._moving: dict[Transfer, tuple[Request, str, Crossing]] = {}
+        self._shared_bytes = {
+            name: memory.capacity_bytes or 0 for name, memory in system.memories.items() if memory.on_chip
+        }
+        """What no request has of each memory on the chip."""
         self._servers: dict[str, Server] = {}
         for placed in system.accelerators:
             self._servers[placed.name] = Server(
@@ -51,13 +56,17 @@ class Engine:
                 self._channels[placed.memory],
                 system.memories[placed.memory],
                 recorder,
+                Feeding(self.clock, self._channels, recorder),
                 options,
                 pin(plans, placed, options.parameters, behind_host=system.host is not None),
                 self._finish,
             )
 
     def start(self, request: Request) -> None:
-        """Let a request enter now."""
+        """Let a request enter now; without room in shared memories it goes without them, from start to end."""
+        needs = request.plan.shared_bytes
+        request.shares = all(size_bytes <= self._shared_bytes[name] for name, size_bytes in needs.items())
+        self._take(request, 1)
         for index, copy in enumerate(request.plan.copies):
             if not copy.waits_for:
                 self.clock.process(self._carry(request, index))
@@ -82,10 +91,17 @@ class Engine:
             self._release(request, index)
         self._leave(request)
 
+    def _take(self, request: Request, times: int) -> None:
+        """Take a request's room in shared memories, or give it back."""
+        if request.shares:
+            for name, size_bytes in request.plan.shared_bytes.items():
+                self._shared_bytes[name] -= times * size_bytes
+
     def _leave(self, request: Request) -> None:
         """One unit or copy less is left; with the last one the request ends."""
         request.left -= 1
         if not request.left:
+            self._take(request, -1)
             self._recorder.ended(request, self.clock.now_ps)
             self.on_end(request)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Alarm, Clock
+from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.plan import PlannedUnit
 from mensa_sim.simulate.plan.stage import Energy, Stage, part_of
@@ -24,7 +25,9 @@ class Execution:
         "_clock",
         "_computed",
         "_computing_ps",
+        "_feeding",
         "_head_bytes",
+        "_moving",
         "_next",
         "_on_end",
         "_recorder",
@@ -51,9 +54,11 @@ class Execution:
         accelerator: str,
         channel: Channel,
         recorder: Recorder,
+        feeding: Feeding,
         on_end: Callable[[int, Request, PlannedUnit], None],
     ) -> None:
         self._clock = clock
+        self._feeding = feeding
         self._accelerator = accelerator
         self._channel = channel
         self._recorder = recorder
@@ -67,6 +72,8 @@ class Execution:
         self.early_bytes = 0
         """Parameters that came before their stage."""
         self._waits_for = 0
+        self._moving = 0
+        """Transfers of the body and of feeds under way."""
 
     def begin(self, now: int, request: Request, unit: PlannedUnit, stages: tuple[Stage, ...], early_bytes: int) -> None:
         """Run the stages of a unit, so many bytes of whose parameters came early; tell `on_end` when they are over."""
@@ -99,20 +106,28 @@ class Execution:
             self._begin_body(now)
 
     def _begin_body(self, now: int) -> None:
+        stage = self._stage
         self._body_ps = self._body_end_ps = now
-        self._waits_for = 1
+        self._moving = len(stage.feeds) + bool(self._body_bytes)
+        self._waits_for = 1 + self._moving
+        alone = not self._moving
         if self._body_bytes:
-            self._waits_for = 2
             self._transfer = self._channel.transfer(self._body_bytes, self._end_body)
-        if self._stage.overlap or not self._body_bytes:
+        if stage.feeds:
+            self._feeding.begin(now, self.request, stage, self._end_move)
+        if stage.overlap or alone:
             self._compute(now)
 
     def _end_body(self, now: int) -> None:
         self._body_end_ps = now
+        self._end_move(now)
+
+    def _end_move(self, now: int) -> None:
         self._waits_for -= 1
+        self._moving -= 1
         if not self._waits_for:
             self._begin_tail(now)
-        elif not self._stage.overlap:
+        elif not self._stage.overlap and not self._moving:
             self._compute(now)
 
     def _compute(self, now: int) -> None:
@@ -155,6 +170,7 @@ class Execution:
         Of each transfer the bytes that have passed, of the computation the time that it has had.
         """
         now, stage, left = self._clock.now_ps, self._stage, self._left_bytes()
+        self._feeding.stop()
         in_head, in_tail = self._body_ps < 0, self._tail_ps >= 0
         head_left = left if in_head else 0
         body_left = self._body_bytes if in_head else 0 if in_tail else left

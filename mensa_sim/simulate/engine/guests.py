@@ -22,12 +22,6 @@ class Guests:
         self._capacity_bytes = capacity_bytes
         self.living: dict[Request, dict[int, int]] = {}
         """Bytes of each tensor by the unit that made it."""
-        self._spilled: dict[Request, set[int]] = {}
-
-    def missing(self, request: Request, unit: PlannedUnit) -> bool:
-        """Whether an input that should live there has left."""
-        spilled = self._spilled.get(request)
-        return spilled is not None and unit.home is not None and not spilled.isdisjoint(unit.home.reads)
 
     def held_beside(self, request: Request) -> int:
         """Bytes of other requests' tensors."""
@@ -44,18 +38,15 @@ class Guests:
             for producer, size_bytes in self.living.pop(guest).items():
                 layer = guest.plan.units[producer].layers[0]
                 spills.append(Spill(request=guest, layer=layer, size_bytes=size_bytes))
-                self._spilled.setdefault(guest, set()).add(producer)
+                guest.spilled.add(producer)
                 held_bytes -= size_bytes
         return spills
 
     def settle(self, request: Request, unit: PlannedUnit) -> None:
         """A unit has ended: what is read later stays, unless it left before."""
-        spilled = self._spilled.get(request, set())
         leaves = {} if unit.home is None else unit.home.leaves
-        living = {producer: size for producer, size in leaves.items() if producer not in spilled}
+        living = {producer: size for producer, size in leaves.items() if producer not in request.spilled}
         if living:
             self.living[request] = living
         else:
             self.living.pop(request, None)
-            if not leaves:
-                self._spilled.pop(request, None)

@@ -39,6 +39,8 @@ class Request:
         "plan",
         "rank",
         "served_ps",
+        "shares",
+        "spilled",
         "start_ps",
         "stream",
     )
@@ -68,6 +70,10 @@ class Request:
         """Ends that each copy waits for."""
         self.left = len(plan.units) + len(plan.copies)
         """What has not ended."""
+        self.spilled: set[int] = set()
+        """Units whose output had to leave the level where it lived."""
+        self.shares = True
+        """Whether it has room in shared memories for all that its plan keeps there."""
         self.start_ps = -1
         self.served_ps = 0
         """Time in which at least one resource worked on it."""

@@ -10,6 +10,7 @@ from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Alarm, Clock
 from mensa_sim.simulate.engine.execution import Execution
+from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.guests import Guests, Spill
 from mensa_sim.simulate.engine.request import Rank, Request
 from mensa_sim.simulate.plan.options import Options
@@ -40,6 +41,7 @@ class Server:
         channel: Channel,
         memory: Memory,
         recorder: Recorder,
+        feeding: Feeding,
         options: Options,
         pinned: Pinned,
         finish: Callable[[Request, PlannedUnit], None],
@@ -71,7 +73,7 @@ class Server:
         self._idle_since_ps = 0
         self._waking_since_ps: int | None = None
         self._woken = Alarm(clock, self._wake)
-        self._execution = Execution(clock, placed.name, channel, recorder, self._end_unit)
+        self._execution = Execution(clock, placed.name, channel, recorder, feeding, self._end_unit)
 
     def submit(self, request: Request, unit: PlannedUnit) -> None:
         """Queue a unit whose inputs are there."""
@@ -112,8 +114,9 @@ class Server:
             _, index, request = heapq.heappop(self._ready)
         unit = request.plan.units[index]
         resident = (request.plan.name, index) in self._loaded
-        if unit.home is not None and self._guests.missing(request, unit):
-            variant = self._variant(unit.home.away, resident, incoming)
+        if unit.home is not None:
+            missing = not request.spilled.isdisjoint(unit.home.reads)
+            variant = self._variant(unit.home.at(missing=missing, shared=request.shares), resident, incoming)
         else:
             kept = self._keep_output(request, unit, resident, incoming)
             variant = kept or self._variant(unit.variants, resident, incoming)

@@ -1,14 +1,18 @@
-"""Units beside tensors that live in their accelerator's activation level."""
+"""Units beside tensors that live on the chip: in their accelerator's level, in a shared memory, or over links."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from mensa_sim.cost.layer_cost import STREAMED, Residency
+from mensa_sim.cost.feeds.moved import Fed, moved_cost
+from mensa_sim.cost.feeds.ways import Way, from_level, from_shared, to_shared
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
-from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, live_at, step_of
+from mensa_sim.schedule.homes.shared import SharedTensor, tensors_in_shared
+from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
+from mensa_sim.schedule.homes.tensors import HomeTensor
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.variants import Variant, Variants, variant_of
 from mensa_sim.workload.layer import Layer
@@ -23,55 +27,202 @@ class UnitAtHome:
     away: Variants
     """With its inputs in memory, which have left their room."""
     reads: tuple[int, ...]
-    """The units whose output it reads at home."""
+    """The units whose output it reads in its accelerator's level, or over links in that of others."""
     leaves: Mapping[int, int]
-    """Bytes that live on when it has ended, by the unit that made them."""
+    """Bytes that live on in its accelerator's level when it has ended, by the unit that made them."""
+    unshared: tuple[Variants, Variants] | None = None
+    """The same two where its inference has no room in the shared memories; none where it uses none."""
+
+    def at(self, *, missing: bool, shared: bool) -> Variants:
+        """What it costs where inputs have left, or its inference has no room in shared memories."""
+        own, away = (self.variants, self.away) if shared or self.unshared is None else self.unshared
+        return away if missing else own
 
 
-def units_at_home(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHome:
+    """The units that have to do with tensors at home, and who waits for whom that they fit at any time."""
+
+    units: Mapping[int, UnitAtHome] = field(default_factory=dict)
+    """By place among the units."""
+    waits: tuple[tuple[int, int], ...] = ()
+    """Units that must end, and those that start after them."""
+    shared_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Of each shared memory, what an inference needs to have to itself."""
+    crowded: frozenset[int] = frozenset()
+    """Units beside which tensors live in their accelerator's level."""
+
+
+def at_home(
     costs: CostTable, assignment: Mapping[str, str], data: DataPlan, options: Options, units: Sequence[Sequence[str]]
-) -> dict[int, UnitAtHome]:
-    """By place among the units, those beside which a tensor lives.
+) -> AtHome:
+    """What a plan's homes ask of the units of a graph.
 
     Raises `UsageError` for a home that a tensor cannot have, or beside which a layer does not fit.
     """
-    graph = costs.graph
     if not data.homes or not options.activations:
-        return {}
+        return AtHome()
+    graph, system = costs.graph, costs.system
+    index_of = {layer: index for index, layers in enumerate(units) for layer in layers}
+    own = tensors_at_home(graph, system, assignment, data)
+    shared = tensors_in_shared(graph, system, assignment, data)
+    feeds = _Feeds(costs, assignment, own, shared)
     order = order_of(graph, assignment, [stack.layers for stack in data.stacks])
-    live = live_at(tensors_at_home(graph, costs.system, assignment, data), order)
-    index_of = {layers[0]: index for index, layers in enumerate(units)}
-    home_costs = HomeCosts(costs, data)
+    live = live_at(own, order)
+    writer = _Writer(costs, data, options, feeds)
     found: dict[int, UnitAtHome] = {}
     for accelerator, layers in order.items():
         for place, name in enumerate(layers):
-            if name not in live:
-                continue
-            step = step_of(graph, name, accelerator, live[name])
-            others = [tensor for tensor in live[name] if name not in tensor.readers]
-            away = step_of(graph, name, accelerator, others)
-            found[index_of[name]] = UnitAtHome(
-                variants=_variants(home_costs, costs, graph[name], step, options),
-                away=_variants(home_costs, costs, graph[name], away, options),
-                reads=tuple(index_of[tensor.layer] for tensor in live[name] if name in tensor.readers),
-                leaves={index_of[tensor.layer]: tensor.size_bytes for tensor in live[name] if tensor.last > place},
+            if name in live or name in feeds:
+                reads = tuple(index_of[tensor.layer] for tensor in own if name in {**tensor.readers, **tensor.remote})
+                here = live.get(name, [])
+                leaves = {index_of[tensor.layer]: tensor.size_bytes for tensor in here if tensor.last > place}
+                found[index_of[name]] = writer.unit(name, accelerator, here, reads, leaves)
+    peaks, turns = _turns(shared, index_of, {name: system.room_for_tensors(name) for name in system.memories})
+    return AtHome(
+        units=found,
+        waits=(*_after_remote(own, order, index_of), *turns),
+        shared_bytes=peaks,
+        crowded=frozenset(index_of[name] for name in live),
+    )
+
+
+class _Feeds:
+    """By layer, what it reads and writes outside its accelerator's own level."""
+
+    def __init__(
+        self,
+        costs: CostTable,
+        assignment: Mapping[str, str],
+        own: Sequence[HomeTensor],
+        shared: Sequence[SharedTensor],
+    ) -> None:
+        system = costs.system
+        self._links: dict[str, list[tuple[Way, int]]] = {}
+        self._shared: dict[str, list[tuple[Way, int]]] = {}
+        self._written: dict[str, tuple[Way, Way]] = {}
+        for home in own:
+            for name, size_bytes in home.remote.items():
+                way = from_level(system, home.accelerator, assignment[name])
+                assert way is not None
+                self._links.setdefault(name, []).append((way, size_bytes))
+        for tensor in shared:
+            ways = to_shared(system, tensor.memory), from_shared(system, tensor.memory)
+            self._written[tensor.layer] = ways
+            for name, size_bytes in tensor.readers.items():
+                self._shared.setdefault(name, []).append((ways[1], size_bytes))
+
+    def __contains__(self, layer: str) -> bool:
+        return layer in self._links or self.uses_shared(layer)
+
+    def uses_shared(self, layer: str) -> bool:
+        """Whether it reads or writes a shared memory."""
+        return layer in self._shared or layer in self._written
+
+    def of(self, layer: str, *, links: bool, shared: bool) -> Fed:
+        """Where its tensors lie, as far as they do."""
+        over_links = self._links.get(layer, []) if links else []
+        from_there = self._shared.get(layer, []) if shared else []
+        return Fed(inputs=(*over_links, *from_there), output=self._written.get(layer) if shared else None)
+
+
+class _Writer:
+    """Writes down what a unit costs in each state of the memories."""
+
+    def __init__(self, costs: CostTable, data: DataPlan, options: Options, feeds: _Feeds) -> None:
+        self._costs, self._options, self._feeds = costs, options, feeds
+        self._home_costs = HomeCosts(costs, data)
+
+    def unit(
+        self, name: str, accelerator: str, live: Sequence[HomeTensor], reads: tuple[int, ...], leaves: Mapping[int, int]
+    ) -> UnitAtHome:
+        """A layer beside the tensors that live in its accelerator's level."""
+        graph = self._costs.graph
+        steps = (
+            step_of(graph, name, accelerator, live),
+            step_of(graph, name, accelerator, [tensor for tensor in live if name not in tensor.readers]),
+        )
+        layer = graph[name]
+
+        def both(*, shared: bool) -> tuple[Variants, Variants]:
+            return (
+                self._variants(layer, steps[0], self._feeds.of(name, links=True, shared=shared)),
+                self._variants(layer, steps[1], self._feeds.of(name, links=False, shared=shared)),
             )
+
+        own, away = both(shared=True)
+        unshared = both(shared=False) if self._feeds.uses_shared(name) else None
+        return UnitAtHome(variants=own, away=away, reads=reads, leaves=leaves, unshared=unshared)
+
+    def _variants(self, layer: Layer, step: Step, fed: Fed) -> Variants:
+        streamed = self._variant(layer, step, fed, parameters=False)
+        if streamed is None:
+            raise UsageError(
+                f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
+            )
+        found = {STREAMED: streamed}
+        if self._options.parameters != "none" and layer.parameters:
+            resident = self._variant(layer, step, fed, parameters=True)
+            if resident is not None:
+                found[Residency(parameters=True)] = resident
+        return Variants(by_residency=found)
+
+    def _variant(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
+        cost, beside_bytes = self._cost(step, parameters=parameters)
+        if cost is None:
+            return None
+        if fed.moves:
+            placed, memory = (
+                self._costs.system.accelerator(step.accelerator),
+                self._costs.system.memory_of(step.accelerator),
+            )
+            cost = moved_cost(cost, layer, placed.array, memory, fed, step.reads_bytes)
+        variant = variant_of(self._costs, [layer], [cost])
+        return replace(variant, activation_bytes=step.live_bytes + beside_bytes)
+
+    def _cost(self, step: Step, *, parameters: bool) -> tuple[LayerCost | None, int]:
+        """The cost beside what lives there, and what it holds in the level beside that."""
+        if self._costs.system.accelerator(step.accelerator).array.buffer("activation") is None:
+            cost = self._costs.cost(step.layer, step.accelerator, Residency(parameters=parameters))
+            return (cost if cost.residency.parameters == parameters else None), 0
+        held = self._home_costs.best(step, parameters=parameters)
+        return (None, 0) if held is None else (held.cost, held.beside_bytes)
+
+
+def _after_remote(
+    own: Sequence[HomeTensor], order: Mapping[str, Sequence[str]], index_of: Mapping[str, int]
+) -> list[tuple[int, int]]:
+    """What runs where a tensor lives, after the last unit that it is counted beside, waits for its remote readers."""
+    found = []
+    for tensor in own:
+        layers = order[tensor.accelerator]
+        if tensor.remote and tensor.last + 1 < len(layers):
+            following = index_of[layers[tensor.last + 1]]
+            found += [(index_of[name], following) for name in tensor.remote]
     return found
 
 
-def _variants(home_costs: HomeCosts, costs: CostTable, layer: Layer, step: Step, options: Options) -> Variants:
-    streamed = home_costs.best(step, parameters=False)
-    if streamed is None:
-        raise UsageError(
-            f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
-        )
-    found = {STREAMED: _variant(costs, layer, step, streamed)}
-    resident = home_costs.best(step, parameters=True) if options.parameters != "none" and layer.parameters else None
-    if resident is not None:
-        found[Residency(parameters=True)] = _variant(costs, layer, step, resident)
-    return Variants(by_residency=found)
+def _turns(
+    shared: Sequence[SharedTensor], index_of: Mapping[str, int], capacities: Mapping[str, int]
+) -> tuple[dict[str, int], list[tuple[int, int]]]:
+    """What each shared memory holds at most, and which readers a producer waits for that its tensor has room.
 
-
-def _variant(costs: CostTable, layer: Layer, step: Step, held: AtHome) -> Variant:
-    variant = variant_of(costs, [layer], [held.cost])
-    return replace(variant, activation_bytes=step.live_bytes + held.beside_bytes)
+    Whatever overtakes what in the order: a tensor's room is given on only to one whose producer waits for its readers.
+    """
+    peaks: dict[str, int] = {}
+    waits: list[tuple[int, int]] = []
+    for memory in dict.fromkeys(tensor.memory for tensor in shared):
+        held: list[SharedTensor] = []
+        for tensor in sorted((each for each in shared if each.memory == memory), key=lambda each: each.first):
+            over = sorted((each for each in held if each.last < tensor.first), key=lambda each: each.last)
+            while over and sum(each.size_bytes for each in held) + tensor.size_bytes > capacities[memory]:
+                gone = over.pop(0)
+                held.remove(gone)
+                waits += [(index_of[name], index_of[tensor.layer]) for name in gone.readers]
+            held.append(tensor)
+            peaks[memory] = max(peaks.get(memory, 0), sum(each.size_bytes for each in held))
+            if peaks[memory] > capacities[memory]:
+                raise UsageError(
+                    f"{memory}: the tensors at home there beside {tensor.layer} need {peaks[memory]} bytes"
+                )
+    return peaks, waits

@@ -11,7 +11,7 @@ from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
-from mensa_sim.simulate.plan.at_home import UnitAtHome, units_at_home
+from mensa_sim.simulate.plan.at_home import UnitAtHome, at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
@@ -62,6 +62,8 @@ class Plan:
     copies: tuple[Copy, ...]
     handoffs: int
     """Tensors that an accelerator gets from another one."""
+    shared_bytes: Mapping[str, int]
+    """Of each shared memory, what it needs to have to itself for its tensors at home."""
 
 
 def make_plan(
@@ -95,10 +97,13 @@ def make_plan(
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
-    at_home = units_at_home(costs, assignment, data, options, [layers for _, layers in groups])
-    if at_home:
+    homes = at_home(costs, assignment, data, options, [layers for _, layers in groups])
+    beside = homes.units
+    if beside:
         feeds = [None for _ in feeds]
-        _keep_order(dependents, next_here, at_home)
+        _keep_order(dependents, next_here, homes.crowded)
+        for before, after in homes.waits:
+            dependents[before].add(after)
     waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     return Plan(
         name=name or graph.name,
@@ -106,6 +111,7 @@ def make_plan(
         data=data,
         copies=copies,
         handoffs=handoffs(graph, assignment),
+        shared_bytes=homes.shared_bytes,
         units=tuple(
             PlannedUnit(
                 index=index,
@@ -114,8 +120,8 @@ def make_plan(
                 layers=layers,
                 parameters=_parameters(graph, layers),
                 parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
-                variants=at_home[index].variants
-                if index in at_home
+                variants=beside[index].variants
+                if index in beside
                 else variants_of(
                     costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
                 ),
@@ -124,7 +130,7 @@ def make_plan(
                 waits_for=waits_for[index],
                 feeds=feeds[index],
                 next_here=next_here[index],
-                home=at_home.get(index),
+                home=beside.get(index),
             )
             for index, (unit, layers) in enumerate(groups)
         ),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.layer_cost import Feed, LayerCost, Residency
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.layer import Layer
 
@@ -36,6 +36,8 @@ class Stage:
     head_pj: Energy
     body_pj: Energy
     tail_pj: Energy
+    feeds: tuple[Feed, ...]
+    """What moves beside the body over other memories and links."""
     cost: LayerCost = field(repr=False, compare=False)
     """What it is made from."""
 
@@ -69,6 +71,7 @@ def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
         head_pj={"memory": head} if head else {},
         body_pj={"memory": body} if body else {},
         tail_pj={"memory": tail} if tail else {},
+        feeds=tuple(feed for feed in cost.feeds if feed.size_bytes),
         cost=cost,
     )
 

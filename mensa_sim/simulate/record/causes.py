@@ -18,11 +18,12 @@ PREFETCH = "prefetch"
 DISCARDED = "discarded"
 GATING = "power_gating"
 STACKING = "stacks"
+MULTICAST = "multicast"
 
-CAUSES = (STACKING, OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, PREFETCH, DISCARDED, GATING)
+CAUSES = (STACKING, OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, MULTICAST, PREFETCH, DISCARDED, GATING)
 """Layers that run tile by tile; branches and copies at the same time; waiting for shared memories, links and a host;
-parameters, then activations that lie on chip; parameters that came early, and those that came for nothing; supplies
-that were cut."""
+parameters, then activations that lie on chip; what several pieces of a layer take from memory and one of them
+reads; parameters that came early, and those that came for nothing; supplies that were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +80,14 @@ class CauseRecorder:
         if stage.residency.parameters:
             steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[-1]))
         steps.append(stage.cost)
-        last = ACTIVATIONS if stage.residency.input or stage.residency.output else RESIDENCY
+        at_home = stage.residency.input or stage.residency.output or stage.feeds
+        last = MULTICAST if stage.cost.heard_bytes else ACTIVATIONS if at_home else RESIDENCY
         names = (STACKING, RESIDENCY, last) if stage.residency.parameters else (STACKING, last)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)
         body_ps = transfer_ps(done.body_bytes, bandwidth)
-        middle_ps = max(stage.on_chip_ps, body_ps) if stage.overlap else stage.on_chip_ps + body_ps
+        middle_ps = stage.cost.middle_ps(body_ps)
         ends_ps = transfer_ps(done.head_bytes, bandwidth) + transfer_ps(stage.tail_bytes, bandwidth)
         self._latency_ps[PREFETCH] += middle_ps + ends_ps - steps[-1].latency_ps(bandwidth)
         self._latency_ps[CONTENTION] += moments_ps[-1] - moments_ps[0] - middle_ps - ends_ps

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["layer", "head", "body", "tail", "transfer", "host", "prefetch", "discard", "spill", "wake"]
-"""A layer occupies its accelerator; head, body and tail are its own traffic on the memory. A transfer carries a
-tensor to another memory, or to or from a host, which takes time of its own to prepare an inference. A prefetch brings a
-layer's parameters early; its energy stands with the layer, whose own traffic is shorter by its bytes, unless the bytes
-are discarded. A spill writes a tensor to memory that lived on chip, for another request's sake. To wake is to come
-back from a cut supply."""
+Kind = Literal["layer", "head", "body", "tail", "feed", "transfer", "host", "prefetch", "discard", "spill", "wake"]
+"""A layer occupies its accelerator; head, body and tail are its own traffic on the memory, a feed what it reads or
+writes beside them over a shared on-chip memory or a link between accelerators. A transfer carries a tensor to
+another memory, or to or from a host, which takes time of its own to prepare an inference. A prefetch brings a
+layer's parameters early; its energy stands with the layer, whose own traffic is shorter by its bytes, unless the
+bytes are discarded. A spill writes a tensor to memory that lived on chip, for another request's sake. To wake is to
+come back from a cut supply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,18 @@ def tensor_text(costs: CostTable, schedule: Schedule, layer: str) -> str:
     stack = next((stack for stack in data.stacks if layer in stack.layers[:-1]), None)
     if stack is not None:
         return f"its output stays on {stack.accelerator}, tile by tile, in the stack from {stack.layers[0]}"
+    home = next((home for home in data.homes if home.tensor == layer), None)
+    if home is not None and home.home in costs.system.memories:
+        return (
+            f"its output, {home.size_bytes} bytes, lives in {home.home}, on the chip, until its last reader has ended"
+        )
     able, refused = tensors_of(graph, costs.system, schedule.assignment, [stack.layers for stack in data.stacks])
     if layer in refused:
         return f"its output goes through memory: {refused[layer]}"
     if layer not in able:
         return "no layer reads its output"
     tensor = able[layer]
-    last = max(tensor.readers, key=[each.name for each in graph.layers].index)
+    last = max({**tensor.readers, **tensor.remote}, key=[each.name for each in graph.layers].index)
     if any(home.tensor == layer for home in data.homes):
         return f"its output, {tensor.size_bytes} bytes, lives on {tensor.accelerator} until {last} has read it"
     return f"its output goes through memory: {_crowded(costs, schedule, tensor)}"

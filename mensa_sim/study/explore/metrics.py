@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.area import area_mm2, chip_area_mm2
 from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
@@ -57,9 +57,10 @@ STEADY_METRICS = ("latency_ps", "energy_pj")
 def hardware_metrics(system: System) -> dict[str, float]:
     """The sums that `HARDWARE` names; the area is absent where an accelerator's is not known."""
     specs = [placed.spec for placed in system.accelerators]
-    areas = [sum(area_mm2(placed).values()) for placed in system.accelerators]
+    areas = [area_mm2(placed) for placed in system.accelerators]
     peak = sum(spec.peak_macs_per_s for spec in specs)
-    known = {"area_mm2": math.fsum(areas)} if all(areas) else {}
+    known = {"area_mm2": chip_area_mm2(system)} if all(areas) else {}
+    behind = [memory for memory in system.memories.values() if not memory.on_chip]
     return {
         **known,
         "accelerators": len(specs),
@@ -67,7 +68,7 @@ def hardware_metrics(system: System) -> dict[str, float]:
         "peak_tops": 2 * peak / 1e12,
         "buffer_bytes": sum(sum(spec.buffer_bytes.values()) for spec in specs),
         "leakage_mw": math.fsum(mw for placed in system.accelerators for mw in component_leakage_mw(placed).values()),
-        "memory_bandwidth_bytes_per_s": sum(memory.bandwidth_bytes_per_s for memory in system.memories.values()),
+        "memory_bandwidth_bytes_per_s": sum(memory.bandwidth_bytes_per_s for memory in behind),
     }
 
 

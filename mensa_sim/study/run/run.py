@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
 from mensa_sim.schedule.schedule import unit_assignment
@@ -144,7 +144,7 @@ def evaluate(
         energy_by_component_pj=measured.energy_by_component_pj,
         utilization=measured.utilization,
         traffic_bytes=measured.traffic_bytes,
-        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        area_mm2=chip_area_mm2(system),
         accelerators=_accelerators(measured),
         handoffs=measured.handoffs,
         layers=_layers(placement, measured, timeline),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.area import area_mm2
+from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
 from mensa_sim.io.shipped import find, is_file, shipped_files
@@ -177,7 +177,7 @@ def scenario_on(
         graphs={stream.name: graphs[stream.workload] for stream in scenario.streams},
         hardware=system,
         static_mw=next(iter(placements.values())).problem.static_mw,
-        area_mm2=sum(sum(area_mm2(placed).values()) for placed in system.accelerators),
+        area_mm2=chip_area_mm2(system),
         gaps={
             each.costs.graph.name: each.schedule.gap
             for each in placements.values()

@@ -1,0 +1,167 @@
+"""Homes in memories on the chip that several accelerators share: which tensors save the most, as a program."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.cost.feeds.moved import Fed, moved_cost
+from mensa_sim.cost.feeds.ways import from_shared, to_shared
+from mensa_sim.cost.table import CostTable
+from mensa_sim.errors import UsageError
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.data_plan import DataPlan, Home
+from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
+from mensa_sim.schedule.homes.step import weighed
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.unit_order import units_in_order
+
+SHARED_NODES = 2000
+"""Of HiGHS's search, as for homes in levels."""
+SHARED_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedTensor:
+    """The output of a layer that may live in a memory on the chip."""
+
+    layer: str
+    memory: str
+    size_bytes: int
+    first: int
+    """The place of its producer among all units, in their order."""
+    last: int
+    """That of its last reader."""
+    readers: Mapping[str, int]
+    """The layers that read it, and how many bytes of it each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedHomes:
+    """Homes in shared memories, and how far they may be from the best choice."""
+
+    homes: tuple[Home, ...] = ()
+    gap: float = 0.0
+
+
+def shared_tensors(
+    graph: LayerGraph, system: System, assignment: Mapping[str, str], memory: str, stacks: Sequence[Sequence[str]] = ()
+) -> dict[str, SharedTensor]:
+    """The tensors that may live in a memory on the chip, by the layer that makes each.
+
+    Who makes and who reads it reaches the memory and has a PE array; it does not leave the model, and no recurrent
+    group or stack makes or reads it.
+    """
+    units = units_in_order(graph, stacks)
+    place = {layer.name: index for index, layers in enumerate(units) for layer in layers}
+    able = {
+        layers[0].name
+        for layers in units
+        if len(layers) == 1 and isinstance(system.accelerator(assignment[layers[0].name]).spec, PeArray)
+    }
+    capacity_bytes, reached = system.room_for_tensors(memory), set(system.memories[memory].reached_by)
+    found = {}
+    for layer in graph.layers:
+        sizes = {name: graph.edge_bytes(layer.name, name) for name in graph.successors(layer.name)}
+        readers = {name: size for name, size in sizes.items() if size}
+        names = {layer.name, *readers}
+        if not readers or not names <= able or not {assignment[name] for name in names} <= reached:
+            continue
+        if layer.model_output_bytes or layer.output_bytes > capacity_bytes or system.host is not None:
+            continue
+        found[layer.name] = SharedTensor(
+            layer=layer.name,
+            memory=memory,
+            size_bytes=layer.output_bytes,
+            first=place[layer.name],
+            last=max(place[name] for name in readers),
+            readers=readers,
+        )
+    return found
+
+
+def choose_shared(
+    costs: CostTable,
+    assignment: Mapping[str, str],
+    stacks: Sequence[Sequence[str]],
+    taken: Collection[str],
+    rates: tuple[float, float],
+) -> SharedHomes:
+    """The homes in memories on the chip that save the most, of the tensors that are not `taken` elsewhere.
+
+    Each memory in turn, exactly by what each tensor saves alone: what two of one layer save beside each other may be
+    less where its time is the array's.
+    """
+    homes: list[Home] = []
+    gap, gone = 0.0, set(taken)
+    for name in costs.system.on_chip_memories():
+        able = shared_tensors(costs.graph, costs.system, assignment, name, stacks)
+        values = {layer: _saves(costs, assignment, each, rates) for layer, each in able.items() if layer not in gone}
+        worth = [able[layer] for layer, value in values.items() if value > 0]
+        chosen, own_gap = _best([(each, values[each.layer]) for each in worth], costs.system.room_for_tensors(name))
+        homes += [Home(tensor=each.layer, home=name, size_bytes=each.size_bytes) for each in chosen]
+        gone |= {each.layer for each in chosen}
+        gap = max(gap, own_gap)
+    return SharedHomes(homes=tuple(homes), gap=gap)
+
+
+def tensors_in_shared(
+    graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan
+) -> list[SharedTensor]:
+    """The tensors that live in memories on the chip by a plan; `UsageError` for a home that a tensor cannot have."""
+    found = []
+    stacks = [stack.layers for stack in data.stacks]
+    for memory in dict.fromkeys(home.home for home in data.homes if home.home in system.memories):
+        if not system.memories[memory].on_chip:
+            raise UsageError(f"{graph.name}: {memory} is no memory on the chip, so nothing has its home there")
+        able = shared_tensors(graph, system, assignment, memory, stacks)
+        for home in data.homes:
+            if home.home == memory:
+                tensor = able.get(home.tensor)
+                if tensor is None or tensor.size_bytes != home.size_bytes:
+                    raise UsageError(
+                        f"{graph.name}: {home.tensor} cannot live in {memory} with {home.size_bytes} bytes"
+                    )
+                found.append(tensor)
+    return found
+
+
+def _saves(costs: CostTable, assignment: Mapping[str, str], tensor: SharedTensor, rates: tuple[float, float]) -> float:
+    """What the objective gains where a tensor alone lives there."""
+    system = costs.system
+    into, out_of = to_shared(system, tensor.memory), from_shared(system, tensor.memory)
+    cases = {tensor.layer: Fed(output=(into, out_of))}
+    cases |= {name: Fed(inputs=((out_of, size),)) for name, size in tensor.readers.items()}
+    saved = 0.0
+    for name, fed in cases.items():
+        placed = system.accelerator(assignment[name])
+        memory, cost = system.memory_of(placed.name), costs.cost(name, placed.name)
+        moved = moved_cost(cost, costs.graph[name], placed.array, memory, fed, 0)
+        bandwidth = memory.effective_bytes_per_s
+        saved += weighed(cost, bandwidth, *rates) - weighed(moved, bandwidth, *rates)
+    return saved
+
+
+def _best(tensors: Sequence[tuple[SharedTensor, float]], capacity_bytes: int) -> tuple[list[SharedTensor], float]:
+    """Those that save the most and fit at each place in the order, and at most by what share others would save more."""
+    places = sorted({each.first for each, _ in tensors})
+    live = {place: [n for n, (each, _) in enumerate(tensors) if each.first <= place <= each.last] for place in places}
+    tight = {
+        place: numbers
+        for place, numbers in live.items()
+        if sum(tensors[number][0].size_bytes for number in numbers) > capacity_bytes
+    }
+    if not tight:
+        return [each for each, _ in tensors], 0.0
+    program = LinearProgram()
+    away = [program.variable(value, integral=True) for _, value in tensors]
+    for numbers in tight.values():
+        sizes = [(away[number], float(tensors[number][0].size_bytes)) for number in numbers]
+        program.row(sizes, low=sum(size for _, size in sizes) - capacity_bytes)
+    most = sum(value for _, value in tensors)
+    solved = program.solve(SHARED_LIMIT_S, most, SHARED_NODES)
+    if solved.values is None:
+        return [], 0.0
+    stay = [each for number, (each, _) in enumerate(tensors) if solved.values[away[number]] < 0.5]
+    lost = sum(value for number, (_, value) in enumerate(tensors) if solved.values[away[number]] >= 0.5)
+    gap = (lost - max(0.0, solved.bound)) / most if most else 0.0
+    return stay, gap if gap > TOLERANCE else 0.0
