@@ -14,11 +14,11 @@ from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
 from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
-from mensa_sim.hardware.memory import SRAM, SRAM_ACCESS_BITS, Link, Memory, MemoryEntry, MemoryPort
+from mensa_sim.hardware.memory import SRAM, Link, Memory, MemoryEntry, MemoryPort
+from mensa_sim.hardware.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
-from mensa_sim.hardware.technology.sram import sram_figures
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
@@ -277,7 +277,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
         holders = [placed for placed in accelerators if placed.memory == name] or list(accelerators)
         if entry.kind == SRAM and isinstance(entry, MemoryEntry):
             if accelerators:
-                memories[name] = _on_chip(entry, accelerators)
+                memories[name] = on_chip_memory(entry, accelerators)
             continue
         kinds = holders[0].technology.memories if holders else {}
         if entry.kind not in kinds:
@@ -310,27 +310,6 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
     )
 
 
-def _on_chip(entry: MemoryEntry, accelerators: Sequence[PlacedAccelerator]) -> Memory:
-    """A memory on the chip, in the technology of the first accelerator that reaches it where it says no figures."""
-    names = [placed.name for placed in accelerators] if entry.reached_by is None else entry.reached_by
-    first = next((placed for placed in accelerators if placed.name in names), accelerators[0])
-    width = entry.access_bits or SRAM_ACCESS_BITS
-    figures = sram_figures(first.technology, entry.capacity_bytes or 0, width)
-    read_pj, write_pj = figures.read_pj / width, figures.write_pj / width
-    return Memory(
-        kind=entry.kind,
-        bandwidth_bytes_per_s=entry.bandwidth_bytes_per_s,
-        efficiency=entry.efficiency,
-        read_pj_per_bit=read_pj if entry.read_pj_per_bit is None else entry.read_pj_per_bit,
-        write_pj_per_bit=write_pj if entry.write_pj_per_bit is None else entry.write_pj_per_bit,
-        background_mw=figures.leakage_mw if entry.leakage_mw is None else entry.leakage_mw,
-        word_bits=entry.word_bits,
-        capacity_bytes=entry.capacity_bytes,
-        reached_by=tuple(names),
-        area_mm2=figures.area_mm2,
-    )
-
-
 def ways_in(file: SystemFile) -> dict[str, tuple[MemoryPort, str | None]]:
     """Every memory of a file by name, and every port as `MEMORY.PORT` with the memory that it is a port of."""
     found: dict[str, tuple[MemoryPort, str | None]] = {}
@@ -350,9 +329,7 @@ def _reference_faults(file: SystemFile, names: Sequence[str]) -> list[str]:
             faults.append(f"accelerators[{index}].memory: {unknown_name(entry.memory, known, 'memory')}")
         elif entry.memory in on_chip:
             faults.append(f"accelerators[{index}].memory: {entry.memory} is on the chip; name the DRAM behind it")
-    for memory, shared in on_chip.items():
-        unknown = [name for name in shared.reached_by or () if name not in names]
-        faults += [f"memories.{memory}.reached_by: {unknown_name(name, names, 'accelerator')}" for name in unknown]
+    faults += reach_faults(on_chip, names)
     joined: set[frozenset[str]] = set()
     for index, link in enumerate(file.links):
         ends = [*(name for name in file.memories if name not in on_chip), *names]
