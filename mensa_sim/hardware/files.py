@@ -15,10 +15,10 @@ from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.memory import SRAM, Link, Memory, MemoryEntry, MemoryPort
-from mensa_sim.hardware.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
+from mensa_sim.hardware.technology.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
