@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.cost.feeds.ways import Way
+from mensa_sim.cost.feeds.ways import Passage
 from mensa_sim.cost.layer_cost import MEMORY, Feed, LayerCost, Traffic
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -16,9 +16,9 @@ from mensa_sim.workload.layer import Layer
 class Fed:
     """Where what a layer reads and writes lies, as far as it is not in its accelerator's levels or memory."""
 
-    inputs: tuple[tuple[Way, int], ...] = ()
+    inputs: tuple[tuple[Passage, int], ...] = ()
     """The way to a part of its input, and the bytes of it that the layer reads."""
-    output: tuple[Way, Way] | None = None
+    output: tuple[Passage, Passage] | None = None
     """Where its output is written, and the way back for partial sums."""
     heard: frozenset[Operand] = frozenset()
     """Operands that another piece of its layer reads from memory at the same time: they come to it too."""

@@ -17,7 +17,7 @@ LINK = "link"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class PassageLeg:
     """One resource on the way, which bytes occupy while they stream through it."""
 
     resource: str
@@ -28,10 +28,10 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Passage:
     """Hops that bytes stream through at the same time."""
 
-    hops: tuple[Hop, ...]
+    hops: tuple[PassageLeg, ...]
 
     @property
     def pj_per_byte(self) -> float:
@@ -57,22 +57,24 @@ class Way:
         )
 
 
-def from_shared(system: System, memory: str) -> Way:
+def from_shared(system: System, memory: str) -> Passage:
     """Reading a memory on the chip."""
     return _shared(system, memory, system.memories[memory].transfer_pj(read_bytes=1))
 
 
-def to_shared(system: System, memory: str) -> Way:
+def to_shared(system: System, memory: str) -> Passage:
     """Writing one."""
     return _shared(system, memory, system.memories[memory].transfer_pj(write_bytes=1))
 
 
-def _shared(system: System, memory: str, pj_per_byte: float) -> Way:
+def _shared(system: System, memory: str, pj_per_byte: float) -> Passage:
     bandwidth = system.memories[memory].effective_bytes_per_s
-    return Way(hops=(Hop(resource=memory, bandwidth_bytes_per_s=bandwidth, pj_per_byte={SHARED: pj_per_byte}),))
+    return Passage(
+        hops=(PassageLeg(resource=memory, bandwidth_bytes_per_s=bandwidth, pj_per_byte={SHARED: pj_per_byte}),)
+    )
 
 
-def from_level(system: System, holder: str, reader: str) -> Way | None:
+def from_level(system: System, holder: str, reader: str) -> Passage | None:
     """Reading the activation level of another accelerator, over the fewest links; none where none lead there.
 
     Each access opens a word of that level; its port is taken to have time for it beside its own array.
@@ -85,17 +87,17 @@ def from_level(system: System, holder: str, reader: str) -> Way | None:
     read_pj, _ = access_pj(system.accelerator(holder).technology, level)
     opened = {level.component: read_pj * BITS_PER_BYTE / level.access_bits}
     hops = [_hop(link) for link in links]
-    first = Hop(
+    first = PassageLeg(
         resource=hops[0].resource,
         bandwidth_bytes_per_s=hops[0].bandwidth_bytes_per_s,
         latency_ps=hops[0].latency_ps,
         pj_per_byte={**opened, **hops[0].pj_per_byte},
     )
-    return Way(hops=(first, *hops[1:]))
+    return Passage(hops=(first, *hops[1:]))
 
 
-def _hop(link: Link) -> Hop:
-    return Hop(
+def _hop(link: Link) -> PassageLeg:
+    return PassageLeg(
         resource=link_name(link),
         bandwidth_bytes_per_s=float(link.bandwidth_bytes_per_s),
         latency_ps=link.latency_ps,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
-from mensa_sim.cost.feeds.ways import Way, from_level, from_shared, to_shared
+from mensa_sim.cost.feeds.ways import Passage, from_level, from_shared, to_shared
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
@@ -40,7 +40,7 @@ class UnitAtHome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtHome:
+class HomesInUnits:
     """The units that have to do with tensors at home, and who waits for whom that they fit at any time."""
 
     units: Mapping[int, UnitAtHome] = field(default_factory=dict)
@@ -55,13 +55,13 @@ class AtHome:
 
 def at_home(
     costs: CostTable, assignment: Mapping[str, str], data: DataPlan, options: Options, units: Sequence[Sequence[str]]
-) -> AtHome:
+) -> HomesInUnits:
     """What a plan's homes ask of the units of a graph.
 
     Raises `UsageError` for a home that a tensor cannot have, or beside which a layer does not fit.
     """
     if not data.homes or not options.activations:
-        return AtHome()
+        return HomesInUnits()
     graph, system = costs.graph, costs.system
     index_of = {layer: index for index, layers in enumerate(units) for layer in layers}
     own = tensors_at_home(graph, system, assignment, data)
@@ -79,7 +79,7 @@ def at_home(
                 leaves = {index_of[tensor.layer]: tensor.size_bytes for tensor in here if tensor.last > place}
                 found[index_of[name]] = writer.unit(name, accelerator, here, reads, leaves)
     peaks, turns = _turns(shared, index_of, {name: system.room_for_tensors(name) for name in system.memories})
-    return AtHome(
+    return HomesInUnits(
         units=found,
         waits=(*_after_remote(own, order, index_of), *turns),
         shared_bytes=peaks,
@@ -98,9 +98,9 @@ class _Feeds:
         shared: Sequence[SharedTensor],
     ) -> None:
         system = costs.system
-        self._links: dict[str, list[tuple[Way, int]]] = {}
-        self._shared: dict[str, list[tuple[Way, int]]] = {}
-        self._written: dict[str, tuple[Way, Way]] = {}
+        self._links: dict[str, list[tuple[Passage, int]]] = {}
+        self._shared: dict[str, list[tuple[Passage, int]]] = {}
+        self._written: dict[str, tuple[Passage, Passage]] = {}
         for home in own:
             for name, size_bytes in home.remote.items():
                 way = from_level(system, home.accelerator, assignment[name])
