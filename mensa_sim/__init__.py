@@ -6,10 +6,12 @@
 <Run: small_cnn on mensa_g>
 
 `print(result)` shows the tables, `result.figure()` is a plotly figure, `result.to_pandas()` a data frame, and
-`result.save(FOLDER)` writes what the command writes. A name is imported when it is first used.
+`result.save(FOLDER)` writes what the command writes. A name is imported when it is first used. An argument
+of another type than its annotation says is a `UsageError`.
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -101,7 +103,10 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from mensa_sim.arguments import checked
+
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = globals()[name] = checked(found) if isinstance(found, FunctionType) else found
     return found
 
 

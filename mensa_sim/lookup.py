@@ -35,7 +35,7 @@ def either(choices: Iterable[str]) -> str:
     'edp, latency or energy'
     """
     *before, last = choices
-    return f"{', '.join(before)} or {last}"
+    return f"{', '.join(before)} or {last}" if before else last
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:

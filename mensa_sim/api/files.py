@@ -85,8 +85,6 @@ def convert(request: ConvertRequest) -> Conversion:
     Says which fields have no equivalent here, and what was chosen where a file does not state it. Raises `FileError`
     with file and field for what cannot be converted, and `UsageError` where another file stands in the way.
     """
-    if isinstance(request.files, str | Path):
-        raise UsageError("files: one was given; give a list of them")
     folder = None if request.output is None else Path(request.output)
     if folder is not None:
         refuse_unwritable(folder)

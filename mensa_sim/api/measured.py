@@ -29,8 +29,6 @@ from mensa_sim.workload.load import load_workload
 @asks(MeasureRequest)
 def measure(request: MeasureRequest) -> KernelMeasurement:
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
-    if isinstance(request.workloads, str) or isinstance(request.dtypes, str):
-        raise UsageError("workloads and dtypes: a text was given; give a list of them")
     refuse_unwritable_file(Path(request.output))
     graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
     return measure_graphs(
@@ -49,8 +47,6 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
 @asks(MeasureModelsRequest)
 def measure_models(request: MeasureModelsRequest) -> tuple[ModelTiming, ...]:
     """Time workloads' whole models on a device, into measurements that `validate` reads."""
-    if isinstance(request.workloads, str):
-        raise UsageError("workloads: a text was given; give a list of them")
     refuse_unwritable_file(Path(request.output))
     return time_models(
         request.workloads,

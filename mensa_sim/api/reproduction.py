@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mensa_sim.api.shown import Shown
+from mensa_sim.arguments import checked
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
 from mensa_sim.study.reproduce.store import FOLDER as UNFINISHED
@@ -22,6 +23,7 @@ class Resumed(Shown):
 
     keeps = (UNFINISHED,)
 
+    @checked
     def save(self, folder: str | Path | None = None, *, force: bool = False) -> Mapping[str, str]:
         """Writes the files as other results do, and forgets what was kept of the study on the way."""
         files = super().save(folder, force=force)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from mensa_sim.arguments import checked
 from mensa_sim.errors import UsageError
 from mensa_sim.lookup import lookup
 from mensa_sim.report.page.output_folder import MARKER, write_folder
@@ -57,6 +58,7 @@ class Shown(ABC):
         summary: dict[str, Any] = json.loads(self.files()[MARKER])
         return summary
 
+    @checked
     def save(self, folder: str | Path | None = None, *, force: bool = False) -> Mapping[str, str]:
         """Writes the files into a folder, each whole or not at all, and gives them: name to text.
 
@@ -98,6 +100,7 @@ class DrawnResult(Shown):
     def figures(self) -> Mapping[str, Any]:
         """Every figure of report.html as a plotly figure, by name."""
 
+    @checked
     def figure(self, name: str | None = None) -> Any:
         """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
         figures = self.figures()

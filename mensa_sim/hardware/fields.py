@@ -4,7 +4,6 @@
 name fields so: `accelerators.pascal.clock_hz`, `memories.lpddr4.efficiency`, `technology.vdd_v`, `links.0.latency_ps`.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.short_form import in_levels
 from mensa_sim.io.files import Raw
+from mensa_sim.io.json_text import UnfitJsonError, parsed_json
 from mensa_sim.io.yaml_text import MAX_DEPTH
 from mensa_sim.lookup import nearest, unknown_name
 
@@ -86,13 +86,12 @@ def place_of(parts: Parts, shown: str) -> FieldPlace:
 
 def _value(text: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        too_deep = _nests_too_deep(value)
-    except RecursionError:
-        too_deep = True
+        value = parsed_json(text)
+    except UnfitJsonError as error:
+        raise UsageError(f"--set: {text[:40]}: {error}") from error
     except ValueError:
         return text
-    if too_deep:
+    if _nests_too_deep(value):
         raise UsageError(f"--set: {text[:40]}... is nested deeper than {MAX_DEPTH} levels")
     return value
 
@@ -104,10 +103,6 @@ def _nests_too_deep(data: Any) -> bool:
         inner = [value for value in level if isinstance(value, list | dict)]
         level = [child for value in inner for child in (value.values() if isinstance(value, dict) else value)]
     return any(isinstance(value, list | dict) for value in level)
-
-
-def _refuse_constant(text: str) -> Any:
-    raise UsageError(f"--set: {text} is not a finite number")
 
 
 def set_field(data: Any, parts: Parts, value: Any, shown: str) -> None:

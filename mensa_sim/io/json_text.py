@@ -1,6 +1,7 @@
-"""The one writer of JSON: keys in the order given, floats in the shortest form that reads back equal, never NaN."""
+"""JSON, written and read: keys in the order given, floats in the shortest form that reads back equal, never NaN."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,36 @@ def json_line(data: object, *, spaced: bool = False, sort_keys: bool = False) ->
     """
     separators = (", ", ": ") if spaced else (",", ":")
     return json.dumps(data, separators=separators, allow_nan=False, sort_keys=sort_keys)
+
+
+class UnfitJsonError(ValueError):
+    """It is JSON, but holds what no file of ours may hold."""
+
+
+def parsed_json(content: str | bytes) -> Any:
+    """The plain data of a user's JSON.
+
+    Raises `ValueError` for what is no JSON, `UnfitJsonError` for a number that is not finite, a whole number that has
+    no place among the floats, as every quantity must have, and for nesting that no reader of ours could follow.
+    """
+    try:
+        return json.loads(content, parse_constant=_not_finite, parse_float=_float, parse_int=_integer)
+    except RecursionError as error:
+        raise UnfitJsonError("it is nested too deep") from error
+
+
+def _not_finite(text: str) -> float:
+    raise UnfitJsonError(f"{text[:40]}{'...' * (len(text) > 40)} is not a finite number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_finite(text)
+
+
+def _integer(text: str) -> int:
+    _float(text)
+    return int(text)
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:

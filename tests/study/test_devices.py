@@ -171,9 +171,10 @@ def test_a_table_or_shapes_of_something_else_are_refused(tmp_path: Path, shapes:
     shapes.write_text(json.dumps({"m0": {"layers": 0}}))
     with pytest.raises(FileError, match="m0: "):
         read_runs(table(tmp_path, "board,50,m0,4,,,1,1,,9,,"), shapes)
-    shapes.write_text("[1")
-    with pytest.raises(FileError, match="is no JSON"):
-        read_runs(other, shapes)
+    for text in ("[1", "[" * 100_000, '{"m0": {"layers": NaN}}', '{"m0": {"layers": ' + "9" * 400 + "}}"):
+        shapes.write_text(text)
+        with pytest.raises(FileError, match="is no JSON"):
+            read_runs(other, shapes)
 
 
 def test_the_command_tells_each_device_and_writes_each_run(tmp_path: Path, shapes: Path) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mensa_sim.arguments import check_fields
+
 ParameterPolicy = Literal["none", "first-fit", "best-value"]
 
 
@@ -16,6 +18,9 @@ class Options:
     """A layer's output stays in the activation buffer for the next layer on the same accelerator."""
     parameters: ParameterPolicy = "none"
     """Which parameters stay in the parameter buffer between inferences."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 PLAIN = Options()

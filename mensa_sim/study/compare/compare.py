@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import System
+from mensa_sim.lookup import lookup
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import choices_of, command_of, override_texts
@@ -37,15 +39,14 @@ class CompareResult(Provenance):
         """The first system, that the ratios are taken against."""
         return next(iter(self.systems))
 
+    @checked
     def ratios(self, name: str) -> Ratios:
         """A system against the first; above 1 is better."""
-        return ratios(self.systems[name], self.systems[self.baseline])
+        return ratios(lookup(self.systems, name, "system"), self.systems[self.baseline])
 
 
 def compare(request: CompareRequest) -> CompareResult:
     """The workload on each system; one of a single accelerator runs everything there, whatever the scheduler."""
-    if isinstance(request.systems, str):
-        raise UsageError(f"systems: {request.systems!r} is a text; give a list of at least two")
     if len(request.systems) < 2:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
     if any(system in request.systems[:index] for index, system in enumerate(request.systems)):

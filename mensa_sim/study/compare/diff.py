@@ -1,6 +1,5 @@
 """What changed between two results: first what they were made from, then what came out."""
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import MAX_FILE_BYTES
+from mensa_sim.io.json_text import parsed_json
 
 PlainValue = int | float | bool | str | None
 
@@ -101,31 +101,16 @@ def _read(path: Path) -> Mapping[str, object]:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise FileError(str(file), [f"larger than {MAX_FILE_BYTES // 2**20} MiB"])
-        data = json.loads(content, parse_constant=_not_finite, parse_float=_float, parse_int=_integer)
+        data = parsed_json(content)
     except FileNotFoundError as error:
         raise FileError(str(file), ["no such file; name the folder of a result, or its summary.json"]) from error
     except OSError as error:
         raise FileError(str(file), [f"cannot be read: {error.strerror}"]) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FileError(str(file), [f"is not JSON: {error}"]) from error
     if not isinstance(data, dict):
         raise FileError(str(file), ["is no result: the top level is not a mapping"])
     return data
-
-
-def _not_finite(text: str) -> float:
-    raise ValueError(f"{text} is not a finite number")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _not_finite(text)
-
-
-def _integer(text: str) -> int:
-    """A whole number that has a place among the floats, as every quantity of a result has."""
-    _float(text)
-    return int(text)
 
 
 def _values(data: object, field: str) -> Iterator[tuple[str, PlainValue]]:

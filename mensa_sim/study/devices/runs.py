@@ -8,7 +8,6 @@ how much was generated, `prompt_tokens`, `new_tokens`, `context`; and what tells
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -19,6 +18,7 @@ from typing import Any
 from mensa_sim.cost.datasheet import UNPACKED_BITS, DeviceWork, device_work
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
+from mensa_sim.io.json_text import parsed_json
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.models.decoder import Decoder
 
@@ -86,7 +86,7 @@ class _PassedOverError(Exception):
 def _decoders(path: Path) -> dict[str, Decoder | None]:
     """The decoder of each shape; none for one that is more than attention and feed-forward layers."""
     try:
-        data = json.loads(read_text(path))
+        data = parsed_json(read_text(path))
     except ValueError as error:
         raise FileError(str(path), [f"is no JSON: {error}"]) from error
     if not isinstance(data, dict) or not all(isinstance(entry, dict) for entry in data.values()):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mensa_sim.arguments import checked
 from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.run.provenance import Provenance
@@ -60,6 +61,7 @@ class ExploreResult(Provenance):
         """Designs that were run, failed ones included."""
         return sum(outcome.was_run for outcome in self.outcomes)
 
+    @checked
     def count(self, state: str) -> int:
         """How many designs ended so."""
         return sum(outcome.state == state for outcome in self.outcomes)

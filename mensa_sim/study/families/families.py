@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
@@ -47,8 +46,6 @@ class FamilyStudy:
 
 def study_families(request: FamiliesRequest) -> FamilyStudy:
     """Classify and cluster the layers of workloads, and price each family on each accelerator of a system."""
-    if isinstance(request.workloads, str):
-        raise UsageError(f"workloads: {request.workloads!r} is a text; give a list of them")
     placed = system_given(request.system)
     goal = Goal(objective=request.objective)
     graphs = [

@@ -39,8 +39,6 @@ class ReproduceRequest:
     """Told the models done, the models in all, and the one just done."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.models, str):
-            raise UsageError(f"models: {self.models!r} is a text; give a list of them")
         if self.populations is not None and self.populations < 0:
             raise UsageError(f"populations is {self.populations}, must not be negative")
         if self.jobs < 1:

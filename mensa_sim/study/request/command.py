@@ -65,8 +65,6 @@ def _words(option: StudyOption, value: object) -> list[str]:
 
 def override_texts(overrides: Overrides) -> tuple[str, ...]:
     """`FIELD=VALUE` texts; the value of a mapping is written as JSON, as `--set` reads it."""
-    if isinstance(overrides, str):
-        raise UsageError(f"overrides: {overrides!r} is a text; give a list of them, or a mapping of field to value")
     if isinstance(overrides, Mapping):
         return tuple(f"{field}={_json(field, value)}" for field, value in overrides.items())
     return tuple(overrides)
