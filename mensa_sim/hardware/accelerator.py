@@ -25,6 +25,7 @@ class VectorUnit:
     """The unit for elementwise work: one operation per lane and cycle."""
 
     lanes: int
+    """Operations in a cycle."""
 
     def __post_init__(self) -> None:
         at_least("vector unit", 1, lanes=self.lanes)
@@ -37,7 +38,9 @@ class PowerGating:
     residual: float
     """Share of the leakage power that remains."""
     wake_up_ps: int
+    """Time until it can work again."""
     source: str
+    """The publication that both are from, or that they are choices."""
 
     def __post_init__(self) -> None:
         at_least("power_gating", 0, residual=self.residual, wake_up_ps=self.wake_up_ps)
@@ -50,11 +53,13 @@ class Accelerator:
     """What a system knows of an accelerator of any kind: a `PeArray`, a `MeasuredDevice`, a `DatasheetDevice`."""
 
     name: str
+    """Its name, which is also that of its folder of results and of a system of it alone."""
     placement: str
     """Where it stands, for people and for the choice of technology: `cpu_die`, `memory_logic_layer`, ..."""
     technology: str
     """Path of its technology file, relative to the file that names it; resolved by the reader."""
     clock_hz: int
+    """Clock of the whole accelerator."""
     default_memory: MemoryEntry | None = None
     """The memory of the system that bears the accelerator's own name and holds nothing else."""
     power_gating: PowerGating | None = None
@@ -140,5 +145,6 @@ class DatasheetDevice(Device):
     """A device whose layers take what its datasheet's figures allow, at the rates that it was seen to reach."""
 
     reached: DeviceRates
+    """What it reaches of its datasheet's figures."""
     streamed_pj_per_bit: Constant | None = None
     """Energy above idle power of each bit that streams, of layers that are bound by it; none: `power_mw` times time."""

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +12,15 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
 from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
-from mensa_sim.hardware.host import HostLink
-from mensa_sim.hardware.memory import SRAM, Link, Memory, MemoryEntry, MemoryPort
-from mensa_sim.hardware.scheduling import Scheduling
-from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.memory import SRAM, Memory, MemoryEntry, MemoryPort
+from mensa_sim.hardware.system import PlacedAccelerator, Setting, System, SystemFile
 from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
-from mensa_sim.names import check_folder_name
 from mensa_sim.workload.own_mapping import placed as with_places
-
-Setting = int | float | bool | str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceleratorEntry:
-    """An accelerator of a system's file: where its own file lies, the memory it hangs on, and changed fields."""
-
-    spec: str
-    memory: str
-    set: Mapping[str, Setting] = field(default_factory=dict)
-    """Fields of the accelerator's file that differ here, by dotted name: `levels.parameter_buffer.capacity_bytes`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemFile:
-    """A system as its file describes it."""
-
-    name: str
-    memories: Mapping[str, MemoryEntry]
-    accelerators: tuple[AcceleratorEntry, ...]
-    links: tuple[Link, ...] = ()
-    families: Mapping[int, str] = field(default_factory=dict)
-    host: HostLink | None = None
-    scheduling: Scheduling | None = None
-    """How layers are placed unless a run says otherwise."""
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        check_folder_name(self.name)
-
 
 FILE_KINDS: Mapping[str, type[Any]] = {
     "accelerator": PeArray,

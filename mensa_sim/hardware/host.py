@@ -18,7 +18,9 @@ class HostLink:
     overhead_ps: int
     """Time in which the host prepares an inference, before anything else of it happens."""
     in_bytes_per_s: int
+    """Rate of what an accelerator reads from outside."""
     out_bytes_per_s: int
+    """Rate of what others read of it."""
     instruction_bytes_per_layer: int = 0
     """Instructions that cross the memory's channel in each inference."""
     output_channel_multiple: int = 1
@@ -26,6 +28,7 @@ class HostLink:
     board_mw: float = 0.0
     """Power of the host and the board around the accelerator while the inference lasts, where it is measured too."""
     source: str = ""
+    """The publication or the measurements that these figures come from."""
 
     def __post_init__(self) -> None:
         if min(self.in_bytes_per_s, self.out_bytes_per_s) < 1:

@@ -76,8 +76,11 @@ class MemoryPort:
     """A way into a memory, as files describe it; its energies are those of its kind in the technology."""
 
     kind: str
+    """The DRAM kind of the technology file that prices its bits: `lpddr4`, `hbm_internal`, ..."""
     bandwidth_bytes_per_s: int
+    """Peak rate of all its channels together."""
     efficiency: float
+    """Share of the bandwidth that streaming transfers reach."""
     channels: int = 1
     """Channels of the kind, each with its own background power; together they have the bandwidth."""
     word_bits: int = 1
@@ -107,7 +110,9 @@ class MemoryEntry(MemoryPort):
     read_pj_per_bit: float | None = None
     """Of an `sram`, in place of what the technology's sweep says."""
     write_pj_per_bit: float | None = None
+    """Likewise."""
     leakage_mw: float | None = None
+    """Likewise, of the whole memory."""
     source: str = ""
     """Of those figures."""
 
@@ -136,9 +141,13 @@ class Link:
     """A link in both directions: between two memories, or between the activation levels of two accelerators."""
 
     between: tuple[str, str]
+    """What it joins: two of `memories`, or two accelerators, at their activation levels."""
     bandwidth_bytes_per_s: int
+    """Peak rate, which transfers reach."""
     energy_pj_per_bit: float
+    """Of each bit carried; reading and writing at the ends come on top."""
     latency_ps: int
+    """Time until the first byte arrives."""
     source: str = ""
     """Of its figures."""
 

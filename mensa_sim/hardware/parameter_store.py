@@ -12,6 +12,7 @@ class ParameterStore:
     """
 
     tiles: int
+    """Tiles of the accelerator."""
     tile_bytes: int
     """Room for parameters in one tile."""
     channel_multiple: int
@@ -19,6 +20,7 @@ class ParameterStore:
     small_channel_multiple: int
     """Output channels that fill less than a block are stored in multiples of this."""
     input_channel_multiple: int
+    """Input channels are stored in multiples of this."""
     bias_bytes: int
     """Of one output channel."""
     depthwise_tap_bytes: int
@@ -27,6 +29,7 @@ class ParameterStore:
     """Each block of a layer with one output pixel lies in the tile that has most room; else every layer's first block
     lies in the first tile, its second in the second."""
     source: str = ""
+    """What says how parameters are stored."""
 
     def __post_init__(self) -> None:
         counts = {name: getattr(self, name) for name in self.__slots__ if name not in ("balanced", "source")}

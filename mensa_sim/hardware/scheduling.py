@@ -13,7 +13,9 @@ class Scheduling:
     """A scheduler by name, its options, and what it and the mapper minimise."""
 
     scheduler: str = "mensa"
+    """Its name, as `mensa-sim list schedulers` has it."""
     objective: ObjectiveName = DEFAULT_OBJECTIVE
+    """What it and the mapper minimise."""
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
     flow: FlowName = DEFAULT_FLOW

@@ -7,9 +7,13 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.host import HOST, HostLink
-from mensa_sim.hardware.memory import Link, Memory
+from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.names import check_folder_name
+
+Setting = int | float | bool | str
+"""What a file or `--set` may give to a field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +105,41 @@ class System:
     def link_between(self, memory: str, other: str) -> Link | None:
         """The link that joins two memories, in either direction."""
         return next((link for link in self.links if set(link.between) == {memory, other}), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorEntry:
+    """An accelerator of a system's file: where its own file lies, the memory it hangs on, and changed fields."""
+
+    spec: str
+    """The accelerator's file, relative to this one, or a shipped accelerator's bare name."""
+    memory: str
+    """The memory that it hangs on, one of `memories`, or `MEMORY.PORT`."""
+    set: Mapping[str, Setting] = field(default_factory=dict)
+    """Fields of the accelerator's file that differ here, by dotted name: `levels.parameter_buffer.capacity_bytes`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFile:
+    """A system as its file describes it."""
+
+    name: str
+    """Its name, which is also that of its folder of results."""
+    memories: Mapping[str, MemoryEntry]
+    """The memories by name."""
+    accelerators: tuple[AcceleratorEntry, ...]
+    """The accelerators, each on one memory."""
+    links: tuple[Link, ...] = ()
+    """How tensors get from one memory to another."""
+    families: Mapping[int, str] = field(default_factory=dict)
+    """For the scheduler `mensa`: the accelerator of each of the paper's five families; absent: the one with the
+    family's lowest summed cost."""
+    host: HostLink | None = None
+    """A host that feeds the accelerators, where there is one."""
+    scheduling: Scheduling | None = None
+    """How layers are placed unless a run says otherwise."""
+    source: str = ""
+    """The publications that the figures of this file come from."""
+
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)

@@ -1,6 +1,7 @@
 """The one gate through which every YAML file enters: read strictly (`yaml_text`), its schema is the record itself."""
 
 import copy
+import dataclasses
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from mensa_sim.errors import FileError, MensaError
 from mensa_sim.io.faults import Fault, Location, faults_of
+from mensa_sim.io.field_docs import field_docs, records_in
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.yaml_text import Document, document_of
 
@@ -87,16 +89,28 @@ def write_yaml(data: object) -> str:
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:
-    """The JSON Schema of a record's file, for editors."""
+    """The JSON Schema of a record's file, for editors; a field's description is the text below it in its class."""
     schema = _adapter(kind).json_schema()
     definitions = schema.pop("$defs", {})
     (reference,) = schema["prefixItems"]
     top = definitions.pop(kind.__name__) if reference.get("$ref") == f"#/$defs/{kind.__name__}" else reference
-    for record in (top, *definitions.values()):
-        if "properties" in record:
-            record.setdefault("additionalProperties", False)  # which pydantic before 2.14 leaves out
+    described = {record.__name__: record for record in records_in(kind)}
+    for name, schema_of in ((kind.__name__, top), *definitions.items()):
+        if "properties" in schema_of:
+            schema_of.setdefault("additionalProperties", False)  # which pydantic before 2.14 leaves out
+            _describe(schema_of["properties"], described[name])
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {**title, **top, **({"$defs": definitions} if definitions else {})}
+
+
+def _describe(properties: Raw, record: type[Any]) -> None:
+    """Gives each field of a record its description, and drops those that no file gives."""
+    docs = field_docs(record)
+    for field in dataclasses.fields(record):
+        if not field.init:
+            properties.pop(field.name, None)
+        elif field.name in docs:
+            properties[field.name]["description"] = docs[field.name]
 
 
 class _PlainDumper(_DUMPER):  # type: ignore[misc]  # the C dumper is absent where libyaml is

@@ -27,9 +27,13 @@ class InputEntry:
     """
 
     shape: tuple[int, ...]
+    """Its sizes."""
     dtype: DataType = "float32"
+    """Its element type."""
     name: str | None = None
+    """The keyword that the model takes it by; absent: by position."""
     value: Any = None
+    """One number for every element, or nested lists of the shape; absent: whatever, as values never matter to costs."""
 
     def __post_init__(self) -> None:
         if any(size < 1 for size in self.shape):
@@ -60,17 +64,25 @@ class WorkloadFile:
     """What a workload file says: either `model` (with `arguments` and `inputs`) or `layers`."""
 
     name: str
+    """Its name, which is also that of its folder of results."""
     model: str | None = None
+    """`file.py:callable` beside this file, `package.module:callable`, or a `.pt2`, `.onnx` or `.tflite` file."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the callable is called with, by name."""
     inputs: tuple[InputEntry, ...] = ()
+    """The tensors that the model reads."""
     layers: tuple[LayerEntry, ...] = ()
+    """The layers, in place of a model."""
     parameter_bits: int = 8
+    """Of every parameter."""
     activation_bits: int = 8
+    """Of every activation."""
     weight_bits: int | None = None
     """Of the weights of products, where it is not `parameter_bits`: in every layer that states no other than that."""
     input_bits: int | None = None
     """Of what the layers of a list read, where it has another width than `activation_bits`."""
     output_bits: int | None = None
+    """Of what the layers of a list hand on, where it has another width than `activation_bits`."""
     accumulator_bits: int | None = None
     """Of partial sums, where they are not as wide as an accelerator's accumulators."""
     mappings: tuple[OwnMapping, ...] = ()
@@ -82,7 +94,9 @@ class WorkloadFile:
     kv_bits: int | None = None
     """Of keys and values; none: `activation_bits`."""
     embedding_bits: int | None = None
+    """Of the table of tokens; none: as the weights."""
     head_bits: int | None = None
+    """Of the product that makes logits; none: as the weights, or as the table that it is tied to."""
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)

@@ -43,6 +43,7 @@ class OwnMapping:
     file: str = field(init=False, default="", compare=False)
     """The file that it stands in, and its place there: told by whoever read it."""
     at: str = field(init=False, default="", compare=False)
+    """Its place in that file."""
 
     def __post_init__(self) -> None:
         faults = [f"{name}: {dim} is {size}, must be at least 1" for name, dim, size in self._sizes() if size < 1]

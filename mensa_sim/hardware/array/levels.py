@@ -19,7 +19,9 @@ class Level:
     """
 
     name: str
+    """Its name in mappings, results and `--set`."""
     serves: tuple[Operand, ...]
+    """The operands that pass it: `weight`, `input`, `output`."""
     capacity_bytes: int
     """Of one instance."""
     per: tuple[int, ...] = ()
@@ -31,6 +33,7 @@ class Level:
     read_bits: int | None = None
     """Bits that an instance reads in a cycle."""
     write_bits: int | None = None
+    """Bits that an instance takes in in a cycle; goes with `read_bits`."""
     min_bits: int | None = None
     """The smallest access of an SRAM; none: its narrower port."""
     ports: PortKind = "separate"
@@ -40,7 +43,9 @@ class Level:
     read_pj_per_bit: float | None = None
     """Its own energies, in place of the technology's for its capacity and width."""
     write_pj_per_bit: float | None = None
+    """Goes with `read_pj_per_bit`."""
     source: str = ""
+    """The publication that its energies are from; needed where it has its own."""
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)

@@ -19,7 +19,9 @@ class Axis:
     """One axis of the PE array: filled with its dims in order until full; what does not fill it idles."""
 
     size: int
+    """PEs along it."""
     dims: tuple[str, ...]
+    """Dims of the loop nest that fill it, in this order: `K`, `C`, ..., or two flattened, as in `OX*OY`."""
 
     def __post_init__(self) -> None:
         at_least("axis", 1, size=self.size)
@@ -40,7 +42,9 @@ class Hop:
     """
 
     cycles: int
+    """Cycles of one hand-over."""
     per: tuple[str, ...]
+    """The dims over whose products a PE adds up before it hands on."""
 
     def __post_init__(self) -> None:
         at_least("hop", 1, cycles=self.cycles)
@@ -53,7 +57,9 @@ class Dataflow:
     """How the array unrolls a loop nest in space and which operand stays at the registers in time."""
 
     axes: tuple[Axis, ...]
+    """The axes of the array; levels name them by their index, from 0."""
     stationary: Operand
+    """The operand that stays at the registers while the loops that do not index it run."""
     batch_steps: bool = False
     """Whether independent time steps share one parameter fetch."""
     overlap: bool = True
@@ -71,6 +77,7 @@ class Dataflow:
     depthwise_slot_cycles: int = 1
     """Cycles of a slot: above 1 where a depthwise filter uses one of so many MACs of a PE."""
     hop: Hop | None = None
+    """Cycles that handing on partial sums takes, where it takes any."""
     pe_dims: tuple[str, ...] = ()
     """The dims that the MACs of one PE unroll, filled in order like an axis; none: those of the axes, last first."""
 
@@ -94,6 +101,7 @@ class PeArray(Accelerator):
     """An array of PEs with its registers and buffers."""
 
     dataflow: Dataflow
+    """How the array walks a layer's loop nest."""
     macs_per_pe: int = 1
     """Multiply-accumulates of one PE per cycle, over `dataflow.pe_dims`, else those of the axes."""
     operand_bits: int = 8
@@ -105,9 +113,11 @@ class PeArray(Accelerator):
     """Products per MAC and cycle by operand width, where they are others: of the widths listed, the narrowest that
     holds both operands counts."""
     accumulator_bits: int = 32
+    """Width of a partial sum."""
     levels: tuple[Level, ...] = ()
     """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
     vector_unit: VectorUnit | None = None
+    """What does elementwise work; absent: such work passes the buffer once more and takes its port alone."""
     mappings: tuple[OwnMapping, ...] = ()
     """What its user fixes of the mappings of some layers; of all others they are searched."""
     parameter_store: ParameterStore | None = None

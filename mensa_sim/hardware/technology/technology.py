@@ -24,11 +24,17 @@ class SramPoint:
     """One row of the SRAM sweep."""
 
     capacity_bytes: int
+    """Of the whole SRAM."""
     access_bits: int
+    """Width of one access."""
     read_pj: float
+    """Energy of one read of the full width."""
     write_pj: float
+    """Energy of one write of the full width."""
     leakage_mw: float
+    """Of the whole SRAM."""
     area_mm2: float
+    """Of the whole SRAM."""
 
     def __post_init__(self) -> None:
         if min(self.capacity_bytes, self.access_bits) < 1:
@@ -48,9 +54,13 @@ class Constant:
     """
 
     value: float
+    """In the unit that the constant's name ends in."""
     source: str
+    """The publication that says it, or that it is a choice and why."""
     node_nm: float | None = None
+    """Process node that the publication speaks of; none: the technology's own."""
     vdd_v: float | None = None
+    """Supply voltage there; goes with `node_nm`."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
@@ -70,7 +80,9 @@ class MemoryEnergy:
     """What a DRAM kind's bits and background cost, controller excluded."""
 
     read_pj_per_bit: Constant
+    """One bit read."""
     write_pj_per_bit: Constant
+    """One bit written."""
     background_mw: Constant
     """Power of one channel that no transfer uses, refresh included."""
 
@@ -83,31 +95,43 @@ class Technology:
     """
 
     name: str
+    """Its name."""
     node_nm: float
+    """Process node that all constants are brought to."""
     vdd_v: float
+    """Supply voltage."""
     mac_pj_8_bit: Constant
     """One multiply-accumulate of two 8-bit operands."""
     mac_width_exponent: Constant
     """Energy and area of a MAC grow with (operand bits / 8) to this power."""
     mac_leakage_mw: Constant
+    """Of one 8-bit MAC."""
     mac_area_mm2: Constant
+    """Of one 8-bit MAC."""
     register_pj_per_bit: Constant
     """One bit read from or written to a single register."""
     register_pj_per_bit_byte: Constant
     """The same in a register file, per byte of its capacity; the larger of the two applies."""
     register_leakage_mw_per_bit: Constant
+    """Of a register file."""
     register_area_mm2_per_bit: Constant
+    """Of a register file."""
     wire_pj_per_bit_mm: Constant
     """One bit over a millimetre of on-chip wire, at average activity."""
     vector_op_pj: Constant
     """One operation of one lane of a vector unit."""
     vector_lane_leakage_mw: Constant
+    """Of one lane of a vector unit."""
     vector_lane_area_mm2: Constant
+    """Of one lane of a vector unit."""
     memories: Mapping[str, MemoryEnergy]
+    """DRAM kinds, by the name that a memory's `kind` gives."""
     sram_source: str
+    """Where the tables of `sram` come from."""
     sram_cell: SramCell
     """The table of `sram` in use."""
     sram: Mapping[SramCell, tuple[SramPoint, ...]]
+    """SRAMs by cell type and capacity; between the rows a level's figures are log-log."""
     sram_energy_factor: float = 1.0
     """Multiplies SRAM access energies: for sensitivity studies."""
     sram_leakage_factor: float = 1.0

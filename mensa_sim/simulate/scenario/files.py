@@ -34,11 +34,18 @@ class ArrivalsFile:
     """When a stream's requests arrive, as a scenario file says it."""
 
     kind: Literal["one", "closed_loop", "periodic", "poisson", "trace"]
+    """At once (`one`), when another ends (`closed_loop`), evenly (`periodic`), by chance (`poisson`), or as a file
+    says (`trace`)."""
     fps: float | None = None
+    """Of `periodic`: requests in a second."""
     rate_per_s: float | None = None
+    """Of `poisson`: mean requests in a second."""
     in_flight: int | None = None
+    """Of `closed_loop`: requests at work at any time; none: 1."""
     requests: int | None = None
+    """How many arrive in all; none: as many as the duration holds."""
     offset_ms: float | None = None
+    """Of `one` and `periodic`: when the first arrives; none: 0."""
     trace: str | None = None
     """A CSV file with a column `arrival_ms`, relative to the scenario file."""
 
@@ -74,11 +81,15 @@ class StreamFile:
     """One stream, as a scenario file says it."""
 
     name: str
+    """Its name in the results."""
     workload: str
     """A shipped workload's bare name, or a path relative to the scenario file."""
     arrivals: ArrivalsFile
+    """When its requests arrive."""
     priority: int = 0
+    """Under the policy `priority`, larger goes first."""
     deadline_ms: float | None = None
+    """From a request's arrival; later ends are counted as misses, and `edf` goes by it."""
     pins: Mapping[str, str] = field(default_factory=dict)
     """Layer to the accelerator of the system that it must run on."""
     schedule: str | None = None
@@ -94,13 +105,22 @@ class ScenarioFile:
     """A scenario, as its file says it."""
 
     name: str
+    """Its name, which is also that of its folder of results."""
     streams: tuple[StreamFile, ...]
+    """What runs at once."""
     duration_s: float | None = None
+    """When it stops; none: when the last request has ended."""
     policy: Policy = "fcfs"
+    """Which waiting layer goes first: of the earliest arrival (`fcfs`), the highest priority or the earliest
+    deadline (`edf`)."""
     seed: int = 0
+    """Of the arrivals that are drawn."""
     prefetch: bool = True
+    """Whether the next layer's parameters come while a layer runs."""
     activations: bool = True
+    """Whether outputs may stay on chip for the next layer."""
     parameters: ParameterPolicy = "best-value"
+    """Which parameters stay on chip between inferences."""
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)

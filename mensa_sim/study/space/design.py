@@ -17,7 +17,6 @@ from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.short_form import in_levels
 from mensa_sim.hardware.fields import FieldPlace, Parts, parse_override, parts_of, place_of, set_field
 from mensa_sim.hardware.files import (
-    SystemFile,
     accelerator_data,
     assembled_system,
     load_accelerator,
@@ -26,7 +25,7 @@ from mensa_sim.hardware.files import (
     technology_at_own_node,
     validated_accelerator,
 )
-from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.hardware.system import PlacedAccelerator, System, SystemFile
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, read_mapping, validate
 from mensa_sim.io.json_text import json_line

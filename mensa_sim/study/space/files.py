@@ -23,8 +23,11 @@ class LinearRange:
     """`low`, `low + step`, ... up to `high`."""
 
     low: int | float
+    """The first value."""
     high: int | float
+    """No value is above it."""
     step: int | float
+    """From one value to the next."""
 
     def __post_init__(self) -> None:
         if not self.step > 0:
@@ -38,7 +41,9 @@ class PowerRange:
     """The powers of two from `low` to `high`, both powers of two themselves."""
 
     low: int
+    """The first value, a power of two."""
     high: int
+    """The last value, a power of two."""
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
@@ -59,9 +64,13 @@ class ParameterEntry:
     fields: tuple[str, ...] = ()
     """Dotted fields, as `--set` takes them; none means the parameter's own name."""
     values: tuple[Any, ...] | None = None
+    """The values themselves."""
     linear: LinearRange | None = None
+    """Values at equal distances."""
     powers_of_two: PowerRange | None = None
+    """Values that double."""
     options: Mapping[str, Mapping[str, Any]] | None = None
+    """By name, the fields that an option sets and their values."""
 
     def __post_init__(self) -> None:
         kinds = ("values", "linear", "powers_of_two", "options")
@@ -87,6 +96,7 @@ class ObjectiveEntry:
     """
 
     metric: str
+    """A figure of a run's summary, of the hardware or of a scenario, by its dotted name."""
     direction: Direction | None = None
     """None: rates, utilizations and TOPS/W are maximised, anything else is minimised."""
     over: Over | None = None
@@ -100,7 +110,9 @@ class SamplerEntry:
     """How points are chosen."""
 
     name: SamplerName = "tpe"
+    """The algorithm."""
     seed: int = 0
+    """Of what it draws."""
     batch: int | None = None
     """Designs that an adaptive sampler chooses before it learns from them; none: 8 for tpe, 24 for nsga2."""
 
@@ -116,10 +128,13 @@ class SpaceFile:
     """A design space as its file describes it; paths are relative to the file, bare names are shipped files."""
 
     name: str
+    """Its name, which is also that of its folder of results."""
     system: str
     """The system that every design starts from."""
     parameters: Mapping[str, ParameterEntry]
+    """What varies, by name; `scheduler` and `objective` may, too."""
     objectives: tuple[ObjectiveEntry, ...]
+    """What is sought; of several, the front."""
     workloads: tuple[str, ...] = ()
     """Each is run once, alone."""
     scenarios: tuple[str, ...] = ()
@@ -133,12 +148,15 @@ class SpaceFile:
     timings: TimingsMode = "fit"
     """Whether measured accelerators run only the kernels of their tables, or also what a fit to them predicts."""
     over: Over = "geometric_mean"
+    """How a metric of several workloads becomes one number."""
     sampler: SamplerEntry = field(default_factory=SamplerEntry)
+    """How designs are chosen."""
     trials: int = 100
     """Designs to run, unless the command line says otherwise; a grid ends by itself."""
     references: tuple[str, ...] = ("mensa_g", "edge_tpu")
     """Systems that stand beside the front in the report, scheduled as their own files say, else as this one does."""
     source: str = ""
+    """Where the ranges come from."""
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)

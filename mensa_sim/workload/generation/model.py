@@ -40,7 +40,9 @@ class Generate:
     """How much is generated: the `generate` of a workload file."""
 
     prompt_tokens: int
+    """Tokens that are read at once before the first one is answered."""
     new_tokens: int
+    """Tokens of the answer, the first one included."""
     conversations: int = 1
     """Answered at once, each with keys and values of its own: the weights are read once for all."""
 

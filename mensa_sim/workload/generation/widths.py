@@ -12,7 +12,9 @@ class WeightGroup:
     group: int
     """Weights of one group."""
     scale_bits: int = 16
+    """Of the scale that a group shares."""
     zero_bits: int = 0
+    """Of the zero point that a group shares; 0: it has none."""
 
     def __post_init__(self) -> None:
         if self.group < 1:

@@ -55,8 +55,11 @@ class OperatorFit:
     """The fitted constants of one family of kernels on one device, and how wrong they are."""
 
     form: ModelForm
+    """Which model of a kernel's time it is."""
     constants: Mapping[str, float]
+    """The fitted constants, by the names that the form has."""
     tiles: str = "128"
+    """The set of tiles that the device's library is taken to choose from."""
     shared: bool = False
     """Whether small tiles share a processor."""
     rows: int
@@ -89,10 +92,15 @@ class DeviceFit:
     """Fits of a device's families at one element type: enough to price layers without its table."""
 
     device: str
+    """The device's name."""
     dtype: str
+    """Element type of the kernels."""
     figures: DeviceFigures
+    """What the device's datasheet says."""
     operators: Mapping[str, OperatorFit]
+    """The fits by family of kernels."""
     method: str
+    """How the kernels were timed."""
     source: str
     """Whose measurements these are, and where the figures come from."""
 

@@ -46,13 +46,21 @@ class Dims:
     """The loop bounds of one step, in the letters of `LoopNest`; those left out are 1."""
 
     B: int = 1
+    """Batch."""
     G: int = 1
+    """Groups."""
     K: int = 1
+    """Output channels of a group."""
     C: int = 1
+    """Input channels of a group."""
     OY: int = 1
+    """Output rows."""
     OX: int = 1
+    """Output columns; the rows of a matrix product."""
     FY: int = 1
+    """Filter rows."""
     FX: int = 1
+    """Filter columns."""
 
     def __post_init__(self) -> None:
         for dim in self.__slots__:
@@ -77,30 +85,54 @@ class LayerEntry:
     """
 
     name: str
+    """Its name, unlike any other's."""
     operator: str
+    """What it computes: `conv2d`, `linear`, `matmul`, `add`, `softmax`, ..."""
     inputs: tuple[str, ...] = ()
+    """The layers that it reads; none: the model's input."""
     dims: Dims | None = None
+    """Of an operator with products: the loop bounds."""
     stride: int | tuple[int, int] = 1
+    """One number or [y, x]."""
     dilation: int | tuple[int, int] = 1
+    """One number or [y, x]."""
     padding: Literal["same", "valid"] | None = None
+    """What a convolution's input is, where nothing else says: `same` (stride x output) or `valid`."""
     input_size: int | tuple[int, int] | None = None
+    """Rows and columns of a convolution's input, one number or [y, x]; none: those of the layers it reads, else as
+    `padding` implies."""
     elements: int | None = None
+    """Of an operator without products: elements of its output in a step."""
     vector_ops: int | None = None
+    """Elementwise operations over all steps; none: they follow from the operator and `elements`."""
     bias: bool = False
+    """Whether each output channel has a bias."""
     parameter: str | None = None
+    """Name of its parameter tensor; layers that name the same share its bytes."""
     parameter_bytes: int | None = None
+    """None: as `dims` and `bias` say."""
     gathered_bytes: int | None = None
+    """Of its parameters, what one inference reads, where that is not all."""
     input_bytes: int | None = None
+    """What it reads over all steps; none: as sizes and widths say."""
     output_bytes: int | None = None
+    """What it hands on over all steps; none: as sizes and widths say."""
     steps: int = 1
+    """How often it runs in one inference."""
     recurrent: bool = False
+    """Whether its steps follow one another inside its `group`."""
     group: str | None = None
+    """Layers of one group run on one accelerator as one unit."""
     gate: str | None = None
+    """The gate that an `input_gate` and a `hidden_gate` are the halves of; statistics join them."""
     weight_bits: int | None = None
-    """Bits of an element, where they are not the workload's: of the weights, the input, the output and partial sums."""
+    """Of an element of the weights, where it is not the workload's."""
     input_bits: int | None = None
+    """Likewise of the input."""
     output_bits: int | None = None
+    """Likewise of the output."""
     accumulator_bits: int | None = None
+    """Likewise of a partial sum."""
 
     def __post_init__(self) -> None:
         faults = [*self._range_faults(), *self._shape_faults()]
