@@ -22,6 +22,7 @@ class DeviceWork:
     launches: int = 0
     """Products."""
     macs: int = 0
+    vector_ops: int = 0
     streamed_bytes: int = 0
     """Weights and activations."""
     cache_bytes: int = 0
@@ -35,6 +36,11 @@ class DeviceWork:
     def times(self, count: int) -> "DeviceWork":
         """So many of it; of what is taken away, fewer than none."""
         return DeviceWork(**{name: count * getattr(self, name) for name in self.__slots__})
+
+    def compute_seconds(self, rates: DeviceRates, macs_per_s: float) -> float:
+        """Time that its products and its operations on single elements take."""
+        products = self.macs / (macs_per_s * rates.compute_efficiency.value)
+        return products + (self.vector_ops / rates.vector_ops_per_s.value if rates.vector_ops_per_s else 0.0)
 
     def stream_seconds(self, rates: DeviceRates, bytes_per_s: float) -> float:
         """Time that its bytes take, and the unpacking of its weights."""
@@ -51,6 +57,7 @@ def device_work(layer: Layer) -> DeviceWork:
     return DeviceWork(
         launches=layer.steps if layer.nest is not None else 0,
         macs=layer.macs,
+        vector_ops=layer.vector_ops,
         streamed_bytes=read + layer.input_bytes - layer.state_bytes + layer.output_bytes,
         cache_bytes=layer.state_bytes,
         packed_weights=layer.nest.weight_elements if layer.nest is not None and packed else 0,
@@ -62,14 +69,14 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
 
     `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
     """
-    refused = refusal(layer, spec.refuses)
+    refused = refusal(layer, spec)
     if refused is not None or not layer.supported:
         raise InfeasibleError(refused or f"it does not run {layer.operator}")
     if spec.power_mw is None:
         raise InfeasibleError("its power is not stated, and no total may leave its energy out; give it a power_mw")
     work, rates = device_work(layer), spec.reached
     launch = work.launches * rates.launch_us.value * 1e-6
-    compute = work.macs / (spec.macs_per_s * rates.compute_efficiency.value)
+    compute = work.compute_seconds(rates, spec.macs_per_s)
     stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
     seconds = launch + stream + compute
     reads = work.streamed_bytes + work.cache_bytes - layer.output_bytes

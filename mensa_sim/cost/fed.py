@@ -22,7 +22,7 @@ def as_fed(
     costs: Mapping[Residency, LayerCost], layer: Layer, accelerator: str, system: System
 ) -> Mapping[Residency, LayerCost]:
     """A layer's costs as the array and its buffers cause them, turned into those on a system's accelerator."""
-    if system.host is None:
+    if system.feeder_of(accelerator) is None:
         return costs
     return _behind_host(costs, layer, system.accelerator(accelerator).array, system)
 

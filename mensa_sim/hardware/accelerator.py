@@ -66,6 +66,8 @@ class Accelerator:
     """Absent: the accelerator leaks while the system is on."""
     refuses: tuple[str, ...] = ()
     """Operators, alone or fused into a layer, and kinds of layers (`cost/refusals.py`) that it cannot run."""
+    stops_at_refusal: bool = False
+    """Whether it takes nothing either that comes after a layer that it refuses: its compiler makes one piece."""
     source: str = ""
     """The publications that the figures of this file come from."""
 
@@ -131,13 +133,17 @@ class DeviceRates:
     """Likewise of keys and values."""
     unpack_weights_per_s: Constant | None = None
     """Weights of fewer than 16 bits that are made numbers again in a second, beside their streaming; none: no limit."""
+    vector_ops_per_s: Constant | None = None
+    """Operations on single elements in a second, beside their streaming; none: no limit."""
 
     def __post_init__(self) -> None:
         for name in ("compute_efficiency", "weight_efficiency", "cache_efficiency"):
             if not 0 < getattr(self, name).value <= 1:
                 raise ValueError(f"reached: {name} is {getattr(self, name).value}, must be above 0 and at most 1")
-        if self.unpack_weights_per_s is not None and self.unpack_weights_per_s.value <= 0:
-            raise ValueError("reached: unpack_weights_per_s must be positive")
+        for name in ("unpack_weights_per_s", "vector_ops_per_s"):
+            limit = getattr(self, name)
+            if limit is not None and limit.value <= 0:
+                raise ValueError(f"reached: {name} must be positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,16 +263,19 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
     faults += _reference_faults(file, [placed.name for placed in accelerators])
     if faults:
         raise FileError(label, faults)
-    return System(
-        name=file.name,
-        memories=memories,
-        accelerators=accelerators,
-        links=file.links,
-        families=dict(sorted(file.families.items())),
-        host=file.host,
-        scheduling=file.scheduling,
-        source=file.source,
-    )
+    try:
+        return System(
+            name=file.name,
+            memories=memories,
+            accelerators=accelerators,
+            links=file.links,
+            families=dict(sorted(file.families.items())),
+            host=file.host,
+            scheduling=file.scheduling,
+            source=file.source,
+        )
+    except ValueError as error:
+        raise FileError(label, str(error).split("; ")) from error
 
 
 def ways_in(file: SystemFile) -> dict[str, tuple[MemoryPort, str | None]]:

@@ -12,7 +12,8 @@ class HostLink:
 
     Tensors stay on a chip from layer to layer. What an accelerator reads from outside crosses its memory's channel at
     `in_bytes_per_s` before its layers, what others read of it at `out_bytes_per_s`; parameters that do not fit on chip
-    cross a layer ahead, instructions before all layers, both at the channel's own rate.
+    cross a layer ahead, instructions before all layers, both at the channel's own rate. What the host's own CPU runs
+    crosses nothing: all lies in its memory.
     """
 
     overhead_ps: int
@@ -27,6 +28,8 @@ class HostLink:
     """The channels of the graph's outputs are padded to a multiple of this when they are read back."""
     board_mw: float = 0.0
     """Power of the host and the board around the accelerator while the inference lasts, where it is measured too."""
+    cpu: str | None = None
+    """The accelerator of the system that is the host's own CPU; none where layers may not run there."""
     source: str = ""
     """The publication or the measurements that these figures come from."""
 

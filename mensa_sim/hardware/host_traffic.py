@@ -57,10 +57,17 @@ class HostTraffic:
 
     inputs: HostCrossing
     instructions: HostCrossing
+    spills: HostCrossing
+    """What leaves for want of room; what comes back is among the inputs."""
     outputs: HostCrossing
 
     def __iter__(self) -> Iterator[HostCrossing]:
-        return iter((self.inputs, self.instructions, self.outputs))
+        return iter((*self.before, self.outputs))
+
+    @property
+    def before(self) -> tuple[HostCrossing, ...]:
+        """What is counted before the layers."""
+        return self.inputs, self.instructions, self.spills
 
     @property
     def time_ps(self) -> int:
@@ -88,11 +95,11 @@ def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink, spilled: Mapping
 
 
 def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, accelerator: str) -> HostTraffic | None:
-    """What crosses for these layers on an accelerator; none where no host feeds the system.
+    """What crosses for these layers on an accelerator; none where no host feeds it.
 
-    What spills is counted with the outputs and the inputs: its time and energy, not the moment.
+    What spills is counted before the layers, both ways: its time and energy, not the moment.
     """
-    host = system.host
+    host = system.feeder_of(accelerator)
     if host is None:
         return None
     channel, memory = system.accelerator(accelerator).memory, system.memory_of(accelerator)
@@ -108,7 +115,8 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
     return HostTraffic(
         inputs=crossing(host.in_bytes_per_s, read_pj, (each.input_bytes + each.spilled_bytes for each in sizes)),
         instructions=crossing(memory.effective_bytes_per_s, read_pj, (each.instruction_bytes for each in sizes)),
-        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes + each.spilled_bytes for each in sizes)),
+        spills=crossing(host.out_bytes_per_s, write_pj, (each.spilled_bytes for each in sizes)),
+        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes for each in sizes)),
     )
 
 

@@ -87,9 +87,12 @@ def route_between(system: System, producer: str, reader: str) -> Route:
     """The route of what one accelerator makes to another with another home: read, over the link, and write.
 
     A chip that a host feeds writes to its memory at the host's rate of outputs, and the other one reads at that of
-    inputs. Raises `InfeasibleError` where no link joins the memories.
+    inputs; to and from the host's own CPU that is all. Raises `InfeasibleError` where no link joins the memories.
     """
     source, target = system.accelerator(producer).memory, system.accelerator(reader).memory
+    legs = _fed_legs(system, producer, source, reader, target)
+    if len(legs) == 1:
+        return Route(legs=legs)
     link = system.link_between(source, target)
     if link is None and source != target:
         raise InfeasibleError(
@@ -97,20 +100,30 @@ def route_between(system: System, producer: str, reader: str) -> Route:
             f"from {producer} to {reader}; add `links: [{{between: [{source}, {target}], ...}}]`"
         )
     between = () if link is None else (_over(link),)
-    first, last, host = system.memories[source], system.memories[target], system.host
-    if host is None:
-        rates = first.effective_bytes_per_s, last.effective_bytes_per_s
-        energies = first.transfer_pj(read_bytes=1), last.transfer_pj(write_bytes=1)
-    else:
-        rates = float(host.out_bytes_per_s), float(host.in_bytes_per_s)
-        energies = first.transfer_pj(write_bytes=1), last.transfer_pj(read_bytes=1)
-    return Route(
-        legs=(
-            Leg(resource=source, bandwidth_bytes_per_s=rates[0], pj_per_byte=energies[0]),
-            *between,
-            Leg(resource=target, bandwidth_bytes_per_s=rates[1], pj_per_byte=energies[1]),
-        )
+    if legs:
+        return Route(legs=(legs[0], *between, legs[1]))
+    first, last = system.memories[source], system.memories[target]
+    reads = Leg(
+        resource=source,
+        bandwidth_bytes_per_s=first.effective_bytes_per_s,
+        pj_per_byte=first.transfer_pj(read_bytes=1),
     )
+    writes = Leg(
+        resource=target, bandwidth_bytes_per_s=last.effective_bytes_per_s, pj_per_byte=last.transfer_pj(write_bytes=1)
+    )
+    return Route(legs=(reads, *between, writes))
+
+
+def _fed_legs(system: System, producer: str, source: str, reader: str, target: str) -> tuple[Leg, ...]:
+    """Over the channels of those of two accelerators that a host feeds: out of the one, into the other."""
+    legs = []
+    if out := system.feeder_of(producer):
+        pj = system.memories[source].transfer_pj(write_bytes=1)
+        legs.append(Leg(resource=source, bandwidth_bytes_per_s=out.out_bytes_per_s, pj_per_byte=pj))
+    if into := system.feeder_of(reader):
+        pj = system.memories[target].transfer_pj(read_bytes=1)
+        legs.append(Leg(resource=target, bandwidth_bytes_per_s=into.in_bytes_per_s, pj_per_byte=pj))
+    return tuple(legs)
 
 
 def _over(link: Link) -> Leg:

@@ -70,8 +70,22 @@ class System:
                 faults.append(f"families.{family}: unknown accelerator {name!r}")
         if self.host is not None and HOST in {*names, *self.memories}:
             faults.append(f"{HOST!r} names the host, so no memory or accelerator may be called so")
+        if self.host is not None and self.host.cpu is not None:
+            faults += self._cpu_faults(self.host.cpu)
         if faults:
             raise ValueError("; ".join(faults))
+
+    def _cpu_faults(self, cpu: str) -> list[str]:
+        """What is wrong with the accelerator that is the host's CPU: it is there, not alone, on a memory of its own."""
+        memories = {placed.name: placed.memory for placed in self.accelerators}
+        if cpu not in memories:
+            return [f"host.cpu: unknown accelerator {cpu!r}"]
+        fed = {name: memory for name, memory in memories.items() if name != cpu}
+        if not fed:
+            return [f"host.cpu: {cpu} is the only accelerator, so there is none to feed"]
+        return [f"host.cpu: {cpu} hangs on {memories[cpu]}, over which it feeds others"] * (
+            memories[cpu] in fed.values()
+        )
 
     def accelerator(self, name: str) -> PlacedAccelerator:
         """The accelerator of that name."""
@@ -81,9 +95,19 @@ class System:
         """The memory that an accelerator hangs on."""
         return self.memories[self.accelerator(accelerator).memory]
 
+    @property
+    def devices(self) -> tuple[PlacedAccelerator, ...]:
+        """Its accelerators but for the CPU of its host."""
+        cpu = None if self.host is None else self.host.cpu
+        return tuple(placed for placed in self.accelerators if placed.name != cpu)
+
     def home_of(self, accelerator: str) -> str:
-        """Where what an accelerator makes lies: in its memory, or on its own chip where a host feeds the system."""
-        return self.storage_of(accelerator) if self.host is None else accelerator
+        """Where what an accelerator makes lies: in its memory, or on its own chip where a host feeds it."""
+        return self.storage_of(accelerator) if self.feeder_of(accelerator) is None else accelerator
+
+    def feeder_of(self, accelerator: str) -> HostLink | None:
+        """The host that feeds an accelerator; none where none does, as its own CPU."""
+        return None if self.host is None or self.host.cpu == accelerator else self.host
 
     def storage_of(self, accelerator: str) -> str:
         """The memory that holds an accelerator's data, whichever way in it has."""

@@ -12,6 +12,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.models.decoder import Decoder
 
 DEVICE = """
@@ -132,6 +133,11 @@ def test_a_device_without_a_power_runs_nothing(board: Path, small: str) -> None:
         ("value: 0.8", "value: 1.2", "weight_efficiency is 1.2"),
         ("  launch_us: {value: 10.0, source: a choice}\n", "", "launch_us"),
         ("value: 4000000000.0", "value: 0.0", "unpack_weights_per_s must be positive"),
+        (
+            "reached:",
+            "reached:\n  vector_ops_per_s: {value: 0.0, source: a choice}",
+            "vector_ops_per_s must be positive",
+        ),
     ],
 )
 def test_a_mistake_in_a_datasheet_is_told_with_its_field(board: Path, old: str, new: str, fault: str) -> None:
@@ -150,3 +156,13 @@ def test_bits_that_stream_have_an_energy_of_their_own_where_they_set_the_time(bo
     assert datasheet_cost(step, placed.spec, memory).energy_pj == 8 * 20 * streamed
     worked_pj = (5 - 1) * prompt_product_s() * 1e12
     assert datasheet_cost(prompt, placed.spec, memory).energy_pj == pytest.approx(worked_pj, rel=1e-6)
+
+
+def test_operations_on_single_elements_take_their_time_beside_streaming(board: Path) -> None:
+    text = board.read_text()
+    board.write_text(text.replace("reached:\n", "reached:\n  vector_ops_per_s: {value: 1000000.0, source: a choice}\n"))
+    (placed,) = load_system(board).accelerators
+    assert isinstance(placed.spec, DatasheetDevice)
+    layer = Layer(name="resize", operator="resize", vector_ops=700, output_bytes=100)
+    cost = datasheet_cost(layer, placed.spec, load_system(board).memory_of("board"))
+    assert cost.latency_ps(10**10) / 1e12 == pytest.approx(700 / 1e6 + 100 / (0.8 * 10e9), rel=1e-6)

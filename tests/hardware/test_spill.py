@@ -64,5 +64,5 @@ def test_what_spills_crosses_both_ways_at_the_hosts_rates() -> None:
     assert nothing is not None
     expected = sum(spilled_bytes(large, room).values())
     assert expected == sizes["a"]
-    assert crossed.outputs.size_bytes - nothing.outputs.size_bytes == expected
+    assert crossed.spills.size_bytes - nothing.spills.size_bytes == expected
     assert crossed.inputs.size_bytes - nothing.inputs.size_bytes == expected

@@ -137,7 +137,7 @@ def test_a_tensor_without_a_home_says_why():
     _, refused = tensors_of(graph, mensa, assignment)
     assert refused["far"] == "it is read on jacquard too"
     _, refused = tensors_of(graph, load_system("coral_usb3"), everywhere(graph, "coral"))
-    assert "a host feeds the system" in refused["far"]
+    assert "a host feeds its accelerator" in refused["far"]
 
 
 def test_a_choice_that_is_not_proved_says_how_far_it_may_be_from_the_best():

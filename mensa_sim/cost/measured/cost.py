@@ -82,7 +82,7 @@ class MeasuredCosts:
         Raises `InfeasibleError` with the reason where there is no time or no energy for it: a total without
         an energy would count it as zero.
         """
-        refused = refusal(layer, self._spec.refuses)
+        refused = refusal(layer, self._spec)
         if refused is not None:
             raise InfeasibleError(refused)
         if not layer.supported:

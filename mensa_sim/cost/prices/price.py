@@ -12,7 +12,7 @@ from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
-from mensa_sim.cost.refusals import refusal
+from mensa_sim.cost.refusals import refusals
 from mensa_sim.cost.table import CostTable, Key
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import DatasheetDevice, Device, MeasuredDevice
@@ -44,15 +44,15 @@ def price(
             f"{graph.name} has no layers: all that it does folds or re-indexes, so there is nothing to run"
         )
     memo = memo or PriceMemo()
-    refusals = _refusals(graph, system)
-    keys = _pairs(graph, system, objective, memo, refusals)
+    refused = _refused(graph, system)
+    keys = _pairs(graph, system, objective, memo, refused)
     costs: dict[Key, LayerCost] = {}
     known = _priced(graph, system, objective, keys, memo)
     fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
     for (layer, accelerator), (key, _) in keys.items():
         found = known[key]
         if isinstance(found, str):
-            refusals[layer, accelerator] = found
+            refused[layer, accelerator] = found
             continue
         if key not in fed:
             fed[key] = as_fed(found, graph[layer], accelerator, system)
@@ -67,22 +67,21 @@ def price(
                 try:
                     cost = datasheet_cost(each, placed.spec, system.memory_of(placed.name))
                 except InfeasibleError as why:
-                    refusals[each.name, placed.name] = str(why)
+                    refused.setdefault((each.name, placed.name), str(why))
                 else:
                     costs |= {(each.name, placed.name, kept): cost for kept in RESIDENCIES}
         elif isinstance(placed.spec, MeasuredDevice):
             device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
-            refusals |= {(layer, placed.name): reason for layer, reason in device.refusals.items()}
+            refused = {(layer, placed.name): reason for layer, reason in device.refusals.items()} | refused
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
     in_room = RoomPrices(graph, system, objective, memo)
-    return CostTable(graph=graph, system=system, costs=costs, refusals=refusals, objective=objective, in_room=in_room)
+    return CostTable(graph=graph, system=system, costs=costs, refusals=refused, objective=objective, in_room=in_room)
 
 
-def _refusals(graph: LayerGraph, system: System) -> dict[tuple[str, str], str]:
-    """By layer and accelerator with a PE array, why its file says that it cannot run the layer."""
-    arrays = [placed.spec for placed in system.accelerators if isinstance(placed.spec, PeArray)]
-    pairs = [(layer, spec, refusal(layer, spec.refuses)) for spec in arrays for layer in graph.layers]
-    return {(layer.name, spec.name): reason for layer, spec, reason in pairs if reason is not None}
+def _refused(graph: LayerGraph, system: System) -> dict[tuple[str, str], str]:
+    """By layer and accelerator, why its file says that it cannot run the layer."""
+    specs = [placed.spec for placed in system.accelerators]
+    return {(layer, spec.name): reason for spec in specs for layer, reason in refusals(graph, spec).items()}
 
 
 def _pairs(

@@ -31,7 +31,7 @@ class RoomPrices:
     def __call__(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         """The layer's cost in each residency with those bytes of each named level; none where it does not fit.
 
-        An access costs what it does in the whole level. Also none where a host feeds the system or the accelerator is
+        An access costs what it does in the whole level. Also none where a host feeds the accelerator or it is
         measured: there no buffer is shared out.
         """
         asked = (layer, accelerator, *sorted(rooms.items()))
@@ -41,10 +41,11 @@ class RoomPrices:
 
     def _priced(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         placed = self._system.accelerator(accelerator)
-        if self._system.host is not None or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
+        fed = self._system.feeder_of(accelerator) is not None
+        if fed or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
             return None
         shape, memory = self._graph[layer], self._system.memory_of(accelerator)
-        if refusal(shape, placed.spec.refuses) is not None:
+        if refusal(shape, placed.spec) is not None:
             return None
         spec = with_room(placed.spec, rooms)
         steps = steps_of(shape, spec, self._footprints[layer])

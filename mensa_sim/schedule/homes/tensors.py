@@ -86,8 +86,8 @@ def _refusal(
     others = sorted({assignment[name] for name in readers} - {accelerator})
     elsewhere = [name for name in others if from_level(system, accelerator, name) is None]
     grouped = [name for name in (layer, *readers) if name not in single]
-    if system.host is not None:
-        return "a host feeds the system, behind which all activations stay on chip"
+    if system.feeder_of(accelerator) is not None:
+        return "a host feeds its accelerator, behind which all activations stay on chip"
     if elsewhere:
         return f"it is read on {', '.join(elsewhere)} too"
     if graph[layer].model_output_bytes:

@@ -11,7 +11,7 @@ from mensa_sim.schedule.policies.mensa import mensa
 from mensa_sim.schedule.policies.optimal import optimal
 from mensa_sim.schedule.policies.own import OwnScheduler, own_schedule
 from mensa_sim.schedule.policies.pareto import pareto
-from mensa_sim.schedule.policies.simple import greedy, single
+from mensa_sim.schedule.policies.simple import first, greedy, single
 from mensa_sim.schedule.policies.throughput import throughput
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
@@ -23,6 +23,7 @@ SINGLE = "single:"
 
 SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
     {
+        "first": first,
         "greedy": greedy,
         "mensa": mensa,
         "heft": heft,

@@ -32,6 +32,24 @@ def greedy(problem: Problem) -> Schedule:
     return schedule_of(problem, "greedy", assignment, reasons=reasons)
 
 
+def first(problem: Problem) -> Schedule:
+    """Each unit on the first accelerator of the system that runs it, as the compiler of a device places it."""
+    assignment = [unit.allowed[0] for unit in problem.units]
+    reasons = [_first_reason(problem, unit) for unit in problem.units]
+    return schedule_of(problem, "first", assignment, reasons=reasons)
+
+
+def _first_reason(problem: Problem, unit: Unit) -> str:
+    if unit.pin is not None:
+        return "pinned"
+    passed = [
+        f"{problem.accelerators[index]} refuses it ({option.reason})"
+        for index, option in enumerate(unit.options[: unit.allowed[0]])
+        if isinstance(option, Refusal)
+    ]
+    return "; ".join(passed) or "the first that can run it"
+
+
 def own_value(problem: Problem, unit: Unit, accelerator: int) -> float:
     """Objective value of a unit on its own: the static power of the whole system is on while it runs."""
     option = unit.option(accelerator)

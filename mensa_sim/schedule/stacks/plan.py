@@ -145,7 +145,7 @@ class StackPlanner:
         """None where an accelerator was measured, or a host feeds it: nobody knows what it would do with a tile."""
         system = self._costs.system
         placed, memory = system.accelerator(accelerator), system.memory_of(accelerator)
-        if system.host is not None or not isinstance(placed.spec, PeArray):
+        if system.feeder_of(accelerator) is not None or not isinstance(placed.spec, PeArray):
             return None
         if accelerator not in self._pricers:
             energy = energy_model(placed, memory)

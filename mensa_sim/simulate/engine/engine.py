@@ -58,7 +58,7 @@ class Engine:
                 recorder,
                 Feeding(self.clock, self._channels, recorder),
                 options,
-                pin(plans, placed, options.parameters, behind_host=system.host is not None),
+                pin(plans, placed, options.parameters, behind_host=system.feeder_of(placed.name) is not None),
                 self._finish,
             )
 

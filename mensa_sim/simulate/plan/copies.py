@@ -107,8 +107,9 @@ def _host_copies(
         layers = [layer for index in own for layer in members[index]]
         traffic = host_traffic(layers, graph, system, accelerator)
         if traffic is None:
+            found.append(Copy(layer=layers[0].name, crossings=(), after_copy=first, dependents=own))
             continue
-        incoming = (*_crossings(traffic.inputs), *_crossings(traffic.instructions))
+        incoming = tuple(each for part in traffic.before for each in _crossings(part))
         found.append(Copy(layer=layers[0].name, crossings=incoming, after_copy=first, dependents=own))
         outgoing = _crossings(traffic.outputs)
         if outgoing:

@@ -27,7 +27,7 @@ def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
     """
     placed = costs.system.accelerator(accelerator)
     capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
-    if not capacity_bytes or costs.system.host is not None or options.parameters != "best-value":
+    if not capacity_bytes or costs.system.feeder_of(accelerator) is not None or options.parameters != "best-value":
         return []
     whole = offer_of([plan], placed)
     if not whole.able or len(most_saving(whole)) == len(whole.able):

@@ -159,7 +159,11 @@ def _members(
         if len(names) > 1:
             what = f"stack of {layers[0].name}" if layers[0].group is None else f"recurrent group {layers[0].group}"
             raise InfeasibleError(f"the {what} is split over {', '.join(names)}; it runs on one accelerator")
-    return members if system.host is None else tuple((layer,) for layers in members for layer in layers)
+    parts: list[tuple[Layer, ...]] = []
+    for layers in members:
+        fed = system.feeder_of(assignment[layers[0].name]) is not None
+        parts += [(layer,) for layer in layers] if fed else [layers]
+    return tuple(parts)
 
 
 def _unit_name(layers: Sequence[Layer]) -> str:

@@ -6,6 +6,8 @@ from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 FITTED_ON_ALL = frozenset({"coral_usb3", "coral_usb3_500mhz", "coral_dev_board"})
 """Systems with so few measured latencies that their constants take all of them; judged by leaving one out."""
+ENDS_ON_HOST = "_detections"
+"""How the name of a model ends whose last part its host's CPU runs: nothing is fitted on such a row."""
 
 
 def may_be_fitted(workload: str, system: str, metric: str) -> bool:
@@ -16,9 +18,11 @@ def may_be_fitted(workload: str, system: str, metric: str) -> bool:
     >>> may_be_fitted("mobilenet_v1", "coral_usb3", "latency_ms")
     True
     """
-    if metric == "latency_ms" and system in FITTED_ON_ALL:
-        return True
     name = workload.rsplit("/", 1)[-1]
     for suffix in WORKLOAD_SUFFIXES:
         name = name.removesuffix(suffix)
+    if name.endswith(ENDS_ON_HOST):
+        return False
+    if metric == "latency_ms" and system in FITTED_ON_ALL:
+        return True
     return zlib.crc32(f"{name},{system},{metric}".encode()) % 2 == 0

@@ -134,7 +134,7 @@ def _said(tried: "_Tried", on_chip: Options) -> DataPlan:
     """The plan's data with the parameters said that stay on each accelerator, and the room that they leave."""
     plan, data, system = tried.plan, tried.plan.data, tried.placement.costs.system
     for placed in system.accelerators:
-        pinned = pin([plan], placed, on_chip.parameters, behind_host=system.host is not None)
+        pinned = pin([plan], placed, on_chip.parameters, behind_host=system.feeder_of(placed.name) is not None)
         if pinned.room_bytes is not None and placed.spec.buffer_bytes.get("parameter"):
             said = data.parameters_on(placed.name)
             left_bytes = pinned.room_bytes if said is None else min(said.room_bytes, pinned.room_bytes)

@@ -103,8 +103,8 @@ class Predictor:
         if metric not in GENERATION_PREDICTIONS or metric == "energy_per_token_mj":
             return None
         built = self.system(system)
-        peak = sum(placed.spec.peak_macs_per_s for placed in built.accelerators)
-        bandwidth = sum(memory.bandwidth_bytes_per_s for memory in built.memories.values())
+        peak = sum(placed.spec.peak_macs_per_s for placed in built.devices)
+        bandwidth = _quoted_bytes_per_s(built)
         phase = self.generated(workload, system, metric, lengths)
         return GENERATION_PREDICTIONS[metric](phase.on_roofline(peak, bandwidth))
 
@@ -114,17 +114,25 @@ class Predictor:
         Inputs and outputs cross the memory once, and of the parameters what exceeds all parameter buffers together.
         """
         graph, built = self.graph(workload), self.system(system)
-        peak = sum(placed.spec.peak_macs_per_s for placed in built.accelerators)
-        kept = sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in built.accelerators)
+        peak = sum(placed.spec.peak_macs_per_s for placed in built.devices)
+        kept = sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in built.devices)
         tensors = {each.name: each.size_bytes for layer in graph.layers for each in layer.parameters}
         ends = sum(layer.model_input_bytes + layer.model_output_bytes for layer in graph.layers)
         moved = ends + max(0, sum(tensors.values()) - kept)
-        bandwidth = sum(memory.bandwidth_bytes_per_s for memory in built.memories.values())
-        return seconds_to_ps(max(graph.macs / peak, moved / bandwidth)) / PS_PER_MS
+        return seconds_to_ps(max(graph.macs / peak, moved / _quoted_bytes_per_s(built))) / PS_PER_MS
+
+
+def _quoted_bytes_per_s(system: System) -> float:
+    """Of all memories of its devices together."""
+    apart = {placed.memory for placed in system.accelerators} - {placed.memory for placed in system.devices}
+    return sum(each.bandwidth_bytes_per_s for name, each in system.memories.items() if name not in apart)
 
 
 def _scheduler(system: System) -> str:
-    return f"single:{system.accelerators[0].name}" if len(system.accelerators) == 1 else "optimal"
+    """One accelerator leaves no choice, and neither does a compiler for a device behind a host; else the optimum."""
+    if len(system.accelerators) == 1:
+        return f"single:{system.accelerators[0].name}"
+    return "optimal" if system.host is None or system.host.cpu is None else "first"
 
 
 def _latency_ms(predictor: Predictor, workload: str, system: str) -> float:
@@ -137,7 +145,7 @@ def _energy_mj(predictor: Predictor, workload: str, system: str) -> float:
 
 def _compiler_cycles(predictor: Predictor, workload: str, system: str) -> float:
     """Cycles of all layers, everything on chip, of the accelerator that stands for the compiler's view."""
-    (placed, *others) = predictor.system(system).accelerators
+    (placed, *others) = predictor.system(system).devices
     if others:
         raise UsageError(f"compiler_cycles: {system} has several accelerators")
     name = ESTIMATORS.get(placed.name, placed.name)
@@ -150,7 +158,7 @@ def _compiler_cycles(predictor: Predictor, workload: str, system: str) -> float:
 
 
 def _cached_parameter_bytes(predictor: Predictor, workload: str, system: str) -> float:
-    (placed, *others) = predictor.system(system).accelerators
+    (placed, *others) = predictor.system(system).devices
     if others:
         raise UsageError(f"cached_parameter_bytes: {system} has several accelerators")
     return float(cached_parameters(predictor.graph(workload).layers, placed.array).size_bytes)

@@ -1,8 +1,8 @@
 """Measurements of a folder of reference data, with the workload files of the models that they time.
 
 The folder holds CSV files that others published, or that were read from what they published: `coral/` and `eyeriss/`.
-Not every row is a measurement of what we model: other hosts' power modes, models with parts on the host's CPU, and
-models that are not described are left out.
+Not every row is a measurement of what we model: other hosts' power modes and models that are not described are left
+out. A detector's last part runs on the host's CPU.
 """
 
 import csv
@@ -13,11 +13,13 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import write_yaml
+from mensa_sim.study.calibrate.rule import ENDS_ON_HOST
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.study.validate.reference_workloads import (
     Workload,
     convolution_stack,
     dense_stack,
+    detector,
     host_model,
     image_stack,
     mobilenet_grid,
@@ -25,6 +27,8 @@ from mensa_sim.study.validate.reference_workloads import (
 )
 
 SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3_jetson", "edgetpu_usb2": "coral_usb2"}
+HOST_PARTS = "parts on the host"
+"""Of models that no accelerator runs as a whole."""
 HOST_MODE = "10W"
 """The power mode of the sweep's host that the shipped systems stand for."""
 ZOO = {
@@ -53,7 +57,7 @@ def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ..
     if not os.path.isdir(folder / "coral"):
         raise FileError(str(folder), ["holds no folder coral"])
     found: list[Measurement] = []
-    for source in (_zoo, _sweep, _pcie, _desktop, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
+    for source in (_zoo, _published, _sweep, _pcie, _desktop, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
         found += source(folder, scratch)
     return tuple(found)
 
@@ -87,9 +91,25 @@ def _written(scratch: Path, workload: Workload) -> str:
 def _zoo(folder: Path, scratch: Path) -> Iterator[Measurement]:
     for row in _rows(folder / "coral" / "model_zoo_latency.csv"):
         name = ZOO.get((row["model"], row["input"]))
+        measured, source = row["latency_ms_usb_accelerator_desktop"], f"Coral model page, {row['model']}"
         if name is not None:
-            measured = row["latency_ms_usb_accelerator_desktop"]
-            yield _row(name, name, "coral_usb3", "latency_ms", measured, f"Coral model page, {row['model']}")
+            yield _row(name, name, "coral_usb3", "latency_ms", measured, source)
+        elif row["model"] == "SSD MobileNet V1":
+            yield _detector("mobilenet_v1", scratch, "coral_usb3", measured, source)
+
+
+def _published(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    """Of the vendor's benchmark table the row that the shipped measurements leave out."""
+    columns = {"coral_usb3": "desktop_cpu_plus_usb3_edgetpu_ms", "coral_dev_board": "devboard_edgetpu_ms"}
+    for row in _rows(folder / "coral" / "published_latency.csv"):
+        if row["model"].startswith("MobileNet v2 SSD"):
+            for system, column in columns.items():
+                yield _detector("mobilenet_v2", scratch, system, row[column], f"Coral benchmarks, {row['model']}")
+
+
+def _detector(trunk: str, scratch: Path, system: str, measured: str, source: str) -> Measurement:
+    name = f"ssd_{trunk}{ENDS_ON_HOST}"
+    return _row(name, _written(scratch, detector(name, trunk)), system, "latency_ms", measured, source, HOST_PARTS)
 
 
 def _sweep(folder: Path, scratch: Path) -> Iterator[Measurement]:
@@ -100,6 +120,9 @@ def _sweep(folder: Path, scratch: Path) -> Iterator[Measurement]:
             continue
         seen.add(key)
         workload = _swept_workload(row["model"])
+        if row["model"] == "coco_ssd_mobilenet_v1":
+            system, source = SWEEP_SYSTEMS[row["device"]], "iwatake2222/EdgeTPU_Analysis"
+            yield _detector("mobilenet_v1", scratch, system, row["latency_ms"], source)
         if workload is not None:
             path = workload if isinstance(workload, str) else _written(scratch, workload)
             name = workload if isinstance(workload, str) else row["model"]

@@ -73,6 +73,16 @@ def mobilenet_grid(name: str, alpha: float, depth: int = 5, classes: int | None 
     }
 
 
+def detector(name: str, trunk: str) -> Workload:
+    """An SSD on a MobileNet with its post-processing, which the host's CPU runs."""
+    return {
+        "name": name,
+        "model": f"mensa_sim.workload.models.ssd:ssd_{trunk}",
+        "arguments": {"detections": 20},
+        "inputs": [{"shape": [1, 3, 300, 300], "dtype": "float32"}],
+    }
+
+
 def one_layer(name: str, layer: str) -> Workload:
     """One of AlexNet's convolutions as a workload of its own, from the shipped list of all five."""
     listed = read_workload(find("workloads", "alexnet_convolutions"))

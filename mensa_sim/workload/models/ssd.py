@@ -15,10 +15,11 @@ ANCHORS = (3, 6, 6, 6, 6, 6)
 
 
 class SSD(nn.Module):
-    """A trunk, four extra strided stages, and a box and a class head on each of six activations; raw heads.
+    """A trunk, four extra strided stages, and a box and a class head on each of six activations.
 
-    Sorting and non-maximum suppression happen on the host and are not part of the model. `depthwise` makes
-    extra stages and heads depthwise-separable, which is SSDLite (Sandler et al. 2018, section 6.2).
+    Raw heads, or so many `detections`: each anchor's best class, the best anchors, and the sizes of all boxes, as
+    deployed models end (TensorFlow Lite's detection post-processing, without the suppression of overlapping ones).
+    `depthwise` makes extra stages and heads depthwise-separable, which is SSDLite (Sandler et al. 2018, section 6.2).
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class SSD(nn.Module):
         classes: int = 91,
         head_kernel: int = 1,
         depthwise: bool = False,
+        detections: int | None = None,
     ) -> None:
         super().__init__()
+        self.detections = detections
         self.trunk = trunk
         extras = []
         sizes = list(channels)
@@ -46,14 +49,26 @@ class SSD(nn.Module):
             for inputs, anchors in zip(sizes, ANCHORS, strict=True)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (batch, 3, 300, 300) to boxes (batch, 1917, 4) and class scores (batch, 1917, classes)."""
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Images (batch, 3, 300, 300) to boxes (batch, 1917, 4) and class scores (batch, 1917, classes).
+
+        With `detections` n: boxes, scores of the best (batch, n), and which anchors and classes they are.
+        """
         maps: list[Tensor] = self.trunk(x)
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         boxes = [anchors_last(head(m), 4) for head, m in zip(self.boxes, maps, strict=True)]
         scores = [anchors_last(head(m), self.classes) for head, m in zip(self.scores, maps, strict=True)]
-        return torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+        found = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+        return found if self.detections is None else best_of(*found, self.detections)
+
+
+def best_of(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Boxes with their sizes decoded, then score, anchor and class of the best anchors."""
+    decoded = torch.cat((boxes[..., :2], boxes[..., 2:].exp()), dim=-1)
+    best, classes = scores.topk(1, dim=-1)
+    chosen, anchors = best.squeeze(-1).topk(count, dim=-1)
+    return decoded, chosen, anchors, classes
 
 
 def extra_stage(inputs: int, outputs: int, depthwise: bool) -> nn.Sequential:
@@ -78,16 +93,17 @@ def anchors_last(x: Tensor, values: int) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, values)
 
 
-def ssd_mobilenet_v1(alpha: float = 1.0, classes: int = 91) -> SSD:
+def ssd_mobilenet_v1(alpha: float = 1.0, classes: int = 91, detections: int | None = None) -> SSD:
     """SSD-MobileNetV1 for COCO: taps after pointwise convolutions 11 and 13, 1x1 heads."""
     return SSD(
         cut(mobilenet_v1_trunk(alpha), [12]),
         [mobilenet_v1_channels(alpha, 512), mobilenet_v1_channels(alpha, 1024)],
         classes,
+        detections=detections,
     )
 
 
-def ssd_mobilenet_v2(classes: int = 91, lite: bool = False) -> SSD:
+def ssd_mobilenet_v2(classes: int = 91, lite: bool = False, detections: int | None = None) -> SSD:
     """SSD-MobileNetV2 for COCO: taps at the expansion of block 14 and at the last 1280-channel activation.
 
     1x1 heads as in the quantised configuration that Edge TPU models are made from
@@ -95,4 +111,4 @@ def ssd_mobilenet_v2(classes: int = 91, lite: bool = False) -> SSD:
     """
     trunk = nn.Sequential(*mobilenet_v2_trunk(), ConvNorm(320, 1280))
     taps = cut_at_expansions(trunk, [14])
-    return SSD(taps, [576, 1280], classes, head_kernel=3 if lite else 1, depthwise=lite)
+    return SSD(taps, [576, 1280], classes, head_kernel=3 if lite else 1, depthwise=lite, detections=detections)
