@@ -311,7 +311,4 @@ def _reference_faults(file: SystemFile, names: Sequence[str]) -> list[str]:
         if frozenset(link.between) in joined:
             faults.append(f"links[{index}].between: a second link between {' and '.join(link.between)}")
         joined.add(frozenset(link.between))
-    for family, name in file.families.items():
-        if name not in names:
-            faults.append(f"families.{family}: {unknown_name(name, names, 'accelerator')}")
     return faults

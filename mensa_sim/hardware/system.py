@@ -10,6 +10,7 @@ from mensa_sim.hardware.host import HOST, HostLink
 from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.lookup import unknown_name
 from mensa_sim.names import check_folder_name
 
 Setting = int | float | bool | str
@@ -67,7 +68,7 @@ class System:
             faults += [f"links: unknown memory or accelerator {end!r}" for end in link.between if end not in ends]
         for family, name in self.families.items():
             if name not in names:
-                faults.append(f"families.{family}: unknown accelerator {name!r}")
+                faults.append(f"families.{family}: {unknown_name(name, names, 'accelerator')}")
         if self.host is not None and HOST in {*names, *self.memories}:
             faults.append(f"{HOST!r} names the host, so no memory or accelerator may be called so")
         if self.host is not None and self.host.cpu is not None:
@@ -79,7 +80,7 @@ class System:
         """What is wrong with the accelerator that is the host's CPU: it is there, not alone, on a memory of its own."""
         memories = {placed.name: placed.memory for placed in self.accelerators}
         if cpu not in memories:
-            return [f"host.cpu: unknown accelerator {cpu!r}"]
+            return [f"host.cpu: {unknown_name(cpu, memories, 'accelerator')}"]
         fed = {name: memory for name, memory in memories.items() if name != cpu}
         if not fed:
             return [f"host.cpu: {cpu} is the only accelerator, so there is none to feed"]
