@@ -275,7 +275,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             source=file.source,
         )
     except ValueError as error:
-        raise FileError(label, str(error).split("; ")) from error
+        raise FileError(label, [str(error)]) from error
 
 
 def ways_in(file: SystemFile) -> dict[str, tuple[MemoryPort, str | None]]:
