@@ -311,4 +311,5 @@ def _reference_faults(file: SystemFile, names: Sequence[str]) -> list[str]:
         if frozenset(link.between) in joined:
             faults.append(f"links[{index}].between: a second link between {' and '.join(link.between)}")
         joined.add(frozenset(link.between))
-    return faults
+    unknown = [(family, name) for family, name in file.families.items() if name not in names]
+    return faults + [f"families.{family}: {unknown_name(name, names, 'accelerator')}" for family, name in unknown]
