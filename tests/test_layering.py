@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mensa_sim
+from mensa_sim.cost.prices import kept
 from mensa_sim.io import store
 
 PACKAGE = Path(mensa_sim.__file__).parent
@@ -182,6 +183,19 @@ def test_a_public_constant_or_alias_has_one_home() -> None:
                 homes[name].add(place(module))
     assert len(homes) > 500
     assert {name: sorted(files) for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_what_is_kept_of_a_price_counts_all_code_that_makes_it() -> None:
+    homes = {f"mensa_sim.{place(module).removesuffix('.py').replace('/', '.')}": module for module in MODULES}
+    made_by, left = set[str](), [kept._MADE_BY]
+    while left:
+        name = left.pop()
+        if name in homes and name not in made_by:
+            made_by.add(name)
+            left += imports(homes[name])
+    assert made_by == set(store.sources_of(PACKAGE, kept._MADE_BY)) - {"mensa_sim"}
+    assert {"mensa_sim.cost.assemble", "mensa_sim.cost.energy", "mensa_sim.cost.mapping.search"} <= made_by
+    assert not any("import_module" in homes[name].read_text() for name in made_by)
 
 
 def test_what_is_kept_counts_the_code_of_a_stage_and_of_those_above_it() -> None:

@@ -141,6 +141,30 @@ def test_code_counts_where_the_stage_may_import_it_and_nowhere_else(
     assert digest(".") != unchanged
 
 
+def test_the_code_of_a_module_is_what_it_imports_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {
+        "mensa_sim/cost/price.py": "from mensa_sim.cost.search import best\n",
+        "mensa_sim/cost/search.py": "import mensa_sim.units\ndef best():\n    from mensa_sim.cost.late import x\n",
+        "mensa_sim/cost/late.py": "from mensa_sim import cost\nimport numpy\n",
+        "mensa_sim/units.py": "from mensa_sim.cost.search import best  # in a circle\n",
+        "mensa_sim/__init__.py": "",
+        "mensa_sim/report/page.py": "from mensa_sim.cost.price import price\n",
+    }
+
+    def digest(changed: str) -> str:
+        root = tmp_path / changed.replace("/", "-")
+        for name, text in sources.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text + "# new\n" * (name == changed))
+        monkeypatch.setattr(store_module, "PACKAGE", root / "mensa_sim")
+        return digest_of(module="mensa_sim.cost.price")
+
+    unchanged = digest("nothing")
+    assert {name for name in sources if digest(name) != unchanged} == set(sources) - {"mensa_sim/report/page.py"}
+
+
 def write_often(folder: Path, mark: bytes) -> None:
     store = Store(folder, durable=False)
     for _ in range(200):

@@ -6,6 +6,7 @@ from mensa_sim.api.asks import asks
 from mensa_sim.api.files import check, list_kind, schema, show
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import LAYERS
 from mensa_sim.io.atomic import refuse_unwritable_file
@@ -115,7 +116,7 @@ def place(request: PlaceRequest) -> Placement:
     _refuse_scenario(request)
     graph = graph_given(request)
     system = system_given(request.system, request.overrides)
-    return place_graph(graph, system, goal_asked(request, system))
+    return place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
 
 
 def explain(placement: Placement, layer: str) -> Explanation:

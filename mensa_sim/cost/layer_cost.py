@@ -200,3 +200,7 @@ class LayerCost:
         if transfer_ps(size_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:
             return "memory"
         return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"
+
+
+Priced = Mapping[Residency, LayerCost] | str
+"""A layer's cost in each residency, or why the accelerator cannot run it."""

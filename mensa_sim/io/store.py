@@ -8,6 +8,7 @@ whole, so that any number of processes may share a folder.
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -26,6 +27,7 @@ STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study")
 """From the top down, those that make entries: each imports only itself, those before it and the files of the root."""
 
 _SUFFIX = ".entry"
+_IMPORT = re.compile(rb"^\s*(?:from|import)\s+(mensa_sim[\w.]*)", re.MULTILINE)
 
 
 def cache_folder() -> Path | None:
@@ -38,18 +40,25 @@ def cache_folder() -> Path | None:
 
 
 def digest_of(
-    *parts: object, files: Iterable[Path] = (), stage: str | None = None, libraries: Iterable[str] = ()
+    *parts: object,
+    files: Iterable[Path] = (),
+    stage: str | None = None,
+    module: str | None = None,
+    libraries: Iterable[str] = (),
 ) -> str:
     """A digest of what an entry is made from.
 
     `parts` are values whose `repr` tells all of them, `files` count by their content, `stage` is the one whose code
-    makes the entry (with it goes all code that it may import), `libraries` are distributions by their versions.
+    makes the entry (with it goes all code that it may import), `module` the one that does so with what it imports and
+    none other of ours, `libraries` are distributions by their versions.
     """
     texts = [f"python {sys.version_info[0]}.{sys.version_info[1]}", *map(repr, parts)]
     texts += [f"file {file_digest(path)}" for path in files]
     texts += [f"library {name} {library_version(name)}" for name in libraries]
     if stage is not None:
         texts.append(f"code {_code_digest(PACKAGE, stage)}")
+    if module is not None:
+        texts.append(f"module {_module_digest(PACKAGE, module)}")
     return _sha256("\n".join(texts).encode())
 
 
@@ -131,6 +140,27 @@ def _code_digest(package: Path, stage: str) -> str:
     files = [*package.glob("*.py"), *(file for folder in folders for file in folder.rglob("*.py"))]
     named = sorted((file.relative_to(package).as_posix(), file_digest(file)) for file in files)
     return _sha256(repr(named).encode())
+
+
+@cache
+def _module_digest(package: Path, module: str) -> str:
+    return _sha256(repr(sorted(sources_of(package, module).items())).encode())
+
+
+def sources_of(package: Path, module: str) -> dict[str, bytes]:
+    """By name, the source of a module and of all of ours that it imports, directly or not.
+
+    Read from the statements alone: what a module imports by a text at run time is not among them.
+    """
+    left, sources = [module], dict[str, bytes]()
+    while left:
+        name = left.pop()
+        if name not in sources:
+            path = package.parent / name.replace(".", "/")
+            file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            sources[name] = file.read_bytes()
+            left += [found.decode() for found in _IMPORT.findall(sources[name])]
+    return sources
 
 
 def _sha256(content: bytes) -> str:

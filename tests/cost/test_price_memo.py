@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.cost.prices.kept import KeptPrices
 from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
@@ -57,25 +58,25 @@ def test_whatever_a_price_depends_on_is_priced_anew() -> None:
     assert memo.priced == 2 * (len(changes) + 2)
 
 
-def test_a_folder_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:
+def test_a_file_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:
     system = load_system("mensa_g")
-    first, second = PriceMemo(tmp_path, pairs=1), PriceMemo(tmp_path, pairs=1)
+    first, second = (PriceMemo(KeptPrices(tmp_path / "prices"), pairs=1) for _ in range(2))
     expected = price(GRAPH, system)
     assert price(GRAPH, system, memo=first) == expected
     assert price(GRAPH, system, memo=second) == expected
     assert (first.priced, second.priced) == (6, 0)
 
 
-def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    memo = PriceMemo(tmp_path / "file")
+    memo = PriceMemo(KeptPrices(tmp_path / "file" / "prices"))
     system = load_system("edge_tpu")
     assert price(GRAPH, system, memo=memo) == price(GRAPH, system)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_table_lists_pairs_in_the_order_of_the_system_and_the_graph(tmp_path: Path, shared: bool) -> None:
-    table = price(GRAPH, load_system("mensa_g"), memo=PriceMemo(tmp_path if shared else None))
+    table = price(GRAPH, load_system("mensa_g"), memo=PriceMemo(KeptPrices(tmp_path / "prices") if shared else None))
     names = list(dict.fromkeys((accelerator, layer) for layer, accelerator, _ in table.costs))
     expected = [(a, layer.name) for a in ("pascal", "pavlov", "jacquard") for layer in GRAPH.layers]
     assert names == expected

@@ -130,7 +130,6 @@ def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(
     assert {number: after[number] for number in before} == before
     for name in ("summary.json", "designs.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (calm[0] / "out" / name).read_bytes()
-    assert not (tmp_path / "out" / ".prices").exists()
 
 
 def rows(study: Path) -> dict[int, tuple[object, ...]]:

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from explorations import searched
 from space_files import write_space
 
 from mensa_sim.api.explore import explore
-from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore import workers as explore_workers
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
-from mensa_sim.study.explore.workers import Local, Workers
+from mensa_sim.study.explore.workers import Local
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.space import load_space
 
@@ -37,28 +35,6 @@ def test_killing_a_process_in_the_middle_changes_nothing(tmp_path: Path) -> None
     disturbed = explore(space, folder=tmp_path / "disturbed", jobs=2, progress=kill_one)
     assert killed
     assert measured(disturbed) == measured(explore(space, folder=tmp_path / "calm"))
-
-
-@pytest.mark.parametrize("linked", [False, True])
-def test_prices_that_cannot_be_removed_are_not_trusted(
-    linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    setups: list[Setup] = []
-
-    def inline(setup: Setup, request: object) -> Workers:
-        setups.append(setup)
-        return Local(setup, 1)
-
-    monkeypatch.setattr(explore_module, "_workers", inline)
-    folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
-    folder.mkdir()
-    elsewhere.mkdir()
-    if linked:
-        (folder / explore_module.PRICES).symlink_to(elsewhere)
-    searched(write_space(tmp_path), folder, jobs=2, trials=1)
-    (setup,) = setups
-    assert (setup.prices is None) == linked
-    assert not list(elsewhere.iterdir())
 
 
 def dying_on_two(setup: Setup) -> Callable[[Task], DesignOutcome]:

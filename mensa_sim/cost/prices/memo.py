@@ -1,28 +1,24 @@
 """Prices kept from one system to the next: a pair of a layer and an accelerator is priced once.
 
 A design-space exploration prices thousands of systems that differ in one field; all pairs that the field does not
-touch are found here. With a folder, processes share what they price, and each prices missing pairs in an order of its
-own, so that two of them split the work instead of doing it twice.
+touch are found here. With prices on disk, processes share what they price, and each prices missing pairs in an order of
+its own, so that two of them split the work instead of doing it twice.
 """
 
 import os
-import pickle
 import random
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 
-from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.layer_cost import Priced
+from mensa_sim.cost.prices.kept import FILE, KeptPrices
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.store import Store, digest_of
+from mensa_sim.io.store import cache_folder, digest_of
 from mensa_sim.workload.layer import Layer
-
-Priced = Mapping[Residency, LayerCost] | str
-"""A layer's cost in each residency, or why the accelerator cannot run it."""
 
 NO_PRICE = frozenset(
     {"name", "parameters", "group", "gate", "fused", "source", "window", "model_input_bytes", "model_output_bytes"}
@@ -45,15 +41,11 @@ def shape_of(layer: Layer) -> Hashable:
 
 
 class PriceMemo:
-    """Prices by all that they depend on; the least recently used leave memory first.
+    """Prices by all that they depend on; the least recently used leave memory first."""
 
-    Processes that are given the same `folder` share prices through it. The folder must be private to them: prices lie
-    there as pickles, so that anyone who can write there can run code. It is no archive: what it holds belongs to this
-    version of the program.
-    """
-
-    def __init__(self, folder: Path | None = None, pairs: int = PAIRS) -> None:
-        self._shared = None if folder is None else Store(folder, durable=False)
+    def __init__(self, kept: KeptPrices | None = None, pairs: int = PAIRS) -> None:
+        """`kept` are prices on disk, in which those that are found nowhere are kept."""
+        self._kept = kept
         self._pairs = pairs
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
@@ -72,30 +64,36 @@ class PriceMemo:
         return self._specs[identity][1]
 
     def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:
-        """The keys in an order that differs between processes where they share a folder."""
-        return keys if self._shared is None else self._order.sample(keys, len(keys))
+        """The keys in an order that differs between processes where they may share prices."""
+        return keys if self._kept is None else self._order.sample(keys, len(keys))
 
-    def get(self, key: Hashable) -> Priced | None:
-        """The price of a pair, if it is known here or to a process that shares the folder."""
-        found = self._known.get(key)
-        if found is not None:
-            self._known.move_to_end(key)
-            return found
-        content = None if self._shared is None else self._shared.get(digest_of(key))
-        if content is None:
-            return None
-        shared: Priced = pickle.loads(content)
-        self._remember(key, shared)
-        return shared
+    def get(self, keys: Sequence[Hashable]) -> dict[Hashable, Priced]:
+        """The prices of those pairs that are known, here or on disk."""
+        found: dict[Hashable, Priced] = {}
+        for key in keys:
+            if (known := self._known.get(key)) is not None:
+                self._known.move_to_end(key)
+                found[key] = known
+        if self._kept is not None and len(found) < len(keys):
+            elsewhere = self._kept.get([key for key in keys if key not in found])
+            self._remember(elsewhere)
+            found |= elsewhere
+        return found
 
-    def put(self, key: Hashable, priced: Priced) -> None:
-        """Keep the price of a pair."""
-        self.priced += 1
-        self._remember(key, priced)
-        if self._shared is not None:
-            self._shared.put(digest_of(key), pickle.dumps(priced))
+    def put(self, prices: Mapping[Hashable, Priced]) -> None:
+        """Keep the prices of pairs."""
+        self.priced += len(prices)
+        self._remember(prices)
+        if self._kept is not None:
+            self._kept.put(prices)
 
-    def _remember(self, key: Hashable, priced: Priced) -> None:
-        self._known[key] = priced
+    def _remember(self, prices: Mapping[Hashable, Priced]) -> None:
+        self._known.update(prices)
         while len(self._known) > self._pairs:
             self._known.popitem(last=False)
+
+
+def shared_memo(*, cache: bool = True) -> PriceMemo:
+    """A memo of the prices that all commands on this machine share, unless nothing is to be stored."""
+    folder = cache_folder() if cache else None
+    return PriceMemo(None if folder is None else KeptPrices(folder / FILE))

@@ -5,10 +5,10 @@ from collections.abc import Container, Hashable, Mapping
 from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
-from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.layer import RESIDENCIES
-from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
@@ -122,10 +122,10 @@ def _priced(
         mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
         for first in range(0, len(mine), _TOGETHER):
             some = mine[first : first + _TOGETHER]
-            known |= {key: found for key in some if (found := memo.get(key)) is not None}
+            known |= memo.get(some)
             new = [key for key in some if key not in known]
             jobs = [(graph[layer], steps) for layer, _, steps in (distinct[key] for key in new)]
-            for key, priced in zip(new, price_layers(jobs, placed.spec, memory, energy, objective), strict=True):
-                memo.put(key, priced)
-                known[key] = priced
+            found = dict(zip(new, price_layers(jobs, placed.spec, memory, energy, objective), strict=True))
+            memo.put(found)
+            known |= found
     return known

@@ -5,8 +5,8 @@ from collections.abc import Hashable, Mapping
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
-from mensa_sim.cost.layer_cost import LayerCost, Residency
-from mensa_sim.cost.prices.memo import Priced, PriceMemo, shape_of
+from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
+from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusal
@@ -52,11 +52,11 @@ class RoomPrices:
         on = self._memo.accelerator_key(placed, memory, self._objective)
         own = layer if spec.mappings else ""
         key = (on, tuple(sorted(rooms.items())), shape_of(shape), own, steps)
-        found = self._memo.get(key)
+        found = self._memo.get([key]).get(key)
         if found is None:
             energy = self._energies.setdefault(accelerator, energy_model(placed, memory))
             found = _priced_in(shape, steps, spec, memory, energy, self._objective)
-            self._memo.put(key, found)
+            self._memo.put({key: found})
         if isinstance(found, str):
             return None
         costs = as_fed(found, shape, accelerator, self._system)

@@ -3,11 +3,10 @@
 from collections.abc import Hashable, Sequence
 
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.layer_cost import STREAMED, Priced
 from mensa_sim.cost.mapping.search import Search
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer, has_room
-from mensa_sim.cost.prices.memo import Priced
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray

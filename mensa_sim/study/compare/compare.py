@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.arguments import checked
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import System
@@ -58,7 +58,7 @@ def compare(request: CompareRequest) -> CompareResult:
     goals = [goal_asked(request, each) for each in systems]
     own = [baseline_goal(*pair) for pair in zip(systems, goals, strict=True)]
     graph = graph_given(request)
-    memo = PriceMemo()
+    memo = shared_memo(cache=request.cache)
     found = {
         name: evaluate(graph, system, goal, seed=request.seed, memo=memo, beside_best=True)
         for name, system, goal in zip(labels, systems, own, strict=True)

@@ -1,7 +1,6 @@
 """Evaluating designs on a Dask cluster, the same evaluations as on this machine (extra `cluster`)."""
 
 import logging
-from dataclasses import replace
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, cast
@@ -30,7 +29,7 @@ class DaskCluster:
         self._client: Any = _connected(Client, address)
         try:
             self.capacity = 2 * _threads(self._client, address)
-            self._setup = self._client.submit(_same, replace(setup, prices=None), setup.digest(), pure=False)
+            self._setup = self._client.submit(_same, setup, setup.digest(), pure=False)
         except BaseException:
             self._client.close()
             raise

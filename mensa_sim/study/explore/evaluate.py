@@ -6,10 +6,9 @@ task is a number and a point, and an outcome goes back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.system import System
@@ -49,8 +48,8 @@ class Setup:
     scenarios: tuple[Scenario, ...] = ()
     stream_graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The layer graphs of the scenarios' workloads, by the names that the streams have for them."""
-    prices: Path | None = None
-    """A folder through which workers on one machine share prices."""
+    cache: bool = True
+    """Whether the prices that all on a machine share are used and added to."""
 
     def digest(self) -> str:
         """What tells one setup from another within a worker."""
@@ -66,7 +65,7 @@ class Evaluator:
         self._stream_graphs = {name: graph_from_data(data) for name, data in setup.stream_graphs.items()}
         self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
         self._builder = Builder()
-        self._memo = PriceMemo(setup.prices)
+        self._memo = shared_memo(cache=setup.cache)
         self._objectives = objectives_of(setup.space.file)
 
     def outcome(self, task: Task) -> DesignOutcome:

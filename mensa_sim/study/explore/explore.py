@@ -1,7 +1,5 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
-import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +31,6 @@ from mensa_sim.study.space.files import read_space
 from mensa_sim.study.space.space import Point, load_space
 
 STUDY = "study.db"
-PRICES = ".prices"
 BARREN = 2000
 """Points in a row that are excluded or repeat another, after which the space counts as used up."""
 
@@ -47,15 +44,10 @@ def explore(request: ExploreRequest) -> ExploreResult:
     space = load_space(find("spaces", str(request.space)))
     folder, overrides = folder_of(request), override_texts(request.overrides)
     checked = check_space(space, overrides)
-    prices = folder / PRICES
-    shared = prices.resolve() if request.jobs > 1 and request.cluster is None else None
-    setup = setup_of(checked, overrides, allow_code=request.allow_code, cache=request.cache, prices=shared)
+    setup = setup_of(checked, overrides, allow_code=request.allow_code, cache=request.cache)
     identity = identity_of(setup, overrides)
     study = open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)
     try:
-        shutil.rmtree(prices, ignore_errors=True)  # never trusted: what a killed exploration has left
-        if os.path.lexists(prices):  # a link, or not ours to remove
-            setup = replace(setup, prices=None)
         workers = _workers(setup, request)
         try:
             _search(checked, study, workers, request)
@@ -63,7 +55,6 @@ def explore(request: ExploreRequest) -> ExploreResult:
             workers.close()
         return replace(_result(checked, study), choices=choices_of(request), command=command_of("explore", request))
     finally:
-        shutil.rmtree(prices, ignore_errors=True)
         study.close()
 
 

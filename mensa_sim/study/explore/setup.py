@@ -18,9 +18,7 @@ from mensa_sim.workload.graph_json import graph_to_data
 from mensa_sim.workload.load import load_workload, workload_files
 
 
-def setup_of(
-    checked: CheckedSpace, overrides: Sequence[str], *, allow_code: bool, cache: bool, prices: Path | None
-) -> Setup:
+def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: bool, cache: bool) -> Setup:
     """The setup of a space's evaluations; `UsageError` for a workload, a stream's among them, or a reference."""
     space = checked.space
     names = [space.nearest(name) for name in space.file.workloads]
@@ -36,7 +34,7 @@ def setup_of(
         graphs=tuple(data[name] for name in names),
         scenarios=checked.scenarios,
         stream_graphs={name: data[name] for name in of_streams},
-        prices=prices,
+        cache=cache,
     )
 
 

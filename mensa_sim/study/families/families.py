@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
@@ -52,7 +52,7 @@ def study_families(request: FamiliesRequest) -> FamilyStudy:
         load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in request.workloads or MODELS
     ]
     members = [member for graph in graphs for member in memberships(graph)]
-    memo = PriceMemo()
+    memo = shared_memo(cache=request.cache)
     problems = [price_problem(graph, placed, goal, memo)[1] for graph in graphs]
     study = FamilyStudy(
         workloads=tuple(graph.name for graph in graphs),

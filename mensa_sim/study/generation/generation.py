@@ -45,14 +45,21 @@ class Answered:
 
 
 def answer_on(
-    generation: Generation, system: System, goal: Goal, evaluate: Evaluate, *, seed: int = 0, on_chip: Options = FULL
+    generation: Generation,
+    system: System,
+    goal: Goal,
+    evaluate: Evaluate,
+    memo: PriceMemo | None = None,
+    *,
+    seed: int = 0,
+    on_chip: Options = FULL,
 ) -> Answered:
-    """The answer of a model on a system.
+    """The answer of a model on a system; `memo` carries prices from step to step.
 
     Raises `InfeasibleError` where a phase cannot run, or where parameters, keys and values do not fit a memory: the
     error says by how much.
     """
-    memo = PriceMemo()
+    memo = memo or PriceMemo()
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo}
     alone = replace(goal, schedule_file=None)
     prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
@@ -60,7 +60,7 @@ class ModelOutcomes:
 def run_model(task: ModelTask) -> ModelOutcomes:
     """All cases of one model that are for its kind."""
     graph, kind = _graph_and_kind(task)
-    memo = PriceMemo()
+    memo = shared_memo()
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
     for case in task.cases:

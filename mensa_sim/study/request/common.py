@@ -33,9 +33,9 @@ class WorkloadRequest:
     """Refuse a model with unsupported operators."""
     cache: bool = field(
         default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
+        metadata=spelled("--no-cache", stands_for=False, help="Take nothing from the cache, store nothing.", role="means"),
     )
-    """Whether the traced graph is kept, and taken from where it was kept before."""
+    """Whether graphs and prices are kept, and taken from where they were kept before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

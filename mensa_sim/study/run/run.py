@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TimingsMode
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
@@ -58,12 +58,13 @@ def run(request: RunRequest) -> RunResult:
     generation = generation_asked(request)
     graph = None if generation is not None else graph_given(request)
     goal, beside = goals_of(request, system, baseline)
+    memo = shared_memo(cache=request.cache)
 
     def on(system: System, goal: Goal, *, beside_best: bool = False) -> Answered:
         if generation is not None:
-            return answer_on(generation, system, goal, evaluate, seed=seed, on_chip=request.on_chip)
+            return answer_on(generation, system, goal, evaluate, memo, seed=seed, on_chip=request.on_chip)
         assert graph is not None
-        result = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, beside_best=beside_best)
+        result = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, memo=memo, beside_best=beside_best)
         return Answered(answer=None, step=result)
 
     main = on(system, goal, beside_best=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
@@ -97,8 +97,10 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         check_seed(request.seed)
         scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
-    main = scenario_on(pinned(scenario, graphs, request.pins), graphs, system, replace(goal, pins={}))
-    base, alone = if_it_can(request, lambda: scenario_on(without_places(scenario), graphs, baseline, beside))
+    memo = shared_memo(cache=request.cache)
+    placed = pinned(scenario, graphs, request.pins)
+    main = scenario_on(placed, graphs, system, replace(goal, pins={}), memo=memo)
+    base, alone = if_it_can(request, lambda: scenario_on(without_places(scenario), graphs, baseline, beside, memo=memo))
     return ScenarioResult(
         main=main,
         baseline=base,

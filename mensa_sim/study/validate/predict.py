@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.fed import ON_CHIP
 from mensa_sim.cost.parameter_cache import cached_parameters
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
@@ -38,9 +38,12 @@ class Predictor:
     _graphs: dict[str, LayerGraph] = field(default_factory=dict)
     _systems: dict[str, System] = field(default_factory=dict)
     _steady: dict[tuple[str, str], SteadyState] = field(default_factory=dict)
-    _memo: PriceMemo = field(default_factory=PriceMemo)
+    memo: PriceMemo = field(init=False)
     _generations: dict[str, Generation] = field(default_factory=dict)
     _phases: dict[tuple[str, str, bool, Lengths], PhaseRate] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.memo = shared_memo(cache=self.cache)
 
     def predict(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float:
         """A metric in the unit of its name; a workload or system is a bare name or a path.
@@ -69,11 +72,11 @@ class Predictor:
         asked = replace(generation, generate=replace(generation.generate, **given))
         goal = Goal(scheduler=_scheduler(system), objective="latency")
         if prompt:
-            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self._memo))
+            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self.memo))
         if lengths.context is not None:
-            step = evaluate(asked.step(lengths.context), system, goal, memo=self._memo)
+            step = evaluate(asked.step(lengths.context), system, goal, memo=self.memo)
             return PhaseRate.of_step(asked, step)
-        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate))
+        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate, self.memo))
 
     def graph(self, workload: str) -> LayerGraph:
         """The layer graph of a workload."""
@@ -93,7 +96,7 @@ class Predictor:
         if key not in self._steady:
             graph, built = self.graph(workload), self.system(system)
             scheduler = _scheduler(built)
-            self._steady[key] = evaluate_system(graph, built, scheduler, "latency", memo=self._memo).steady
+            self._steady[key] = evaluate_system(graph, built, scheduler, "latency", memo=self.memo).steady
         return self._steady[key]
 
     def roofline(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float | None:
@@ -151,7 +154,7 @@ def _compiler_cycles(predictor: Predictor, workload: str, system: str) -> float:
     name = ESTIMATORS.get(placed.name, placed.name)
     built = predictor.system(name if name != placed.name else system)
     graph = predictor.graph(workload)
-    costs = price(graph, built, "latency")
+    costs = price(graph, built, "latency", predictor.memo)
     for layer in graph.layers:
         costs.cost(layer.name, name)
     return float(sum(costs.cost(layer.name, name, ON_CHIP).compute_cycles for layer in graph.layers))

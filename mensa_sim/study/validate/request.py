@@ -19,7 +19,7 @@ class ValidateRequest:
     """Let workloads name code outside the shipped models."""
     cache: bool = field(
         default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace anew and store nothing.", role="means"),
+        metadata=spelled("--no-cache", stands_for=False, help="Take nothing from the cache, store nothing.", role="means"),
     )
     """Whether traced graphs are kept, and taken from where they were kept before."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
