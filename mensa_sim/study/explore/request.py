@@ -34,9 +34,9 @@ class ExploreRequest:
     """Let workloads name code outside the shipped models."""
     cache: bool = field(
         default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Take nothing from the cache, store nothing.", role="means"),
+        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
-    """Whether traced graphs are kept, and taken from where they were kept before."""
+    """Whether graphs and prices are kept, and taken from where they were kept before."""
     force: bool = field(default=False, metadata=spelled(role="means"))
     """Start anew where a study lies."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))

@@ -36,6 +36,6 @@ class FamiliesRequest:
     """Let the workloads name code outside the shipped models."""
     cache: bool = field(
         default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Take nothing from the cache, store nothing.", role="means"),
+        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
-    """Whether traced graphs are kept, and taken from where they were kept before."""
+    """Whether graphs and prices are kept, and taken from where they were kept before."""

@@ -33,7 +33,7 @@ class WorkloadRequest:
     """Refuse a model with unsupported operators."""
     cache: bool = field(
         default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Take nothing from the cache, store nothing.", role="means"),
+        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
     """Whether graphs and prices are kept, and taken from where they were kept before."""
 
