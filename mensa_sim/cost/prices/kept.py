@@ -11,6 +11,7 @@ from dataclasses import fields
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _FASTEST = 1
 
 _RESIDENCY = tuple(each.name for each in fields(Residency))
 _TRAFFIC = tuple(each.name for each in fields(Traffic))
-_COST = tuple(each.name for each in fields(LayerCost) if each.name not in {"residency", "traffic", "caveats"})
+_COST = tuple(each.name for each in fields(LayerCost) if each.name not in {"residency", "traffic"})
 _residency_values, _traffic_values, _cost_values = (attrgetter(*names) for names in (_RESIDENCY, _TRAFFIC, _COST))
 
 
@@ -67,7 +68,7 @@ def bytes_of(priced: Priced) -> bytes:
         if id(cost) not in costs:
             costs[id(cost)] = len(rows)
             moved = [lines.setdefault(_traffic_values(each), len(lines)) for each in cost.traffic]
-            rows.append([_residency_values(cost.residency), moved, cost.caveats, *_cost_values(cost)])
+            rows.append([_residency_values(cost.residency), moved, *_cost_values(cost)])
     places = [[_residency_values(residency), costs[id(cost)]] for residency, cost in priced.items()]
     return _compressed([list(lines), rows, places])
 
@@ -79,16 +80,16 @@ def priced_of(content: bytes) -> Priced:
         return data
     lines, rows, places = data
     traffic = [Traffic(**dict(zip(_TRAFFIC, line, strict=True))) for line in lines]
-    costs = [
-        LayerCost(
-            residency=_residency(residency),
-            traffic=tuple([traffic[index] for index in moved]),
-            caveats=tuple(caveats),
-            **dict(zip(_COST, values, strict=True)),
-        )
-        for residency, moved, caveats, *values in rows
-    ]
+    costs: list[LayerCost] = []
+    for residency, moved, *values in rows:
+        plain: dict[str, Any] = dict(zip(_COST, map(_frozen, values), strict=True))
+        moving = tuple([traffic[index] for index in moved])
+        costs.append(LayerCost(residency=_residency(residency), traffic=moving, **plain))
     return {_residency(residency): costs[index] for residency, index in places}
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _residency(values: Sequence[bool]) -> Residency:
