@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import mensa_sim
 from mensa_sim.cli import explain as cli_explain
 from mensa_sim.cli import explore as cli_explore
 from mensa_sim.cli import files as cli_files
@@ -30,8 +31,18 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        write(f"mensa-sim {mensa_sim.__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def options() -> None:
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Options of every command."""
 
 
