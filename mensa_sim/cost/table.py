@@ -1,7 +1,8 @@
 """The cost of every layer of a graph on every accelerator of a system."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
@@ -19,6 +20,16 @@ WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
 """What a reader must know of a measured accelerator beside others."""
 
 
+class InRoom(Protocol):
+    """What layers cost with less room, as `RoomPrices` says it."""
+
+    def __call__(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
+        """The layer's cost in each residency with those bytes of each named level; none where it does not fit."""
+
+    def expect(self, asks: Iterable[tuple[str, str, Rooms]]) -> None:
+        """What will be asked for: it takes less time together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostTable:
     """Costs by layer, accelerator and residency; refusals say why an accelerator cannot run a layer."""
@@ -29,10 +40,8 @@ class CostTable:
     refusals: Mapping[tuple[str, str], str]
     objective: str = DEFAULT_OBJECTIVE
     """What the mappings make small."""
-    in_room: Callable[[str, str, Rooms], Mapping[Residency, LayerCost] | None] | None = field(
-        default=None, repr=False, compare=False
-    )
-    """What a layer costs on an accelerator with less room, where anybody can say; see `RoomPrices`."""
+    in_room: InRoom | None = field(default=None, repr=False, compare=False)
+    """What a layer costs on an accelerator with less room, where anybody can say."""
 
     def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
         """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""

@@ -1,6 +1,10 @@
 """A layer priced with part of a buffer taken: its tiles fit what is left, and an access costs what it did."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.prices.price import price
@@ -53,3 +57,17 @@ def test_a_room_without_a_tile_has_no_price(costs: CostTable) -> None:
     assert costs.in_room is not None
     assert costs.in_room("conv", "edge_tpu", {"activation_buffer": 1}) is None
     assert costs.in_room("conv", "edge_tpu", {"activation_buffer": 0}) is None
+
+
+@given(rooms=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 9 * 2**20)), min_size=2, max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_rooms_expected_together_cost_what_each_costs_when_asked_for(rooms: list[tuple[str, int]]) -> None:
+    small = replace(CONV, name="a", nest=LoopNest(K=64, C=32, OY=7, OX=7), parameters=(), input_bytes=1568)
+    graph = LayerGraph(name="net", layers=(small, replace(CONV, name="b")), edges=())
+    system = load_system("edge_tpu")
+    together, alone = price(graph, system, "energy").in_room, price(graph, system, "energy").in_room
+    assert together is not None
+    assert alone is not None
+    asks = [(layer, "edge_tpu", {"activation_buffer": size}) for layer, size in rooms]
+    together.expect(asks)
+    assert [together(*ask) for ask in asks] == [alone(*ask) for ask in asks]

@@ -39,14 +39,16 @@ def energy_of(spec: PeArray) -> EnergyModel:
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject) -> None:
-    """Whatever the others are: other shapes, widths and numbers of steps, on two levels or up to five."""
+    """Whatever the others are: other shapes, widths, numbers of steps and room, on two levels or up to five."""
     spec = data.draw(accelerators(deep=data.draw(st.booleans())))
     jobs = []
     for _ in range(data.draw(st.integers(2, 4))):
         layer = layer_of(data.draw(nests(largest=4)), data.draw(st.sampled_from([8, 8, 16])))
         steps = data.draw(st.sampled_from([1, 3]))
-        jobs.append((layer, Steps(nest=layer.nest, steps=steps, resident=False)))
-    target = (spec, MEMORY, energy_of(spec), data.draw(st.sampled_from(["latency", "energy", "edp"])))
+        part = data.draw(st.sampled_from([1, 2, 5]))
+        levels = [replace(level, capacity_bytes=max(1, level.capacity_bytes // part)) for level in spec.levels]
+        jobs.append((layer, Steps(nest=layer.nest, steps=steps, resident=False), replace(spec, levels=tuple(levels))))
+    target = (MEMORY, energy_of(spec), data.draw(st.sampled_from(["latency", "energy", "edp"])))
     together = price_layers(jobs, *target)
     assert together == [priced for job in jobs for priced in price_layers([job], *target)]
 

@@ -60,7 +60,7 @@ class _Chosen:
 
 
 class Search:
-    """All candidates of some nests on one accelerator."""
+    """All candidates of some nests on one accelerator; each nest's target may have less room in its levels."""
 
     def __init__(self, tasks: Sequence[NestTask]) -> None:
         self.tasks, target = tasks, tasks[0].target

@@ -103,7 +103,10 @@ def total(terms: Sequence[Floats]) -> Floats:
 
 
 class Sides:
-    """The sides of some nests on one accelerator; residencies that differ in other operands share them."""
+    """The sides of some nests on one accelerator, of whose levels each may have less than all.
+
+    Residencies that differ in other operands share them.
+    """
 
     def __init__(
         self, target: Target, grid: Grid, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
@@ -231,13 +234,14 @@ class Sides:
         return holds, reduce(np.logical_or, fits.values())
 
     def _fit(self, level: Level, holds: Mapping[Operand, int], kept: frozenset[Operand]) -> Bools:
-        """Where an instance of a level has room for what the operands hold in it."""
+        """Where an instance of a level has room for what the operands hold in it; nests may have more or less of it."""
         needed = NOTHING
         for operand, hold in holds.items():
             for port, outermost in self._ports(operand, level):
                 room: Floats = port.room_bits[hold if len(port.room_bits) > 1 else 0]
                 needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
-        found: Bools = needed <= level.capacity_bytes * BITS_PER_BYTE
+        sizes = [task.target.accelerator.level(level.name).capacity_bytes for task in self._grid.tasks]
+        found: Bools = needed <= self.each([size * BITS_PER_BYTE for size in sizes])
         return found
 
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
@@ -256,10 +260,11 @@ class Sides:
         short = []
         for operands in groups:
             for level in self._levels(operands):
-                least = self._least_bytes(task, level, operands)
-                if least > level.capacity_bytes:
+                least, own = self._least_bytes(task, level, operands), self._grid.tasks[task].target.accelerator
+                capacity_bytes = own.level(level.name).capacity_bytes
+                if least > capacity_bytes:
                     name = level.name.replace("_", " ")
-                    short.append(f"its smallest takes {least:,} of {level.capacity_bytes:,} bytes in the {name}")
+                    short.append(f"its smallest takes {least:,} of {capacity_bytes:,} bytes in the {name}")
         return " and ".join(short) or "none suits all levels at once"
 
     def _least_bytes(self, task: int, level: Level, operands: Sequence[Operand]) -> int:

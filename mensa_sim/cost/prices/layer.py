@@ -143,15 +143,11 @@ class Pricer:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
         if residency not in self.found:
             self.found[residency] = self._best(self.case(residency))
-        return self._assembled(self.found[residency], *self._use(residency), residency)
-
-    def cost_of(self, repeats: Repeats, kept: frozenset[Operand], residency: Residency = STREAMED) -> LayerCost | None:
-        """The same where the operands that stay on chip, and how often each crosses, are given."""
-        return self._assembled(self._best(self._case(repeats, kept)), repeats, kept, residency)
+        return self.assembled(self.found[residency], *self._use(residency), residency)
 
     def case(self, residency: Residency) -> BufferCase:
         """What a residency asks of a mapping."""
-        return self._case(*self._use(residency))
+        return self.case_of(*self._use(residency))
 
     def _use(self, residency: Residency) -> tuple[Repeats, frozenset[Operand]]:
         """How often each operand crosses in a residency, and which ones stay."""
@@ -159,7 +155,8 @@ class Pricer:
         kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
         return repeats, kept | {"weight"} if self.steps.resident else kept
 
-    def _case(self, repeats: Repeats, kept: frozenset[Operand]) -> BufferCase:
+    def case_of(self, repeats: Repeats, kept: frozenset[Operand]) -> BufferCase:
+        """What is asked of a mapping where the operands that stay, and how often the others cross, are given."""
         vector = new_tally(self.accelerator)
         vector_traffic(vector, self.work, self.accelerator, repeats)
         return BufferCase(
@@ -188,7 +185,7 @@ class Pricer:
         least_s, least_pj = Floor(task).reach(case)
         objective = objective_named(task.target.objective)
         bare = Mapped(mapping=mapping, counts=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
-        cost = self._assembled(bare, case.repeats, case.kept, STREAMED)
+        cost = self.assembled(bare, case.repeats, case.kept, STREAMED)
         latency_ps = cost.latency_ps(task.target.bandwidth_bytes_per_s) if cost else 0
         energy_pj = (cost.energy_pj if cost else 0.0) + leakage_pj(task.target.energy.leakage_mw, latency_ps)
         return dataclasses.replace(
@@ -199,9 +196,10 @@ class Pricer:
             floor=float(objective.value(least_pj / PJ_PER_J, least_s)),
         )
 
-    def _assembled(
+    def assembled(
         self, best: Mapped | None, repeats: Repeats, kept: frozenset[Operand], residency: Residency
     ) -> LayerCost | None:
+        """The cost under a mapping that was found for such a case; none where a nest has none."""
         counts, buffered = None, dict[str, int]()
         if self.task is not None:
             if best is None:

@@ -10,7 +10,7 @@ from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.layer import RESIDENCIES
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
-from mensa_sim.cost.prices.together import price_layers
+from mensa_sim.cost.prices.together import known_or_priced
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
 from mensa_sim.cost.table import CostTable, Key
@@ -20,9 +20,6 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.graph import LayerGraph
-
-_TOGETHER = 64
-"""Pairs of one accelerator that are looked up and priced together: a choice."""
 
 
 def price(
@@ -120,12 +117,6 @@ def _priced(
         memory = system.memory_of(placed.name)
         energy = energy_model(placed, memory)
         mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
-        for first in range(0, len(mine), _TOGETHER):
-            some = mine[first : first + _TOGETHER]
-            known |= memo.get(some)
-            new = [key for key in some if key not in known]
-            jobs = [(graph[layer], steps) for layer, _, steps in (distinct[key] for key in new)]
-            found = dict(zip(new, price_layers(jobs, placed.spec, memory, energy, objective), strict=True))
-            memo.put(found)
-            known |= found
+        jobs = {key: (graph[distinct[key][0]], distinct[key][2], placed.spec) for key in mine}
+        known |= known_or_priced(memo, jobs, memory, energy, objective)
     return known

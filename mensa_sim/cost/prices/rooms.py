@@ -1,22 +1,20 @@
 """What a layer costs where part of a buffer is taken: by what stays there while the layer runs."""
 
 import dataclasses
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
-from mensa_sim.cost.prices.together import price_layers
-from mensa_sim.cost.recurrent import Steps, footprints, steps_of
+from mensa_sim.cost.prices.together import Job, known_or_priced
+from mensa_sim.cost.recurrent import footprints, steps_of
 from mensa_sim.cost.refusals import refusal
 from mensa_sim.cost.table import Rooms
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer
 
 
 class RoomPrices:
@@ -34,44 +32,60 @@ class RoomPrices:
         An access costs what it does in the whole level. Also none where a host feeds the accelerator or it is
         measured: there no buffer is shared out.
         """
-        asked = (layer, accelerator, *sorted(rooms.items()))
+        asked = _asked(layer, accelerator, rooms)
         if asked not in self._found:
-            self._found[asked] = self._priced(layer, accelerator, rooms)
+            self.expect([(layer, accelerator, rooms)])
         return self._found[asked]
 
-    def _priced(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
+    def expect(self, asks: Iterable[tuple[str, str, Rooms]]) -> None:
+        """Price what will be asked for together, which takes less time than one after another."""
+        new = {asked: ask for ask in asks if (asked := _asked(*ask)) not in self._found}
+        keys: dict[Hashable, Hashable] = {}
+        jobs: dict[str, dict[Hashable, Job]] = {}
+        """By accelerator and key."""
+        for asked, (layer, accelerator, rooms) in new.items():
+            job = self._job(layer, accelerator, rooms)
+            if job is not None:
+                keys[asked] = key = self._key(job, accelerator, rooms)
+                jobs.setdefault(accelerator, {})[key] = job
+        priced = {key: each for accelerator, mine in jobs.items() for key, each in self._priced(accelerator, mine)}
+        for asked, (layer, accelerator, _) in new.items():
+            found = priced[keys[asked]] if asked in keys else ""
+            costs = {} if isinstance(found, str) else as_fed(found, self._graph[layer], accelerator, self._system)
+            self._found[asked] = {kept: cost.of(layer) for kept, cost in costs.items()} or None
+
+    def _job(self, layer: str, accelerator: str, rooms: Rooms) -> Job | None:
         placed = self._system.accelerator(accelerator)
         fed = self._system.feeder_of(accelerator) is not None
         if fed or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
             return None
-        shape, memory = self._graph[layer], self._system.memory_of(accelerator)
+        shape = self._graph[layer]
         if refusal(shape, placed.spec) is not None:
             return None
         spec = with_room(placed.spec, rooms)
-        steps = steps_of(shape, spec, self._footprints[layer])
+        return shape, steps_of(shape, spec, self._footprints[layer]), spec
+
+    def _key(self, job: Job, accelerator: str, rooms: Rooms) -> Hashable:
+        layer, steps, spec = job
+        placed, memory = self._system.accelerator(accelerator), self._system.memory_of(accelerator)
         on = self._memo.accelerator_key(placed, memory, self._objective)
-        own = layer if spec.mappings else ""
-        key = (on, tuple(sorted(rooms.items())), shape_of(shape), own, steps)
-        found = self._memo.get([key]).get(key)
-        if found is None:
-            energy = self._energies.setdefault(accelerator, energy_model(placed, memory))
-            found = _priced_in(shape, steps, spec, memory, energy, self._objective)
-            self._memo.put({key: found})
-        if isinstance(found, str):
-            return None
-        costs = as_fed(found, shape, accelerator, self._system)
-        return {kept: cost.of(layer) for kept, cost in costs.items()}
+        own = layer.name if spec.mappings else ""
+        return (on, tuple(sorted(rooms.items())), shape_of(layer), own, steps)
+
+    def _priced(self, accelerator: str, jobs: Mapping[Hashable, Job]) -> Iterator[tuple[Hashable, Priced]]:
+        """By key; a user's own mapping that fits the whole levels may not fit what is left of them."""
+        placed, memory = self._system.accelerator(accelerator), self._system.memory_of(accelerator)
+        energy = self._energies.setdefault(accelerator, energy_model(placed, memory))
+        own = bool(placed.array.mappings)
+        for some in [{key: job} for key, job in jobs.items()] if own else [jobs]:
+            try:
+                yield from known_or_priced(self._memo, some, memory, energy, self._objective).items()
+            except FileError as error:
+                yield from ((key, str(error)) for key in some)
 
 
-def _priced_in(
-    layer: Layer, steps: Steps, spec: PeArray, memory: Memory, energy: EnergyModel, objective: str
-) -> Priced:
-    """The price of a layer; a user's own mapping that fits the whole levels may not fit what is left of them."""
-    try:
-        (found,) = price_layers([(layer, steps)], spec, memory, energy, objective)
-    except FileError as error:
-        return str(error)
-    return found
+def _asked(layer: str, accelerator: str, rooms: Rooms) -> Hashable:
+    return (layer, accelerator, *sorted(rooms.items()))
 
 
 def with_room(spec: PeArray, rooms: Rooms) -> PeArray:

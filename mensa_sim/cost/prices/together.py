@@ -1,29 +1,54 @@
 """The costs of several layers on one accelerator: those that are alike are searched in the same arrays."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import STREAMED, Priced
-from mensa_sim.cost.mapping.search import Search
-from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Priced
+from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer, has_room
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
+
+Job = tuple[Layer, Steps, PeArray]
+"""A layer on an accelerator, of whose levels it may have less than all."""
+
+_TOGETHER = 64
+"""Jobs of one accelerator that are looked up and priced together: a choice."""
 
 _ENTRIES = 4096
 """Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
 
 
-def price_layers(
-    jobs: Sequence[tuple[Layer, Steps]], accelerator: PeArray, memory: Memory, energy: EnergyModel, objective: str
-) -> list[Priced]:
-    """For each layer its cost in each residency, or why the accelerator cannot run it."""
+def known_or_priced(
+    memo: PriceMemo, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
+) -> dict[Hashable, Priced]:
+    """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on."""
+    found: dict[Hashable, Priced] = {}
+    keys = list(jobs)
+    for first in range(0, len(keys), _TOGETHER):
+        some = keys[first : first + _TOGETHER]
+        found |= memo.get(some)
+        new = [key for key in some if key not in found]
+        priced = dict(zip(new, price_layers([jobs[key] for key in new], memory, energy, objective), strict=True))
+        memo.put(priced)
+        found |= priced
+    return found
+
+
+def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Priced]:
+    """For each layer its cost in each residency, or why the accelerator cannot run it.
+
+    The accelerators are one, of whose levels each layer may have less than all; an access costs what `energy` says.
+    """
     found: dict[int, Priced] = {}
     alike: dict[Hashable, list[tuple[int, Pricer]]] = {}
-    for index, (layer, steps) in enumerate(jobs):
+    for index, (layer, steps, accelerator) in enumerate(jobs):
         pricer = Pricer(layer, accelerator, memory, energy, steps, objective)
         alike.setdefault(pricer.likeness, []).append((index, pricer))
     for some in alike.values():
@@ -38,30 +63,52 @@ def price_layers(
 
 def _search(pricers: Sequence[Pricer]) -> None:
     """Find the best mappings of layers that are alike, in the residencies for which any has room."""
-    able: list[tuple[Pricer, NestTask]] = []
     for pricer in pricers:
         pricer.found = {} if pricer.fixed else dict.fromkeys(RESIDENCIES)
-        if pricer.task is not None and pricer.task.parts and not pricer.fixed:
-            able.append((pricer, pricer.task))
-    for some in _runs(able):
-        search = Search([task for _, task in some])
-        held = [each for each in RESIDENCIES if any(has_room(p.layer, p.accelerator, each) for p, _ in some)]
-        best = search.best([[pricer.case(residency) for pricer, _ in some] for residency in held])
+    free = [pricer for pricer in pricers if not pricer.fixed]
+    for search, places in _searches(free):
+        some = [free[place] for place in places]
+        held = [each for each in RESIDENCIES if any(has_room(p.layer, p.accelerator, each) for p in some)]
+        best = search.best([[pricer.case(residency) for pricer in some] for residency in held])
         for residency, mapped in zip(held, best, strict=True):
-            for index, ((pricer, _), found) in enumerate(zip(some, mapped, strict=True)):
+            for index, (pricer, found) in enumerate(zip(some, mapped, strict=True)):
                 pricer.found[residency] = found
                 if found is None and residency == STREAMED:
                     pricer.shortage = search.shortage(index)
 
 
-def _runs(able: Sequence[tuple[Pricer, NestTask]]) -> list[list[tuple[Pricer, NestTask]]]:
-    """Layers that are searched in the same arrays, in their order."""
-    runs: list[list[tuple[Pricer, NestTask]]] = []
-    entries = _ENTRIES
-    for pricer, task in able:
-        if entries + task.entries > _ENTRIES:
-            runs.append([])
-            entries = 0
-        runs[-1].append((pricer, task))
+def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
+    """Searches of layers that are alike, and the places of those in each; a layer without a nest is in none."""
+    places: list[int] = []
+    entries = 0
+    for place, task in enumerate(pricer.task for pricer in pricers):
+        if task is None or not task.parts:
+            continue
+        if places and entries + task.entries > _ENTRIES:
+            yield _search_of(pricers, places), places
+            places, entries = [], 0
+        places.append(place)
         entries += task.entries
-    return runs
+    if places:
+        yield _search_of(pricers, places), places
+
+
+def _search_of(pricers: Sequence[Pricer], places: Sequence[int]) -> Search:
+    return Search([task for place in places if (task := pricers[place].task) is not None])
+
+
+def costs_together(asked: Sequence[tuple[Pricer, Repeats, frozenset[Operand]]]) -> list[LayerCost | None]:
+    """What each costs where the operands that stay on chip, and how often each crosses, are given; none: no room."""
+    alike: dict[Hashable, list[int]] = {}
+    for index, (pricer, _, kept) in enumerate(asked):
+        alike.setdefault((pricer.likeness, kept), []).append(index)
+    best: dict[int, Mapped | None] = {}
+    for own in alike.values():
+        for search, places in _searches([asked[index][0] for index in own]):
+            some = [own[place] for place in places]
+            (found,) = search.best([[asked[i][0].case_of(asked[i][1], asked[i][2]) for i in some]])
+            best |= zip(some, found, strict=True)
+    return [
+        pricer.assembled(best.get(index), repeats, kept, STREAMED)
+        for index, (pricer, repeats, kept) in enumerate(asked)
+    ]

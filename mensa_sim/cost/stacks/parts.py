@@ -10,10 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mensa_sim.cost.layer_cost import LayerCost
-from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
-from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, with_parameters
+from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.traffic import StackTraffic
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -88,23 +86,20 @@ class TwoProducts:
         """Bits of a sum that parts are added to."""
         return self._last.accumulator_bits or pricer.accelerator.accumulator_bits
 
-    def costs(self, pricer: StackPricer, cut: Parts) -> dict[str, LayerCost] | None:
-        """The cost of each layer, in order; none where some tile has no mapping that fits."""
-        found: dict[str, LayerCost] = {}
-        for layer in self._layers:
-            if layer.nest is None:
-                priced = [(pricer.tile_cost(self._rescaled(layer, cut), _within(layer)), 1)]
-            else:
-                priced = [
-                    (pricer.tile_cost(self._tile(layer, rows, part, pricer), self._case(layer, cut, pricer)), times)
-                    for rows, part, times in self._kinds(cut)
-                ]
-            known = [(cost, times) for cost, times in priced if cost is not None]
-            if len(known) < len(priced):
-                return None
-            cost = pricer.over_tiles(layer.name, known, self._moves(layer, cut, pricer))
-            found[layer.name] = replace(cost, mapping=f"in {self.tiles(cut)} tiles: {cost.mapping}")
-        return interleaved(with_parameters(found, {}))
+    def tiled(self, pricer: StackPricer, cut: Parts) -> TiledStack:
+        """The stack in such a cut, to be priced."""
+        return TiledStack(
+            layers=tuple(self._tiled(layer, cut, pricer) for layer in self._layers), tiles=self.tiles(cut), stay={}
+        )
+
+    def _tiled(self, layer: Layer, cut: Parts, pricer: StackPricer) -> TiledLayer:
+        crossings = tuple(self._moves(layer, cut, pricer))
+        if layer.nest is None:
+            within = (self._rescaled(layer, cut), _within(layer), 1)
+            return TiledLayer(name=layer.name, tiles=(within,), crossings=crossings)
+        case = self._case(layer, cut, pricer)
+        tiles = [(self._tile(layer, rows, part, pricer), case, times) for rows, part, times in self._kinds(cut)]
+        return TiledLayer(name=layer.name, tiles=tuple(tiles), crossings=crossings)
 
     def _kinds(self, cut: Parts) -> Iterator[tuple[int, int, int]]:
         """Rows, channels and how many tiles have so many, over all copies."""

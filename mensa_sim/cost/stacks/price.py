@@ -1,6 +1,6 @@
 """What a stack costs: its layers' tiles priced by the mapper, in the room that rows and parameters leave them."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -10,6 +10,7 @@ from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.prices.rooms import with_room
+from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.planes import Plane
@@ -34,6 +35,11 @@ class TileCase:
     taken_bytes: tuple[int, int]
     """Of the levels of parameters and of activations."""
 
+    @property
+    def fetches(self) -> dict[Operand, int]:
+        """How often each operand crosses."""
+        return {"weight": self.weight_fetches, "input": self.input_fetches, "output": self.output_fetches}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowMove:
@@ -44,6 +50,27 @@ class RowMove:
     write_bits: int
     stays: bool = False
     """Whether what is written only leaves the level for the array, which adds to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiledLayer:
+    """A layer of a stack as what is mapped of it, and what crosses beside that."""
+
+    name: str
+    tiles: tuple[tuple[Layer, TileCase, int], ...]
+    """Tiles that differ, how they are priced, and how many of each there are."""
+    crossings: tuple[RowMove, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiledStack:
+    """A stack before it is priced."""
+
+    layers: tuple[TiledLayer, ...]
+    """In order."""
+    tiles: int
+    stay: Mapping[str, int]
+    """Bytes of the parameters that stay from the first tile to the last, by layer."""
 
 
 class StackPricer:
@@ -57,41 +84,43 @@ class StackPricer:
         self._room = room_of(accelerator)
         self._known: dict[Hashable, LayerCost | None] = {}
 
+    @property
+    def accelerator(self) -> PeArray:
+        """Whose levels the tiles take."""
+        return self._accelerator
+
     def traffic(self, tiling: Tiling) -> StackTraffic | None:
         """What a stack moves; none where its rows do not fit."""
         return None if self._room is None else stack_traffic(tiling, self._layers, self._room)
 
-    def costs(self, tiling: Tiling, planes: Mapping[str, Plane]) -> dict[str, LayerCost] | None:
-        """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
+    def tiled(self, tiling: Tiling, planes: Mapping[str, Plane]) -> TiledStack | None:
+        """A stack in tiles of rows; none where those do not fit."""
         moved = self.traffic(tiling)
         if moved is None:
             return None
         held = tiling.held_bits()
         stay = {name: self._layers[name].parameter_bytes for name in moved.kept}
-        found: dict[str, LayerCost] = {}
+        found = []
         for place in reversed(range(len(tiling.layers))):
             name = tiling.layers[place]
             tiles = LayerTiles(self._layers[name], planes[name], tiling)
-            each: list[tuple[LayerCost | None, int]] = []
             others = sum(size for other, size in stay.items() if other != name)
+            each: list[tuple[Layer, TileCase, int]] = []
             if self._layers[name].nest is None:
                 case = self._case(tiles, name in stay, others, 0, tiling.tiles * tiling.copies)
-                each.append((self.tile_cost(self._layers[name], case), 1))
+                each.append((self._layers[name], case, 1))
             for tile in tiles.tiles(held[place]):
                 case = self._case(tiles, name in stay, others, bits_to_bytes(tile.others_bits), 1)
-                each.append((self.tile_cost(tile.layer, case), tile.times * tiling.copies))
-            if any(cost is None for cost, _ in each):
-                return None
+                each.append((tile.layer, case, tile.times * tiling.copies))
             stores = planes[name].size_bits if tiling.leaves(name) and tiles.output_stays else 0
-            crossings = [
+            crossings = (
                 RowMove(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
                 RowMove(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),
                 RowMove(operand="output", read_bits=0, write_bits=stores),
-            ]
-            priced = [(cost, times) for cost, times in each if cost is not None]
-            cost = self.over_tiles(name, priced, [c for c in crossings if c.read_bits + c.write_bits])
-            found[name] = replace(cost, mapping=f"in {tiling.tiles * tiling.copies} tiles: {cost.mapping}")
-        return interleaved(with_parameters(found, stay))
+            )
+            crossing = tuple(each for each in crossings if each.read_bits + each.write_bits)
+            found.append(TiledLayer(name=name, tiles=tuple(each), crossings=crossing))
+        return TiledStack(layers=tuple(found), tiles=tiling.tiles * tiling.copies, stay=stay)
 
     def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> TileCase:
         kept: set[Operand] = {"weight"} if stays else set()
@@ -107,35 +136,41 @@ class StackPricer:
             taken_bytes=(parameters, activations),
         )
 
-    @property
-    def accelerator(self) -> PeArray:
-        """Whose levels the tiles take."""
-        return self._accelerator
+    def costs(self, stack: TiledStack) -> dict[str, LayerCost] | None:
+        """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
+        self.expect([stack])
+        found: dict[str, LayerCost] = {}
+        for layer in stack.layers:
+            priced: list[tuple[LayerCost, int]] = []
+            for tile, case, times in layer.tiles:
+                cost = self._known[_key(tile, case)]
+                if cost is None:
+                    return None
+                priced.append((cost, times))
+            whole = self._over_tiles(layer.name, priced, layer.crossings)
+            found[layer.name] = replace(whole, mapping=f"in {stack.tiles} tiles: {whole.mapping}")
+        return interleaved(with_parameters(found, stack.stay))
 
-    def tile_cost(self, layer: Layer, case: TileCase) -> LayerCost | None:
-        """The cost of a tile, mapped where no like one was; none where it does not fit."""
-        key = shape_of(layer), case
-        if key not in self._known:
-            self._known[key] = self._priced(layer, case)
-        return self._known[key]
+    def expect(self, stacks: Iterable[TiledStack]) -> None:
+        """Map the tiles of stacks that will be priced together, which takes less time than one after another."""
+        each = (tile for stack in stacks for layer in stack.layers for tile in layer.tiles)
+        new = {key: (tile, case) for tile, case, _ in each if (key := _key(tile, case)) not in self._known}
+        asked: dict[Hashable, tuple[Pricer, Repeats, frozenset[Operand]]] = {}
+        for key, (tile, case) in new.items():
+            pricer = self._tile_pricer(tile, case)
+            self._known[key] = None
+            if pricer is not None:
+                asked[key] = (pricer, Repeats(steps=1, fetches=case.fetches), case.kept)
+        for (key, _), cost in zip(asked.items(), costs_together(list(asked.values())), strict=True):
+            self._known[key] = None if cost is None else _beside(cost, new[key][1])
 
-    def _priced(self, layer: Layer, case: TileCase) -> LayerCost | None:
+    def _tile_pricer(self, layer: Layer, case: TileCase) -> Pricer | None:
         accelerator = self._with_less(case.taken_bytes)
         if accelerator is None:
             return None
         steps = Steps(nest=layer.nest, steps=1, resident=False)
         free, array = replace(layer, mappings=()), replace(accelerator, mappings=())  # own mappings are of whole layers
-        pricer = Pricer(free, array, self._memory, self._energy, steps, self._objective)
-        fetches: dict[Operand, int] = {
-            "weight": case.weight_fetches,
-            "input": case.input_fetches,
-            "output": case.output_fetches,
-        }
-        cost = pricer.cost_of(Repeats(steps=1, fetches=fetches), case.kept)
-        if cost is None or "activation" not in cost.buffered_bytes:
-            return cost
-        held = cost.buffered_bytes["activation"] + case.taken_bytes[1]
-        return replace(cost, buffered_bytes={**cost.buffered_bytes, "activation": held})
+        return Pricer(free, array, self._memory, self._energy, steps, self._objective)
 
     def _with_less(self, taken_bytes: tuple[int, int]) -> PeArray | None:
         """The accelerator with what is taken of its levels missing there; accesses cost what they do in the whole."""
@@ -144,7 +179,7 @@ class StackPricer:
         rooms = {level.name: level.capacity_bytes - taken for level, taken in levels if level is not None}
         return None if min(rooms.values()) < 1 else with_room(self._accelerator, rooms)
 
-    def over_tiles(self, name: str, tiles: list[tuple[LayerCost, int]], crossings: list[RowMove]) -> LayerCost:
+    def _over_tiles(self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove]) -> LayerCost:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
         cost = _together(name, tiles)
         ports: dict[str, float] = {}
@@ -175,6 +210,18 @@ class StackPricer:
         )
 
 
+def _key(layer: Layer, case: TileCase) -> Hashable:
+    return shape_of(layer), case
+
+
+def _beside(cost: LayerCost, case: TileCase) -> LayerCost:
+    """The cost of a tile with what lies beside it in the level of the activations."""
+    if "activation" not in cost.buffered_bytes:
+        return cost
+    held = cost.buffered_bytes["activation"] + case.taken_bytes[1]
+    return replace(cost, buffered_bytes={**cost.buffered_bytes, "activation": held})
+
+
 def with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> dict[str, LayerCost]:
     """The first layer's cost with what the stack holds at once of parameters: those that stay, the largest tile."""
     tiles = (each.buffered_bytes.get("parameter", 0) for name, each in costs.items() if name not in stay)
@@ -192,7 +239,7 @@ def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic
     )
 
 
-def _together(name: str, costs: list[tuple[LayerCost, int]]) -> LayerCost:
+def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
     """One cost of all tiles, each so many times; a port that lags in one tile does not catch up in another."""
     most, _ = max(costs, key=lambda each: each[1])
     paces = [(cost, times, max(cost.compute_cycles, cost.buffer_cycles)) for cost, times in costs]

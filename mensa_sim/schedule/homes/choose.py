@@ -1,7 +1,7 @@
 """Which tensors live on chip: the choice that costs least, as a mixed-integer program over the steps of a schedule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
@@ -66,6 +66,7 @@ class Chooser:
         self._capacity = costs.system.accelerator(accelerator).spec.buffer_bytes["activation"]
         self._tensors = list(tensors)
         live = live_at(tensors, {accelerator: order})
+        home_costs.expect(step for layer, found in live.items() for step in self._steps(layer, found))
         self._places = [self._place(layer, found) for layer, found in live.items()]
 
     def choose(self) -> ChosenHomes:
@@ -156,16 +157,20 @@ class Chooser:
     def _place(self, layer: str, live: list[HomeTensor]) -> _Place:
         makes = any(tensor.layer == layer for tensor in live)
         place = _Place(layer=layer, live=live, makes=makes)
-        for output in (False, True) if makes else (False,):
-            others = [tensor for tensor in live if output or tensor.layer != layer]
-            step = step_of(self._costs.graph, layer, self._accelerator, others)
+        away, *beside = self._steps(layer, live)
+        for step in beside:
             options = self._options(step)
             if options:
-                place.modes[output] = options
-        away = replace(step_of(self._costs.graph, layer, self._accelerator, []), output=False)
+                place.modes[step.output] = options
         in_memory = min(cost for cost, _ in self._options(away))
         place.input_cost = max(0.0, in_memory - min(cost for cost, _ in place.modes[False]))
         return place
+
+    def _steps(self, layer: str, live: Sequence[HomeTensor]) -> list[Step]:
+        """The layer with nothing at home, then beside what lives there but for its output, then beside all of it."""
+        others = [tensor for tensor in live if tensor.layer != layer]
+        some = [[], others] if len(others) == len(live) else [[], others, live]
+        return [step_of(self._costs.graph, layer, self._accelerator, each) for each in some]
 
     def _options(self, step: Step) -> list[tuple[float, AtHome]]:
         found = self._home_costs.options(step, parameters=step.layer in self._kept)

@@ -141,18 +141,41 @@ class HomeCosts:
             found.append(replace(tiles, cost=self._from_home(step, tiles.cost)))
         return [each for each in found if each is not None]
 
+    def expect(self, steps: Iterable[Step]) -> None:
+        """Have all that `options` will ask for in these steps priced together."""
+        asked = list(dict.fromkeys(steps))
+        self._expect([(step, {}) for step in asked])
+        self._expect([(step, self._part(step, room_bytes)) for step in asked for room_bytes in self._rooms(step)])
+
+    def _expect(self, asks: Sequence[tuple[Step, Rooms]]) -> None:
+        """First what is asked for, then those of it whose parameters take more than what is left to them."""
+        if self._costs.in_room is None:
+            return
+        self._costs.in_room.expect((step.layer, step.accelerator, rooms) for step, rooms in asks if rooms)
+        wide = [(step, rooms) for step, rooms in asks if _too_wide(self._at(step, rooms) or {}, self._through(step))]
+        self._costs.in_room.expect(
+            (step.layer, step.accelerator, {**rooms, **self._through(step)}) for step, rooms in wide
+        )
+
+    def _part(self, step: Step, room_bytes: int | None) -> Rooms:
+        """So much of the level; all of it where no number is given."""
+        return {} if room_bytes is None else {self._level(step.accelerator).name: room_bytes}
+
+    def _through(self, step: Step) -> Rooms:
+        """What a layer that streams its parameters may take of their buffer, where that is not all of it."""
+        store = self._costs.system.accelerator(step.accelerator).array.buffer("parameter")
+        room_bytes = self._parameter_rooms.get(step.accelerator)
+        return {} if store is None or room_bytes is None or step.layer in self._stay else {store.name: room_bytes}
+
     def _priced(self, step: Step, room_bytes: int | None, *, parameters: bool) -> Mapping[Residency, LayerCost] | None:
         """The layer's costs with so much of the level, and of the parameters' buffer what streams may have."""
-        rooms = {} if room_bytes is None else {self._level(step.accelerator).name: room_bytes}
+        rooms, through = self._part(step, room_bytes), {} if parameters else self._through(step)
         found = self._at(step, rooms)
-        store = self._costs.system.accelerator(step.accelerator).array.buffer("parameter")
-        streams_through = self._parameter_rooms.get(step.accelerator)
-        if found is None or store is None or streams_through is None or parameters or step.layer in self._stay:
+        wide = _too_wide(found or {}, through)
+        if found is None or not wide:
             return found
-        fits = {kept: cost for kept, cost in found.items() if _streamed_bytes(cost) <= streams_through}
-        if len(fits) == len(found):
-            return found
-        return {**(self._at(step, {**rooms, store.name: streams_through}) or {}), **fits}
+        fits = {kept: cost for kept, cost in found.items() if kept not in wide}
+        return {**(self._at(step, {**rooms, **through}) or {}), **fits}
 
     def _at(self, step: Step, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         if not rooms:
@@ -220,9 +243,12 @@ class HomeCosts:
         )
 
 
-def _streamed_bytes(cost: LayerCost) -> int:
-    """What a layer's parameters take of their buffer on their way."""
-    return 0 if cost.residency.parameters else cost.buffered_bytes.get("parameter", 0)
+def _too_wide(costs: Mapping[Residency, LayerCost], through: Rooms) -> set[Residency]:
+    """Those in which a layer's parameters take more of their buffer on their way than they may."""
+    if not through:
+        return set()
+    streams = {kept: cost for kept, cost in costs.items() if not cost.residency.parameters}
+    return {kept for kept, each in streams.items() if each.buffered_bytes.get("parameter", 0) > max(through.values())}
 
 
 def input_nest_bytes(layer: Layer) -> int:

@@ -1,6 +1,6 @@
 """Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -8,10 +8,10 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
-from mensa_sim.cost.stacks.price import StackPricer
+from mensa_sim.cost.stacks.price import StackPricer, TiledStack
 from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
 from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
-from mensa_sim.cost.table import CostTable, Rooms
+from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -31,6 +31,17 @@ class PricedStack:
 
     stack: Stack
     costs: Mapping[str, LayerCost]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """Layers that may run as a stack, and how it is cut."""
+
+    names: tuple[str, ...]
+    rows: int
+    """Of the last layer in a tile."""
+    parts: int = 1
+    """Of the channels between two products, for each tile of rows."""
 
 
 class StackPlanner:
@@ -77,23 +88,24 @@ class StackPlanner:
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
         """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
         rates = self._rates(schedule)
-        found = []
-        for each in stacks:
-            for accelerator in self._problem.accelerators:
-                if accelerator != each.stack.accelerator:
-                    priced = self._largest(accelerator, each.stack.layers, rates)
-                    found += [priced] if priced is not None else []
+        found: list[PricedStack] = []
+        for accelerator in self._problem.accelerators:
+            pricer = self._pricer(accelerator)
+            if pricer is not None:
+                others = [each.stack.layers for each in stacks if each.stack.accelerator != accelerator]
+                cuts = [cut for names in others for cut in self._largest(pricer, accelerator, names)]
+                found += [each for each in self._gaining(pricer, accelerator, cuts, rates) if each is not None]
         return found
 
-    def _largest(self, accelerator: str, names: tuple[str, ...], rates: tuple[float, float]) -> PricedStack | None:
-        pricer = self._pricer(accelerator)
-        if pricer is None or not all(self._costs.runs(name, accelerator) for name in names):
-            return None
+    def _largest(self, pricer: StackPricer, accelerator: str, names: tuple[str, ...]) -> Iterator[_Cut]:
+        """The cut into the largest tiles of rows that fit, if any does."""
+        if not all(self._costs.runs(name, accelerator) for name in names):
+            return
         for rows in tile_rows(self._planes[names[-1]].rows):
             tiling = tiling_of(self._planes, names, rows, self._readers)
             if tiling is not None and pricer.traffic(tiling) is not None:
-                return self._gaining(pricer, accelerator, names, (rows, 1), rates)
-        return None
+                yield _Cut(names=names, rows=rows)
+                return
 
     def priced(self, stack: Stack) -> PricedStack:
         """A given stack with its costs; `InfeasibleError` where its accelerator cannot run it."""
@@ -103,20 +115,20 @@ class StackPlanner:
         pricer = self._pricer(stack.accelerator)
         plane = self._planes[stack.layers[-1]]
         parts, rest = divmod(stack.tiles, -(-plane.rows // stack.rows) * plane.copies)
-        found = None if pricer is None else self._costs_of(pricer, stack.layers, stack.rows, parts)
+        cut = _Cut(names=stack.layers, rows=stack.rows, parts=parts)
+        tiled = None if pricer is None else self._tiled(pricer, cut)
+        found = None if pricer is None or tiled is None else pricer.costs(tiled)
         if rest or found is None:
             raise InfeasibleError(f"{what}: {stack.tiles} tiles of {stack.rows} rows do not fit its levels")
         return PricedStack(stack=stack, costs=found)
 
-    def _costs_of(
-        self, pricer: StackPricer, names: Sequence[str], rows: int, parts: int
-    ) -> Mapping[str, LayerCost] | None:
-        """What layers cost in tiles of so many rows, of so many parts each; none where they do not fit."""
-        if parts != 1:
-            products = two_products([self._layers[name] for name in names], self._planes, self._readers)
-            return None if products is None else products.costs(pricer, Parts(rows=rows, parts=parts))
-        tiling = tiling_of(self._planes, names, rows, self._readers)
-        return None if tiling is None else pricer.costs(tiling, self._planes)
+    def _tiled(self, pricer: StackPricer, cut: _Cut) -> TiledStack | None:
+        """The stack of a cut, to be priced; none where it does not fit."""
+        if cut.parts != 1:
+            products = two_products([self._layers[name] for name in cut.names], self._planes, self._readers)
+            return None if products is None else products.tiled(pricer, Parts(rows=cut.rows, parts=cut.parts))
+        tiling = tiling_of(self._planes, cut.names, cut.rows, self._readers)
+        return None if tiling is None else pricer.tiled(tiling, self._planes)
 
     def priced_all(self, stacks: Sequence[Stack]) -> list[PricedStack]:
         """Given stacks, as `priced` has each."""
@@ -168,11 +180,10 @@ class StackPlanner:
         found: dict[Segment, PricedStack | None] = {}
         for _ in range(ROUNDS):
             segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
+            new = [segment for segment in segments if segment not in found]
+            cuts = [_Cut(names=tuple(order[s.begin : s.end]), rows=s.rows, parts=s.parts) for s in new]
+            found |= zip(new, self._gaining(pricer, accelerator, cuts, rates), strict=True)
             for segment in segments:
-                if segment not in found:
-                    names = tuple(order[segment.begin : segment.end])
-                    cut = segment.rows, segment.parts
-                    found[segment] = self._gaining(pricer, accelerator, names, cut, rates)
                 if found[segment] is None:
                     cutter.refuse(segment)
             if all(found[segment] is not None for segment in segments):
@@ -193,26 +204,33 @@ class StackPlanner:
                 yield Segment(begin=begin, end=end, rows=cut.rows, parts=cut.parts, value=moved_pj)
 
     def _gaining(
+        self, pricer: StackPricer, accelerator: str, cuts: Sequence[_Cut], rates: tuple[float, float]
+    ) -> list[PricedStack | None]:
+        """The stack of each cut, if the objective is better with it than with its layers one by one."""
+        stacks = [self._tiled(pricer, cut) for cut in cuts]
+        pricer.expect(stack for stack in stacks if stack is not None)
+        return [
+            None if stack is None else self._if_gaining(accelerator, cut, stack.tiles, pricer.costs(stack), rates)
+            for cut, stack in zip(cuts, stacks, strict=True)
+        ]
+
+    def _if_gaining(
         self,
-        pricer: StackPricer,
         accelerator: str,
-        names: tuple[str, ...],
-        cut: tuple[int, int],
+        cut: _Cut,
+        tiles: int,
+        costs: Mapping[str, LayerCost] | None,
         rates: tuple[float, float],
     ) -> PricedStack | None:
-        """The stack, in tiles of so many rows and parts, if the objective is better with it than with its layers."""
-        costs = self._costs_of(pricer, names, *cut)
         if costs is None:
             return None
         bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
-        each = [self._costs.cost(name, accelerator) for name in names]
+        each = [self._costs.cost(name, accelerator) for name in cut.names]
         saved_pj = sum(cost.energy_pj for cost in each) - sum(cost.energy_pj for cost in costs.values())
         saved_ps = sum(cost.latency_ps(bandwidth) for cost in each) - latency_ps(costs, bandwidth)
         if saved_pj * rates[0] + saved_ps * rates[1] <= 0:
             return None
-        plane, (rows, parts) = self._planes[names[-1]], cut
-        tiles = -(-plane.rows // rows) * plane.copies * parts
-        stack = Stack(layers=names, accelerator=accelerator, tiles=tiles, rows=rows)
+        stack = Stack(layers=cut.names, accelerator=accelerator, tiles=tiles, rows=cut.rows)
         return PricedStack(stack=stack, costs=costs)
 
 
@@ -240,8 +258,12 @@ def with_stacks(costs: CostTable, stacks: Sequence[PricedStack]) -> CostTable:
 class _RoomsBeside:
     """What layers cost with less room, but for those in stacks: a stack's room is its own."""
 
-    in_room: Callable[[str, str, Rooms], Mapping[Residency, LayerCost] | None]
+    in_room: InRoom
     stacked: Collection[tuple[str, str]]
 
     def __call__(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         return None if (layer, accelerator) in self.stacked else self.in_room(layer, accelerator, rooms)
+
+    def expect(self, asks: Iterable[tuple[str, str, Rooms]]) -> None:
+        """What will be asked for: it takes less time together."""
+        self.in_room.expect(ask for ask in asks if ask[:2] not in self.stacked)

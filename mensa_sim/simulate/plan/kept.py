@@ -1,6 +1,6 @@
 """Choices of the parameters that stay on chip, each with the room that it leaves to those which stream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
@@ -33,6 +33,7 @@ def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
     if not whole.able or len(most_saving(whole)) == len(whole.able):
         return []
     found = []
+    _expect(plan, costs, accelerator, list(_rooms(capacity_bytes)))
     for room_bytes in (capacity_bytes, *_rooms(capacity_bytes)):
         offer = offer_of([with_room(plan, costs, options, accelerator, room_bytes)], placed)
         budgets = (capacity_bytes, room_bytes) if room_bytes * 2 >= capacity_bytes else (capacity_bytes,)
@@ -47,13 +48,25 @@ def with_room(plan: Plan, costs: CostTable, options: Options, accelerator: str, 
     """The plan with the parameters that stream on an accelerator mapped to a room."""
 
     def fitted(unit: PlannedUnit) -> PlannedUnit:
-        largest = max(variant.parameter_bytes for variant in unit.variants.by_residency.values())
-        if unit.accelerator != accelerator or largest <= room_bytes:
+        if unit.accelerator != accelerator or _largest_bytes(unit) <= room_bytes:
             return unit
         layers = [plan.graph[layer] for layer in unit.layers]
         return replace(unit, variants=variants_of(costs, layers, accelerator, options, room_bytes))
 
     return replace(plan, units=tuple(fitted(unit) for unit in plan.units))
+
+
+def _largest_bytes(unit: PlannedUnit) -> int:
+    return max(variant.parameter_bytes for variant in unit.variants.by_residency.values())
+
+
+def _expect(plan: Plan, costs: CostTable, accelerator: str, rooms: Sequence[int]) -> None:
+    """Have all layers that do not fit some of those rooms priced there together."""
+    level = costs.system.accelerator(accelerator).array.buffer("parameter")
+    if costs.in_room is not None and level is not None:
+        units = [unit for unit in plan.units if unit.accelerator == accelerator]
+        short = ((unit, room_bytes) for unit in units for room_bytes in rooms if _largest_bytes(unit) > room_bytes)
+        costs.in_room.expect((name, accelerator, {level.name: size}) for unit, size in short for name in unit.layers)
 
 
 def _rooms(capacity_bytes: int) -> Iterator[int]:
