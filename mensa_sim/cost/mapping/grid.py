@@ -15,15 +15,37 @@ from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
 from mensa_sim.cost.mapping.task import NestTask, Part
 
 
-class Grid:
+class Entries:
+    """Entries of some nests: those of a nest lie together, in the nests' order."""
+
+    def __init__(self, tasks: Sequence[NestTask], task_of_entry: Indices) -> None:
+        self.tasks, self.task_of_entry = tasks, task_of_entry
+        """[entry] The nest that it belongs to."""
+
+    @cached_property
+    def task_starts(self) -> Indices:
+        """[task] Its first entry."""
+        return np.searchsorted(self.task_of_entry, np.arange(len(self.tasks)))
+
+    def per_task(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
+        """[entry] A number per nest."""
+        found: Floats = np.asarray(values, dtype=np.float64)[self.task_of_entry]
+        return found
+
+    def each(self, values: Sequence[float]) -> float | Floats:
+        """A number per nest: itself where all have the same, else [entry]."""
+        return values[0] if len(set(values)) == 1 else self.per_task(values)
+
+
+class Grid(Entries):
     """Trips of each group of loops over the tiles of each stage, one entry per combination of extents."""
 
     def __init__(self, tasks: Sequence[NestTask]) -> None:
-        self.tasks = tasks
         self.dims = tasks[0].unrolling.dims
         self.parts = [part for task in tasks for part in task.parts]
         self.entries_of_part = np.array([prod(p.choices) for p in self.parts])
         self.task_of_part = np.array([index for index, task in enumerate(tasks) for _ in task.parts])
+        super().__init__(tasks, np.repeat(self.task_of_part, self.entries_of_part))
         self.starts: tuple[int, ...] = tuple(accumulate(self.entries_of_part[:-1].tolist(), initial=0))
         self.stages = len(self.parts[0].chain.tiles) + 1
         """Stages of levels, the registers included."""
@@ -64,16 +86,6 @@ class Grid:
                 self.still[stage][name] &= inner == outer
         self.still[-1] = {name: count == 1 for name, count in self.trips[-1].items()}
 
-    @cached_property
-    def task_of_entry(self) -> Indices:
-        """[entry] The nest that it belongs to."""
-        return np.repeat(self.task_of_part, self.entries_of_part)
-
-    @cached_property
-    def task_starts(self) -> Indices:
-        """[task] Its first entry; those of a nest lie together."""
-        return np.searchsorted(self.task_of_entry, np.arange(len(self.tasks)))
-
     def of_option(self, dim: int, values: Floats) -> Floats:
         """[entry] A number per option of a dim, by the entry's choice."""
         first: Indices = np.repeat(self.first_option[dim], self.entries_of_part)
@@ -87,11 +99,6 @@ class Grid:
     def per_part_index(self, values: Indices) -> Indices:
         """[entry] A position per part."""
         return np.repeat(values, self.entries_of_part)
-
-    def per_task(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
-        """[entry] A number per nest."""
-        found: Floats = np.asarray(values, dtype=np.float64)[self.task_of_entry]
-        return found
 
     def tiles_of(self, entry: int) -> tuple[Mapping[str, int], ...]:
         """The tiles of all stages of an entry."""

@@ -1,11 +1,12 @@
 """One operand's accesses for every entry of a grid and every order of loops: what the search adds up.
 
 Axis `holds` is 0 for an operand whose outermost SRAM holds a tile, 1 for one that holds all loops up to its free group.
-Other axes as in `visits`; a row is an order of the outermost block, and takes the `inside` that is its own.
+Other axes as in `visits`; a row is an order of the outermost block, and takes the `inside` that is its own. Until rows
+are picked, axis `row` is `inside` itself.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +41,15 @@ class PortRows:
     room_bits: Floats
     """[holds, inner, row, entry] What the operand takes of an instance, second copies included."""
 
+    def changed(self, change: Callable[[Any], Any]) -> "PortRows":
+        """With another form of all arrays."""
+        return PortRows(
+            stop=self.stop,
+            reads=change(self.reads),
+            writes=change(self.writes),
+            room_bits=change(self.room_bits),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OperandRows:
@@ -66,9 +76,40 @@ class OperandRows:
         picked: Floats = np.where(holds, self.crossings[:, 1], self.crossings[:, 0])
         return picked
 
+    def _changed(self, change: Callable[[Any], Any]) -> "OperandRows":
+        """With another form of all arrays."""
+        return OperandRows(
+            way=self.way,
+            ports=tuple(port.changed(change) for port in self.ports),
+            chip_pj=change(self.chip_pj),
+            swaps=change(self.swaps),
+            partial=change(self.partial),
+            crossings=change(self.crossings),
+            leaves=change(self.leaves),
+        )
+
+    def picked(self, inside: Indices, entries: Indices) -> "OperandRows":
+        """The rows that take these `inside`, at some of the entries."""
+
+        def pick(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+            some = values if values.shape[-1] == 1 else values.take(entries, axis=-1)
+            return some if some.shape[-2] == 1 else some.take(inside, axis=-2)
+
+        return self._changed(pick)
+
+    def least(self) -> "OperandRows":
+        """One row that no order of loops is below, in any figure and in what it asks of the levels."""
+        few = self._changed(lambda values: values.min(axis=(-3, -2), keepdims=True))
+
+        def either(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+            return np.broadcast_to(values.min(axis=-4, keepdims=True), values.shape)
+
+        ports = tuple(replace(port, room_bits=either(port.room_bits)) for port in few.ports)
+        return replace(few, ports=ports, crossings=either(few.crossings), leaves=either(few.leaves))
+
 
 class OperandArrays:
-    """The arrays of one operand, before rows are picked: [inner, inside, entry]."""
+    """The arrays of one operand: [inner, inside, entry]."""
 
     def __init__(self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
         self.energy, self.grid, self.accelerator = target.energy, grid, target.accelerator
@@ -94,8 +135,8 @@ class OperandArrays:
         self.partial: Bools = cube(np.logical_and(len(self.bounds) > 1, self.bounds[-1].visits.times > 1))
         """Whether sums come to the outermost SRAM, or to memory, before they are final."""
 
-    def rows(self, inside: Indices) -> OperandRows:
-        """Everything picked by row; `inside` says which of its own groups each row has inside the free one."""
+    def accesses(self) -> OperandRows:
+        """Everything that the search adds up."""
         chip_pj: Floats = np.zeros((1, 1, 1))
         reads: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
         writes: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
@@ -115,9 +156,9 @@ class OperandArrays:
         ports = [
             PortRows(
                 stop=stop,
-                reads=_rows(cube(reads[index]), inside),
-                writes=_rows(cube(writes[index]), inside),
-                room_bits=_rows(self._room(index, stop), inside),
+                reads=cube(reads[index]),
+                writes=cube(writes[index]),
+                room_bits=self._room(index, stop),
             )
             for index, stop in enumerate(self.stops)
             if stop.level.ported
@@ -127,11 +168,11 @@ class OperandArrays:
         return OperandRows(
             way=self.way,
             ports=tuple(ports),
-            chip_pj=_rows(cube(chip_pj), inside),
-            swaps=_rows(cube(registers.visits.times * registers.tiles.number), inside),
-            partial=_rows(self.partial, inside),
-            crossings=_rows(crossings, inside),
-            leaves=_rows(leaves, inside),
+            chip_pj=cube(chip_pj),
+            swaps=cube(registers.visits.times * registers.tiles.number),
+            partial=self.partial,
+            crossings=crossings,
+            leaves=leaves,
         )
 
     def _room(self, index: int, stop: StopArrays) -> Floats:
@@ -229,7 +270,3 @@ def cube(values: npt.ArrayLike) -> npt.NDArray[Any]:
     """At least three axes."""
     found = np.asarray(values)
     return found.reshape((1,) * (3 - found.ndim) + found.shape) if found.ndim < 3 else found
-
-
-def _rows(values: npt.NDArray[Scalar], index: Indices) -> npt.NDArray[Scalar]:
-    return values if values.shape[-2] == 1 else values.take(index, axis=-2)

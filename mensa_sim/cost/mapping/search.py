@@ -1,8 +1,11 @@
-"""The best mappings of loop nests: all candidates of several nests priced at once, for every residency asked for."""
+"""The best mappings of loop nests: all candidates of several nests decided at once, for every residency asked for.
+
+Of each entry a bound is priced first, which none of its orders of loops is below. The entries whose bound is least are
+priced in every order; then those whose bound is not above what these reach. The others hold no winner.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -10,18 +13,19 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts, pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
-from mensa_sim.cost.mapping.grid import Grid
+from mensa_sim.cost.mapping.figures import Array, Figures, Priced
+from mensa_sim.cost.mapping.grid import Entries, Grid
 from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
 from mensa_sim.cost.mapping.rows import OperandArrays
-from mensa_sim.cost.mapping.sides import BufferCase, Side, Sides, outer_orders, sharing, total
+from mensa_sim.cost.mapping.sides import BufferCase, outer_orders, sharing
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.cost.mapping.visits import inside_index
 from mensa_sim.cost.mapping.winners import Winner, count_winners
 from mensa_sim.objective import objective_named
-from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S, leakage_pj
+from mensa_sim.units import PJ_PER_J, PS_PER_S
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
@@ -31,6 +35,10 @@ LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "
 def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[str, int]:
     """The extents tried along each loop dim."""
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
+
+
+_TIES = 1 + 1e-12
+"""Figures that differ by no more than what their sums are rounded by are equal. A choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,50 +77,67 @@ class Search:
         self.outer = [each for each in outer_orders(self.groups) if follows(each.groups, tasks[0].order)]
         self.inner = ROTATIONS if stage_count(tasks[0].ways) > 2 else inner_orders(dataflow.stationary)
         self.grid = Grid(tasks)
-        self.shape = (len(self.inner), len(self.outer), len(self.grid.tiles))
         self._arrays = {operand: OperandArrays(target, self.grid, operand, self.inner) for operand in OPERANDS}
         self._inside: dict[Operand, Indices] = {
             operand: np.array([inside_index(operand, order.groups) for order in self.outer]) for operand in OPERANDS
         }
-        rows = {operand: self._arrays[operand].rows(self._inside[operand]) for operand in OPERANDS}
-        fills = rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else self.grid.tiles
-        self._cycles: Floats = self._pass_cycles() + self._pipeline_cycles() * fills
-        constant_pj = self.grid.per_task([task.constant_pj for task in tasks])
-        self._chip_pj: Floats = total([each.chip_pj for each in rows.values()]) + constant_pj
+        self._accesses = {operand: arrays.accesses() for operand, arrays in self._arrays.items()}
+        self._array = self._array_work()
         self._floors = [Floor(task) for task in tasks]
-        self._sides = Sides(target, self.grid, rows, self.outer)
 
-    def _pass_cycles(self) -> Floats:
+    def _array_work(self) -> Array:
         accelerator, cycles = self.target.accelerator, []
         for part in self.grid.parts:
             task = part.task
             cycles.append(pass_cycles(accelerator, task.nest, task.unrolling, part.chain.tiles[0], task.ways))
-        return self.grid.per_part(cycles)
-
-    def _pipeline_cycles(self) -> Floats:
-        return self.grid.per_task([pipeline_cycles(self.target.accelerator, task.unrolling) for task in self.tasks])
+        return Array(
+            pass_cycles=self.grid.per_part(cycles),
+            fill_cycles=self.grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in self.tasks]),
+            tiles=self.grid.tiles,
+            constant_pj=self.grid.per_task([task.constant_pj for task in self.tasks]),
+        )
 
     @property
     def candidates(self) -> list[int]:
         """Mappings that each case of a nest is the best of: orders within and over tiles, and extents."""
         orders = len(self.inner) * len(self.outer)
-        return [orders * count for count in np.bincount(self.grid.task_of_entry).tolist()]
+        return [orders * task.entries for task in self.tasks]
 
     def shortage(self, task: int) -> str:
         """Why no candidate of a nest fits, for people."""
-        return f"no tile of it fits: {self._sides.shortage(task, self.groups)}"
+        return f"no tile of it fits: {self._figures(np.arange(len(self.grid.tiles))).sides.shortage(task, self.groups)}"
 
     def best(self, residencies: Sequence[Sequence[BufferCase]]) -> list[list[Mapped | None]]:
         """For each residency, which gives a case for each nest, the best candidates; none where no candidate fits.
 
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
-        chosen = [self._winners(cases) for cases in residencies]
+        entries = self._worthy(residencies)
+        figures = self._figures(entries)
+        chosen = [self._winners(entries, figures, cases) for cases in residencies]
         distinct = list(dict.fromkeys(each.winner for some in chosen for each in some if each is not None))
         counted = dict(zip(distinct, self._counted(distinct), strict=True)) if distinct else {}
         return [
             [None if each is None else self._mapped(each, *counted[each.winner]) for each in some] for some in chosen
         ]
+
+    def _figures(self, entries: Indices) -> Figures:
+        """The prices of some entries in every order."""
+        rows = {operand: each.picked(self._inside[operand], entries) for operand, each in self._accesses.items()}
+        own = Entries(self.tasks, self.grid.task_of_entry[entries])
+        return Figures(self.target, own, self.groups, rows, self.outer, self._array.of(entries))
+
+    def _worthy(self, residencies: Sequence[Sequence[BufferCase]]) -> Indices:
+        """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
+        least = {operand: each.least() for operand, each in self._accesses.items()}
+        bare = Figures(self.target, self.grid, self.groups, least, self.outer[:1], self._array)
+        bounds = np.stack([bare.priced(cases).objective[0, 0] for cases in residencies])  # [residency, entry]
+        of_task, starts = self.grid.task_of_entry, self.grid.task_starts
+        first = (bounds <= np.minimum.reduceat(bounds, starts, axis=1)[:, of_task]) & (bounds < np.inf)
+        tried = np.flatnonzero(first.any(axis=0))
+        figures, begins = self._figures(tried), np.searchsorted(of_task[tried], np.arange(len(self.tasks)))
+        reached = np.stack([figures.priced(cases).least(begins) for cases in residencies])  # [residency, task]
+        return np.flatnonzero(((bounds <= (reached * _TIES)[:, of_task]) & (bounds < np.inf) | first).any(axis=0))
 
     def _counted(self, winners: Sequence[Winner]) -> list[tuple[NestMapping, NestCounts]]:
         """The mappings of candidates, and their exact counts."""
@@ -141,80 +166,44 @@ class Search:
             energy_pj=chosen.energy_pj,
         )
 
-    def _winners(self, cases: Sequence[BufferCase]) -> list[_Chosen | None]:
-        """The best candidate of each nest in one residency."""
-        sides = [self._sides.side(group, cases) for group in self.groups]
-        fits = reduce(np.logical_and, [side.fits for side in sides])
-        latency_s, energy_pj = self._figures(cases, sides)
-        objective = objective_named(self.target.objective)
-        figure = np.where(fits, objective.value(energy_pj, latency_s), np.inf)
-        if figure.shape != self.shape:
-            figure = np.broadcast_to(figure, self.shape)
-        least = np.minimum.reduceat(figure.min(axis=(0, 1)), self.grid.task_starts)
-        near = np.flatnonzero((figure <= (least * (1 + 1e-12))[self.grid.task_of_entry]) & (figure < np.inf))
-        owner = self.grid.task_of_entry[near % self.shape[2]]
-        order = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[order], np.arange(len(self.tasks) + 1)).tolist()
-        near = near[order]
-        latency_s, energy_pj = (np.broadcast_to(each, self.shape).reshape(-1) for each in (latency_s, energy_pj))
-        holds = {operand: hold for side in sides for operand, hold in side.holds.items()}
-        found: list[_Chosen | None] = []
-        for task, case in enumerate(cases):
-            tied = near[bounds[task] : bounds[task + 1]]
-            if not len(tied):
-                found.append(None)
-                continue
-            first = self._first(tied, latency_s, energy_pj)
-            inner, row, entry = (int(index) for index in np.unravel_index(first, self.shape))
-            held = tuple(bool(_at(holds[operand], (inner, row, entry))) for operand in OPERANDS)
-            least_s, least_pj = self._floors[task].reach(case)
-            found.append(
-                _Chosen(
-                    winner=Winner(inner, row, entry, held),
-                    latency_s=float(latency_s[first]),
-                    energy_pj=float(energy_pj[first]),
-                    least_s=least_s,
-                    least_pj=least_pj,
-                )
+    def _winners(self, entries: Indices, figures: Figures, cases: Sequence[BufferCase]) -> list[_Chosen | None]:
+        """The best candidate of each nest in one residency, of those in some entries."""
+        priced = figures.priced(cases)
+        first = _first(priced, self.grid.tiles[entries], self.grid.task_of_entry[entries], len(self.tasks))
+        places = np.unravel_index(first, priced.objective.shape)
+        held = np.stack([_at(priced.holds[operand], places) for operand in OPERANDS], axis=1).tolist()
+        inner, row, entry = places[0].tolist(), places[1].tolist(), entries[places[2]].tolist()
+        latency_s, energy_pj = (each.reshape(-1)[first].tolist() for each in (priced.latency_s, priced.energy_pj))
+        found: list[_Chosen | None] = [None] * len(self.tasks)
+        for index, task in enumerate(self.grid.task_of_entry[entries[places[2]]].tolist()):
+            least_s, least_pj = self._floors[task].reach(cases[task])
+            found[task] = _Chosen(
+                winner=Winner(inner[index], row[index], entry[index], tuple(held[index])),
+                latency_s=latency_s[index],
+                energy_pj=energy_pj[index],
+                least_s=least_s,
+                least_pj=least_pj,
             )
         return found
 
-    def _first(self, near: Indices, latency_s: Floats, energy_pj: Floats) -> int:
-        """Of the candidates with the least objective, the one of least latency, then energy, then tiles."""
-        for tied in (latency_s, energy_pj):
-            if len(near) > 1:
-                values = tied[near]
-                near = near[values <= values.min() * (1 + 1e-12)]
-        return int(near[self.grid.tiles[near % self.shape[2]].argmin()])
 
-    def _figures(self, cases: Sequence[BufferCase], sides: Sequence[Side]) -> tuple[Floats, Floats]:
-        """Latency in seconds and energy, the accelerator's leakage meanwhile included, of every candidate."""
-        accelerator, energy, each = self.target.accelerator, self.target.energy, self._sides.each
-        steps = each([case.repeats.steps for case in cases])
-        moved = [case.vector.total("memory") for case in cases]
-        per_bit_s = 1 / (BITS_PER_BYTE * self.target.bandwidth_bytes_per_s)
-        vector_bits = each([read + write for read, write in moved])
-        body_s = (total([side.body_bits for side in sides]) + vector_bits) * per_bit_s
-        cycles = np.maximum(steps * self._cycles, each([float(case.vector_cycles) for case in cases]))
-        for side in sides:
-            cycles = np.maximum(cycles, side.cycles)
-        on_chip_s = cycles / accelerator.clock_hz
-        middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
-        latency_s = middle_s + total([side.end_bits for side in sides]) * per_bit_s
-        read_pj, write_pj = energy.memory_read_pj_per_bit, energy.memory_write_pj_per_bit
-        vector_pj = each(
-            [
-                read * read_pj + write * write_pj + case.vector_pj
-                for (read, write), case in zip(moved, cases, strict=True)
-            ]
-        )
-        leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
-        sides_pj = total([side.energy_pj for side in sides]) + vector_pj
-        energy_pj = steps * self._chip_pj + sides_pj + leakage_pj_per_s * latency_s
-        return latency_s, energy_pj
+def _first(priced: Priced, tiles: Floats, task_of_entry: Indices, tasks: int) -> Indices:
+    """The candidate of each nest that has any, of least objective, latency, energy and tiles, in the order of all."""
+    total = len(task_of_entry)
+    objective = priced.objective.reshape(-1)
+    least = np.full(tasks, np.inf)
+    np.minimum.at(least, task_of_entry, priced.objective.min(axis=(0, 1)))
+    bar = np.broadcast_to((least * _TIES)[task_of_entry], priced.objective.shape).reshape(-1)
+    near = np.flatnonzero((objective <= bar) & (objective < np.inf))
+    for values in (priced.latency_s, priced.energy_pj, np.broadcast_to(tiles, priced.objective.shape)):
+        own, owner = values.reshape(-1)[near], task_of_entry[near % total]
+        least = np.full(tasks, np.inf)
+        np.minimum.at(least, owner, own)
+        near = near[own <= (least * _TIES)[owner]]
+    return near[np.unique(task_of_entry[near % total], return_index=True)[1]]
 
 
-def _at(values: Bools, candidate: Sequence[int]) -> np.bool_:
-    """A value of an array that may be the same in all rows or entries."""
-    found: np.bool_ = values[tuple(min(index, size - 1) for index, size in zip(candidate, values.shape, strict=True))]
+def _at(values: Bools, places: Sequence[Indices]) -> Bools:
+    """[candidate] Values of an array that may be the same in all rows or entries."""
+    found: Bools = values[tuple(np.minimum(place, size - 1) for place, size in zip(places, values.shape, strict=True))]
     return found

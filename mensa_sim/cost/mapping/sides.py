@@ -14,7 +14,7 @@ from mensa_sim.cost.counts.tally import LayerTally, Repeats
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.grid import Grid
+from mensa_sim.cost.mapping.grid import Entries
 from mensa_sim.cost.mapping.rows import (
     BODY_BITS,
     CROSSING_PJ,
@@ -109,11 +109,11 @@ class Sides:
     """
 
     def __init__(
-        self, target: Target, grid: Grid, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
+        self, target: Target, entries: Entries, rows: Mapping[Operand, OperandRows], orders: Sequence[Order]
     ) -> None:
         self._accelerator, self._energy = target.accelerator, target.energy
-        self._grid, self._rows, self._orders = grid, rows, orders
-        self._whole = [whole_bits(task.nest, target.precision) for task in grid.tasks]
+        self._entries, self._rows, self._orders = entries, rows, orders
+        self._whole = [whole_bits(task.nest, target.precision) for task in entries.tasks]
         self._known: dict[Hashable, Side] = {}
 
     def side(self, operands: Sequence[Operand], cases: Sequence[BufferCase]) -> Side:
@@ -147,7 +147,7 @@ class Sides:
         holds, fits = self._holds(operands, levels, kept)
         crossings = {}
         for operand in operands:
-            fetches = self.each([case.repeats.fetches[operand] for case in cases])
+            fetches = self._entries.each([case.repeats.fetches[operand] for case in cases])
             if isinstance(fetches, np.ndarray) or fetches:
                 once = self._whole_fetch(operand) if operand in kept else self._rows[operand].crossing(holds[operand])
                 crossings[operand] = _times(once, fetches)
@@ -156,7 +156,9 @@ class Sides:
         for level in levels:
             vector = [case.vector.ports[level.name] for case in cases]
             read_pj, write_pj = self._energy.read_pj[level.name], self._energy.write_pj[level.name]
-            energy_pj = energy_pj + self.each([p.all_reads * read_pj + p.all_writes * write_pj for p in vector])
+            energy_pj = energy_pj + self._entries.each(
+                [p.all_reads * read_pj + p.all_writes * write_pj for p in vector]
+            )
             cycles = np.maximum(cycles, self._port_cycles(level, operands, crossings, cases))
         return Side(
             body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
@@ -166,10 +168,6 @@ class Sides:
             holds=holds,
             fits=fits,
         )
-
-    def each(self, values: Sequence[float]) -> float | Floats:
-        """A number per nest: itself where all have the same, else [entry]."""
-        return values[0] if len(set(values)) == 1 else self._grid.per_task(values)
 
     def _ports(self, operand: Operand, level: Level) -> list[tuple[PortRows, bool]]:
         """The operand's accesses at a level, if it passes it, and whether it is its outermost SRAM."""
@@ -199,15 +197,15 @@ class Sides:
         writes: list[Floats] = []
         for number, (operand, port, outermost) in enumerate(ports):
             parts = [unit // each[number] for unit, each in zip(units, shares, strict=True)]
-            times = self.each([case.repeats.steps * part for case, part in zip(cases, parts, strict=True)])
+            times = self._entries.each([case.repeats.steps * part for case, part in zip(cases, parts, strict=True)])
             reads.append(_times(port.reads, times))
             writes.append(_times(port.writes, times))
             if outermost and operand in crossings:
-                reads.append(_times(crossings[operand][DRAIN_ACCESSES], self.each(parts)))
-                writes.append(_times(crossings[operand][FILL_ACCESSES], self.each(parts)))
-        own_reads = self.each([float(own.reads * unit) for own, unit in zip(vector, units, strict=True)])
-        own_writes = self.each([float(own.writes * unit) for own, unit in zip(vector, units, strict=True)])
-        unit = self.each(units)
+                reads.append(_times(crossings[operand][DRAIN_ACCESSES], self._entries.each(parts)))
+                writes.append(_times(crossings[operand][FILL_ACCESSES], self._entries.each(parts)))
+        own_reads = self._entries.each([float(own.reads * unit) for own, unit in zip(vector, units, strict=True)])
+        own_writes = self._entries.each([float(own.writes * unit) for own, unit in zip(vector, units, strict=True)])
+        unit = self._entries.each(units)
         read = (total(reads) + own_reads) * level.access_bits / (level.read_width * unit)
         write = (total(writes) + own_writes) * level.access_bits / (level.write_width * unit)
         found: Floats = np.ceil(read) + np.ceil(write) if level.ports == "rw" else np.ceil(np.maximum(read, write))
@@ -248,7 +246,7 @@ class Sides:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
         rows = self._rows[operand]
         bits = [-(-own[operand] // stop.spread) for own, stop in zip(self._whole, port.stop.stops, strict=True)]
-        whole = self._grid.per_task(bits)
+        whole = self._entries.per_task(bits)
         if operand != "output":
             return whole[None, None]
         sums: Floats = np.where(rows.partial, port.room_bits[hold], 0.0)
@@ -269,7 +267,7 @@ class Sides:
 
     def _least_bytes(self, task: int, level: Level, operands: Sequence[Operand]) -> int:
         """The least that any candidate of a nest takes of a level."""
-        least, mine = [], self._grid.task_of_entry == task
+        least, mine = [], self._entries.task_of_entry == task
         for combination in product((0, 1), repeat=len(operands)):
             rooms = [
                 port.room_bits[hold if len(port.room_bits) > 1 else 0]
@@ -283,13 +281,13 @@ class Sides:
         """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
         rows, bits, energy = self._rows[operand], [own[operand] for own in self._whole], self._energy
         ends = rows.crossings[END_BITS, 0]
-        moved = self._grid.per_task([whole_words(each, rows.way.word_bits) for each in bits])
+        moved = self._entries.per_task([whole_words(each, rows.way.word_bits) for each in bits])
         pj, fills = moved * energy.memory_read_pj_per_bit, np.zeros_like(moved)
         if rows.ports:
             stop = rows.ports[-1].stop
             unit = stop.level.access_bits
             pairs = zip(stop.stops, bits, strict=True)
-            fills = self._grid.per_task([own.copied * evenly(each, own.spread, unit) for own, each in pairs])
+            fills = self._entries.per_task([own.copied * evenly(each, own.spread, unit) for own, each in pairs])
             pj = pj + fills * energy.write_pj[stop.level.name]
         whole: Floats = np.zeros((5, *np.broadcast_shapes(ends.shape, moved.shape)))
         whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills

@@ -21,7 +21,7 @@ Job = tuple[Layer, Steps, PeArray]
 _TOGETHER = 64
 """Jobs of one accelerator that are looked up and priced together: a choice."""
 
-_ENTRIES = 4096
+_ENTRIES = 16384
 """Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
 
 

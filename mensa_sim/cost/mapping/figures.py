@@ -1,0 +1,118 @@
+"""Latency, energy and objective of every candidate of some entries, in any residency."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.grid import Entries
+from mensa_sim.cost.mapping.rows import OperandRows
+from mensa_sim.cost.mapping.sides import BufferCase, Order, Side, Sides, total
+from mensa_sim.cost.mapping.task import Target
+from mensa_sim.objective import objective_named
+from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
+from mensa_sim.workload.dims import Operand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Array:
+    """What the array itself does in each step, beside accesses: [entry]."""
+
+    pass_cycles: Floats
+    """Of all passes."""
+    fill_cycles: Floats
+    """Of each fill and drain."""
+    tiles: Floats
+    """Tiles of the last stage."""
+    constant_pj: Floats
+    """Energy that every mapping has."""
+
+    def of(self, entries: Indices) -> "Array":
+        """The same of some entries."""
+        return Array(
+            pass_cycles=self.pass_cycles[entries],
+            fill_cycles=self.fill_cycles[entries],
+            tiles=self.tiles[entries],
+            constant_pj=self.constant_pj[entries],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Priced:
+    """All candidates in one residency: [inner, row, entry]."""
+
+    latency_s: Floats
+    energy_pj: Floats
+    """The accelerator's leakage meanwhile included."""
+    objective: Floats
+    """Infinite where a candidate does not fit."""
+    holds: Mapping[Operand, Bools]
+    """Whether an operand holds more than a tile; axes may have length 1."""
+
+    def least(self, starts: Indices) -> Floats:
+        """[task] The least objective of each nest, whose entries begin there."""
+        found: Floats = np.minimum.reduceat(self.objective.min(axis=(0, 1)), starts)
+        return found
+
+
+class Figures:
+    """Prices of some entries: what operands do in each row, and what the array does."""
+
+    def __init__(
+        self,
+        target: Target,
+        entries: Entries,
+        groups: Sequence[Sequence[Operand]],
+        rows: Mapping[Operand, OperandRows],
+        orders: Sequence[Order],
+        array: Array,
+    ) -> None:
+        self._target, self._entries, self._groups = target, entries, groups
+        self.sides = Sides(target, entries, rows, orders)
+        dataflow = target.accelerator.dataflow
+        fills = rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
+        self._cycles: Floats = array.pass_cycles + array.fill_cycles * fills
+        self._chip_pj: Floats = total([each.chip_pj for each in rows.values()]) + array.constant_pj
+
+    def priced(self, cases: Sequence[BufferCase]) -> Priced:
+        """Every candidate in a residency, which has a case for each nest."""
+        sides = [self.sides.side(group, cases) for group in self._groups]
+        latency_s, energy_pj = self._totals(cases, sides)
+        fits = reduce(np.logical_and, [side.fits for side in sides])
+        value = objective_named(self._target.objective).value(energy_pj, latency_s)
+        objective = np.where(fits, value, np.inf)
+        return Priced(
+            latency_s=np.broadcast_to(latency_s, objective.shape),
+            energy_pj=np.broadcast_to(energy_pj, objective.shape),
+            objective=objective,
+            holds={operand: hold for side in sides for operand, hold in side.holds.items()},
+        )
+
+    def _totals(self, cases: Sequence[BufferCase], sides: Sequence[Side]) -> tuple[Floats, Floats]:
+        """Latency in seconds and energy of every candidate."""
+        accelerator, energy, each = self._target.accelerator, self._target.energy, self._entries.each
+        steps = each([case.repeats.steps for case in cases])
+        moved = [case.vector.total("memory") for case in cases]
+        per_bit_s = 1 / (BITS_PER_BYTE * self._target.bandwidth_bytes_per_s)
+        vector_bits = each([read + write for read, write in moved])
+        body_s = (total([side.body_bits for side in sides]) + vector_bits) * per_bit_s
+        cycles = np.maximum(steps * self._cycles, each([float(case.vector_cycles) for case in cases]))
+        for side in sides:
+            cycles = np.maximum(cycles, side.cycles)
+        on_chip_s = cycles / accelerator.clock_hz
+        middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
+        latency_s = middle_s + total([side.end_bits for side in sides]) * per_bit_s
+        read_pj, write_pj = energy.memory_read_pj_per_bit, energy.memory_write_pj_per_bit
+        vector_pj = each(
+            [
+                read * read_pj + write * write_pj + case.vector_pj
+                for (read, write), case in zip(moved, cases, strict=True)
+            ]
+        )
+        leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
+        sides_pj = total([side.energy_pj for side in sides]) + vector_pj
+        energy_pj = steps * self._chip_pj + sides_pj + leakage_pj_per_s * latency_s
+        return latency_s, energy_pj
