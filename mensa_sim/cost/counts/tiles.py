@@ -72,8 +72,8 @@ def one_tiling(unrolling: Unrolling, operand: Operand, window: Window | None, ex
     if window is not None:
         seen = window_histogram(window, tuple(inside))
         end *= seen.first
-        values = [value * part for value in values for part in seen.values.tolist()]
-        counts = [count * times for count in counts for times in seen.counts.tolist()]
+        values = [value * part for value in values for part in seen.values]
+        counts = [count * times for count in counts for times in seen.counts]
     return OneTiling(values, counts, end)
 
 

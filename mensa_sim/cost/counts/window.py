@@ -1,7 +1,7 @@
 """How many distinct input positions a tile of outputs and filter taps reads, clipped to the real input."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,11 @@ class Window:
     y: WindowAxis
     x: WindowAxis
 
+    @property
+    def one_to_one(self) -> bool:
+        """Whether each output reads one position, all of them inside the input."""
+        return all(axis.taps == 1 and axis.span(axis.outputs, 1) <= axis.size for axis in (self.y, self.x))
+
 
 def window_of(nest: LoopNest) -> Window:
     """The window of a loop nest."""
@@ -33,21 +38,30 @@ def window_of(nest: LoopNest) -> Window:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """Tile sizes and how many tiles have each; `first` is the size of the first tile."""
+    """Tile sizes and how many tiles have each; `first` is the size of the first tile.
 
-    values: Ints
-    counts: Ints
+    Plain numbers: most have one to four sizes, for which arrays cost ten times as much.
+    """
+
+    values: tuple[int, ...]
+    counts: tuple[int, ...]
     first: int
 
 
-def histogram(sizes: Ints, repeats: Ints) -> Histogram:
-    """The histogram of tile sizes that each come so often, the first tile's first."""
-    values, inverse = np.unique(sizes, return_inverse=True)
-    counts = np.zeros(len(values), dtype=np.int64)
-    np.add.at(counts, inverse, repeats)
-    return Histogram(values=values, counts=counts, first=int(sizes[0]))
+def histogram(sizes: Iterable[int], repeats: Iterable[int], first: int) -> Histogram:
+    """The histogram of tile sizes that each come so often."""
+    counted: dict[int, int] = {}
+    for size, times in zip(sizes, repeats, strict=True):
+        counted[size] = counted.get(size, 0) + times
+    values = tuple(sorted(counted))
+    return Histogram(values=values, counts=tuple(counted[value] for value in values), first=first)
+
+
+def _of_arrays(sizes: Ints, repeats: Ints) -> Histogram:
+    """The same of arrays, the first tile's first."""
+    return histogram(sizes.tolist(), repeats.tolist(), int(sizes[0]))
 
 
 @lru_cache(maxsize=65536)
@@ -57,8 +71,8 @@ def axis_histogram(axis: WindowAxis, tile_outputs: int, tile_taps: int) -> Histo
     Inside the input and with dilation 1 a tile of a outputs and b taps has a*b - max(0, b - stride)*(a - 1):
 
     >>> axis = WindowAxis(outputs=4, taps=3, stride=1, dilation=1, size=6)
-    >>> axis_histogram(axis, tile_outputs=4, tile_taps=3).values.tolist()
-    [6]
+    >>> axis_histogram(axis, tile_outputs=4, tile_taps=3).values
+    (6,)
     """
     if axis.taps * tile_outputs > axis.outputs * tile_taps:  # of many tiles only few are looked at
         axis, tile_outputs, tile_taps = axis.turned(), tile_taps, tile_outputs
@@ -71,7 +85,7 @@ def axis_histogram(axis: WindowAxis, tile_outputs: int, tile_taps: int) -> Histo
             found = seen(tiles, begin, axis.stride * tile_outputs, span, axis.size)
             sizes.append(distinct_inside(found.begins, outputs, taps, axis.stride, axis.dilation, axis.size))
             repeats.append(found.repeats)
-    return histogram(np.concatenate(sizes), np.concatenate(repeats))
+    return _of_arrays(np.concatenate(sizes), np.concatenate(repeats))
 
 
 def _rectangle(product: str, extent: int, sizes: Mapping[str, int]) -> dict[str, int] | None:
@@ -98,19 +112,23 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
             extents |= part
     if len(ragged) == 1:
         flat = ragged[0]
+        if window.one_to_one:  # then the taps are no product of several
+            tiles = full_and_rest(window.y.outputs * window.x.outputs, dict(tile)[flat])
+            return histogram([size for size, _, _ in tiles], [count for _, _, count in tiles], tiles[0][0])
         axes = {"Y": window.y, "X": window.x}
         if flat.startswith("F"):
             axes = {name: axis.turned() for name, axis in axes.items()}
         fast, slow = (member[1] for member in split_dims(flat))
         across = "F" if flat.startswith("O") else "O"
         rectangle = (extents[across + slow], extents[across + fast])
-        return histogram(*sizes_of_flat_tiles(axes[slow], axes[fast], dict(tile)[flat], rectangle))
+        return _of_arrays(*sizes_of_flat_tiles(axes[slow], axes[fast], dict(tile)[flat], rectangle))
     if ragged:
         return _ragged_histogram(window, tile, sizes)
     rows = axis_histogram(window.y, extents["OY"], extents["FY"])
     columns = axis_histogram(window.x, extents["OX"], extents["FX"])
-    found = histogram(np.outer(rows.values, columns.values).ravel(), np.outer(rows.counts, columns.counts).ravel())
-    return replace(found, first=rows.first * columns.first)
+    sizes_of_tiles = [row * column for row in rows.values for column in columns.values]
+    repeats = [row * column for row in rows.counts for column in columns.counts]
+    return histogram(sizes_of_tiles, repeats, rows.first * columns.first)
 
 
 def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: Mapping[str, int]) -> Histogram:
@@ -133,4 +151,5 @@ def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: 
     key = (index * height + position_y) * width + position_x
     distinct = np.unique(key[np.broadcast_to(inside, key.shape)])
     sizes_of_tiles = np.bincount(distinct // (height * width), minlength=tiles)
-    return histogram(sizes_of_tiles, np.ones(tiles, dtype=np.int64))
+    values, counts = np.unique(sizes_of_tiles, return_counts=True)
+    return histogram(values.tolist(), counts.tolist(), int(sizes_of_tiles[0]))
