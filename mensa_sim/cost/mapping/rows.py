@@ -71,8 +71,8 @@ class OperandRows:
 
     def crossing(self, holds: Bools) -> Floats:
         """[crossing, inner, row, entry] of candidates where the operand holds more than a tile, or not."""
-        if holds.all():
-            return self.crossings[:, 1]
+        if self.crossings.shape[1] == 1 or holds.all():
+            return self.crossings[:, -1]
         picked: Floats = np.where(holds, self.crossings[:, 1], self.crossings[:, 0])
         return picked
 
@@ -100,12 +100,9 @@ class OperandRows:
     def least(self) -> "OperandRows":
         """One row that no order of loops is below, in any figure and in what it asks of the levels."""
         few = self._changed(lambda values: values.min(axis=(-3, -2), keepdims=True))
-
-        def either(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-            return np.broadcast_to(values.min(axis=-4, keepdims=True), values.shape)
-
-        ports = tuple(replace(port, room_bits=either(port.room_bits)) for port in few.ports)
-        return replace(few, ports=ports, crossings=either(few.crossings), leaves=either(few.leaves))
+        either = {name: getattr(few, name).min(axis=-4, keepdims=True) for name in ("crossings", "leaves")}
+        ports = tuple(replace(port, room_bits=port.room_bits.min(axis=0, keepdims=True)) for port in few.ports)
+        return replace(few, ports=ports, **either)
 
 
 class OperandArrays:

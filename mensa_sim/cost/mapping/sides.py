@@ -218,9 +218,13 @@ class Sides:
         if not levels:
             return dict.fromkeys(operands, EVERYWHERE), EVERYWHERE
         fits: dict[tuple[bool, ...], Bools] = {}
-        for combination in product((True, False), repeat=len(operands)):
+        for combination in product(*((True, False) if self._may_hold(operand) else (True,) for operand in operands)):
             each = dict(zip(operands, map(int, combination), strict=True))
             fits[combination] = reduce(np.logical_and, [self._fit(level, each, kept) for level in levels])
+            if all(combination) and fits[combination].all():
+                return dict.fromkeys(operands, EVERYWHERE), EVERYWHERE
+        if len(fits) == 1:
+            return dict.fromkeys(operands, EVERYWHERE), reduce(np.logical_or, fits.values())
         first = [tuple(operand for operand in order.first if operand in operands) for order in self._orders]
         chosen = {each: _in_turn(operands, each, fits) for each in dict.fromkeys(first)}
         holds = dict(next(iter(chosen.values())))
@@ -231,12 +235,16 @@ class Sides:
                 holds[operand] = reduce(np.logical_or, picked)
         return holds, reduce(np.logical_or, fits.values())
 
+    def _may_hold(self, operand: Operand) -> bool:
+        """Whether its rows tell holding a tile from holding more; those that stand for the least of all do not."""
+        return len(self._rows[operand].leaves) > 1
+
     def _fit(self, level: Level, holds: Mapping[Operand, int], kept: frozenset[Operand]) -> Bools:
         """Where an instance of a level has room for what the operands hold in it; nests may have more or less of it."""
         needed = NOTHING
         for operand, hold in holds.items():
             for port, outermost in self._ports(operand, level):
-                room: Floats = port.room_bits[hold if len(port.room_bits) > 1 else 0]
+                room: Floats = port.room_bits[min(hold, len(port.room_bits) - 1)]
                 needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
         sizes = [task.target.accelerator.level(level.name).capacity_bytes for task in self._grid.tasks]
         found: Bools = needed <= self.each([size * BITS_PER_BYTE for size in sizes])
@@ -249,6 +257,7 @@ class Sides:
         whole = self._entries.per_task(bits)
         if operand != "output":
             return whole[None, None]
+        hold = min(hold, len(rows.leaves) - 1)
         sums: Floats = np.where(rows.partial, port.room_bits[hold], 0.0)
         room: Floats = np.where(rows.leaves[hold], np.inf, whole + sums)
         return room
