@@ -52,11 +52,6 @@ class Priced:
     holds: Mapping[Operand, Bools]
     """Whether an operand holds more than a tile; axes may have length 1."""
 
-    def least(self, starts: Indices) -> Floats:
-        """[task] The least objective of each nest, whose entries begin there."""
-        found: Floats = np.minimum.reduceat(self.objective.min(axis=(0, 1)), starts)
-        return found
-
 
 class Figures:
     """Prices of some entries: what operands do in each row, and what the array does."""
@@ -70,7 +65,7 @@ class Figures:
         orders: Sequence[Order],
         array: Array,
     ) -> None:
-        self._target, self._entries, self._groups = target, entries, groups
+        self._target, self.entries, self._groups = target, entries, groups
         self.sides = Sides(target, entries, rows, orders)
         dataflow = target.accelerator.dataflow
         fills = rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
@@ -93,7 +88,7 @@ class Figures:
 
     def _totals(self, cases: Sequence[BufferCase], sides: Sequence[Side]) -> tuple[Floats, Floats]:
         """Latency in seconds and energy of every candidate."""
-        accelerator, energy, each = self._target.accelerator, self._target.energy, self._entries.each
+        accelerator, energy, each = self._target.accelerator, self._target.energy, self.entries.each
         steps = each([case.repeats.steps for case in cases])
         moved = [case.vector.total("memory") for case in cases]
         per_bit_s = 1 / (BITS_PER_BYTE * self._target.bandwidth_bytes_per_s)

@@ -2,7 +2,6 @@
 of the last stage above it. The nests lie one behind another along the axis of entries."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -22,10 +21,11 @@ class Entries:
         self.tasks, self.task_of_entry = tasks, task_of_entry
         """[entry] The nest that it belongs to."""
 
-    @cached_property
-    def task_starts(self) -> Indices:
-        """[task] Its first entry."""
-        return np.searchsorted(self.task_of_entry, np.arange(len(self.tasks)))
+    def least(self, values: Floats) -> Floats:
+        """[task] The least of a number per entry; infinite for a nest that has none."""
+        found = np.full(len(self.tasks), np.inf)
+        np.minimum.at(found, self.task_of_entry, values)
+        return found
 
     def per_task(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
         """[entry] A number per nest."""

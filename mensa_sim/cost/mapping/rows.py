@@ -210,7 +210,7 @@ class OperandArrays:
         grid = self.grid
         tile = {dim: grid.of_option(i, grid.options[i]) for i, dim in enumerate(grid.dims) if dim in stop.stops[0].own}
         found = np.empty((len(INSIDE), len(grid.task_of_entry)))
-        bounds = [*grid.task_starts.tolist(), len(grid.task_of_entry)]
+        bounds = np.searchsorted(grid.task_of_entry, np.arange(len(grid.tasks) + 1)).tolist()
         for index, task in enumerate(grid.tasks):
             mine = slice(bounds[index], bounds[index + 1])
             for inside in INSIDE:

@@ -113,6 +113,8 @@ class Search:
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
         entries = self._worthy(residencies)
+        if not len(entries):
+            return [[None] * len(self.tasks) for _ in residencies]
         figures = self._figures(entries)
         chosen = [self._winners(entries, figures, cases) for cases in residencies]
         distinct = list(dict.fromkeys(each.winner for some in chosen for each in some if each is not None))
@@ -132,12 +134,12 @@ class Search:
         least = {operand: each.least() for operand, each in self._accesses.items()}
         bare = Figures(self.target, self.grid, self.groups, least, self.outer[:1], self._array)
         bounds = np.stack([bare.priced(cases).objective[0, 0] for cases in residencies])  # [residency, entry]
-        of_task, starts = self.grid.task_of_entry, self.grid.task_starts
-        first = (bounds <= np.minimum.reduceat(bounds, starts, axis=1)[:, of_task]) & (bounds < np.inf)
-        tried = np.flatnonzero(first.any(axis=0))
-        figures, begins = self._figures(tried), np.searchsorted(of_task[tried], np.arange(len(self.tasks)))
-        reached = np.stack([figures.priced(cases).least(begins) for cases in residencies])  # [residency, task]
-        return np.flatnonzero(((bounds <= (reached * _TIES)[:, of_task]) & (bounds < np.inf) | first).any(axis=0))
+        of_task = self.grid.task_of_entry
+        first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
+        figures = self._figures(np.flatnonzero(first.any(axis=0)))
+        reached = [figures.entries.least(figures.priced(cases).objective.min(axis=(0, 1))) for cases in residencies]
+        near = (bounds <= np.stack(reached)[:, of_task] * _TIES) & (bounds < np.inf)
+        return np.flatnonzero(near.any(axis=0))
 
     def _counted(self, winners: Sequence[Winner]) -> list[tuple[NestMapping, NestCounts]]:
         """The mappings of candidates, and their exact counts."""
@@ -169,7 +171,7 @@ class Search:
     def _winners(self, entries: Indices, figures: Figures, cases: Sequence[BufferCase]) -> list[_Chosen | None]:
         """The best candidate of each nest in one residency, of those in some entries."""
         priced = figures.priced(cases)
-        first = _first(priced, self.grid.tiles[entries], self.grid.task_of_entry[entries], len(self.tasks))
+        first = _first(priced, figures.entries, self.grid.tiles[entries])
         places = np.unravel_index(first, priced.objective.shape)
         held = np.stack([_at(priced.holds[operand], places) for operand in OPERANDS], axis=1).tolist()
         inner, row, entry = places[0].tolist(), places[1].tolist(), entries[places[2]].tolist()
@@ -187,20 +189,14 @@ class Search:
         return found
 
 
-def _first(priced: Priced, tiles: Floats, task_of_entry: Indices, tasks: int) -> Indices:
+def _first(priced: Priced, own: Entries, tiles: Floats) -> Indices:
     """The candidate of each nest that has any, of least objective, latency, energy and tiles, in the order of all."""
-    total = len(task_of_entry)
-    objective = priced.objective.reshape(-1)
-    least = np.full(tasks, np.inf)
-    np.minimum.at(least, task_of_entry, priced.objective.min(axis=(0, 1)))
-    bar = np.broadcast_to((least * _TIES)[task_of_entry], priced.objective.shape).reshape(-1)
-    near = np.flatnonzero((objective <= bar) & (objective < np.inf))
-    for values in (priced.latency_s, priced.energy_pj, np.broadcast_to(tiles, priced.objective.shape)):
-        own, owner = values.reshape(-1)[near], task_of_entry[near % total]
-        least = np.full(tasks, np.inf)
-        np.minimum.at(least, owner, own)
-        near = near[own <= (least * _TIES)[owner]]
-    return near[np.unique(task_of_entry[near % total], return_index=True)[1]]
+    shape, total = priced.objective.shape, len(tiles)
+    near = np.flatnonzero(priced.objective < np.inf)
+    for each in (priced.objective, priced.latency_s, priced.energy_pj, np.broadcast_to(tiles, shape)):
+        values, some = each.reshape(-1)[near], Entries(own.tasks, own.task_of_entry[near % total])
+        near = near[values <= some.least(values)[some.task_of_entry] * _TIES]
+    return near[np.unique(own.task_of_entry[near % total], return_index=True)[1]]
 
 
 def _at(values: Bools, places: Sequence[Indices]) -> Bools:
