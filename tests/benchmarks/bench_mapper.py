@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from smallest import SMALL_MODEL, parser
 
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
-from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system

@@ -4,7 +4,7 @@ from math import ceil
 
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import one_tiling
-from mensa_sim.cost.mapping.sides import BufferCase
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import Operand

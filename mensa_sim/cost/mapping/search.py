@@ -12,18 +12,18 @@ import numpy as np
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts, pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.figures import Array, Figures, Priced
+from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
+from mensa_sim.cost.mapping.arrays.rows import OperandArrays
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
+from mensa_sim.cost.mapping.arrays.visits import inside_index
+from mensa_sim.cost.mapping.arrays.winners import Winner, count_winners
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
-from mensa_sim.cost.mapping.figures import Array, Figures, Priced
-from mensa_sim.cost.mapping.grid import Entries, Grid
 from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
-from mensa_sim.cost.mapping.rows import OperandArrays
-from mensa_sim.cost.mapping.sides import BufferCase, outer_orders, sharing
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
-from mensa_sim.cost.mapping.visits import inside_index
-from mensa_sim.cost.mapping.winners import Winner, count_winners
 from mensa_sim.objective import objective_named
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 from mensa_sim.workload.dims import OPERANDS, Operand

@@ -12,6 +12,7 @@ from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_t
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
 from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
@@ -25,7 +26,6 @@ from mensa_sim.cost.mapping.own import (
     told,
 )
 from mensa_sim.cost.mapping.search import LIMITS, Mapped, Search, limits_of
-from mensa_sim.cost.mapping.sides import BufferCase
 from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
 from mensa_sim.cost.recurrent import Steps

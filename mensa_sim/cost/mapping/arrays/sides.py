@@ -12,10 +12,8 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.crossing import evenly, whole_words
 from mensa_sim.cost.counts.tally import LayerTally, Repeats
 from mensa_sim.cost.counts.ways import Way
-from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
-from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.grid import Entries
-from mensa_sim.cost.mapping.rows import (
+from mensa_sim.cost.mapping.arrays.grid import Entries
+from mensa_sim.cost.mapping.arrays.rows import (
     BODY_BITS,
     CROSSING_PJ,
     DRAIN_ACCESSES,
@@ -24,6 +22,8 @@ from mensa_sim.cost.mapping.rows import (
     OperandRows,
     PortRows,
 )
+from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
+from mensa_sim.cost.mapping.capacity import whole_bits
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes

@@ -10,7 +10,7 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import Figures, LevelCounts, OperandCounts, level_figures, operand_figures
 from mensa_sim.cost.counts.crossing import Visits, boundaries
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.rows import OperandArrays, cube
+from mensa_sim.cost.mapping.arrays.rows import OperandArrays, cube
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 _EXACT = 2**53

@@ -17,11 +17,11 @@ from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
+from mensa_sim.cost.mapping.arrays.grid import Grid
+from mensa_sim.cost.mapping.arrays.tiles import inner_tiles, last_tiles
+from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
 from mensa_sim.cost.mapping.candidates import GroupOrder, group, stage_of
-from mensa_sim.cost.mapping.grid import Grid
-from mensa_sim.cost.mapping.grid_tiles import inner_tiles, last_tiles
 from mensa_sim.cost.mapping.task import Target
-from mensa_sim.cost.mapping.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
 from mensa_sim.workload.dims import Operand
 
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
