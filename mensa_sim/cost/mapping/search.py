@@ -12,7 +12,7 @@ import numpy as np
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts, pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.figures import Array, Figures, Priced
+from mensa_sim.cost.mapping.arrays.figures import Array, CandidateFigures, Figures
 from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
@@ -189,7 +189,7 @@ class Search:
         return found
 
 
-def _first(priced: Priced, own: Entries, tiles: Floats) -> Indices:
+def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
     """The candidate of each nest that has any, of least objective, latency, energy and tiles, in the order of all."""
     shape, total = priced.objective.shape, len(tiles)
     near = np.flatnonzero(priced.objective < np.inf)

@@ -41,7 +41,7 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Priced:
+class CandidateFigures:
     """All candidates in one residency: [inner, row, entry]."""
 
     latency_s: Floats
@@ -72,14 +72,14 @@ class Figures:
         self._cycles: Floats = array.pass_cycles + array.fill_cycles * fills
         self._chip_pj: Floats = total([each.chip_pj for each in rows.values()]) + array.constant_pj
 
-    def priced(self, cases: Sequence[BufferCase]) -> Priced:
+    def priced(self, cases: Sequence[BufferCase]) -> CandidateFigures:
         """Every candidate in a residency, which has a case for each nest."""
         sides = [self.sides.side(group, cases) for group in self._groups]
         latency_s, energy_pj = self._totals(cases, sides)
         fits = reduce(np.logical_and, [side.fits for side in sides])
         value = objective_named(self._target.objective).value(energy_pj, latency_s)
         objective = np.where(fits, value, np.inf)
-        return Priced(
+        return CandidateFigures(
             latency_s=np.broadcast_to(latency_s, objective.shape),
             energy_pj=np.broadcast_to(energy_pj, objective.shape),
             objective=objective,

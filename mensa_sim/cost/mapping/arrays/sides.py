@@ -114,6 +114,12 @@ class Sides:
         self._accelerator, self._energy = target.accelerator, target.energy
         self._entries, self._rows, self._orders = entries, rows, orders
         self._whole = [whole_bits(task.nest, target.precision) for task in entries.tasks]
+        self._capacity_bits = {
+            level.name: entries.each(
+                [task.target.accelerator.level(level.name).capacity_bytes * BITS_PER_BYTE for task in entries.tasks]
+            )
+            for level in target.accelerator.levels
+        }
         self._known: dict[Hashable, Side] = {}
 
     def side(self, operands: Sequence[Operand], cases: Sequence[BufferCase]) -> Side:
@@ -246,8 +252,7 @@ class Sides:
             for port, outermost in self._ports(operand, level):
                 room: Floats = port.room_bits[min(hold, len(port.room_bits) - 1)]
                 needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
-        sizes = [task.target.accelerator.level(level.name).capacity_bytes for task in self._grid.tasks]
-        found: Bools = needed <= self.each([size * BITS_PER_BYTE for size in sizes])
+        found: Bools = needed <= self._capacity_bits[level.name]
         return found
 
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
@@ -267,7 +272,7 @@ class Sides:
         short = []
         for operands in groups:
             for level in self._levels(operands):
-                least, own = self._least_bytes(task, level, operands), self._grid.tasks[task].target.accelerator
+                least, own = self._least_bytes(task, level, operands), self._entries.tasks[task].target.accelerator
                 capacity_bytes = own.level(level.name).capacity_bytes
                 if least > capacity_bytes:
                     name = level.name.replace("_", " ")
