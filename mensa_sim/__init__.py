@@ -20,6 +20,7 @@ __all__ = [
     "FULL",
     "PLAIN",
     "Comparison",
+    "Decision",
     "Exploration",
     "InfeasibleError",
     "LayerGraph",
@@ -38,6 +39,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "decide",
     "diff",
     "explain",
     "explore",
@@ -71,6 +73,7 @@ _HOMES = {
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
     **dict.fromkeys(("calibrate", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"),
     **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
+    **dict.fromkeys(("Decision", "decide"), "api.decide"),
     "validate": "api.validate",
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
     "load_system": "hardware.files",
@@ -83,6 +86,7 @@ _HOMES = {
 """The module of each name, imported when the name is first used, so that importing the package costs nothing."""
 
 if TYPE_CHECKING:
+    from mensa_sim.api.decide import Decision, decide
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, fit_devices, import_timings, measure, measure_models

@@ -38,6 +38,16 @@ def either(choices: Iterable[str]) -> str:
     return f"{', '.join(before)} or {last}" if before else last
 
 
+def both(names: Iterable[str]) -> str:
+    """All of some names in words.
+
+    >>> both(["pascal"]), both(["pascal", "pavlov", "jacquard"])
+    ('pascal', 'pascal, pavlov and jacquard')
+    """
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last
+
+
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """The entry of that name.
 

@@ -134,7 +134,7 @@ def test_a_page_is_escaped_and_drawn_by_one_kit() -> None:
         for library in ("html", "plotly")
     }
     assert users["html"] <= {"report/page/page.py", "report/page/cards.py", "report/page/figure.py", "api/shown.py"}
-    assert users["plotly"] <= {"report/page/page.py", "report/run/plotly_figures.py"}
+    assert users["plotly"] <= {"report/page/page.py", "report/page/plotly_figures.py"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=place)

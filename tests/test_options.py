@@ -32,6 +32,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "validate": (ms.validate,),
     "reproduce": (ms.reproduce,),
     "sensitivity": (ms.sensitivity,),
+    "decide": (ms.decide,),
     "measure": (ms.measure,),
     "measure-models": (ms.measure_models,),
     "import-timings": (ms.import_timings,),

@@ -1,6 +1,5 @@
 """What a notebook does with a result: tables, figures, data frames, files."""
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,16 +33,6 @@ class _Simulation(DrawnResult, BesideBaseline[Any]):
     def folder(self) -> Path:
         """A folder of workload, system and the choices that are no defaults."""
         return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
-
-    def figures(self) -> Mapping[str, Any]:
-        """Every figure of report.html as a plotly figure, by name."""
-        from mensa_sim.report.run.plotly_figures import figures
-
-        return figures(self._drawn())
-
-    @abstractmethod
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        """The figures of its report; one that would have nothing to show is absent."""
 
 
 class Run(_Simulation, RunResult):

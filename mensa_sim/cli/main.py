@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import mensa_sim
+from mensa_sim.cli import decide as cli_decide
 from mensa_sim.cli import explain as cli_explain
 from mensa_sim.cli import explore as cli_explore
 from mensa_sim.cli import files as cli_files
@@ -82,6 +83,7 @@ add(app, run, RunRequest)
 add(app, trace, TraceRequest)
 cli_files.register(app)
 cli_explain.register(app)
+cli_decide.register(app)
 cli_explore.register(app)
 cli_validate.register(app)
 cli_measure.register(app)

@@ -8,6 +8,7 @@ from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.compare.compare import compare_html
+from mensa_sim.report.decide.page import decide_html
 from mensa_sim.report.explain.page import explanation_html
 from mensa_sim.report.explore.page import explore_html
 from mensa_sim.report.reproduce.page import reproduce_html
@@ -17,11 +18,12 @@ from mensa_sim.report.sensitivity.page import sensitivity_html
 from mensa_sim.report.validate.validate import validation_html
 from mensa_sim.study.compare.compare import compare
 from mensa_sim.study.compare.request import CompareRequest
+from mensa_sim.study.decide.result import DecideResult, Measured, Standing, Tried
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.reproduce.reproduce import reproduce
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.scenario.scenario import ScenarioResult
-from mensa_sim.study.sensitivity.joint import Interval
+from mensa_sim.study.sensitivity.joint import Draw, Interval
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.swings import Swing, headlines_of
 
@@ -132,6 +134,60 @@ def sensitivity_page(folder: Path) -> str:
     return sensitivity_html(result)
 
 
+def decide_page(folder: Path) -> str:
+    """A decision with the figures made up."""
+    systems = ("edge_tpu", HOSTILE)
+    tried = tuple(
+        Tried(
+            kind="field",
+            name=name,
+            systems=systems[1:],
+            taken="1",
+            setting="4",
+            lead=lead,
+            best=systems[lead >= 1],
+            source=HOSTILE,
+            turns_at="2" if lead < 1 else "",
+        )
+        for name, lead in (("links.0.energy_pj_per_bit", 0.8), (HOSTILE, 1.7))
+    )
+    result = DecideResult(
+        objective="edp",
+        shares={"lstm": 0.5, HOSTILE: 0.5},
+        measured=tuple(
+            Measured(workload=workload, system=system, latency_ps=10**9, energy_pj=1e9, value=1.0 + place, gap=0.1)
+            for workload in ("lstm", HOSTILE)
+            for place, system in enumerate(systems)
+        ),
+        standings=tuple(
+            Standing(
+                system=system,
+                ratio=1.0 + place,
+                energy_efficiency=1.0,
+                speed=1.0,
+                share=float(place),
+                share_low=place * 0.8,
+                share_high=0.2 + place * 0.8,
+            )
+            for place, system in enumerate(systems)
+        ),
+        best=HOSTILE,
+        runner_up="edge_tpu",
+        lead=1.5,
+        interval=Interval(low=0.9, median=1.5, high=2.0, below_one=0.1),
+        histogram=((0.8, 1.0, 1), (1.0, 1.6, 6), (1.6, 2.2, 3)),
+        tried=tried,
+        left_out=(HOSTILE,),
+        draws=(Draw(label="draw 0", chosen={}, cases=()),),
+        prices=10,
+        simulated=4,
+        seed=0,
+        versions={"mensa-sim": "0"},
+        inputs={"workloads/lstm.yaml": "0"},
+    )
+    return decide_html(result)
+
+
 def explore_result(folder: Path) -> ExploreResult:
     """Four designs, one parameter with a name that tries to be markup."""
     tiny_workload(folder)
@@ -172,6 +228,7 @@ PAGES = {
     "reproduce": reproduce_page,
     "validate": validate_page,
     "sensitivity": sensitivity_page,
+    "decide": decide_page,
     "explore": explore_page,
 }
 """By kind of report, what makes one below a folder."""

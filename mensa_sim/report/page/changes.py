@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mensa_sim.hardware.overrides import HeldSetting
+from mensa_sim.lookup import both
 
 
 def changes_text(changes: Sequence[HeldSetting], systems: Sequence[str]) -> tuple[str, ...]:
@@ -17,8 +18,7 @@ def changes_text(changes: Sequence[HeldSetting], systems: Sequence[str]) -> tupl
 def _where(named: Sequence[str], systems: Sequence[str]) -> str:
     if len(named) == 1 < len(systems):
         return f"{named[0]} alone"
-    *before, last = named
-    return f"{', '.join(before)} and {last}" if before else last
+    return both(named)
 
 
 def changes_summary(changes: Sequence[HeldSetting]) -> dict[str, object]:

@@ -1,0 +1,28 @@
+"""The command `decide`."""
+
+from dataclasses import replace
+
+import typer
+
+from mensa_sim.cli.options import AsJson, Force, Quiet, add
+from mensa_sim.cli.results import deliver
+from mensa_sim.cli.steps import counted
+from mensa_sim.study.decide.request import DecideRequest
+
+
+def decide(request: DecideRequest, as_json: AsJson = False, quiet: Quiet = False, force: Force = False) -> None:
+    """Which system is better for your workloads, by how much, how sure, and at which value does it turn?
+
+    A run that was killed goes on where it was when it is asked for again with the same output folder.
+    """
+    from mensa_sim.api import decide as api
+    from mensa_sim.api.reproduction import Resumed
+
+    folder = api.folder_of(request)
+    asked = replace(request, output=folder, progress=counted("parts run", quiet=quiet or as_json))
+    deliver(lambda: api.decide.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    add(app, decide, DecideRequest, counts=True)

@@ -1,0 +1,110 @@
+"""The figures of a decision: the worlds by the best system's lead, and what moves that lead one thing at a time."""
+
+import math
+from collections.abc import Callable
+
+from mensa_sim.objective import objective_named
+from mensa_sim.report.decide.words import setting_text, times, world_share
+from mensa_sim.report.page.colours import BLUE, GREY, INK, ORANGE, looks, pattern
+from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown, upright
+from mensa_sim.study.decide.result import DecideResult, Tried
+
+BARS = 18
+"""Things in the figure of what moves the lead; those that move it less are in the table."""
+
+PARITY = upright(1, color=INK, dash="dot")
+"""Where the best of the others is as good."""
+
+
+def decide_figures(result: DecideResult) -> dict[str, Drawn]:
+    """By name; one that would have nothing to show is absent."""
+    found = {"worlds": Drawn(figure=worlds_figure(result)), "workloads": Drawn(figure=workloads_figure(result))}
+    moving = moving_figure(result)
+    return found if moving is None else {**found, "moving": Drawn(figure=moving, wide=True)}
+
+
+def worlds_figure(result: DecideResult) -> Figure:
+    """How many worlds have which lead."""
+    colours = [BLUE if low >= 1 else ORANGE for low, _, _ in result.histogram]
+    middles = [math.sqrt(low * high) for low, high, _ in result.histogram]
+    shares = [count / result.worlds for _, _, count in result.histogram]
+    trace = bar(
+        name="share of worlds",
+        x=middles,
+        y=shares,
+        width=[high - low for low, high, _ in result.histogram],
+        marker={"color": colours, "line": {"color": GREY, "width": 0.5}},
+        customdata=[[low, high] for low, high, _ in result.histogram],
+        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:.1%} of worlds<extra></extra>",
+    )
+    title = f"{result.best} is the best in {world_share(result)} of {result.worlds} drawn worlds"
+    low, high = result.histogram[0][0], result.histogram[-1][1]
+    ratio = f"lead of {result.best} over the best of the others (ratio, logarithmic); above 1 it wins"
+    x = log_axis(ratio, math.log10(min(low, 0.95)), math.log10(max(high, 1.05)))
+    return figure(title, x, {"title": "share of worlds (1 = all)", "tickformat": ".0%"}, [trace], shapes=[PARITY])
+
+
+def workloads_figure(result: DecideResult) -> Figure:
+    """How many times better each system is than the first on each workload."""
+    first = result.standings[0].system
+    values = {(each.workload, each.system): each.value for each in result.measured}
+    names = list(result.shares)
+    traces = []
+    for system, look in looks([each.system for each in result.standings]).items():
+        ratios = [values[name, first] / values[name, system] for name in names]
+        traces.append(
+            bar(
+                name=shown(system),
+                x=[shown(name) for name in names],
+                y=ratios,
+                text=[times(ratio) for ratio in ratios],
+                marker=look.bar,
+                hovertemplate="%{x}: %{text}<extra>" + shown(system) + "</extra>",
+            )
+        )
+    wins = sum(min(values[name, s.system] for s in result.standings) == values[name, result.best] for name in names)
+    title = f"{result.best} is the best on {wins} of {len(names)} workloads, as taken"
+    y = f"times less {objective_named(result.objective).title} than {first} (ratio)"
+    return figure(title, {"title": "workload", "type": "category"}, y, traces, barmode="group")
+
+
+def moving_figure(result: DecideResult) -> Figure | None:
+    """What moves the lead most, each from the lead as taken to the one with it otherwise."""
+    moving = sorted((each for each in result.tried if abs(each.lead / result.lead - 1) > 1e-3), key=_moved(result))
+    if not moving:
+        return None
+    chosen = moving[:BARS]
+    traces = []
+    for name, colour, shape, own in (
+        ("lower", ORANGE, "/", [each for each in chosen if each.lead < result.lead]),
+        ("higher", BLUE, "", [each for each in chosen if each.lead >= result.lead]),
+    ):
+        traces.append(
+            bar(
+                name=name,
+                orientation="h",
+                base=result.lead,
+                x=[each.lead - result.lead for each in own],
+                y=[_label(each) for each in own],
+                text=[times(each.lead) for each in own],
+                marker={"color": colour, "pattern": pattern(shape)},
+                hovertemplate="%{y}: %{text}<extra></extra>",
+            )
+        )
+    first = chosen[0]
+    where = f"{times(result.lead)} as taken, {times(first.lead)} at {setting_text(first.setting)}"
+    title = f"{first.name} moves the lead most: {where}"
+    labels = [_label(each) for each in reversed(chosen)]
+    y = {"title": "what is otherwise", "categoryorder": "array", "categoryarray": labels, "tickfont": {"size": 11}}
+    x = f"lead of {result.best} (ratio); left of the dotted line another system wins"
+    return figure(title, x, y, traces, barmode="overlay", shapes=[PARITY])
+
+
+def _moved(result: DecideResult) -> Callable[[Tried], float]:
+    return lambda tried: -max(tried.lead / result.lead, result.lead / tried.lead)
+
+
+def _label(tried: Tried) -> str:
+    where = f" on {', '.join(tried.systems)}" if tried.kind == "field" else ""
+    return shown(f"{tried.name}: {setting_text(tried.setting)}{where}")
