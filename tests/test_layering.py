@@ -125,7 +125,7 @@ def test_every_figure_is_drawn_on_a_page() -> None:
         new = {name for each in new for name in known[each][1] & known.keys()} - drawn
     figures = {name for name, (returned, _) in known.items() if re.search(r"\bFigure\b|\bDrawn\b", returned)}
     assert len(figures) > 20
-    assert figures - drawn == {"figures"}  # those of a notebook, which are the pages' own
+    assert figures <= drawn
 
 
 def test_a_page_is_escaped_and_drawn_by_one_kit() -> None:

@@ -16,10 +16,10 @@ from mensa_sim.report.page.output_folder import MARKER, write_folder
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from plotly.graph_objects import Figure
     from rich.console import RenderableType
 
     from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.plotly_figures import PlotlyFigure
 
 T = TypeVar("T")
 NOTEBOOK_COLUMNS = 100
@@ -103,14 +103,14 @@ class DrawnResult(Shown):
     def _drawn(self) -> "Mapping[str, Drawn]":
         """The figures of its report; one that would have nothing to show is absent."""
 
-    def figures(self) -> "Mapping[str, Figure]":
+    def figures(self) -> "Mapping[str, PlotlyFigure]":
         """Every figure of report.html as a plotly figure, by name."""
         from mensa_sim.report.page.plotly_figures import figures
 
         return figures(self._drawn())
 
     @checked
-    def figure(self, name: str | None = None) -> "Figure":
+    def figure(self, name: str | None = None) -> "PlotlyFigure":
         """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
         figures = self.figures()
         return lookup(figures, name or next(iter(figures)), "figure")

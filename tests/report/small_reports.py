@@ -18,7 +18,7 @@ from mensa_sim.report.sensitivity.page import sensitivity_html
 from mensa_sim.report.validate.validate import validation_html
 from mensa_sim.study.compare.compare import compare
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.decide.result import DecideResult, Measured, Standing, Tried
+from mensa_sim.study.decide.result import DecideResult, SingleRun, Standing, Tried
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.reproduce.reproduce import reproduce
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
@@ -155,7 +155,7 @@ def decide_page(folder: Path) -> str:
         objective="edp",
         shares={"lstm": 0.5, HOSTILE: 0.5},
         measured=tuple(
-            Measured(workload=workload, system=system, latency_ps=10**9, energy_pj=1e9, value=1.0 + place, gap=0.1)
+            SingleRun(workload=workload, system=system, latency_ps=10**9, energy_pj=1e9, value=1.0 + place, gap=0.1)
             for workload in ("lstm", HOSTILE)
             for place, system in enumerate(systems)
         ),

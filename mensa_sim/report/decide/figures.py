@@ -5,16 +5,11 @@ from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import setting_text, times, world_share
-from mensa_sim.report.page.colours import BLUE, GREY, INK, ORANGE, looks, pattern
+from mensa_sim.report.page.colours import BLUE, GREY, ORANGE, looks, pattern
 from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown, upright
+from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
+from mensa_sim.report.sensitivity.page import BARS, PARITY
 from mensa_sim.study.decide.result import DecideResult, Tried
-
-BARS = 18
-"""Things in the figure of what moves the lead; those that move it less are in the table."""
-
-PARITY = upright(1, color=INK, dash="dot")
-"""Where the best of the others is as good."""
 
 
 def decide_figures(result: DecideResult) -> dict[str, Drawn]:

@@ -65,7 +65,7 @@ def tried_csv(result: DecideResult) -> str:
     )
 
 
-Rows = list[tuple[str, ...]]
+TextRows = list[tuple[str, ...]]
 
 STANDINGS = ("system", "energy efficiency", "speed", "best in", "with 95 % confidence")
 
@@ -75,7 +75,7 @@ def standing_header(result: DecideResult) -> tuple[str, ...]:
     return (STANDINGS[0], objective_named(result.objective).title, *STANDINGS[1:])
 
 
-def standing_rows(result: DecideResult) -> Rows:
+def standing_rows(result: DecideResult) -> TextRows:
     """Each system against the first, above 1 is better, and how often it is the best."""
     return [
         (
@@ -90,15 +90,15 @@ def standing_rows(result: DecideResult) -> Rows:
     ]
 
 
-MEASURED = ("workload", "share", "system", "latency", "energy", "above the bound")
+SINGLE_RUNS = ("workload", "share", "system", "latency", "energy", "above the bound")
 
 
 def measured_header(result: DecideResult) -> tuple[str, ...]:
     """Columns of the single runs."""
-    return (*MEASURED[:-1], objective_named(result.objective).title, MEASURED[-1])
+    return (*SINGLE_RUNS[:-1], objective_named(result.objective).title, SINGLE_RUNS[-1])
 
 
-def measured_rows(result: DecideResult) -> Rows:
+def measured_rows(result: DecideResult) -> TextRows:
     """Every workload on every system as taken, workload by workload."""
     return [
         (
@@ -119,7 +119,7 @@ def measured_rows(result: DecideResult) -> Rows:
 TURNS = ("what", "on", "now", "turns at", "then", "lead at the end")
 
 
-def turn_rows(result: DecideResult) -> Rows:
+def turn_rows(result: DecideResult) -> TextRows:
     """What turns the decision, the widest turns first."""
     return [
         (

@@ -8,7 +8,7 @@ from mensa_sim.study.decide.result import DecideResult
 EVEN = 0.005
 """Systems nearer to each other than this are as good as each other: a choice, what a third digit shows."""
 
-LARGE = 1e4
+PREFIXED = 1e4
 """Numbers from here on are shown with a prefix: a choice."""
 
 
@@ -70,7 +70,7 @@ def setting_text(text: str) -> str:
         value = float(text)
     except ValueError:
         return text
-    return engineering(value, "").strip() if abs(value) >= LARGE else text
+    return engineering(value, "").strip() if abs(value) >= PREFIXED else text
 
 
 def times(ratio: float) -> str:

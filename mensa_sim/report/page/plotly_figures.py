@@ -1,13 +1,17 @@
 """The figures of a result for notebooks, as plotly's own objects."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import plotly.graph_objects as go
 
 from mensa_sim.report.page.drawn import Drawn
 
+PlotlyFigure: TypeAlias = go.Figure
+"""What a notebook shows."""
 
-def figures(drawn: Mapping[str, Drawn]) -> dict[str, go.Figure]:
+
+def figures(drawn: Mapping[str, Drawn]) -> dict[str, PlotlyFigure]:
     """Figures by name, in the order of the report."""
     return {
         name: go.Figure({**each.figure, "layout": {**NOTEBOOK, **each.figure["layout"]}})

@@ -16,7 +16,7 @@ from mensa_sim.schedule.policies.registry import SCHEDULERS
 from mensa_sim.study.decide.fields import fields_of
 from mensa_sim.study.decide.ledger import Ledger, Scores, lead
 from mensa_sim.study.decide.request import DecideRequest, name_of_file
-from mensa_sim.study.decide.result import DecideResult, Measured, Standing, share_interval
+from mensa_sim.study.decide.result import DecideResult, SingleRun, Standing, share_interval
 from mensa_sim.study.decide.tries import Tries
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.reproduce import study_files
@@ -111,14 +111,14 @@ def _goal(request: DecideRequest, name: str, texts: Sequence[str]) -> Goal:
     return baseline_goal(system, replace(goal, options={}))
 
 
-def _measured(ledger: Ledger, request: DecideRequest) -> tuple[Measured, ...]:
+def _measured(ledger: Ledger, request: DecideRequest) -> tuple[SingleRun, ...]:
     objective, runs = objective_named(request.objective), ledger.runs
     found = []
     for system in request.systems:
         for workload, outcome in zip(request.workloads, runs.of(MAIN, system, runs.kinds), strict=True):
             gap = None if outcome.bound is None or not outcome.bound else outcome.value / outcome.bound - 1
             found.append(
-                Measured(
+                SingleRun(
                     workload=name_of_file(workload),
                     system=name_of_file(system),
                     latency_ps=outcome.latency_ps,

@@ -16,7 +16,7 @@ NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class SingleRun:
     """One workload on one system, as taken."""
 
     workload: str
@@ -76,7 +76,7 @@ class DecideResult(Provenance):
     objective: str
     shares: Mapping[str, float]
     """By workload, of the decision."""
-    measured: tuple[Measured, ...]
+    measured: tuple[SingleRun, ...]
     standings: tuple[Standing, ...]
     """In the order asked for; the first is what ratios are against."""
     best: str

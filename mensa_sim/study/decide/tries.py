@@ -14,14 +14,14 @@ from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.setting import PriceChoice, RunChoice
 from mensa_sim.study.sensitivity.swings import halved
 
-HALVINGS = 7
+FIELD_HALVINGS = 7
 """Of the way to a field's far end: what turns the decision is known to 1 %, as the way is a factor of four."""
 
 AN_OWN_CHOICE = "the designer's"
 
 
 @dataclass(slots=True, kw_only=True)
-class _Search:
+class _Turning:
     """A field that turns the decision between two values, which come nearer to each other."""
 
     choice: FieldChoice
@@ -95,12 +95,12 @@ class Tries:
         """Every field at its far ends; a number that turns the decision is searched for where it does."""
         leads = {(c.name, c.systems, end): self._lead(c, end) for c in self.fields for end in c.ends}
         turning = {
-            (choice.name, choice.systems, end): _Search(choice=choice, near=float(choice.taken), far=float(end))
+            (choice.name, choice.systems, end): _Turning(choice=choice, near=float(choice.taken), far=float(end))
             for choice in self.fields
             for end in choice.ends
             if not isinstance(end, bool) and (leads[choice.name, choice.systems, end] or 1.0) < 1
         }
-        for _ in range(HALVINGS):
+        for _ in range(FIELD_HALVINGS):
             self._halve([search for search in turning.values() if search.middle is not None])
         for choice in self.fields:
             for end in choice.ends:
@@ -115,7 +115,7 @@ class Tries:
                 words = (choice.name, _shown(choice.taken), _shown(end), AN_OWN_CHOICE)
                 yield self._tried("field", *words, scores, turns, choice.systems)
 
-    def _halve(self, searches: Sequence[_Search]) -> None:
+    def _halve(self, searches: Sequence[_Turning]) -> None:
         """One more value for each search; one at which a system cannot run counts as on the far side."""
         tried = [(search, search.middle) for search in searches]
         self.ledger.run(self.taken(case) for s, value in tried if value is not None for case in _cases(s.choice, value))
