@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.hardware.memory import MemoryEntry
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import check_folder_name
@@ -117,6 +118,8 @@ class MeasuredDevice(Device):
     """Its timing table or the fit to one: a path like `technology`."""
     timings_dtype: str | None = None
     """Element type of the timings to use, where the table has several."""
+    figures: DeviceFigures | None = None
+    """Its datasheet, where nobody measured it and the timings are a fit to others of its kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

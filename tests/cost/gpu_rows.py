@@ -1,14 +1,16 @@
 """Kernels that others measured on two GPUs (NeuSight data set), and what the devices' datasheets say."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mensa_sim.cost.measured.fits.fit import OperatorFit, family_of, predicted
+from mensa_sim.cost.measured.fits.across import DeviceRows, fit_across
+from mensa_sim.cost.measured.fits.fit import DeviceFit, OperatorFit, family_of, predicted
 from mensa_sim.cost.measured.fits.model import roofline_s, shapes_of
-from mensa_sim.cost.measured.table import Conditions, DeviceFigures, Timing
+from mensa_sim.cost.measured.table import Conditions, Timing
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.measurement.import_table import ImportRequest, import_table
 
 
@@ -20,23 +22,13 @@ class Gpu:
     convolutions_on: str
     """The card that its convolutions were measured on."""
     figures: DeviceFigures
-    power_w: float
-    """Board power (NVIDIA datasheets)."""
-    energy_of_node: float
-    """Energy of a logic operation at its process node, at 0.8 V, in the unit of Stillmaker and Baas (2017)."""
+    library: str
+    """The file of the GPUs whose library chooses its tiles as this one's does."""
+    tiles: Mapping[str, tuple[str, bool]]
+    """By family, the set of tiles of that library, and whether small ones share a processor: a fit of this card alone
+    chose them, or among equals the set that its neighbours have too."""
     source: str
 
-
-def _node(a: float, b: float, c: float) -> float:
-    return a * 0.8**2 + b * 0.8 + c
-
-
-NODE_14, NODE_10, NODE_7 = (
-    _node(0.2363, -0.09675, 0.02239),
-    _node(0.2068, -0.09311, 0.02375),
-    _node(0.1776, -0.09097, 0.02447),
-)
-"""Energy fits of Stillmaker and Baas, Integration 58 (2017)."""
 
 _SOURCE = (
     "NeuSight data set (Lee, Phanishayee and Mahajan, ASPLOS 2025, github.com/sitar-lab/NeuSight, MIT licence), "
@@ -47,19 +39,33 @@ GPUS: Mapping[str, Gpu] = {
     "gpu_t4": Gpu(
         name="Tesla T4",
         convolutions_on="Tesla T4",
-        figures=DeviceFigures(processors=40, cache_bytes=4 * 2**20, bytes_per_s=320e9, peak_macs_per_s=8.141e12 / 2),
-        power_w=70,
-        energy_of_node=(NODE_14 + NODE_10) / 2,  # 12 nm
+        figures=DeviceFigures(
+            processors=40,
+            cache_bytes=4 * 2**20,
+            bytes_per_s=320e9,
+            peak_macs_per_s=8.141e12 / 2,
+            power_w=70,
+            node_nm=12,
+            base_share=585 / 1590,
+        ),
+        library="gpu_before_ampere",
+        tiles={"linear": ("32_to_128", False), "matmul": ("64_128", True), "convolution": ("128x32", True)},
         source=_SOURCE.format(""),
     ),
     "gpu_a100": Gpu(
         name="NVIDIA A100-PCIE-40GB",
         convolutions_on="NVIDIA A100 80GB PCIe",
         figures=DeviceFigures(
-            processors=108, cache_bytes=40 * 2**20, bytes_per_s=1555e9, peak_macs_per_s=19.492e12 / 2
+            processors=108,
+            cache_bytes=40 * 2**20,
+            bytes_per_s=1555e9,
+            peak_macs_per_s=19.492e12 / 2,
+            power_w=250,
+            node_nm=7,
+            base_share=765 / 1410,
         ),
-        power_w=250,
-        energy_of_node=NODE_7,
+        library="gpu_from_ampere",
+        tiles={"linear": ("32_to_128", False), "matmul": ("128", False), "convolution": ("32_to_128", True)},
         source=_SOURCE.format("; convolutions on the 80 GB card, whose memory is 1.24 times as fast"),
     ),
 }
@@ -126,15 +132,46 @@ def of_family(timings: tuple[Timing, ...], family: str) -> tuple[Timing, ...]:
     return tuple(timing for timing in timings if family_of(timing.kernel) == family)
 
 
-def carried(fit: OperatorFit, home: Gpu, other: Gpu, *, node: bool) -> OperatorFit:
-    """A device's fit as it holds for another: what a device may draw decides how far long kernels slow its clock.
+ACROSS = (("linear", "matmul"), ("convolution",), ("add",), ("relu",), ("softmax",), ("layer_norm",), ("vector",))
+"""Families that have their constants in common across devices."""
+POWERED = ("linear", "matmul")
+"""Those whose long kernels run at the clock that the board's power leaves; those of convolutions do not show it."""
 
-    A device that would draw more than its board's power runs slower in proportion, so 1 + throttle goes with the peak
-    rate per watt and, with `node`, with the energy of an operation at its process node.
-    """
-    if "throttle" not in fit.constants:
-        return fit
-    hunger = (other.figures.peak_macs_per_s / other.power_w) / (home.figures.peak_macs_per_s / home.power_w)
-    hunger *= other.energy_of_node / home.energy_of_node if node else 1
-    throttle = max(1e-6, (1 + fit.constants["throttle"]) * hunger - 1)
-    return replace(fit, constants={**fit.constants, "throttle": throttle})
+
+def fits_across(timings: Mapping[str, tuple[Timing, ...]], families: Sequence[str]) -> Mapping[str, DeviceFit]:
+    """By library, what both devices' rows give in common, for the other devices with that library."""
+    found: dict[tuple[str, str], OperatorFit] = {}
+    for group in ACROSS:
+        if group[0] in families:
+            rows = [_device_rows(family, name, timings[name]) for family in group for name in GPUS]
+            found |= fit_across(rows)
+    return {
+        gpu.library: DeviceFit(
+            device=f"NVIDIA GPUs, {gpu.library.removeprefix('gpu_').replace('_', ' ').replace('ampere', 'Ampere')}",
+            dtype="float32",
+            figures=gpu.figures,
+            operators={family: found[family, name] for family, device in sorted(found) if device == name},
+            method="constants of several devices in common; errors are of each device predicted from the others",
+            source=_SOURCE.format(f"; {' and '.join(each.name for each in GPUS.values())} together"),
+        )
+        for name, gpu in GPUS.items()
+    }
+
+
+def _device_rows(family: str, name: str, timings: tuple[Timing, ...]) -> DeviceRows:
+    gpu = GPUS[name]
+    tiles, shared = gpu.tiles.get(family, ("128", False))
+    rows = (
+        tuple(each for each in timings if each.kernel.nest is None)
+        if family == "vector"
+        else of_family(timings, family)
+    )
+    return DeviceRows(
+        family=family,
+        device=name,
+        figures=gpu.figures,
+        timings=rows,
+        tiles=tiles,
+        shared=shared,
+        powered=family in POWERED,
+    )

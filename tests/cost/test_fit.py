@@ -19,8 +19,9 @@ from mensa_sim.cost.measured.fits.fit import (
 )
 from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, ModelForm, predict_s, roofline_s, shapes_of
 from mensa_sim.cost.measured.fits.text import fit_yaml
-from mensa_sim.cost.measured.table import DeviceFigures, Kernel, Timing
+from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
 from mensa_sim.workload.layer import LoopNest
 

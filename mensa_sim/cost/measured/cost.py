@@ -58,7 +58,7 @@ class MeasuredPrices:
 
 def measured_costs(graph: LayerGraph, spec: MeasuredDevice, memory: Memory, mode: TimingsMode) -> MeasuredPrices:
     """Prices every layer; `FileError` for a faulty file of timings."""
-    timings = load_timings(Path(spec.timings), spec.timings_dtype, allow_fit=mode == "fit")
+    timings = load_timings(Path(spec.timings), spec.timings_dtype, allow_fit=mode == "fit", figures=spec.figures)
     device = MeasuredCosts(graph, spec, memory, timings)
     costs: dict[str, LayerCost] = {}
     refusals: dict[str, str] = {}

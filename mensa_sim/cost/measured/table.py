@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import LoopNest
 
@@ -109,26 +110,6 @@ class Timing:
             raise ValueError(f"repetitions is {self.repetitions}, must be at least 1")
         if self.energy_uj is not None and not (math.isfinite(self.energy_uj) and self.energy_uj > 0):
             raise ValueError(f"energy_uj is {self.energy_uj}, must be positive and finite, or left empty")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceFigures:
-    """What a device could do at most, from its datasheet or from the table's own probes."""
-
-    processors: int
-    """Units that work on tiles of their own: SMs of a GPU, threads of a CPU."""
-    cache_bytes: int
-    """Last cache level that all processors share."""
-    bytes_per_s: float
-    """Memory bandwidth."""
-    peak_macs_per_s: float
-    """At the element type in question."""
-
-    def __post_init__(self) -> None:
-        for name in ("processors", "cache_bytes", "bytes_per_s", "peak_macs_per_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}, must be positive and finite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The times that a measured accelerator has: a timing table (`.csv`), or the constants fitted to one (`.yaml`)."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from mensa_sim.cost.measured.fits.cache import kept_fit
 from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, outside
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
 
 MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"
@@ -32,13 +33,22 @@ class MeasuredTimings:
     """Times of kernels at one element type: those of a table first, and those of a fit where fits are allowed."""
 
     def __init__(
-        self, *, label: str, dtype: str, table: TimingTable | None, fit: DeviceFit | None, allow_fit: bool
+        self,
+        *,
+        label: str,
+        dtype: str,
+        table: TimingTable | None,
+        fit: DeviceFit | None,
+        allow_fit: bool,
+        unmeasured: bool = False,
     ) -> None:
+        """`unmeasured`: the fit has the figures of a device that none of its rows are of."""
         self.label = label
         self.dtype = dtype
         self._allow_fit = allow_fit
         self._table = table
         self._fit = fit
+        self._unmeasured = unmeasured
         self._powers: dict[str, float | None] = {}
 
     def measured(self, kernel: Kernel) -> Timing | None:
@@ -53,6 +63,8 @@ class MeasuredTimings:
         family = self._fit.family_for(kernel)
         whose = "all vector" if family == VECTOR_FAMILY else family
         caveats = [f"time from the fit to {whose} kernels, {fit.error_percent:g} % mean error out of sample"]
+        if self._unmeasured:
+            caveats.append(f"by its datasheet: the fit is of {self._fit.device}")
         beyond = outside(fit, kernel)
         if beyond:
             caveats.append(f"extrapolated: {' and '.join(beyond)} outside the rows of the fit to {whose} kernels")
@@ -88,28 +100,48 @@ class MeasuredTimings:
         return f"{self.label} has no timing of {kernel}, and too few {family_of(kernel)} kernels for a fit; {MEASURE}"
 
 
-def load_timings(path: Path, dtype: str | None, *, allow_fit: bool) -> MeasuredTimings:
+def load_timings(
+    path: Path, dtype: str | None, *, allow_fit: bool, figures: DeviceFigures | None = None
+) -> MeasuredTimings:
     """The times of a file; `dtype` names the element type, and may be left out where the file has only one.
 
-    Raises `FileError` for a faulty file, and for one that has no times of that type or only fits that are not allowed.
+    With `figures` those of a device that nobody measured, by a fit to others and its datasheet. Raises `FileError` for
+    a faulty file, and for one that has no times of that type or only fits that are not allowed.
     """
     if not os.path.exists(path):
         raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
-    return _loaded(path, path.stat().st_mtime_ns, dtype, allow_fit)
+    return _loaded(path, path.stat().st_mtime_ns, dtype, allow_fit, figures)
 
 
 @lru_cache(maxsize=32)
-def _loaded(path: Path, changed_ns: int, dtype: str | None, allow_fit: bool) -> MeasuredTimings:
+def _loaded(
+    path: Path, changed_ns: int, dtype: str | None, allow_fit: bool, figures: DeviceFigures | None
+) -> MeasuredTimings:
     if path.suffix == ".yaml":
         fit = read_record(path, DeviceFit)
         _check_dtype(path, dtype, (fit.dtype,))
         if not allow_fit:
             raise FileError(str(path), ["holds fits alone; exact timings need a table (--timings fit allows fits)"])
-        return MeasuredTimings(label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True)
+        if figures is not None:
+            fit = on_figures(fit, figures, str(path))
+        return MeasuredTimings(
+            label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True, unmeasured=figures is not None
+        )
+    if figures is not None:
+        raise FileError(str(path), ["is a table of one device: another one's figures need a fit (`.yaml`)"])
     table = read_timing_table(path)
     chosen = _check_dtype(path, dtype, table.dtypes)
     fitted = kept_fit(path, chosen, lambda: _fit(table, chosen)) if allow_fit else None
     return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=fitted, allow_fit=allow_fit)
+
+
+def on_figures(fit: DeviceFit, figures: DeviceFigures, label: str) -> DeviceFit:
+    """A fit on a device of those figures; `FileError` where it needs one that they leave out."""
+    if figures.power_w is None or figures.node_nm is None:
+        powered = [family for family, each in fit.operators.items() if each.form == "powered_product"]
+        if powered:
+            raise FileError(label, [f"{' and '.join(powered)}: need power_w and node_nm among the device's figures"])
+    return replace(fit, figures=figures)
 
 
 def _check_dtype(path: Path, wanted: str | None, there: tuple[str, ...]) -> str:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
+from mensa_sim.cost.measured.fits.least import least
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
+    PRODUCTS,
     TILES,
     Model,
     ModelForm,
@@ -19,8 +21,9 @@ from mensa_sim.cost.measured.fits.model import (
     roofline_s,
     shapes_of,
 )
-from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel, Timing
+from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.device_figures import DeviceFigures
 
 RECURRENT_FAMILY = "recurrent"
 """Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""
@@ -36,14 +39,10 @@ VECTOR_FAMILY = "vector"
 
 _SELECTION = ((250, 4), (1000, 1))
 """How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
-_PULL = 0.02
-"""Weight of each constant's start against a relative error of the rows: decides only what the rows leave open."""
-_ROBUST = 0.05
-"""Relative error from which a row counts linearly, not by its square."""
 _US = 1e-6
 
 SIZES: Mapping[ModelForm, tuple[str, ...]] = {
-    "product": ("groups", "rows", "columns", "depth", "taps", "winograd_tiles"),
+    **dict.fromkeys(PRODUCTS, ("groups", "rows", "columns", "depth", "taps", "winograd_tiles")),
     "vector": ("moved_bytes",),
     "sequence": ("columns", "steps"),
 }
@@ -262,32 +261,6 @@ def _solve(
     *,
     relative: bool = False,
 ) -> tuple[float, Mapping[str, float]]:
-    """The constants that minimise the robust squared error of predicted over measured, and that cost.
-
-    The error is its logarithm, which leads there from afar, or `relative`, which is what fits are judged by.
-    """
-    from scipy.optimize import least_squares
-
-    ranges = CONSTANTS[form]
-    names = list(ranges)
-    first = np.log([ranges[name].start for name in names])
-    begin = first if start is None else np.log([start[name] for name in names])
-    low, high = (np.log([getattr(ranges[name], end) for name in names]) for end in ("low", "high"))
-    log_measured = np.log(measured)
+    """The constants of a model of rows that `least` finds."""
     model = Model(form, tiles, shared=shared, figures=figures, shapes=shapes)
-
-    def residuals(point: Floats) -> Floats:
-        constants = dict(zip(names, np.exp(point).tolist(), strict=True))
-        times = model.seconds(constants)
-        errors = times / measured - 1 if relative else np.log(times) - log_measured
-        return np.concatenate([errors, _PULL * (point - first)])
-
-    solved = least_squares(
-        residuals,
-        np.clip(begin, low + 1e-6, high - 1e-6),
-        bounds=(low, high),
-        loss="soft_l1",
-        f_scale=_ROBUST,
-        max_nfev=60,
-    )
-    return float(solved.cost), dict(zip(names, np.exp(solved.x).tolist(), strict=True))
+    return least(CONSTANTS[form], model.seconds, measured, start, relative=relative)

@@ -21,10 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.measured.table import DTYPE_BYTES, DeviceFigures, Kernel
+from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
+from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.workload.layer import LoopNest
 
-ModelForm = Literal["product", "vector", "sequence"]
+ModelForm = Literal["product", "powered_product", "vector", "sequence"]
+
+PRODUCTS: tuple[ModelForm, ...] = ("product", "powered_product")
+"""The forms that are products of tiles."""
 
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "128": ((128, 128),),
@@ -70,16 +74,23 @@ _COMMON: Mapping[str, Range] = {
     "sharpness": Range(low=0.05, start=1, high=15, meaning="p - 1: how little compute and memory overlap softens"),
 }
 
+_PRODUCT: Mapping[str, Range] = {
+    **_COMMON,
+    "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
+    "tile_depth": Range(low=0.01, start=10, high=1e3, meaning="depth that a tile's start and end take"),
+    "split": Range(low=1e-3, start=1, high=1e4, meaning="time to sum a split's byte over that of memory"),
+    "unaligned": Range(low=1e-3, start=0.1, high=10, meaning="what half an alignment adds to the time of a MAC"),
+    "throttle": Range(low=1e-3, start=0.3, high=20, meaning="how much slower the clock is in the long run"),
+    "throttle_us": Range(low=1, start=1000, high=1e6, meaning="compute time at which half of that is felt"),
+    "winograd": Range(low=0.05, start=0.8, high=5, meaning="Winograd's rate over that of direct products"),
+}
+
 CONSTANTS: Mapping[ModelForm, Mapping[str, Range]] = {
-    "product": {
-        **_COMMON,
-        "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
-        "tile_depth": Range(low=0.01, start=10, high=1e3, meaning="depth that a tile's start and end take"),
-        "split": Range(low=1e-3, start=1, high=1e4, meaning="time to sum a split's byte over that of memory"),
-        "unaligned": Range(low=1e-3, start=0.1, high=10, meaning="what half an alignment adds to the time of a MAC"),
-        "throttle": Range(low=1e-3, start=0.3, high=20, meaning="how much slower the clock is in the long run"),
-        "throttle_us": Range(low=1, start=1000, high=1e6, meaning="compute time at which half of that is felt"),
-        "winograd": Range(low=0.05, start=0.8, high=5, meaning="Winograd's rate over that of direct products"),
+    "product": _PRODUCT,
+    "powered_product": {
+        **{name: each for name, each in _PRODUCT.items() if name != "throttle"},
+        # It starts at what a V100's datasheet has for each MAC: 250 W for 7 TMAC/s at 12 nm.
+        "board_pj_per_mac": Range(low=1, start=36, high=1e3, meaning="board's energy of a MAC at boost clock, 12 nm"),
     },
     "vector": _COMMON,
     "sequence": {
@@ -87,7 +98,8 @@ CONSTANTS: Mapping[ModelForm, Mapping[str, Range]] = {
         "step_us": Range(low=0.01, start=2, high=1e3, meaning="time of an empty step"),
     },
 }
-"""The constants of each form of model, all positive."""
+"""The constants of each form of model, all positive. Of a powered product the device's power says how slow its clock is
+in the long run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +192,7 @@ class Model:
         self._form, self._figures, self._shapes = form, figures, shapes
         self._beyond_bytes = np.maximum(shapes.moved_bytes - figures.cache_bytes, 0)
         self._winograd = np.flatnonzero(shapes.winograd_tiles > 0)
-        if form == "product":
+        if form in PRODUCTS:
             made = (TILES[tiles], shared, figures, shapes.element_bytes)
             self._direct = Tilings(*made, shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
             self._transformed = Tilings(*made, *_winograd_products(shapes.take(self._winograd)), (1,))
@@ -192,7 +204,9 @@ class Model:
         memory = memory + shapes.moved_bytes * constants["cache"] / figures.bytes_per_s
         launch = constants["launch_us"] * 1e-6
         p = 1 + constants["sharpness"]
-        if self._form == "product":
+        if self._form in PRODUCTS:
+            if self._form == "powered_product":
+                constants = {**constants, "throttle": figures.clock_excess(constants["board_pj_per_mac"])}
             return launch + self._product_s(constants, memory, p)
         compute = shapes.operations / (constants["rate"] * figures.peak_macs_per_s)
         if self._form == "sequence":

@@ -9,6 +9,7 @@ from mensa_sim.io.files import write_yaml
 def fit_yaml(fit: DeviceFit) -> str:
     """The file's text: constants, rows and errors of each family, and no row of the measurements."""
     data = dataclasses.asdict(fit)
+    data["figures"] = {name: value for name, value in data["figures"].items() if value is not None}
     data["operators"] = {
         family: {**each, "constants": dict(each["constants"])} for family, each in data["operators"].items()
     }

@@ -1,0 +1,122 @@
+"""Fits of several devices at once: constants that hold for all of them, and so for one that nobody measured.
+
+A constant is a share of what a device's datasheet says, so one set serves devices of a kind. Families of products run
+the same library kernels and share all constants but the launch. Two things differ between devices: the lasting clock, by
+the board's power (`DeviceFigures.clock_excess`), and the set of tiles, which a generation's library has.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mensa_sim.arrays import Floats
+from mensa_sim.cost.measured.fits.fit import SIZES, OperatorFit, form_of, predicted
+from mensa_sim.cost.measured.fits.least import least
+from mensa_sim.cost.measured.fits.model import CONSTANTS, Model, ModelForm, Range, Shapes, roofline_s, shapes_of
+from mensa_sim.cost.measured.table import Timing
+from mensa_sim.hardware.device_figures import DeviceFigures
+
+OWN = "launch_us"
+"""The constant that each family of products has of its own: what its framework does before the kernel differs."""
+MAX_ROWS = 1000
+"""Rows of a family and device that a fit looks at, evenly taken: a choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRows:
+    """Measured kernels of one family on one device, and the tiles that its generation's library has for them."""
+
+    family: str
+    device: str
+    figures: DeviceFigures
+    timings: tuple[Timing, ...]
+    tiles: str = "128"
+    shared: bool = False
+    powered: bool = False
+    """Whether the board's power decides the clock of long ones; else it falls on all devices alike, if at all."""
+
+    @property
+    def form(self) -> ModelForm:
+        """The form of model that holds across devices."""
+        return "powered_product" if self.powered else form_of(self.timings[0].kernel)
+
+
+def fit_across(rows: Sequence[DeviceRows]) -> Mapping[tuple[str, str], OperatorFit]:
+    """By family and device, the fit with constants that all have in common; each error is of that device left out.
+
+    All families must be of one form, and every family measured on every device.
+    """
+    whole = _fitted(rows)
+    found: dict[tuple[str, str], OperatorFit] = {}
+    for device in dict.fromkeys(each.device for each in rows):
+        others = _fitted([each for each in rows if each.device != device])
+        for each in rows:
+            if each.device == device:
+                unseen = replace(whole[each.family], constants=others[each.family].constants)
+                found[each.family, device] = _judged(each, whole[each.family], unseen)
+    return found
+
+
+def _judged(rows: DeviceRows, fit: OperatorFit, unseen: OperatorFit) -> OperatorFit:
+    """The fit for the device of these rows, with the errors of the one that has not seen them, and of a roofline."""
+    shapes, measured = _taken(rows, len(rows.timings))
+    alone = replace(unseen, tiles=rows.tiles, shared=rows.shared)
+    times = predicted(alone, rows.figures, shapes), roofline_s(rows.figures, shapes)
+    error, roofline = (round(100 * float(np.abs(each / measured - 1).mean()), 2) for each in times)
+    seen = {name: (int(getattr(shapes, name).min()), int(getattr(shapes, name).max())) for name in SIZES[fit.form]}
+    return replace(
+        fit,
+        tiles=rows.tiles,
+        shared=rows.shared,
+        error_percent=error,
+        roofline_error_percent=roofline,
+        seen=seen,
+    )
+
+
+def _taken(rows: DeviceRows, count: int) -> tuple[Shapes, Floats]:
+    """Shapes and seconds of at most so many rows."""
+    chosen = np.unique(np.linspace(0, len(rows.timings) - 1, min(count, len(rows.timings))).astype(np.int64))
+    timings = [rows.timings[index] for index in chosen]
+    return shapes_of([each.kernel for each in timings]), np.array([each.median_us * 1e-6 for each in timings])
+
+
+def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
+    """By family, constants that devices have in common."""
+    (form,) = {each.form for each in rows}
+    families = list(dict.fromkeys(each.family for each in rows))
+    ranges: dict[str, Range] = {name: each for name, each in CONSTANTS[form].items() if name != OWN}
+    ranges |= {_own(family): CONSTANTS[form][OWN] for family in families}
+    taken = [_taken(each, MAX_ROWS) for each in rows]
+    models = [
+        Model(form, each.tiles, shared=each.shared, figures=each.figures, shapes=shapes)
+        for each, (shapes, _) in zip(rows, taken, strict=True)
+    ]
+    measured = np.concatenate([seconds for _, seconds in taken])
+
+    def seconds(constants: Mapping[str, float]) -> Floats:
+        times = [
+            model.seconds({**constants, OWN: constants[_own(each.family)]})
+            for model, each in zip(models, rows, strict=True)
+        ]
+        return np.concatenate(times)
+
+    _, near = least(ranges, seconds, measured)
+    _, constants = least(ranges, seconds, measured, near, relative=True)
+    return {
+        family: OperatorFit(
+            form=form,
+            constants={
+                name: float(f"{constants[_own(family) if name == OWN else name]:.5g}") for name in CONSTANTS[form]
+            },
+            rows=sum(len(each.timings) for each in rows if each.family == family),
+            error_percent=0,
+            roofline_error_percent=0,
+        )
+        for family in families
+    }
+
+
+def _own(family: str) -> str:
+    return f"{OWN} of {family}"
