@@ -1,7 +1,7 @@
 """Fits of several devices at once: constants that hold for all of them, and so for one that nobody measured.
 
 A constant is a share of what a device's datasheet says, so one set serves devices of a kind. Families of products run
-the same library kernels and share all constants but the launch. Two things differ between devices: the lasting clock, by
+the same library kernels and share all constants but the launch. Two things differ by device: the lasting clock, by
 the board's power (`DeviceFigures.clock_excess`), and the set of tiles, which a generation's library has.
 """
 
