@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mensa_sim.hardware.device_figures import DeviceFigures
 from mensa_sim.hardware.memory import MemoryEntry
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import check_folder_name
 

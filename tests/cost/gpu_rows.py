@@ -10,7 +10,7 @@ from mensa_sim.cost.measured.fits.across import DeviceRows, fit_across
 from mensa_sim.cost.measured.fits.fit import DeviceFit, OperatorFit, family_of, predicted
 from mensa_sim.cost.measured.fits.model import roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Conditions, Timing
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.measurement.import_table import ImportRequest, import_table
 
 

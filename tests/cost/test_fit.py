@@ -21,7 +21,7 @@ from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, ModelForm, pred
 from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
 from mensa_sim.workload.layer import LoopNest
 

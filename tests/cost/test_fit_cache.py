@@ -7,7 +7,7 @@ import pytest
 from mensa_sim.cost.measured.fits.cache import kept_fit
 from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device
 from mensa_sim.cost.measured.table import Kernel, Timing
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io import store
 
 FIGURES = DeviceFigures(processors=4, cache_bytes=1000, bytes_per_s=1e9, peak_macs_per_s=1e9)

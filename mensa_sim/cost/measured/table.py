@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import LoopNest
 

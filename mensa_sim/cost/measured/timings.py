@@ -10,7 +10,7 @@ from mensa_sim.cost.measured.fits.cache import kept_fit
 from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, outside
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
 
 MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"

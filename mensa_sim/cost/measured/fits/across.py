@@ -15,7 +15,7 @@ from mensa_sim.cost.measured.fits.fit import SIZES, OperatorFit, form_of, predic
 from mensa_sim.cost.measured.fits.least import least
 from mensa_sim.cost.measured.fits.model import CONSTANTS, Model, ModelForm, Range, Shapes, roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Timing
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
 OWN = "launch_us"
 """The constant that each family of products has of its own: what its framework does before the kernel differs."""

@@ -23,7 +23,7 @@ from mensa_sim.cost.measured.fits.model import (
 )
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
 RECURRENT_FAMILY = "recurrent"
 """Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
-from mensa_sim.hardware.device_figures import DeviceFigures
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.workload.layer import LoopNest
 
 ModelForm = Literal["product", "powered_product", "vector", "sequence"]
