@@ -17,9 +17,9 @@ from mensa_sim.cost.measured.fits.model import CONSTANTS, Model, ModelForm, Rang
 from mensa_sim.cost.measured.table import Timing
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
-OWN = "launch_us"
+_LAUNCH = "launch_us"
 """The constant that each family of products has of its own: what its framework does before the kernel differs."""
-MAX_ROWS = 1000
+_ROWS = 1000
 """Rows of a family and device that a fit looks at, evenly taken: a choice."""
 
 
@@ -86,9 +86,9 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
     """By family, constants that devices have in common."""
     (form,) = {each.form for each in rows}
     families = list(dict.fromkeys(each.family for each in rows))
-    ranges: dict[str, Range] = {name: each for name, each in CONSTANTS[form].items() if name != OWN}
-    ranges |= {_own(family): CONSTANTS[form][OWN] for family in families}
-    taken = [_taken(each, MAX_ROWS) for each in rows]
+    ranges: dict[str, Range] = {name: each for name, each in CONSTANTS[form].items() if name != _LAUNCH}
+    ranges |= {_own(family): CONSTANTS[form][_LAUNCH] for family in families}
+    taken = [_taken(each, _ROWS) for each in rows]
     models = [
         Model(form, each.tiles, shared=each.shared, figures=each.figures, shapes=shapes)
         for each, (shapes, _) in zip(rows, taken, strict=True)
@@ -97,7 +97,7 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
 
     def seconds(constants: Mapping[str, float]) -> Floats:
         times = [
-            model.seconds({**constants, OWN: constants[_own(each.family)]})
+            model.seconds({**constants, _LAUNCH: constants[_own(each.family)]})
             for model, each in zip(models, rows, strict=True)
         ]
         return np.concatenate(times)
@@ -108,7 +108,7 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
         family: OperatorFit(
             form=form,
             constants={
-                name: float(f"{constants[_own(family) if name == OWN else name]:.5g}") for name in CONSTANTS[form]
+                name: float(f"{constants[_own(family) if name == _LAUNCH else name]:.5g}") for name in CONSTANTS[form]
             },
             rows=sum(len(each.timings) for each in rows if each.family == family),
             error_percent=0,
@@ -119,4 +119,4 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
 
 
 def _own(family: str) -> str:
-    return f"{OWN} of {family}"
+    return f"{_LAUNCH} of {family}"

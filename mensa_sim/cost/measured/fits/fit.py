@@ -11,7 +11,7 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.least import least
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
-    PRODUCTS,
+    PRODUCT_FORMS,
     TILES,
     Model,
     ModelForm,
@@ -42,7 +42,7 @@ _SELECTION = ((250, 4), (1000, 1))
 _US = 1e-6
 
 SIZES: Mapping[ModelForm, tuple[str, ...]] = {
-    **dict.fromkeys(PRODUCTS, ("groups", "rows", "columns", "depth", "taps", "winograd_tiles")),
+    **dict.fromkeys(PRODUCT_FORMS, ("groups", "rows", "columns", "depth", "taps", "winograd_tiles")),
     "vector": ("moved_bytes",),
     "sequence": ("columns", "steps"),
 }

@@ -27,7 +27,7 @@ from mensa_sim.workload.layer import LoopNest
 
 ModelForm = Literal["product", "powered_product", "vector", "sequence"]
 
-PRODUCTS: tuple[ModelForm, ...] = ("product", "powered_product")
+PRODUCT_FORMS: tuple[ModelForm, ...] = ("product", "powered_product")
 """The forms that are products of tiles."""
 
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
@@ -192,7 +192,7 @@ class Model:
         self._form, self._figures, self._shapes = form, figures, shapes
         self._beyond_bytes = np.maximum(shapes.moved_bytes - figures.cache_bytes, 0)
         self._winograd = np.flatnonzero(shapes.winograd_tiles > 0)
-        if form in PRODUCTS:
+        if form in PRODUCT_FORMS:
             made = (TILES[tiles], shared, figures, shapes.element_bytes)
             self._direct = Tilings(*made, shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
             self._transformed = Tilings(*made, *_winograd_products(shapes.take(self._winograd)), (1,))
@@ -204,7 +204,7 @@ class Model:
         memory = memory + shapes.moved_bytes * constants["cache"] / figures.bytes_per_s
         launch = constants["launch_us"] * 1e-6
         p = 1 + constants["sharpness"]
-        if self._form in PRODUCTS:
+        if self._form in PRODUCT_FORMS:
             if self._form == "powered_product":
                 constants = {**constants, "throttle": figures.clock_excess(constants["board_pj_per_mac"])}
             return launch + self._product_s(constants, memory, p)
