@@ -9,6 +9,7 @@ FLOWS: Mapping[str, str] = {
     "layers": "a layer's output stays on chip for the next layer alone, all else goes through memory",
     "homes": "a tensor lives on chip from its producer to its last reader, however many they are, where there is room",
     "stacks": "consecutive layers run tile by tile, what flows between them stays on chip",
+    "tiles": "a layer may run in pieces on several accelerators at once, and start before the one before it has ended",
 }
 """By the name that files and calls give, what it means; a flow may do all that those before it do."""
 
@@ -16,6 +17,7 @@ LAYERS = "layers"
 """The poorest, which plans nothing."""
 HOMES = "homes"
 STACKS = "stacks"
+TILES = "tiles"
 DEFAULT_FLOW = LAYERS
 
 if TYPE_CHECKING:

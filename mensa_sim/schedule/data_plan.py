@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from mensa_sim.cost.tiles.pieces import Axis
 from mensa_sim.flow import LAYERS, FlowName
 
 
@@ -55,6 +56,36 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of a split layer."""
+
+    accelerator: str
+    size: int
+    """How much of the axis."""
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"a part on {self.accelerator}: its size is {self.size}, must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A layer in pieces: `LAYER#1` is the first part, and so on."""
+
+    layer: str
+    axis: Axis
+    parts: tuple[Part, ...]
+    """Along the axis, in order."""
+    together: bool = True
+    """Whether they run at once: what all read is then read once, and what comes next waits for all. Else they are tiles
+    that start as soon as what they read is there."""
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2:
+            raise ValueError(f"split of {self.layer}: must have at least 2 parts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlan:
     """How the layers of a schedule hand on their tensors; what has no home on chip goes through memory."""
 
@@ -63,6 +94,8 @@ class DataPlan:
     parameters: tuple[KeptParameters, ...] = ()
     """By accelerator; where it says nothing, as the simulation's policy chooses, beside the largest tiles."""
     stacks: tuple[Stack, ...] = ()
+    splits: tuple[Split, ...] = ()
+    """Of layers that stand in the schedule as their pieces."""
     homes_gap: float = 0.0
     """At most this share above the best choice of homes, by the prices of the program that chose them; 0: proved."""
 
@@ -75,6 +108,9 @@ class DataPlan:
         names = [kept.accelerator for kept in self.parameters]
         if len(set(names)) < len(names):
             raise ValueError(f"parameters of {next(name for name in names if names.count(name) > 1)} stand twice")
+        split = [each.layer for each in self.splits]
+        if len(set(split)) < len(split):
+            raise ValueError(f"two splits of {next(name for name in split if split.count(name) > 1)}")
         layers = [layer for stack in self.stacks for layer in stack.layers]
         if len(set(layers)) < len(layers):
             raise ValueError(f"two stacks with {next(name for name in layers if layers.count(name) > 1)}")

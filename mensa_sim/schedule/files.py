@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.flow import LAYERS, STACKS, FlowName
+from mensa_sim.flow import LAYERS, STACKS, TILES, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
-from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Stack
+from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Split, Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -48,6 +48,8 @@ class ScheduleFile:
     """Those that stay on chip."""
     stacks: tuple[Stack, ...] = ()
     """Layers that run tile by tile."""
+    splits: tuple[Split, ...] = ()
+    """Layers that stand in `layers` as their pieces."""
 
 
 def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
@@ -70,7 +72,9 @@ def schedule_yaml(problem: Problem, schedule: Schedule) -> str:
         return write_yaml({**head, "layers": rows})
     data = asdict(schedule.data)
     parameters = [{**kept, "layers": list(kept["layers"])} for kept in data["parameters"]]
-    lists = {"homes": list(data["homes"]), "parameters": parameters, "stacks": stacks_data(schedule.data)}
+    splits = [{**split, "parts": list(split["parts"])} for split in data["splits"]]
+    stacks = stacks_data(schedule.data)
+    lists = {"homes": list(data["homes"]), "parameters": parameters, "stacks": stacks, "splits": splits}
     held = {name: found for name, found in lists.items() if found}
     gap = {"homes_gap": float(schedule.data.homes_gap)} if schedule.data.homes_gap else {}
     return write_yaml({**head, "flow": schedule.data.flow, **gap, "layers": rows, **held})
@@ -115,6 +119,7 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
         homes_gap=content.homes_gap,
         parameters=content.parameters,
         stacks=content.stacks,
+        splits=content.splits,
     )
     return replace(found, data=data)
 
@@ -148,7 +153,7 @@ def _stack_faults(content: ScheduleFile, unit_of: dict[str, int]) -> list[str]:
     for stack in content.stacks:
         elsewhere = [layer for layer in stack.layers if placed.get(layer, stack.accelerator) != stack.accelerator]
         faults += [f"stacks: {layer} runs on {placed[layer]}, its stack on {stack.accelerator}" for layer in elsewhere]
-    if content.stacks and content.flow != STACKS:
+    if content.stacks and content.flow not in (STACKS, TILES):
         faults.append(f"stacks: the flow is {content.flow or 'not given'}; layers run in stacks under {STACKS}")
     return faults
 

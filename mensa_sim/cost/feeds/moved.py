@@ -54,6 +54,9 @@ def moved_cost(cost: LayerCost, layer: Layer, accelerator: PeArray, memory: Memo
         if each.operand in fed.heard:
             heard += read
             read = 0
+        elif each.operand == "vector" and "weight" in fed.heard:  # biases and scales come with the weights
+            heard += max(0, each.read_bytes - share)
+            read -= max(0, each.read_bytes - share)
         if fed.output is not None and each.operand in ("output", "vector"):
             written += write
             write = 0

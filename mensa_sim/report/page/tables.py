@@ -1,5 +1,6 @@
 """The tables that `mensa-sim run` prints."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from rich.console import Group, RenderableType
@@ -25,6 +26,7 @@ def run_tables(result: RunResult) -> RenderableType:
         Text(),
         optimality_text(main.optimality),
         *homes_text(main),
+        *splits_text(main),
         *best_text(main, result.baseline),
         *([result.alone] if result.alone else []),
         coverage_text(main.coverage, main.coverage_shares),
@@ -56,6 +58,23 @@ def homes_text(result: SystemResult) -> tuple[str, ...]:
             f"{bytes_text(saved_bytes)} of memory traffic{proved}"
         )
     return tuple(found)
+
+
+def splits_text(result: SystemResult) -> tuple[str, ...]:
+    """Which layers ran in pieces on which accelerators, and what that saves; nothing where none did."""
+    if not result.splits:
+        return ()
+    along = Counter(each.axis for each in result.splits)
+    names = dict.fromkeys(name for each in result.splits for name in each.parts)
+    took = sum(each.end_ps - each.start_ps for each in result.splits)
+    whole = [each.whole_ps for each in result.splits if each.whole_ps is not None]
+    against = f", whole ones {time_text(sum(whole))}" if len(whole) == len(result.splits) else ""
+    heard = f"; what they share is read once, which saves {bytes_text(result.heard_bytes)} of memory traffic"
+    return (
+        f"{len(result.splits)} layers run in pieces on {', '.join(names)} "
+        f"({', '.join(f'{count} by {axis}' for axis, count in along.items())}) and take {time_text(took)}{against}"
+        f"{heard if result.heard_bytes else ''}",
+    )
 
 
 def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str, ...]:

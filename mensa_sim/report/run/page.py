@@ -16,7 +16,7 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
-from mensa_sim.report.page.tables import best_text, homes_text, optimality_text
+from mensa_sim.report.page.tables import best_text, homes_text, optimality_text, splits_text
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
@@ -46,7 +46,7 @@ def report_html(result: RunResult) -> str:
             drawn_block(figures, *others(figures, COSTS, ANSWER)),
             heading("Where each layer went, and why"),
             paragraph(_schedule_text(main)),
-            *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in homes_text(main)),
+            *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in (*homes_text(main), *splits_text(main))),
             *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),
             _layer_table(main),
             heading("What was understood, and what is assumed"),

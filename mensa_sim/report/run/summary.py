@@ -8,7 +8,15 @@ from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
 from mensa_sim.schedule.files import stacks_data
-from mensa_sim.study.run.result import HomeResult, LayerResult, RunResult, SystemResult, energy_components, ratios
+from mensa_sim.study.run.result import (
+    HomeResult,
+    LayerResult,
+    RunResult,
+    SplitResult,
+    SystemResult,
+    energy_components,
+    ratios,
+)
 
 LAYER_FIELDS = (
     "name",
@@ -38,6 +46,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "layers": [_layer(layer) for layer in main.layers],
         "homes": [_home(home) for home in main.homes],
         "stacks": stacks_data(main.schedule.data or LAYER_BY_LAYER),
+        "splits": [_split(split) for split in main.splits],
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
         "coverage": asdict(main.coverage),
@@ -61,6 +70,10 @@ def _home(home: HomeResult) -> dict[str, object]:
         "bytes": home.size_bytes,
         "saved_bytes": home.saved_bytes,
     }
+
+
+def _split(split: SplitResult) -> dict[str, object]:
+    return present({**asdict(split), "parts": dict(split.parts)})
 
 
 def _against(result: RunResult) -> dict[str, object]:

@@ -72,12 +72,16 @@ class Chooser:
     def choose(self) -> ChosenHomes:
         """The best choice found, and what no choice costs less than."""
         program = LinearProgram()
-        away = {tensor.layer: program.variable(self._away_cost(tensor), integral=True) for tensor in self._tensors}
+        away: dict[str, int] = {}
+        for tensor in self._tensors:
+            cost = self._away_cost(tensor)
+            # Over slow links, readers elsewhere may pay more than from memory.
+            away[tensor.layer] = program.variable(cost, low=float(cost < 0), integral=True)
         roomy = [self._roomy(place) for place in self._places]
         known = sum(program.costs)
         for place, fits in zip(self._places, roomy, strict=True):
             known += self._add_roomy(program, place, away) if fits else self._add_tight(program, place, away)
-        if all(roomy):
+        if all(roomy) and min(program.costs[column] for column in away.values()) >= 0:
             cost = known - sum(program.costs[column] for column in away.values())
             return ChosenHomes(tensors=tuple(self._tensors), cost=cost, bound=cost)
         solved = program.solve(HOME_LIMIT_S, known, HOME_NODES)
@@ -106,8 +110,8 @@ class Chooser:
             if way is not None:
                 saved_pj = memory.transfer_pj(read_bytes=size_bytes) - way.pj_per_byte * size_bytes
                 slower_ps = transfer_ps(size_bytes, memory.effective_bytes_per_s)
-                saved_ps = slower_ps - transfer_ps(size_bytes, way.bandwidth_bytes_per_s)
-                found += max(0.0, per_pj * saved_pj + per_ps * saved_ps)
+                saved_ps = slower_ps - sum(feed.time_ps for feed in way.feeds(size_bytes))
+                found += per_pj * saved_pj + per_ps * saved_ps
         return found
 
     def _roomy(self, place: _Place) -> bool:

@@ -14,7 +14,7 @@ from mensa_sim.simulate.engine.server import Server
 from mensa_sim.simulate.plan.copies import Crossing
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
-from mensa_sim.simulate.plan.residency import pin
+from mensa_sim.simulate.plan.residency import pins_of
 from mensa_sim.simulate.plan.stage import part_of
 from mensa_sim.simulate.record.recorder import Busy, Recorder
 from mensa_sim.simulate.record.timeline import Kind
@@ -49,6 +49,7 @@ class Engine:
         }
         """What no request has of each memory on the chip."""
         self._servers: dict[str, Server] = {}
+        pinned = pins_of(plans, system, options)
         for placed in system.accelerators:
             self._servers[placed.name] = Server(
                 self.clock,
@@ -58,7 +59,7 @@ class Engine:
                 recorder,
                 Feeding(self.clock, self._channels, recorder),
                 options,
-                pin(plans, placed, options.parameters, behind_host=system.feeder_of(placed.name) is not None),
+                pinned[placed.name],
                 self._finish,
             )
 

@@ -13,8 +13,10 @@ from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
 from mensa_sim.schedule.homes.shared import SharedTensor, tensors_in_shared
 from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor
+from mensa_sim.simulate.plan.multicast import multicast_of
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.variants import Variant, Variants, variant_of
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
 
 
@@ -51,6 +53,8 @@ class HomesInUnits:
     """Of each shared memory, what an inference needs to have to itself."""
     crowded: frozenset[int] = frozenset()
     """Units beside which tensors live in their accelerator's level."""
+    multicasts: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """A unit that reads parameters for others at the same time, and those."""
 
 
 def at_home(
@@ -60,13 +64,16 @@ def at_home(
 
     Raises `UsageError` for a home that a tensor cannot have, or beside which a layer does not fit.
     """
-    if not data.homes or not options.activations:
+    multicast = multicast_of(costs, assignment, data.splits)
+    if not options.activations:
+        data = replace(data, homes=())
+    if not data.homes and not multicast.heard:
         return HomesInUnits()
     graph, system = costs.graph, costs.system
     index_of = {layer: index for index, layers in enumerate(units) for layer in layers}
     own = tensors_at_home(graph, system, assignment, data)
     shared = tensors_in_shared(graph, system, assignment, data)
-    feeds = _Feeds(costs, assignment, own, shared)
+    feeds = _Feeds(costs, assignment, own, shared, multicast.heard)
     order = order_of(graph, assignment, [stack.layers for stack in data.stacks])
     live = live_at(own, order)
     writer = _Writer(costs, data, options, feeds)
@@ -84,6 +91,9 @@ def at_home(
         waits=(*_after_remote(own, order, index_of), *turns),
         shared_bytes=peaks,
         crowded=frozenset(index_of[name] for name in live),
+        multicasts=tuple(
+            (index_of[name], tuple(index_of[other] for other in others)) for name, others in multicast.readers.items()
+        ),
     )
 
 
@@ -96,8 +106,9 @@ class _Feeds:
         assignment: Mapping[str, str],
         own: Sequence[HomeTensor],
         shared: Sequence[SharedTensor],
+        heard: Mapping[str, frozenset[Operand]],
     ) -> None:
-        system = costs.system
+        system, self._heard = costs.system, heard
         self._links: dict[str, list[tuple[Passage, int]]] = {}
         self._shared: dict[str, list[tuple[Passage, int]]] = {}
         self._written: dict[str, tuple[Passage, Passage]] = {}
@@ -113,7 +124,7 @@ class _Feeds:
                 self._shared.setdefault(name, []).append((ways[1], size_bytes))
 
     def __contains__(self, layer: str) -> bool:
-        return layer in self._links or self.uses_shared(layer)
+        return layer in self._links or layer in self._heard or self.uses_shared(layer)
 
     def uses_shared(self, layer: str) -> bool:
         """Whether it reads or writes a shared memory."""
@@ -123,7 +134,11 @@ class _Feeds:
         """Where its tensors lie, as far as they do."""
         over_links = self._links.get(layer, []) if links else []
         from_there = self._shared.get(layer, []) if shared else []
-        return Fed(inputs=(*over_links, *from_there), output=self._written.get(layer) if shared else None)
+        return Fed(
+            inputs=(*over_links, *from_there),
+            output=self._written.get(layer) if shared else None,
+            heard=self._heard.get(layer, frozenset()),
+        )
 
 
 class _Writer:
@@ -165,7 +180,7 @@ class _Writer:
             resident = self._variant(layer, step, fed, parameters=True)
             if resident is not None:
                 found[Residency(parameters=True)] = resident
-        return Variants(by_residency=found)
+        return Variants(by_residency=found, heard_bytes=streamed.stages[0].cost.heard_bytes if layer.parameters else 0)
 
     def _variant(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
         cost, beside_bytes = self._cost(step, parameters=parameters)

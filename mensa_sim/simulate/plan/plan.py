@@ -64,6 +64,8 @@ class Plan:
     """Tensors that an accelerator gets from another one."""
     shared_bytes: Mapping[str, int]
     """Of each shared memory, what it needs to have to itself for its tensors at home."""
+    multicasts: tuple[tuple[int, tuple[int, ...]], ...]
+    """A unit that reads parameters for others at the same time, and those."""
 
 
 def make_plan(
@@ -112,6 +114,7 @@ def make_plan(
         copies=copies,
         handoffs=handoffs(graph, assignment),
         shared_bytes=homes.shared_bytes,
+        multicasts=homes.multicasts,
         units=tuple(
             PlannedUnit(
                 index=index,

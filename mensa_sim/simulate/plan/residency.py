@@ -1,13 +1,14 @@
 """Which parameters stay in an accelerator's parameter buffer between inferences."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.parameter_cache import kept_in_tiles
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.lookup import lookup
 from mensa_sim.simulate.plan.best_value import MAX_NODES, Item, most_valuable
+from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 
 UnitKey = tuple[str, int]
@@ -135,6 +136,25 @@ def pin(plans: Sequence[Plan], placed: PlacedAccelerator, policy: str, *, behind
     size_bytes = sum(offer.tensors(kept).values())
     room_bytes = None if behind_host else capacity_bytes - size_bytes
     return Pinned(units=frozenset(kept), size_bytes=size_bytes, room_bytes=room_bytes)
+
+
+def pins_of(plans: Sequence[Plan], system: System, options: Options) -> dict[str, Pinned]:
+    """What stays on each accelerator of a system.
+
+    Who reads parameters for others keeps its own only where those keep theirs: else nobody would read them.
+    """
+    found = {
+        placed.name: pin(plans, placed, options.parameters, behind_host=system.feeder_of(placed.name) is not None)
+        for placed in system.accelerators
+    }
+    gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
+    for plan in plans:
+        for reader, others in plan.multicasts:
+            hear = all((plan.name, unit) in found[plan.units[unit].accelerator].units for unit in others)
+            own = found[plan.units[reader].accelerator]
+            if gated or not hear:
+                found[plan.units[reader].accelerator] = replace(own, units=own.units - {(plan.name, reader)})
+    return found
 
 
 def _in_tiles(plans: Sequence[Plan], able: Mapping[UnitKey, PlannedUnit], placed: PlacedAccelerator) -> list[UnitKey]:

@@ -34,6 +34,8 @@ class Variants:
     """
 
     by_residency: Mapping[Residency, Variant]
+    heard_bytes: int = 0
+    """What another unit reads from memory for it while both stream."""
     streamed: Variant = field(init=False, repr=False, compare=False)
     """Nothing lies on chip."""
     _index: tuple[Variant | None, ...] = field(init=False, repr=False, compare=False)
@@ -54,9 +56,9 @@ class Variants:
 
     @property
     def saved_bytes(self) -> int:
-        """Memory reads that resident parameters save."""
+        """Memory reads that resident parameters save: of this unit, or of the one that reads them for it."""
         resident = self.by_residency.get(Residency(parameters=True))
-        return self.streamed.read_bytes - resident.read_bytes if resident else 0
+        return self.streamed.read_bytes + self.heard_bytes - resident.read_bytes if resident else 0
 
 
 def variants_of(

@@ -51,6 +51,8 @@ class CauseRecorder:
         self._energies_pj: dict[str, list[float]] = {name: [] for name in CAUSES}
         self._intervals: list[tuple[int, int]] = []
         self._over = False
+        self.heard_bytes = 0
+        """What pieces of layers took from memory while another one read it."""
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -81,6 +83,7 @@ class CauseRecorder:
             steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[-1]))
         steps.append(stage.cost)
         at_home = stage.residency.input or stage.residency.output or stage.feeds
+        self.heard_bytes += stage.cost.heard_bytes
         last = MULTICAST if stage.cost.heard_bytes else ACTIVATIONS if at_home else RESIDENCY
         names = (STACKING, RESIDENCY, last) if stage.residency.parameters else (STACKING, last)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.flow import FLOWS, HOMES, LAYERS, STACKS, FlowName
+from mensa_sim.flow import FLOWS, HOMES, LAYERS, STACKS, TILES, FlowName
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.exact.front import ROUNDING
@@ -19,9 +20,12 @@ from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
+from mensa_sim.study.run.tiles import in_tiles
 
 
-def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None) -> Placement:
+def with_data_plan(
+    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None, memo: PriceMemo | None = None
+) -> Placement:
     """The placement with the data plan that is best over a first and a steady inference.
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
@@ -38,6 +42,9 @@ def with_data_plan(placement: Placement, flow: FlowName, on_chip: Options, goal:
     if STACKS in allowed:
         stacked = (_with_parameters(each, _plan(each, on_chip), on_chip) for each in _in_stacks(placement, goal))
         tried += [best for best in [_best(list(stacked))] if best is not None]
+    if TILES in allowed and goal is not None:
+        split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
+        tried += [_with_parameters(each, _plan(each, on_chip), on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
     best = _best(tried) or tried[0]

@@ -21,6 +21,7 @@ from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SINGLE, schedule
 from mensa_sim.schedule.problem import Execution, Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.tiles.split import splits_in, with_splits
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.families.saved import read_families
 from mensa_sim.workload.graph import LayerGraph
@@ -71,6 +72,8 @@ class Placement:
     """The optimum that proved the schedule's bound, where it was sought beside it."""
     alone: CostTable | None = None
     """What layers cost by themselves, where `costs` says what some do in stacks."""
+    whole: "Placement | None" = None
+    """The placement of whole layers, where some of this one's are in pieces."""
 
 
 def timings_named(name: str) -> TimingsMode:
@@ -80,6 +83,10 @@ def timings_named(name: str) -> TimingsMode:
 
 def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
     """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
+    if goal.schedule_file is not None:
+        splits = splits_in(goal.schedule_file, graph)
+        graph = with_splits(graph, splits)
+        goal = replace(goal, execution="parallel" if splits else goal.execution)
     costs, problem = price_problem(graph, system, goal, memo)
     LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
     return placed_in(problem, costs, goal, read_schedule(goal.schedule_file, problem) if goal.schedule_file else None)

@@ -106,6 +106,22 @@ class HomeResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SplitResult:
+    """A layer that ran in pieces in the first inference."""
+
+    layer: str
+    axis: str
+    parts: Mapping[str, float]
+    """By accelerator, its share of the axis."""
+    pieces: int
+    start_ps: int
+    end_ps: int
+    """Of the first and the last piece."""
+    whole_ps: int | None = None
+    """What the whole layer takes on one accelerator with its memory to itself; none where nobody priced it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyState:
     """An inference that finds the parameters that the one before it left on chip."""
 
@@ -158,6 +174,10 @@ class SystemResult:
     """Where the chosen schedule is more than `NOTABLE_GAP` above the proven bound."""
     homes: tuple[HomeResult, ...] = ()
     """Tensors with a home on chip, in the order of their producers."""
+    splits: tuple[SplitResult, ...] = ()
+    """Layers that ran in pieces."""
+    heard_bytes: int = 0
+    """What pieces of layers took from memory while another one read it."""
     caveats: tuple[str, ...] = ()
     """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
+from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
@@ -39,6 +40,7 @@ from mensa_sim.study.run.result import (
     LayerResult,
     Optimality,
     RunResult,
+    SplitResult,
     SteadyState,
     SystemResult,
 )
@@ -123,8 +125,9 @@ def evaluate(
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it.
     """
-    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip, goal)
+    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
+    graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
     watcher = CauseRecorder(costs, placement.alone)
     timeline, second = simulate_in_turn(
@@ -168,6 +171,8 @@ def evaluate(
         problem=problem,
         schedule=found,
         homes=_homes(placement, measured),
+        splits=_splits(placement, measured),
+        heard_bytes=watcher.heard_bytes,
         best=_best(placement, on_chip) if beside_best else None,
     )
 
@@ -185,6 +190,29 @@ def _homes(placement: Placement, measured: Metrics) -> tuple[HomeResult, ...]:
                 end_ps=max(measured.layers[name].end_ps for name in readers),
                 size_bytes=home.size_bytes,
                 saved_bytes=home.size_bytes + read_bytes,
+            )
+        )
+    return tuple(found)
+
+
+def _splits(placement: Placement, measured: Metrics) -> tuple[SplitResult, ...]:
+    found, whole = [], placement.whole
+    for split in data_of(placement).splits:
+        names = [piece_name(split.layer, number) for number in range(1, len(split.parts) + 1)]
+        size, parts = sum(part.size for part in split.parts), dict.fromkeys((p.accelerator for p in split.parts), 0.0)
+        for part in split.parts:
+            parts[part.accelerator] += part.size / size
+        found.append(
+            SplitResult(
+                layer=split.layer,
+                axis=split.axis,
+                parts=parts,
+                pieces=len(names),
+                start_ps=min(measured.layers[name].start_ps for name in names),
+                end_ps=max(measured.layers[name].end_ps for name in names),
+                whole_ps=None
+                if whole is None
+                else whole.costs.latency_ps(split.layer, whole.schedule.assignment[split.layer]),
             )
         )
     return tuple(found)

@@ -1,0 +1,1 @@
+"""Layers cut into pieces: each a smaller layer that the ordinary cost model prices."""

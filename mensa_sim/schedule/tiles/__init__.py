@@ -1,0 +1,1 @@
+"""Tiles: layers split over accelerators, and pipelines of layers cut into tiles."""

@@ -1,0 +1,70 @@
+"""Placements whose layers run in pieces: what stands on one of several equal accelerators, over all of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.tiles.pieces import piece_name
+from mensa_sim.flow import TILES
+from mensa_sim.objective import objective_named
+from mensa_sim.schedule.data_plan import DataPlan, Split
+from mensa_sim.schedule.pools import pools_of
+from mensa_sim.schedule.schedule import schedule_of
+from mensa_sim.schedule.tiles.choose import SplitChooser
+from mensa_sim.schedule.tiles.estimate import Surroundings
+from mensa_sim.schedule.tiles.split import assignment_of, with_splits
+from mensa_sim.study.run.placement import Goal, Placement, families_under, problem_at
+
+REASON = "a piece of {layer}, {axis} over {count} accelerators"
+
+
+def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Placement]:
+    """The placement with layers split over each pool of equal accelerators, chosen by what each piece costs there."""
+    costs, problem = placement.costs, placement.problem
+    if costs.system.host is not None:
+        return
+    at = placement.schedule.prediction.energy_pj, float(placement.schedule.prediction.latency_ps)
+    per_pj, per_ps = objective_named(problem.objective).rates(at, at)
+    for pool in pools_of(costs.system):
+        around = Surroundings(
+            system=costs.system, pool=pool, per_pj=per_pj, per_ps=per_ps + per_pj * problem.static_pj_per_ps
+        )
+        able = {name: on for name, on in placement.schedule.assignment.items() if on in pool and name not in goal.pins}
+        for splits in SplitChooser(costs, able, around, memo).choices():
+            yield split_placement(placement, splits, goal, memo)
+
+
+def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, memo: PriceMemo) -> Placement:
+    """The placement with layers in pieces, each where its split says; all others stay where they are.
+
+    Predicted with pieces at the same time. No bound is known for it: that of the schedule that it comes from is one for
+    whole layers.
+    """
+    base, system = placement.costs, placement.costs.system
+    graph = with_splits(base.graph, splits)
+    costs = price(graph, system, base.objective, memo, goal.timings)
+    pins = {name: on for name, on in goal.pins.items() if name in graph}
+    problem = problem_at(costs, replace(goal, execution="parallel", pins=pins))
+    where = assignment_of(placement.schedule.assignment, splits)
+    why = dict(placement.schedule.reasons) | _reasons(splits)
+    names = [unit.layers[0] for unit in problem.units]
+    found = schedule_of(
+        problem,
+        placement.schedule.scheduler,
+        [problem.accelerators.index(where[name]) for name in names],
+        reasons=[why.get(name, "") for name in names],
+    )
+    found = replace(found, data=DataPlan(flow=TILES, splits=tuple(splits)))
+    families = families_under(graph, goal)
+    return Placement(
+        costs=costs, problem=problem, families=families, schedule=found, flow=placement.flow, whole=placement
+    )
+
+
+def _reasons(splits: Sequence[Split]) -> dict[str, str]:
+    return {
+        piece_name(each.layer, number): REASON.format(layer=each.layer, axis=each.axis, count=len(each.parts))
+        for each in splits
+        for number in range(1, len(each.parts) + 1)
+    }
