@@ -106,7 +106,7 @@ class MemoryEntry(MemoryPort):
     reached_by: tuple[str, ...] | None = None
     """Of an `sram`, the accelerators that read and write it; none: all."""
     access_bits: int | None = None
-    """Of an `sram`, the width of an access that the technology's sweep prices; none: `SRAM_ACCESS_BITS`."""
+    """Of an `sram`, the width of an access that the technology's sweep prices; none: 512."""
     read_pj_per_bit: float | None = None
     """Of an `sram`, in place of what the technology's sweep says."""
     write_pj_per_bit: float | None = None

@@ -56,7 +56,7 @@ def shared_tensors(
     able = {
         layers[0].name
         for layers in units
-        if len(layers) == 1 and isinstance(system.accelerator(assignment[layers[0].name]).spec, PeArray)
+        if len(layers) == 1 and _takes(system, assignment[layers[0].name])
     }
     capacity_bytes, reached = system.room_for_tensors(memory), set(system.memories[memory].reached_by)
     found = {}
@@ -66,7 +66,7 @@ def shared_tensors(
         names = {layer.name, *readers}
         if not readers or not names <= able or not {assignment[name] for name in names} <= reached:
             continue
-        if layer.model_output_bytes or layer.output_bytes > capacity_bytes or system.host is not None:
+        if layer.model_output_bytes or layer.output_bytes > capacity_bytes:
             continue
         found[layer.name] = SharedTensor(
             layer=layer.name,
@@ -77,6 +77,11 @@ def shared_tensors(
             readers=readers,
         )
     return found
+
+
+def _takes(system: System, accelerator: str) -> bool:
+    """Whether an accelerator can read tile by tile what lies elsewhere: not where it is measured or a host feeds it."""
+    return isinstance(system.accelerator(accelerator).spec, PeArray) and system.feeder_of(accelerator) is None
 
 
 def choose_shared(

@@ -22,11 +22,11 @@ REASON = "a piece of {layer}, {axis} over {count} accelerators"
 def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Placement]:
     """The placement with layers split over each pool of equal accelerators, chosen by what each piece costs there."""
     costs, problem = placement.costs, placement.problem
-    if costs.system.host is not None:
-        return
     at = placement.schedule.prediction.energy_pj, float(placement.schedule.prediction.latency_ps)
     per_pj, per_ps = objective_named(problem.objective).rates(at, at)
     for pool in pools_of(costs.system):
+        if costs.system.feeder_of(pool[0]) is not None:
+            continue
         around = Surroundings(
             system=costs.system, pool=pool, per_pj=per_pj, per_ps=per_ps + per_pj * problem.static_pj_per_ps
         )

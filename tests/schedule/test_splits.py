@@ -1,0 +1,158 @@
+"""Layers split over equal accelerators: what that takes, what is read once, and schedule files that carry it."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from homes_problems import graphs, joined, pointwise
+from hypothesis import given, settings
+from shared_systems import GB, pool
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
+from mensa_sim.errors import FileError
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.data_plan import DataPlan, Part, Split
+from mensa_sim.schedule.files import schedule_yaml
+from mensa_sim.schedule.tiles.choose import even_sizes
+from mensa_sim.schedule.tiles.split import assignment_of, with_splits
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
+from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.simulate.record.timeline import Timeline
+from mensa_sim.study.run.placement import Goal, place
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.workload.graph import LayerGraph
+
+FOUR = pool(4, bandwidth=10_000 * GB)
+"""With memory to spare."""
+
+
+def one_layer(side: int = 32, inputs: int = 128, outputs: int = 256) -> LayerGraph:
+    layer = pointwise("conv", side, inputs, outputs)
+    sizes = {"model_input_bytes": layer.input_bytes, "model_output_bytes": layer.output_bytes}
+    return joined([replace(layer, **sizes)], [])
+
+
+def split(axis: str, whole: int, count: int, layer: str = "conv") -> Split:
+    sizes = even_sizes(whole, count)
+    return Split(layer=layer, axis=axis, parts=tuple(Part(accelerator=f"core{n}", size=s) for n, s in enumerate(sizes)))
+
+
+def simulated(graph: LayerGraph, system: System, splits: list[Split], runs: int = 1) -> list[Timeline]:
+    cut = with_splits(graph, splits)
+    where = assignment_of({layer.name: "core0" for layer in graph.layers}, splits)
+    data = DataPlan(flow="tiles", splits=tuple(splits))
+    return list(simulate_in_turn(cut, price(cut, system, "latency"), where, FULL, runs, data=data))
+
+
+def moved(timeline: Timeline, resource: str = "dram") -> int:
+    return sum(span.size_bytes for span in timeline.spans if span.resource == resource)
+
+
+@pytest.mark.parametrize("axis", ["rows", "channels"])
+def test_pieces_take_what_the_smaller_layer_takes_alone(axis):
+    graph = one_layer()
+    quarter = one_layer(outputs=64) if axis == "channels" else None
+    if quarter is None:
+        layer = graph.layers[0]
+        nest = replace(layer.nest, OY=8, input_height=8)
+        fields = {"input_bytes": layer.input_bytes // 4, "output_bytes": layer.output_bytes // 4}
+        enters = {"model_input_bytes": fields["input_bytes"], "model_output_bytes": fields["output_bytes"]}
+        quarter = joined([replace(layer, nest=nest, **fields, **enters)], [])
+    whole = 32 if axis == "rows" else 256
+    (timeline,) = simulated(graph, FOUR, [split(axis, whole, 4)])
+    alone = simulate(quarter, price(quarter, FOUR, "latency"), {"conv": "core0"}, FULL)
+    # Reading what all share once leaves the channel freer than four of them alone would: none is slower than one alone.
+    ends = {span.end_ps for span in timeline.spans if span.kind == "layer"}
+    assert max(ends) == pytest.approx(alone.end_ps, rel=0.02)
+    assert len({span.resource for span in timeline.spans if span.kind == "layer"}) == 4
+
+
+@pytest.mark.parametrize(("axis", "whole"), [("rows", 32), ("channels", 256)])
+def test_what_all_pieces_read_crosses_the_memory_once_and_is_charged_once(axis, whole):
+    graph = one_layer()
+    layer = graph.layers[0]
+    (timeline,) = simulated(graph, FOUR, [split(axis, whole, 4)])
+    once = layer.parameter_bytes + layer.input_bytes + layer.output_bytes
+    assert moved(timeline) == once
+    dram = FOUR.memories["dram"]
+    reads = layer.parameter_bytes + layer.input_bytes
+    energy_pj = math.fsum(span.energy_pj.get("memory", 0.0) for span in timeline.spans)
+    assert energy_pj == pytest.approx(dram.transfer_pj(read_bytes=reads, write_bytes=layer.output_bytes), rel=1e-9)
+
+
+def test_parameters_that_stay_with_all_pieces_are_read_by_none_later():
+    graph = one_layer()
+    layer = graph.layers[0]
+    first, steady = simulated(graph, FOUR, [split("rows", 32, 4)], runs=2)
+    assert moved(first) - moved(steady) == layer.parameter_bytes
+
+
+def test_pieces_on_memories_of_their_own_each_read_all():
+    apart = replace(
+        FOUR,
+        memories={f"dram{n}": FOUR.memories["dram"] for n in range(4)},
+        accelerators=tuple(replace(placed, memory=f"dram{n}") for n, placed in enumerate(FOUR.accelerators)),
+    )
+    graph = one_layer()
+    layer = graph.layers[0]
+    cut, splits = with_splits(graph, [split("rows", 32, 4)]), [split("rows", 32, 4)]
+    where = assignment_of({}, splits)
+    spans = simulate(cut, price(cut, apart, "latency"), where, FULL, DataPlan(flow="tiles", splits=tuple(splits))).spans
+    total = sum(span.size_bytes for span in spans if span.resource.startswith("dram"))
+    assert total == 4 * layer.parameter_bytes + layer.input_bytes + layer.output_bytes
+
+
+def test_a_layer_alone_on_a_pool_is_split_and_a_schedule_file_carries_it(tmp_path):
+    graph = one_layer(side=64)
+    goal = Goal(scheduler="greedy", objective="latency", flow="tiles")
+    found = evaluate(graph, FOUR, goal)
+    before = evaluate(graph, FOUR, replace(goal, flow="homes"))
+    assert found.latency_ps < before.latency_ps / 3
+    (each,) = found.splits
+    assert each.parts == dict.fromkeys(("core0", "core1", "core2", "core3"), 0.25)
+    assert each.whole_ps == before.problem.units[0].option(0).latency_ps
+    path = tmp_path / "schedule.yaml"
+    text = schedule_yaml(found.problem, found.schedule)
+    path.write_text(text)
+    again = evaluate(graph, FOUR, replace(goal, schedule_file=path))
+    assert (again.latency_ps, again.energy_pj) == (found.latency_ps, found.energy_pj)
+    assert again.schedule.data == found.schedule.data
+    assert schedule_yaml(again.problem, again.schedule) == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("layer: conv\n", "layer: cnv\n", "splits: unknown layer 'cnv'; did you mean 'conv'?"),
+        ("size: 64", "size: 65", "splits: conv has 256 channels, its parts 257"),
+        ("flow: tiles", "flow: homes", "splits: the flow is homes; layers are split under tiles"),
+        ("accelerator: core1\n", "accelerator: core2\n", "splits: conv#2 runs on core2, its part on core1"),
+    ],
+)
+def test_a_split_that_does_not_fit_is_an_error_of_the_file(tmp_path, old, new, message):
+    graph = one_layer(side=64)
+    goal = Goal(scheduler="greedy", objective="latency", flow="tiles")
+    found = evaluate(graph, FOUR, goal)
+    assert found.splits[0].axis == "channels"
+    path = tmp_path / "schedule.yaml"
+    path.write_text(schedule_yaml(found.problem, found.schedule).replace(old, new, 1))
+    with pytest.raises(FileError) as error:
+        place(graph, FOUR, replace(goal, schedule_file=path))
+    assert message in str(error.value)
+
+
+PAIR = pool(2, activation_kib=16, shared_kib=8, links=[(0, 1)])
+
+
+@settings(max_examples=6, deadline=None)
+@given(graphs(most_inputs=2, most_layers=5))
+def test_a_richer_flow_is_never_worse(graph):
+    memo = PriceMemo()
+    values = []
+    for flow in ("layers", "homes", "stacks", "tiles"):
+        found = evaluate(graph, PAIR, Goal(scheduler="greedy", objective="edp", flow=flow), memo=memo)
+        first, steady = (found.energy_pj * found.latency_ps, found.steady.energy_pj * found.steady.latency_ps)
+        values.append(first + steady)
+    assert all(richer <= poorer * (1 + 1e-9) for poorer, richer in pairwise(values))
