@@ -128,7 +128,7 @@ def test_a_layer_alone_on_a_pool_is_split_and_a_schedule_file_carries_it(tmp_pat
         ("layer: conv\n", "layer: cnv\n", "splits: unknown layer 'cnv'; did you mean 'conv'?"),
         ("size: 64", "size: 65", "splits: conv has 256 channels, its parts 257"),
         ("flow: tiles", "flow: homes", "splits: the flow is homes; layers are split under tiles"),
-        ("accelerator: core1\n", "accelerator: core2\n", "splits: conv#2 runs on core2, its part on core1"),
+        ("accelerator: core1,", "accelerator: core2,", "splits: conv#2 runs on core2, its part on core1"),
     ],
 )
 def test_a_split_that_does_not_fit_is_an_error_of_the_file(tmp_path, old, new, message):

@@ -53,11 +53,7 @@ def shared_tensors(
     """
     units = units_in_order(graph, stacks)
     place = {layer.name: index for index, layers in enumerate(units) for layer in layers}
-    able = {
-        layers[0].name
-        for layers in units
-        if len(layers) == 1 and _takes(system, assignment[layers[0].name])
-    }
+    able = {layers[0].name for layers in units if len(layers) == 1 and _takes(system, assignment[layers[0].name])}
     capacity_bytes, reached = system.room_for_tensors(memory), set(system.memories[memory].reached_by)
     found = {}
     for layer in graph.layers:
