@@ -56,7 +56,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class SplitPart:
     """A piece of a split layer."""
 
     accelerator: str
@@ -74,7 +74,7 @@ class Split:
 
     layer: str
     axis: Axis
-    parts: tuple[Part, ...]
+    parts: tuple[SplitPart, ...]
     """Along the axis, in order."""
     together: bool = True
     """Whether they run at once: what all read is then read once, and what comes next waits for all. Else they are tiles

@@ -13,7 +13,7 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.system import System
-from mensa_sim.schedule.data_plan import DataPlan, Part, Split
+from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
@@ -36,7 +36,9 @@ def one_layer(side: int = 32, inputs: int = 128, outputs: int = 256) -> LayerGra
 
 def split(axis: str, whole: int, count: int, layer: str = "conv") -> Split:
     sizes = even_sizes(whole, count)
-    return Split(layer=layer, axis=axis, parts=tuple(Part(accelerator=f"core{n}", size=s) for n, s in enumerate(sizes)))
+    return Split(
+        layer=layer, axis=axis, parts=tuple(SplitPart(accelerator=f"core{n}", size=s) for n, s in enumerate(sizes))
+    )
 
 
 def simulated(graph: LayerGraph, system: System, splits: list[Split], runs: int = 1) -> list[Timeline]:

@@ -9,8 +9,8 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import AXES, Axis, Piece, Region, axis_size, needed, pieces_of, whole_piece
-from mensa_sim.schedule.data_plan import Part, Split
-from mensa_sim.schedule.tiles.estimate import Option, Surroundings, elsewhere_bytes, option_of
+from mensa_sim.schedule.data_plan import Split, SplitPart
+from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, elsewhere_bytes, option_of
 from mensa_sim.workload.graph import LayerGraph
 
 SWEEPS = 4
@@ -48,7 +48,7 @@ class SplitChooser:
                 found.append(splits)
         return found
 
-    def _priced(self, names: Sequence[str], memo: PriceMemo) -> dict[str, list[Option]]:
+    def _priced(self, names: Sequence[str], memo: PriceMemo) -> dict[str, list[PoolOption]]:
         """By layer, it whole and in every cut; those whose pieces the accelerators can run."""
         first = self._around.system.accelerator(self._around.pool[0])
         cuts: list[tuple[str, Axis | None, tuple[int, ...], list[Piece]]] = []
@@ -70,7 +70,7 @@ class SplitChooser:
             alone = replace(self._around.system, accelerators=(first,), links=(), families={})
             graph = LayerGraph(name=self._costs.graph.name, layers=tuple(layers), edges=())
             table = price(graph, alone, self._costs.objective, memo)
-        found: dict[str, list[Option]] = {}
+        found: dict[str, list[PoolOption]] = {}
         for place, (name, along, sizes, pieces) in enumerate(cuts):
             if along is None:
                 costs: list[LayerCost | None] = [self._costs.cost(name, first.name)]
@@ -82,7 +82,7 @@ class SplitChooser:
                 found.setdefault(name, []).append(option_of(along, sizes, pieces, known))
         return found
 
-    def _settled(self, value: Callable[[str, Option, Mapping[str, Option]], float]) -> dict[str, Option]:
+    def _settled(self, value: Callable[[str, PoolOption, Mapping[str, PoolOption]], float]) -> dict[str, PoolOption]:
         """The best option of each layer beside those of its neighbours, until none changes."""
         chosen = {name: options[0] for name, options in self._options.items()}
         for _ in range(SWEEPS):
@@ -95,10 +95,10 @@ class SplitChooser:
                 break
         return chosen
 
-    def _through_memory(self, name: str, option: Option, chosen: Mapping[str, Option]) -> float:
+    def _through_memory(self, name: str, option: PoolOption, chosen: Mapping[str, PoolOption]) -> float:
         return self._around.through_memory(option)
 
-    def _at_home(self, name: str, option: Option, chosen: Mapping[str, Option]) -> float:
+    def _at_home(self, name: str, option: PoolOption, chosen: Mapping[str, PoolOption]) -> float:
         """With what it reads of others' and, if they have been looked at, what others read of its."""
         value = self._around.at_home(option, self._read_elsewhere(name, option, chosen))
         beside = {**chosen, name: option}
@@ -107,7 +107,9 @@ class SplitChooser:
                 value += self._around.at_home(chosen[reader], self._read_elsewhere(reader, chosen[reader], beside))
         return value
 
-    def _read_elsewhere(self, name: str, option: Option, chosen: Mapping[str, Option]) -> dict[tuple[int, int], int]:
+    def _read_elsewhere(
+        self, name: str, option: PoolOption, chosen: Mapping[str, PoolOption]
+    ) -> dict[tuple[int, int], int]:
         graph, found = self._costs.graph, dict[tuple[int, int], int]()
         for read in self._planes[name].reads:
             if read.producer is not None and read.producer in chosen:
@@ -117,13 +119,13 @@ class SplitChooser:
                 elsewhere_bytes(needs, made, graph.edge_bytes(read.producer, name), found)
         return found
 
-    def _splits(self, chosen: Mapping[str, Option]) -> list[Split]:
+    def _splits(self, chosen: Mapping[str, PoolOption]) -> list[Split]:
         pool = self._around.pool
         return [
             Split(
                 layer=name,
                 axis=option.axis,
-                parts=tuple(Part(accelerator=on, size=size) for on, size in zip(pool, option.sizes, strict=False)),
+                parts=tuple(SplitPart(accelerator=on, size=size) for on, size in zip(pool, option.sizes, strict=False)),
             )
             for name, option in chosen.items()
             if option.axis is not None

@@ -11,7 +11,7 @@ from mensa_sim.units import transfer_ps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class PoolOption:
     """One way to run a layer on a pool: whole, or in pieces, the first on the first accelerator and so on."""
 
     axis: Axis | None
@@ -29,7 +29,9 @@ class Option:
     written_bytes: int
 
 
-def option_of(axis: Axis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]) -> Option:
+def option_of(
+    axis: Axis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
+) -> PoolOption:
     """The option whose pieces cost that."""
     shared = frozenset() if axis is None else SHARED[axis]
     parameters, reads, writes = [], [], 0
@@ -40,7 +42,7 @@ def option_of(axis: Axis | None, sizes: tuple[int, ...], pieces: Sequence[Piece]
         parameters.append(weights if own else 0)
         reads.append(cost.memory_read_bytes - (weights if own else 0))
         writes += cost.memory_write_bytes
-    return Option(
+    return PoolOption(
         axis=axis,
         sizes=sizes,
         pieces=tuple(pieces),
@@ -61,11 +63,11 @@ class Surroundings:
     per_pj: float
     per_ps: float
 
-    def through_memory(self, option: Option) -> float:
+    def through_memory(self, option: PoolOption) -> float:
         """Where all activations cross the memory."""
         return self._value(option, option.parameter_bytes + option.read_bytes, option.written_bytes, 0, 0.0)
 
-    def at_home(self, option: Option, elsewhere: Mapping[tuple[int, int], int]) -> float:
+    def at_home(self, option: PoolOption, elsewhere: Mapping[tuple[int, int], int]) -> float:
         """Where activations stay on the accelerator that makes them.
 
         `elsewhere` are the bytes that an accelerator, by its place in the pool, reads of what another one holds: over
@@ -84,7 +86,7 @@ class Surroundings:
                 busy_ps[feed.resource] = busy_ps.get(feed.resource, 0) + feed.time_ps
         return self._value(option, read_bytes, written_bytes, max(busy_ps.values(), default=0), linked_pj)
 
-    def _value(self, option: Option, read_bytes: int, written_bytes: int, links_ps: int, linked_pj: float) -> float:
+    def _value(self, option: PoolOption, read_bytes: int, written_bytes: int, links_ps: int, linked_pj: float) -> float:
         memory = self.system.memory_of(self.pool[0])
         moved_ps = transfer_ps(read_bytes + written_bytes, memory.effective_bytes_per_s)
         pj = option.chip_pj + linked_pj + memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes)
