@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from mensa_sim.cost.tiles.pieces import Axis
+from mensa_sim.cost.tiles.pieces import SplitAxis
 from mensa_sim.flow import LAYERS, FlowName
 
 
@@ -73,7 +73,7 @@ class Split:
     """A layer in pieces: `LAYER#1` is the first part, and so on."""
 
     layer: str
-    axis: Axis
+    axis: SplitAxis
     parts: tuple[SplitPart, ...]
     """Along the axis, in order."""
     together: bool = True

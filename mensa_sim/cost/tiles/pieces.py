@@ -11,27 +11,27 @@ from mensa_sim.cost.stacks.traffic import can_stack
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
-Axis = Literal["rows", "channels", "groups"]
-AXES: tuple[Axis, ...] = get_args(Axis)
+SplitAxis = Literal["rows", "channels", "groups"]
+SPLIT_AXES: tuple[SplitAxis, ...] = get_args(SplitAxis)
 """Rows of the output; output channels; groups of channels or heads, each with inputs of its own."""
 
-SHARED: Mapping[Axis, frozenset[Operand]] = {
+READ_BY_ALL: Mapping[SplitAxis, frozenset[Operand]] = {
     "rows": frozenset({"weight"}),
     "channels": frozenset({"input"}),
     "groups": frozenset(),
 }
 """What all pieces along an axis read whole."""
 
-Span = tuple[int, int]
+Extent = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Rows and channels of a tensor: `channels` counts shares of what the axis has so many of."""
 
-    rows: Span
+    rows: Extent
     of_rows: int
-    channels: Span = (0, 1)
+    channels: Extent = (0, 1)
     of_channels: int = 1
 
     def common_bytes(self, other: "Region", size_bytes: int) -> int:
@@ -55,11 +55,11 @@ class Piece:
     layer: Layer
     """Its input bytes are those of the whole."""
     made: Region
-    axis: Axis | None
+    axis: SplitAxis | None
     """None: the whole layer."""
 
 
-def axis_size(layer: Layer, plane: Plane, axis: Axis) -> int:
+def axis_size(layer: Layer, plane: Plane, axis: SplitAxis) -> int:
     """How many parts a layer can be cut into along an axis, at most; 1 where it cannot."""
     if not can_stack(layer) or layer.mappings or layer.state_bytes:
         return 1
@@ -87,7 +87,7 @@ def whole_piece(layer: Layer, plane: Plane) -> Piece:
     return Piece(layer=layer, made=Region(rows=(0, plane.rows), of_rows=plane.rows), axis=None)
 
 
-def pieces_of(layer: Layer, plane: Plane, axis: Axis, sizes: Sequence[int]) -> list[Piece]:
+def pieces_of(layer: Layer, plane: Plane, axis: SplitAxis, sizes: Sequence[int]) -> list[Piece]:
     """The pieces of a layer whose parts along an axis are so large; their sum is the axis's size."""
     whole = axis_size(layer, plane, axis)
     if sum(sizes) != whole or min(sizes) < 1:
@@ -110,18 +110,18 @@ def pieces_of(layer: Layer, plane: Plane, axis: Axis, sizes: Sequence[int]) -> l
     return found
 
 
-def _spans(sizes: Sequence[int]) -> Iterator[Span]:
+def _spans(sizes: Sequence[int]) -> Iterator[Extent]:
     begin = 0
     for size in sizes:
         yield begin, begin + size
         begin += size
 
 
-def _share(total: int, span: Span, whole: int) -> int:
+def _share(total: int, span: Extent, whole: int) -> int:
     return total * span[1] // whole - total * span[0] // whole
 
 
-def _rows_of(layer: Layer, plane: Plane, span: Span) -> Layer:
+def _rows_of(layer: Layer, plane: Plane, span: Extent) -> Layer:
     """The layer for some of its rows; its window's padding is taken to lie as evenly as that of the whole."""
 
     def cut(loops: LoopNest) -> LoopNest:
@@ -141,7 +141,7 @@ def _rows_of(layer: Layer, plane: Plane, span: Span) -> Layer:
     )
 
 
-def _channels_of(layer: Layer, axis: Axis, span: Span, whole: int) -> Layer:
+def _channels_of(layer: Layer, axis: SplitAxis, span: Extent, whole: int) -> Layer:
     """The layer for some of its output channels or groups, with the parameters of those alone."""
     dims = {"K" if axis == "channels" else "G": span[1] - span[0]}
     return replace(
@@ -155,7 +155,7 @@ def _channels_of(layer: Layer, axis: Axis, span: Span, whole: int) -> Layer:
     )
 
 
-def needed_rows(read: Read, span: Span) -> Span:
+def needed_rows(read: Read, span: Extent) -> Extent:
     """The rows of a tensor that some rows of its reader need."""
     starts = np.array([0, span[0], span[1]]) if span[0] else np.array([0, span[1]])
     place = len(starts) - 2

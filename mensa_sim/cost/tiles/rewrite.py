@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.stacks.planes import Plane, Read, planes_of
-from mensa_sim.cost.tiles.pieces import SHARED, Axis, Piece, needed, pieces_of, whole_piece
+from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, SplitAxis, needed, pieces_of, whole_piece
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -14,7 +14,7 @@ from mensa_sim.workload.layer import Layer
 class Cut:
     """How one layer is cut: along which axis, and how large each part is."""
 
-    axis: Axis
+    axis: SplitAxis
     sizes: tuple[int, ...]
     together: bool = True
     """Whether the pieces run at the same time, so that what all read can be read once and the next wait for all."""
@@ -45,7 +45,7 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
             layers.append(_reading(graph, planes[layer.name], piece, layer, read_bytes))
         for name in graph.predecessors(layer.name):
             cut = cuts.get(name)
-            if cut is not None and cut.together and SHARED[cut.axis]:
+            if cut is not None and cut.together and READ_BY_ALL[cut.axis]:
                 for source in pieces[name]:
                     for piece in pieces[layer.name]:
                         edges.setdefault((source.layer.name, piece.layer.name), 0)

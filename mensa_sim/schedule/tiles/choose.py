@@ -8,7 +8,7 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.table import CostTable
-from mensa_sim.cost.tiles.pieces import AXES, Axis, Piece, Region, axis_size, needed, pieces_of, whole_piece
+from mensa_sim.cost.tiles.pieces import SPLIT_AXES, Piece, Region, SplitAxis, axis_size, needed, pieces_of, whole_piece
 from mensa_sim.schedule.data_plan import Split, SplitPart
 from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, elsewhere_bytes, option_of
 from mensa_sim.workload.graph import LayerGraph
@@ -51,11 +51,11 @@ class SplitChooser:
     def _priced(self, names: Sequence[str], memo: PriceMemo) -> dict[str, list[PoolOption]]:
         """By layer, it whole and in every cut; those whose pieces the accelerators can run."""
         first = self._around.system.accelerator(self._around.pool[0])
-        cuts: list[tuple[str, Axis | None, tuple[int, ...], list[Piece]]] = []
+        cuts: list[tuple[str, SplitAxis | None, tuple[int, ...], list[Piece]]] = []
         for name in names:
             layer, plane = self._costs.graph[name], self._planes[name]
             cuts.append((name, None, (1,), [whole_piece(layer, plane)]))
-            for axis in AXES:
+            for axis in SPLIT_AXES:
                 sizes = even_sizes(axis_size(layer, plane, axis), len(self._around.pool))
                 if len(sizes) > 1:
                     cuts.append((name, axis, sizes, pieces_of(layer, plane, axis, sizes)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost
-from mensa_sim.cost.tiles.pieces import SHARED, Axis, Piece, Region
+from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
 from mensa_sim.hardware.system import System
 from mensa_sim.units import transfer_ps
 
@@ -14,7 +14,7 @@ from mensa_sim.units import transfer_ps
 class PoolOption:
     """One way to run a layer on a pool: whole, or in pieces, the first on the first accelerator and so on."""
 
-    axis: Axis | None
+    axis: SplitAxis | None
     """None: whole."""
     sizes: tuple[int, ...]
     pieces: tuple[Piece, ...]
@@ -30,10 +30,10 @@ class PoolOption:
 
 
 def option_of(
-    axis: Axis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
+    axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
 ) -> PoolOption:
     """The option whose pieces cost that."""
-    shared = frozenset() if axis is None else SHARED[axis]
+    shared = frozenset() if axis is None else READ_BY_ALL[axis]
     parameters, reads, writes = [], [], 0
     for piece, cost in zip(pieces, costs, strict=True):
         own = not piece.layer.weights_are_activations

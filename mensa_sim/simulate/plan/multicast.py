@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost
 from mensa_sim.cost.table import CostTable
-from mensa_sim.cost.tiles.pieces import SHARED, piece_name
+from mensa_sim.cost.tiles.pieces import READ_BY_ALL, piece_name
 from mensa_sim.schedule.data_plan import Split
 from mensa_sim.workload.dims import Operand
 
@@ -28,7 +28,7 @@ def multicast_of(costs: CostTable, assignment: Mapping[str, str], splits: Sequen
     heard: dict[str, frozenset[Operand]] = {}
     readers: dict[str, tuple[str, ...]] = {}
     for split in splits:
-        for operand in SHARED[split.axis] if split.together else ():
+        for operand in READ_BY_ALL[split.axis] if split.together else ():
             names = [piece_name(split.layer, number) for number in range(1, len(split.parts) + 1)]
             for alike in _by_channel(costs, assignment, names):
                 reader = max(alike, key=lambda name: _read_bytes(costs.cost(name, assignment[name]), operand))
