@@ -17,7 +17,7 @@ LAYERS = "layers"
 """The poorest, which plans nothing."""
 HOMES = "homes"
 STACKS = "stacks"
-TILES = "tiles"
+IN_TILES = "tiles"
 DEFAULT_FLOW = LAYERS
 
 if TYPE_CHECKING:

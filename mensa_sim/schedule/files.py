@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.flow import LAYERS, STACKS, TILES, FlowName
+from mensa_sim.flow import IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
 from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Split, Stack
@@ -153,7 +153,7 @@ def _stack_faults(content: ScheduleFile, unit_of: dict[str, int]) -> list[str]:
     for stack in content.stacks:
         elsewhere = [layer for layer in stack.layers if placed.get(layer, stack.accelerator) != stack.accelerator]
         faults += [f"stacks: {layer} runs on {placed[layer]}, its stack on {stack.accelerator}" for layer in elsewhere]
-    if content.stacks and content.flow not in (STACKS, TILES):
+    if content.stacks and content.flow not in (STACKS, IN_TILES):
         faults.append(f"stacks: the flow is {content.flow or 'not given'}; layers run in stacks under {STACKS}")
     return faults
 

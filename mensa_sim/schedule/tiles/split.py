@@ -8,7 +8,7 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.tiles.pieces import axis_size, piece_name
 from mensa_sim.cost.tiles.rewrite import Cut, cut_graph
 from mensa_sim.errors import FileError
-from mensa_sim.flow import TILES
+from mensa_sim.flow import IN_TILES
 from mensa_sim.io.files import read_record
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.data_plan import Split
@@ -55,8 +55,8 @@ def splits_in(path: Path, graph: LayerGraph) -> tuple[Split, ...]:
         for name, accelerator in assignment_of({}, [split]).items():
             if rows.get(name, accelerator) != accelerator:
                 faults.append(f"splits: {name} runs on {rows[name]}, its part on {accelerator}")
-    if content.splits and content.flow != TILES:
-        faults.append(f"splits: the flow is {content.flow or 'not given'}; layers are split under {TILES}")
+    if content.splits and content.flow != IN_TILES:
+        faults.append(f"splits: the flow is {content.flow or 'not given'}; layers are split under {IN_TILES}")
     if faults:
         raise FileError(str(path), faults)
     return content.splits

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
-from mensa_sim.flow import FLOWS, HOMES, LAYERS, STACKS, TILES, FlowName
+from mensa_sim.flow import FLOWS, HOMES, IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.exact.front import ROUNDING
@@ -42,7 +42,7 @@ def with_data_plan(
     if STACKS in allowed:
         stacked = (_with_parameters(each, _plan(each, on_chip), on_chip) for each in _in_stacks(placement, goal))
         tried += [best for best in [_best(list(stacked))] if best is not None]
-    if TILES in allowed and goal is not None:
+    if IN_TILES in allowed and goal is not None:
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
         tried += [_with_parameters(each, _plan(each, on_chip), on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:

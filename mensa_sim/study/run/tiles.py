@@ -6,7 +6,7 @@ from dataclasses import replace
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.tiles.pieces import piece_name
-from mensa_sim.flow import TILES
+from mensa_sim.flow import IN_TILES
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import DataPlan, Split
 from mensa_sim.schedule.pools import pools_of
@@ -55,7 +55,7 @@ def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, m
         [problem.accelerators.index(where[name]) for name in names],
         reasons=[why.get(name, "") for name in names],
     )
-    found = replace(found, data=DataPlan(flow=TILES, splits=tuple(splits)))
+    found = replace(found, data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
     families = families_under(graph, goal)
     return Placement(
         costs=costs, problem=problem, families=families, schedule=found, flow=placement.flow, whole=placement
