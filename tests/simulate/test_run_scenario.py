@@ -22,7 +22,7 @@ from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.metrics.scenario import Backlog, scenario_metrics
 from mensa_sim.simulate.plan.options import PLAIN
-from mensa_sim.simulate.scenario import run as run_scenario
+from mensa_sim.simulate.scenario import source
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
@@ -122,7 +122,7 @@ def test_two_streams_of_one_workload_are_told_apart():
 
 
 def test_a_stream_that_piles_up_without_end_is_refused_with_its_name(monkeypatch):
-    monkeypatch.setattr(run_scenario, "MAX_WAITING", 50)
+    monkeypatch.setattr(source, "MAX_WAITING", 50)
     hopeless = Stream(name="hopeless", workload="net", arrivals=Periodic(fps=1e6))
     with pytest.raises(UsageError, match=r"stream hopeless: 50 requests wait after .* lower its rate"):
         run(hopeless, duration_ps=PS_PER_S)

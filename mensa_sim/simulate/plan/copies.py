@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.host_traffic import HostCrossing, host_traffic
-from mensa_sim.hardware.routes import Handover, handovers, route_between
+from mensa_sim.hardware.routes import Handover, Route, handovers, route_between
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -73,21 +73,25 @@ def copies_of(
 
 def _copy(system: System, handover: Handover, where: Sequence[str], readers: Sequence[int]) -> Copy:
     route = route_between(system, where[handover.producer], where[readers[0]])
-    size_bytes = handover.size_bytes
     return Copy(
         layer=handover.layer,
-        crossings=tuple(
-            Crossing(
-                resource=leg.resource,
-                size_bytes=size_bytes,
-                latency_ps=leg.latency_ps,
-                alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
-                energy_pj={leg.component: leg.pj_per_byte * size_bytes},
-            )
-            for leg in route.legs
-        ),
+        crossings=crossings_over(route, handover.size_bytes),
         after=(handover.producer,),
         dependents=tuple(readers),
+    )
+
+
+def crossings_over(route: Route, size_bytes: int) -> tuple[Crossing, ...]:
+    """Bytes over one resource of a route after another."""
+    return tuple(
+        Crossing(
+            resource=leg.resource,
+            size_bytes=size_bytes,
+            latency_ps=leg.latency_ps,
+            alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
+            energy_pj={leg.component: leg.pj_per_byte * size_bytes},
+        )
+        for leg in route.legs
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from mensa_sim.cost.table import CostTable
@@ -138,6 +138,16 @@ def make_plan(
             for index, (unit, layers) in enumerate(groups)
         ),
     )
+
+
+def with_copies(plan: Plan, further: Sequence[Copy]) -> Plan:
+    """The plan with more copies, which wait for units alone and for which nothing waits."""
+    waiting: dict[int, tuple[int, ...]] = {}
+    for number, copy in enumerate(further, len(plan.copies)):
+        for unit in copy.after:
+            waiting[unit] = (*waiting.get(unit, ()), number)
+    units = (replace(unit, copies=(*unit.copies, *waiting.get(unit.index, ()))) for unit in plan.units)
+    return replace(plan, units=tuple(units), copies=(*plan.copies, *further))
 
 
 def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from mensa_sim.io.files import read_record, read_text
 from mensa_sim.names import check_folder_name
 from mensa_sim.simulate.plan.options import Options, ParameterPolicy
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
+from mensa_sim.simulate.scenario.conversation import CONTEXT_STEP, Conversation, TokenCount, fixed
 from mensa_sim.simulate.scenario.scenario import Policy, Scenario, Stream
 from mensa_sim.units import ms_to_ps, seconds_to_ps
 
@@ -77,6 +78,38 @@ class ArrivalsFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationFile:
+    """How long the conversations of a stream are, as a scenario file says it."""
+
+    prompt_tokens: int | TokenCount
+    """Tokens of each prompt."""
+    new_tokens: int | TokenCount
+    """Tokens of each answer: the first comes with the prompt, every other takes a step."""
+    token_deadline_ms: float | None = None
+    """From one token to the next; the stream's own `deadline_ms` is for the first one."""
+    context_step: int = CONTEXT_STEP
+    """Tokens of context that are priced together."""
+
+    def __post_init__(self) -> None:
+        if self.token_deadline_ms is not None and not self.token_deadline_ms > 0:
+            raise ValueError(f"token_deadline_ms is {self.token_deadline_ms}, must be positive")
+        _ = self.conversation
+
+    @property
+    def conversation(self) -> Conversation:
+        """The same, drawn from where it is not one number."""
+        prompt, new = (
+            fixed(tokens) if isinstance(tokens, int) else tokens for tokens in (self.prompt_tokens, self.new_tokens)
+        )
+        return Conversation(
+            prompt_tokens=prompt,
+            new_tokens=new,
+            token_deadline_ps=None if self.token_deadline_ms is None else ms_to_ps(self.token_deadline_ms),
+            context_step=self.context_step,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFile:
     """One stream, as a scenario file says it."""
 
@@ -89,7 +122,9 @@ class StreamFile:
     priority: int = 0
     """Under the policy `priority`, larger goes first."""
     deadline_ms: float | None = None
-    """From a request's arrival; later ends are counted as misses, and `edf` goes by it."""
+    """From a request's arrival, of a conversation to its first token; later ends are misses, and `edf` goes by it."""
+    conversation: ConversationFile | None = None
+    """Of a workload that generates, instead of the lengths that its own file states."""
     pins: Mapping[str, str] = field(default_factory=dict)
     """Layer to the accelerator of the system that it must run on."""
     schedule: str | None = None
@@ -164,6 +199,7 @@ def _stream(stream: StreamFile, times_ps: tuple[int, ...], path: Path) -> Stream
         arrivals=stream.arrivals.arrivals(times_ps),
         priority=stream.priority,
         deadline_ps=None if stream.deadline_ms is None else ms_to_ps(stream.deadline_ms),
+        conversation=None if stream.conversation is None else stream.conversation.conversation,
         pins=stream.pins,
         schedule=None if stream.schedule is None else str(path.parent / stream.schedule),
     )

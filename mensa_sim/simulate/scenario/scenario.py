@@ -8,6 +8,7 @@ from typing import Literal
 from mensa_sim.simulate.engine.request import Rank
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, check_time, is_finite
+from mensa_sim.simulate.scenario.conversation import Conversation
 from mensa_sim.units import ps_to_seconds
 
 Policy = Literal["fcfs", "priority", "edf"]
@@ -26,7 +27,9 @@ class Stream:
     priority: int = 0
     """The higher goes first under the policy `priority`."""
     deadline_ps: int | None = None
-    """After the arrival."""
+    """After the arrival; of a conversation, for its first token."""
+    conversation: Conversation | None = None
+    """Of a workload that generates: each request is a prompt and the steps after it."""
     pins: Mapping[str, str] = field(default_factory=dict)
     """Layer to the accelerator that it must run on."""
     schedule: str | None = None
@@ -37,6 +40,16 @@ class Stream:
             raise ValueError(f"a stream's name is {self.name!r}; it must not be empty nor hold a #")
         if self.deadline_ps is not None and self.deadline_ps <= 0:
             raise ValueError(f"stream {self.name}: the deadline is {self.deadline_ps} ps, must be positive")
+
+    @property
+    def steps_name(self) -> str:
+        """What the decoding steps of its conversations are called where streams are told apart."""
+        return f"{self.name} tokens"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is measured of it by itself: its requests, and the steps after prompts."""
+        return (self.name,) if self.conversation is None else (self.name, self.steps_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +66,7 @@ class Scenario:
     def __post_init__(self) -> None:
         if not self.streams:
             raise ValueError("scenario: streams is empty")
-        names = [stream.name for stream in self.streams]
+        names = [name for stream in self.streams for name in stream.names]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"scenario: two streams are called {name!r}")
@@ -96,24 +109,25 @@ def too_many(stream: str, requests: str) -> str:
 NO_DEADLINE = (1, 0)
 
 
-def _fcfs(stream: Stream, arrival_ps: int) -> Rank:
+def _fcfs(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
     return (arrival_ps,)
 
 
-def _priority(stream: Stream, arrival_ps: int) -> Rank:
+def _priority(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
     return (-stream.priority, arrival_ps)
 
 
-def _edf(stream: Stream, arrival_ps: int) -> Rank:
-    deadline = NO_DEADLINE if stream.deadline_ps is None else (0, arrival_ps + stream.deadline_ps)
-    return (*deadline, arrival_ps)
+def _edf(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
+    return (*(NO_DEADLINE if deadline_ps is None else (0, deadline_ps)), arrival_ps)
 
 
-RANKS: Mapping[str, Callable[[Stream, int], Rank]] = {"fcfs": _fcfs, "priority": _priority, "edf": _edf}
+RANKS: Mapping[str, Callable[[Stream, int, int | None], Rank]] = {"fcfs": _fcfs, "priority": _priority, "edf": _edf}
 """Who goes first on an accelerator between two layers: the request that came first, that of the highest priority, or
-that with the earliest deadline; equal ones in order of arrival, then of the streams."""
+that with the earliest deadline; equal ones in order of arrival, then of the streams. A step of a conversation comes
+when the one before it ends."""
 
 
-def rank(scenario: Scenario, index: int, arrival_ps: int, number: int) -> Rank:
-    """The rank of a stream's request: unique, and the lower goes first."""
-    return (*RANKS[scenario.policy](scenario.streams[index], arrival_ps), index, number)
+def rank(scenario: Scenario, index: int, name: str, *, arrival_ps: int, deadline_ps: int | None, number: int) -> Rank:
+    """The rank of what a stream asks under one of its names: unique, and the lower goes first."""
+    stream = scenario.streams[index]
+    return (*RANKS[scenario.policy](stream, arrival_ps, deadline_ps), index, stream.names.index(name), number)

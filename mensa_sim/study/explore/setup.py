@@ -15,7 +15,7 @@ from mensa_sim.study.space.check import CheckedSpace
 from mensa_sim.study.space.design import Base, assignments_of, read_base
 from mensa_sim.study.space.space import Space
 from mensa_sim.workload.graph_json import graph_to_data
-from mensa_sim.workload.load import load_workload, workload_files
+from mensa_sim.workload.load import load_generation, load_workload, workload_files
 
 
 def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: bool, cache: bool) -> Setup:
@@ -23,6 +23,9 @@ def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: boo
     space = checked.space
     names = [space.nearest(name) for name in space.file.workloads]
     of_streams = _stream_workloads(checked)
+    talking = [name for name in of_streams if load_generation(name, allow_code=allow_code) is not None]
+    if talking:
+        raise UsageError(f"{space.path}: scenarios: {talking[0]} generates, and conversations are not explored")
     data = {
         name: graph_to_data(load_workload(name, allow_code=allow_code, cache=cache))
         for name in dict.fromkeys((*names, *of_streams))

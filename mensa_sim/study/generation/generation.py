@@ -18,7 +18,7 @@ from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch
-from mensa_sim.study.generation.held import kv_held, moved_to_steps, refuse_too_much, weights_held
+from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, refuse_too_much, weights_held
 from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult
@@ -90,18 +90,19 @@ def _answer(
     decoding: tuple[Stretch, ...],
 ) -> Answer:
     phases = {"prompt": prompt, **({} if last is None else {"step": last})}
-    moved = moved_to_steps(system, prompt, last)
+    placed = {name: PlacedPhase(graph=each.graph, assignment=each.schedule.assignment) for name, each in phases.items()}
+    moved = list(moved_to_steps(system, placed["prompt"], placed["step"])) if last is not None else []
     answer = Answer(
         prompt_tokens=generation.generate.prompt_tokens,
         new_tokens=generation.generate.new_tokens,
         conversations=generation.generate.conversations,
         prompt=_figures(0, prompt),
-        moved_bytes=moved.size_bytes,
-        moved_ps=moved.time_ps,
-        moved_pj=moved.energy_pj,
+        moved_bytes=sum(each.size_bytes for each in moved),
+        moved_ps=sum(each.route.time_ps(each.size_bytes) for each in moved),
+        moved_pj=sum(each.route.energy_pj(each.size_bytes) for each in moved),
         decoding=decoding,
-        weights_held_bytes=weights_held(system, tuple(phases.values())),
-        kv_held_bytes=kv_held(system, last or prompt, generation.kv_bytes),
+        weights_held_bytes=weights_held(system, tuple(placed.values())),
+        kv_held_bytes=kv_held(system, placed.get("step", placed["prompt"]), generation.kv_bytes),
         placed={
             name: {each: result.layers for each, result in phase.accelerators.items()} for name, phase in phases.items()
         },

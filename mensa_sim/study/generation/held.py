@@ -1,64 +1,64 @@
 """What a model that generates keeps in each memory, whether it fits, and what moves from the prompt to the steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.routes import route_between
+from mensa_sim.hardware.routes import Route, route_between
 from mensa_sim.hardware.system import System
-from mensa_sim.study.run.result import SystemResult
+from mensa_sim.workload.graph import LayerGraph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedPhase:
+    """The graph of a phase, and the accelerator of each of its layers."""
+
+    graph: LayerGraph
+    assignment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """Keys and values of a prompt that go from one memory to another."""
+    """Keys and values that a layer of the prompt makes on one memory and steps read on another."""
 
-    size_bytes: int = 0
-    time_ps: int = 0
-    energy_pj: float = 0.0
+    layer: str
+    route: Route
+    size_bytes: int
 
 
-def moved_to_steps(system: System, prompt: SystemResult, step: SystemResult | None) -> Moved:
-    """Keys and values that the prompt makes on one memory and the steps read on another, one tensor after another.
-
-    Of a sliding window only what a step reads.
-    """
-    size_bytes, time_ps, energy_pj = 0, 0, 0.0
-    for layer in step.graph.layers if step is not None else ():
-        if not layer.state_bytes or layer.name not in prompt.graph or step is None:
+def moved_to_steps(system: System, prompt: PlacedPhase, step: PlacedPhase) -> Iterator[Moved]:
+    """What goes from one memory to another between the prompt and the steps; of a sliding window what a step reads."""
+    for layer in step.graph.layers:
+        if not layer.state_bytes or layer.name not in prompt.graph:
             continue
-        reader = step.schedule.assignment[layer.name]
+        reader = step.assignment[layer.name]
         for name in prompt.graph.predecessors(layer.name):
-            maker = prompt.schedule.assignment[name]
+            maker = prompt.assignment[name]
             made = prompt.graph[name].model_output_bytes
             if made and system.home_of(maker) != system.home_of(reader):
-                size = min(made, layer.state_bytes)
-                route = route_between(system, maker, reader)
-                size_bytes += size
-                time_ps += route.time_ps(size)
-                energy_pj += route.energy_pj(size)
-    return Moved(size_bytes=size_bytes, time_ps=time_ps, energy_pj=energy_pj)
+                size_bytes = min(made, layer.state_bytes)
+                yield Moved(layer=name, route=route_between(system, maker, reader), size_bytes=size_bytes)
 
 
-def weights_held(system: System, phases: Sequence[SystemResult]) -> dict[str, int]:
+def weights_held(system: System, phases: Sequence[PlacedPhase]) -> dict[str, int]:
     """Parameters by memory: each tensor once in every memory where some phase reads it."""
     held: dict[str, dict[str, int]] = {name: {} for name in system.memories}
     for phase in phases:
         for layer in phase.graph.layers:
-            memory = system.storage_of(phase.schedule.assignment[layer.name])
+            memory = system.storage_of(phase.assignment[layer.name])
             held[memory].update((each.name, each.size_bytes) for each in layer.parameters)
     return {name: sum(tensors.values()) for name, tensors in held.items() if tensors}
 
 
-def kv_held(system: System, step: SystemResult, kv_bytes: int) -> dict[str, int]:
-    """Keys and values of the complete answer by memory, in proportion to what the steps read there."""
+def kv_held(system: System, step: PlacedPhase, kv_bytes: int) -> dict[str, int]:
+    """So many bytes of keys and values by memory, in proportion to what the steps read there."""
     read: dict[str, int] = {}
     for layer in step.graph.layers:
         if layer.state_bytes:
-            memory = system.storage_of(step.schedule.assignment[layer.name])
+            memory = system.storage_of(step.assignment[layer.name])
             read[memory] = read.get(memory, 0) + layer.state_bytes
     if not read:
-        read[system.storage_of(step.schedule.assignment[step.graph.layers[-1].name])] = 1
+        read[system.storage_of(step.assignment[step.graph.layers[-1].name])] = 1
     total = sum(read.values())
     return {name: -(-kv_bytes * size // total) for name, size in read.items()}
 

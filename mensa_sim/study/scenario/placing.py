@@ -43,30 +43,32 @@ def without_places(scenario: Scenario) -> Scenario:
 def place_streams(
     scenario: Scenario, graphs: Mapping[str, LayerGraph], system: System, goal: Goal, memo: PriceMemo
 ) -> dict[str, Placement]:
-    """The placement of each stream; streams that ask for the same share one.
+    """The placement of each stream that has no conversations; streams that ask for the same share one.
 
     An error names the stream whose pins or schedule do not fit its workload or the system.
     """
-    goals = {
-        stream.name: replace(
-            goal, pins=stream.pins, schedule_file=None if stream.schedule is None else Path(stream.schedule)
-        )
-        for stream in scenario.streams
-    }
-    together = [stream for stream in scenario.streams if stream.schedule is None]
+    streams = [stream for stream in scenario.streams if stream.conversation is None]
+    goals = {stream.name: goal_of_stream(stream, goal) for stream in streams}
+    together = [stream for stream in streams if stream.schedule is None]
     if goal.scheduler == THROUGHPUT and len(together) > 1:
         found = _together(together, graphs, system, goals, memo)
     else:
         found, together = {}, []
     known: dict[Hashable, Placement] = {}
-    for stream in scenario.streams:
+    for stream in streams:
         if stream.name not in found:
             key = stream.workload, tuple(stream.pins.items()), stream.schedule
             if key not in known:
                 with _Named(stream):
                     known[key] = place(graphs[stream.workload], system, goals[stream.name], memo)
             found[stream.name] = known[key]
-    return {stream.name: found[stream.name] for stream in scenario.streams}
+    return {stream.name: found[stream.name] for stream in streams}
+
+
+def goal_of_stream(stream: Stream, goal: Goal) -> Goal:
+    """The goal under a stream's own pins and schedule."""
+    schedule_file = None if stream.schedule is None else Path(stream.schedule)
+    return replace(goal, pins=stream.pins, schedule_file=schedule_file)
 
 
 def _together(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import UsageError
@@ -26,9 +27,10 @@ from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
 from mensa_sim.study.run.scheduling import goals_of
-from mensa_sim.study.scenario.placing import pinned, place_streams, without_places
+from mensa_sim.study.scenario.conversing import Generations, conversing, with_conversations
+from mensa_sim.study.scenario.placing import goal_of_stream, pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.load import load_workload, workload_files
+from mensa_sim.workload.load import load_generation, load_workload, workload_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,13 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
     memo = shared_memo(cache=request.cache)
-    placed = pinned(scenario, graphs, request.pins)
-    main = scenario_on(placed, graphs, system, replace(goal, pins={}), memo=memo)
-    base, alone = if_it_can(request, lambda: scenario_on(without_places(scenario), graphs, baseline, beside, memo=memo))
+    generations = generations_of(scenario, allow_code=request.allow_code)
+    ours = pinned(scenario, graphs, request.pins)
+    main = scenario_on(ours, graphs, system, replace(goal, pins={}), generations=generations, memo=memo)
+    base, alone = if_it_can(
+        request,
+        lambda: scenario_on(without_places(scenario), graphs, baseline, beside, generations=generations, memo=memo),
+    )
     return ScenarioResult(
         main=main,
         baseline=base,
@@ -118,6 +124,13 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
             )
         ),
     )
+
+
+def generations_of(scenario: Scenario, *, allow_code: bool = False) -> Generations:
+    """The models of those workloads of a scenario that generate."""
+    names = dict.fromkeys(stream.workload for stream in scenario.streams)
+    found = {name: load_generation(name, allow_code=allow_code) for name in names}
+    return {name: generation for name, generation in found.items() if generation is not None}
 
 
 ONE_WORKLOAD: Mapping[str, str] = {
@@ -154,19 +167,42 @@ def scenario_on(
     system: System,
     goal: Goal,
     *,
+    generations: Generations = MappingProxyType({}),
     memo: PriceMemo | None = None,
     max_spans: int = DEFAULT_MAX_SPANS,
 ) -> ScenarioSystemResult:
     """Schedule the workloads of a scenario, by name in `graphs`, and simulate it on one system.
 
-    `memo` carries prices between systems; without spans (`max_spans` 0) the metrics are the same.
+    `generations` are those that generate: their streams are conversations. `memo` carries prices between systems;
+    without spans (`max_spans` 0) the metrics are the same.
     """
     memo = PriceMemo() if memo is None else memo
-    placements = place_streams(scenario, graphs, system, goal, memo)
-    distinct = {id(each): each for each in placements.values()}
+    scenario = with_conversations(scenario, generations)
+    talks = {
+        stream.name: conversing(
+            stream.conversation,
+            generations[stream.workload],
+            system,
+            goal_of_stream(stream, goal),
+            memo,
+            scenario.options,
+        )
+        for stream in scenario.streams
+        if stream.conversation is not None
+    }
+    placed = place_streams(scenario, graphs, system, goal, memo)
+    distinct = {id(each): each for each in placed.values()}
     shared = {number: scheduled(with_data_plan(each, goal.flow, scenario.options)) for number, each in distinct.items()}
-    by_stream = {name: shared[id(each)] for name, each in placements.items()}
-    done = simulate_scenario(scenario, {}, by_stream=by_stream, max_spans=max_spans)
+    by_stream = {name: shared[id(each)] for name, each in placed.items()}
+    phases = {name: each.phases for name, each in talks.items()}
+    done = simulate_scenario(scenario, {}, by_stream=by_stream, phases=phases, max_spans=max_spans)
+    for name, each in talks.items():
+        each.refuse_too_many(f"stream {name}", system, done.most_at_once[name])
+    by_phase = {
+        **{name: (each,) for name, each in placed.items()},
+        **{name: each.placements for name, each in talks.items()},
+    }
+    placements = [each for phases_placed in by_phase.values() for each in phases_placed]
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,
@@ -176,19 +212,23 @@ def scenario_on(
         policy=scenario.policy,
         metrics=done.metrics,
         timeline=done.timeline,
-        graphs={stream.name: graphs[stream.workload] for stream in scenario.streams},
+        graphs={
+            name: each.costs.graph
+            for stream in scenario.streams
+            for name, each in zip(stream.names, by_phase[stream.name], strict=False)
+        },
         hardware=system,
-        static_mw=next(iter(placements.values())).problem.static_mw,
+        static_mw=placements[0].problem.static_mw,
         area_mm2=chip_area_mm2(system),
         gaps={
             each.costs.graph.name: each.schedule.gap
-            for each in placements.values()
+            for each in placements
             if each.schedule.gap is not None and each.schedule.gap > NOTABLE_GAP
         },
         caveats=tuple(
             dict.fromkeys(
                 f"{each.costs.graph.name}, {text}"
-                for each in placements.values()
+                for each in placements
                 for text in each.costs.caveats(each.schedule.assignment)
             )
         ),

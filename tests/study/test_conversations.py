@@ -1,0 +1,138 @@
+"""Scenarios of conversations: a prompt and its steps, several users at once, and what the memories hold of them."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+import mensa_sim as ms
+from mensa_sim.errors import InfeasibleError, MensaError, UsageError
+from mensa_sim.simulate.scenario.conversation import Conversation, TokenCount, fixed
+from mensa_sim.study.scenario import conversing
+
+WORKLOAD = """
+name: small
+model: mensa_sim.workload.models.decoder:Decoder
+arguments: {layers: 2, hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, head_dim: 32, vocab: 500}
+generate: {prompt_tokens: 40, new_tokens: 9}
+weight_bits: 8
+activation_bits: 8
+"""
+STREAM = "{name: chat, workload: ./small.yaml, arrivals: {kind: closed_loop, in_flight: USERS, requests: 6}MORE}"
+
+
+def written(tmp_path: Path, *, users: int = 1, more: str = "", workload: str = WORKLOAD) -> Path:
+    (tmp_path / "small.yaml").write_text(workload)
+    file = tmp_path / "talks.yaml"
+    stream = STREAM.replace("USERS", str(users)).replace("MORE", f", {more}" if more else "")
+    file.write_text(f"name: talks\nseed: 3\nstreams:\n  - {stream}\n")
+    return file
+
+
+def ran(file: Path, system: str = "mensa_g", **more: str) -> ms.ScenarioRun:
+    return ms.run_scenario(file, system=system, **more)
+
+
+def test_one_user_waits_as_long_as_an_answer_by_itself_takes(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    answer = ms.run(tmp_path / "small.yaml", system="mensa_g").answer
+    streams = ran(file).main.metrics.streams
+    prompts, tokens = streams["chat"], streams["chat tokens"]
+    assert (prompts.finished, tokens.finished) == (6, 6 * 8)
+    assert answer is not None
+    assert answer.time_per_token_ps is not None
+    assert prompts.max_ps is not None
+    # here keys and values leave while later layers of the prompt run; an answer by itself carries them after it
+    assert answer.prompt.latency_ps <= prompts.max_ps <= answer.ttft_ps
+    assert tokens.mean_latency_ps == pytest.approx(answer.time_per_token_ps, rel=0.01)
+    assert tokens.throughput_per_s == pytest.approx(
+        8 * 1e12 / (prompts.max_ps + 8 * answer.time_per_token_ps), rel=0.01
+    )
+
+
+def test_users_beside_each_other_wait_for_each_other_and_miss_deadlines(tmp_path: Path) -> None:
+    alone = ran(written(tmp_path)).main.metrics.streams["chat tokens"]
+    assert alone.max_ps is not None
+    deadline = f"conversation: {{prompt_tokens: 40, new_tokens: 9, token_deadline_ms: {1.05 * alone.max_ps / 1e9}}}"
+    one, three = (
+        ran(written(tmp_path, users=users, more=deadline)).main.metrics.streams["chat tokens"] for users in (1, 3)
+    )
+    assert one.deadline_misses == 0
+    assert three.deadline_misses > 0
+    assert (three.p99_ps or 0) > 1.05 * alone.max_ps
+    assert three.finished == one.finished
+
+
+def test_keys_and_values_that_steps_read_elsewhere_cross_the_link_once_a_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path)
+    answer = ms.run(tmp_path / "small.yaml", system="mensa_g").answer
+    assert answer is not None
+    moved = answer.moved_bytes
+    whole = ran(file).main.metrics.channels
+    monkeypatch.setattr(conversing, "moved_to_steps", lambda *_: ())
+    without = ran(file).main.metrics.channels
+    assert moved > 0, "on this system the prompt and the steps read from two memories"
+    assert whole["lpddr4-stacked"].size_bytes - without["lpddr4-stacked"].size_bytes == 6 * moved
+
+
+def test_lengths_are_drawn_by_the_seed_within_their_bounds() -> None:
+    drawn = Conversation(
+        prompt_tokens=TokenCount(kind="uniform", least=10, most=20),
+        new_tokens=TokenCount(kind="lognormal", least=2, most=50, median=8, sigma=1.0),
+    )
+    lengths = list(islice(drawn.drawn("0/chat"), 2000))
+    assert lengths == list(islice(drawn.drawn("0/chat"), 2000))
+    assert lengths != list(islice(drawn.drawn("1/chat"), 2000))
+    prompts, answers = ([each[at] for each in lengths] for at in (0, 1))
+    assert (min(prompts), max(prompts)) == (10, 20)
+    assert (min(answers), max(answers)) == (2, 50)
+    assert sorted(answers)[1000] == pytest.approx(8, abs=1)
+
+
+@pytest.mark.parametrize("step", [1, 7, 64])
+def test_every_length_is_priced_by_one_within_half_a_step(step: int) -> None:
+    talk = Conversation(
+        prompt_tokens=TokenCount(kind="uniform", least=30, most=70), new_tokens=fixed(20), context_step=step
+    )
+    for tokens in range(30, 71):
+        assert abs(talk.prompt_for(tokens) - tokens) <= step / 2
+        assert talk.prompt_for(tokens) in talk.prompts
+    for context in range(30, 70 + 20 - 1):
+        assert abs(talk.context_for(context) - context) <= step / 2
+        assert talk.context_for(context) in talk.contexts
+
+
+def test_a_workload_that_generates_needs_no_word_of_it_and_another_cannot_converse(tmp_path: Path) -> None:
+    assert "chat tokens" in ran(written(tmp_path)).main.metrics.streams
+    file = written(tmp_path, more="conversation: {prompt_tokens: 4, new_tokens: 2}")
+    file.write_text(file.read_text().replace("./small.yaml", "keyword_spotting"))
+    with pytest.raises(UsageError, match="stream chat: conversation: keyword_spotting does not generate"):
+        ran(file)
+
+
+def test_too_many_conversations_for_a_memory_are_an_error_with_the_bytes(tmp_path: Path) -> None:
+    file = written(tmp_path, users=3)
+    held = ms.run(tmp_path / "small.yaml", system="edge_tpu").answer
+    assert held is not None
+    room = sum(held.weights_held_bytes.values()) + 2 * held.kv_bytes
+    small = [f"memories.lpddr4.capacity_bytes={room}"]
+    with pytest.raises(InfeasibleError, match=f"3 at once does not fit .* {held.kv_bytes} fewer"):
+        ms.run_scenario(file, system="edge_tpu", overrides=small)
+    assert ms.run_scenario(written(tmp_path, users=2), system="edge_tpu", overrides=small)
+
+
+@pytest.mark.parametrize(
+    ("conversation", "fault"),
+    [
+        ("{prompt_tokens: 0, new_tokens: 2}", "at least 1"),
+        ("{prompt_tokens: {kind: lognormal, least: 1, most: 9}, new_tokens: 2}", "needs both"),
+        ("{prompt_tokens: {kind: uniform, least: 1, most: 90000}, new_tokens: 2}", "raise context_step"),
+        ("{prompt_tokens: 4, new_tokens: 2, token_deadline_ms: 0}", "must be positive"),
+        ("{prompt_tokens: 4, new_tokens: {kind: fixed, least: 1, most: 2}}", "is one number"),
+    ],
+)
+def test_what_no_conversation_can_be_is_a_fault_of_its_file(tmp_path: Path, conversation: str, fault: str) -> None:
+    with pytest.raises(MensaError, match=fault):
+        ran(written(tmp_path, more=f"conversation: {conversation}"))
