@@ -149,7 +149,7 @@ def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
 
 
 def test_parameters_that_could_stay_but_for_the_tiles_beside_them_stop_no_prompt() -> None:
-    """Of Llama 3.2 3B's shape: what would stay on Jacquard proves too large once tiles are fitted anew."""
+    """Of Llama 3.2 3B's shape: the rows that a prompt reads of its table are more than Jacquard's buffer holds."""
     shape = {"layers": 1, "hidden": 3072, "intermediate": 8192, "heads": 24, "kv_heads": 8, "head_dim": 128}
     widths = ModelWidths(weight_bits=4, weight_group=WeightGroup(group=32))
     prompt = Decoder(**shape, vocab=128256, tied_embeddings=True).phase("prompt", widths, tokens=512, context=0)

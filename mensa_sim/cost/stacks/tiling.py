@@ -5,7 +5,7 @@ Rows that two tiles share are kept and never made again: in a tile a layer makes
 up to the last one that the tile needs.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -40,12 +40,14 @@ class Tiling:
         self._place: dict[str, int] = {}
         self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
         """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""
+        self._inputs: list[tuple[Read, Flow]] | None = None
 
     def prepend(self, layer: str) -> bool:
         """Add the layer before those that are there; false where it cannot be in one stack with them."""
         plane = self._planes[layer]
         if plane.copies != self.copies or any(key[0] == layer and key[1] is not None for key in self._needed):
             return False
+        self._inputs = None
         needed = self._needed.pop((layer, None, False), None)
         flow = self.flows[layer] = self._sink(plane) if needed is None else self._inner(plane, needed)
         self._place[layer] = len(self.layers)
@@ -79,10 +81,12 @@ class Tiling:
         return needed.flow(plane.rows, plane.row_bits, whole=self.leaves(plane.layer))
 
     @property
-    def inputs(self) -> Iterator[tuple[Read, Flow]]:
+    def inputs(self) -> Sequence[tuple[Read, Flow]]:
         """What the stack reads from memory; what is read once alone needs no line buffer."""
-        for needed in self._needed.values():
-            yield needed.read, needed.flow(needed.read.rows, needed.read.row_bits, whole=False)
+        if self._inputs is None:
+            reads = [(each.read, each) for each in self._needed.values()]
+            self._inputs = [(read, each.flow(read.rows, read.row_bits, whole=False)) for read, each in reads]
+        return self._inputs
 
     def _lie(self, held: Ints, flow: Flow, come: int) -> None:
         """Add what a tensor takes while each layer runs; it comes with the layer of that place."""

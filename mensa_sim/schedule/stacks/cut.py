@@ -76,6 +76,7 @@ class Cutter:
         """By its place; the end of the order where none of it is the last."""
         self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
+        self._reached: dict[tuple[int, int], dict[int, float]] = {}
 
     def refuse(self, segment: Segment) -> None:
         """Never propose this stack again."""
@@ -108,24 +109,46 @@ class Cutter:
     def _stacks_to(self, end: int) -> list[Segment]:
         """The best stack of each length that ends there: that of the largest tiles that fit."""
         found: dict[int, Segment] = {}
-        for rows in tile_rows(self._rows(end - 1)):
-            tiling = Tiling(self._planes, self._order[end - 1], rows, lambda name: self._last_reader[name] >= end)
-            short = False
-            for begin in range(end - 1, -1, -1):
-                if not tiling.prepend(self._order[begin]):
-                    break
-                if begin in found or begin == end - 1:
-                    continue
-                value = self._price(tiling)
-                short = value is None
-                if value is None:
-                    break
-                if (begin, end, rows, 1) not in self._refused:
+        for rows in self._telling_rows(end):
+            for begin, value in self._reaching(end, rows).items():
+                if begin not in found and (begin, end, rows, 1) not in self._refused:
                     found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
-            if not short and len(found) == len(tiling.layers) - 1:
-                break
         for each in self._in_parts(end):
             allowed = (each.begin, end, each.rows, each.parts) not in self._refused
             if allowed and (each.begin not in found or each.value < found[each.begin].value):
                 found[each.begin] = each
         return list(found.values())
+
+    def _telling_rows(self, end: int) -> list[int]:
+        """The rows of a tile to look at, the most first.
+
+        Smaller tiles reach at least as far back; so where two sizes reach equally far, none between them is looked at,
+        unless a stack was refused, which might be taken in smaller tiles.
+        """
+        sizes = tile_rows(self._rows(end - 1))
+        if any(refused[1] == end for refused in self._refused):
+            return sizes
+        told = {0, len(sizes) - 1}
+        open_ends = [(0, len(sizes) - 1)]
+        while open_ends:
+            low, high = open_ends.pop()
+            if high - low > 1 and len(self._reaching(end, sizes[low])) < len(self._reaching(end, sizes[high])):
+                middle = (low + high) // 2
+                told.add(middle)
+                open_ends += [(low, middle), (middle, high)]
+        return [sizes[index] for index in sorted(told)]
+
+    def _reaching(self, end: int, rows: int) -> dict[int, float]:
+        """By where it begins, the value of each stack that ends there and fits in tiles of so many rows."""
+        if (end, rows) not in self._reached:
+            found = self._reached[end, rows] = {}
+            tiling = Tiling(self._planes, self._order[end - 1], rows, lambda name: self._last_reader[name] >= end)
+            for begin in range(end - 1, -1, -1):
+                if not tiling.prepend(self._order[begin]):
+                    break
+                if begin < end - 1:
+                    value = self._price(tiling)
+                    if value is None:
+                        break
+                    found[begin] = value
+        return self._reached[end, rows]

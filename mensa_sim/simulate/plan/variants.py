@@ -137,15 +137,20 @@ def variant_of(
 
 def _room_bytes(costs: CostTable, layers: Sequence[Layer], members: Sequence[LayerCost], room_bytes: int | None) -> int:
     """Room in the parameter buffer: the most of any layer, but a group that fits as a whole stays from step to step."""
-    each = [_parameter_bytes(member, layer) for member, layer in zip(members, layers, strict=True)]
-    room = room_bytes or costs.system.accelerator(members[0].accelerator).spec.buffer_bytes.get("parameter")
+    buffer_bytes = costs.system.accelerator(members[0].accelerator).spec.buffer_bytes.get("parameter")
+    each = [_parameter_bytes(member, layer, buffer_bytes) for member, layer in zip(members, layers, strict=True)]
+    room = room_bytes or buffer_bytes
     whole = len(layers) > 1 and room is not None and sum(each) <= room
     return sum(each) if whole else max(each)
 
 
-def _parameter_bytes(cost: LayerCost, layer: Layer) -> int:
-    """Room for streaming; where the cost does not say, all parameters that it reads, which is the most it can be."""
+def _parameter_bytes(cost: LayerCost, layer: Layer, buffer_bytes: int | None) -> int:
+    """Room for streaming; where the cost does not say, all parameters that it reads or all of their buffer.
+
+    More it can not be: what a table's rows leave no room for is not held at once.
+    """
     if cost.residency.parameters:
         return 0
     read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
-    return cost.buffered_bytes.get("parameter", read_bytes)
+    most_bytes = read_bytes if buffer_bytes is None else min(read_bytes, buffer_bytes)
+    return cost.buffered_bytes.get("parameter", most_bytes)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.errors import InfeasibleError
 from mensa_sim.flow import FLOWS, HOMES, IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
@@ -113,10 +113,8 @@ def _with_parameters(placement: Placement, plan: Plan, on_chip: Options) -> "_Tr
         before = best.plan
         for kept in choices:
             fitted = with_room(before, placement.costs, on_chip, kept.accelerator, kept.room_bytes)
-            # Tiles that are fitted anew may leave less room than the choice counted on: then it is none.
-            with suppress(UsageError):
-                tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
-                best = tried if tried.beats(best) else best
+            tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
+            best = tried if tried.beats(best) else best
     return best
 
 
