@@ -11,7 +11,7 @@ from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.lookup import unknown_name
-from mensa_sim.names import check_folder_name
+from mensa_sim.names import check_folder_name, repeated
 
 Setting = int | float | bool | str
 """What a file or `--set` may give to a field."""
@@ -59,7 +59,7 @@ class System:
         names = [accelerator.name for accelerator in self.accelerators]
         if not names:
             faults.append("accelerators: is empty")
-        faults += [f"accelerators: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        faults += [f"accelerators: {name} stands twice" for name in sorted(repeated(names))]
         for accelerator in self.accelerators:
             if accelerator.memory not in self.memories:
                 faults.append(f"accelerators.{accelerator.name}.memory: unknown memory {accelerator.memory!r}")

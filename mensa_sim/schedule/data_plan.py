@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.cost.tiles.pieces import SplitAxis
 from mensa_sim.flow import LAYERS, FlowName
+from mensa_sim.names import repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +103,14 @@ class DataPlan:
     def __post_init__(self) -> None:
         if not 0 <= self.homes_gap < math.inf:
             raise ValueError(f"homes_gap is {self.homes_gap}, must be finite and not negative")
-        tensors = [home.tensor for home in self.homes]
-        if len(set(tensors)) < len(tensors):
-            raise ValueError(f"two homes for {next(name for name in tensors if tensors.count(name) > 1)}")
-        names = [kept.accelerator for kept in self.parameters]
-        if len(set(names)) < len(names):
-            raise ValueError(f"parameters of {next(name for name in names if names.count(name) > 1)} stand twice")
-        split = [each.layer for each in self.splits]
-        if len(set(split)) < len(split):
-            raise ValueError(f"two splits of {next(name for name in split if split.count(name) > 1)}")
-        layers = [layer for stack in self.stacks for layer in stack.layers]
-        if len(set(layers)) < len(layers):
-            raise ValueError(f"two stacks with {next(name for name in layers if layers.count(name) > 1)}")
+        if twice := repeated(home.tensor for home in self.homes):
+            raise ValueError(f"two homes for {twice[0]}")
+        if twice := repeated(kept.accelerator for kept in self.parameters):
+            raise ValueError(f"parameters of {twice[0]} stand twice")
+        if twice := repeated(each.layer for each in self.splits):
+            raise ValueError(f"two splits of {twice[0]}")
+        if twice := repeated(layer for stack in self.stacks for layer in stack.layers):
+            raise ValueError(f"two stacks with {twice[0]}")
 
     def parameters_on(self, accelerator: str) -> KeptParameters | None:
         """What stays on an accelerator; none where the simulation's policy chooses."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import networkx as nx
 
+from mensa_sim.names import repeated
 from mensa_sim.workload.layer import Layer
 
 
@@ -57,8 +58,7 @@ class LayerGraph:
     def __post_init__(self) -> None:
         by_name = {layer.name: layer for layer in self.layers}
         if len(by_name) != len(self.layers):
-            names = [layer.name for layer in self.layers]
-            raise ValueError(f"{self.name}: two layers are called {next(n for n in names if names.count(n) > 1)}")
+            raise ValueError(f"{self.name}: two layers are called {repeated(layer.name for layer in self.layers)[0]}")
         digraph: nx.DiGraph[str] = nx.DiGraph()
         digraph.add_nodes_from(by_name)
         for edge in self.edges:
@@ -109,11 +109,11 @@ class LayerGraph:
     @property
     def groups(self) -> Mapping[str, tuple[Layer, ...]]:
         """The recurrent groups: name to members in order."""
-        members: dict[str, tuple[Layer, ...]] = {}
+        members: dict[str, list[Layer]] = {}
         for layer in self.layers:
             if layer.group is not None:
-                members[layer.group] = (*members.get(layer.group, ()), layer)
-        return members
+                members.setdefault(layer.group, []).append(layer)
+        return {group: tuple(layers) for group, layers in members.items()}
 
 
 def unique_parameter_bytes(layers: Iterable[Layer]) -> int:

@@ -14,7 +14,7 @@ from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import energy_by_component, metrics
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import make_plan
-from mensa_sim.simulate.plan.residency import pin
+from mensa_sim.simulate.plan.residency import offer_of, pin
 from mensa_sim.simulate.scenario.arrivals import Periodic, Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
@@ -209,6 +209,42 @@ def test_a_shared_tensor_takes_its_room_once():
     costs = resident_table({"a": 20, "b": 20}, {"a": 20, "b": 20}, buffer=20)
     graph = chain(layer("a", parameter_bytes=20), tied)
     assert pinned(replace(costs, graph=graph), "first-fit", 20) == ["a", "b"]
+
+
+SIZES = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=8)
+
+
+@settings(max_examples=60)
+@given(SIZES, st.integers(1, 120), st.randoms())
+def test_a_buffer_is_filled_with_each_that_fits_beside_those_before_it(drawn, buffer, draw):
+    """Held against the definition, tried anew for each; layers with the same number share a tensor, 0 with nobody."""
+    names = [f"l{place}" for place in range(len(drawn))]
+    tensors = {name: f"t{shared}" if shared else name for name, (_, _, shared) in zip(names, drawn, strict=True)}
+    sizes = {tensor: drawn[names.index(name)][0] for name, tensor in tensors.items()}
+    costs = resident_table(
+        {name: sizes[tensors[name]] for name in names},
+        {name: saved for name, (_, saved, _) in zip(names, drawn, strict=True)},
+        buffer,
+    )
+    own = [
+        replace(each, parameters=(replace(each.parameters[0], name=tensors[each.name]),)) for each in costs.graph.layers
+    ]
+    costs = replace(costs, graph=chain(*own))
+    plan = make_plan(costs.graph, costs, everything_on(costs.graph, "acc"), Options(parameters="first-fit"))
+    offer = offer_of([plan], accelerator("acc", parameter_buffer=buffer))
+    able = [index for _, index in offer.able]
+
+    def fits(kept):
+        held = {tensors[names[index]] for index in kept}
+        lies = {index for index in able if tensors[names[index]] in held}
+        tiles = [unit.variants.streamed.parameter_bytes for unit in plan.units if unit.index not in {*kept, *lies}]
+        return sum(sizes[tensor] for tensor in held) + max(tiles, default=0) <= buffer
+
+    order = draw.sample(able, len(able))
+    expected = []
+    for index in order:
+        expected += [index] if fits([*expected, index]) else []
+    assert [index for _, index in offer.fill((plan.name, index) for index in order)] == expected
 
 
 @pytest.mark.parametrize(("buffer", "early"), [(36, 6), (30, 0), (29, 9)])

@@ -18,6 +18,7 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.csv_text import csv_lines
 from mensa_sim.io.files import read_text
+from mensa_sim.names import repeated
 from mensa_sim.workload.layer import LoopNest
 
 FORMAT = "mensa-sim timing table 1"
@@ -200,8 +201,7 @@ def _read_field(
 def _column_faults(columns: list[str], line: int) -> list[str]:
     faults = [f"line {line}: column {name} is missing" for name in COLUMNS if name not in columns]
     faults += [f"line {line}: unknown column {name!r}" for name in dict.fromkeys(columns) if name not in COLUMNS]
-    twice = dict.fromkeys(name for name in columns if columns.count(name) > 1)
-    return faults + [f"line {line}: column {name} stands twice" for name in twice]
+    return faults + [f"line {line}: column {name} stands twice" for name in repeated(columns)]
 
 
 def _rows(lines: Iterable[str], columns: list[str], first_line: int, parsed: _Parsed) -> None:

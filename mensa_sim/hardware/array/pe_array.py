@@ -10,6 +10,7 @@ from typing import Literal
 from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit, at_least
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.parameter_store import ParameterStore
+from mensa_sim.names import repeated
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
 from mensa_sim.workload.own_mapping import OwnMapping
 
@@ -169,7 +170,7 @@ class PeArray(Accelerator):
         """What is wrong between the levels, and between them and the axes."""
         faults = []
         names = [level.name for level in self.levels]
-        faults += [f"levels: {name} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        faults += [f"levels: {name} stands twice" for name in sorted(repeated(names))]
         last = len(self.unrolled_axes) - 1
         for level in self.levels:
             if level.per and not 0 <= min(level.per) <= max(level.per) <= last:

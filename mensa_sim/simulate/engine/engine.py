@@ -136,9 +136,8 @@ class Engine:
         request.end_work(self.clock.now_ps)
         for unit in copy.dependents:
             self._arrive(request, unit)
-        for later, other in enumerate(request.plan.copies):
-            if other.after_copy == index:
-                self._release(request, later)
+        for later in request.plan.copies_after.get(index, ()):
+            self._release(request, later)
         self._leave(request)
 
     def _record_crossing(

@@ -60,6 +60,8 @@ class Plan:
     units: tuple[PlannedUnit, ...]
     """In topological order, ties by graph order."""
     copies: tuple[Copy, ...]
+    copies_after: Mapping[int, Sequence[int]]
+    """The copies that wait for the end of another one, by that one's place."""
     handoffs: int
     """Tensors that an accelerator gets from another one."""
     shared_bytes: Mapping[str, int]
@@ -92,10 +94,7 @@ def make_plan(
         home = system.home_of(where[each.producer])
         dependents[each.producer].update(readers_by_home(system, each, where).get(home, ()))
     copies = copies_of(graph, system, members, where)
-    copies_after: list[list[int]] = [[] for _ in groups]
-    for number, copy in enumerate(copies):
-        for unit in copy.after:
-            copies_after[unit].append(number)
+    after_unit = _grouped((unit, number) for number, copy in enumerate(copies) for unit in copy.after)
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
@@ -112,6 +111,7 @@ def make_plan(
         graph=graph,
         data=data,
         copies=copies,
+        copies_after=_grouped((copy.after_copy, number) for number, copy in enumerate(copies)),
         handoffs=handoffs(graph, assignment),
         shared_bytes=homes.shared_bytes,
         multicasts=homes.multicasts,
@@ -129,7 +129,7 @@ def make_plan(
                     costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
                 ),
                 dependents=tuple(sorted(dependents[index])),
-                copies=tuple(copies_after[index]),
+                copies=tuple(after_unit.get(index, ())),
                 waits_for=waits_for[index],
                 feeds=feeds[index],
                 next_here=next_here[index],
@@ -142,12 +142,18 @@ def make_plan(
 
 def with_copies(plan: Plan, further: Sequence[Copy]) -> Plan:
     """The plan with more copies, which wait for units alone and for which nothing waits."""
-    waiting: dict[int, tuple[int, ...]] = {}
-    for number, copy in enumerate(further, len(plan.copies)):
-        for unit in copy.after:
-            waiting[unit] = (*waiting.get(unit, ()), number)
+    waiting = _grouped((unit, number) for number, copy in enumerate(further, len(plan.copies)) for unit in copy.after)
     units = (replace(unit, copies=(*unit.copies, *waiting.get(unit.index, ()))) for unit in plan.units)
     return replace(plan, units=tuple(units), copies=(*plan.copies, *further))
+
+
+def _grouped(pairs: Iterable[tuple[int | None, int]]) -> dict[int, list[int]]:
+    """The second of each pair by the first, where there is one."""
+    found: dict[int, list[int]] = {}
+    for key, number in pairs:
+        if key is not None:
+            found.setdefault(key, []).append(number)
+    return found
 
 
 def _check_assignment(graph: LayerGraph, system: System, assignment: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Which parameters stay in an accelerator's parameter buffer between inferences."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.parameter_cache import kept_in_tiles
@@ -46,24 +46,42 @@ class Offer:
 
     def fits(self, kept: Sequence[UnitKey]) -> bool:
         """Whether these may stay: beside them the largest tile that is streamed must still fit."""
-        tensors, stays = self.tensors(kept), set(kept)
-        streamed = (
-            unit.variants.streamed.parameter_bytes
-            for key, unit in self._largest_first
-            if key not in stays and not (key in self.able and self._lies_in(tensors, key, unit))
-        )
-        return sum(tensors.values()) + next(streamed, 0) <= self.capacity_bytes
-
-    def _lies_in(self, tensors: Mapping[tuple[str, str], int], key: UnitKey, unit: PlannedUnit) -> bool:
-        return all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+        tensors = self.tensors(kept)
+        first = self._first_streamed(0, set(kept), tensors)
+        return sum(tensors.values()) + self._tile_bytes(first) <= self.capacity_bytes
 
     def fill(self, order: Iterable[UnitKey]) -> list[UnitKey]:
         """Each takes room if it fits beside those before it."""
-        kept: list[UnitKey] = []
+        kept: dict[UnitKey, None] = {}
+        tensors: dict[tuple[str, str], int] = {}
+        size_bytes, first = 0, 0
         for key in order:
-            if self.fits([*kept, key]):
-                kept.append(key)
-        return kept
+            more = {name: size for name, size in self.tensors([key]).items() if name not in tensors}
+            tensors |= more
+            kept[key] = None
+            after = self._first_streamed(first, kept, tensors)
+            if size_bytes + sum(more.values()) + self._tile_bytes(after) <= self.capacity_bytes:
+                size_bytes += sum(more.values())
+                first = after  # who needs the most to stream needs ever less while more stay
+            else:
+                del kept[key]
+                for name in more:
+                    del tensors[name]
+        return list(kept)
+
+    def _first_streamed(self, first: int, kept: Container[UnitKey], tensors: Container[tuple[str, str]]) -> int:
+        """From a place on among the largest, that of the first one that streams beside what stays."""
+        for place in range(first, len(self._largest_first)):
+            key, unit = self._largest_first[place]
+            lies_there = key in self.able and all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+            if key not in kept and not lies_there:
+                return place
+        return len(self._largest_first)
+
+    def _tile_bytes(self, place: int) -> int:
+        """What the one at that place needs to stream; nothing beyond the last."""
+        entry = self._largest_first[place : place + 1]
+        return entry[0][1].variants.streamed.parameter_bytes if entry else 0
 
 
 def _none(offer: Offer) -> list[UnitKey]:
@@ -90,7 +108,8 @@ def most_saving(offer: Offer, max_nodes: int = MAX_NODES) -> list[UnitKey]:
         for key, unit in able.items()
     ]
     others = (unit.variants.streamed.parameter_bytes for key, unit in offer.own.items() if key not in able)
-    start = [keys.index(key) for key in greedy]
+    place_of = {key: place for place, key in enumerate(keys)}
+    start = [place_of[key] for key in greedy]
     return [
         keys[place] for place in most_valuable(items, offer.capacity_bytes, max(others, default=0), start, max_nodes)
     ]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mensa_sim.names import repeated
 from mensa_sim.simulate.engine.request import Rank
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, check_time, is_finite
@@ -66,10 +67,8 @@ class Scenario:
     def __post_init__(self) -> None:
         if not self.streams:
             raise ValueError("scenario: streams is empty")
-        names = [name for stream in self.streams for name in stream.names]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"scenario: two streams are called {name!r}")
+        if twice := repeated(name for stream in self.streams for name in stream.names):
+            raise ValueError(f"scenario: two streams are called {twice[0]!r}")
         if self.duration_ps is not None and self.duration_ps <= 0:
             raise ValueError(f"scenario: the duration is {self.duration_ps} ps, must be positive")
         check_time("scenario: the duration", self.duration_ps or 0)

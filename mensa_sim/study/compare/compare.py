@@ -10,6 +10,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.names import repeated
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import choices_of, command_of, override_texts
@@ -83,7 +84,7 @@ def _labels(asked: Sequence[str | Path | System], systems: list[System]) -> list
         name if isinstance(given, System) or names.count(name) == 1 else str(given)
         for given, name in zip(asked, names, strict=True)
     ]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
+    twice = next(iter(repeated(labels)), None)
     if twice is not None:
         raise UsageError(f"--systems: two are called {twice}; give one of them another name")
     return labels

@@ -1,5 +1,6 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,10 @@ from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
 from mensa_sim.study.run.tiles import in_tiles
 
+LOGGER = logging.getLogger(__name__)
+MOST_UNITS = 2000
+"""Beyond so many units no rooms are tried for parameters, as each try is a simulation: a choice."""
+
 
 def with_data_plan(
     placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None, memo: PriceMemo | None = None
@@ -35,12 +40,14 @@ def with_data_plan(
     if given is not None:
         return _with_stacks(placement, given, StackPlanner(placement.costs, placement.problem).priced_all(given.stacks))
     plan = _plan(placement, on_chip)
-    if flow == LAYERS and not _choices(placement, plan, on_chip):
+    choices = _choices(placement, plan, on_chip)
+    if flow == LAYERS and not choices:
         return _with_data(placement, LAYER_BY_LAYER, flow)
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
-    tried = [_with_parameters(placement, plan, on_chip)]
+    tried = [_with_parameters(placement, plan, on_chip, choices)]
     if STACKS in allowed:
-        stacked = (_with_parameters(each, _plan(each, on_chip), on_chip) for each in _in_stacks(placement, goal))
+        plans = ((each, _plan(each, on_chip)) for each in _in_stacks(placement, goal))
+        stacked = (_with_parameters(*each, on_chip, _choices(*each, on_chip)) for each in plans)
         tried += [best for best in [_best(list(stacked))] if best is not None]
     if IN_TILES in allowed and goal is not None:
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
@@ -106,12 +113,14 @@ def _plan(placement: Placement, on_chip: Options) -> Plan:
     return make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=data_of(placement))
 
 
-def _with_parameters(placement: Placement, plan: Plan, on_chip: Options) -> "_Tried":
+def _with_parameters(
+    placement: Placement, plan: Plan, on_chip: Options, choices: Sequence[Sequence[KeptParameters]]
+) -> "_Tried":
     """The plan with the best choice of parameters that stay on each accelerator."""
     best = _tried(placement, on_chip, plan)
-    for choices in _choices(placement, plan, on_chip):
+    for on_accelerator in choices:
         before = best.plan
-        for kept in choices:
+        for kept in on_accelerator:
             fitted = with_room(before, placement.costs, on_chip, kept.accelerator, kept.room_bytes)
             tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
             best = tried if tried.beats(best) else best
@@ -119,7 +128,14 @@ def _with_parameters(placement: Placement, plan: Plan, on_chip: Options) -> "_Tr
 
 
 def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[KeptParameters]]:
-    """What may stay on each accelerator where that is a choice."""
+    """What may stay on each accelerator where that is a choice; of a graph of many units the first answer stands."""
+    if len(plan.units) > MOST_UNITS:
+        LOGGER.warning(
+            "%s has %d units: parameters that stay are chosen without trying rooms for those that stream",
+            plan.name,
+            len(plan.units),
+        )
+        return []
     accelerators = dict.fromkeys(placement.schedule.assignment.values())
     found = (kept_choices(plan, placement.costs, on_chip, accelerator) for accelerator in accelerators)
     return [choices for choices in found if choices]

@@ -14,6 +14,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
+from mensa_sim.names import repeated
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
@@ -84,7 +85,7 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
         raise FileError(str(path), [f"is empty; its first line is {','.join(_COLUMNS)}"])
     header = rows[0][1]
     missing = [name for name in _COLUMNS[:4] if name not in header]
-    twice = sorted({name for name in header if header.count(name) > 1 and name in (*_COLUMNS, *_LENGTHS)})
+    twice = sorted(name for name in repeated(header) if name in (*_COLUMNS, *_LENGTHS))
     if missing or twice:
         fault = f"no column {', '.join(missing)}" if missing else f"two columns {', '.join(twice)}"
         raise FileError(str(path), [f"line {rows[0][0]}: {fault}; the columns are {','.join(_COLUMNS)}"])
