@@ -46,12 +46,11 @@ def with_data_plan(
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [_with_parameters(placement, plan, on_chip, choices)]
     if STACKS in allowed:
-        plans = ((each, _plan(each, on_chip)) for each in _in_stacks(placement, goal))
-        stacked = (_with_parameters(*each, on_chip, _choices(*each, on_chip)) for each in plans)
+        stacked = (_planned(each, on_chip) for each in _in_stacks(placement, goal))
         tried += [best for best in [_best(list(stacked))] if best is not None]
     if IN_TILES in allowed and goal is not None:
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
-        tried += [_with_parameters(each, _plan(each, on_chip), on_chip) for each in split]
+        tried += [_planned(each, on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
     best = _best(tried) or tried[0]
@@ -111,6 +110,12 @@ def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedSt
 def _plan(placement: Placement, on_chip: Options) -> Plan:
     costs = placement.costs
     return make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=data_of(placement))
+
+
+def _planned(placement: Placement, on_chip: Options) -> "_Tried":
+    """The placement's plan with the best choice of parameters that stay."""
+    plan = _plan(placement, on_chip)
+    return _with_parameters(placement, plan, on_chip, _choices(placement, plan, on_chip))
 
 
 def _with_parameters(
