@@ -69,7 +69,8 @@ _HOMES = {
     ),
     **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("diff", "explore"), "api.explore"),
-    **dict.fromkeys(("Comparison", "Exploration", "Run", "ScenarioRun"), "api.result"),
+    **dict.fromkeys(("Comparison", "Run", "ScenarioRun"), "api.result"),
+    "Exploration": "api.exploration",
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
     **dict.fromkeys(("calibrate", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"),
     **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
@@ -87,12 +88,13 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from mensa_sim.api.decide import Decision, decide
+    from mensa_sim.api.exploration import Exploration
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, fit_devices, import_timings, measure, measure_models
     from mensa_sim.api.reproduce import reproduce, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
-    from mensa_sim.api.result import Comparison, Exploration, Run, ScenarioRun
+    from mensa_sim.api.result import Comparison, Run, ScenarioRun
     from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace
     from mensa_sim.api.validate import validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError

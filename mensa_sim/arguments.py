@@ -3,9 +3,10 @@
 import ast
 import functools
 import inspect
+import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -78,13 +79,15 @@ def annotations_of(annotated: Any) -> Mapping[str, Any]:
     """The annotations of a function or a class, also those that only a type checker imports the names of."""
     bases = inspect.getmro(annotated) if inspect.isclass(annotated) else (annotated,)
     names: dict[str, Any] = {}
-    for module in dict.fromkeys(base.__module__ for base in bases if base.__module__ != "builtins"):
-        names |= _names_for_type_checkers(module)
+    for base in bases:
+        quoted = [text for text in getattr(base, "__annotations__", {}).values() if isinstance(text, str)]
+        if quoted:  # else nothing need be read, let alone imported, to understand them
+            names |= _names_for_type_checkers(base.__module__, set(re.findall(r"\w+", " ".join(quoted))))
     return get_type_hints(annotated, localns=names)
 
 
-def _names_for_type_checkers(module: str) -> dict[str, Any]:
-    """What a module imports under `if TYPE_CHECKING:`."""
+def _names_for_type_checkers(module: str, used: Container[str]) -> dict[str, Any]:
+    """What a module imports under `if TYPE_CHECKING:` of the names that are used."""
     blocks = [node for node in ast.parse(inspect.getsource(sys.modules[module])).body if isinstance(node, ast.If)]
     imports = [
         each
@@ -97,6 +100,7 @@ def _names_for_type_checkers(module: str) -> dict[str, Any]:
         for each in imports
         if isinstance(each, ast.ImportFrom)
         for alias in each.names
+        if (alias.asname or alias.name) in used
     }
 
 

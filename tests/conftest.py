@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -29,9 +30,12 @@ def pytest_sessionstart() -> None:
     """Whoever starts the suite decides nothing: a test says itself on what terminal it runs.
 
     A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us. The
-    suite's processes share the cores as the command's do: one thread of BLAS each.
+    suite's processes share the cores as the command's do, one thread of BLAS each, and what one has compiled of our
+    modules the others read.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for name in TERMINAL:
         os.environ.pop(name, None)
     signal.signal(signal.SIGINT, signal.default_int_handler)

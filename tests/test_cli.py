@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mensa_sim.api import session as api
+from mensa_sim.api import files as api_files
 from mensa_sim.cli.main import main
 from mensa_sim.study.check.check import RECORDS
 
@@ -78,24 +78,28 @@ def test_a_second_run_gives_the_same_bytes(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("first_run")
-def test_a_run_from_the_cached_graph_imports_no_torch(home: Path) -> None:
-    script = (
-        "import sys\n"
-        "from mensa_sim.api import session as api\n"
-        "result = api.run('lstm')\n"
-        "assert result.main.macs\n"
-        "assert 'torch' not in sys.modules\n"
-    )
-    in_a_process_of_its_own(home, "-c", script)
+def test_a_run_from_the_cached_graph_imports_only_what_it_needs(home: Path) -> None:
+    modules = imported_by(home, "run", "lstm", "--quiet", "--output", "from_cache")
+    assert not {"torch", "scipy", "networkx", "pandas", "sympy", "optuna", "distributed"} & modules
+    assert len(modules) < 850
 
 
 def test_help_imports_none_of_the_heavy_libraries(home: Path) -> None:
+    modules = imported_by(home, "--help")
+    assert not {"torch", "numpy", "plotly", "scipy", "simpy", "networkx", "pydantic_core.core_schema"} & modules
+    assert len(modules) < 400
+
+
+def imported_by(home: Path, *arguments: str) -> set[str]:
+    """The modules that a command has imported when it ends."""
     script = (
-        "import sys\nsys.argv = ['mensa-sim', '--help']\nfrom mensa_sim.cli.main import app\n"
-        "try:\n    app()\nexcept SystemExit:\n    pass\n"
-        "assert not {'torch', 'numpy', 'plotly', 'scipy', 'simpy', 'networkx'} & set(sys.modules)\n"
+        "import sys\nfrom mensa_sim.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print('imported', *sys.modules)\n"
     )
-    in_a_process_of_its_own(home, "-c", script)
+    *_, last = in_a_process_of_its_own(home, "-c", script, *arguments).stdout.splitlines()
+    told, *modules = last.split(" ")
+    assert told == "imported"
+    return set(modules)
 
 
 @pytest.mark.usefixtures("first_run")
@@ -220,7 +224,7 @@ def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> N
     paths = [ROOT / entry["path"] for entry in entries]
     assert all(path.is_file() for path in paths)
     for entry, path in zip(entries, paths, strict=True):
-        assert api.show(kind, entry["name"]) == path.read_text()
+        assert api_files.show(kind, entry["name"]) == path.read_text()
     assert mensa_sim(home, "show", kind, entries[0]["name"]).stdout == paths[0].read_text()
     mensa_sim(home, "check", *map(str, paths))
 
@@ -228,7 +232,7 @@ def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> N
 def test_every_file_of_a_checkout_is_good() -> None:
     files = sorted([*(ROOT / "workloads").rglob("*.yaml"), *(ROOT / "accelerator_specs").rglob("*.yaml")])
     assert len(files) > 50
-    assert api.check(files) == []
+    assert api_files.check(files) == []
 
 
 @pytest.mark.parametrize("kind", RECORDS)

@@ -25,6 +25,7 @@ from foreign_files import (
 )
 from fuzz_mutations import mutated
 
+from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.cli import main as cli
 
@@ -104,17 +105,17 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Target
     folder = tmp_path_factory.mktemp("fuzz") / "home" / "work"
     folder.mkdir(parents=True)
     (folder / "tiny.yaml").write_text(TINY)
-    shipped = {kind: {e["name"]: e["path"] for e in api.list_kind(kind)} for kind in ("accelerators", "systems")}
-    technology = api.show("technologies", "cmos_22nm")
+    shipped = {kind: {e["name"]: e["path"] for e in api_files.list_kind(kind)} for kind in ("accelerators", "systems")}
+    technology = api_files.show("technologies", "cmos_22nm")
     (folder / "cmos_22nm.yaml").write_text(technology)
     assert shipped["accelerators"]["pavlov"]
     accelerators = {
-        name: api.show("accelerators", name).replace("../technology/", "")
+        name: api_files.show("accelerators", name).replace("../technology/", "")
         for name in ("pascal", "pavlov", "jacquard", "eyeriss_v2", "cpu_xeon_1_thread", "gpu_t4")
     }
     for name, text in accelerators.items():
         (folder / f"{name}.yaml").write_text(text.replace("../measured/", ""))
-    system = api.show("systems", "mensa_g").replace("../accelerators/", "")
+    system = api_files.show("systems", "mensa_g").replace("../accelerators/", "")
     (folder / "own_technology.yaml").write_text(accelerators["pavlov"].replace("cmos_22nm.yaml", "case.yaml"))
     for name, suffix in (("cpu_xeon_1_thread", "csv"), ("gpu_t4", "yaml")):
         text = accelerators[name].replace(f"../measured/{name}.{suffix}", f"case.{suffix}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_fuzz import outcome
 
-from mensa_sim.api import session as api
+from mensa_sim.api import files as api_files
 
 SIZE = 100 * 1024 * 1024
 LAYERS = "name: {name}\nlayers:\n  - {{name: {layer}, operator: linear, dims: {{K: 8, C: 8}}}}\n"
@@ -279,7 +279,7 @@ def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pyt
 def test_a_size_that_no_machine_has_is_a_fault_of_its_field(
     name: str, text: str, fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shipped = api.show("technologies", "cmos_22nm").replace("vdd_v: 0.9", "vdd_v: 0.0", 1)
+    shipped = api_files.show("technologies", "cmos_22nm").replace("vdd_v: 0.9", "vdd_v: 0.0", 1)
     (folder / "case.yaml").write_text(shipped if "{technology}" in text else text)
     code, _, err = outcome("run case.yaml" if name == "long" else "check case.yaml", monkeypatch)
     assert code == 2

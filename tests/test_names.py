@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.errors import FileError
 from mensa_sim.names import check_folder_name
@@ -28,11 +29,11 @@ def test_an_honest_name_passes(name: str) -> None:
 def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind: str, tmp_path: Path) -> None:
     folder = "accelerators" if kind.endswith("_device") else f"{kind}s"
     chosen = {"system": "mensa_g", "measured_device": "gpu_t4", "datasheet_device": "rk3588_npu"}
-    text = api.show(folder, chosen.get(kind) or api.list_kind(folder)[0]["name"])
+    text = api_files.show(folder, chosen.get(kind) or api.list_kind(folder)[0]["name"])
     lines = ["name: ../../evil" if line.startswith("name:") else line for line in text.splitlines()]
     path = tmp_path / "evil.yaml"
     path.write_text("\n".join(lines))
-    assert any("name '../../evil' cannot name a results folder" in fault for fault in api.check([path]))
+    assert any("name '../../evil' cannot name a results folder" in fault for fault in api_files.check([path]))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.result import Exploration
+from mensa_sim.api.exploration import Exploration
 from mensa_sim.api.shown import with_methods
 from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.compare.diff import Difference

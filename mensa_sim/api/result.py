@@ -8,8 +8,6 @@ from mensa_sim.api.shown import DrawnResult, Shown
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.compare.compare import CompareResult
-from mensa_sim.study.explore.explore import explore_folder
-from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
@@ -145,44 +143,6 @@ class Comparison(Shown, CompareResult):
         rows = [dict(_flat(entry)) for entry in self.summary()["systems"]]
         names = list(dict.fromkeys(name for row in rows for name in row))
         return csv_text(names, ([row.get(name) for name in names] for row in rows))
-
-
-class Exploration(Shown, ExploreResult):
-    """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
-
-    __slots__ = ()
-
-    @property
-    def _title(self) -> str:
-        return f"{self.space.file.name}, {self.trials} designs"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of the space's name."""
-        return explore_folder(self.space.file.name)
-
-    def table(self) -> "RenderableType":
-        """The front, the systems beside it, and which parameters matter."""
-        from mensa_sim.report.explore.tables import explore_tables
-
-        return explore_tables(self)
-
-    def files(self) -> Mapping[str, str]:
-        """designs.csv, report.html, summary.json and a system for each design of the front: name to text."""
-        from mensa_sim.report.explore.files import designs_csv, explore_json, front_files
-        from mensa_sim.report.explore.page import explore_html
-
-        return {
-            "designs.csv": designs_csv(self),
-            "report.html": explore_html(self),
-            **front_files(self),
-            MARKER: explore_json(self),
-        }
-
-    def _csv(self) -> str:
-        from mensa_sim.report.explore.files import designs_csv
-
-        return designs_csv(self)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.files import check, list_kind, schema, show
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
 from mensa_sim.cost.prices.memo import shared_memo
@@ -36,18 +35,14 @@ __all__ = [
     "Options",
     "Run",
     "ScenarioRun",
-    "check",
     "compare",
     "explain",
     "families",
     "is_scenario",
-    "list_kind",
     "moves",
     "place",
     "run",
     "run_scenario",
-    "schema",
-    "show",
     "trace",
 ]
 

@@ -34,7 +34,7 @@ def list_kind(
     as_json: AsJson = False,
 ) -> None:
     """List what ships: names, and on a terminal what they are."""
-    from mensa_sim.api import session as api
+    from mensa_sim.api import files as api
 
     if as_json:
         found = {each: api.list_kind(each) for each in ((kind,) if kind else LISTED)}
@@ -70,7 +70,7 @@ def show_file(
     name: Annotated[str, typer.Argument(help="The bare name.")],
 ) -> None:
     """Print a shipped file, to copy and change."""
-    from mensa_sim.api import session as api
+    from mensa_sim.api import files as api
 
     write(api.show(kind, name))
 
@@ -81,7 +81,7 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Validate YAML files; every fault of every file is listed."""
-    from mensa_sim.api import session as api
+    from mensa_sim.api import files as api
 
     faults = {str(file): api.check([file]) for file in files}
     if as_json:
@@ -98,7 +98,7 @@ def schema(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.", autocompletion=one_of(*SCHEMAS))],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from mensa_sim.api import session as api
+    from mensa_sim.api import files as api
 
     write(api.schema(kind))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal, Self
 
 from mensa_sim.units import PS_PER_S, cycles_to_ps, transfer_ps
@@ -42,6 +43,11 @@ class Residency:
 
 
 STREAMED = Residency()
+
+RESIDENCIES = tuple(
+    Residency(parameters=parameters, input=inputs, output=outputs)
+    for parameters, inputs, outputs in product((False, True), repeat=3)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

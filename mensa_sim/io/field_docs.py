@@ -2,10 +2,11 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
-import textwrap
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -19,13 +20,30 @@ def field_docs(record: type[Any]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for cls in reversed(record.__mro__):
         if dataclasses.is_dataclass(cls):
-            (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-            found |= _docs_in(node)
+            found |= _docs_in(_classes_of(inspect.getfile(cls))[cls.__qualname__])
     return found
 
 
-def _docs_in(node: ast.stmt) -> Iterator[tuple[str, str]]:
-    assert isinstance(node, ast.ClassDef)
+@functools.cache
+def _classes_of(file: str) -> Mapping[str, ast.ClassDef]:
+    """The classes of a file by their qualified names: `inspect.getsource` reads all of it for each of them."""
+    found: dict[str, ast.ClassDef] = {}
+    left: list[tuple[str, ast.AST]] = [("", ast.parse(Path(file).read_bytes()))]
+    while left:
+        prefix, parent = left.pop()
+        for node in ast.iter_child_nodes(parent):
+            match node:
+                case ast.ClassDef(name=name):
+                    found[f"{prefix}{name}"] = node
+                    left.append((f"{prefix}{name}.", node))
+                case ast.FunctionDef(name=name):
+                    left.append((f"{prefix}{name}.<locals>.", node))
+                case ast.stmt():
+                    left.append((prefix, node))
+    return found
+
+
+def _docs_in(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for field, below in zip(node.body, node.body[1:], strict=False):
         match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import networkx as nx
-
 from mensa_sim.names import repeated
 from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.order import CircleError, in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,29 +51,32 @@ class LayerGraph:
     layers: tuple[Layer, ...]
     edges: tuple[Edge, ...]
     coverage: Coverage = field(default_factory=Coverage)
-    _digraph: "nx.DiGraph[str]" = field(init=False, repr=False, compare=False)
+    _readers: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+    """By layer, who reads its output, in the order of the edges, and how many bytes flow there."""
+    _sources: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_name = {layer.name: layer for layer in self.layers}
         if len(by_name) != len(self.layers):
             raise ValueError(f"{self.name}: two layers are called {repeated(layer.name for layer in self.layers)[0]}")
-        digraph: nx.DiGraph[str] = nx.DiGraph()
-        digraph.add_nodes_from(by_name)
+        readers: dict[str, dict[str, int]] = {name: {} for name in by_name}
+        sources: dict[str, list[str]] = {name: [] for name in by_name}
         for edge in self.edges:
             for end in (edge.producer, edge.consumer):
                 if end not in by_name:
                     raise ValueError(f"{self.name}: an edge names the unknown layer {end}")
-            if digraph.has_edge(edge.producer, edge.consumer):
+            if edge.consumer in readers[edge.producer]:
                 raise ValueError(f"{self.name}: two edges from {edge.producer} to {edge.consumer}")
-            digraph.add_edge(edge.producer, edge.consumer, size_bytes=edge.size_bytes)
-        position = {name: index for index, name in enumerate(by_name)}
+            readers[edge.producer][edge.consumer] = edge.size_bytes
+            sources[edge.consumer].append(edge.producer)
         try:
-            order = tuple(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-        except nx.NetworkXUnfeasible as error:
+            order = in_order(readers)
+        except CircleError as error:
             raise ValueError(f"{self.name}: the layers form a cycle") from error
         object.__setattr__(self, "layers", tuple(by_name[name] for name in order))
-        object.__setattr__(self, "_digraph", digraph)
+        object.__setattr__(self, "_readers", readers)
+        object.__setattr__(self, "_sources", {name: tuple(found) for name, found in sources.items()})
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
 
     def __getitem__(self, name: str) -> Layer:
@@ -85,16 +87,15 @@ class LayerGraph:
 
     def predecessors(self, name: str) -> tuple[str, ...]:
         """The layers whose output this one reads, in a fixed order."""
-        return tuple(self._digraph.predecessors(name))
+        return self._sources[name]
 
     def successors(self, name: str) -> tuple[str, ...]:
         """The layers that read this one's output, in a fixed order."""
-        return tuple(self._digraph.successors(name))
+        return tuple(self._readers[name])
 
     def edge_bytes(self, producer: str, consumer: str) -> int:
         """Bytes that flow from one layer to another."""
-        size_bytes: int = self._digraph.edges[producer, consumer]["size_bytes"]
-        return size_bytes
+        return self._readers[producer][consumer]
 
     @property
     def macs(self) -> int:

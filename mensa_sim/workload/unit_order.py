@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import networkx as nx
-
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.order import CircleError, circles, in_order
 
 
 def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> tuple[tuple[Layer, ...], ...]:
@@ -23,20 +22,15 @@ def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> t
             unit = ("stack", stacked[layer.name])
         members.setdefault(unit, []).append(layer)
         unit_of[layer.name] = unit
-    digraph: nx.DiGraph[tuple[str, str]] = nx.DiGraph()
-    digraph.add_nodes_from(members)
-    digraph.add_edges_from(
-        (unit_of[edge.producer], unit_of[edge.consumer])
-        for edge in graph.edges
-        if unit_of[edge.producer] != unit_of[edge.consumer]
-    )
-    position = {unit: index for index, unit in enumerate(members)}
+    readers: dict[tuple[str, str], dict[tuple[str, str], None]] = {unit: {} for unit in members}
+    for edge in graph.edges:
+        if unit_of[edge.producer] != unit_of[edge.consumer]:
+            readers[unit_of[edge.producer]][unit_of[edge.consumer]] = None
     try:
-        order = list(nx.lexicographical_topological_sort(digraph, key=position.__getitem__))
-    except nx.NetworkXUnfeasible as error:
-        circles = [found for found in nx.strongly_connected_components(digraph) if len(found) > 1]
+        order = in_order(readers)
+    except CircleError as error:
         kinds = {"group": "recurrent groups", "stack": "stacks of"}
-        stuck = sorted(f"{kinds[kind]} {name}" for found in circles for kind, name in found if kind in kinds)
+        stuck = sorted(f"{kinds[kind]} {name}" for found in circles(readers) for kind, name in found if kind in kinds)
         raise InfeasibleError(
             f"{graph.name}: the {', '.join(stuck)} cannot run as one piece each: "
             "data leaves one of them and comes back through a layer outside it"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED
 from mensa_sim.cost.measured.cost import STEP_BY_STEP
 from mensa_sim.cost.measured.file import table_text
 from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of
@@ -13,7 +13,6 @@ from mensa_sim.cost.measured.fits.model import shapes_of
 from mensa_sim.cost.measured.kernels import fused_kernels, kernel_runs, kernels_of, sequence_kernel
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
-from mensa_sim.cost.prices.layer import RESIDENCIES
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from drawn import with_level
 
-from mensa_sim.cost.layer_cost import MEMORY, Residency
-from mensa_sim.cost.prices.layer import RESIDENCIES
+from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, Residency
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError

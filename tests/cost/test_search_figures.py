@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from mensa_sim.cost.counts.nest import count_nest, price_mapping
 from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.energy import energy_model
-from mensa_sim.cost.layer_cost import STREAMED, Residency
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, Residency
 from mensa_sim.cost.mapping.candidates import build
 from mensa_sim.cost.mapping.capacity import held_bytes
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.accelerator import VectorUnit
 from mensa_sim.hardware.array.levels import Level

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from space_files import TINY
 
+from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
@@ -68,7 +69,7 @@ def test_options_of_the_file_go_with_its_scheduler_and_under_those_given(tmp_pat
     ],
 )
 def test_check_finds_a_scheduling_that_cannot_be(scheduling: dict[str, Any], hint: str, tmp_path: Path) -> None:
-    (fault,) = api.check([a_system(tmp_path, **scheduling)])
+    (fault,) = api_files.check([a_system(tmp_path, **scheduling)])
     assert hint in fault
 
 
@@ -76,5 +77,5 @@ def test_a_flow_is_the_systems_unless_a_run_names_one_and_a_miss_lists_the_choic
     assert goal_on(load_system(a_system(tmp_path, flow="layers"))).flow == "layers"
     with pytest.raises(UnknownNameError, match=r"unknown flow 'layer'.*layers"):
         goal_on(load_system("edge_tpu"), flow="layer")
-    (fault,) = api.check([a_system(tmp_path, flow="layer")])
+    (fault,) = api_files.check([a_system(tmp_path, flow="layer")])
     assert "scheduling.flow" in str(fault)

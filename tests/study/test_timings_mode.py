@@ -8,6 +8,7 @@ from space_files import write_space
 from typer.testing import CliRunner
 
 from mensa_sim.api import explore as api_explore
+from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.cli.main import app
 from mensa_sim.cost.measured.file import table_text
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     timings = tuple(timed(kernel, 2.0 + 0.1 * index) for index, kernel in enumerate(kernels))
     table = TimingTable(label="t.csv", conditions=conditions, timings=timings)
     (tmp_path / "t.csv").write_text(table_text(table))
-    shipped = api.show("accelerators", "cpu_xeon_1_thread")
+    shipped = api_files.show("accelerators", "cpu_xeon_1_thread")
     text = shipped.replace("../measured/cpu_xeon_1_thread.csv", "t.csv").replace("macs_per_s: 90", "macs_per_s: 99")
     technology = shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"
     (tmp_path / "device.yaml").write_text(text.replace("../technology/cmos_22nm.yaml", str(technology)))

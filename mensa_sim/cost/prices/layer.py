@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import product
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.crossing import evenly, whole_words
@@ -11,7 +10,7 @@ from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
 from mensa_sim.cost.mapping.least import Floor
@@ -37,11 +36,6 @@ from mensa_sim.objective import objective_named
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer, LoopNest
-
-RESIDENCIES = tuple(
-    Residency(parameters=parameters, input=inputs, output=outputs)
-    for parameters, inputs, outputs in product((False, True), repeat=3)
-)
 
 
 def _lesser(residency: Residency, costs: dict[Residency, LayerCost]) -> Residency:

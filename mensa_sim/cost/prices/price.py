@@ -5,9 +5,8 @@ from collections.abc import Container, Hashable, Mapping
 from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
-from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
+from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.layer import RESIDENCIES
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.prices.together import known_or_priced

@@ -4,9 +4,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Priced
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced
 from mensa_sim.cost.mapping.search import Mapped, Search
-from mensa_sim.cost.prices.layer import RESIDENCIES, Pricer, has_room
+from mensa_sim.cost.prices.layer import Pricer, has_room
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.errors import InfeasibleError

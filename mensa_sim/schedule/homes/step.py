@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.energy import access_pj
-from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
-from mensa_sim.cost.prices.layer import RESIDENCIES
+from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency, Traffic
 from mensa_sim.cost.table import CostTable, Rooms
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.levels import Level

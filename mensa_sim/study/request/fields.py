@@ -4,13 +4,12 @@ The command line, the command to repeat, the choices in a summary and the functi
 adding an option to a study is one field with its default and, as its docstring, its help.
 """
 
-import ast
 import dataclasses
-import inspect
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from mensa_sim.io.field_docs import field_docs
 
 OptionForm = Literal["value", "flag", "texts", "names", "pairs", "numbers"]
 """One value; a flag without one; texts, each with the flag before it; names joined by commas; `NAME=VALUE` texts."""
@@ -89,7 +88,7 @@ class StudyOption:
 
 def options_of(request: type[Any]) -> tuple[StudyOption, ...]:
     """The options of a request record, in the order of its fields, those of its bases first."""
-    texts = _docstrings(request)
+    texts = field_docs(request)
     return tuple(_option(field, texts.get(field.name, "")) for field in dataclasses.fields(request))
 
 
@@ -115,18 +114,3 @@ def _kind(annotation: object) -> type:
     """
     types = [each for each in get_args(annotation) or (annotation,) if each is not type(None)]
     return next((each for each in (bool, int, float, Path) if types == [each]), str)
-
-
-def _docstrings(record: type[Any]) -> dict[str, str]:
-    """The docstring of each field: the text below it, of a record or of its bases."""
-    found: dict[str, str] = {}
-    for base in reversed(record.__mro__):
-        if dataclasses.is_dataclass(base):
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(tree, ast.ClassDef)
-            for line, below in zip(tree.body, tree.body[1:], strict=False):
-                if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                    match below:
-                        case ast.Expr(value=ast.Constant(value=str() as text)):
-                            found[line.target.id] = " ".join(text.split())
-    return found

@@ -12,10 +12,9 @@ all their steps known beforehand. A concatenation of one layer's steps is where 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import networkx as nx
-
 from mensa_sim.workload.build.operation import Operation, Role, Tensor, numbered
 from mensa_sim.workload.build.reindexing import COPY
+from mensa_sim.workload.order import circles
 
 _CANDIDATES = 4
 """Next occurrences of an operation that are tried as the loop's period (one weight may serve twice in a step)."""
@@ -135,13 +134,14 @@ def _fold(operations: list[Operation], layers: list[int], loops: list[_Loop], vi
 def _merge(body: _Body, views: _Views, taken: set[str]) -> Iterator[Operation]:
     """One operation per place of the body."""
     made = {t.id: (place, step) for place, row in enumerate(body) for step, o in enumerate(row) for t in o.writes}
-    flow: nx.DiGraph[int] = nx.DiGraph()
-    flow.add_nodes_from(range(len(body)))
+    flow: dict[int, set[int]] = {place: set() for place in range(len(body))}
     for place, row in enumerate(body):
         for operation in row:
             for tensor in operation.reads:
-                flow.add_edges_from((made[base][0], place) for base in _bases(tensor, views) if base in made)
-    cycle_of = {p: min(c) for c in nx.strongly_connected_components(flow) if _is_cycle(c, flow) for p in c}
+                for base in _bases(tensor, views):
+                    if base in made:
+                        flow[made[base][0]].add(place)
+    cycle_of = {p: min(c) for c in circles(flow) for p in c}
     groups = _groups(body, cycle_of, taken)
     for place, row in enumerate(body):
         fed_back: set[str] = set()
@@ -152,11 +152,6 @@ def _merge(body: _Body, views: _Views, taken: set[str]) -> Iterator[Operation]:
                 if any(cycle_of.get(maker) == cycle and made_at != step for maker, made_at in sources):
                     fed_back.add(tensor.id)
         yield _one_of(row, groups.get(place), fed_back)
-
-
-def _is_cycle(component: set[int], flow: "nx.DiGraph[int]") -> bool:
-    place = min(component)
-    return len(component) > 1 or flow.has_edge(place, place)
 
 
 def _groups(body: _Body, cycle_of: dict[int, int], taken: set[str]) -> dict[int, str]:

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import networkx as nx
-
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.model import OnnxModel, label_of
+from mensa_sim.workload.order import CircleError, circles, in_order
 
 
 def bodies(node: Any) -> Iterator[Any]:
@@ -59,27 +58,21 @@ def put_in_order(model: OnnxModel) -> None:
             if name and name in made:
                 raise TraceError(f"node {label_of(node)} ({node.op_type}) makes {name}, which is there already")
             made[name] = index
-    flow: nx.DiGraph[int] = nx.DiGraph()
-    flow.add_nodes_from(range(len(nodes)))
+    readers: dict[int, dict[int, None]] = {index: {} for index in range(len(nodes))}
     for index, node in enumerate(nodes):
         for name in read_by(node):
             if name not in made:
                 raise TraceError(f"node {label_of(node)} ({node.op_type}) reads {name}, which nothing makes")
             if made[name] >= 0:
-                flow.add_edge(made[name], index)
+                readers[made[name]][index] = None
     for name in model.outputs:
         if name not in made:
             raise TraceError(f"nothing makes the output {name}")
-    if all(before < after for before, after in flow.edges):
+    if all(before < after for before, found in readers.items() for after in found):
         return
     try:
-        order = list(nx.lexicographical_topological_sort(flow))
-    except nx.NetworkXUnfeasible as error:
-        at = min(min(cycle) for cycle in nx.strongly_connected_components(flow) if _is_cycle(cycle, flow))
+        order = in_order(readers)
+    except CircleError as error:
+        at = min(map(min, circles(readers)))
         raise TraceError(f"node {label_of(nodes[at])} ({nodes[at].op_type}) reads what it helps to make") from error
     replace_nodes(model.proto.graph, [nodes[index] for index in order])
-
-
-def _is_cycle(component: set[int], flow: "nx.DiGraph[int]") -> bool:
-    at = min(component)
-    return len(component) > 1 or flow.has_edge(at, at)
