@@ -25,7 +25,7 @@ TIMEOUT_S = 1800
 
 
 def executed(path: Path, folder: Path) -> Any:
-    """The notebook with the outputs that its cells have today, run in a folder; `CellExecutionError` where one fails."""
+    """The notebook with what its cells show today, run in a folder; `CellExecutionError` where one fails."""
     import nbformat
     from nbclient import NotebookClient
 
