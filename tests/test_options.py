@@ -43,12 +43,27 @@ ASKED: dict[str, tuple[Any, ...]] = {
 """The functions that take what a command takes."""
 OF_COMMANDS = {"output", "as_json", "quiet", "force", "verbose", "as_csv", "layer", "page", "help"}
 """What only a command has: where results go, what it prints, and what it prints it of."""
-WITHOUT = {"list", "show", "check", "schema", "diff"}
-"""Commands about files, which run no study."""
+WITHOUT: dict[str, Any] = {
+    "list": ms.list_kind,
+    "show": ms.show,
+    "check": ms.check,
+    "schema": ms.schema,
+    "diff": ms.diff,
+}
+"""Commands about files, which run no study, with their functions."""
+PARTS: dict[Any, str] = {ms.explain: "explain", ms.moves: "explain", ms.load_system: "run", ms.schedule_of: "run"}
+"""Functions that a notebook has one by one, with the command that does them inside."""
 
 
 def test_every_command_that_runs_a_study_has_its_function() -> None:
-    assert set(ASKED) | WITHOUT == set(COMMANDS)
+    assert set(ASKED) | set(WITHOUT) == set(COMMANDS)
+
+
+def test_every_function_of_the_api_has_its_command() -> None:
+    offered = {getattr(ms, name) for name in ms.__all__ if inspect.isfunction(getattr(ms, name))}
+    of_commands = {function for all_of_it in ASKED.values() for function in all_of_it} | set(WITHOUT.values())
+    assert offered - of_commands == set(PARTS)
+    assert set(PARTS.values()) <= set(COMMANDS)
 
 
 def functions() -> Iterator[tuple[str, Any]]:
