@@ -63,7 +63,7 @@ def decision(folder: Path) -> ms.Decision:
 @pytest.fixture(scope="module")
 def unsearched(folder: Path) -> ms.Decision:
     """The same without a search of the systems' fields."""
-    weights = {"gates": 3}
+    weights = {"gates": 3.0}
     return ms.decide(files(folder, "gates", "picture"), files(folder, *SYSTEMS), weights=weights, fields=False, **FEW)
 
 
@@ -153,20 +153,9 @@ def test_a_killed_decision_goes_on_and_gives_the_same_bytes(
     unsearched: ms.Decision, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["decide", *files(folder, "gates", "picture"), "--systems", ",".join(files(folder, *SYSTEMS))]
-    arguments += [
-        "--weight",
-        "gates=3",
-        "--runs",
-        "2",
-        "--prices",
-        "40",
-        "--jobs",
-        "1",
-        "--quiet",
-        "--output",
-        str(out),
-    ]
+    words = "--weight gates=3 --runs 2 --prices 40 --jobs 1 --no-fields --quiet --output"
+    systems = ",".join(files(folder, *SYSTEMS))
+    arguments = ["decide", *files(folder, "gates", "picture"), "--systems", systems, *words.split(), str(out)]
     with subprocess.Popen([sys.executable, "-m", "mensa_sim", *arguments]) as process:
         while process.poll() is None and len(list(out.glob(f"{FOLDER}/*.entry"))) < 3:
             time.sleep(0.01)
