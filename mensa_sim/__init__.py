@@ -21,6 +21,7 @@ __all__ = [
     "PLAIN",
     "Comparison",
     "Decision",
+    "Explanation",
     "Exploration",
     "InfeasibleError",
     "LayerGraph",
@@ -34,6 +35,7 @@ __all__ = [
     "Sensitivity",
     "System",
     "UsageError",
+    "Validation",
     "__version__",
     "calibrate",
     "check",
@@ -75,7 +77,8 @@ _HOMES = {
     **dict.fromkeys(("calibrate", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"),
     **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
-    "validate": "api.validate",
+    **dict.fromkeys(("Validation", "validate"), "api.validate"),
+    "Explanation": "api.explanation",
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
     "load_system": "hardware.files",
     "System": "hardware.system",
@@ -88,6 +91,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from mensa_sim.api.decide import Decision, decide
+    from mensa_sim.api.explanation import Explanation
     from mensa_sim.api.exploration import Exploration
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
@@ -96,7 +100,7 @@ if TYPE_CHECKING:
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Run, ScenarioRun
     from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace
-    from mensa_sim.api.validate import validate
+    from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system
     from mensa_sim.hardware.system import System

@@ -31,7 +31,7 @@ FOR_THE_COMMAND_LINE = {
     "folder_of",
     "is_scenario",
     "with_methods",
-    "write_validation",
+    "folder_named",
     "Shown",
 }
 
@@ -177,7 +177,7 @@ def test_a_system_at_hand_is_as_good_as_its_name(graph: ms.LayerGraph) -> None:
 def test_a_result_shows_itself_as_text_html_and_figures(result: ms.Run) -> None:
     assert repr(result) == "<Run: Gate on mensa_g>"
     assert "edge_tpu (baseline)" in str(result)
-    assert result._repr_html_().startswith("<pre>Gate on mensa_g")
+    assert result._repr_html_().startswith("<div><b>Gate on mensa_g")
     assert next(iter(result.figures())) == "energy"
     assert result.figure().data
     assert result.figure("roofline").layout.xaxis.title.text

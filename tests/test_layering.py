@@ -133,7 +133,8 @@ def test_a_page_is_escaped_and_drawn_by_one_kit() -> None:
         library: {place(module) for module in MODULES if library in {name.split(".")[0] for name in imports(module)}}
         for library in ("html", "plotly")
     }
-    assert users["html"] <= {"report/page/page.py", "report/page/cards.py", "report/page/figure.py", "api/shown.py"}
+    escaping = {f"report/page/{name}.py" for name in ("page", "cards", "figure", "notebook")}
+    assert users["html"] <= escaping
     assert users["plotly"] <= {"report/page/page.py", "report/page/plotly_figures.py"}
 
 

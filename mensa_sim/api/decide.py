@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Resumed
-from mensa_sim.api.shown import DrawnResult, with_methods
+from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.decide.decide import decide as decide_request
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mensa_sim.report.page.drawn import Drawn
 
 
-class Decision(DrawnResult, Resumed, DecideResult):
+class Decision(Resumed, DecideResult):
     """Which system is better: `best`, its `lead`, `certain.share` of the worlds, and what `turns` it."""
 
     __slots__ = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mensa_sim.api.shown import Shown
+from mensa_sim.api.shown import DrawnResult
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
@@ -12,8 +12,10 @@ from mensa_sim.study.explore.result import ExploreResult
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from mensa_sim.report.page.drawn import Drawn
 
-class Exploration(Shown, ExploreResult):
+
+class Exploration(DrawnResult, ExploreResult):
     """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
 
     __slots__ = ()
@@ -32,6 +34,11 @@ class Exploration(Shown, ExploreResult):
         from mensa_sim.report.explore.tables import explore_tables
 
         return explore_tables(self)
+
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.explore.page import explore_figures
+
+        return explore_figures(self)
 
     def files(self) -> Mapping[str, str]:
         """designs.csv, report.html, summary.json and a system for each design of the front: name to text."""

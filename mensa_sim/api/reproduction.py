@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mensa_sim.api.shown import Shown
+from mensa_sim.api.shown import DrawnResult
 from mensa_sim.arguments import checked
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
@@ -15,8 +15,10 @@ from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from mensa_sim.report.page.drawn import Drawn
 
-class Resumed(Shown):
+
+class Resumed(DrawnResult):
     """The result of a study that keeps what is done in its folder, until the result is saved there."""
 
     __slots__ = ()
@@ -51,6 +53,11 @@ class Reproduction(Resumed, ReproduceResult):
 
         return reproduce_tables(self)
 
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.reproduce.page import reproduce_figures
+
+        return reproduce_figures(self)
+
     def files(self) -> Mapping[str, str]:
         """models.csv, report.html and summary.json: name to text."""
         from mensa_sim.report.reproduce.files import models_csv, reproduce_json
@@ -83,6 +90,11 @@ class Sensitivity(Resumed, SensitivityResult):
         from mensa_sim.report.sensitivity.files import sensitivity_tables
 
         return sensitivity_tables(self)
+
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.sensitivity.page import sensitivity_figures
+
+        return sensitivity_figures(self)
 
     def files(self) -> Mapping[str, str]:
         """report.html, summary.json and swings.csv: name to text."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mensa_sim.api.shown import DrawnResult, Shown
+from mensa_sim.api.shown import DrawnResult
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.compare.compare import CompareResult
@@ -107,7 +107,7 @@ class ScenarioRun(_Simulation, ScenarioResult):
         return streams_csv(self)
 
 
-class Comparison(Shown, CompareResult):
+class Comparison(DrawnResult, CompareResult):
     """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
 
     >>> import mensa_sim as ms
@@ -132,6 +132,11 @@ class Comparison(Shown, CompareResult):
         from mensa_sim.report.compare.compare import compare_tables
 
         return compare_tables(self)
+
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.compare.compare import compare_figures
+
+        return compare_figures(self)
 
     def files(self) -> Mapping[str, str]:
         """report.html and summary.json: name to text."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
+from mensa_sim.api.explanation import Explanation
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
 from mensa_sim.cost.prices.memo import shared_memo
@@ -12,7 +13,7 @@ from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.explain.explain import Explanation, Move
+from mensa_sim.study.explain.explain import Move
 from mensa_sim.study.explain.explain import explain as explain_layer
 from mensa_sim.study.explain.explain import moves as moves_of
 from mensa_sim.study.families.families import FamilyStudy, study_families
@@ -125,7 +126,8 @@ def explain(placement: Placement, layer: str) -> Explanation:
     """
     if placement.flow != LAYERS:
         placement = with_data_plan(placement, placement.flow, FULL)
-    return explain_layer(placement.problem, placement.alone or placement.costs, placement.schedule, layer)
+    found = explain_layer(placement.problem, placement.alone or placement.costs, placement.schedule, layer)
+    return with_methods(found, Explanation)
 
 
 def moves(placement: Placement) -> tuple[Move, ...]:

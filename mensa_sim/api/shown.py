@@ -1,7 +1,6 @@
 """What every result can do in a notebook besides holding its figures: show itself, save itself, become a data frame."""
 
 import dataclasses
-import html
 import io
 import json
 from abc import ABC, abstractmethod
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from mensa_sim.report.page.plotly_figures import PlotlyFigure
 
 T = TypeVar("T")
-NOTEBOOK_COLUMNS = 100
-"""Width of the tables in a notebook, and of a result as text."""
 
 
 class Shown(ABC):
@@ -83,15 +80,14 @@ class Shown(ABC):
         return f"<{type(self).__name__}: {self._title}>"
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from mensa_sim.report.page.notebook import text_of
 
-        console = Console(file=io.StringIO(), width=NOTEBOOK_COLUMNS, highlight=False)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get()
+        return text_of(self.table())
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from mensa_sim.report.page.notebook import html_of
+
+        return html_of(self.table())
 
 
 class DrawnResult(Shown):

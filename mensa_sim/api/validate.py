@@ -1,18 +1,72 @@
-"""What a notebook types to hold predictions against measured silicon."""
+"""What a notebook types to hold predictions against measured silicon, and what it does with the errors."""
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mensa_sim.api.asks import asks
+from mensa_sim.api.shown import DrawnResult, with_methods
 from mensa_sim.hardware.files import load_system
-from mensa_sim.report.page.output_folder import write_folder
+from mensa_sim.report.page.output_folder import MARKER
+from mensa_sim.study.request.command import choices_of, command_of, results_folder
+from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.validate.file import read_measurements
 from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.fitted_constants import fitted_constants as constants_of
 from mensa_sim.study.validate.reference_rows import reference_measurements
 from mensa_sim.study.validate.request import ValidateRequest
-from mensa_sim.study.validate.validate import Validation, shipped_measurements
+from mensa_sim.study.validate.validate import ValidateResult, shipped_files_of_measurements, shipped_measurements
 from mensa_sim.study.validate.validate import validate as validate_measurements
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mensa_sim.report.page.drawn import Drawn
+
+
+class Validation(DrawnResult, ValidateResult):
+    """Predictions beside measurements: `rows` of both, `groups` with their scores, `failures` with their reasons."""
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{len(self.rows)} rows, {len(self.failures)} without prediction"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the measurements and the choices that are no defaults."""
+        return folder_named(next(iter(self.inputs), None) if "data" in self.choices else None, self.choices)
+
+    def table(self) -> "RenderableType":
+        """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
+        from mensa_sim.report.validate.validate import validation_tables
+
+        return validation_tables(self, fitted_constants())
+
+    def _drawn(self) -> "Mapping[str, Drawn]":
+        from mensa_sim.report.validate.validate import validate_figures
+
+        return validate_figures(self)
+
+    def files(self) -> Mapping[str, str]:
+        """report.html and summary.json: name to text."""
+        from mensa_sim.report.validate.validate import validation_html, validation_json
+
+        constants = fitted_constants()
+        return {"report.html": validation_html(self, constants), MARKER: validation_json(self, constants)}
+
+    def _csv(self) -> str:
+        from mensa_sim.report.validate.validate import rows_csv
+
+        return rows_csv(self)
+
+
+def folder_named(data: str | None, choices: Mapping[str, object]) -> Path:
+    """Where a validation of a file, or of what ships, is written."""
+    return results_folder("validate" if data is None else f"validate-{Path(data).stem}", choices, said=("data",))
 
 
 @asks(ValidateRequest)
@@ -23,23 +77,23 @@ def validate(request: ValidateRequest) -> Validation:
     """
     with tempfile.TemporaryDirectory() as scratch:
         data = request.data
+        files = shipped_files_of_measurements() if data is None else (Path(data),)
         measurements = list(read_measurements(Path(data)) if data is not None else shipped_measurements())
         if request.reference is not None:
             measurements += reference_measurements(Path(request.reference), Path(scratch))
-        return validate_measurements(
+        found = validate_measurements(
             measurements, allow_code=request.allow_code, cache=request.cache, progress=request.progress
         )
+    found = replace(
+        found,
+        inputs=input_hashes(files),
+        versions=versions(),
+        choices=choices_of(request),
+        command=command_of("validate", request),
+    )
+    return with_methods(found, Validation)
 
 
 def fitted_constants() -> tuple[FittedConstant, ...]:
     """The constants of shipped specs that measurements decided."""
     return constants_of(load_system)
-
-
-def write_validation(result: Validation, folder: Path, *, force: bool = False) -> None:
-    """Write summary.json and report.html into a folder, each whole or not at all."""
-    from mensa_sim.report.validate.validate import validation_html, validation_json
-
-    constants = fitted_constants()
-    contents = {"summary.json": validation_json(result, constants), "report.html": validation_html(result, constants)}
-    write_folder(folder, contents, force=force)

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mensa_sim.cli.printing import show, show_results, write
 
 if TYPE_CHECKING:
     from mensa_sim.api.shown import Shown
 
+Result = TypeVar("Result", bound="Shown")
+
 
 def deliver(
-    run: "Callable[[], Shown]",
+    run: "Callable[[], Result]",
     output: Path | None,
     keeps: Collection[str] = (),
     *,
     as_json: bool,
     quiet: bool,
     force: bool,
-) -> None:
-    """Run a study and write its files; a folder that somebody else uses is refused before any work.
+) -> "Result":
+    """Run a study, write its files and give it back; a folder that somebody else uses is refused before any work.
 
     `keeps` names what a study under way has in its folder.
     """
@@ -34,6 +36,7 @@ def deliver(
     elif not quiet:
         show(result.table())
         show_results(folder, files)
+    return result
 
 
 def refuse_place(output: Path | None, keeps: Collection[str] = (), *, force: bool) -> None:

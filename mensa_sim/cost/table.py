@@ -30,7 +30,7 @@ class InRoom(Protocol):
         """What will be asked for: it takes less time together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CostTable:
     """Costs by layer, accelerator and residency; refusals say why an accelerator cannot run a layer."""
 
@@ -42,6 +42,9 @@ class CostTable:
     """What the mappings make small."""
     in_room: InRoom | None = field(default=None, repr=False, compare=False)
     """What a layer costs on an accelerator with less room, where anybody can say."""
+
+    def __repr__(self) -> str:
+        return f"<CostTable: {self.graph.name} on {self.system.name}, {len(self.costs)} costs>"
 
     def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
         """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""

@@ -38,7 +38,7 @@ class PlacedAccelerator:
         return self.spec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class System:
     """Accelerators, memories and links; `families` names the accelerator of each layer family where the system does."""
 
@@ -53,6 +53,9 @@ class System:
     """How layers are placed unless a run says otherwise; none where the file does not say."""
     source: str = ""
     """The publications that the figures of the system's file come from."""
+
+    def __repr__(self) -> str:
+        return f"<System: {self.name} with {', '.join(placed.name for placed in self.accelerators)}>"
 
     def __post_init__(self) -> None:
         faults: list[str] = []

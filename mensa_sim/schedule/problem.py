@@ -17,7 +17,7 @@ _NAMED = 5
 EXECUTIONS: tuple[str, ...] = get_args(Execution)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Problem:
     """Units in topological order, what they cost where, what flows, and what is to be minimised.
 
@@ -45,6 +45,9 @@ class Problem:
     execution: Execution = "serial"
     host_ps: int = 0
     """Time in which a host prepares an inference, before anything of it runs."""
+
+    def __repr__(self) -> str:
+        return f"<Problem: {len(self.units)} units on {', '.join(self.accelerators)}, for {self.objective}>"
 
     def __post_init__(self) -> None:
         count = len(self.accelerators)

@@ -38,7 +38,7 @@ class Coverage:
     unheld_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LayerGraph:
     """The layers of a model and their data flow.
 
@@ -55,6 +55,9 @@ class LayerGraph:
     """By layer, who reads its output, in the order of the edges, and how many bytes flow there."""
     _sources: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<LayerGraph: {self.name}, {len(self.layers)} layers, {self.macs} MACs>"
 
     def __post_init__(self) -> None:
         by_name = {layer.name: layer for layer in self.layers}

@@ -9,14 +9,14 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
 from mensa_sim.study.validate.reference_rows import HOST_PARTS, reference_measurements
-from mensa_sim.study.validate.validate import Validation, ValidationRow, shipped_measurements, validate
+from mensa_sim.study.validate.validate import ValidateResult, ValidationRow, shipped_measurements, validate
 
 Rows = list[ValidationRow]
 CONSTANTS = fitted_constants(load_system)
 
 
 @pytest.fixture(scope="module")
-def result(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Validation:
+def result(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> ValidateResult:
     measured = reference_measurements(reference, tmp_path_factory.mktemp("workloads"))
     found = validate([*shipped_measurements(), *measured])
     assert not found.failures
@@ -28,7 +28,7 @@ def mean(rows: Rows) -> float:
     return sum(abs(row.error_percent) for row in rows) / len(rows)
 
 
-def chosen(result: Validation, system: str, metric: str = "latency_ms", source: str = "") -> Rows:
+def chosen(result: ValidateResult, system: str, metric: str = "latency_ms", source: str = "") -> Rows:
     """The rows of a system but for those of models with a part on its host's CPU."""
     return [
         row
@@ -40,7 +40,9 @@ def chosen(result: Validation, system: str, metric: str = "latency_ms", source: 
 
 
 @pytest.mark.parametrize("fit", {(each.system, each.rows, each.others): each for each in CONSTANTS}.values())
-def test_a_fit_states_its_rows_and_its_error_on_the_others_as_they_are(result: Validation, fit: FittedConstant) -> None:
+def test_a_fit_states_its_rows_and_its_error_on_the_others_as_they_are(
+    result: ValidateResult, fit: FittedConstant
+) -> None:
     metric = "energy_mj" if "energies" in fit.rows else "latency_ms"
     rows = chosen(result, fit.system, metric)
     others = unseen(rows)
@@ -56,7 +58,7 @@ def test_a_fit_states_its_rows_and_its_error_on_the_others_as_they_are(result: V
         assert stated[0] in text
 
 
-def test_the_readme_states_the_errors_as_they_are(result: Validation) -> None:
+def test_the_readme_states_the_errors_as_they_are(result: ValidateResult) -> None:
     readme = " ".join((Path(__file__).parents[2] / "mensa_sim" / "study" / "README.md").read_text().split())
     for system, metric in dict.fromkeys((system, metric) for system, metric, _ in result.groups):
         rows = chosen(result, system, metric)
@@ -65,7 +67,7 @@ def test_the_readme_states_the_errors_as_they_are(result: Validation) -> None:
 
 
 def test_detectors_whose_last_part_runs_on_the_host_are_near_though_nothing_was_fitted_on_them(
-    result: Validation,
+    result: ValidateResult,
 ) -> None:
     rows = [row for row in result.rows if row.measurement.group == HOST_PARTS]
     assert len(rows) == 5
@@ -81,7 +83,7 @@ def unseen(rows: Rows) -> Rows:
 
 @pytest.mark.parametrize(("system", "bound"), [("coral_usb3_jetson", 5.0), ("coral_usb2", 6.0)])
 def test_the_operator_sweep_is_within_12_percent_on_rows_that_no_constant_saw_and_on_all(
-    result: Validation, system: str, bound: float
+    result: ValidateResult, system: str, bound: float
 ) -> None:
     rows = chosen(result, system, source="EdgeTPU_Analysis")
     assert mean(rows) < bound < 12
@@ -98,7 +100,7 @@ def test_the_operator_sweep_is_within_12_percent_on_rows_that_no_constant_saw_an
     ],
 )
 def test_stacks_over_pcie_are_near_on_rows_that_no_constant_saw_and_on_all(
-    result: Validation, group: str, bound: float
+    result: ValidateResult, group: str, bound: float
 ) -> None:
     """Of dense stacks on chip ten runs of 0.1 ms differ by a third without any order in their sizes."""
     rows = [row for row in chosen(result, "coral_pcie") if row.measurement.group == group]
@@ -106,7 +108,7 @@ def test_stacks_over_pcie_are_near_on_rows_that_no_constant_saw_and_on_all(
     assert mean(unseen(rows)) < bound
 
 
-def test_what_stays_on_chip_of_stacks_is_what_the_compiler_reports(result: Validation) -> None:
+def test_what_stays_on_chip_of_stacks_is_what_the_compiler_reports(result: ValidateResult) -> None:
     """Within 2 % (and two kB) from 64 channels on: fewer are stored in copies, which this report counts."""
     rows = chosen(result, "coral_pcie", "cached_parameter_bytes")
     wide = [row for row in rows if not row.measurement.workload.endswith("3x3_32")]
@@ -116,7 +118,7 @@ def test_what_stays_on_chip_of_stacks_is_what_the_compiler_reports(result: Valid
 
 
 @pytest.mark.parametrize("group", ["convolution stacks", "spilled convolution stacks", "dense stacks"])
-def test_the_plain_roofline_is_further_off(result: Validation, group: str) -> None:
+def test_the_plain_roofline_is_further_off(result: ValidateResult, group: str) -> None:
     score, roofline_percent = result.groups["coral_pcie", "latency_ms", group]
     assert roofline_percent is not None
     assert roofline_percent > 2 * score.mean_percent
@@ -125,15 +127,15 @@ def test_the_plain_roofline_is_further_off(result: Validation, group: str) -> No
 @pytest.mark.parametrize(
     ("system", "bound"), [("coral_usb3", 6.0), ("coral_dev_board", 6.0), ("coral_usb3_500mhz", 11.0)]
 )
-def test_models_on_hosts_with_few_rows_are_near(result: Validation, system: str, bound: float) -> None:
+def test_models_on_hosts_with_few_rows_are_near(result: ValidateResult, system: str, bound: float) -> None:
     assert mean(chosen(result, system)) < bound
 
 
-def test_the_compilers_cycles_are_within_12_percent(result: Validation) -> None:
+def test_the_compilers_cycles_are_within_12_percent(result: ValidateResult) -> None:
     assert mean(chosen(result, "coral_usb3", "compiler_cycles")) < 5 < 12
 
 
-def test_the_compilers_cached_bytes_are_exact_for_the_compiler_whose_layout_was_read(result: Validation) -> None:
+def test_the_compilers_cached_bytes_are_exact_for_the_compiler_whose_layout_was_read(result: ValidateResult) -> None:
     models = [
         row for row in chosen(result, "coral_usb3", "cached_parameter_bytes") if "mobilenet" in row.measurement.workload
     ]
@@ -142,25 +144,25 @@ def test_the_compilers_cached_bytes_are_exact_for_the_compiler_whose_layout_was_
 
 
 @pytest.mark.parametrize("system", ["coral_dev_board", "coral_dev_board_micro"])
-def test_other_compilers_cached_bytes_are_within_9_percent(result: Validation, system: str) -> None:
+def test_other_compilers_cached_bytes_are_within_9_percent(result: ValidateResult, system: str) -> None:
     """Their depthwise filters take 16 bytes a channel more, their classifiers 47 kB: layouts that we do not know."""
     rows = chosen(result, system, "cached_parameter_bytes")
     assert max(abs(row.error_percent) for row in rows) < 9
 
 
-def rank_correlation(result: Validation, metric: str) -> float | None:
+def rank_correlation(result: ValidateResult, metric: str) -> float | None:
     score, _ = result.groups["coral_dev_board_micro", metric, "starbelt/RADMA"]
     return score.spearman
 
 
-def test_the_micro_grids_latencies_are_near_and_in_order(result: Validation) -> None:
+def test_the_micro_grids_latencies_are_near_and_in_order(result: ValidateResult) -> None:
     rows = chosen(result, "coral_dev_board_micro")
     assert mean(rows) < 4
     assert mean(unseen(rows)) < 4
     assert rank_correlation(result, "latency_ms") == pytest.approx(1, abs=0.02)
 
 
-def test_the_micro_grids_energies_differ_as_measured(result: Validation) -> None:
+def test_the_micro_grids_energies_differ_as_measured(result: ValidateResult) -> None:
     """Gross energies of a board: what counts is how much more a larger model takes.
 
     The measured grid has steps of a few per cent of noise, so differences are taken over whole columns of it.
@@ -174,7 +176,7 @@ def test_the_micro_grids_energies_differ_as_measured(result: Validation) -> None
     assert mean(list(energy.values())) < 10
 
 
-def test_running_a_large_model_from_the_link_costs_what_it_costs(result: Validation) -> None:
+def test_running_a_large_model_from_the_link_costs_what_it_costs(result: ValidateResult) -> None:
     """Two blocks more and the parameters no longer fit: the grid's latency trebles, then rises fivefold."""
     rows = {row.measurement.workload: row for row in chosen(result, "coral_dev_board_micro")}
     fits, over, far = (rows[f"mobilenet_grid_1.25_{depth}"].predicted for depth in (8, 10, 12))

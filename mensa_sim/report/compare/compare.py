@@ -10,10 +10,9 @@ from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
 from mensa_sim.report.page.page import (
-    figure_block,
-    figures_block,
     heading,
     page,
     paragraph,
@@ -120,7 +119,7 @@ def _notes(result: CompareResult) -> list[str]:
 
 def compare_html(result: CompareResult) -> str:
     """The comparison as one page."""
-    names = list(result.systems)
+    names, figures = list(result.systems), compare_figures(result)
     return page(
         f"{result.workload} on {len(names)} systems",
         (
@@ -130,14 +129,20 @@ def compare_html(result: CompareResult) -> str:
             ),
             table_block(("", *names), _rows(result), numeric=names),
             *map(paragraph, _notes(result)),
-            figures_block(
-                [figure_block("energy", compare_energy_figure(result)), figure_block("trade", trade_figure(result))]
-            ),
+            drawn_block(figures, *figures),
             heading("Where the layers run"),
             _placements(result),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
+
+
+def compare_figures(result: CompareResult) -> dict[str, Drawn]:
+    """By name."""
+    return {
+        "energy": Drawn(figure=compare_energy_figure(result)),
+        "trade": Drawn(figure=trade_figure(result)),
+    }
 
 
 def compare_energy_figure(result: CompareResult) -> Figure:

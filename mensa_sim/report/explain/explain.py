@@ -5,15 +5,16 @@ from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.explain.levels import use_tables
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
-from mensa_sim.study.explain.explain import Explanation, Move, Place
+from mensa_sim.study.explain.explain import ExplainResult, Move, Place
 
 
-def explanation_tables(found: Explanation) -> RenderableType:
+def explanation_tables(found: ExplainResult) -> RenderableType:
     """The layer on every accelerator, the runner-up and what it would need."""
     unit = "" if found.unit == found.layer else f", with its group {found.unit}"
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
@@ -47,7 +48,7 @@ def place_cells(place: Place, chosen: str) -> tuple[str, ...]:
     )
 
 
-def _margin(found: Explanation) -> str:
+def _margin(found: ExplainResult) -> str:
     if found.margin is None:
         return ""
     side = "above" if found.margin >= 0 else "below"
@@ -66,7 +67,7 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
     return Group(f"{len(moves)} tensors are read on another accelerator than they were made on", table)
 
 
-def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
+def explanation_json(found: ExplainResult, moves: Sequence[Move]) -> str:
     """The explanation as JSON text; what a place does not have is absent."""
     record = present(asdict(found))
     record["places"] = [
@@ -76,6 +77,22 @@ def explanation_json(found: Explanation, moves: Sequence[Move]) -> str:
         record["use"] = present(asdict(found.use)) | {"levels": [present(asdict(use)) for use in found.use.levels]}
     record["moves"] = [asdict(move) for move in moves]
     return json_text(record)
+
+
+def places_csv(found: ExplainResult) -> str:
+    """One row for each accelerator: what the layer costs there."""
+    header = ("accelerator", "here", "latency_ps", "energy_pj", "copies_ps", "copies_pj", "bound", "value", "refusal")
+    return csv_text(
+        header,
+        (
+            (p.accelerator, p.accelerator == found.accelerator, p.latency_ps, p.energy_pj, *_rest(p))
+            for p in found.places
+        ),
+    )
+
+
+def _rest(place: Place) -> tuple[object, ...]:
+    return place.copies_ps, place.copies_pj, place.bound, place.value, place.refusal
 
 
 def moves_json(moves: Sequence[Move]) -> str:

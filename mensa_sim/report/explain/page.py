@@ -4,19 +4,23 @@ from collections.abc import Mapping
 
 from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells
 from mensa_sim.report.explain.levels import USE_COLUMNS, fixed_text, gap_text, levels_figure, use_cells
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import (
-    figure_block,
-    figures_block,
     heading,
     page,
     paragraph,
     provenance_block,
     table_block,
 )
-from mensa_sim.study.explain.explain import Explanation
+from mensa_sim.study.explain.explain import ExplainResult
 
 
-def explanation_html(found: Explanation, versions: Mapping[str, str]) -> str:
+def explain_figures(found: ExplainResult) -> dict[str, Drawn]:
+    """By name; empty where the layer has no mapping."""
+    return {} if found.use is None else {"levels": Drawn(figure=levels_figure(found.use), wide=True)}
+
+
+def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
     """The page; every text that came from a file is escaped."""
     blocks = [
         paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead"),
@@ -33,7 +37,7 @@ def explanation_html(found: Explanation, versions: Mapping[str, str]) -> str:
             heading("What each level holds and moves"),
             paragraph(f"Every tensor from and to memory. {use.mapping}. {gap_text(use)}."),
             *([paragraph(f"The mapping is {fixed_text(use)}.")] if use.fixed_in else []),
-            figures_block([figure_block("levels", levels_figure(use), wide=True)]),
+            drawn_block(explain_figures(found), "levels"),
             table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),
         ]
     return page(f"{found.layer} on {found.accelerator}", (*blocks, provenance_block(versions, {})))

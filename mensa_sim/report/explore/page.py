@@ -8,10 +8,9 @@ from mensa_sim.report.explore.files import design_folder
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
 from mensa_sim.report.page.page import (
-    figure_block,
-    figures_block,
     heading,
     page,
     paragraph,
@@ -44,7 +43,8 @@ for (const name of %s) {
 
 def explore_html(result: ExploreResult) -> str:
     """The report of an exploration as one page; texts from files are escaped."""
-    figures = dict(_fronts(result))
+    figures = explore_figures(result)
+    fronts = [name for name in figures if name.startswith("front")]
     blocks = [
         paragraph(outcome_text(result)),
         *(paragraph(finding_text(reference, result)) for reference in result.references),
@@ -52,25 +52,35 @@ def explore_html(result: ExploreResult) -> str:
         paragraph(_reading(result)),
     ]
     blocks += [
-        figures_block([figure_block(name, figure, note=_thinned(result)) for name, figure in figures.items()]),
+        drawn_block(figures, *fronts),
         heading("The design that was clicked"),
         '<table id="design"><tbody><tr><td>Click a point in a figure above.</td></tr></tbody></table>',
-        _script(result, list(figures)),
+        _script(result, fronts),
         heading("All designs"),
-        figure_block("parallel", parallel_figure(result)),
+        drawn_block(figures, "parallel"),
         heading("Which parameters matter"),
         paragraph(
             "Share of the variance of each objective's logarithm that a parameter explains alone (adjusted correlation "
             "ratio); what parameters do only together is not in it. An adaptive sampler looks mostly at good designs, "
             "so its shares say what matters among those."
         ),
-        figure_block("importance", importance_figure(result)),
+        drawn_block(figures, "importance"),
         heading("The front"),
         _front_table(result),
         *_failures(result),
         provenance_block(result.versions, result.inputs, result.command),
     ]
     return page(f"Exploration of {result.space.file.name}", blocks)
+
+
+def explore_figures(result: ExploreResult) -> dict[str, Drawn]:
+    """By name: the fronts, all designs, which parameters matter."""
+    fronts = {name: Drawn(figure=figure, note=_thinned(result)) for name, figure in _fronts(result)}
+    return {
+        **fronts,
+        "parallel": Drawn(figure=parallel_figure(result), wide=True),
+        "importance": Drawn(figure=importance_figure(result), wide=True),
+    }
 
 
 def _reading(result: ExploreResult) -> str:

@@ -43,7 +43,7 @@ class Sheet:
     """Rows under columns."""
 
     def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-        self._columns, self._rows, self._title = columns, rows, title
+        self.columns, self.rows, self.title = columns, rows, title
         self._natural, self._least = [], []
         for place, column in enumerate(columns):
             cells, head = max((cell_len(row[place]) for row in rows), default=0), cell_len(column.title)
@@ -63,8 +63,8 @@ class Sheet:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Blocks of columns for which there is room."""
-        if self._title:
-            yield Text(self._title, style="table.title")
+        if self.title:
+            yield Text(self.title, style="table.title")
         for number, places in enumerate(self._blocks(options.max_width)):
             if number:
                 yield Text()
@@ -72,7 +72,7 @@ class Sheet:
 
     def _blocks(self, width: int) -> Iterator[list[int]]:
         block, taken = [0], self._least[0]
-        for place in range(1, len(self._columns)):
+        for place in range(1, len(self.columns)):
             if taken + GAP + self._least[place] > width and len(block) > 1:
                 yield block
                 block, taken = [0], self._least[0]
@@ -92,11 +92,11 @@ class Sheet:
     def _table(self, places: Sequence[int], width: int) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for place, own in self._widths(places, width).items():
-            column = self._columns[place]
+            column = self.columns[place]
             table.add_column(
                 Text(column.title), justify="right" if column.figures else "left", width=own, overflow="fold"
             )
-        for row in self._rows:
+        for row in self.rows:
             table.add_row(*(Text(row[place]) for place in places))
         return table
 

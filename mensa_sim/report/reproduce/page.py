@@ -4,10 +4,10 @@ import math
 
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
     figure_block,
-    figures_block,
     heading,
     list_block,
     page,
@@ -49,17 +49,7 @@ from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 def reproduce_html(result: ReproduceResult) -> str:
     """The whole page."""
-    runs = result.runs
-    figures = (
-        ("throughput-roofline", throughput_roofline(runs)),
-        ("energy-roofline", energy_roofline(runs)),
-        ("energy", energy_figure(runs)),
-        ("layers", layer_scatter(runs)),
-        ("families", family_figure(result)),
-        ("utilization", utilization_figure(runs)),
-        ("throughput", throughput_figure(runs)),
-        ("latency", latency_figure(runs)),
-    )
+    figures = reproduce_figures(result)
     tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
     return page(
         "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems",
@@ -71,12 +61,27 @@ def reproduce_html(result: ReproduceResult) -> str:
             *(paragraph(text) for text in drawn_lines(result)),
             *(_beside_the_paper(result) if held(result) else [paragraph(NONE_HELD)]),
             heading("The paper's figures, redrawn"),
-            figures_block([figure_block(name, figure) for name, figure in figures]),
+            drawn_block(figures, *figures),
             heading("Definitions"),
             table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
+
+
+def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
+    """By name: the paper's figures, redrawn."""
+    runs = result.runs
+    return {
+        "throughput-roofline": Drawn(figure=throughput_roofline(runs)),
+        "energy-roofline": Drawn(figure=energy_roofline(runs)),
+        "energy": Drawn(figure=energy_figure(runs)),
+        "layers": Drawn(figure=layer_scatter(runs)),
+        "families": Drawn(figure=family_figure(result)),
+        "utilization": Drawn(figure=utilization_figure(runs)),
+        "throughput": Drawn(figure=throughput_figure(runs)),
+        "latency": Drawn(figure=latency_figure(runs)),
+    }
 
 
 def _beside_the_paper(result: ReproduceResult) -> list[str]:

@@ -1,10 +1,9 @@
 """The report of a sensitivity study: a tornado for each headline, and the intervals of the joint draws."""
 
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, scatter, upright
 from mensa_sim.report.page.page import (
-    figure_block,
-    figures_block,
     heading,
     page,
     paragraph,
@@ -24,16 +23,12 @@ PARITY = upright(1, color=INK, dash="dot")
 
 def sensitivity_html(result: SensitivityResult) -> str:
     """The whole page."""
+    figures = sensitivity_figures(result)
     blocks = [
         paragraph(runs_text(result)),
-        figure_block("intervals", intervals_figure(result)),
+        drawn_block(figures, "intervals"),
         heading("One choice at a time"),
-        figures_block(
-            [
-                figure_block(f"tornado-{number}", tornado(result, headline))
-                for number, headline in enumerate(result.headlines)
-            ]
-        ),
+        drawn_block(figures, *(name for name in figures if name != "intervals")),
         heading("Where the better system changes"),
         _flips(result),
         heading("Every choice"),
@@ -41,6 +36,12 @@ def sensitivity_html(result: SensitivityResult) -> str:
         provenance_block(result.versions, result.inputs, result.command),
     ]
     return page("What the conclusion hangs on", blocks)
+
+
+def sensitivity_figures(result: SensitivityResult) -> dict[str, Drawn]:
+    """By name: the intervals, then a tornado for each headline."""
+    tornadoes = {f"tornado-{place}": Drawn(figure=tornado(result, each)) for place, each in enumerate(result.headlines)}
+    return {"intervals": Drawn(figure=intervals_figure(result), wide=True), **tornadoes}
 
 
 def intervals_figure(result: SensitivityResult) -> Figure:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
 from mensa_sim.report.page.page import (
-    figure_block,
-    figures_block,
     heading,
     page,
     paragraph,
@@ -19,10 +19,9 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.run.provenance import versions
 from mensa_sim.study.validate.fitted_constants import FittedConstant
 from mensa_sim.study.validate.score import Score
-from mensa_sim.study.validate.validate import Failure, GroupKey, Validation, ValidationRow
+from mensa_sim.study.validate.validate import Failure, GroupKey, ValidateResult, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
 AXIS_TITLES = {
@@ -40,7 +39,7 @@ ROLES = {True: "fit", False: "test"}
 """What a row is for the shipped constants: it may have been fitted on, or it only tests them."""
 
 
-def validation_json(result: Validation, constants: Sequence[FittedConstant]) -> str:
+def validation_json(result: ValidateResult, constants: Sequence[FittedConstant]) -> str:
     """All rows with their errors in percent, scores, failures and fitted constants."""
     overall = result.overall
     data: dict[str, object] = {
@@ -99,7 +98,7 @@ def _score(part: Score) -> dict[str, float]:
     )
 
 
-def validation_tables(result: Validation, constants: Sequence[FittedConstant]) -> RenderableType:
+def validation_tables(result: ValidateResult, constants: Sequence[FittedConstant]) -> RenderableType:
     """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
     return Group(
         _table(ROW_COLUMNS, [_cells(row) for row in result.rows], 3),
@@ -125,7 +124,7 @@ SCORE_COLUMNS = ("system", "metric", "group", "rows", "mean error", "largest", "
 CONSTANT_COLUMNS = ("system", "fitted constant", "value", "fitted on", "others' mean error")
 
 
-def score_cells(result: Validation) -> list[tuple[str, ...]]:
+def score_cells(result: ValidateResult) -> list[tuple[str, ...]]:
     """One line for each system, metric and group, then for all rows, for the fitted and for the others."""
     parts: list[tuple[GroupKey, Score | None, float | None]] = [(key, *each) for key, each in result.groups.items()]
     parts += [
@@ -163,24 +162,43 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: 
     return Sheet([*texts(*columns[:text_columns]), *numbers(*columns[text_columns:])], rows)
 
 
-def validation_html(result: Validation, constants: Sequence[FittedConstant]) -> str:
+def validation_html(result: ValidateResult, constants: Sequence[FittedConstant]) -> str:
     """One page: a parity plot for each metric, scores, fitted constants, rows, failures."""
-    metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
-    parts = [paragraph(_headline(result))]
-    parts.append(figures_block([figure_block(f"parity_{metric}", parity_figure(result, metric)) for metric in metrics]))
+    figures = validate_figures(result)
+    parts = [paragraph(_headline(result), kind="lead"), drawn_block(figures, *figures)]
     parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[3:])]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
-    parts += [heading("Rows"), table_block(ROW_COLUMNS, [_cells(row) for row in result.rows], ROW_COLUMNS[3:6])]
+    sourced = [(*_cells(row), row.measurement.source) for row in result.rows]
+    parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6])]
     if result.failures:
         failed = [
             (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
         ]
         parts += [heading("Without prediction"), table_block((*ROW_COLUMNS[:3], "reason"), failed)]
-    parts.append(provenance_block(versions(), {}))
+    parts.append(provenance_block(result.versions, result.inputs, result.command))
     return page("Predicted against measured", parts)
 
 
-def _headline(result: Validation) -> str:
+def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
+    """By name: a parity plot for each metric."""
+    metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
+    return {f"parity_{metric}": Drawn(figure=parity_figure(result, metric)) for metric in metrics}
+
+
+def rows_csv(result: ValidateResult) -> str:
+    """rows.csv as text: one row for each measurement that has a prediction."""
+    header = ("workload", "system", "metric", "measured", "predicted", "error_percent", "group", "role", "source")
+    return csv_text(
+        header,
+        (
+            (m.workload, m.system, m.metric, m.measured, row.predicted, row.error_percent, m.group, role, m.source)
+            for row in result.rows
+            for m, role in ((row.measurement, ROLES[row.may_be_fitted]),)
+        ),
+    )
+
+
+def _headline(result: ValidateResult) -> str:
     if result.overall is None:
         return "No row has a prediction."
     overall = result.overall
@@ -194,7 +212,7 @@ def _headline(result: Validation) -> str:
     )
 
 
-def parity_figure(result: Validation, metric: str) -> Figure:
+def parity_figure(result: ValidateResult, metric: str) -> Figure:
     """Predicted over measured on logarithmic axes, a colour for each system, open marks for rows that only test."""
     rows = [row for row in result.rows if row.measurement.metric == metric]
     values = [value for row in rows for value in (row.predicted, row.measurement.measured) if value > 0]

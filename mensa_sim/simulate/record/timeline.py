@@ -74,7 +74,7 @@ class SlowestRequest:
     """All that was done for it, in order of start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Timeline:
     """All spans of a run in order of their start; every metric is derived from them."""
 
@@ -87,6 +87,9 @@ class Timeline:
     """Of each stream, the spans of every so-maniest request are kept: above 1, a sample of a very long run."""
     slowest: SlowestRequest | None = None
     """Of a scenario, whether it is in the sample or not; none where no request ended."""
+
+    def __repr__(self) -> str:
+        return f"<Timeline: {len(self.spans)} spans>"
 
     @property
     def end_ps(self) -> int:

@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class ExplainResult:
     """The explanation of one layer; a recurrent group is explained as a whole."""
 
     layer: str
@@ -74,7 +74,7 @@ class Move:
     """Why the consumer stands where it stands."""
 
 
-def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) -> Explanation:
+def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) -> ExplainResult:
     """Explain where a layer runs; `UnknownNameError` for a layer that the graph does not have."""
     unit_of = {name: index for index, unit in enumerate(problem.units) for name in unit.layers}
     if layer not in unit_of:
@@ -85,7 +85,7 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
     here = places[assignment[unit]]
     allowed = [places[a] for a in problem.units[unit].allowed if a != assignment[unit]]
     second = min(allowed, key=lambda place: place.value or 0.0, default=None)
-    return Explanation(
+    return ExplainResult(
         layer=layer,
         unit=problem.units[unit].name,
         accelerator=here.accelerator,

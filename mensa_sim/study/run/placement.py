@@ -57,7 +57,7 @@ class Goal:
         flow_named(self.flow)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Placement:
     """A graph's costs on a system, the problem they make, and the schedule that was found."""
 
@@ -74,6 +74,9 @@ class Placement:
     """What layers cost by themselves, where `costs` says what some do in stacks."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""
+
+    def __repr__(self) -> str:
+        return f"<Placement: {self.costs.graph.name} on {self.costs.system.name} by {self.schedule.scheduler}>"
 
 
 def timings_named(name: str) -> TimingsMode:

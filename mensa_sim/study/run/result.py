@@ -138,7 +138,7 @@ class BestSchedule:
     energy_pj: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SystemResult:
     """One workload on one system: totals, and what each layer and accelerator did."""
 
@@ -180,6 +180,9 @@ class SystemResult:
     """What pieces of layers took from memory while another one read it."""
     caveats: tuple[str, ...] = ()
     """What a reader must know of measured costs: fits with their errors, extrapolations, estimates."""
+
+    def __repr__(self) -> str:
+        return f"<SystemResult: {self.workload} on {self.system}>"
 
     @property
     def energy_pj(self) -> float:

@@ -8,6 +8,7 @@ from mensa_sim.errors import MensaError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.study.calibrate.rule import may_be_fitted
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.validate.file import Measurement, read_measurements
 from mensa_sim.study.validate.predict import Predictor
 from mensa_sim.study.validate.score import Score, error_percent, score
@@ -51,7 +52,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class ValidateResult(Provenance):
     """All rows of a validation, in the order of the measurements."""
 
     rows: tuple[ValidationRow, ...]
@@ -112,7 +113,7 @@ def validate(
     allow_code: bool = False,
     cache: bool = True,
     progress: Progress = silent,
-) -> Validation:
+) -> ValidateResult:
     """Predict every measurement; one that the model refuses is a failure with its reason, never a number."""
     predictor = Predictor(allow_code=allow_code, cache=cache)
     rows: list[ValidationRow] = []
@@ -130,10 +131,15 @@ def validate(
         except MensaError as error:
             failures.append(Failure(measurement=each, reason=str(error)))
         progress(count, len(measurements), each.workload)
-    return Validation(rows=tuple(rows), failures=tuple(failures))
+    return ValidateResult(rows=tuple(rows), failures=tuple(failures))
 
 
 def shipped_measurements() -> tuple[Measurement, ...]:
     """What the project ships: public tables and facts, and whole models that were timed beside their kernels."""
+    return tuple(row for path in shipped_files_of_measurements() for row in read_measurements(path))
+
+
+def shipped_files_of_measurements() -> tuple[Path, ...]:
+    """The files that hold them."""
     models = sorted((shipped_root() / "accelerator_specs" / "measured").glob("*_models.csv"))
-    return tuple(row for path in (SHIPPED_MEASUREMENTS, *models) for row in read_measurements(path))
+    return (SHIPPED_MEASUREMENTS, *models)
