@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: tables of its own, short lines for what is long, figures and data frames of all."""
+"""What a notebook shows of a result: tables of its own, short lines for what is long, figures and rows of each."""
 
 import re
 from collections.abc import Callable
