@@ -1,0 +1,144 @@
+"""Whatever the graph, system and objective: a richer flow is never worse, fits its levels and keeps every pJ."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from homes_problems import joined
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.data_plan import Home
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+FLOWS = ("layers", "homes", "stacks")
+SMALL = "levels.activation_buffer.capacity_bytes=6144"
+SYSTEMS = {
+    "edge_tpu": (f"accelerators.edge_tpu.{SMALL}",),
+    "mensa_g": tuple(f"accelerators.{name}.{SMALL}" for name in ("pascal", "pavlov", "jacquard")),
+}
+"""With levels that the drawn graphs do not fit."""
+
+
+def convolution(name: str, rows: int, inputs: int, outputs: int, taps: int, stride: int) -> Layer:
+    made = (rows - 1) // stride + 1
+    nest = LoopNest(
+        K=outputs,
+        C=inputs,
+        OY=made,
+        OX=made,
+        FY=taps,
+        FX=taps,
+        stride_y=stride,
+        stride_x=stride,
+        input_height=rows,
+        input_width=rows,
+    )
+    return Layer(
+        name=name,
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name=f"{name}.weight", size_bytes=nest.weight_elements),),
+        input_bytes=rows * rows * inputs,
+        output_bytes=made * made * outputs,
+    )
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> LayerGraph:
+    """Convolutions with strides, and additions of two tensors of one shape, in any order of dependence."""
+    rows, channels = draw(st.sampled_from([8, 12])), draw(st.sampled_from([4, 16]))
+    layers: list[Layer] = []
+    shapes: list[tuple[int, int]] = []
+    edges: list[tuple[str, str]] = []
+    for index in range(draw(st.integers(3, 6))):
+        name, like = f"l{index}", [place for place in range(index - 1) if shapes[place] == shapes[index - 1]]
+        if like and draw(st.booleans()):
+            size = layers[index - 1].output_bytes
+            layers.append(Layer(name=name, operator="add", vector_ops=size, input_bytes=2 * size, output_bytes=size))
+            shapes.append(shapes[index - 1])
+            edges += [(f"l{draw(st.sampled_from(like))}", name), (f"l{index - 1}", name)]
+            continue
+        source = draw(st.integers(max(0, index - 2), index - 1)) if index else None
+        side, inputs = (rows, channels) if source is None else shapes[source]
+        outputs, taps = draw(st.sampled_from([4, 16])), draw(st.sampled_from([1, 3]))
+        layers.append(convolution(name, side, inputs, outputs, taps, draw(st.sampled_from([1, 1, 2]))))
+        nest = layers[-1].nest
+        assert nest is not None
+        shapes.append((nest.OY, outputs))
+        edges += [] if source is None else [(f"l{source}", name)]
+    return ending(layers, edges)
+
+
+def ending(layers: Sequence[Layer], edges: Sequence[tuple[str, str]]) -> LayerGraph:
+    """The graph in which what nobody reads leaves the model, and what reads nobody enters it."""
+    made, read = {one for one, _ in edges}, {other for _, other in edges}
+    return joined(
+        [
+            replace(
+                layer,
+                model_input_bytes=0 if layer.name in read else layer.input_bytes,
+                model_output_bytes=0 if layer.name in made else layer.output_bytes,
+            )
+            for layer in layers
+        ],
+        edges,
+    )
+
+
+@settings(max_examples=15)
+@given(networks(), st.sampled_from(list(SYSTEMS)), st.sampled_from(["latency", "energy", "edp"]))
+def test_a_richer_flow_is_never_worse_and_fits_and_keeps_every_pj(graph: LayerGraph, name: str, objective: str) -> None:
+    system, memo = load_system(name, list(SYSTEMS[name])), PriceMemo()
+    found = [evaluate(graph, system, Goal(objective=objective, flow=flow), memo=memo) for flow in FLOWS]
+    values = [value(each) for each in found]
+    assert values[1] <= values[0] * (1 + 1e-9)
+    assert values[2] <= values[1] * (1 + 1e-9)
+    for each in found:
+        keeps_every_pj(each)
+        fits_its_levels(each)
+        says_why_it_is_worse_than_predicted(each)
+
+
+def value(result: SystemResult) -> float:
+    """Of a first inference and a steady one together, as the problem has it."""
+    problem = result.problem
+    pairs = ((one.energy_pj, one.latency_ps) for one in (result, result.steady))
+    return sum(problem.value(energy_pj - problem.static_pj_per_ps * ps, ps) for energy_pj, ps in pairs)
+
+
+def keeps_every_pj(result: SystemResult) -> None:
+    spans_pj = math.fsum(pj for span in result.timeline.spans for pj in span.energy_pj.values())
+    static = sum(result.energy_by_component_pj.get(name, 0.0) for name in ("leakage", "background"))
+    assert math.isclose(spans_pj + static, result.energy_pj, rel_tol=1e-12)
+
+
+def fits_its_levels(result: SystemResult) -> None:
+    """At the start of each layer, which is when anything comes."""
+    data, ran = result.schedule.data, {span.layer: span for span in result.timeline.spans if span.kind == "layer"}
+    assert data is not None
+    for placed in result.hardware.accelerators:
+        room_bytes = placed.array.buffer_bytes["activation"]
+        mine = [home for home in data.homes if home.home == placed.name]
+        for moment in ran.values():
+            assert sum(home.size_bytes for home in mine if lives(home, moment.start_ps, result)) <= room_bytes
+        levels = [level for level in result.timeline.levels if level.accelerator == placed.name]
+        assert all(level.size_bytes <= placed.array.buffer_bytes[level.buffer] for level in levels)
+
+
+def lives(home: Home, at_ps: int, result: SystemResult) -> bool:
+    times = {layer.name: layer for layer in result.layers}
+    readers = result.graph.successors(home.tensor)
+    return times[home.tensor].start_ps <= at_ps < max(times[reader].end_ps for reader in readers)
+
+
+def says_why_it_is_worse_than_predicted(result: SystemResult) -> None:
+    simulated, predicted = result.optimality.simulated, result.optimality.value
+    assert simulated is not None
+    assert simulated <= 1.02 * predicted or result.optimality.differs
