@@ -7,6 +7,7 @@ import pytest
 from space_files import TINY
 
 from mensa_sim.api import session as api
+from mensa_sim.api.files import list_kind
 from mensa_sim.api.session import compare
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.files import write_yaml
@@ -48,7 +49,7 @@ def test_the_order_of_the_systems_changes_no_figure(workload: Path) -> None:
 
 
 def test_two_files_of_one_name_stay_apart(workload: Path, tmp_path: Path) -> None:
-    shipped = {entry["name"]: entry["path"] for entry in api.list_kind("systems")}
+    shipped = {entry["name"]: entry["path"] for entry in list_kind("systems")}
     path = shipped_root() / shipped["mensa_g"]
     result = compare(workload, ["mensa_g", str(path)])
     assert list(result.systems) == ["mensa_g", str(path)]
