@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from mensa_sim.cost.counts.nest import NestCounts
-from mensa_sim.cost.counts.tally import Repeats, nest_traffic, new_tally, vector_traffic
+from mensa_sim.cost.counts.tally import Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
+from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
 from mensa_sim.cost.mapping.search import Mapped
@@ -36,10 +37,14 @@ def assemble(
     held: dict[tuple[str, str], int] = {}
     dynamic = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
     if counts is not None:
-        nest_traffic(tally, counts, repeats)
+        precision = precision_of(layer)
+        shares = {operand: precision.memory_share(operand, accelerator) for operand in OPERANDS}
+        nest_traffic(tally, counts, repeats, shares)
         array_cycles = counts.array_cycles * repeats.steps
         for operand in OPERANDS:
-            ends[operand == "output"] += counts.operands[operand].end_bits * repeats.fetches[operand]
+            count, waits = counts.operands[operand], accelerator.waits_for(operand)
+            end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
+            ends[operand == "output"] += coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
         mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
         dynamic["mac"] = repeats.steps * counts.macs * mac_pj
         dynamic["network"] = _network_pj(counts, energy, repeats)

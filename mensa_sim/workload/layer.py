@@ -143,6 +143,10 @@ class Layer:
     """Bits of a final element of the output; none: `activation_bits`."""
     accumulator_bits: int | None = None
     """Bits of a partial sum; none: those of the accelerator's accumulators."""
+    input_zeros: float = 0.0
+    """Share of zeros among the elements of the input, where it is known."""
+    output_zeros: float = 0.0
+    """Likewise of the output."""
     mappings: tuple[OwnMapping, ...] = ()
     """What the workload's file fixes of its mapping, on some accelerators."""
 
@@ -159,6 +163,8 @@ class Layer:
             raise ValueError(f"{self.name}: a recurrent layer needs a group")
         if self.gathered_bytes is not None and self.gathered_bytes < 0:
             raise ValueError(f"{self.name}: gathered_bytes is negative")
+        if not (0 <= self.input_zeros <= 1 and 0 <= self.output_zeros <= 1):
+            raise ValueError(f"{self.name}: a share of zeros is not from 0 to 1")
         for width in WIDTHS:
             bits = getattr(self, width)
             if bits is not None and bits < 1:

@@ -72,6 +72,7 @@ def sram(draw: st.DrawFn, name: str, serves: tuple[Operand, ...], per: tuple[int
         min_bits=draw(st.sampled_from([8, 16, 64])),
         ports=draw(st.sampled_from(["separate", "rw"])),
         double_buffered=draw(st.booleans()),
+        waits=draw(st.booleans()),
         **sharing(draw, serves, list(per)),
     )
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import ceil, prod
+from types import MappingProxyType
 
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.layer_cost import MEMORY, Residency
@@ -13,6 +14,8 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
+
+_AS_IT_IS: Mapping[Operand, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +94,22 @@ def new_tally(accelerator: PeArray) -> LayerTally:
     return LayerTally(bits={}, ports={level.name: Port() for level in accelerator.levels if level.ported})
 
 
-def nest_traffic(tally: LayerTally, counts: NestCounts, repeats: Repeats) -> None:
+def nest_traffic(
+    tally: LayerTally,
+    counts: NestCounts,
+    repeats: Repeats,
+    memory_share: Mapping[Operand, float] = MappingProxyType({}),
+) -> None:
     """Add the accesses of a nest over all its steps.
 
     What an operand's outermost SRAM exchanges with memory happens as often as the operand is fetched; all else, in
-    each step.
+    each step. `memory_share` is what of an operand's bits crosses to memory, where it is coded.
     """
     for operand, count in counts.operands.items():
         steps, fetches = repeats.steps, repeats.fetches[operand]
-        tally.move(operand, MEMORY, count.memory_read_bits * fetches, count.memory_write_bits * fetches)
+        share = memory_share.get(operand, 1.0)
+        crossing = coded_bits(count.memory_read_bits, share), coded_bits(count.memory_write_bits, share)
+        tally.move(operand, MEMORY, *(bits * fetches for bits in crossing))
         for level in reversed(count.levels):
             last = level is count.levels[-1] and level.level.ported
             outer = fetches if last else steps
@@ -112,6 +122,11 @@ def nest_traffic(tally: LayerTally, counts: NestCounts, repeats: Repeats) -> Non
                 )
             read_bits = level.feed_bits * steps + level.drain_bits * outer
             tally.move(operand, level.level.name, read_bits, level.collect_bits * steps + level.fill_bits * outer)
+
+
+def coded_bits(bits: int, share: float) -> int:
+    """Bits of which that share is left by a code, to whole bytes as they cross; all of them where there is no code."""
+    return bits if share == 1 else BITS_PER_BYTE * ceil(bits * share / BITS_PER_BYTE)
 
 
 def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, repeats: Repeats) -> None:

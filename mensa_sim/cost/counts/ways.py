@@ -24,11 +24,22 @@ class Precision:
     output_bits: int = 8
     accumulator_bits: int | None = None
     """None: the width of the accelerator's accumulators."""
+    input_zeros: float = 0.0
+    """Share of zeros among the elements of the input."""
+    output_zeros: float = 0.0
+    """Likewise of final elements of the output."""
 
     def final_bits(self, operand: Operand) -> int:
         """Of an operand."""
         bits: int = getattr(self, f"{operand}_bits")
         return bits
+
+    def memory_share(self, operand: Operand, accelerator: PeArray) -> float:
+        """What of an operand's bits crosses to memory and back as the accelerator codes them."""
+        if accelerator.run_length is None or operand == "weight":
+            return 1.0
+        zeros = self.input_zeros if operand == "input" else self.output_zeros
+        return accelerator.run_length.share(self.final_bits(operand), zeros)
 
     def partial_bits(self, accelerator: PeArray) -> int:
         """Of a partial sum on an accelerator."""
@@ -42,6 +53,8 @@ def precision_of(layer: Layer) -> Precision:
         input_bits=layer.element_bits("input"),
         output_bits=layer.element_bits("output"),
         accumulator_bits=layer.accumulator_bits,
+        input_zeros=layer.input_zeros,
+        output_zeros=layer.output_zeros,
     )
 
 
@@ -99,6 +112,10 @@ class Way:
     """Bits of an element that further sums will be added to; those of a final one for weights and inputs."""
     word_bits: int = 1
     """Memory moves whole words of every tile."""
+    memory_share: float = 1.0
+    """What of these words is left as they are coded."""
+    waits: bool = False
+    """Whether the array waits for all that comes from memory or goes there, not only for the first or last tile."""
 
     @property
     def ported(self) -> int:
@@ -140,6 +157,8 @@ def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_
             final_bits=final,
             partial_bits=sum_bits if operand == "output" else final,
             word_bits=word_bits,
+            memory_share=precision.memory_share(operand, accelerator),
+            waits=accelerator.waits_for(operand),
         )
     return found
 

@@ -25,6 +25,7 @@ class Floor:
         self._cycles = ceil(unrolling.passes * wide)
         self._step_pj = task.constant_pj
         self._bits: dict[Operand, int] = {}
+        self._shares = {operand: way.memory_share for operand, way in task.ways.items()}
         self._stored_pj: dict[Operand, float] = {}
         """Energy of an operand's outermost SRAM towards memory."""
         for operand, way in task.ways.items():
@@ -52,15 +53,16 @@ class Floor:
         """Latency in seconds and energy in pJ, leakage meanwhile included, that no mapping is below in a case."""
         target, repeats = self._target, case.repeats
         energy, accelerator = target.energy, target.accelerator
-        read, write = case.vector.total("memory")
+        read, write = map(float, case.vector.total("memory"))
         energy_pj = repeats.steps * self._step_pj + case.vector_pj
         for operand, bits in self._bits.items():
             fetches = repeats.fetches[operand]
             energy_pj += fetches * self._stored_pj.get(operand, 0.0)
+            crossing = fetches * bits * self._shares[operand]
             if operand == "output":
-                write += fetches * bits
+                write += crossing
             else:
-                read += fetches * bits
+                read += crossing
         energy_pj += read * energy.memory_read_pj_per_bit + write * energy.memory_write_pj_per_bit
         for name, port in case.vector.ports.items():
             energy_pj += port.all_reads * energy.read_pj[name] + port.all_writes * energy.write_pj[name]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit, at_least
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.run_length import RunLength
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.names import repeated
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
@@ -117,6 +118,8 @@ class PeArray(Accelerator):
     """Width of a partial sum."""
     levels: tuple[Level, ...] = ()
     """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
+    run_length: RunLength | None = None
+    """How activations are coded between it and its memory; none: they cross as they are."""
     vector_unit: VectorUnit | None = None
     """What does elementwise work; absent: such work passes the buffer once more and takes its port alone."""
     mappings: tuple[OwnMapping, ...] = ()
@@ -200,6 +203,11 @@ class PeArray(Accelerator):
     def level(self, name: str) -> Level:
         """The level of that name."""
         return next(level for level in self.levels if level.name == name)
+
+    def waits_for(self, operand: Operand) -> bool:
+        """Whether the array waits while an operand comes from memory or goes there."""
+        levels = self.levels_of(operand)
+        return bool(levels) and levels[-1].waits
 
     def levels_of(self, operand: Operand) -> tuple[Level, ...]:
         """The levels that serve an operand, innermost first."""

@@ -95,8 +95,8 @@ class Predictor:
         key = (workload, system)
         if key not in self._steady:
             graph, built = self.graph(workload), self.system(system)
-            scheduler = _scheduler(built)
-            self._steady[key] = evaluate_system(graph, built, scheduler, "latency", memo=self.memo).steady
+            goal = _scheduler(built), _objective(built)
+            self._steady[key] = evaluate_system(graph, built, *goal, memo=self.memo).steady
         return self._steady[key]
 
     def roofline(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float | None:
@@ -136,6 +136,11 @@ def _scheduler(system: System) -> str:
     if len(system.accelerators) == 1:
         return f"single:{system.accelerators[0].name}"
     return "optimal" if system.host is None or system.host.cpu is None else "first"
+
+
+def _objective(system: System) -> str:
+    """What its mappings make small: what its file says, else the latency."""
+    return "latency" if system.scheduling is None else system.scheduling.objective
 
 
 def _latency_ms(predictor: Predictor, workload: str, system: str) -> float:

@@ -90,6 +90,7 @@ def one_layer(name: str, layer: str) -> Workload:
         if entry.name == layer and entry.dims is not None:
             dims = {dim: getattr(entry.dims, dim) for dim in entry.dims.__slots__}
             shape: Workload = {"name": layer, "operator": entry.operator, "dims": dims}
-            shape |= {"stride": entry.stride, "input_size": entry.input_size}
+            kept = ("stride", "input_size", "input_zeros", "output_zeros")
+            shape |= {name: getattr(entry, name) for name in kept}
             return {"name": name, "parameter_bits": 16, "activation_bits": 16, "layers": [shape]}
     raise UsageError(f"alexnet_convolutions has no layer {layer!r}")

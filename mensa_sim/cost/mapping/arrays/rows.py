@@ -243,7 +243,7 @@ class OperandArrays:
         """Writes what crosses at memory to figures: [crossing, inner, inside, entry]."""
         way, energy, crossing = self.way, self.energy, found.crossing
         output = way.operand == "output"
-        moved = words(way, found.tiles, crossing)
+        moved = words(way, found.tiles, crossing) * way.memory_share
         np.multiply(moved, crossing.feeds, out=figures[BODY_BITS])
         np.multiply(figures[BODY_BITS], energy.memory_read_pj_per_bit, out=figures[CROSSING_PJ])
         if output:
@@ -259,7 +259,8 @@ class OperandArrays:
                 figures[CROSSING_PJ] += figures[DRAIN_ACCESSES] * energy.read_pj[name]
             if way.wired_to_memory:
                 figures[CROSSING_PJ] += found.wire_bits * energy.broadcast_pj_per_bit
-        figures[END_BITS] = whole_words(end * crossing.bits, way.word_bits)
+        ends = whole_words(end * crossing.bits, way.word_bits) * way.memory_share
+        figures[END_BITS] = figures[BODY_BITS] if way.waits else ends
         figures[BODY_BITS] -= figures[END_BITS]
 
 

@@ -133,6 +133,10 @@ class LayerEntry:
     """Likewise of the output."""
     accumulator_bits: int | None = None
     """Likewise of a partial sum."""
+    input_zeros: float = 0.0
+    """Share of zeros among the elements of the input, which a memory's code leaves out."""
+    output_zeros: float = 0.0
+    """Likewise of the output."""
 
     def __post_init__(self) -> None:
         faults = [*self._range_faults(), *self._shape_faults()]
@@ -158,6 +162,9 @@ class LayerEntry:
             value = getattr(self, key)
             if value is not None and not 1 <= value <= MAX_BITS:
                 yield f"{key} is {value}, must be from 1 to {MAX_BITS}"
+        for key in ("input_zeros", "output_zeros"):
+            if not 0 <= getattr(self, key) <= 1:
+                yield f"{key} is {getattr(self, key)}, must be from 0 to 1"
         if self.dims is not None:
             reach = [
                 step * (outputs - 1) + spread * (taps - 1) + 1

@@ -110,6 +110,8 @@ class _Draft:
             input_bits=entry.input_bits,
             output_bits=entry.output_bits,
             accumulator_bits=entry.accumulator_bits,
+            input_zeros=entry.input_zeros,
+            output_zeros=entry.output_zeros,
         )
 
     def _activation_bytes(self, elements: int, entry: LayerEntry, own_bits: int | None) -> int:
