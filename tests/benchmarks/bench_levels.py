@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_levels.py [WORKLOAD ...] [--smallest]
 
-Each hierarchy is that of a shipped accelerator. SRAMs are taken away from the inside until each operand passes two levels
-at most; one by one, they come back, and then SRAMs of half the size are put inside until an operand passes five. The
+Each hierarchy is that of a shipped accelerator. SRAMs are taken away from the inside until each operand passes two
+levels at most; one by one they come back, and then SRAMs of half the size are put inside until one passes five. The
 goal: five levels cost at most four times two.
 """
 

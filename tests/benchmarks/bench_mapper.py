@@ -3,8 +3,9 @@
     python tests/benchmarks/bench_mapper.py [WORKLOAD ...] [--smallest]
 
 Without arguments the 24 models are priced on the accelerators of the Mensa comparison. A mapping counts once for each
-residency that it is priced for; the time is that of the whole price, set-up, exact counts and records included. Graphs
-are loaded before the clock starts; equal layers are priced once, all else is worked out anew.
+residency that it is decided for: most are ruled out by a bound on all that share their tiles, the others are priced one
+by one. The time is that of the whole price, set-up, exact counts and records included. Graphs are loaded before the
+clock starts; equal layers are priced once, all else is worked out anew.
 """
 
 import resource

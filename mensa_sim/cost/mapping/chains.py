@@ -123,12 +123,18 @@ def chains(
     found = [Chain(tiles=(tile,)) for tile in register_tiles(unrolling, ways, Rooms(nest, accelerator, ways, 0))]
     for stage in range(1, stage_count(ways) - 1):
         rooms = Rooms(nest, accelerator, ways, stage)
+        innermost = FREE_GROUP[stationary] if stage == 1 else None
+        above: dict[tuple[int, ...], list[tuple[Extents, GroupOrder]]] = {}  # by the tile inside: many chains share it
+        for chain in found:
+            inside = chain.tiles[-1]
+            key = tuple(inside.values())
+            if key not in above:
+                tiles = _tiles_above(unrolling, inside, rooms, limits) if rooms.hold(inside) else []
+                above[key] = [(tile, order) for tile in tiles for order in _orders(inside, tile, innermost)]
         found = [
             Chain(tiles=(*chain.tiles, tile), orders=(*chain.orders, order))
             for chain in found
-            if rooms.hold(chain.tiles[-1])
-            for tile in _tiles_above(unrolling, chain.tiles[-1], rooms, limits)
-            for order in _orders(chain.tiles[-1], tile, FREE_GROUP[stationary] if stage == 1 else None)
+            for tile, order in above[tuple(chain.tiles[-1].values())]
         ]
     return found
 
@@ -144,8 +150,9 @@ def _tiles_above(unrolling: Unrolling, inside: Extents, rooms: Rooms, limits: Ma
         for dim, size in unrolling.sizes.items()
     }
     found: dict[tuple[int, ...], Extents] = {}
-    for count in range(len(GROUPS), -1, -1):
-        for looping in combinations(GROUPS, count):
+    choosing = [name for name in GROUPS if any(len(each) > 1 for dim, each in options.items() if group(dim) == name)]
+    for count in range(len(choosing), -1, -1):
+        for looping in combinations(choosing, count):
             own = {dim: each if group(dim) in (*looping, "G") else [inside[dim]] for dim, each in options.items()}
             for tile in _largest(inside, own, rooms):
                 found.setdefault(tuple(tile.values()), tile)

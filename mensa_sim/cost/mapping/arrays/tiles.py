@@ -1,6 +1,6 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -61,16 +61,13 @@ class GridTiles:
 def inner_tiles(grid: Grid, operand: Operand, tiles: Sequence[Mapping[str, int]]) -> GridTiles:
     """One tiling for each part, the same for all its entries. [entry]"""
     mine = _own_dims(grid, operand)
-    sizes = {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64) for dim in mine}
-    extents = {dim: np.array([tile[dim] for tile in tiles], dtype=np.float64) for dim in mine}
-    options = [{dim: (tile[dim],) for dim in mine} for tile in tiles]
-    known = tilings(
-        operand,
-        {dim: size[grid.task_of_part] for dim, size in sizes.items()},
-        extents,
-        _window(grid, operand, options),
-    )
-    return GridTiles(known, grid.per_part_index(np.arange(len(grid.parts))), grid.task_of_part)
+    own = zip(grid.task_of_part.tolist(), (tuple(tile[dim] for dim in mine) for tile in tiles), strict=True)
+    first, which = _distinct(list(own))
+    task, few = grid.task_of_part[first], [tiles[part] for part in first.tolist()]
+    extents = {dim: np.array([tile[dim] for tile in few], dtype=np.float64) for dim in mine}
+    options = [{dim: (tile[dim],) for dim in mine} for tile in few]
+    known = tilings(operand, _sizes(grid, mine, task), extents, _window(grid, operand, task, options))
+    return GridTiles(known, grid.per_part_index(which), task)
 
 
 def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
@@ -80,20 +77,23 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
     """
     mine = _own_dims(grid, operand)
     rows = [grid.dims.index(dim) for dim in mine]
-    counts = [tuple(p.choices[row] for row in rows) for p in grid.parts]
+    own = [(task, tuple(p.extents[dim] for dim in mine)) for task, p in zip(grid.task_of_part, grid.parts, strict=True)]
+    parts, which = _distinct(own)
+    counts = [tuple(map(len, own[part][1])) for part in parts.tolist()]
     combinations = np.array([prod(each) for each in counts])
     chosen = np.concatenate([positions(each) for each in counts], axis=1)
-    first = np.repeat(grid.first_option[rows], combinations, axis=1)
-    task = np.repeat(grid.task_of_part, combinations)
-    sizes = {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64)[task] for dim in mine}
+    first = np.repeat(grid.first_option[rows][:, parts], combinations, axis=1)
+    task = np.repeat(grid.task_of_part[parts], combinations)
     extents = {dim: grid.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
-    known = tilings(operand, sizes, extents, _window(grid, operand, [p.extents for p in grid.parts]))
-    begin = grid.per_part_index(np.cumsum(combinations) - combinations)
+    options = [grid.parts[part].extents for part in parts.tolist()]
+    window = _window(grid, operand, grid.task_of_part[parts], options)
+    known = tilings(operand, _sizes(grid, mine, task), extents, window)
+    begin = grid.per_part_index((np.cumsum(combinations) - combinations)[which])
     columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
     strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
     for dim, row, stride, several in zip(mine, rows, strides, np.array(counts).T > 1, strict=True):
         if several.any():
-            columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * grid.per_part_index(stride)
+            columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * grid.per_part_index(stride[which])
     # A group inside takes its first extents, the whole dims, which stand in the first column of a part.
     picked = []
     for inside in INSIDE:
@@ -104,6 +104,24 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
     return GridTiles(known, every[:1], task), GridTiles(known, every, task)
 
 
+def _distinct(own: Sequence[Hashable]) -> tuple[Indices, Indices]:
+    """The first of each kind of parts, and the kind of each part."""
+    kinds: dict[Hashable, int] = {}
+    first: list[int] = []
+    which = np.empty(len(own), dtype=np.intp)
+    for part, key in enumerate(own):
+        if key not in kinds:
+            kinds[key] = len(first)
+            first.append(part)
+        which[part] = kinds[key]
+    return np.array(first, dtype=np.intp), which
+
+
+def _sizes(grid: Grid, dims: Sequence[str], task: Indices) -> dict[str, Floats]:
+    """[tiling] The size of each dim in the nest that a tiling is for."""
+    return {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64)[task] for dim in dims}
+
+
 def _own_dims(grid: Grid, operand: Operand) -> list[str]:
     """The dims that index an operand; those of a window come last."""
     mine = [dim for dim in grid.dims if relevant(operand, dim)]
@@ -111,16 +129,16 @@ def _own_dims(grid: Grid, operand: Operand) -> list[str]:
 
 
 def _window(
-    grid: Grid, operand: Operand, options: Sequence[Mapping[str, tuple[int, ...]]]
+    grid: Grid, operand: Operand, tasks: Indices, options: Sequence[Mapping[str, tuple[int, ...]]]
 ) -> tuple[Floats, Floats, Floats] | None:
-    """What the window shows of each combination of options, one part behind another."""
+    """What the window shows of each combination of options of some nests, one behind another."""
     if operand != "input":
         return None
     mine = _own_dims(grid, operand)
     inside = tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
     seen = [
         window_classes(grid.tasks[task].window, inside, tuple(extents[dim] for dim in inside))
-        for task, extents in zip(grid.task_of_part.tolist(), options, strict=True)
+        for task, extents in zip(tasks.tolist(), options, strict=True)
     ]
     repeats = [prod(len(extents[dim]) for dim in mine if dim not in inside) for extents in options]
     width = max(len(values) for values, _, _ in seen)
