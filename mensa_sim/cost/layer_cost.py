@@ -139,12 +139,13 @@ class LayerCost:
         if unknown := self.dynamic_pj.keys() - _KNOWN:
             raise ValueError(f"{self.layer} on {self.accelerator}: unknown components {sorted(unknown)}")
 
-    def of(self, layer: str) -> Self:
-        """The same cost of another layer, which need not be checked again."""
+    def of(self, layer: str, accelerator: str) -> Self:
+        """The same cost of another layer, or on an equal accelerator, which need not be checked again."""
         other = object.__new__(type(self))  # `copy` takes six times as long, and a table has some ten thousand of them
         for name in self.__slots__:
             object.__setattr__(other, name, getattr(self, name))
         object.__setattr__(other, "layer", layer)
+        object.__setattr__(other, "accelerator", accelerator)
         return other
 
     @property

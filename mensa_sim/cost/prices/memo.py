@@ -9,11 +9,12 @@ import os
 import random
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from mensa_sim.cost.layer_cost import Priced
 from mensa_sim.cost.prices.kept import FILE, KeptPrices
 from mensa_sim.hardware.accelerator import Accelerator
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
@@ -40,6 +41,10 @@ def shape_of(layer: Layer) -> Hashable:
     return (*own, layer.parameter_bytes, bool(layer.parameters))
 
 
+def _nameless(spec: Accelerator) -> Accelerator:
+    return replace(spec, name="any") if isinstance(spec, PeArray) and not spec.mappings else spec
+
+
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first."""
 
@@ -54,13 +59,16 @@ class PriceMemo:
         """Pairs that were found nowhere and so were priced."""
 
     def accelerator_key(self, placed: PlacedAccelerator, memory: Memory, objective: str) -> str:
-        """A digest of all that the prices of an accelerator's layers depend on besides the layer."""
+        """A digest of all that the prices of an accelerator's layers depend on besides the layer.
+
+        Its name is none of that unless own mappings speak of it: equal accelerators have one price.
+        """
         objects = (placed.spec, placed.technology)
         identity = (id(placed.spec), id(placed.technology), memory, objective)
         if identity not in self._specs:
             if len(self._specs) >= _SPECS:
                 self._specs.clear()
-            self._specs[identity] = (objects, digest_of(placed.spec, placed.technology, memory, objective))
+            self._specs[identity] = (objects, digest_of(_nameless(placed.spec), placed.technology, memory, objective))
         return self._specs[identity][1]
 
     def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:

@@ -50,12 +50,13 @@ def price(
         if isinstance(found, str):
             refused[layer, accelerator] = found
             continue
-        if key not in fed:
-            fed[key] = as_fed(found, graph[layer], accelerator, system)
+        own = (key, accelerator if system.feeder_of(accelerator) else "")
+        if own not in fed:
+            fed[own] = as_fed(found, graph[layer], accelerator, system)
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
-        for residency, cost in fed[key].items():
+        for residency, cost in fed[own].items():
             if id(cost) not in renamed:
-                renamed[id(cost)] = cost if cost.layer == layer else cost.of(layer)
+                renamed[id(cost)] = _named(cost, layer, accelerator)
             costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
         if isinstance(placed.spec, DatasheetDevice):
@@ -72,6 +73,10 @@ def price(
             costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
     in_room = RoomPrices(graph, system, objective, memo)
     return CostTable(graph=graph, system=system, costs=costs, refusals=refused, objective=objective, in_room=in_room)
+
+
+def _named(cost: LayerCost, layer: str, accelerator: str) -> LayerCost:
+    return cost if (cost.layer, cost.accelerator) == (layer, accelerator) else cost.of(layer, accelerator)
 
 
 def _refused(graph: LayerGraph, system: System) -> dict[tuple[str, str], str]:
@@ -95,7 +100,7 @@ def _pairs(
             if (layer.name, placed.name) in refused:
                 continue
             steps = steps_of(layer, placed.array, footprint[layer.name])
-            own = layer.name if placed.array.mappings else ""
+            own = (layer.name if placed.array.mappings else "", placed.name if layer.mappings else "")
             keys[layer.name, placed.name] = ((on, shapes[layer.name], own, steps), steps)
     return keys
 

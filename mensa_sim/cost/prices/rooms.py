@@ -52,7 +52,7 @@ class RoomPrices:
         for asked, (layer, accelerator, _) in new.items():
             found = priced[keys[asked]] if asked in keys else ""
             costs = {} if isinstance(found, str) else as_fed(found, self._graph[layer], accelerator, self._system)
-            self._found[asked] = {kept: cost.of(layer) for kept, cost in costs.items()} or None
+            self._found[asked] = {kept: cost.of(layer, accelerator) for kept, cost in costs.items()} or None
 
     def _job(self, layer: str, accelerator: str, rooms: Rooms) -> Job | None:
         placed = self._system.accelerator(accelerator)
@@ -69,7 +69,7 @@ class RoomPrices:
         layer, steps, spec = job
         placed, memory = self._system.accelerator(accelerator), self._system.memory_of(accelerator)
         on = self._memo.accelerator_key(placed, memory, self._objective)
-        own = layer.name if spec.mappings else ""
+        own = (layer.name if spec.mappings else "", accelerator if layer.mappings else "")
         return (on, tuple(sorted(rooms.items())), shape_of(layer), own, steps)
 
     def _priced(self, accelerator: str, jobs: Mapping[Hashable, Job]) -> Iterator[tuple[Hashable, Priced]]:

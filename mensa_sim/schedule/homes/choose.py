@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor
-from mensa_sim.units import transfer_ps
 
 HOME_NODES = 2000
 """Of HiGHS's search: what is not proved by then keeps its gap. A limit on time would make results depend on load."""
@@ -101,17 +101,20 @@ class Chooser:
         return found
 
     def _away_from_links(self, tensor: HomeTensor) -> float:
-        """More that readers on other accelerators pay: their bytes, read once, over memory instead of links."""
-        found, (per_pj, per_ps) = 0.0, self._rates
+        """More that readers on other accelerators pay where it comes from memory and not over links; may be negative.
+
+        Of each reader beside no other tensor over links: where several come, time that one alone would hide may show.
+        """
+        found, system = 0.0, self._costs.system
         for name, size_bytes in tensor.remote.items():
-            reader = self._assignment[name]
-            way = from_level(self._costs.system, self._accelerator, reader)
-            memory = self._costs.system.memory_of(reader)
+            placed, memory = system.accelerator(self._assignment[name]), system.memory_of(self._assignment[name])
+            way = from_level(system, self._accelerator, placed.name)
             if way is not None:
-                saved_pj = memory.transfer_pj(read_bytes=size_bytes) - way.pj_per_byte * size_bytes
-                slower_ps = transfer_ps(size_bytes, memory.effective_bytes_per_s)
-                saved_ps = slower_ps - sum(feed.time_ps for feed in way.feeds(size_bytes))
-                found += per_pj * saved_pj + per_ps * saved_ps
+                cost = self._costs.cost(name, placed.name)
+                fed = Fed(inputs=((way, size_bytes),))
+                moved = moved_cost(cost, self._costs.graph[name], placed.array, memory, fed, 0)
+                bandwidth = memory.effective_bytes_per_s
+                found += weighed(cost, bandwidth, *self._rates) - weighed(moved, bandwidth, *self._rates)
         return found
 
     def _roomy(self, place: _Place) -> bool:

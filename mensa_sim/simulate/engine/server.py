@@ -182,11 +182,15 @@ class Server:
             self._idle = True
 
     def _load(self, request: Request, unit: PlannedUnit) -> None:
-        """Its parameters are there now; they stay if they are pinned."""
-        key = request.plan.name, unit.index
+        """Its parameters are there now; they stay if they are pinned, also for other units that have no more."""
+        plan = request.plan
+        key = plan.name, unit.index
         if key in self._pinned.units and key not in self._loaded:
             self._loaded.add(key)
             self._loaded_bytes += unit.parameter_bytes
+            for other in plan.sharing.get(unit.index, ()):
+                if (plan.name, other) in self._pinned.units:
+                    self._loaded.add((plan.name, other))
 
     def _variant(self, variants: Variants, resident: bool, incoming: bool) -> Variant:
         variant = variants.choose(resident, incoming, False)

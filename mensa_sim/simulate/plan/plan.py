@@ -68,6 +68,8 @@ class Plan:
     """Of each shared memory, what it needs to have to itself for its tensors at home."""
     multicasts: tuple[tuple[int, tuple[int, ...]], ...]
     """A unit that reads parameters for others at the same time, and those."""
+    sharing: Mapping[int, tuple[int, ...]]
+    """Units on one accelerator with the very same parameters: tiles of a layer."""
 
 
 def make_plan(
@@ -115,6 +117,7 @@ def make_plan(
         handoffs=handoffs(graph, assignment),
         shared_bytes=homes.shared_bytes,
         multicasts=homes.multicasts,
+        sharing=_sharing(graph, groups, where),
         units=tuple(
             PlannedUnit(
                 index=index,
@@ -203,6 +206,18 @@ def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:
 def _parameters(graph: LayerGraph, layers: Iterable[str]) -> tuple[Parameter, ...]:
     tensors = {tensor.name: tensor for layer in layers for tensor in graph[layer].parameters}
     return tuple(tensors.values())
+
+
+def _sharing(
+    graph: LayerGraph, groups: Sequence[tuple[str, tuple[str, ...]]], where: Sequence[str]
+) -> dict[int, tuple[int, ...]]:
+    alike: dict[tuple[str, tuple[Parameter, ...]], list[int]] = {}
+    for index, (_, layers) in enumerate(groups):
+        parameters = _parameters(graph, layers)
+        if parameters:
+            alike.setdefault((where[index], parameters), []).append(index)
+    several = (units for units in alike.values() if len(units) > 1)
+    return {index: tuple(units) for units in several for index in units}
 
 
 def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: list[str]) -> list[int | None]:

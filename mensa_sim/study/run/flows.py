@@ -50,7 +50,7 @@ def with_data_plan(
         tried += [best for best in [_best(list(stacked))] if best is not None]
     if IN_TILES in allowed and goal is not None:
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
-        tried += [_planned(each, on_chip) for each in split]
+        tried += [_settled(each, on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
     best = _best(tried) or tried[0]
@@ -132,6 +132,14 @@ def _with_parameters(
     return best
 
 
+def _settled(placement: Placement, on_chip: Options) -> "_Tried":
+    """The plan with the parameters that the simulation's policy keeps, chosen once for all that is tried on it."""
+    plan = _plan(placement, on_chip)
+    costs = placement.costs
+    said = _said(placement, plan, on_chip)
+    return _tried(placement, on_chip, make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=said))
+
+
 def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[KeptParameters]]:
     """What may stay on each accelerator where that is a choice; of a graph of many units the first answer stands."""
     if len(plan.units) > MOST_UNITS:
@@ -150,15 +158,15 @@ def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
     """The plan with homes for tensors, beside the parameters that stay by it."""
     placement = beside.placement
     costs, assignment = placement.costs, placement.schedule.assignment
-    said = _said(beside, on_chip)
+    said = _said(placement, beside.plan, on_chip)
     found = plan_homes(costs, assignment, said, beside.rates)
     data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes, homes_gap=found.gap)
     return _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
 
 
-def _said(tried: "_Tried", on_chip: Options) -> DataPlan:
+def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
     """The plan's data with the parameters said that stay on each accelerator, and the room that they leave."""
-    plan, data, system = tried.plan, tried.plan.data, tried.placement.costs.system
+    data, system = plan.data, placement.costs.system
     for placed in system.accelerators:
         pinned = pin([plan], placed, on_chip.parameters, behind_host=system.feeder_of(placed.name) is not None)
         if pinned.room_bytes is not None and placed.spec.buffer_bytes.get("parameter"):

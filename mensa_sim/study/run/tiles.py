@@ -13,14 +13,18 @@ from mensa_sim.schedule.pools import pools_of
 from mensa_sim.schedule.schedule import schedule_of
 from mensa_sim.schedule.tiles.choose import SplitChooser
 from mensa_sim.schedule.tiles.estimate import Surroundings
+from mensa_sim.schedule.tiles.pipeline import TILE_COUNTS, pipelined
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.study.run.placement import Goal, Placement, families_under, problem_at
 
-REASON = "a piece of {layer}, {axis} over {count} accelerators"
+REASON = "a piece of {layer}, cut by {axis} in {count}"
 
 
 def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Placement]:
-    """The placement with layers split over each pool of equal accelerators, chosen by what each piece costs there."""
+    """The placement with layers split over each pool of equal accelerators, chosen by what each piece costs there.
+
+    Then with those in tiles that hand what they make from accelerator to accelerator.
+    """
     costs, problem = placement.costs, placement.problem
     at = placement.schedule.prediction.energy_pj, float(placement.schedule.prediction.latency_ps)
     per_pj, per_ps = objective_named(problem.objective).rates(at, at)
@@ -32,6 +36,10 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
         )
         able = {name: on for name, on in placement.schedule.assignment.items() if on in pool and name not in goal.pins}
         for splits in SplitChooser(costs, able, around, memo).choices():
+            yield split_placement(placement, splits, goal, memo)
+    for tiles in TILE_COUNTS:
+        splits = pipelined(costs.graph, placement.schedule.assignment, tiles)
+        if splits:
             yield split_placement(placement, splits, goal, memo)
 
 

@@ -8,7 +8,9 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
-from mensa_sim.schedule.policies.registry import schedule
+from mensa_sim.schedule.policies.registry import SINGLE, schedule
+from mensa_sim.schedule.pools import pools_of
+from mensa_sim.schedule.spread import spread_over
 from mensa_sim.schedule.together import joined, parted
 from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
@@ -62,6 +64,9 @@ def place_streams(
                 with _Named(stream):
                     known[key] = place(graphs[stream.workload], system, goals[stream.name], memo)
             found[stream.name] = known[key]
+    free = [stream for stream in streams if stream not in together and stream.schedule is None]
+    if isinstance(goal.scheduler, str) and not goal.scheduler.startswith(SINGLE):
+        found |= _spread(free, found, system)
     return {stream.name: found[stream.name] for stream in streams}
 
 
@@ -69,6 +74,21 @@ def goal_of_stream(stream: Stream, goal: Goal) -> Goal:
     """The goal under a stream's own pins and schedule."""
     schedule_file = None if stream.schedule is None else Path(stream.schedule)
     return replace(goal, pins=stream.pins, schedule_file=schedule_file)
+
+
+def _spread(streams: list[Stream], found: Mapping[str, Placement], system: System) -> dict[str, Placement]:
+    """The streams' placements over pools of equal accelerators; those that come out alike stay one."""
+    pools = pools_of(system)
+    if not pools or len(streams) < 2:
+        return {}
+    own = [found[stream.name] for stream in streams]
+    schedules = spread_over(pools, [each.problem for each in own], [each.schedule for each in own], _shares(streams))
+    known: dict[Hashable, Placement] = {}
+    for each, moved in zip(own, schedules, strict=True):
+        key = id(each), tuple(moved.assignment.items())
+        known.setdefault(key, each if moved is each.schedule else replace(each, schedule=moved))
+    keys = ((id(each), tuple(moved.assignment.items())) for each, moved in zip(own, schedules, strict=True))
+    return {stream.name: known[key] for stream, key in zip(streams, keys, strict=True)}
 
 
 def _together(
