@@ -14,6 +14,7 @@ from functools import partial
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
+from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
@@ -60,6 +61,8 @@ def answer_on(
     error says by how much.
     """
     memo = memo or PriceMemo()
+    # Pieces of one context's layers are not those of another's, so each step's layers run whole.
+    goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo}
     alone = replace(goal, schedule_file=None)
     prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)

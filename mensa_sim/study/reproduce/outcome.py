@@ -121,7 +121,7 @@ def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: P
 def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) -> Outcome:
     """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
-    system = costs.system
+    system, graph = costs.system, costs.graph
     timeline, second = simulate_in_turn(
         graph, costs, found.assignment, case.on_chip, inferences=2, data=data_of(placement)
     )
