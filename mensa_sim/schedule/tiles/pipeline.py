@@ -13,13 +13,17 @@ TILE_COUNTS = (2, 4, 8)
 
 
 def pipelined(graph: LayerGraph, assignment: Mapping[str, str], tiles: int) -> list[Split]:
-    """The layers that read, row by row, what another accelerator makes, and those that make it, in so many tiles."""
+    """The layers that read, row by row, what another accelerator makes, and those that make it, in so many tiles.
+
+    Of those that have a place in the assignment.
+    """
     planes = planes_of(graph)
-    able = {layer.name for layer in graph.layers if axis_size(layer, planes[layer.name], "rows") >= tiles}
+    long = (layer.name for layer in graph.layers if axis_size(layer, planes[layer.name], "rows") >= tiles)
+    able = {name for name in long if name in assignment}
     chosen: set[str] = set()
     for layer in graph.layers:
         for name in _read_by_row(planes[layer.name], planes):
-            if {name, layer.name} <= able and assignment.get(name) != assignment.get(layer.name):
+            if {name, layer.name} <= able and assignment[name] != assignment[layer.name]:
                 chosen |= {name, layer.name}
     return [
         _split(layer.name, planes[layer.name].rows, assignment[layer.name], tiles)

@@ -7,6 +7,7 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.flow import IN_TILES
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import DataPlan, Split
 from mensa_sim.schedule.pools import pools_of
@@ -36,11 +37,23 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
         )
         able = {name: on for name, on in placement.schedule.assignment.items() if on in pool and name not in goal.pins}
         for splits in SplitChooser(costs, able, around, memo).choices():
-            yield split_placement(placement, splits, goal, memo)
+            yield from _in_time(split_placement(placement, splits, goal, memo))
+    arrays = {
+        name: on
+        for name, on in placement.schedule.assignment.items()
+        if isinstance(costs.system.accelerator(on).spec, PeArray) and costs.system.feeder_of(on) is None
+    }
     for tiles in TILE_COUNTS:
-        splits = pipelined(costs.graph, placement.schedule.assignment, tiles)
+        splits = pipelined(costs.graph, arrays, tiles)
         if splits:
-            yield split_placement(placement, splits, goal, memo)
+            yield from _in_time(split_placement(placement, splits, goal, memo))
+
+
+def _in_time(placement: Placement) -> Iterator[Placement]:
+    """The placement, if it is not predicted to miss its deadline."""
+    deadline_ps = placement.problem.deadline_ps
+    if deadline_ps is None or placement.schedule.prediction.latency_ps <= deadline_ps:
+        yield placement
 
 
 def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, memo: PriceMemo) -> Placement:
