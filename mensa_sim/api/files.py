@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mensa_sim.api.asks import asks
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.files import accelerator_files, system_files
 from mensa_sim.io.atomic import refuse_unwritable, write_all_atomically
 from mensa_sim.io.files import json_schema
 from mensa_sim.io.json_text import json_text
-from mensa_sim.io.shipped import FOLDERS, find, is_file, shipped_files, shipped_root
+from mensa_sim.io.shipped import FOLDERS, find, is_file, shipped_files, shipped_root, to_copy
 from mensa_sim.lookup import lookup
 from mensa_sim.schedule.policies.registry import SCHEDULERS
 from mensa_sim.schedule.policies.simple import single
@@ -20,6 +21,7 @@ from mensa_sim.study.check.check import RECORDS, check_files
 from mensa_sim.study.convert.conversion import Conversion
 from mensa_sim.study.convert.convert import convert as convert_files
 from mensa_sim.study.convert.request import ConvertRequest
+from mensa_sim.workload.load import workload_files
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 
@@ -66,11 +68,36 @@ def _sentence(text: str) -> str:
     return re.split(r"(?<!et al)(?<!no)\.(?:\s|$)|;|: (?=[a-z])", " ".join(text.split()), maxsplit=1)[0]
 
 
-def show(kind: str, name: str) -> str:
-    """The text of a shipped file, comments included; an accelerator stands for the system of its name."""
+def show(kind: str, name: str, with_parts: str | Path | None = None) -> str:
+    """The text of a shipped file, comments included, to copy and change; an accelerator stands for its own system.
+
+    It names other shipped files by bare names, so that it says the same wherever it lies. `with_parts` names a folder
+    into which the file is written with all that it names, each to be changed.
+    """
     lookup(FOLDERS, kind, "kind of file")
     alone = kind == "systems" and name not in shipped_files(kind) and name in shipped_files("accelerators")
-    return find("accelerators" if alone else kind, name).read_text(encoding="utf-8")
+    path = find("accelerators" if alone else kind, name)
+    if with_parts is not None:
+        _copy(Path(with_parts), _with_parts(kind, name, path))
+    return to_copy(path.read_text(encoding="utf-8"))
+
+
+def _with_parts(kind: str, name: str, path: Path) -> tuple[Path, ...]:
+    """A shipped file and all shipped files that it names."""
+    if kind == "accelerators":
+        return accelerator_files(path)
+    if kind == "systems":
+        return (path, *(file for file in system_files(name) if file != path))
+    return workload_files(name) if kind == "workloads" else (path,)
+
+
+def _copy(folder: Path, files: Iterable[Path]) -> None:
+    """Files written below a folder as they lie below the shipped root; `UsageError` where other ones lie there."""
+    contents = {folder / path.relative_to(shipped_root()): path.read_bytes() for path in files}
+    others = [path for path, content in contents.items() if is_file(path) and path.read_bytes() != content]
+    if others:
+        raise UsageError(f"{others[0]} is there already, and is another; choose another folder")
+    write_all_atomically(contents)
 
 
 def check(files: Iterable[str | Path]) -> list[str]:

@@ -68,11 +68,18 @@ def show_file(
         str, typer.Argument(help="workloads, systems, accelerators, technologies, ...", autocompletion=one_of(*FOLDERS))
     ],
     name: Annotated[str, typer.Argument(help="The bare name.")],
+    with_parts: Annotated[
+        Path | None, typer.Option(help="Write it into this folder, with copies of all that it names.")
+    ] = None,
 ) -> None:
-    """Print a shipped file, to copy and change."""
+    """Print a shipped file, to copy and change; it says the same wherever it lies."""
     from mensa_sim.api import files as api
 
-    write(api.show(kind, name))
+    text = api.show(kind, name, with_parts)
+    if with_parts is None:
+        write(text)
+    else:
+        show(f"{name} and what it names are in {with_parts}")
 
 
 def check(

@@ -1,7 +1,6 @@
 """Reading accelerators, technologies and systems from YAML: every fault of a file in one error."""
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
-from mensa_sim.io.shipped import find, is_file, shipped_files
+from mensa_sim.io.shipped import beside, find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.workload.own_mapping import placed as with_places
 
@@ -85,8 +84,8 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
     spec = _resolved(read_accelerator(path), path)
     kinds = load_technology(spec.technology).memories
     if spec.default_memory is not None and spec.default_memory.kind not in kinds:
-        error = unknown_name(spec.default_memory.kind, kinds, "memory kind")
-        raise FileError(str(path), [f"default_memory.kind: {error}"])
+        fault = unknown_memory_kind(spec.default_memory.kind, kinds)
+        raise FileError(str(path), [f"default_memory.kind: {fault}"])
     return spec
 
 
@@ -125,11 +124,12 @@ def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
     """Every file that a system is made from: its own, its accelerators', and the technologies and timings of those."""
     path, _, file = _system_mapping(str(name_or_path))
     specs = [where for where, _ in _accelerator_mappings(path, file).values()]
-    found = [path, *specs]
-    for where in specs:
-        spec = read_accelerator(where)
-        found += [_beside(where, name) for name in _named_files(spec).values()]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((path, *specs, *(each for where in specs for each in accelerator_files(where)))))
+
+
+def accelerator_files(path: Path) -> tuple[Path, ...]:
+    """The file of an accelerator, then its technology and timings."""
+    return (path, *files_named(path, _named_files(read_accelerator(path))).values())
 
 
 def _label(path: Path, changes: Sequence[str] | Mapping[str, Setting]) -> str:
@@ -171,7 +171,7 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
     found: dict[str, tuple[Path, Raw]] = {}
     faults: list[str] = []
     for index, entry in enumerate(file.accelerators):
-        where = _beside(path, entry.spec)
+        where = beside(path, entry.spec, "accelerators")
         if not is_file(where):
             faults.append(f"accelerators[{index}].spec: no such file: {where}")
             continue
@@ -189,20 +189,24 @@ def _accelerator_mappings(path: Path, file: SystemFile) -> dict[str, tuple[Path,
     return found
 
 
-def _beside(path: Path, name: str) -> Path:
-    """A path that a file names: relative to that file."""
-    return Path(os.path.normpath(path.parent / name))
+NAMED_FILES: Mapping[str, str] = {"technology": "technologies", "timings": "measured"}
+"""The keys of an accelerator's file that name another file, and the kind of that."""
+
+
+def files_named(path: Path, named: Mapping[str, str]) -> dict[str, Path]:
+    """The files that an accelerator's file names, by key."""
+    return {key: beside(path, name, NAMED_FILES[key]) for key, name in named.items()}
 
 
 def _named_files(spec: Accelerator) -> dict[str, str]:
-    """The files that an accelerator's file names, by key."""
+    """What an accelerator's file calls the files that it names, by key."""
     timings = {"timings": spec.timings} if isinstance(spec, MeasuredDevice) else {}
     return {"technology": spec.technology, **timings}
 
 
 def _resolved(spec: Accelerator, path: Path) -> Accelerator:
     """The accelerator with the paths it names made relative to the working directory, or absolute."""
-    found = {name: _beside(path, target) for name, target in _named_files(spec).items()}
+    found = files_named(path, _named_files(spec))
     missing = [f"{name}: no such file: {target}" for name, target in found.items() if not is_file(target)]
     if missing:
         raise FileError(str(path), missing)
@@ -246,7 +250,7 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             continue
         kinds = holders[0].technology.memories if holders else {}
         if entry.kind not in kinds:
-            faults.append(f"memories.{name}.kind: {unknown_name(entry.kind, kinds, 'memory kind')}")
+            faults.append(f"memories.{name}.kind: {unknown_memory_kind(entry.kind, kinds)}")
             continue
         energy = kinds[entry.kind]
         memories[name] = Memory(
@@ -276,6 +280,14 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
         )
     except ValueError as error:
         raise FileError(label, [str(error)]) from error
+
+
+def unknown_memory_kind(kind: str, kinds: Iterable[str]) -> str:
+    """What to say of a kind that a technology has no energies for."""
+    return (
+        f"{unknown_name(kind, kinds, 'memory kind')}; a new kind is an entry under `memories:` of the technology's "
+        "file: read_pj_per_bit, write_pj_per_bit and background_mw, each with its source"
+    )
 
 
 def ways_in(file: SystemFile) -> dict[str, tuple[MemoryPort, str | None]]:

@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -99,3 +101,37 @@ def find(kind: str, name_or_path: str) -> Path:
         known = f"; the shipped {_SINGULAR[kind]} is called {path.stem}" if path.stem in files else ""
         raise FileError(name_or_path, [f"no such file{known}"])
     return path
+
+
+MEASURED = "accelerator_specs/measured"
+"""The folder of the tables of measured kernels, and of the fits to them."""
+
+
+def beside(path: Path, named: str, kind: str) -> Path:
+    """The file that another one names: a bare name is a shipped file of the kind, anything else relative to that file.
+
+    A kind is `accelerators`, `technologies`, or `measured` for tables of kernels.
+    """
+    if Path(named).name == named and not Path(named).suffix:
+        files = measured_files() if kind == "measured" else shipped_files(kind)
+        if named in files:
+            return files[named]
+    return Path(os.path.normpath(path.parent / named))
+
+
+def measured_files() -> Mapping[str, Path]:
+    """Every shipped table of kernels and every fit, by bare name."""
+    folder = shipped_root() / MEASURED
+    return {path.stem: path for path in sorted(folder.glob("*.*")) if path.suffix in (".csv", ".yaml")}
+
+
+_IN_FOLDERS = re.compile(r"\.\./(?:accelerators|technology|measured)/([\w.+-]+?)\.(?:yaml|csv)\b")
+
+
+def to_copy(text: str) -> str:
+    """A shipped file's text with bare names for the shipped files that it names, so that it says the same anywhere.
+
+    >>> to_copy("technology: ../technology/cmos_22nm.yaml  # a choice")
+    'technology: cmos_22nm  # a choice'
+    """
+    return _IN_FOLDERS.sub(r"\1", text)

@@ -17,8 +17,10 @@ from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.short_form import in_levels
 from mensa_sim.hardware.fields import FieldPlace, Parts, parse_override, parts_of, place_of, set_field
 from mensa_sim.hardware.files import (
+    NAMED_FILES,
     accelerator_data,
     assembled_system,
+    files_named,
     load_accelerator,
     load_system,
     system_data,
@@ -312,5 +314,5 @@ def _read_spec(name: str) -> Raw:
 
 def _absolute(data: Raw, where: Path) -> Raw:
     """An accelerator's plain data with the paths that it names made independent of where its file lies."""
-    named = {key: data[key] for key in ("technology", "timings") if data.get(key)}
-    return {**data, **{key: str((where.parent / target).resolve()) for key, target in named.items()}}
+    named = {key: data[key] for key in NAMED_FILES if data.get(key)}
+    return {**data, **{key: str(target.resolve()) for key, target in files_named(where, named).items()}}
