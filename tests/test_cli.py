@@ -227,7 +227,7 @@ def test_whatever_is_listed_can_be_shown_and_checked(home: Path, kind: str) -> N
     for entry, path in zip(entries, paths, strict=True):
         copy = home / kind / path.name
         copy.write_text(api_files.show(kind, entry["name"]))
-        assert copy.read_text().splitlines()[0] == path.read_text().splitlines()[0]
+        assert len(copy.read_text().splitlines()) == len(path.read_text().splitlines())
     copies = sorted((home / kind).iterdir())
     assert mensa_sim(home, "show", kind, copies[0].stem).stdout == copies[0].read_text()
     mensa_sim(home, "check", *map(str, copies))
