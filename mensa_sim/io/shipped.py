@@ -103,7 +103,7 @@ def find(kind: str, name_or_path: str) -> Path:
     return path
 
 
-MEASURED = "accelerator_specs/measured"
+MEASURED_FOLDER = "accelerator_specs/measured"
 """The folder of the tables of measured kernels, and of the fits to them."""
 
 
@@ -121,7 +121,7 @@ def beside(path: Path, named: str, kind: str) -> Path:
 
 def measured_files() -> Mapping[str, Path]:
     """Every shipped table of kernels and every fit, by bare name."""
-    folder = shipped_root() / MEASURED
+    folder = shipped_root() / MEASURED_FOLDER
     return {path.stem: path for path in sorted(folder.glob("*.*")) if path.suffix in (".csv", ".yaml")}
 
 
