@@ -66,13 +66,16 @@ def splits_text(result: SystemResult) -> tuple[str, ...]:
         return ()
     along = Counter(each.axis for each in result.splits)
     names = dict.fromkeys(name for each in result.splits for name in each.parts)
-    took = sum(each.end_ps - each.start_ps for each in result.splits)
+    took_ps = reached_ps = 0
+    for each in sorted(result.splits, key=lambda each: each.start_ps):
+        took_ps += max(0, each.end_ps - max(each.start_ps, reached_ps))
+        reached_ps = max(reached_ps, each.end_ps)
     whole = [each.whole_ps for each in result.splits if each.whole_ps is not None]
-    against = f", whole ones {time_text(sum(whole))}" if len(whole) == len(result.splits) else ""
+    against = f", whole ones one after another {time_text(sum(whole))}" if len(whole) == len(result.splits) else ""
     heard = f"; what they share is read once, which saves {bytes_text(result.heard_bytes)} of memory traffic"
     return (
         f"{len(result.splits)} layers run in pieces on {', '.join(names)} "
-        f"({', '.join(f'{count} by {axis}' for axis, count in along.items())}) and take {time_text(took)}{against}"
+        f"({', '.join(f'{count} by {axis}' for axis, count in along.items())}) and take {time_text(took_ps)}{against}"
         f"{heard if result.heard_bytes else ''}",
     )
 

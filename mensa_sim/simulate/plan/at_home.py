@@ -1,7 +1,8 @@
 """Units beside tensors that live on the chip: in their accelerator's level, in a shared memory, or over links."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.feeds.ways import Passage, from_level, from_shared, to_shared
@@ -26,19 +27,17 @@ class UnitAtHome:
 
     variants: Variants
     """By whether its parameters lie on chip."""
-    away: Variants
-    """With its inputs in memory, which have left their room."""
+    otherwise: Callable[[bool, bool], Variants] = field(repr=False, compare=False)
+    """The same where not all is as planned: whether inputs have left their room for memory, and whether its inference
+    has room in the shared memories. Asked when it comes to that, which it seldom does."""
     reads: tuple[int, ...]
     """The units whose output it reads in its accelerator's level, or over links in that of others."""
     leaves: Mapping[int, int]
     """Bytes that live on in its accelerator's level when it has ended, by the unit that made them."""
-    unshared: tuple[Variants, Variants] | None = None
-    """The same two where its inference has no room in the shared memories; none where it uses none."""
 
     def at(self, *, missing: bool, shared: bool) -> Variants:
         """What it costs where inputs have left, or its inference has no room in shared memories."""
-        own, away = (self.variants, self.away) if shared or self.unshared is None else self.unshared
-        return away if missing else own
+        return self.otherwise(missing, shared) if missing or not shared else self.variants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +123,7 @@ class _Feeds:
                 self._shared.setdefault(name, []).append((ways[1], size_bytes))
 
     def __contains__(self, layer: str) -> bool:
-        return layer in self._links or layer in self._heard or self.uses_shared(layer)
-
-    def uses_shared(self, layer: str) -> bool:
-        """Whether it reads or writes a shared memory."""
-        return layer in self._shared or layer in self._written
+        return layer in self._links or layer in self._heard or layer in self._shared or layer in self._written
 
     def of(self, layer: str, *, links: bool, shared: bool) -> Fed:
         """Where its tensors lie, as far as they do."""
@@ -152,22 +147,15 @@ class _Writer:
         self, name: str, accelerator: str, live: Sequence[HomeTensor], reads: tuple[int, ...], leaves: Mapping[int, int]
     ) -> UnitAtHome:
         """A layer beside the tensors that live in its accelerator's level."""
-        graph = self._costs.graph
-        steps = (
-            step_of(graph, name, accelerator, live),
-            step_of(graph, name, accelerator, [tensor for tensor in live if name not in tensor.readers]),
-        )
-        layer = graph[name]
+        layer = self._costs.graph[name]
 
-        def both(*, shared: bool) -> tuple[Variants, Variants]:
-            return (
-                self._variants(layer, steps[0], self._feeds.of(name, links=True, shared=shared)),
-                self._variants(layer, steps[1], self._feeds.of(name, links=False, shared=shared)),
-            )
+        @cache
+        def state(missing: bool, shared: bool) -> Variants:
+            here = [tensor for tensor in live if not missing or name not in tensor.readers]
+            step = step_of(self._costs.graph, name, accelerator, here)
+            return self._variants(layer, step, self._feeds.of(name, links=not missing, shared=shared))
 
-        own, away = both(shared=True)
-        unshared = both(shared=False) if self._feeds.uses_shared(name) else None
-        return UnitAtHome(variants=own, away=away, reads=reads, leaves=leaves, unshared=unshared)
+        return UnitAtHome(variants=state(False, True), otherwise=state, reads=reads, leaves=leaves)
 
     def _variants(self, layer: Layer, step: Step, fed: Fed) -> Variants:
         streamed = self._variant(layer, step, fed, parameters=False)

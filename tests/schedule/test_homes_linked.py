@@ -1,0 +1,74 @@
+"""Tensors that live in one accelerator's level and are read over links by others."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from homes_problems import KIB, elementwise, graphs, joined
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shared_systems import pool
+
+from mensa_sim.cost.prices.price import price
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.homes.plan import plan_homes, tensors_at_home
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
+from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.simulate.plan.plan import make_plan
+
+CAPACITY = 40 * KIB
+ROW = pool(3, activation_kib=40, links=[(0, 1), (1, 2)])
+"""Three in a row: what goes from the first to the last passes both links."""
+
+
+def placed(graph, choices) -> dict[str, str]:
+    return {layer.name: f"core{choice}" for layer, choice in zip(graph.layers, choices, strict=False)}
+
+
+def test_a_tensor_that_another_accelerator_reads_over_links_crosses_no_dram():
+    graph = joined(
+        [elementwise("a", KIB, 8 * KIB, enters=KIB), elementwise("b", 8 * KIB, KIB, leaves=KIB)], [("a", "b")]
+    )
+    costs, where = price(graph, ROW, "energy"), {"a": "core0", "b": "core2"}
+    data = DataPlan(flow="homes", homes=plan_homes(costs, where, LAYER_BY_LAYER, (1.0, 0.0)).homes)
+    assert [(home.tensor, home.home) for home in data.homes] == [("a", "core0")]
+    before, after = (simulate(graph, costs, where, FULL, plan) for plan in (LAYER_BY_LAYER, data))
+    moved = {name: sum(s.size_bytes for s in after.spans if s.resource == name) for name in ("dram", "core0-core1")}
+    assert moved == {"dram": 2 * KIB, "core0-core1": 8 * KIB}
+    assert sum(s.size_bytes for s in after.spans if s.resource == "core1-core2") == 8 * KIB
+    # Two links of 0.125 pJ a bit. Its level is read once either way: on the way to memory, or to who reads it.
+    links_pj = 8 * KIB * 2 * 8 * 0.125
+    dram_pj = ROW.memories["dram"].transfer_pj(read_bytes=8 * KIB, write_bytes=8 * KIB)
+    total = [math.fsum(pj for span in each.spans for pj in span.energy_pj.values()) for each in (before, after)]
+    assert total[0] - total[1] == pytest.approx(dram_pj - links_pj, rel=1e-9)
+
+
+def test_over_links_that_cost_more_than_dram_nothing_lives_for_others():
+    dear = replace(ROW, links=tuple(replace(link, energy_pj_per_bit=100.0) for link in ROW.links))
+    graph = joined(
+        [elementwise("a", KIB, 8 * KIB, enters=KIB), elementwise("b", 8 * KIB, KIB, leaves=KIB)], [("a", "b")]
+    )
+    where = {"a": "core0", "b": "core1"}
+    assert plan_homes(price(graph, dear, "energy"), where, LAYER_BY_LAYER, (1.0, 0.0)).homes == ()
+
+
+@settings(max_examples=15, deadline=None)
+@given(graphs(most_inputs=3), st.lists(st.integers(0, 2), min_size=8, max_size=8))
+def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounted_for(graph, choices):
+    costs, where = price(graph, ROW, "energy"), placed(graph, choices)
+    data = DataPlan(flow="homes", homes=plan_homes(costs, where, LAYER_BY_LAYER, (1.0, 0.0)).homes)
+    tensors = tensors_at_home(graph, ROW, where, data)
+    for timeline in simulate_in_turn(graph, costs, where, FULL, 2, data=data):
+        own = {span.layer: span for span in timeline.spans if span.kind == "layer"}
+        for moment in own.values():
+            held = dict.fromkeys(("core0", "core1", "core2"), 0)
+            for tensor in tensors:
+                end_ps = max(own[name].end_ps for name in (*tensor.readers, *tensor.remote))
+                held[tensor.accelerator] += tensor.size_bytes * (own[tensor.layer].start_ps <= moment.start_ps < end_ps)
+            assert max(held.values()) <= CAPACITY
+        assert all(level.size_bytes <= CAPACITY for level in timeline.levels if level.buffer == "activation")
+    plan = make_plan(graph, costs, where, FULL, data=data)
+    stages = [stage for unit in plan.units for stage in unit.variants.streamed.stages]
+    spans = simulate(graph, costs, where, FULL, data).spans
+    energy_pj = math.fsum(energy for span in spans for energy in span.energy_pj.values())
+    assert energy_pj == pytest.approx(math.fsum(stage.cost.energy_pj for stage in stages), rel=1e-12)
