@@ -2,8 +2,12 @@
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from mensa_sim.report.viewer import perfetto
 from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.workload.graph import Edge, LayerGraph
@@ -41,7 +45,7 @@ TIMELINE = Timeline(
 
 
 def read_back() -> list[dict[str, Any]]:
-    trace = json.loads(perfetto_json(TIMELINE, ("one", "two"), {"net": GRAPH}, static_mw=3.0))
+    trace = json.loads(perfetto_json("net on one", TIMELINE, ("one", "two"), {"net": GRAPH}, static_mw=3.0))
     assert trace["otherData"]["kept_every_nth_request"] == 1
     events: list[dict[str, Any]] = trace["traceEvents"]
     return events
@@ -85,3 +89,27 @@ def test_power_bandwidth_and_buffers_are_counters() -> None:
     power = [event["args"]["value"] for event in read_back() if event["name"] == "power_mw"]
     assert power[-1] == 3.0
     assert max(power) > 3.0
+
+
+def test_the_process_is_named_after_what_was_run() -> None:
+    (named,) = [event for event in read_back() if event["name"] == "process_name"]
+    assert named["args"] == {"name": "net on one"}
+
+
+def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = tuple(
+        replace(span("one", "layer", "a", 10 * number, 10 * number + 9), request=f"net#{number}") for number in range(9)
+    )
+    many = Timeline(spans=spans)
+    whole = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    monkeypatch.setattr(perfetto, "MAX_BYTES", len(whole) // 2)
+    text = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    assert len(text) <= len(whole) // 2
+    events = json.loads(text)["traceEvents"]
+    kept = [event["args"]["request"] for event in events if event["ph"] == "X"]
+    every = json.loads(text)["otherData"]["kept_every_nth_request"]
+    assert kept == [f"net#{number}" for number in range(0, 9, every)]
+    assert events[0]["args"] == {"name": f"net on one, one of {every} requests of each stream"}
+    monkeypatch.setattr(perfetto, "MAX_BYTES", 1)
+    last = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    assert [event["args"]["request"] for event in json.loads(last)["traceEvents"] if event["ph"] == "X"] == ["net#0"]

@@ -111,6 +111,25 @@ def test_hovering_shows_a_layer_by_its_name_as_text(opened: Callable[[str], Open
     assert page.value("window.hacked ?? 0") == 0
 
 
+def test_a_bar_of_the_timeline_shows_its_layers_name_once_it_is_zoomed_to_where_it_has_room(
+    opened: Callable[[str], Opened],
+) -> None:
+    page = opened("run")
+    written = (
+        "[...document.querySelectorAll('#timeline .bars text')]"
+        ".filter((each) => getComputedStyle(each).display !== 'none').map((each) => each.textContent)"
+    )
+    page.value("void Plotly.relayout('timeline', {'xaxis.range': [-1e6, 1e6]})")
+    assert page.until(f"{written}.length === 0")
+    bar = (
+        "document.getElementById('timeline').data.flatMap((trace) => trace.text.map((name, at) => "
+        "[name, trace.base[at], trace.base[at] + trace.x[at]])).find(([name]) => name === 'head').slice(1)"
+    )
+    page.value(f"void Plotly.relayout('timeline', {{'xaxis.range': {bar}}})")
+    assert "head" in page.until(f"{written}.includes('head') && {written}")
+    page.value("void Plotly.relayout('timeline', {'xaxis.autorange': true})")
+
+
 def test_hovering_the_roofline_names_layer_accelerator_and_bound(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
     page.move(*page.value(MIDDLE % "#roofline .scatterlayer .points path"))

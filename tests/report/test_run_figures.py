@@ -1,6 +1,7 @@
 """Figures of a run and of a scenario: what they draw adds up, and their titles say what the data say."""
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from small_reports import HOSTILE, scenario_result, tiny_workload
 
 import mensa_sim as ms
 from mensa_sim.api import session as api
+from mensa_sim.report.page.figure import shown
 from mensa_sim.report.page.page import script_json
 from mensa_sim.report.page.quantities import time_text
+from mensa_sim.report.run.families import LABEL_SIGNS
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, maxima, sums
 from mensa_sim.report.run.page import report_html
@@ -89,6 +92,29 @@ def test_titles_are_computed(result: RunResult, tmp_path: Path) -> None:
 def test_every_span_of_a_short_run_is_a_bar(result: RunResult) -> None:
     traces = run_figures(result)["timeline"].figure["data"]
     assert sum(len(trace["x"]) for trace in traces) == len(result.main.timeline.spans)
+
+
+def test_a_bar_is_named_after_its_layer_where_it_has_room(result: RunResult) -> None:
+    figure = run_figures(result)["timeline"].figure
+    named = [name for trace in figure["data"] for name in trace["text"]]
+    assert set(named) == {shown(span.layer) for span in result.main.timeline.spans}
+    assert figure["layout"]["uniformtext"]["mode"] == "hide"
+
+
+def test_a_familys_name_stands_in_the_corner_of_its_region_in_lines_that_fit(result: RunResult) -> None:
+    layout = run_figures(result)["families"].figure["layout"]
+    for region, label in zip(layout["shapes"], layout["annotations"], strict=True):
+        assert (label["x"], label["y"]) == (math.log10(region["x0"]), math.log10(region["y1"]))
+        assert all(len(line) <= LABEL_SIGNS for line in label["text"].split("<br>"))
+
+
+def test_power_and_efficiency_stand_among_the_headline_cards_in_their_units(result: RunResult) -> None:
+    main, page = result.main, report_html(result)
+    joules, seconds = main.energy_pj * 1e-12, main.latency_ps * 1e-12
+    assert main.mean_power_mw == pytest.approx(1e3 * joules / seconds)
+    assert main.tops_per_w == pytest.approx(2 * main.macs / joules / 1e12)
+    for label in ("mean power", "TOPS/W"):
+        assert f'<div class="label">{label}</div>' in page
 
 
 def test_the_bandwidth_drawn_is_the_bytes_moved(result: RunResult) -> None:

@@ -14,6 +14,7 @@ from space_files import TINY, write_space
 
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
+from mensa_sim.api.files import check
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.explore import explore as explore_module
@@ -63,7 +64,7 @@ def test_a_design_gives_what_run_gives_for_its_file(whole: tuple[Path, ExploreRe
 def test_the_designs_of_the_front_can_be_moved_elsewhere(whole: tuple[Path, ExploreResult], tmp_path: Path) -> None:
     shutil.copytree(whole[0] / "front", tmp_path / "sent")
     for system in sorted(tmp_path.glob("sent/*/system.yaml")):
-        assert api.check([system]) == []
+        assert check([system]) == []
         assert str(whole[0]) not in system.read_text()
 
 

@@ -1,12 +1,16 @@
 """Where each layer lies among the families, and where it went: footprint against reuse."""
 
 import math
+import textwrap
 
 from mensa_sim.report.page.colours import GREY, SYMBOLS, looks
 from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, shown
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.workload.families.paper import FAMILIES, Membership, memberships
+
+LABEL_SIGNS = 22
+"""Of a line of a family's name, so that it lies within the narrowest region."""
 
 
 def family_figure(main: SystemResult) -> Figure | None:
@@ -26,6 +30,7 @@ def family_figure(main: SystemResult) -> Figure | None:
         logarithmic("MACs per parameter byte in one step (MAC/B)"),
         traces,
         shapes=[_region(number) for number in FAMILIES],
+        annotations=[_label(number) for number in FAMILIES],
     )
 
 
@@ -56,11 +61,22 @@ def _region(number: int) -> dict[str, object]:
         "line": {"color": GREY, "width": 1},
         "fillcolor": GREY,
         "opacity": 0.18,
-        "label": {
-            "text": f"{number}: {family.description}",
-            "textposition": "top left",
-            "font": {"size": 10.5, "color": "#000000"},
-        },
+    }
+
+
+def _label(number: int) -> dict[str, object]:
+    """A family's name in the upper left corner of its region, above the lines of the grid, in lines that fit it."""
+    family = FAMILIES[number]
+    left, top = family.parameter_bytes[0], family.macs_per_parameter_byte[1]
+    return {
+        "text": "<br>".join(textwrap.wrap(f"{number}: {family.description}", LABEL_SIGNS)),
+        "x": math.log10(left),
+        "y": math.log10(top),
+        "xanchor": "left",
+        "yanchor": "top",
+        "align": "left",
+        "showarrow": False,
+        "font": {"size": 11, "color": "#000000"},
     }
 
 

@@ -139,7 +139,9 @@ def gantt_figure(
         "categoryarray": [shown(name) for name in reversed(names.values())],
         "fixedrange": True,
     }
-    return figure(title, x, y, traces, barmode="overlay", bargap=0.2, dragmode="zoom", shapes=frame)
+    names_that_fit = {"mode": "hide", "minsize": 9}
+    more = {"barmode": "overlay", "bargap": 0.2, "dragmode": "zoom", "shapes": frame, "uniformtext": names_that_fit}
+    return figure(title, x, y, traces, **more)
 
 
 def _frame(request: RequestRecord, scale: float) -> dict[str, object]:
@@ -170,6 +172,10 @@ def _bars(
         "y": [shown(row) for row in rows],
         "base": [span.start_ps / scale for span in spans],
         "x": [(span.end_ps - span.start_ps) / scale for span in spans],
+        "text": [shown(span.layer) for span in spans],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
         "customdata": [
             lines(
                 f"{span.request}: {span.layer}" if several else span.layer,
@@ -188,8 +194,8 @@ def _bars(
 
 
 GANTT_NOTE = (
-    "Drag to zoom, double-click to see all. Striped: parameters fetched early; crossed: copies to another memory. "
-    "Transfers that share a channel stand in rows of their own."
+    "Drag to zoom, until bars have room for their layers' names; double-click to see all. Striped: parameters fetched "
+    "early; crossed: copies to another memory. Transfers that share a channel stand in rows of their own."
 )
 
 

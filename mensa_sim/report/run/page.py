@@ -120,6 +120,12 @@ def _cards(result: RunResult) -> list[Card]:
             more="1 / latency",
         ),
         compared_card(
+            "mean power", systems, lambda each: engineering(each.mean_power_mw / 1000, "W"), more="energy / latency"
+        ),
+        compared_card(
+            "TOPS/W", systems, lambda each: f"{each.tops_per_w:.3g}", more="two operations a MAC, over all energy"
+        ),
+        compared_card(
             "utilization while busy",
             systems,
             lambda each: percent_text(each.utilization),

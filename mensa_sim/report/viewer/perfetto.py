@@ -1,6 +1,7 @@
 """A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): tracks, counters and flow arrows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.lanes import Lanes, lanes_of
@@ -9,23 +10,50 @@ from mensa_sim.simulate.record.tracks import Arrow, Track, arrows, tracks
 from mensa_sim.workload.graph import LayerGraph
 
 PS_PER_US = 10**6
+MAX_BYTES = 5_000_000
+"""Of a trace, so that a viewer opens it at once: a choice."""
 Event = dict[str, object]
 
 
 def perfetto_json(
-    timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
+    name: str, timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
 ) -> str:
-    """The trace as JSON text: a track per accelerator and channel, counters, and an arrow per hand-off.
+    """The trace as JSON text: a process of that name with a track per accelerator and channel, counters, and hand-offs.
 
-    `graphs` by stream; `static_mw` is the static power under the power counter. Times are in
+    A hand-off is an arrow. `graphs` by stream; `static_mw` is the static power under the power counter. Times are in
     microseconds, as the format wants, exact to the picosecond. Transfers that share a channel lie in lanes of it.
+    Where that were more than `MAX_BYTES`, fewer requests are kept, and the process's name says which.
     """
-    lanes, names = lanes_of(timeline.spans, accelerators)
-    events: list[Event] = [
-        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": name}} for tid, name in names.items()
+    text = _trace(name, timeline, accelerators, graphs, static_mw)
+    while len(text) > MAX_BYTES and any(_number(span.request) for span in timeline.spans):
+        timeline = _halved(timeline)
+        text = _trace(name, timeline, accelerators, graphs, static_mw)
+    return text
+
+
+def _number(request: str) -> int:
+    """Which of its stream a request is, from 0; what is done for none counts as done for the first."""
+    return int(request.rpartition("#")[2] or 0)
+
+
+def _halved(timeline: Timeline) -> Timeline:
+    every = 2 * timeline.every
+    spans = tuple(span for span in timeline.spans if _number(span.request) % every == 0)
+    requests = tuple(each for each in timeline.requests if _number(each.name) % every == 0)
+    return replace(timeline, spans=spans, requests=requests, levels=timeline.levels[::2], every=every)
+
+
+def _trace(
+    name: str, timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
+) -> str:
+    lanes, rows = lanes_of(timeline.spans, accelerators)
+    sampled = f", one of {timeline.every} requests of each stream" if timeline.every > 1 else ""
+    events: list[Event] = [{"ph": "M", "pid": 1, "name": "process_name", "args": {"name": f"{name}{sampled}"}}]
+    events += [
+        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": row}} for tid, row in rows.items()
     ]
     events += [
-        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}} for tid in names
+        {"ph": "M", "pid": 1, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}} for tid in rows
     ]
     events += _slices(timeline.spans, lanes)
     events += _flows(timeline, arrows(timeline, graphs), lanes)

@@ -13,7 +13,6 @@ from mensa_sim.objective import mixed_objectives
 from mensa_sim.study.explore.scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.run.result import ENERGY_COMPONENTS, SystemResult
 from mensa_sim.study.space.files import Direction, ObjectiveEntry, Over, SpaceFile
-from mensa_sim.units import PJ_PER_J, ps_to_seconds
 
 Values = Mapping[str, float]
 
@@ -73,17 +72,9 @@ def hardware_metrics(system: System) -> dict[str, float]:
 
 
 def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]:
-    """`RUN` of one workload, and the wanted ones among the parts (`traffic_bytes.lpddr4`) that are there.
-
-    `tops_per_w` counts two operations for each MAC that the workload needs, over the energy it took.
-    """
-    joule = result.energy_pj / PJ_PER_J
-    derived = {
-        **result.products,
-        "tops_per_w": 2 * result.macs / 1e12 / joule,
-        "mean_power_mw": 1000 * joule / ps_to_seconds(result.latency_ps),
-    }
-    found: dict[str, float] = {name: derived[name] if name in derived else getattr(result, name) for name in RUN}
+    """`RUN` of one workload, and the wanted ones among the parts (`traffic_bytes.lpddr4`) that are there."""
+    products = result.products
+    found: dict[str, float] = {name: products[name] if name in products else getattr(result, name) for name in RUN}
     parts: dict[str, float] = {
         **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY_METRICS},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},

@@ -208,6 +208,16 @@ class SystemResult:
         """MACs of the model over its latency."""
         return self.macs * PS_PER_S / self.latency_ps
 
+    @property
+    def mean_power_mw(self) -> float:
+        """Energy over latency: 1 pJ/ps is 1 W."""
+        return 1000 * self.energy_pj / self.latency_ps
+
+    @property
+    def tops_per_w(self) -> float:
+        """Two operations for each MAC of the model, over the energy it took: 1 per pJ is 1 TOPS/W."""
+        return 2 * self.macs / self.energy_pj
+
 
 def energy_components(*results: SystemResult) -> tuple[str, ...]:
     """The components that any of the results has: as the cost model lists them, then what time costs."""
