@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.host_traffic import host_traffic
+from mensa_sim.hardware.host_traffic import activation_room, host_traffic
 from mensa_sim.hardware.spill import spilled_bytes
 from mensa_sim.workload.graph import Edge, LayerGraph
-from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.layer import Layer, Parameter
 
 
 def graph(sizes: dict[str, int], edges: list[tuple[str, str]]) -> LayerGraph:
@@ -55,7 +55,8 @@ def test_a_smaller_memory_never_spills_less(capacity: int, less: int) -> None:
 
 def test_what_spills_crosses_both_ways_at_the_hosts_rates() -> None:
     system = load_system("coral_usb3")
-    room = system.accelerators[0].spec.buffer_bytes["activation"]
+    buffers = system.accelerators[0].spec.buffer_bytes
+    room = buffers["activation"] + buffers["parameter"]
     sizes = {layer.name: layer.output_bytes * room // 100 for layer in SKIP.layers}
     large = graph(sizes, [("a", "b"), ("b", "c"), ("a", "d"), ("c", "d")])
     small = replace(large, layers=tuple(replace(layer, output_bytes=1) for layer in large.layers))
@@ -66,3 +67,11 @@ def test_what_spills_crosses_both_ways_at_the_hosts_rates() -> None:
     assert expected == sizes["a"]
     assert crossed.spills.size_bytes - nothing.spills.size_bytes == expected
     assert crossed.inputs.size_bytes - nothing.inputs.size_bytes == expected
+
+
+def test_activations_have_what_parameters_leave_of_their_memory_and_no_more() -> None:
+    spec = load_system("coral_usb3").accelerators[0].spec
+    own, theirs = spec.buffer_bytes["activation"], spec.buffer_bytes["parameter"]
+    for parameters, room in ((0, own + theirs), (theirs - 5, own + 5), (theirs + 5, own)):
+        layer = Layer(name="a", operator="conv2d", parameters=(Parameter(name="w", size_bytes=parameters),))
+        assert activation_room(LayerGraph(name="one", layers=(layer,), edges=()), spec) == room
