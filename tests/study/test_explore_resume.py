@@ -90,6 +90,34 @@ def finished(study: Path) -> set[int]:
         copy.unlink(missing_ok=True)
 
 
+COLUMNS = ("number", "point", "parameters", "state", "workloads", "scenarios", "hardware", "detail", "digest")
+
+
+def test_a_design_whose_row_was_damaged_is_run_again_and_no_other(
+    whole: ExploreResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row for each column, in which that one is damaged: another digit, an empty text, bytes of no encoding."""
+    space, folder = write_space(tmp_path), tmp_path / "out"
+    searched(space, folder)
+    before = rows(folder / "study.db")
+    with sqlite3.connect(folder / "study.db") as connection:
+        for number, column in enumerate(COLUMNS):
+            damage: object = 1000 if column == "number" else ("", b"\xff\xfe", "[]", "{}")[number % 4]
+            connection.execute(f"UPDATE designs SET {column} = ? WHERE number = ?", (damage, number))
+    connection.close()
+    begun: list[int] = []
+
+    class Counting(Local):
+        def submit(self, task: Task) -> None:
+            begun.append(task.number)
+            super().submit(task)
+
+    monkeypatch.setattr(explore_module, "Local", Counting)
+    assert outcomes(searched(space, folder, resume=True)) == outcomes(whole)
+    assert sorted(begun) == list(range(len(COLUMNS)))
+    assert rows(folder / "study.db") == before
+
+
 LARGE = {
     "parameters": {
         **GRID["parameters"],

@@ -1,11 +1,13 @@
 """The study file: every finished design in SQLite, so that an exploration goes on where it was killed.
 
-Each design is one transaction, written when it is finished. One process at a time holds a study.
+Each design is one transaction, written when it is finished, with a digest: a row that was damaged since is as good as
+none, and its design is run again. One process at a time holds a study.
 """
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE designs (
     number INTEGER PRIMARY KEY, point TEXT NOT NULL, parameters TEXT NOT NULL, state TEXT NOT NULL,
-    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL
+    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL, digest TEXT NOT NULL
 );
 """
 
@@ -68,7 +70,7 @@ class StudyFile:
         )
         try:
             with self._connection:
-                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _digest(row)))
         except sqlite3.Error as error:
             raise UsageError(f"{self.path}: cannot be written: {error}") from error
         self.known[outcome.number] = outcome
@@ -132,6 +134,7 @@ def _opened(path: Path, connection: sqlite3.Connection, about: Mapping[str, str]
 def _held(path: Path) -> sqlite3.Connection:
     """A connection that nobody else can have at the same time, the file's lock taken."""
     connection = sqlite3.connect(path, timeout=1)
+    connection.text_factory = _text
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -141,6 +144,11 @@ def _held(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(content: bytes) -> str:
+    """A text of the file, also where damage has left it without an encoding."""
+    return content.decode(errors="backslashreplace")
 
 
 def _create(connection: sqlite3.Connection, about: Mapping[str, str]) -> None:
@@ -162,7 +170,12 @@ def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str
 
 
 def _outcomes(connection: sqlite3.Connection) -> list[DesignOutcome]:
-    query = "SELECT number, point, state, workloads, scenarios, hardware, detail FROM designs ORDER BY number"
+    """The designs in the file; damaged ones leave it."""
+    rows = connection.execute("SELECT * FROM designs ORDER BY number").fetchall()
+    whole = [row for row in rows if _digest(row[:-1]) == row[-1]]
+    damaged = {row[0] for row in rows} - {row[0] for row in whole}
+    with connection:
+        connection.executemany("DELETE FROM designs WHERE number = ?", [(number,) for number in damaged])
     return [
         DesignOutcome(
             number=number,
@@ -173,5 +186,10 @@ def _outcomes(connection: sqlite3.Connection) -> list[DesignOutcome]:
             hardware=json.loads(hardware),
             detail=detail,
         )
-        for number, point, state, workloads, scenarios, hardware, detail in connection.execute(query)
+        for number, point, _, state, workloads, scenarios, hardware, detail, _ in whole
     ]
+
+
+def _digest(row: Sequence[object]) -> str:
+    """Of all that a row holds, of whatever type damage has made it."""
+    return hashlib.sha256(repr(row).encode()).hexdigest()
