@@ -8,6 +8,7 @@ from mensa_sim.api.asks import asks
 from mensa_sim.cost.measured.file import read_timing_table, table_text
 from mensa_sim.cost.measured.table import Conditions, TimingTable
 from mensa_sim.errors import UsageError
+from mensa_sim.io.alone import alone_on
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.measurement.measure import KernelMeasurement
@@ -31,36 +32,38 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
     refuse_unwritable_file(Path(request.output))
     graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
-    return measure_graphs(
-        graphs,
-        device=request.device,
-        output=Path(request.output),
-        dtypes=request.dtypes,
-        limits=_limits(request),
-        threads=request.threads,
-        command=command_of("measure", request),
-        date=_today(),
-        progress=request.progress,
-    )
+    with alone_on(Path(request.output)):
+        return measure_graphs(
+            graphs,
+            device=request.device,
+            output=Path(request.output),
+            dtypes=request.dtypes,
+            limits=_limits(request),
+            threads=request.threads,
+            command=command_of("measure", request),
+            date=_today(),
+            progress=request.progress,
+        )
 
 
 @asks(MeasureModelsRequest)
 def measure_models(request: MeasureModelsRequest) -> tuple[ModelTiming, ...]:
     """Time workloads' whole models on a device, into measurements that `validate` reads."""
     refuse_unwritable_file(Path(request.output))
-    return time_models(
-        request.workloads,
-        device=request.device,
-        dtype=request.dtype,
-        system=request.system,
-        output=Path(request.output),
-        limits=_limits(request),
-        threads=request.threads,
-        allow_code=request.allow_code,
-        command=command_of("measure-models", request),
-        date=_today(),
-        progress=request.progress,
-    )
+    with alone_on(Path(request.output)):
+        return time_models(
+            request.workloads,
+            device=request.device,
+            dtype=request.dtype,
+            system=request.system,
+            output=Path(request.output),
+            limits=_limits(request),
+            threads=request.threads,
+            allow_code=request.allow_code,
+            command=command_of("measure-models", request),
+            date=_today(),
+            progress=request.progress,
+        )
 
 
 def _limits(request: MeasureRequest | MeasureModelsRequest) -> Limits:
@@ -100,11 +103,12 @@ def import_timings(request: ImportTimingsRequest) -> TimingTable:
         operator=request.operator, dtype=request.dtype, columns=request.columns, where=request.where
     )
     imported = import_table(table, kernels, conditions)
-    if request.append:
-        imported = joined(read_timing_table(output), imported)
-    elif os.path.exists(output):
-        raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
-    write_atomically(output, table_text(imported))
+    with alone_on(output):
+        if request.append:
+            imported = joined(read_timing_table(output), imported)
+        elif os.path.exists(output):
+            raise UsageError(f"{output} is there already; add to it with --append, or name another --output")
+        write_atomically(output, table_text(imported))
     return imported
 
 

@@ -1,5 +1,7 @@
 """The commands about measured devices, as a user meets them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 from mensa_sim.cli import main as cli
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.io.alone import alone_on
 from mensa_sim.measurement import conditions
 from mensa_sim.measurement import measure as measuring
 from mensa_sim.measurement.stopwatch import Limits
@@ -39,6 +42,27 @@ def test_measure_writes_a_table_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     header = read_timing_table(table).conditions
     assert header.command == "mensa-sim measure mnist_cnn --threads 1"
     assert "CPU time" in header.method
+
+
+def test_two_processes_never_write_one_table_at_once_and_a_killed_one_keeps_nobody_out(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom mensa_sim.io.alone import alone_on\n"
+        "with alone_on(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(table)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(UsageError, match=r"t\.csv: another process is at work on it"):
+            call("measure", "mnist_cnn", "--output", str(table))
+        with alone_on(tmp_path / "other.csv"):
+            pass
+        process.kill()
+    with alone_on(table):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("options", [("--device", "cuda:9"), ("--budget-s", "0"), ("--dtype", "float9")])
