@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.io.files import validate
-from mensa_sim.io.shipped import find, is_file
+from mensa_sim.io.shipped import beside, find, is_file
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -47,7 +47,26 @@ def load_generation(name_or_path: str | Path, *, allow_code: bool = False) -> Ge
     """The model of a workload that generates; none for any other."""
     path = find("workloads", str(name_or_path))
     workload = _workload_at(path)
-    return None if workload.generate is None else generation_of(workload, path, allow_code=allow_code)
+    if workload.generate is None:
+        return None
+    generation = generation_of(workload, path, allow_code=allow_code)
+    draft = _draft_of(workload, path)
+    if draft is None:
+        return generation
+    return replace(generation, draft=load_generation(draft, allow_code=allow_code))
+
+
+def _draft_of(workload: WorkloadFile, path: Path) -> str | None:
+    """The workload of the model that proposes tokens; a `FileError` for one that cannot, or has a draft of its own."""
+    speculation = None if workload.generate is None else workload.generate.speculation
+    if speculation is None:
+        return None
+    draft = str(beside(path, speculation.draft, "workloads"))
+    lengths = _workload_at(find("workloads", draft)).generate
+    if lengths is None or lengths.speculation is not None:
+        why = "generates nothing" if lengths is None else "has a draft of its own"
+        raise FileError(str(path), [f"generate.speculation.draft: {speculation.draft} {why}"])
+    return draft
 
 
 def refuse_unsupported(graph: LayerGraph, label: str) -> None:
@@ -64,6 +83,9 @@ def workload_files(name_or_path: str | Path) -> tuple[Path, ...]:
     """The files that a workload consists of: its own, and its model's where that is a file too."""
     path = find("workloads", str(name_or_path))
     workload = _workload_at(path)
+    draft = _draft_of(workload, path)
+    if draft is not None:
+        return tuple(dict.fromkeys((path, *workload_files(draft))))
     if workload.model is None or not workload.reference.is_file:
         return (path,)
     return tuple(dict.fromkeys((path, workload.reference.path_beside(path))))

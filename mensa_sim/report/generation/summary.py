@@ -1,5 +1,7 @@
 """`generation` in summary.json: the answer of a workload that generates."""
 
+from dataclasses import asdict
+
 from mensa_sim.io.json_text import present
 from mensa_sim.study.generation.answer import Answer, PhaseFigures
 
@@ -16,6 +18,9 @@ def generation_summary(answer: Answer) -> dict[str, object]:
             "prompt_tokens": answer.prompt_tokens,
             "new_tokens": answer.new_tokens,
             "conversations": answer.conversations,
+            "speculation": None
+            if answer.speculation is None
+            else {**asdict(answer.speculation), "tokens_a_round": answer.speculation.tokens_a_round},
             "ttft_ps": answer.ttft_ps,
             "prefill_tokens_per_s": answer.prefill_tokens_per_s,
             "time_per_token_ps": _whole(answer.time_per_token_ps),

@@ -83,6 +83,10 @@ def answer_table(result: RunResult) -> Sheet:
     title = f"{first.prompt_tokens} tokens of prompt, {first.new_tokens} of answer"
     if first.conversations > 1:
         title += f", {first.conversations} conversations at once"
+    if first.speculation is not None:
+        title += f", {first.speculation.tokens} proposed by {first.speculation.draft}"
+        expected = f"{first.speculation.tokens_a_round:.3g}"
+        row("tokens a round", lambda each: NONE if each.speculation is None else expected)
     roles = ("", " (baseline)")
     names = [f"{system}{role}" for system, role in zip(found, roles, strict=False)]
     return Sheet([*texts(title), *numbers(*names, "ratio" if len(answers) > 1 else "")], rows)

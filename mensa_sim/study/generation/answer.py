@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mensa_sim.units import PS_PER_S
+from mensa_sim.workload.generation.model import Speculation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,11 @@ class PhaseFigures:
     def energy_pj(self) -> float:
         """Energy of all components."""
         return math.fsum(self.energy_by_component_pj.values())
+
+
+def energy_of(component: str, figures: PhaseFigures) -> float:
+    """Energy of one component of a phase."""
+    return figures.energy_by_component_pj.get(component, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,8 @@ class Answer:
     """Keys and values of the complete answer, likewise."""
     placed: Mapping[str, Mapping[str, int]]
     """By phase, how many layers each accelerator runs."""
+    speculation: Speculation | None = None
+    """Where a draft proposes tokens: then a step is a token's share of a round."""
 
     @property
     def ttft_ps(self) -> int:

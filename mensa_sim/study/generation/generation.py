@@ -18,8 +18,9 @@ from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
-from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch
+from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
 from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, refuse_too_much, weights_held
+from mensa_sim.study.generation.speculation import speculated
 from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult
@@ -63,6 +64,8 @@ def answer_on(
     memo = memo or PriceMemo()
     # Pieces of one context's layers are not those of another's, so each step's layers run whole.
     goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal
+    if generation.draft is not None:
+        return _with_draft(generation, generation.draft, system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo}
     alone = replace(goal, schedule_file=None)
     prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)
@@ -83,6 +86,32 @@ def answer_on(
         for low, high in linear_stretches(between.shape, contexts[0], contexts[-1])
     )
     return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first)
+
+
+def _with_draft(
+    generation: Generation,
+    draft: Generation,
+    system: System,
+    goal: Goal,
+    evaluate: Evaluate,
+    memo: PriceMemo,
+    *,
+    seed: int,
+    on_chip: Options,
+) -> Answered:
+    """The answer of a model whose tokens a draft proposes: pins and a schedule are the model's own."""
+    asked = generation.generate
+    found = answer_on(replace(generation, draft=None), system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
+    if asked.speculation is None or found.answer is None or not found.answer.steps:
+        return found
+    free = replace(goal, schedule_file=None, pins={})
+    proposing = replace(draft, generate=replace(asked, speculation=None))
+    other = answer_on(proposing, system, free, evaluate, memo, seed=seed, on_chip=on_chip)
+    if other.answer is None:
+        return found
+    answer = speculated(found.answer, other.answer, asked.speculation)
+    refuse_too_much(f"{generation.name} with {draft.name}", system, answer.weights_held_bytes, answer.kv_held_bytes)
+    return replace(found, answer=answer)
 
 
 def _answer(
@@ -223,7 +252,7 @@ class _Between:
                 powers = [end.energy_by_component_pj.get(name, 0.0) / end.latency_ps for end in ends]
                 energies[name] = latency_ps * (powers[0] + share * (powers[1] - powers[0]))
             else:
-                energies[name] = at(place, partial(_energy_pj, name))
+                energies[name] = at(place, partial(energy_of, name))
         return PhaseFigures(
             context=context,
             latency_ps=latency_ps,
@@ -232,7 +261,3 @@ class _Between:
             kv_bytes=at(1, lambda end: end.kv_bytes),
             activation_bytes=at(2, lambda end: end.activation_bytes),
         )
-
-
-def _energy_pj(component: str, end: PhaseFigures) -> float:
-    return end.energy_by_component_pj.get(component, 0.0)

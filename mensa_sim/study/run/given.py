@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system, system_files
@@ -51,7 +51,7 @@ def generation_asked(request: RunRequest) -> Generation | None:
     named = isinstance(request.workload, str | Path)
     found = load_generation(str(request.workload), allow_code=request.allow_code) if named else None
     asked = {"prompt_tokens": request.prompt_tokens, "new_tokens": request.new_tokens}
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if found is None and given:
         raise UsageError(f"{' and '.join(given)}: {request.workload} does not generate")
     try:

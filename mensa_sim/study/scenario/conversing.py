@@ -28,6 +28,8 @@ def with_conversations(scenario: Scenario, generations: Generations) -> Scenario
     streams = []
     for stream in scenario.streams:
         found = generations.get(stream.workload)
+        if found is not None and found.draft is not None:
+            raise UsageError(f"stream {stream.name}: {stream.workload} speculates; run it by itself")
         if found is None and stream.conversation is not None:
             raise UsageError(f"stream {stream.name}: conversation: {stream.workload} does not generate")
         if found is not None and stream.conversation is None:

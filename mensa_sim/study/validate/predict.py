@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mensa_sim.cost.fed import ON_CHIP
 from mensa_sim.cost.parameter_cache import cached_parameters
@@ -60,6 +61,8 @@ class Predictor:
             found = load_generation(workload, allow_code=self.allow_code)
             if found is None:
                 raise UsageError(f"{metric}: {workload} does not generate")
+            if found.draft is not None:
+                raise UsageError(f"{metric}: {workload} speculates, and its steps are priced as an answer alone")
             self._generations[workload] = found
         key = (workload, system, metric in PROMPT_METRICS, lengths)
         if key not in self._phases:
@@ -68,7 +71,7 @@ class Predictor:
 
     def _phase(self, generation: Generation, system: System, prompt: bool, lengths: Lengths) -> PhaseRate:
         said = {"prompt_tokens": lengths.prompt_tokens, "new_tokens": lengths.new_tokens}
-        given = {name: value for name, value in said.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         asked = replace(generation, generate=replace(generation.generate, **given))
         goal = Goal(scheduler=_scheduler(system), objective="latency")
         if prompt:

@@ -1,5 +1,6 @@
 """A model that generates, and what is asked of it: the graphs of its phases and the memory that it takes."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -36,6 +37,39 @@ class GeneratingModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speculation:
+    """A smaller model proposes tokens one after another, and the model reads all of them in one step.
+
+    Leviathan et al., ICML 2023 (arXiv 2211.17192). How often a proposal is right is a figure of the two models and
+    their texts: it is stated, not computed.
+    """
+
+    draft: str
+    """Workload of the model that proposes: a bare name, or a path relative to the workload file."""
+    tokens: int
+    """Proposed in each round."""
+    acceptance: float
+    """Share of proposed tokens that the model would have chosen too."""
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise ValueError(f"tokens is {self.tokens}, must be at least 1")
+        if not 0 <= self.acceptance <= 1:
+            raise ValueError(f"acceptance is {self.acceptance}, must be from 0 to 1")
+
+    @property
+    def tokens_a_round(self) -> float:
+        """Tokens that a round is expected to give: those before the first wrong one, and one of the model's own.
+
+        Equation 1 of Leviathan et al., which takes each proposal to be right independently of the others.
+
+        >>> Speculation(draft="small", tokens=4, acceptance=0.5).tokens_a_round
+        1.9375
+        """
+        return math.fsum(self.acceptance**place for place in range(self.tokens + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generate:
     """How much is generated: the `generate` of a workload file."""
 
@@ -45,9 +79,11 @@ class Generate:
     """Tokens of the answer, the first one included."""
     conversations: int = 1
     """Answered at once, each with keys and values of its own: the weights are read once for all."""
+    speculation: Speculation | None = None
+    """Of a model that reads what a smaller one proposes."""
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in ("prompt_tokens", "new_tokens", "conversations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
         if self.conversations * (self.prompt_tokens + self.new_tokens) > MAX_TOKENS:
@@ -58,6 +94,11 @@ class Generate:
         """The context of each decoding step: the prompt gives the first token, each step one more."""
         return range(self.prompt_tokens, self.prompt_tokens + self.new_tokens - 1)
 
+    @property
+    def proposed(self) -> int:
+        """Tokens that a step reads beside the last one."""
+        return 0 if self.speculation is None else self.speculation.tokens
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
@@ -67,6 +108,8 @@ class Generation:
     model: GeneratingModel
     widths: ModelWidths
     generate: Generate
+    draft: "Generation | None" = None
+    """The model that proposes tokens, where there is speculation."""
 
     @cached_property
     def prompt(self) -> LayerGraph:
@@ -75,7 +118,7 @@ class Generation:
 
     def step(self, context: int) -> LayerGraph:
         """The decoding step after so many tokens; `UsageError` for more than the model takes."""
-        return self._phase(self.name, 1, context)
+        return self._phase(self.name, 1 + self.generate.proposed, context)
 
     def _phase(self, name: str, tokens: int, context: int) -> LayerGraph:
         batch = self.generate.conversations
@@ -88,7 +131,7 @@ class Generation:
     def kv_bytes(self) -> int:
         """Keys and values of all conversations when the answers are complete."""
         generate = self.generate
-        last = generate.prompt_tokens + generate.new_tokens - 1
+        last = generate.prompt_tokens + generate.new_tokens - 1 + generate.proposed
         return generate.conversations * self.model.kv_bytes(last, self.widths)
 
     @property
