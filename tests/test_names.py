@@ -29,7 +29,7 @@ def test_an_honest_name_passes(name: str) -> None:
 def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind: str, tmp_path: Path) -> None:
     folder = "accelerators" if kind.endswith("_device") else f"{kind}s"
     chosen = {"system": "mensa_g", "measured_device": "gpu_t4", "datasheet_device": "rk3588_npu"}
-    text = api_files.show(folder, chosen.get(kind) or api.list_kind(folder)[0]["name"])
+    text = api_files.show(folder, chosen.get(kind) or api_files.list_kind(folder)[0]["name"])
     lines = ["name: ../../evil" if line.startswith("name:") else line for line in text.splitlines()]
     path = tmp_path / "evil.yaml"
     path.write_text("\n".join(lines))
