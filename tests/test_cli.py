@@ -119,6 +119,8 @@ def test_the_edge_tpu_is_under_two_percent_busy_on_hidden_gates_that_run_step_by
         assert row["steps"] == "64"
         assert int(row["cycles"]) % 64 == 0
         assert 0 < float(row["utilization"]) < 0.02
+        assert float(row["mapping_floor"]) > 0
+        assert 0 <= float(row["mapping_gap_percent"]) < 100
 
 
 def test_json_prints_the_summary_and_nothing_else(home: Path) -> None:

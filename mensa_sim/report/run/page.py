@@ -191,4 +191,16 @@ def _layer_table(main: SystemResult) -> str:
     if len(rows) < len(main.layers):
         text = f"The {len(rows)} of {len(main.layers)} layers that take most time; layers.csv holds them all."
         note = paragraph(text, kind="note")
-    return note + table_block(header, rows, numeric=numeric, name="layers")
+    return note + _widest_gap(main) + table_block(header, rows, numeric=numeric, name="layers")
+
+
+def _widest_gap(main: SystemResult) -> str:
+    """Which layer's mapping may be furthest from the best, and what shows it level by level."""
+    gaps = {layer.name: layer.mapping_gap_percent for layer in main.layers if layer.mapping_gap_percent is not None}
+    if not gaps:
+        return ""
+    name = max(gaps, key=lambda layer: gaps[layer])
+    text = (
+        f"No layer's mapping lies more than {percent_text(gaps[name] / 100)} above what no mapping is below ({name})."
+    )
+    return paragraph(f"{text} mensa-sim explain shows what each level of memory holds under it.", kind="note")

@@ -32,7 +32,8 @@ LAYER_FIELDS = (
     "source",
     "error_percent",
 )
-ROW_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason")
+MAPPING_FIELDS = ("mapping_floor", "mapping_gap_percent")
+ROW_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason", *MAPPING_FIELDS)
 
 
 def summary(result: RunResult) -> dict[str, object]:

@@ -59,6 +59,10 @@ class LayerResult:
     """What it moved over its accelerator's memory, copies to other memories not counted."""
     utilization_split: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Utilization as a product, see `LayerCost.utilization_split`: in space, in time, without stalls."""
+    mapping_floor: float | None = None
+    """What no mapping's objective is below with every tensor from and to memory; see `LayerCost.floor`."""
+    mapping_gap_percent: float | None = None
+    """How far its mapping lies above that; none where none was searched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

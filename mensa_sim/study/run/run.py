@@ -281,4 +281,6 @@ def _layer(
         steps=layer.steps,
         supported=layer.supported,
         reason=placement.schedule.reasons.get(layer.name, ""),
+        mapping_floor=cost.floor,
+        mapping_gap_percent=None if cost.gap is None else 100 * cost.gap,
     )
