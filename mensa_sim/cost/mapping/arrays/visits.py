@@ -124,13 +124,19 @@ class VisitArrays:
     def _along(self, stage: int, dim: str, stop: StopArrays | None) -> Floats:
         """[entry] Trips over one dim."""
         grid = self._grid
+        known: dict[tuple[int, int], int] = {}
 
-        tasks = grid.task_of_part.tolist()
-        stops = [None if stop is None else stop.stops[task] for task in tasks]
-        pairs = list(zip(grid.parts, stops, strict=True))
+        def trips(task: int, extent: int) -> int:
+            """Those of one extent in one nest, which many parts have."""
+            if (task, extent) not in known:
+                own = None if stop is None else stop.stops[task]
+                known[task, extent] = visited(grid.tasks[task].unrolling, dim, extent, own)
+            return known[task, extent]
+
+        pairs = list(zip(grid.task_of_part.tolist(), grid.parts, strict=True))
         if stage < grid.stages - 1:
-            return grid.per_part([visited(p.task.unrolling, dim, p.chain.tiles[stage][dim], own) for p, own in pairs])
-        options = [visited(p.task.unrolling, dim, extent, own) for p, own in pairs for extent in p.extents[dim]]
+            return grid.per_part([trips(task, part.chain.tiles[stage][dim]) for task, part in pairs])
+        options = [trips(task, extent) for task, part in pairs for extent in part.extents[dim]]
         return grid.of_option(grid.dims.index(dim), np.array(options, dtype=np.float64))
 
     def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
