@@ -52,7 +52,7 @@ def test_over_links_that_cost_more_than_dram_nothing_lives_for_others():
     assert plan_homes(price(graph, dear, "energy"), where, LAYER_BY_LAYER, (1.0, 0.0)).homes == ()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(graphs(most_inputs=3), st.lists(st.integers(0, 2), min_size=8, max_size=8))
 def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounted_for(graph, choices):
     costs, where = price(graph, ROW, "energy"), placed(graph, choices)

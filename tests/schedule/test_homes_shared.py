@@ -72,7 +72,7 @@ def test_what_is_handed_over_in_a_shared_memory_crosses_it_and_no_dram():
     assert energy(before) - energy(after) == pytest.approx(saved_pj, rel=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(graphs(most_inputs=3), st.lists(st.integers(0, 1), min_size=8, max_size=8))
 def test_a_shared_memory_is_never_overfull_and_every_pj_is_accounted_for(graph, choices):
     costs, where = price(graph, TIGHT, "energy"), placed(graph, choices)
@@ -89,7 +89,7 @@ def test_a_shared_memory_is_never_overfull_and_every_pj_is_accounted_for(graph, 
     assert sum(span.size_bytes for span in spans if span.resource == "slc") == fed
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(graphs(most_inputs=2, most_layers=6), st.lists(st.integers(0, 1), min_size=6, max_size=6))
 def test_no_choice_of_shared_homes_saves_more(graph, choices):
     costs, where = price(graph, TIGHT, "energy"), placed(graph, choices)

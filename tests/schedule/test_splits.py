@@ -2,14 +2,11 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
-from homes_problems import graphs, joined, pointwise
-from hypothesis import given, settings
+from homes_problems import joined, pointwise
 from shared_systems import GB, pool
 
-from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.system import System
@@ -143,18 +140,3 @@ def test_a_split_that_does_not_fit_is_an_error_of_the_file(tmp_path, old, new, m
     with pytest.raises(FileError) as error:
         place(graph, FOUR, replace(goal, schedule_file=path))
     assert message in str(error.value)
-
-
-PAIR = pool(2, activation_kib=16, shared_kib=8, links=[(0, 1)])
-
-
-@settings(max_examples=6, deadline=None)
-@given(graphs(most_inputs=2, most_layers=5))
-def test_a_richer_flow_is_never_worse(graph):
-    memo = PriceMemo()
-    values = []
-    for flow in ("layers", "homes", "stacks", "tiles"):
-        found = evaluate(graph, PAIR, Goal(scheduler="greedy", objective="edp", flow=flow), memo=memo)
-        first, steady = (found.energy_pj * found.latency_ps, found.steady.energy_pj * found.steady.latency_ps)
-        values.append(first + steady)
-    assert all(richer <= poorer * (1 + 1e-9) for poorer, richer in pairwise(values))

@@ -57,7 +57,7 @@ def test_pins_stay_where_they_are():
     assert pinned == rate([closed("a", {"a": "core0"}), closed("b", {"b": "core0"})], "greedy")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(8, 40), min_size=2, max_size=5))
 def test_the_busiest_of_a_pool_is_at_most_a_third_busier_than_it_must_be(sides):
     memo = PriceMemo()

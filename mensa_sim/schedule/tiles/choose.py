@@ -3,14 +3,14 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 
-from mensa_sim.cost.layer_cost import STREAMED, LayerCost
+from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import SPLIT_AXES, Piece, Region, SplitAxis, axis_size, needed, pieces_of, whole_piece
 from mensa_sim.schedule.data_plan import Split, SplitPart
-from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, elsewhere_bytes, option_of
+from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, elsewhere_bytes, largest, option_of
 from mensa_sim.workload.graph import LayerGraph
 
 SWEEPS = 4
@@ -49,37 +49,27 @@ class SplitChooser:
         return found
 
     def _priced(self, names: Sequence[str], memo: PriceMemo) -> dict[str, list[PoolOption]]:
-        """By layer, it whole and in every cut; those whose pieces the accelerators can run."""
+        """By layer, it whole and in every cut, by what the largest piece costs; those that the accelerators can run."""
         first = self._around.system.accelerator(self._around.pool[0])
-        cuts: list[tuple[str, SplitAxis | None, tuple[int, ...], list[Piece]]] = []
+        cuts: list[tuple[str, SplitAxis, tuple[int, ...], list[Piece]]] = []
+        found: dict[str, list[PoolOption]] = {}
         for name in names:
             layer, plane = self._costs.graph[name], self._planes[name]
-            cuts.append((name, None, (1,), [whole_piece(layer, plane)]))
+            found[name] = [option_of(None, (1,), [whole_piece(layer, plane)], self._costs.cost(name, first.name))]
             for axis in SPLIT_AXES:
                 sizes = even_sizes(axis_size(layer, plane, axis), len(self._around.pool))
                 if len(sizes) > 1:
                     cuts.append((name, axis, sizes, pieces_of(layer, plane, axis, sizes)))
-        layers = [
-            replace(piece.layer, name=f"{place}/{number}", group=None, recurrent=False)
-            for place, (_, along, _, pieces) in enumerate(cuts)
-            for number, piece in enumerate(pieces)
-            if along is not None
-        ]
-        table = None
-        if layers:
-            alone = replace(self._around.system, accelerators=(first,), links=(), families={})
-            graph = LayerGraph(name=self._costs.graph.name, layers=tuple(layers), edges=())
-            table = price(graph, alone, self._costs.objective, memo)
-        found: dict[str, list[PoolOption]] = {}
-        for place, (name, along, sizes, pieces) in enumerate(cuts):
-            if along is None:
-                costs: list[LayerCost | None] = [self._costs.cost(name, first.name)]
-            else:
-                keys = [(f"{place}/{number}", first.name, STREAMED) for number in range(len(pieces))]
-                costs = [None if table is None else table.costs.get(key) for key in keys]
-            known = [cost for cost in costs if cost is not None]
-            if len(known) == len(pieces):
-                found.setdefault(name, []).append(option_of(along, sizes, pieces, known))
+        if not cuts:
+            return found
+        layers = [replace(largest(pieces).layer, name=str(place)) for place, (*_, pieces) in enumerate(cuts)]
+        alone = replace(self._around.system, accelerators=(first,), links=(), families={})
+        graph = LayerGraph(name=self._costs.graph.name, layers=tuple(layers), edges=())
+        table = price(graph, alone, self._costs.objective, memo)
+        for place, (name, axis, sizes, pieces) in enumerate(cuts):
+            cost = table.costs.get((str(place), first.name, STREAMED))
+            if cost is not None:
+                found[name].append(option_of(axis, sizes, pieces, cost))
         return found
 
     def _settled(self, value: Callable[[str, PoolOption, Mapping[str, PoolOption]], float]) -> dict[str, PoolOption]:

@@ -29,28 +29,27 @@ class PoolOption:
     written_bytes: int
 
 
-def option_of(
-    axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
-) -> PoolOption:
-    """The option whose pieces cost that."""
+def largest(pieces: Sequence[Piece]) -> Piece:
+    """The piece that reads most of those that make most: halos lie on both of its sides."""
+    return max(pieces, key=lambda piece: (piece.layer.output_bytes, piece.layer.input_bytes))
+
+
+def option_of(axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], cost: LayerCost) -> PoolOption:
+    """The option whose largest piece costs that; all others are taken to cost as much for what they make."""
     shared = frozenset() if axis is None else READ_BY_ALL[axis]
-    parameters, reads, writes = [], [], 0
-    for piece, cost in zip(pieces, costs, strict=True):
-        own = not piece.layer.weights_are_activations
-        crossing = [each for each in cost.traffic if each.level == MEMORY]
-        weights = sum(each.read_bytes for each in crossing if each.operand == "weight")
-        parameters.append(weights if own else 0)
-        reads.append(cost.memory_read_bytes - (weights if own else 0))
-        writes += cost.memory_write_bytes
+    times = sum(piece.layer.output_bytes for piece in pieces) / max(1, largest(pieces).layer.output_bytes)
+    crossing = [each for each in cost.traffic if each.level == MEMORY]
+    weights = sum(each.read_bytes for each in crossing if each.operand == "weight")
+    parameters = 0 if pieces[0].layer.weights_are_activations else weights
     return PoolOption(
         axis=axis,
         sizes=sizes,
         pieces=tuple(pieces),
-        on_chip_ps=max(cost.on_chip_ps for cost in costs),
-        chip_pj=sum(cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0) for cost in costs),
-        parameter_bytes=max(parameters) if "weight" in shared else sum(parameters),
-        read_bytes=max(reads) if "input" in shared else sum(reads),
-        written_bytes=writes,
+        on_chip_ps=cost.on_chip_ps,
+        chip_pj=(cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0)) * times,
+        parameter_bytes=round(parameters * (1 if "weight" in shared else times)),
+        read_bytes=round((cost.memory_read_bytes - parameters) * (1 if "input" in shared else times)),
+        written_bytes=round(cost.memory_write_bytes * times),
     )
 
 
