@@ -4,15 +4,17 @@ python tests/benchmarks/bench_explore.py [WORKLOAD] [--smallest]
 
 Each line is one exploration: of a system-level field (the link, so that every pair of a layer and an accelerator is
 priced once for all designs), of fields of every accelerator, and the latter again with two processes. The mapping
-search is that of `mensa-sim run`. The graph is traced before the clock starts. The start of processes, about a second,
-is in both times; the exploration of every accelerator is long enough (160 designs, 40 s of work for one core) for it
-to count as little as in practice. On a machine that is busy otherwise wall time says little: the CPU time of two
-processes over that of one bounds the speed-up that an idle one can give.
+search is that of `mensa-sim run`. The graph is traced before the clock starts, and no price is known before an
+exploration. The start of processes, about a second, is in both times; the exploration of every accelerator is long
+enough (160 designs, 40 s of work for one core) for it to count as little as in practice. On a machine that is busy
+otherwise wall time says little: the CPU time of two processes over that of one bounds the speed-up that an idle one can
+give.
 """
 
 import multiprocessing.forkserver
 import os
 import resource
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +22,9 @@ from typing import Any
 
 from smallest import SMALL_MODEL, parser
 
+from mensa_sim.cost.prices.kept import FILE
 from mensa_sim.io.files import write_yaml
+from mensa_sim.io.store import cache_folder
 from mensa_sim.study.explore.explore import explore
 from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.workload.load import load_workload
@@ -57,8 +61,16 @@ def cpu_seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
+def begin_without_prices(folder: Path) -> None:
+    """A cache folder for an exploration that has the graphs of the present one, and no prices."""
+    cache = folder.with_name(f"{folder.name}-cache")
+    shutil.copytree(os.environ["MENSA_SIM_CACHE"], cache, ignore=shutil.ignore_patterns(f"{FILE}*"))
+    os.environ["MENSA_SIM_CACHE"] = str(cache)
+
+
 def timed(name: str, path: Path, folder: Path, jobs: int, trials: int | None) -> tuple[float, float]:
     """Wall and CPU seconds of an exploration of so many designs, or of all, report excluded."""
+    begin_without_prices(folder)
     wall, cpu = time.perf_counter(), cpu_seconds()
     result = explore(ExploreRequest(space=str(path), folder=folder, jobs=jobs, trials=trials))
     wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
@@ -77,6 +89,7 @@ def main() -> None:
     arguments = made.parse_args()
     workload, trials = (SMALL_MODEL, 2) if arguments.smallest else (arguments.workload, None)
     load_workload(workload)
+    os.environ["MENSA_SIM_CACHE"] = str(cache_folder())
     print(f"{workload}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -1,4 +1,4 @@
-"""Wall time and peak memory of the command line: help, a first run, a run from the cached graph.
+"""Wall time and peak memory of the command line: help, a first run, a run from the cache.
 
 python tests/benchmarks/bench_run.py [WORKLOAD] [--smallest]
 """
