@@ -7,9 +7,9 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
+from mensa_sim.cost.prices.known import known_or_priced
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
-from mensa_sim.cost.prices.together import known_or_priced
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
 from mensa_sim.cost.table import CostTable, Key

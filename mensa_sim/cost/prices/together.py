@@ -1,44 +1,19 @@
 """The costs of several layers on one accelerator: those that are alike are searched in the same arrays."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced
 from mensa_sim.cost.mapping.search import Mapped, Search
+from mensa_sim.cost.prices.known import Job
 from mensa_sim.cost.prices.layer import Pricer, has_room
-from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.cost.recurrent import Steps
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.dims import Operand
-from mensa_sim.workload.layer import Layer
-
-Job = tuple[Layer, Steps, PeArray]
-"""A layer on an accelerator, of whose levels it may have less than all."""
-
-_TOGETHER = 64
-"""Jobs of one accelerator that are looked up and priced together: a choice."""
 
 _ENTRIES = 16384
 """Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
-
-
-def known_or_priced(
-    memo: PriceMemo, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
-) -> dict[Hashable, Priced]:
-    """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on."""
-    found: dict[Hashable, Priced] = {}
-    keys = list(jobs)
-    for first in range(0, len(keys), _TOGETHER):
-        some = keys[first : first + _TOGETHER]
-        found |= memo.get(some)
-        new = [key for key in some if key not in found]
-        priced = dict(zip(new, price_layers([jobs[key] for key in new], memory, energy, objective), strict=True))
-        memo.put(priced)
-        found |= priced
-    return found
 
 
 def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Priced]:

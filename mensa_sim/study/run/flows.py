@@ -1,18 +1,15 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
-from mensa_sim.errors import InfeasibleError
 from mensa_sim.flow import FLOWS, HOMES, IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.plan import plan_homes
-from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner, with_stacks
 from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
@@ -20,8 +17,7 @@ from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
-from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
-from mensa_sim.study.run.tiles import in_tiles
+from mensa_sim.study.run.placement import Goal, Placement
 
 LOGGER = logging.getLogger(__name__)
 MOST_UNITS = 2000
@@ -34,11 +30,14 @@ def with_data_plan(
     """The placement with the data plan that is best over a first and a steady inference.
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
-    schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers.
+    schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers. What
+    prices stacks and pieces is imported where they are asked for, as most runs ask for none.
     """
     given = placement.schedule.data
     if given is not None:
-        return _with_stacks(placement, given, StackPlanner(placement.costs, placement.problem).priced_all(given.stacks))
+        from mensa_sim.study.run.stacked import in_stacks_given
+
+        return in_stacks_given(placement, given) if given.stacks else placement
     plan = _plan(placement, on_chip)
     choices = _choices(placement, plan, on_chip)
     if flow == LAYERS and not choices:
@@ -46,9 +45,13 @@ def with_data_plan(
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [_with_parameters(placement, plan, on_chip, choices)]
     if STACKS in allowed:
-        stacked = (_planned(each, on_chip) for each in _in_stacks(placement, goal))
+        from mensa_sim.study.run.stacked import in_stacks
+
+        stacked = (_planned(each, on_chip) for each in in_stacks(placement, goal))
         tried += [best for best in [_best(list(stacked))] if best is not None]
     if IN_TILES in allowed and goal is not None:
+        from mensa_sim.study.run.tiles import in_tiles
+
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
         tried += [_settled(each, on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:
@@ -67,44 +70,6 @@ def _best(tried: Sequence["_Tried"]) -> "_Tried | None":
     for each in tried:
         best = each if best is None or each.beats(best) else best
     return best
-
-
-def _in_stacks(placement: Placement, goal: Goal | None) -> Iterator[Placement]:
-    """The placement with stacks of what lies side by side on one accelerator, then others that place stacks as such.
-
-    For each accelerator in turn the layers are cut as if all were there, and the goal's scheduler places what comes out
-    of it; a stack that it puts elsewhere is one there too, where it gains.
-    """
-    planner = StackPlanner(placement.costs, placement.problem)
-    found = planner.plan(placement.schedule)
-    if found:
-        yield _with_stacks(placement, _plan_of(found), found)
-    if goal is None or goal.schedule_file is not None:
-        return
-    for accelerator in placement.problem.accelerators:
-        stacks = planner.on(accelerator, placement.schedule)
-        if not stacks:
-            continue
-        anywhere = [*stacks, *planner.elsewhere(stacks, placement.schedule)]
-        costs = with_stacks(placement.costs, anywhere)
-        # A deadline that layers meet one by one may be missed by stacks.
-        with suppress(InfeasibleError):
-            again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
-            where = again.schedule.assignment
-            kept = [each for each in anywhere if where[each.stack.layers[0]] == each.stack.accelerator]
-            yield replace(again, schedule=replace(again.schedule, data=_plan_of(kept)))
-
-
-def _plan_of(stacks: Sequence[PricedStack]) -> DataPlan:
-    return DataPlan(flow=STACKS, stacks=tuple(each.stack for each in stacks))
-
-
-def _with_stacks(placement: Placement, data: DataPlan, stacks: Sequence[PricedStack]) -> Placement:
-    """The placement with the costs of layers that run in stacks."""
-    if not stacks:
-        return placement
-    found = replace(placement.schedule, data=data)
-    return replace(placement, costs=with_stacks(placement.costs, stacks), alone=placement.costs, schedule=found)
 
 
 def _plan(placement: Placement, on_chip: Options) -> Plan:

@@ -1,0 +1,37 @@
+"""The prices of several layers on one accelerator: what is known is looked up, and the rest priced."""
+
+from collections.abc import Hashable, Mapping
+
+from mensa_sim.cost.energy import EnergyModel
+from mensa_sim.cost.layer_cost import Priced
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.recurrent import Steps
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.layer import Layer
+
+Job = tuple[Layer, Steps, PeArray]
+"""A layer on an accelerator, of whose levels it may have less than all."""
+
+_TOGETHER = 64
+"""Jobs of one accelerator that are looked up and priced together: a choice."""
+
+
+def known_or_priced(
+    memo: PriceMemo, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
+) -> dict[Hashable, Priced]:
+    """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on."""
+    found: dict[Hashable, Priced] = {}
+    keys = list(jobs)
+    for first in range(0, len(keys), _TOGETHER):
+        some = keys[first : first + _TOGETHER]
+        found |= memo.get(some)
+        new = [key for key in some if key not in found]
+        if not new:
+            continue
+        from mensa_sim.cost.prices.together import price_layers  # the search: many modules, where all is known unused
+
+        priced = dict(zip(new, price_layers([jobs[key] for key in new], memory, energy, objective), strict=True))
+        memo.put(priced)
+        found |= priced
+    return found
