@@ -1,10 +1,13 @@
 """HEFT against ranks and schedules worked by hand."""
 
+import itertools
+
 from chains import chain, unit
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from random_problems import problems
 
-from mensa_sim.schedule.policies.heft import heft, upward_ranks
+from mensa_sim.schedule.policies.heft import Timetable, heft, upward_ranks
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import UnitTensor
 
@@ -48,6 +51,23 @@ def test_a_unit_that_fits_an_idle_gap_exactly_takes_it() -> None:
     found = heft(chain(*units, tensors=tensors, execution="parallel"))
     assert found.prediction.starts_ps == (0, 120, 0)
     assert found.prediction.parallel_ps == 420
+
+
+def parted(span: tuple[int, int], start_ps: int, finish_ps: int) -> bool:
+    """Whether two units run at different times; one that takes no time runs in none of the other's."""
+    return span[1] <= start_ps or finish_ps <= span[0]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from((0, 0, 1, 2, 3, 5, 8))), max_size=14))
+def test_a_unit_starts_at_the_first_instant_at_which_it_runs_beside_nobody(asked: list[tuple[int, int]]) -> None:
+    table, taken = Timetable(), list[tuple[int, int]]()
+    for ready_ps, latency_ps in asked:
+        tried = itertools.count(ready_ps)
+        first = next(at for at in tried if all(parted(span, at, at + latency_ps) for span in taken))
+        assert table.first_start(ready_ps, latency_ps) == first
+        table.take(first, first + latency_ps)
+        taken.append((first, first + latency_ps))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

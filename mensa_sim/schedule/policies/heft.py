@@ -5,27 +5,61 @@ take an idle gap between two that were placed before it. HEFT minimises the make
 the objective is.
 """
 
+import math
 from bisect import bisect_right, insort
 from itertools import product
 
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 
-Busy = list[tuple[int, int]]
-"""Start and finish of what an accelerator runs, in order."""
+
+class Timetable:
+    """What an accelerator runs, and when it is idle between: units without a break between them are looked at as one.
+
+    >>> table = Timetable()
+    >>> for span in ((0, 4), (4, 6), (9, 12)):
+    ...     table.take(*span)
+    >>> [table.first_start(1, latency_ps) for latency_ps in (0, 3, 4)]
+    [4, 6, 12]
+    """
+
+    __slots__ = ("_busy", "_idle")
+
+    def __init__(self) -> None:
+        self._busy: list[tuple[int, int]] = []
+        self._idle: list[tuple[int, float]] = [(0, math.inf)]
+        """Of some length each, in order; a unit that takes no time parts them."""
+
+    def take(self, start_ps: int, finish_ps: int) -> None:
+        """Run a unit while the accelerator is idle."""
+        insort(self._busy, (start_ps, finish_ps))
+        place = bisect_right(self._idle, (start_ps, math.inf)) - 1
+        if place >= 0 and start_ps < self._idle[place][1]:
+            before, after = (self._idle[place][0], start_ps), (finish_ps, self._idle[place][1])
+            self._idle[place : place + 1] = [each for each in (before, after) if each[0] < each[1]]
+
+    def first_start(self, ready_ps: int, latency_ps: int) -> int:
+        """The earliest start from `ready_ps` on at which the accelerator stays idle long enough."""
+        if not latency_ps:
+            position = bisect_right(self._busy, (ready_ps, ready_ps))
+            return max(ready_ps, self._busy[position - 1][1]) if position else ready_ps
+        place = max(0, bisect_right(self._idle, (ready_ps, math.inf)) - 1)
+        while max(ready_ps, self._idle[place][0]) + latency_ps > self._idle[place][1]:
+            place += 1
+        return max(ready_ps, self._idle[place][0])
 
 
 def heft(problem: Problem) -> Schedule:
     """Earliest finish in order of upward rank; ties go to the earlier unit and the earlier accelerator."""
     ranks = upward_ranks(problem)
     by_rank = sorted(range(len(problem.units)), key=lambda index: (-ranks[index], index))
-    busy: list[Busy] = [[] for _ in problem.accelerators]
+    tables = [Timetable() for _ in problem.accelerators]
     spans: list[tuple[int, int]] = [(0, 0)] * len(problem.units)
     assignment = [0] * len(problem.units)
     for index in by_rank:
-        span, assignment[index] = _earliest(problem, index, busy, spans, assignment)
+        span, assignment[index] = _earliest(problem, index, tables, spans, assignment)
         spans[index] = span
-        insort(busy[assignment[index]], span)
+        tables[assignment[index]].take(*span)
     order = sorted(range(len(problem.units)), key=lambda index: (*spans[index], index))
     reasons = [_reason(problem, index, spans[index][1], assignment[index]) for index in range(len(problem.units))]
     return schedule_of(problem, "heft", assignment, order=order, reasons=reasons)
@@ -50,7 +84,7 @@ def upward_ranks(problem: Problem) -> list[float]:
 
 
 def _earliest(
-    problem: Problem, index: int, busy: list[Busy], spans: list[tuple[int, int]], assignment: list[int]
+    problem: Problem, index: int, tables: list[Timetable], spans: list[tuple[int, int]], assignment: list[int]
 ) -> tuple[tuple[int, int], int]:
     """The span with the earliest finish among the allowed accelerators, and its accelerator."""
     unit = problem.units[index]
@@ -69,20 +103,10 @@ def _earliest(
     found = []
     for accelerator in unit.allowed:
         latency_ps = unit.option(accelerator).latency_ps
-        start_ps = _first_gap(busy[accelerator], ready_ps[problem.memories[accelerator]], latency_ps)
+        start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], latency_ps)
         found.append((start_ps + latency_ps, accelerator, start_ps))
     finish_ps, accelerator, start_ps = min(found)
     return (start_ps, finish_ps), accelerator
-
-
-def _first_gap(busy: Busy, ready_ps: int, latency_ps: int) -> int:
-    """The earliest start from `ready_ps` on at which the accelerator stays idle long enough."""
-    position = bisect_right(busy, (ready_ps, ready_ps))
-    start_ps = max(ready_ps, busy[position - 1][1]) if position else ready_ps
-    while position < len(busy) and busy[position][0] < start_ps + latency_ps:
-        start_ps = max(start_ps, busy[position][1])
-        position += 1
-    return start_ps
 
 
 def _reason(problem: Problem, index: int, finish_ps: int, chosen: int) -> str:
