@@ -41,7 +41,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "convert": (ms.convert,),
 }
 """The functions that take what a command takes."""
-OF_COMMANDS = {"output", "as_json", "quiet", "force", "verbose", "as_csv", "layer", "page", "help"}
+OF_COMMANDS = {"output", "as_json", "quiet", "force", "verbose", "as_csv", "export", "layer", "page", "help"}
 """What only a command has: where results go, what it prints, and what it prints it of."""
 WITHOUT: dict[str, Any] = {
     "list": ms.list_kind,

@@ -4,12 +4,13 @@ import dataclasses
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mensa_sim.arguments import checked
 from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import write_all_atomically
 from mensa_sim.lookup import lookup
 from mensa_sim.report.page.output_folder import MARKER, write_folder
 
@@ -110,6 +111,23 @@ class DrawnResult(Shown):
         """One plotly figure of report.html, by default the first; a name that is not there is answered with those."""
         figures = self.figures()
         return lookup(figures, name or next(iter(figures)), "figure")
+
+    @checked
+    def export(
+        self, formats: Sequence[str] = ("svg", "png", "csv"), folder: str | Path | None = None
+    ) -> Mapping[str, str | bytes]:
+        """Writes every figure and table for slides, below `figures` and `tables`, and gives them: name to content.
+
+        A figure is an svg, a png and the csv of its marks, a table of the report a csv; each says its title and units.
+        The folder is that of `save` unless it is named.
+        """
+        from mensa_sim.report.page.export import exported, formats_named
+
+        page = self.files().get("report.html", "")
+        files = exported(self._drawn(), page, formats_named(formats))
+        folder = self.folder if folder is None else Path(folder)
+        write_all_atomically({folder / name: content for name, content in files.items()})
+        return files
 
 
 def with_methods(record: Any, kind: type[T]) -> T:

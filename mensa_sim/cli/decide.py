@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Force, Quiet, add
+from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
 from mensa_sim.cli.results import deliver
 from mensa_sim.cli.steps import counted
 from mensa_sim.study.decide.request import DecideRequest
 
 
-def decide(request: DecideRequest, as_json: AsJson = False, quiet: Quiet = False, force: Force = False) -> None:
+def decide(
+    request: DecideRequest,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+    export: Export = None,
+) -> None:
     """Which system is better for your workloads, by how much, how sure, and at which value does it turn?
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
@@ -20,7 +26,9 @@ def decide(request: DecideRequest, as_json: AsJson = False, quiet: Quiet = False
 
     folder = api.folder_of(request)
     asked = replace(request, output=folder, progress=counted("parts run", quiet=quiet or as_json))
-    deliver(lambda: api.decide.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
+    deliver(
+        lambda: api.decide.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
+from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
-from mensa_sim.cli.results import deliver
+from mensa_sim.cli.results import deliver, formats_of
 from mensa_sim.cli.steps import counted
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.request import ExploreRequest
 
 
-def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def explore(
+    request: ExploreRequest,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    export: Export = None,
+) -> None:
     """Search a design space for better systems; a killed search goes on with --resume."""
     from mensa_sim.api import explore as api
     from mensa_sim.report.explore.files import explore_json
 
+    formats = formats_of(export)
     result = api.explore.of(replace(request, progress=counted("designs run", quiet=quiet or as_json)))
+    if formats:
+        result.export(formats, api.folder_of(request))
     if as_json:
         write(explore_json(result))
     elif not quiet:
@@ -28,12 +36,24 @@ def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = Fal
 
 
 def compare(
-    request: CompareRequest, output: Output = None, as_json: AsJson = False, quiet: Quiet = False, force: Force = False
+    request: CompareRequest,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+    export: Export = None,
 ) -> None:
     """Run one workload on several systems, side by side."""
     from mensa_sim.api import session as api
 
-    deliver(lambda: api.compare.of(request), output, as_json=as_json, quiet=quiet, force=force)
+    deliver(
+        lambda: api.compare.of(request),
+        output,
+        as_json=as_json,
+        quiet=quiet,
+        force=force,
+        export=export,
+    )
 
 
 def diff(

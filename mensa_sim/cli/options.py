@@ -19,6 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
+Export = Annotated[
+    str | None,
+    typer.Option("--export", help="Write figures and tables for slides too: svg,png,csv, or some of these."),
+]
+
 
 def names_of(*kinds: str) -> Callable[[str], list[str]]:
     """Completes the names of what ships."""

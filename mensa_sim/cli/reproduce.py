@@ -4,14 +4,20 @@ from dataclasses import replace
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Force, Quiet, add
+from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
 from mensa_sim.cli.results import deliver
 from mensa_sim.cli.steps import counted
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 
 
-def reproduce(request: ReproduceRequest, as_json: AsJson = False, quiet: Quiet = False, force: Force = False) -> None:
+def reproduce(
+    request: ReproduceRequest,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+    export: Export = None,
+) -> None:
     """Run the 24 models on the paper's systems and set every figure beside the paper's.
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
@@ -21,11 +27,17 @@ def reproduce(request: ReproduceRequest, as_json: AsJson = False, quiet: Quiet =
 
     folder = api.folder_of("reproduce", request)
     asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
-    deliver(lambda: api.reproduce.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
+    deliver(
+        lambda: api.reproduce.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export
+    )
 
 
 def sensitivity(
-    request: SensitivityRequest, as_json: AsJson = False, quiet: Quiet = False, force: Force = False
+    request: SensitivityRequest,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+    export: Export = None,
 ) -> None:
     """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?
 
@@ -36,7 +48,15 @@ def sensitivity(
 
     folder = api.folder_of("sensitivity", request)
     asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
-    deliver(lambda: api.sensitivity.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force)
+    deliver(
+        lambda: api.sensitivity.of(asked),
+        folder,
+        Resumed.keeps,
+        as_json=as_json,
+        quiet=quiet,
+        force=force,
+        export=export,
+    )
 
 
 def register(app: typer.Typer) -> None:

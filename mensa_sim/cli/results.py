@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 from mensa_sim.cli.printing import show, show_results, write
 
 if TYPE_CHECKING:
-    from mensa_sim.api.shown import Shown
+    from mensa_sim.api.shown import DrawnResult
 
-Result = TypeVar("Result", bound="Shown")
+Result = TypeVar("Result", bound="DrawnResult")
 
 
 def deliver(
@@ -20,23 +20,36 @@ def deliver(
     as_json: bool,
     quiet: bool,
     force: bool,
+    export: str | None = None,
 ) -> "Result":
     """Run a study, write its files and give it back; a folder that somebody else uses is refused before any work.
 
-    `keeps` names what a study under way has in its folder.
+    `keeps` names what a study under way has in its folder, `export` the formats for slides.
     """
     from mensa_sim.report.page.output_folder import MARKER
 
     refuse_place(output, keeps, force=force)
+    formats = formats_of(export)
     result = run()
     folder = output or result.folder
     files = result.save(folder, force=force)
+    if formats:
+        result.export(formats, folder)
     if as_json:
         write(files[MARKER])
     elif not quiet:
         show(result.table())
-        show_results(folder, files)
+        show_results(folder, (*files, *(("figures/", "tables/") if formats else ())))
     return result
+
+
+def formats_of(export: str | None) -> tuple[str, ...]:
+    """The formats for slides that were asked for; refused before any work where they cannot be made."""
+    if export is None:
+        return ()
+    from mensa_sim.report.page.export import formats_named
+
+    return formats_named([each.strip() for each in export.split(",") if each.strip()])
 
 
 def refuse_place(output: Path | None, keeps: Collection[str] = (), *, force: bool) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Force, Output, Quiet, add
+from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
 from mensa_sim.cli.results import deliver
 from mensa_sim.cli.steps import counted
 from mensa_sim.errors import MensaError
@@ -12,7 +12,12 @@ from mensa_sim.study.validate.request import ValidateRequest
 
 
 def validate(
-    request: ValidateRequest, output: Output = None, as_json: AsJson = False, quiet: Quiet = False, force: Force = False
+    request: ValidateRequest,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    force: Force = False,
+    export: Export = None,
 ) -> None:
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
     from mensa_sim.api import validate as api
@@ -20,7 +25,14 @@ def validate(
 
     asked = replace(request, progress=counted("rows predicted", quiet=quiet or as_json))
     folder = output or api.folder_named(None if request.data is None else str(request.data), choices_of(request))
-    result = deliver(lambda: api.validate.of(asked), folder, as_json=as_json, quiet=quiet, force=force)
+    result = deliver(
+        lambda: api.validate.of(asked),
+        folder,
+        as_json=as_json,
+        quiet=quiet,
+        force=force,
+        export=export,
+    )
     if result.failures:
         raise MensaError(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
 

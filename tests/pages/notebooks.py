@@ -64,11 +64,10 @@ def _pictures(figures: list[Any]) -> Iterator[str]:
     from playwright.sync_api import sync_playwright
     from plotly.offline import get_plotlyjs
 
-    sys.path.insert(0, str(ROOT / "tests" / "report"))
-    from chromium import FLAGS, find_chromium
+    from mensa_sim.report.page.export import BROWSER_FLAGS, find_browser
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(BROWSER_FLAGS))
         page = browser.new_page()
         page.set_content("<div id='figure'></div>")
         page.add_script_tag(content=get_plotlyjs())

@@ -1,6 +1,5 @@
 """A headless Chromium, the one that the system has, with a page whose complaints are collected."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Request, sync_playwright
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-
-
-def find_chromium() -> str | None:
-    """The browser's command, if there is one."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from mensa_sim.report.page.export import BROWSER_FLAGS, find_browser
 
 
 class Opened:
@@ -64,6 +58,6 @@ class Opened:
 def chromium() -> Iterator[Browser]:
     """A browser, gone at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
         yield browser
         browser.close()

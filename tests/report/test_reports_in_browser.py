@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chromium import Opened, chromium, find_chromium
+from chromium import Opened, chromium
 from playwright.sync_api import Browser
 from small_reports import HOSTILE, PAGES
 
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no chromium on this machine")
+from mensa_sim.report.page.export import find_browser
+
+pytestmark = pytest.mark.skipif(find_browser() is None, reason="no chromium on this machine")
 
 FIGURES = """
 [...document.querySelectorAll(".figure")].map((div) => ({

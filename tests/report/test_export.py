@@ -1,0 +1,95 @@
+"""Figures and tables for slides: every figure in every format, tables with their headings, one light style."""
+
+import csv
+import io
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import mensa_sim as ms
+from mensa_sim.cli.main import app
+from mensa_sim.errors import UsageError
+from mensa_sim.report.page import export
+from mensa_sim.report.page.export import HEIGHT_PX, SCALE, WIDTH_PX, find_browser, on_slide, tables_of
+from mensa_sim.report.page.figure import bar, figure
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def compared() -> ms.Comparison:
+    return ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
+
+
+def rows(text: str) -> tuple[str, list[list[str]]]:
+    title, _, rest = text.partition("\n")
+    return title, list(csv.reader(io.StringIO(rest)))
+
+
+def test_csv_has_titles_units_and_every_figure_and_table(compared: ms.Comparison, tmp_path: Path) -> None:
+    files = compared.export(["csv"], tmp_path)
+    assert {name for name in files if name.startswith("figures/")} == {f"figures/{n}.csv" for n in compared.figures()}
+    title, (header, *marks) = rows((tmp_path / "figures/trade.csv").read_text())
+    assert title.startswith("# mensa_g is the fastest")
+    assert header == ["series", "latency (ms)", "energy of one inference (mJ)"]
+    assert {row[0]: float(row[1]) for row in marks} == {
+        name: system.latency_ps / 1e9 for name, system in compared.systems.items()
+    }
+    title, (header, *table) = rows((tmp_path / "tables/where_the_layers_run.csv").read_text())
+    assert title == "# Where the layers run"
+    assert [row[1] for row in table] == ["edge_tpu", "pascal", "pavlov", "jacquard"]
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no browser on this machine")
+def test_a_figure_is_drawn_with_its_title_at_the_size_of_a_slide(compared: ms.Comparison, tmp_path: Path) -> None:
+    compared.export(["svg", "png"], tmp_path)
+    assert {path.suffix for path in tmp_path.rglob("*.*")} == {".svg", ".png"}
+    for name in compared.figures():
+        tree = ET.parse(tmp_path / f"figures/{name}.svg").getroot()
+        assert (tree.get("width"), tree.get("height")) == (str(WIDTH_PX), str(HEIGHT_PX))
+        texts = " ".join(
+            text for each in tree.iter() if each.tag.endswith(("}text", "}tspan")) for text in each.itertext()
+        )
+        assert "mensa_g" in texts
+        content = (tmp_path / f"figures/{name}.png").read_bytes()
+        assert content.startswith(PNG)
+        width, height = (int.from_bytes(content[place : place + 4]) for place in (16, 20))
+        assert (width, height) == (SCALE * WIDTH_PX, SCALE * HEIGHT_PX)
+
+
+def test_few_bars_have_their_values_and_many_have_not() -> None:
+    few = on_slide(figure("few", "x", "y", [bar(x=["a"], y=[1.0])], barmode="group"))
+    many = on_slide(figure("many", "x", "y", [bar(x=list(range(99)), y=[1.0] * 99)], barmode="group"))
+    assert few["data"][0]["texttemplate"] == "%{y:.3s}"
+    assert "texttemplate" not in many["data"][0]
+    assert few["layout"]["paper_bgcolor"] == "#ffffff"
+
+
+def test_tables_of_one_heading_are_told_apart_and_scripts_are_no_tables() -> None:
+    table = "<table><tr><th>a</th></tr><tr><td>1 &lt; 2</td></tr></table>"
+    found = tables_of(f"<script>'<table><tr><td>x</td></tr></table>'</script><h2>As taken</h2>{table}{table}")
+    assert list(found) == ["tables/as_taken.csv", "tables/as_taken_2.csv"]
+    assert found["tables/as_taken_2.csv"] == "# As taken\na\n1 < 2\n"
+
+
+@pytest.mark.parametrize(
+    ("browser", "formats", "says"),
+    [(None, "svg", "needs one of chromium"), ("chromium", "svg,pgn", "did you mean 'png'")],
+)
+def test_what_cannot_be_made_is_one_line_before_any_work(
+    browser: str | None, formats: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "find_browser", lambda: browser)
+
+    def never(*args: Any) -> None:
+        raise AssertionError("worked")
+
+    monkeypatch.setattr("mensa_sim.api.session.compare", never)
+    command = ["compare", "small_cnn", "--systems", "edge_tpu,mensa_g", "--export", formats, "--output", str(tmp_path)]
+    found = CliRunner().invoke(app, command)
+    assert isinstance(found.exception, UsageError)
+    assert says in str(found.exception)
+    assert "\n" not in str(found.exception)
