@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_line
 from mensa_sim.lookup import unknown_name
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, Trace
@@ -111,9 +112,7 @@ def _labelled(trace: Trace) -> Trace:
 
 
 def _drawn(slides: Mapping[str, Figure], formats: Collection[str]) -> dict[str, str | bytes]:
-    settings = (
-        f"const formats = {json.dumps(list(formats))}, width = {WIDTH_PX}, height = {HEIGHT_PX}, scale = {SCALE};"
-    )
+    settings = f"const formats = {json_line(list(formats))}, width = {WIDTH_PX}, height = {HEIGHT_PX}, scale = {SCALE};"
     script = f"const figures = {script_json(slides)};\n{settings}\n{_DRAW}"
     head = f'<!DOCTYPE html><html><head><meta charset="utf-8"><script>{get_plotlyjs()}</script></head>'
     with tempfile.TemporaryDirectory() as folder:
