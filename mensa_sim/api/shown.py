@@ -121,7 +121,7 @@ class DrawnResult(Shown):
         A figure is an svg, a png and the csv of its marks, a table of the report a csv; each says its title and units.
         The folder is that of `save` unless it is named.
         """
-        from mensa_sim.report.page.export import exported, formats_named
+        from mensa_sim.report.slides.export import exported, formats_named
 
         page = self.files().get("report.html", "")
         files = exported(self._drawn(), page, formats_named(formats))

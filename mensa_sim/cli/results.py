@@ -47,7 +47,7 @@ def formats_of(export: str | None) -> tuple[str, ...]:
     """The formats for slides that were asked for; refused before any work where they cannot be made."""
     if export is None:
         return ()
-    from mensa_sim.report.page.export import formats_named
+    from mensa_sim.report.slides.export import formats_named
 
     return formats_named([each.strip() for each in export.split(",") if each.strip()])
 

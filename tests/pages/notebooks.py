@@ -64,7 +64,7 @@ def _pictures(figures: list[Any]) -> Iterator[str]:
     from playwright.sync_api import sync_playwright
     from plotly.offline import get_plotlyjs
 
-    from mensa_sim.report.page.export import BROWSER_FLAGS, find_browser
+    from mensa_sim.report.slides.export import BROWSER_FLAGS, find_browser
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(BROWSER_FLAGS))

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Request, sync_playwright
 
-from mensa_sim.report.page.export import BROWSER_FLAGS, find_browser
+from mensa_sim.report.slides.export import BROWSER_FLAGS, find_browser
 
 
 class Opened:

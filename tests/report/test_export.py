@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
-from mensa_sim.report.page import export
-from mensa_sim.report.page.export import HEIGHT_PX, SCALE, WIDTH_PX, find_browser, on_slide, tables_of
 from mensa_sim.report.page.figure import bar, figure
+from mensa_sim.report.slides import export
+from mensa_sim.report.slides.export import HEIGHT_PX, SCALE, WIDTH_PX, find_browser, on_slide, tables_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -11,7 +11,7 @@ from chromium import Opened, chromium
 from playwright.sync_api import Browser
 from small_reports import HOSTILE, PAGES
 
-from mensa_sim.report.page.export import find_browser
+from mensa_sim.report.slides.export import find_browser
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no chromium on this machine")
 

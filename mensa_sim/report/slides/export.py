@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Collection, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from plotly.offline import get_plotlyjs
@@ -23,7 +24,7 @@ from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, Trace
 from mensa_sim.report.page.page import script_json
 
-FORMATS = ("svg", "png", "csv")
+EXPORT_FORMATS = ("svg", "png", "csv")
 DRAWN_FORMATS = ("svg", "png")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -75,9 +76,9 @@ def find_browser() -> str | None:
 def formats_named(texts: Collection[str]) -> tuple[str, ...]:
     """The formats of that name, each once; `UsageError`, before any work, for one that is none or cannot be drawn."""
     for text in texts:
-        if text not in FORMATS:
-            raise UsageError(f"--export: {unknown_name(text, FORMATS, 'format')}")
-    found = tuple(each for each in FORMATS if each in texts)
+        if text not in EXPORT_FORMATS:
+            raise UsageError(f"--export: {unknown_name(text, EXPORT_FORMATS, 'format')}")
+    found = tuple(each for each in EXPORT_FORMATS if each in texts)
     if find_browser() is None and set(found) & set(DRAWN_FORMATS):
         raise UsageError(f"--export: needs one of {', '.join(BROWSERS)} to draw with; csv needs none")
     return found
@@ -94,7 +95,7 @@ def exported(figures: Mapping[str, Drawn], page: str, formats: Collection[str]) 
     return files
 
 
-def on_slide(figure: Figure) -> Figure:
+def on_slide(figure: Figure) -> dict[str, Any]:
     """A figure in the light style, its title within its width, bars with their values where there is room."""
     layout = {**SLIDE, **{key: value for key, value in figure["layout"].items() if key != "legend"}}
     title = "<br>".join(textwrap.wrap(figure["layout"]["title"]["text"], TITLE_CHARACTERS))
@@ -111,7 +112,7 @@ def _labelled(trace: Trace) -> Trace:
     return {**trace, "texttemplate": f"%{{{letter}:.3s}}", "textposition": "auto"}
 
 
-def _drawn(slides: Mapping[str, Figure], formats: Collection[str]) -> dict[str, str | bytes]:
+def _drawn(slides: Mapping[str, dict[str, Any]], formats: Collection[str]) -> dict[str, str | bytes]:
     settings = f"const formats = {json_line(list(formats))}, width = {WIDTH_PX}, height = {HEIGHT_PX}, scale = {SCALE};"
     script = f"const figures = {script_json(slides)};\n{settings}\n{_DRAW}"
     head = f'<!DOCTYPE html><html><head><meta charset="utf-8"><script>{get_plotlyjs()}</script></head>'
