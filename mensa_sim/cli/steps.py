@@ -90,15 +90,35 @@ def clear() -> None:
 
 
 def counted(noun: str, *, quiet: bool) -> Progress:
-    """Counts, on the passing line of a terminal, what work tells of; nothing in a pipe."""
-    if quiet or not _can_pass():
+    """Counts what work tells of: on the passing line of a terminal, on lines of one that has none; not in a pipe."""
+    if quiet or not sys.stderr.isatty():
         return silent
+    if not _can_pass():
+        return _plain(noun)
 
     def line(done: int, total: int | None, last: str) -> None:
         of_all = "" if total is None else f" of {total}"
         _show(f"{noun}: {done}{of_all}{f' ({last})' if last else ''}", done, total)
         if done == total:
             clear()
+
+    return line
+
+
+PLAIN_EVERY_S = 2.0
+"""Between plain lines: a choice."""
+
+
+def _plain(noun: str) -> Progress:
+    """Lines that stay, not more than one in a while, and the last."""
+    before_s = time.monotonic()
+
+    def line(done: int, total: int | None, last: str) -> None:
+        nonlocal before_s
+        now_s = time.monotonic()
+        if now_s - before_s >= PLAIN_EVERY_S or done == total:
+            before_s = now_s
+            sys.stderr.write(f"{noun}: {done}{'' if total is None else f' of {total}'}{f' ({last})' if last else ''}\n")
 
     return line
 

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
@@ -27,7 +28,7 @@ from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.compare.diff import Change, Difference
-from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.result import LayerResult, SystemResult, ratios
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 SHOWN_CHANGES = 40
@@ -49,6 +50,7 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
             }
             for name, system in result.systems.items()
         ],
+        **({"differences": [asdict(each) for each in result.differences]} if result.differences else {}),
         **changes_summary(result.changes),
         "choices": dict(result.choices),
         "versions": dict(result.versions),
@@ -106,7 +108,39 @@ def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
     title = f"{result.workload}, one inference; efficiency and speed against {result.baseline}"
     table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
-    return Group(table, *_notes(result))
+    return Group(lead_text(result), "", table, *_notes(result))
+
+
+def lead_text(result: CompareResult) -> str:
+    """Which system is the best for the objective, and by how much over the next."""
+    systems = result.systems
+    product = next(iter(systems.values())).objective
+    values = {name: system.objective_value(product) for name, system in systems.items()}
+    best, second, *_ = sorted(values, key=lambda name: values[name])
+    ours = ratios(systems[best], systems[second])
+    return (
+        f"{best} is the best for {result.workload}: {values[second] / values[best]:.2f}x less "
+        f"{objective_named(product).title} than {second}, with {ours.energy_efficiency:.2f}x its energy efficiency and "
+        f"{ours.latency:.2f}x its speed."
+    )
+
+
+def difference_texts(result: CompareResult) -> list[str]:
+    """What only some of the systems can, what it would be worth to the others, and whether it turns the comparison."""
+    found = []
+    for each in result.differences:
+        having = both(f"{both(names)} of {system}" for system, names in each.having.items())
+        for name, gain in each.given.items():
+            product = result.systems[name].objective
+            rival = min(each.having, key=lambda other: result.systems[other].objective_value(product))
+            lead = result.systems[name].objective_value(product) / result.systems[rival].objective_value(product)
+            turned = ", which turns it" if (lead - 1) * (lead / gain - 1) < 0 else ""
+            found.append(
+                f"{each.name}: {having} can, {name} cannot; if it could, {rival}'s {lead:.2f}x in "
+                f"{objective_named(product).title} would be {lead / gain:.2f}x{turned} "
+                f"(`mensa-sim decide` tries every such field)"
+            )
+    return found
 
 
 def _notes(result: CompareResult) -> list[str]:
@@ -114,7 +148,7 @@ def _notes(result: CompareResult) -> list[str]:
     systems, baseline = result.systems, result.systems[result.baseline]
     best = [f"{name}, {text}" for name, system in systems.items() for text in best_text(system, baseline)]
     caveats = caveats_text(*(system.caveats for system in systems.values()))
-    return [*best, *changes_text(result.changes, list(systems)), *caveats]
+    return [*difference_texts(result), *best, *changes_text(result.changes, list(systems)), *caveats]
 
 
 def compare_html(result: CompareResult) -> str:
@@ -123,6 +157,7 @@ def compare_html(result: CompareResult) -> str:
     return page(
         f"{result.workload} on {len(names)} systems",
         (
+            paragraph(lead_text(result), kind="lead"),
             paragraph(
                 f"One inference, scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
@@ -132,6 +167,8 @@ def compare_html(result: CompareResult) -> str:
             drawn_block(figures, *figures),
             heading("Where the layers run"),
             _placements(result),
+            heading("Layer by layer"),
+            _layers(result),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
@@ -194,6 +231,22 @@ def _placements(result: CompareResult) -> str:
     return table_block(
         ("system", "accelerator", "layers", "busy", "utilization"), rows, numeric=("layers", "busy", "utilization")
     )
+
+
+def _layers(result: CompareResult) -> str:
+    """Where each layer runs on each system, how long, and with how much dynamic energy."""
+    layers = {name: {layer.name: layer for layer in system.layers} for name, system in result.systems.items()}
+    header = ("layer", *(f"{name}: {what}" for name in layers for what in ("on", "time", "energy")))
+    rows = [
+        (layer, *(text for own in layers.values() for text in _layer_cells(own[layer])))
+        for layer in next(iter(layers.values()))
+    ]
+    numeric = [column for column in header if column.endswith((": time", ": energy"))]
+    return table_block(header, rows, numeric=numeric, name="layers")
+
+
+def _layer_cells(layer: LayerResult) -> tuple[str, str, str]:
+    return layer.accelerator, time_text(layer.end_ps - layer.start_ps), energy_text(layer.energy_pj)
 
 
 def diff_json(difference: Difference) -> str:

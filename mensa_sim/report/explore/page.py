@@ -6,7 +6,7 @@ from mensa_sim.io.json_text import json_line
 from mensa_sim.report.explore.axes import axis
 from mensa_sim.report.explore.files import design_folder
 from mensa_sim.report.explore.parallel import parallel_figure
-from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text
+from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text, recommendation_texts
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
@@ -46,6 +46,7 @@ def explore_html(result: ExploreResult) -> str:
     figures = explore_figures(result)
     fronts = [name for name in figures if name.startswith("front")]
     blocks = [
+        *(paragraph(text, kind="lead") for text in recommendation_texts(result)),
         paragraph(outcome_text(result)),
         *(paragraph(finding_text(reference, result)) for reference in result.references),
         *(paragraph(f"{name} could not be run: {error}") for name, error in result.reference_failures.items()),

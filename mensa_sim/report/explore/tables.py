@@ -8,7 +8,7 @@ from rich.text import Text
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.explore.result import ExploreResult, Reference
+from mensa_sim.study.explore.result import ExploreResult, Reference, recommended
 
 SHOWN_DESIGNS = 12
 """Designs of the front that a terminal shows."""
@@ -87,15 +87,35 @@ def explore_tables(result: ExploreResult) -> RenderableType:
         for reference in result.references
     ]
     table = Sheet([*texts(""), *numbers(*names)], rows, title=f"front of {result.space.file.name}")
+    parameters = [parameter.name for parameter in result.space.parameters]
+    chosen = [
+        (f"design {design.number}", *(str(design.parameters[name]) for name in parameters))
+        for design in result.front[:SHOWN_DESIGNS]
+    ]
+    settings: list[RenderableType] = (
+        [Text(), Sheet(texts("", *parameters), chosen, title="its parameters")] if chosen else []
+    )
     more = len(result.front) - SHOWN_DESIGNS
     lines = [f"... and {more} more designs on the front"] if more > 0 else []
-    lines += ["", outcome_text(result)]
+    lines += ["", *recommendation_texts(result), outcome_text(result)]
     lines += [finding_text(reference, result) for reference in result.references]
     lines += [f"{name} could not be run: {error}" for name, error in result.reference_failures.items()]
     failed = next((outcome for outcome in result.outcomes if outcome.state == "failed"), None)
     if failed is not None:
         lines.append(f"First failure, design {failed.number}: {failed.detail}")
-    return Group(table, *(Text(line) for line in lines))
+    return Group(table, *settings, *(Text(line) for line in lines))
+
+
+def recommendation_texts(result: ExploreResult) -> list[str]:
+    """The design of the front to begin with, its parameters, and the rule that chose it; nothing without a front."""
+    design = recommended(result)
+    if design is None:
+        return []
+    parameters = ", ".join(f"{name} {value}" for name, value in design.parameters.items())
+    return [
+        f"Recommended: design {design.number} ({parameters}). Of the front it is the nearest to the best of every "
+        "objective at once: the product of how many times worse than the best it is in each is the least."
+    ]
 
 
 def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.names import repeated
 from mensa_sim.schedule.policies.own import name_of
+from mensa_sim.study.compare.flags import FlagDifference, flag_differences
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import choices_of, command_of, override_texts
 from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
@@ -34,6 +35,8 @@ class CompareResult(Provenance):
     """By the system's name, or as it was asked for where two share a name."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on which systems."""
+    differences: tuple[FlagDifference, ...] = ()
+    """Abilities that some of the systems have and others have not."""
 
     @property
     def baseline(self) -> str:
@@ -64,7 +67,14 @@ def compare(request: CompareRequest) -> CompareResult:
         name: evaluate(graph, system, goal, seed=request.seed, memo=memo, beside_best=True)
         for name, system, goal in zip(labels, systems, own, strict=True)
     }
+    goal_of = dict(zip(labels, own, strict=True))
+    differences = flag_differences(
+        dict(zip(labels, systems, strict=True)),
+        found,
+        lambda name, system: evaluate(graph, system, goal_of[name], seed=request.seed, memo=memo),
+    )
     return CompareResult(
+        differences=differences,
         workload=graph.name,
         scheduler=", ".join(dict.fromkeys(name_of(goal.scheduler) for goal in goals)),
         objective=", ".join(dict.fromkeys(goal.objective for goal in goals)),

@@ -72,6 +72,27 @@ def costs(objectives: Sequence[SearchObjective], values: Mapping[str, float]) ->
     return tuple(objective.cost(values[objective.name]) for objective in objectives)
 
 
+def recommended(result: ExploreResult) -> DesignResult | None:
+    """Of the front the design with the least product of how many times worse it is than the best in each objective.
+
+    The first of equal ones; where a value is not positive, so that no ratio says anything, the first of the front.
+    """
+    front = result.front
+    values = {each.name: [design.objectives[each.name] for design in front] for each in result.objectives}
+    if not front or min(min(own) for own in values.values()) <= 0:
+        return next(iter(front), None)
+
+    def distance(design: DesignResult) -> float:
+        return math.fsum(
+            math.log(max(own) / design.objectives[each.name])
+            if each.direction == "maximize"
+            else math.log(design.objectives[each.name] / min(own))
+            for each, own in zip(result.objectives, values.values(), strict=True)
+        )
+
+    return min(front, key=distance)
+
+
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether one is better somewhere and worse nowhere.
 

@@ -53,7 +53,10 @@ def study_families(request: FamiliesRequest) -> FamilyStudy:
     ]
     members = [member for graph in graphs for member in memberships(graph)]
     memo = shared_memo(cache=request.cache)
-    problems = [price_problem(graph, placed, goal, memo)[1] for graph in graphs]
+    problems = []
+    for count, graph in enumerate(graphs, start=1):
+        problems.append(price_problem(graph, placed, goal, memo)[1])
+        request.progress(count, len(graphs), graph.name)
     study = FamilyStudy(
         workloads=tuple(graph.name for graph in graphs),
         layers=len(members),

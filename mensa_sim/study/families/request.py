@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.study.request.fields import spelled
@@ -39,3 +40,5 @@ class FamiliesRequest:
         metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
     """Whether graphs and prices are kept, and taken from where they were kept before."""
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    """Told the workloads priced so far, their number, and the last one."""
