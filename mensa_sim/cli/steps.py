@@ -1,6 +1,7 @@
 """Saying what is being done: lines with `-v`, one passing line on a terminal, nothing in a pipe."""
 
 import logging
+import math
 import os
 import sys
 import time
@@ -110,8 +111,8 @@ PLAIN_EVERY_S = 2.0
 
 
 def _plain(noun: str) -> Progress:
-    """Lines that stay, not more than one in a while, and the last."""
-    before_s = time.monotonic()
+    """Lines that stay: the first, then not more than one in a while, and the last."""
+    before_s = -math.inf
 
     def line(done: int, total: int | None, last: str) -> None:
         nonlocal before_s

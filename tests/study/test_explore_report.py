@@ -1,6 +1,7 @@
 """The report of an exploration: every design can be hovered and clicked, and no text of a file becomes markup."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,9 @@ from mensa_sim.api.explore import explore
 from mensa_sim.report.explore.files import explore_summary
 from mensa_sim.report.explore.page import explore_html, front_figure
 from mensa_sim.report.explore.parallel import parallel_figure
-from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.report.explore.tables import explore_tables
+from mensa_sim.report.page.notebook import text_of
+from mensa_sim.study.explore.result import ExploreResult, recommended
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>"
@@ -35,6 +38,22 @@ def test_every_design_and_reference_is_a_point_of_the_figure(result: ExploreResu
     energies = [design.objectives["energy_pj"] / 1e9 for design in result.front]
     assert list(shown["front"]["y"]) == pytest.approx(energies)
     assert sorted(place for trace in traces for place in trace["customdata"]) == list(range(len(result.designs) + 1))
+
+
+def test_the_recommended_design_has_the_least_product_of_distances_and_its_parameters_are_shown(
+    result: ExploreResult,
+) -> None:
+    names = [each.name for each in result.objectives]
+    best = {name: min(design.objectives[name] for design in result.front) for name in names}
+    products = {
+        design.number: math.prod(design.objectives[name] / best[name] for name in names) for design in result.front
+    }
+    chosen = recommended(result)
+    assert chosen is not None
+    assert products[chosen.number] == min(products.values())
+    shown = text_of(explore_tables(result))
+    assert f"Recommended: design {chosen.number}" in shown
+    assert all(name in shown for name in GRID["parameters"])
 
 
 def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:

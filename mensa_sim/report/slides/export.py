@@ -56,7 +56,8 @@ _DRAW = """
     made[name] = {};
     for (const format of formats) {
       const { data, layout } = figure;
-      made[name][format] = await Plotly.toImage({ data, layout }, { format, width, height, scale });
+      const size = { width, height, scale: format === "svg" ? 1 : scale };
+      made[name][format] = await Plotly.toImage({ data, layout }, { format, ...size });
     }
   }
   document.querySelectorAll("script").forEach((each) => each.remove());
