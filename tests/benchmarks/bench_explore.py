@@ -22,7 +22,6 @@ from typing import Any
 
 from smallest import SMALL_MODEL, parser
 
-from mensa_sim.cost.prices.kept import FILE
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.store import cache_folder
 from mensa_sim.study.explore.explore import explore
@@ -64,7 +63,9 @@ def cpu_seconds() -> float:
 def begin_without_prices(folder: Path) -> None:
     """A cache folder for an exploration that has the graphs of the present one, and no prices."""
     cache = folder.with_name(f"{folder.name}-cache")
-    shutil.copytree(os.environ["MENSA_SIM_CACHE"], cache, ignore=shutil.ignore_patterns(f"{FILE}*"))
+    cache.mkdir()
+    for graph in Path(os.environ["MENSA_SIM_CACHE"]).glob("graph-*"):
+        shutil.copy(graph, cache)
     os.environ["MENSA_SIM_CACHE"] = str(cache)
 
 
