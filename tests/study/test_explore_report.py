@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def test_the_recommended_design_has_the_least_product_of_distances_and_its_param
     shown = text_of(explore_tables(result))
     assert f"Recommended: design {chosen.number}" in shown
     assert all(name in shown for name in GRID["parameters"])
+
+
+def test_a_reference_far_off_stands_at_the_edge_as_an_arrow_with_its_figures(result: ExploreResult) -> None:
+    designs = [design.objectives["energy_pj"] / 1e9 for design in result.designs]
+    (reference,) = result.references
+    far = {**reference.metrics, **reference.objectives, "energy_pj": 1e9 * 50 * max(designs)}
+    moved = replace(result, references=(replace(reference, metrics=far, objectives=far),))
+    trace = front_figure(moved, "energy_pj", "latency_ps")["data"][-1]
+    assert trace["y"] == pytest.approx([2 * max(designs) - min(designs)])
+    assert trace["marker"]["symbol"] in {"triangle-up", "triangle-ne", "triangle-nw"}
+    assert f"{50 * max(designs):.4g}" in trace["hovertemplate"]
+    assert "mJ" in trace["text"][0] or "µJ" in trace["text"][0]
 
 
 def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:

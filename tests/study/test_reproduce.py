@@ -14,6 +14,7 @@ import mensa_sim as ms
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.report.reproduce.figures import change_figure
 from mensa_sim.report.reproduce.files import models_csv, reproduce_data, reproduce_json
 from mensa_sim.report.reproduce.page import reproduce_html
 from mensa_sim.report.reproduce.tables import reproduce_tables
@@ -37,6 +38,17 @@ from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
 
 FEW = ("keyboard_cifg", "mobilenet_v1")
+
+
+def test_the_map_of_figures_and_changes_has_every_ratio_in_its_place(held: ReproduceResult) -> None:
+    (heat,) = change_figure(held)["data"]
+    rows = [row for row in held.rows if row.ratio is not None and row.ratio > 0][::-1]
+    assert list(heat["x"][1:]) == [each.name.replace("_", " ") for each in held.agreements]
+    for line, logs, row in zip(heat["customdata"], heat["z"], rows, strict=True):
+        assert line[0] == row.ratio
+        changed = [each.ratios[row.figure.name] for each in held.agreements]
+        assert line[1:] == [ratio if ratio > 0 else None for ratio in changed]
+        assert [None if value is None else 10**value for value in logs] == pytest.approx(line)
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +329,9 @@ def test_a_figure_is_held_against_the_papers_where_all_its_models_were_run(held:
     assert as_ran(row, recurrent[1:]).ran == "7 of 8 models"
     assert as_ran(row, recurrent[1:]).ratio is None
     assert 'id="agreement"' in reproduce_html(held)
+    opening = reproduce_html(held).partition("Every figure")[0]
+    assert opening.count("<td>no</td>") + opening.count("<td>yes</td>") == 4  # the authors' own claims
+    assert 'id="changes"' in opening
     assert "The Mensa paper beside mensa-sim" in reproduce_html(held)
 
 

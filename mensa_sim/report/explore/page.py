@@ -1,5 +1,6 @@
 """report.html of an exploration: the front, every design on parallel axes, and which parameters matter."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.io.json_text import json_line
@@ -150,23 +151,49 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
             )
         )
     colours = looks(reference.name for reference in result.references)
+    limits = [_limits([value for trace in traces for value in trace[letter]]) for letter in "xy"]
     for place, reference in enumerate(result.references):
         values = {**reference.metrics, **reference.objectives}
         if x in values and y in values:
+            at = [_values([values], name)[0] for name in (x, y)]
+            kept = [min(max(value, low), high) for value, (low, high) in zip(at, limits, strict=True)]
+            label = shown(reference.name)
+            if kept != at:
+                label += f" ({metric_text(x, values[x])}, {metric_text(y, values[y])})"
             traces.append(
                 scatter(
                     name=shown(reference.name),
                     mode="markers+text",
-                    x=_values([values], x),
-                    y=_values([values], y),
+                    x=[kept[0]],
+                    y=[kept[1]],
                     customdata=[len(drawn) + place],
-                    text=[shown(reference.name)],
-                    textposition="top center",
-                    marker={"color": colours[reference.name].colour, "symbol": "star", "size": 14},
-                    hovertemplate=f"{shown(reference.name)}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>",
+                    text=[label],
+                    textposition="top center" if kept[0] == at[0] else "top left" if kept[0] < at[0] else "top right",
+                    marker={"color": colours[reference.name].colour, "symbol": _symbol(at, kept), "size": 14},
+                    hovertemplate=f"{shown(reference.name)}<br>{at[0]:.4g}, {at[1]:.4g}<extra></extra>",
                 )
             )
     return figure(_front_finding(result, y, x), axis(x)[1], axis(y)[1], traces)
+
+
+REFERENCE_ROOM = 1.0
+"""How far beyond the designs, in widths of what they take of an axis, a reference still has its own place: a choice."""
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """Where a reference is drawn at most; a single design squeezes nobody."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    room = REFERENCE_ROOM * (high - low) or math.inf
+    return low - room, high + room
+
+
+def _symbol(at: Sequence[float], kept: Sequence[float]) -> str:
+    """A star in its place, an arrow's head towards the place of what lies beyond the limits."""
+    across = "" if at[0] == kept[0] else "right" if at[0] > kept[0] else "left"
+    along = "" if at[1] == kept[1] else "up" if at[1] > kept[1] else "down"
+    if across and along:
+        return f"triangle-{'n' if along == 'up' else 's'}{'e' if across == 'right' else 'w'}"
+    return f"triangle-{across or along}" if across or along else "star"
 
 
 def _front_finding(result: ExploreResult, y: str, x: str) -> str:

@@ -4,8 +4,19 @@ import math
 from collections.abc import Callable, Sequence
 
 from mensa_sim.hardware.system import System
-from mensa_sim.report.page.colours import COLOURS, SYMBOLS, looks, pattern
-from mensa_sim.report.page.figure import Figure, Trace, band, bar, figure, logarithmic, scatter, slanted
+from mensa_sim.report.page.colours import BLUE, COLOURS, SYMBOLS, looks, pattern
+from mensa_sim.report.page.figure import (
+    Figure,
+    Trace,
+    band,
+    bar,
+    categories,
+    figure,
+    logarithmic,
+    scatter,
+    shown,
+    slanted,
+)
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s
@@ -52,6 +63,49 @@ def agreement_figure(result: ReproduceResult) -> Figure:
     x = {"title": "ours over the paper's (logarithmic)", "type": "log", "tickvals": ticks}
     y = {"title": "figure of the paper [tag]", **order}
     return figure(title, x, y, traces, shapes=[band(0.85, 1 / 0.85, COLOURS[2])])
+
+
+DECADES_SHOWN = 1.0
+"""Decades of ours over the paper's, each way, that the colours of `change_figure` reach: a choice."""
+
+
+def change_figure(result: ReproduceResult) -> Figure:
+    """Ours over the paper's for each figure under each change; the headline is the first column."""
+    rows = [row for row in result.rows if row.ratio is not None and row.ratio > 0][::-1]
+    columns = {"as taken": {row.figure.name: row.ratio or 0.0 for row in rows}}
+    columns |= {each.name: dict(each.ratios) for each in result.agreements}
+    changes = ["as taken", *(shown(each.change) for each in result.agreements)]
+    # What goes the other way than the paper's has no logarithm: such a cell stays empty.
+    found = [[ours.get(row.figure.name, 0.0) for ours in columns.values()] for row in rows]
+    ratios = [[ratio if ratio > 0 else None for ratio in line] for line in found]
+    heat: Trace = {
+        "type": "heatmap",
+        "x": [name.replace("_", " ") for name in columns],
+        "y": [_tagged(row) for row in rows],
+        "z": [[None if ratio is None else math.log10(ratio) for ratio in line] for line in ratios],
+        "text": [changes for _ in rows],
+        "customdata": ratios,
+        "zmin": -DECADES_SHOWN,
+        "zmax": DECADES_SHOWN,
+        "colorscale": [[0, BLUE], [0.5, "#f2f2f2"], [1, COLOURS[3]]],
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {
+            "title": {"text": "ours over the paper's", "side": "right"},
+            "thickness": 14,
+            "tickvals": [-1, -0.5, 0, 0.5, 1],
+            "ticktext": ["0.1", "0.32", "1", "3.2", "10"],
+        },
+        "hovertemplate": "%{y}<br>%{text}<br>%{customdata:.3g}<extra></extra>",
+    }
+    most = max((each.agreeing for each in result.agreements), default=0)
+    own = max((each.authors for each in result.agreements), default=0)
+    title = (
+        f"No change brings more than {most} of {len(rows)} figures within 15 %, nor more than {own} of the authors' own"
+    )
+    x = {**categories("change"), "tickangle": -45, "tickfont": {"size": 10}}
+    y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 10}}
+    return figure(title, x, y, [heat])
 
 
 def _tagged(row: Row) -> str:

@@ -18,6 +18,7 @@ from mensa_sim.report.page.page import (
 from mensa_sim.report.reproduce.figures import (
     KINDS,
     agreement_figure,
+    change_figure,
     energy_roofline,
     family_figure,
     layer_scatter,
@@ -38,6 +39,7 @@ from mensa_sim.report.reproduce.tables import (
     number_text,
     taken_text,
 )
+from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
@@ -55,6 +57,7 @@ def reproduce_html(result: ReproduceResult) -> str:
         "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems",
         (
             paragraph(f"{taken_text(result)} {SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
+            *(_opening(result) if held(result) else ()),
             *(paragraph(text) for text in result.statements),
             heading("Every figure"),
             _figures_table(result),
@@ -84,10 +87,31 @@ def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
     }
 
 
+def _opening(result: ReproduceResult) -> list[str]:
+    """What the authors themselves claim, and every figure under every change."""
+    claims = [row for row in result.rows if row.figure.tag == AUTHORS and row.ours is not None]
+    rows = [
+        (
+            row.name,
+            number_text(row.figure.value),
+            number_text(row.ours.arithmetic if row.ours else math.nan),
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            *("" if value is None else number_text(value) for value in (row.optimal, row.homes)),
+            "yes" if row.agrees else "no",
+        )
+        for row in claims
+    ]
+    header = ("the authors' own claims", "paper", "ours", "ratio", "optimal", HOMES, "within 15 %")
+    return [
+        table_block(header, rows, numeric=header[1:-1]),
+        figure_block("changes", change_figure(result), height_rem=42),
+    ]
+
+
 def _beside_the_paper(result: ReproduceResult) -> list[str]:
     """How far ours is from the paper's, and what closes the distance."""
     return [
-        figure_block("agreement", agreement_figure(result), height_rem=62),
+        figure_block("agreement", agreement_figure(result), height_rem=42),
         heading("What closes the distance"),
         paragraph(
             "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
@@ -142,7 +166,7 @@ def _figures_table(result: ReproduceResult) -> str:
             )
         )
     numeric = tuple(name for name in header if name not in {"figure", "tag"})
-    return table_block(header, list(dict.fromkeys(rows)), numeric=numeric)
+    return table_block(header, list(dict.fromkeys(rows)), numeric=numeric, name="every-figure")
 
 
 def _deviations(result: ReproduceResult) -> str:
@@ -155,7 +179,7 @@ def _deviations(result: ReproduceResult) -> str:
         )
         lines = [closer_text(closer) for closer in deviation.closers]
         blocks += [heading(title, level=4), list_block([text for text in (*lines, deviation.note) if text])]
-    return "\n".join(blocks)
+    return '<div class="scroll tall">\n' + "\n".join(blocks) + "\n</div>"
 
 
 def _agreements_table(result: ReproduceResult) -> str:
@@ -164,7 +188,7 @@ def _agreements_table(result: ReproduceResult) -> str:
         (each.change, str(each.agreeing), str(each.authors), "; ".join(each.gained), "; ".join(each.lost))
         for each in result.agreements
     ]
-    return table_block(header, rows, numeric=("agree", "authors' own"))
+    return table_block(header, rows, numeric=("agree", "authors' own"), name="agreements")
 
 
 def energy_figure(runs: Runs) -> Figure:

@@ -1,6 +1,6 @@
 """How many of the paper's figures agree under each set of choices: whether any one set brings them all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.study.reproduce.experiments.experiment import Experiment
@@ -26,6 +26,8 @@ class Agreement:
     """Figures that agree here and not in the headline."""
     lost: tuple[str, ...]
     """Figures that agree in the headline and not here."""
+    ratios: Mapping[str, float]
+    """Ours over the paper's, by figure."""
 
 
 def agreements(rows: Sequence[Row], runs: Runs) -> tuple[Agreement, ...]:
@@ -47,4 +49,5 @@ def _agreement(experiment: Experiment, rows: Sequence[Row], runs: Runs) -> Agree
         authors=sum(row.figure.tag == AUTHORS for row in agreeing),
         gained=tuple(after.figure.name for before, after in pairs if after.agrees and not before.agrees),
         lost=tuple(after.figure.name for before, after in pairs if before.agrees and not after.agrees),
+        ratios={after.figure.name: after.ratio for _, after in pairs if after.ratio is not None},
     )
