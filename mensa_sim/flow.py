@@ -18,7 +18,7 @@ LAYERS = "layers"
 HOMES = "homes"
 STACKS = "stacks"
 IN_TILES = "tiles"
-DEFAULT_FLOW = LAYERS
+DEFAULT_FLOW = HOMES
 
 if TYPE_CHECKING:
     FlowName = str

@@ -32,7 +32,7 @@ def workload(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(workload: Path):
-    return api.run(workload, system="edge_tpu", flow="homes")
+    return api.run(workload, system="edge_tpu")
 
 
 def test_the_summary_says_what_lives_where_from_when_to_when(result) -> None:
@@ -56,7 +56,7 @@ def test_a_line_says_how_much_traffic_homes_save(result, workload: Path) -> None
     console.print(result.table())
     text = console.export_text()
     assert "on edge_tpu 3 tensors of 6.14 kB live until they are read, which saves 14.3 kB of memory traffic" in text
-    assert summary(api.run(workload, system="edge_tpu"))["homes"] == []
+    assert summary(api.run(workload, system="edge_tpu", flow="layers"))["homes"] == []
     apart = replace(result.main.schedule, data=replace(result.main.schedule.data, homes_gap=0.02))
     (line,) = homes_text(replace(result.main, schedule=apart))
     assert line.endswith("of memory traffic (at most 2.00 % above the best choice)")
@@ -76,8 +76,8 @@ def test_explain_says_where_an_output_lives_and_why_it_does_not(workload: Path) 
     def output(layer: str, **settings) -> str:
         return api.explain(api.place(workload, system="edge_tpu", **settings), layer).output
 
-    assert output("first") == ""
-    assert output("first", flow="homes") == "its output, 2048 bytes, lives on edge_tpu until sum has read it"
+    assert output("first", flow="layers") == ""
+    assert output("first") == "its output, 2048 bytes, lives on edge_tpu until sum has read it"
     assert output("sum", flow="homes") == "no layer reads its output"
     tight = {"flow": "homes", "overrides": {BUFFER: 4608}}
     texts = [output(name, **tight) for name in ("first", "second", "third")]

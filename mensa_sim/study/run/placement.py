@@ -9,7 +9,7 @@ from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
-from mensa_sim.flow import DEFAULT_FLOW, FlowName, flow_named
+from mensa_sim.flow import LAYERS, FlowName, flow_named
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
@@ -47,8 +47,8 @@ class Goal:
     """Families to judge layers by, instead of the paper's."""
     execution: Execution = "serial"
     """Whether a predicted latency runs layer after layer, or lets branches overlap on different accelerators."""
-    flow: FlowName = DEFAULT_FLOW
-    """How data flows between layers."""
+    flow: FlowName = LAYERS
+    """How data flows between layers; what a user asks for has the system's, or the default, instead of the poorest."""
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
 
@@ -66,7 +66,7 @@ class Placement:
     families: Mapping[str, int]
     """Layer to family, for the layers that have one."""
     schedule: Schedule
-    flow: FlowName = DEFAULT_FLOW
+    flow: FlowName = LAYERS
     """How data is to flow between layers, once it is planned."""
     best: Schedule | None = None
     """The optimum that proved the schedule's bound, where it was sought beside it."""

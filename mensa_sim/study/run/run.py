@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TimingsMode
@@ -125,7 +126,8 @@ def evaluate(
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it.
     """
-    placement = with_data_plan(place(graph, system, goal, memo), goal.flow, on_chip, goal, memo)
+    placed = place(graph, system, goal, memo)
+    placement = with_data_plan(placed, goal.flow, on_chip, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
@@ -173,7 +175,7 @@ def evaluate(
         homes=_homes(placement, measured),
         splits=_splits(placement, measured),
         heard_bytes=watcher.heard_bytes,
-        best=_best(placement, on_chip) if beside_best else None,
+        best=_best(placed, placement, goal, on_chip, memo) if beside_best else None,
     )
 
 
@@ -218,16 +220,20 @@ def _splits(placement: Placement, measured: Metrics) -> tuple[SplitResult, ...]:
     return tuple(found)
 
 
-def _best(placement: Placement, on_chip: Options) -> BestSchedule | None:
-    """The simulated optimum, if the chosen schedule is far above the bound and a deadline does not rule it out."""
-    best, gap, problem = placement.best, placement.schedule.gap, placement.problem
+def _best(
+    placed: Placement, ran: Placement, goal: Goal, on_chip: Options, memo: PriceMemo | None
+) -> BestSchedule | None:
+    """The simulated optimum, if what ran is far above its bound and a deadline does not rule the optimum out."""
+    best, gap, problem = placed.best, ran.schedule.gap, placed.problem
     if best is None or gap is None or gap <= NOTABLE_GAP:
         return None
     predicted = predict(problem, unit_assignment(problem, best))
     if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:
         return None
-    costs = placement.alone or placement.costs
-    timeline = simulate(costs.graph, costs, best.assignment, on_chip)
+    own = replace(goal, scheduler=best.scheduler, options={}, schedule_file=None)
+    planned = with_data_plan(replace(placed, schedule=best), goal.flow, on_chip, own, memo)
+    costs = planned.costs
+    timeline = simulate(costs.graph, costs, planned.schedule.assignment, on_chip, data_of(planned))
     measured = metrics(timeline, costs.system, costs.graph)
     energy_pj = sum(measured.energy_by_component_pj.values())
     return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=energy_pj)
