@@ -95,10 +95,23 @@ def test_the_comparisons_eyeriss_v2_has_384_macs_and_192_kilobytes() -> None:
 
 def test_configurations_differ_from_the_baseline_in_what_they_are_named_for() -> None:
     plain, fast, large = (load_system(name) for name in ("edge_tpu", "base_hb", "edge_tpu_8x_buffer"))
-    assert fast.accelerators == plain.accelerators
+    back = [f"accelerators.edge_tpu.levels.{buffer}_buffer" for buffer in ("parameter", "activation")]
+    narrow = [f"{level}.{side}_bits=512" for level in back for side in ("read", "write")]
+    assert load_system("base_hb", narrow).accelerators == plain.accelerators
     assert fast.memories["lpddr4"] == dataclasses.replace(plain.memories["lpddr4"], bandwidth_bytes_per_s=256 * 10**9)
     assert large.memories == plain.memories
     assert large.accelerators[0].spec.buffer_bytes["parameter"] == 8 * 4 * 2**20
+
+
+@pytest.mark.parametrize("name", ["edge_tpu", "base_hb", "edge_tpu_8x_buffer", "eyeriss_v2"])
+def test_no_port_of_a_buffer_is_narrower_than_its_memory_asks_for(name: str) -> None:
+    """The paper states no ports: none may be the bottleneck by accident."""
+    system = load_system(name)
+    for placed in system.accelerators:
+        bytes_per_cycle = system.memory_of(placed.name).effective_bytes_per_s / placed.spec.clock_hz
+        for level in placed.array.levels:
+            if level.ported:
+                assert min(level.read_width, level.write_width) / 8 >= bytes_per_cycle, level.name
 
 
 def test_the_compilers_array_has_a_quarter_of_the_silicons_macs() -> None:

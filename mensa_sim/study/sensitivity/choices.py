@@ -124,8 +124,8 @@ def _efficiency(value: float) -> tuple[str, ...]:
     return (f"memories.{EVERY}.efficiency={value}",)
 
 
-def _ports(buffer: str) -> tuple[str, ...]:
-    return tuple(f"accelerators.edge_tpu.levels.{buffer}_buffer.{side}_bits=4096" for side in ("read", "write"))
+def _ports(buffer: str, bits: int) -> tuple[str, ...]:
+    return tuple(f"accelerators.edge_tpu.levels.{buffer}_buffer.{side}_bits={bits}" for side in ("read", "write"))
 
 
 GATED = tuple(
@@ -186,15 +186,28 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
     RunChoice(
         name="parameter ports of the Edge TPU",
         taken="64 B a cycle",
-        settings=(Setting(label="512 B a cycle", overrides=_ports("parameter")),),
-        source="a choice: the paper states none; eight times as wide is what Base+HB's bandwidth asks for",
+        settings=(Setting(label="512 B a cycle", overrides=_ports("parameter", 4096), only=("edge_tpu",)),),
+        source="a choice: the paper states none; eight times as wide is what Base+HB has",
         joint=True,
     ),
     RunChoice(
         name="activation ports of the Edge TPU",
         taken="64 B a cycle",
-        settings=(Setting(label="512 B a cycle", overrides=_ports("activation")),),
+        settings=(Setting(label="512 B a cycle", overrides=_ports("activation", 4096), only=("edge_tpu",)),),
         source="a choice: the paper states none",
+        joint=True,
+    ),
+    RunChoice(
+        name="ports of Base+HB",
+        taken="512 B a cycle",
+        settings=(
+            Setting(
+                label="64 B a cycle",
+                overrides=(*_ports("parameter", 512), *_ports("activation", 512)),
+                only=("base_hb",),
+            ),
+        ),
+        source="a choice: the paper states none; its bandwidth asks for 400 B, the Edge TPU has 64",
         joint=True,
     ),
     RunChoice(
