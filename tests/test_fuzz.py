@@ -248,6 +248,7 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setattr(tempfile, "tempdir", str(folder.parent / "tmp"))
     (folder.parent / "tmp").mkdir(exist_ok=True)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # what Python writes for itself beside a library is not ours
     # A long scenario is work that was asked for and no hang; here what takes seconds counts as too long.
     monkeypatch.setattr("mensa_sim.simulate.scenario.scenario.MAX_REQUESTS", 1000)
     monkeypatch.setenv("MENSA_SIM_CACHE", str(folder.parent / "cache"))
