@@ -11,7 +11,7 @@ from mensa_sim.api.asks import asks
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import accelerator_files, system_files
 from mensa_sim.io.atomic import refuse_unwritable, write_all_atomically
-from mensa_sim.io.files import json_schema
+from mensa_sim.io.files import json_schema, read_text
 from mensa_sim.io.json_text import json_text
 from mensa_sim.io.shipped import FOLDERS, find, is_file, shipped_files, shipped_root, to_copy
 from mensa_sim.lookup import lookup
@@ -77,9 +77,12 @@ def show(kind: str, name: str, with_parts: str | Path | None = None) -> str:
     lookup(FOLDERS, kind, "kind of file")
     alone = kind == "systems" and name not in shipped_files(kind) and name in shipped_files("accelerators")
     path = find("accelerators" if alone else kind, name)
+    text = to_copy(read_text(path))
     if with_parts is not None:
+        if not path.is_relative_to(shipped_root()):
+            raise UsageError(f"{name} is a file of your own; what is copied with its parts is a shipped one")
         _copy(Path(with_parts), _with_parts(kind, name, path))
-    return to_copy(path.read_text(encoding="utf-8"))
+    return text
 
 
 def _with_parts(kind: str, name: str, path: Path) -> tuple[Path, ...]:

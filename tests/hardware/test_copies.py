@@ -65,3 +65,13 @@ def test_newer_kinds_of_memory_are_there_and_cheaper(kind: str, cheaper_than: st
     memories = load_system("edge_tpu").accelerators[0].technology.memories
     assert memories[kind].read_pj_per_bit.value < memories[cheaper_than].read_pj_per_bit.value
     assert memories[kind].read_pj_per_bit.source
+
+
+def test_a_folder_is_no_file_to_show_and_an_own_file_has_no_parts_to_copy(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="is a directory, not a file"):
+        ms.show("systems", str(tmp_path))
+    own = tmp_path / "own.yaml"
+    own.write_text(ms.show("systems", "edge_tpu"))
+    with pytest.raises(UsageError, match="a file of your own"):
+        ms.show("systems", str(own), with_parts=tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
