@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mensa_sim.errors import UsageError
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.problem import Problem
@@ -55,7 +56,11 @@ def schedule_of(
     order: Sequence[int] | None = None,
     reasons: Sequence[str] | None = None,
 ) -> Schedule:
-    """The record of an assignment of units to accelerators, by index; a unit's layers share its reason."""
+    """The record of an assignment of units to accelerators, by index; a unit's layers share its reason.
+
+    `order` holds every unit once. Raises `UsageError` for what does not fit the problem.
+    """
+    _check_indexes(problem, assignment, order, reasons)
     prediction = evaluate(problem, assignment, order)
     placed: dict[str, str] = {}
     why: dict[str, str] = {}
@@ -72,6 +77,20 @@ def schedule_of(
         value=prediction.value,
         reasons=why,
     )
+
+
+def _check_indexes(
+    problem: Problem, assignment: Sequence[int], order: Sequence[int] | None, reasons: Sequence[str] | None
+) -> None:
+    units, accelerators = len(problem.units), len(problem.accelerators)
+    for name, given in (("assignment", assignment), ("reasons", reasons)):
+        if given is not None and len(given) != units:
+            raise UsageError(f"{name} has {len(given)} entries; the problem has {units} units")
+    outside = next((index for index in assignment if not 0 <= index < accelerators), None)
+    if outside is not None:
+        raise UsageError(f"assignment has {outside}; accelerators are numbered from 0 to {accelerators - 1}")
+    if order is not None and sorted(order) != list(range(units)):
+        raise UsageError(f"order must hold each unit from 0 to {units - 1} once")
 
 
 def with_bound(schedule: Schedule, bound: float, proof: str) -> Schedule:
