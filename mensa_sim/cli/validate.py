@@ -21,13 +21,11 @@ def validate(
 ) -> None:
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
     from mensa_sim.api import validate as api
-    from mensa_sim.study.request.command import choices_of
 
     asked = replace(request, progress=counted("rows predicted", quiet=quiet or as_json))
-    folder = output or api.folder_named(None if request.data is None else str(request.data), choices_of(request))
     result = deliver(
         lambda: api.validate.of(asked),
-        folder,
+        output,
         as_json=as_json,
         quiet=quiet,
         force=force,

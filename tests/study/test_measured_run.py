@@ -39,7 +39,17 @@ def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
     )
 
 
+NARROWER = (
+    "conv2d (G384 OY23 OX31 FY3 FX3)",
+    "conv2d (K17 C384 OY23 OX31)",
+    "conv2d (K34 C384 OY23 OX31)",
+    "conv2d (K32 C384 OY23 OX31)",
+)
+"""Kernels of PoseNet's last blocks, which had 512 channels when the devices were at hand and have 384 now: fits stand
+in for their times, and say so."""
+
 NOT_MEASURED = [
+    *(f"{kernel} at float32" for kernel in NARROWER),
     "avg_pool (72900 in, 69984 out, 419904 operations) at float32",
     "avg_pool (43940 in, 43264 out, 259584 operations) at float32",
     "avg_pool (1166400 in, 1119744 out, 6718464 operations) at float32",
@@ -57,12 +67,12 @@ def test_the_shipped_cpu_table_holds_every_other_kernel_of_the_24_models() -> No
     assert [str(kernel) for kernel in missing if kernel not in fused] == NOT_MEASURED
 
 
-def test_the_shipped_gpu_table_holds_every_kernel_of_the_24_models_but_what_their_layers_fused() -> None:
+def test_the_shipped_gpu_table_holds_every_other_kernel_of_the_24_models_but_what_their_layers_fused() -> None:
     table = read_timing_table(shipped_root() / "accelerator_specs" / "measured" / "gpu_h100.csv")
     graphs = [load_workload(name) for name in MODELS]
     fused = {kernel for graph in graphs for layer in graph.layers for kernel in fused_kernels(layer, "float16")}
     missing = {kernel for kernel in kernels_of(graphs, ["float16"]) if table.find(kernel) is None}
-    assert missing <= fused
+    assert {str(kernel) for kernel in missing - fused} == {f"{kernel} at float16" for kernel in NARROWER}
     assert all(timing.energy_uj for timing in table.timings if timing.kernel.dtype == "float16")
 
 

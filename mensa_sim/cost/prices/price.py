@@ -13,7 +13,7 @@ from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
 from mensa_sim.cost.table import CostTable, Key
-from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.hardware.accelerator import DatasheetDevice, Device, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
@@ -122,5 +122,11 @@ def _priced(
         energy = energy_model(placed, memory)
         mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
         jobs = {key: (graph[distinct[key][0]], distinct[key][2], placed.spec) for key in mine}
-        known |= known_or_priced(memo, jobs, memory, energy, objective)
+        try:
+            known |= known_or_priced(memo, jobs, memory, energy, objective)
+        except MensaError:
+            # Each process takes the layers in an order of its own; what is told is the graph's first fault.
+            for key in (key for key in distinct if key in jobs):
+                known_or_priced(memo, {key: jobs[key]}, memory, energy, objective)
+            raise
     return known
