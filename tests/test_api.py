@@ -31,7 +31,6 @@ FOR_THE_COMMAND_LINE = {
     "folder_of",
     "is_scenario",
     "with_methods",
-    "folder_named",
     "Shown",
 }
 

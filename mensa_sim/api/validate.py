@@ -38,7 +38,8 @@ class Validation(DrawnResult, ValidateResult):
     @property
     def folder(self) -> Path:
         """A folder of the measurements and the choices that are no defaults."""
-        return folder_named(next(iter(self.inputs), None) if "data" in self.choices else None, self.choices)
+        named = f"validate-{Path(next(iter(self.inputs))).stem}" if "data" in self.choices else "validate"
+        return results_folder(named, self.choices, said=("data",))
 
     def table(self) -> "RenderableType":
         """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
@@ -62,11 +63,6 @@ class Validation(DrawnResult, ValidateResult):
         from mensa_sim.report.validate.validate import rows_csv
 
         return rows_csv(self)
-
-
-def folder_named(data: str | None, choices: Mapping[str, object]) -> Path:
-    """Where a validation of a file, or of what ships, is written."""
-    return results_folder("validate" if data is None else f"validate-{Path(data).stem}", choices, said=("data",))
 
 
 @asks(ValidateRequest)

@@ -1,12 +1,9 @@
 """The command `decide`."""
 
-from dataclasses import replace
-
 import typer
 
 from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
-from mensa_sim.cli.results import deliver
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.results import deliver_resumed
 from mensa_sim.study.decide.request import DecideRequest
 
 
@@ -22,12 +19,10 @@ def decide(
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import decide as api
-    from mensa_sim.api.reproduction import Resumed
 
     folder = api.folder_of(request)
-    asked = replace(request, output=folder, progress=counted("parts run", quiet=quiet or as_json))
-    deliver(
-        lambda: api.decide.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export
+    deliver_resumed(
+        api.decide.of, request, folder, "parts run", as_json=as_json, quiet=quiet, force=force, export=export
     )
 
 

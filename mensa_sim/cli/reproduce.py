@@ -1,12 +1,9 @@
 """The commands `reproduce` and `sensitivity`."""
 
-from dataclasses import replace
-
 import typer
 
 from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
-from mensa_sim.cli.results import deliver
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.results import deliver_resumed
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 
@@ -23,12 +20,10 @@ def reproduce(
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import reproduce as api
-    from mensa_sim.api.reproduction import Resumed
 
     folder = api.folder_of("reproduce", request)
-    asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
-    deliver(
-        lambda: api.reproduce.of(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export
+    deliver_resumed(
+        api.reproduce.of, request, folder, "models run", as_json=as_json, quiet=quiet, force=force, export=export
     )
 
 
@@ -44,18 +39,10 @@ def sensitivity(
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import reproduce as api
-    from mensa_sim.api.reproduction import Resumed
 
     folder = api.folder_of("sensitivity", request)
-    asked = replace(request, output=folder, progress=counted("models run", quiet=quiet or as_json))
-    deliver(
-        lambda: api.sensitivity.of(asked),
-        folder,
-        Resumed.keeps,
-        as_json=as_json,
-        quiet=quiet,
-        force=force,
-        export=export,
+    deliver_resumed(
+        api.sensitivity.of, request, folder, "models run", as_json=as_json, quiet=quiet, force=force, export=export
     )
 
 

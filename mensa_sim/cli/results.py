@@ -1,10 +1,12 @@
 """A result as a command delivers it: the files in a folder, and its tables or its JSON on standard output."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.cli.printing import show, show_results, write
+from mensa_sim.cli.steps import counted
 
 if TYPE_CHECKING:
     from mensa_sim.api.shown import DrawnResult
@@ -41,6 +43,24 @@ def deliver(
         show(result.table())
         show_results(folder, (*files, *(("figures/", "tables/") if formats else ())))
     return result
+
+
+def deliver_resumed(
+    study: "Callable[[Any], Result]",
+    request: Any,
+    folder: Path,
+    counts: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    force: bool,
+    export: str | None,
+) -> None:
+    """Run a study that goes on in its folder where a killed run was; `counts` is what its progress counts."""
+    from mensa_sim.api.reproduction import Resumed
+
+    asked = replace(request, output=folder, progress=counted(counts, quiet=quiet or as_json))
+    deliver(lambda: study(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export)
 
 
 def formats_of(export: str | None) -> tuple[str, ...]:
