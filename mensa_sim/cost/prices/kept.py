@@ -39,12 +39,12 @@ class KeptPrices:
     """Prices in one file that any number of processes share; see `Pack` for what a fault of the file costs."""
 
     def __init__(self, path: Path, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._pack = Pack(path, limit_bytes)
+        self.pack = Pack(path, limit_bytes)
 
     def get(self, keys: Sequence[Hashable]) -> dict[Hashable, Priced]:
         """The prices of those pairs that are there."""
         names = {_name(key): key for key in keys}
-        return {names[name]: priced_of(content) for name, content in self._pack.get(list(names)).items()}
+        return {names[name]: priced_of(content) for name, content in self.pack.get(list(names)).items()}
 
     def put(self, prices: Mapping[Hashable, Priced]) -> None:
         """Keep prices; one that is not finite is not kept."""
@@ -54,7 +54,7 @@ class KeptPrices:
                 contents[_name(key)] = bytes_of(priced)
             except ValueError:
                 continue
-        self._pack.put(contents)
+        self.pack.put(contents)
 
 
 def bytes_of(priced: Priced) -> bytes:

@@ -18,6 +18,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import cache_folder, digest_of
 from mensa_sim.workload.layer import Layer
 
@@ -57,6 +58,11 @@ class PriceMemo:
         self._order = random.Random(os.getpid())
         self.priced = 0
         """Pairs that were found nowhere and so were priced."""
+
+    @property
+    def pack(self) -> Pack | None:
+        """The file of the prices on disk, which what is found by them may share."""
+        return None if self._kept is None else self._kept.pack
 
     def accelerator_key(self, placed: PlacedAccelerator, memory: Memory, objective: str) -> str:
         """A digest of all that the prices of an accelerator's layers depend on besides the layer.

@@ -114,7 +114,7 @@ class Outcome:
 
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
     """Place and simulate one model as a case says."""
-    placement = with_data_plan(place(graph, system, case.goal, memo), case.goal.flow, case.on_chip, case.goal)
+    placement = with_data_plan(place(graph, system, case.goal, memo), case.goal.flow, case.on_chip, case.goal, memo)
     return simulated(graph, kind, case, placement)
 
 

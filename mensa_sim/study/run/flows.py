@@ -17,6 +17,7 @@ from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
+from mensa_sim.study.run.kept_plans import KeptPlan
 from mensa_sim.study.run.placement import Goal, Placement
 
 LOGGER = logging.getLogger(__name__)
@@ -31,13 +32,26 @@ def with_data_plan(
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
     schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers. What
-    prices stacks and pieces is imported where they are asked for, as most runs ask for none.
+    prices stacks and pieces is imported where they are asked for, as most runs ask for none. What a memo keeps on disk
+    is not planned again.
     """
     given = placement.schedule.data
     if given is not None:
         from mensa_sim.study.run.stacked import in_stacks_given
 
         return in_stacks_given(placement, given) if given.stacks else placement
+    kept = KeptPlan(placement, flow, on_chip, None if memo is None else memo.pack)
+    data = kept.get()
+    if data is not None:
+        return _with_data(placement, data, flow)
+    found = _with_new_plan(placement, flow, on_chip, goal, memo)
+    kept.put(data_of(found))
+    return found
+
+
+def _with_new_plan(
+    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
+) -> Placement:
     plan = _plan(placement, on_chip)
     choices = _choices(placement, plan, on_chip)
     if flow == LAYERS and not choices:

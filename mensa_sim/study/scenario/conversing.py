@@ -74,7 +74,7 @@ def conversing(
     def placed(name: str, each: Goal, context: int | None, tokens: int) -> Placement:
         told = replace(generation, name=name, generate=replace(generation.generate, prompt_tokens=tokens))
         graph = told.prompt if context is None else told.step(context)
-        return with_data_plan(place(graph, system, each, memo), each.flow, options)
+        return with_data_plan(place(graph, system, each, memo), each.flow, options, memo=memo)
 
     alone = replace(goal, schedule_file=None) if conversation.contexts else goal
     prompts = {tokens: placed(generation.name, alone, None, tokens) for tokens in conversation.prompts}

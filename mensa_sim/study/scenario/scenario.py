@@ -192,7 +192,10 @@ def scenario_on(
     }
     placed = place_streams(scenario, graphs, system, goal, memo)
     distinct = {id(each): each for each in placed.values()}
-    shared = {number: scheduled(with_data_plan(each, goal.flow, scenario.options)) for number, each in distinct.items()}
+    shared = {
+        number: scheduled(with_data_plan(each, goal.flow, scenario.options, memo=memo))
+        for number, each in distinct.items()
+    }
     by_stream = {name: shared[id(each)] for name, each in placed.items()}
     phases = {name: each.phases for name, each in talks.items()}
     done = simulate_scenario(scenario, {}, by_stream=by_stream, phases=phases, max_spans=max_spans)

@@ -1,0 +1,83 @@
+"""Data plans are kept on disk: found by all that they depend on, never by less, and the same as if planned anew."""
+
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.cost.prices.kept import FILE, KeptPrices
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.flow import FlowName
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.data_plan import DataPlan
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.study.run import flows
+from mensa_sim.study.run.placement import Goal, place
+from mensa_sim.workload.load import load_workload
+
+PREFETCH_ALONE = Options(activations=True, parameters="best-value")
+
+
+class Planner:
+    """Plans of a small network by commands that share a file of prices, and how many of them were sought."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / FILE
+        self.sought = 0
+
+    def plan(
+        self,
+        *settings: str,
+        workload: str = "small_cnn",
+        system: str = "mensa_g",
+        flow: FlowName = "homes",
+        on_chip: Options = FULL,
+        scheduler: str = "mensa",
+        objective: str = "edp",
+    ) -> DataPlan:
+        memo, goal = PriceMemo(KeptPrices(self._file)), Goal(scheduler=scheduler, objective=objective)
+        placed = place(load_workload(workload), load_system(system, settings), goal, memo)
+        return flows.data_of(flows.with_data_plan(placed, flow, on_chip, goal, memo))
+
+
+@pytest.fixture
+def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    made, seek = Planner(tmp_path), flows._with_new_plan
+
+    def counted(*given, **named):
+        made.sought += 1
+        return seek(*given, **named)
+
+    monkeypatch.setattr(flows, "_with_new_plan", counted)
+    return made
+
+
+def test_what_one_has_planned_the_next_finds_as_it_was(planner: Planner) -> None:
+    first = planner.plan()
+    assert len(first.homes) > 3
+    assert any(kept.layers for kept in first.parameters)
+    assert planner.plan() == first
+    assert planner.sought == 1
+
+
+def test_a_plan_is_found_by_all_that_it_depends_on(planner: Planner) -> None:
+    asked = (
+        {},
+        {"flow": "layers"},
+        {"on_chip": PREFETCH_ALONE},
+        {"objective": "energy"},
+        {"scheduler": "single:pascal"},
+        {"workload": "mnist_cnn"},
+        {"system": "edge_tpu"},
+    )
+    settings = ("accelerators.jacquard.buffers.activation.capacity_bytes=8192", "memories.lpddr4.efficiency=0.7")
+    plans = [planner.plan(**each) for each in asked] + [planner.plan(each) for each in settings]
+    assert planner.sought == len(plans)
+    assert [planner.plan(**each) for each in asked] + [planner.plan(each) for each in settings] == plans
+    assert planner.sought == len(plans)
+
+
+@pytest.mark.parametrize(("system", "flow"), [("mensa_g", "stacks"), ("gpu_v100", "homes")])
+def test_stacks_and_measured_devices_are_planned_anew(planner: Planner, system: str, flow: FlowName) -> None:
+    for times in (1, 2):
+        planner.plan(workload="mnist_cnn", system=system, flow=flow, scheduler="greedy")
+        assert planner.sought == times
