@@ -23,6 +23,7 @@ KINDS = {
     "int32": tflite.TensorType.INT32,
     "int64": tflite.TensorType.INT64,
     "bool": tflite.TensorType.BOOL,
+    "resource": tflite.TensorType.RESOURCE,
 }
 
 
@@ -60,6 +61,10 @@ class Net:
         output = self.tensor(f"net/{operator.lower()}{len(self.operators)}", shape, kind=kind)
         self.operators.append((operator, list(inputs), [output], options, values))
         return output
+
+    def act(self, operator: str, inputs: Sequence[int]) -> None:
+        """An operator that has no result."""
+        self.operators.append((operator, list(inputs), [], "", {}))
 
     def save(self, path: Path, inputs: Sequence[int], outputs: Sequence[int]) -> Path:
         builder = flatbuffers.Builder(1024)
@@ -120,13 +125,17 @@ def _tensor(
 
 
 def _operator(
-    builder: Any, code: int, inputs: list[int], outputs: list[int], options: str, values: dict[str, Any]
+    builder: Any, code: int, inputs: list[int], outputs: list[int], options: str, given: dict[str, Any]
 ) -> int:
+    values = {name: builder.CreateString(value) if isinstance(value, str) else value for name, value in given.items()}
     fields = {
         "OpcodeIndex": code,
         "Inputs": builder.CreateNumpyVector(np.array(inputs, np.int32)),
         "Outputs": builder.CreateNumpyVector(np.array(outputs, np.int32)),
     }
+    own = values.pop("custom_options", None)
+    if own is not None:
+        fields["CustomOptions"] = builder.CreateByteVector(own)
     if options:
         table = _table(builder, options, **values)
         fields |= {"BuiltinOptionsType": getattr(tflite.BuiltinOptions, options), "BuiltinOptions": table}

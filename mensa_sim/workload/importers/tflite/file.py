@@ -79,6 +79,8 @@ class TfliteOperator:
     outputs: tuple[int, ...]
     options: Any
     """The reader of its options; none where it has none."""
+    custom_options: bytes = b""
+    """Those of a custom operator, in its author's own form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,11 @@ def _model(tflite: Any, data: bytes) -> TfliteModel:
         raise TraceError("a damaged TFLite model, which holds no graph")
     graph = model.Subgraphs(0)
     kinds = _names(tflite.TensorType)
-    tensors = tuple(_tensor(index, graph.Tensors(index), model, kinds) for index in range(graph.TensorsLength()))
     operators = tuple(_operators(tflite, model, graph))
+    made = {index for operator in operators for index in operator.outputs}
+    tensors = tuple(
+        _tensor(index, graph.Tensors(index), model, kinds, made=index in made) for index in range(graph.TensorsLength())
+    )
     inputs = tuple(graph.Inputs(at) for at in range(graph.InputsLength()))
     outputs = tuple(dict.fromkeys(graph.Outputs(at) for at in range(graph.OutputsLength())))
     found = TfliteModel(tensors=tensors, operators=operators, inputs=inputs, outputs=outputs)
@@ -159,7 +164,7 @@ def _names(enumeration: Any) -> Mapping[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
-def _tensor(index: int, tensor: Any, model: Any, kinds: Mapping[int, str]) -> TfliteTensor:
+def _tensor(index: int, tensor: Any, model: Any, kinds: Mapping[int, str], *, made: bool) -> TfliteTensor:
     shape = tuple(tensor.Shape(axis) for axis in range(tensor.ShapeLength()))
     name = (tensor.Name() or b"").decode(errors="replace") or f"tensor{index}"
     if any(size < 0 for size in shape):
@@ -172,12 +177,13 @@ def _tensor(index: int, tensor: Any, model: Any, kinds: Mapping[int, str]) -> Tf
     buffer = model.Buffers(tensor.Buffer()) if tensor.Buffer() else None
     inside = buffer is not None and buffer.DataLength() > 0
     beside = buffer is not None and buffer.Size() > 0
+    empty = 0 in shape and not made  # the shape of a single number is a constant of no elements
     return TfliteTensor(
         index=index,
         name=name,
         shape=shape,
         kind=kind,
-        constant=(inside or beside) and not tensor.IsVariable(),
+        constant=(inside or beside or empty) and not tensor.IsVariable(),
         variable=bool(tensor.IsVariable()),
         zero_point=_zero_point(tensor.Quantization()),
         value=_value(buffer, name, shape, kind, sparse=tensor.Sparsity() is not None) if inside else None,
@@ -226,6 +232,7 @@ def _operators(tflite: Any, model: Any, graph: Any) -> Iterator[TfliteOperator]:
             inputs=tuple(operator.Inputs(at) for at in range(operator.InputsLength())),
             outputs=tuple(operator.Outputs(at) for at in range(operator.OutputsLength())),
             options=_options(tflite, operator, options),
+            custom_options=bytes(operator.CustomOptionsAsNumpy()) if operator.CustomOptionsLength() else b"",
         )
 
 

@@ -14,7 +14,7 @@ from mensa_sim.workload.importers.messages import about_file
 from mensa_sim.workload.importers.tflite.call import TfliteCall, tensor_id
 from mensa_sim.workload.importers.tflite.dilation import without_batches
 from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, read_tflite
-from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
+from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_CUSTOM, TFLITE_OPERATORS
 
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -97,7 +97,7 @@ def _read(call: TfliteCall) -> None:
     """Adds an operator's layers; what a damaged one says is refused by its name."""
     if call.operator in _REFUSED:
         raise TraceError(f"{call.site.node} ({call.operator}) {_REFUSED[call.operator]}")
-    handler = None if call.source.custom else TFLITE_OPERATORS.get(call.operator)
+    handler = (TFLITE_CUSTOM if call.source.custom else TFLITE_OPERATORS).get(call.operator)
     try:
         if not call.builder.makes_nothing(call.site, call.results, call.operands):
             (handler or TfliteCall.unsupported)(call)

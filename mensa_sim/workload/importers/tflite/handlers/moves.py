@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
 from mensa_sim.workload.operators.copies import concatenation, copy, pad, update
@@ -11,6 +12,13 @@ from mensa_sim.workload.operators.views import box, part, permute, pieces, view
 
 
 def _view(call: TfliteCall) -> None:
+    """A file holds 1 for a size that is decided while the model runs: what no longer fits shows it."""
+    before, after = call.tensor(0).elements, call.result.elements
+    if before != after and call.operator != "BITCAST":
+        raise TraceError(
+            f"{call.site.node} ({call.operator}) makes {after} elements of {before}: its sizes are decided while the "
+            "model runs; convert the model with fixed sizes"
+        )
     view(call.builder, call.site, data=call.tensor(0), output=call.result, operator=call.operator.lower())
 
 
