@@ -83,6 +83,23 @@ def test_scales_of_groups_are_read_with_the_weights_and_those_of_channels_are_no
     assert layer.parameter_bytes == 64 * 8 // 2
 
 
+def test_a_quantised_lstm_is_the_standards_on_eight_bits(tmp_path: Path) -> None:
+    """Its weights are turned, and their scales stand behind the inputs of an LSTM."""
+    shape: dict[str, Shape] = {"x": [5, 1, 6]}
+    plainly = plain("LSTM", "x w r b", "y", hidden_size=4)
+    floats = {"w": weights(1, 16, 6), "r": weights(1, 16, 4), "b": weights(1, 32)}
+    expected = imported(tmp_path, [plainly], inputs=shape, constants=floats)
+    names = "x q h b _ _ _ _ s z s z"
+    node = fused("DynamicQuantizeLSTM", names, outputs="y last", hidden_size=4)
+    turned = {"q": np.ones((1, 6, 16), np.int8), "h": np.ones((1, 4, 16), np.int8), "b": weights(1, 32)}
+    factors = {"s": weights(1), "z": np.zeros((1,), np.int8)}
+    quantise, *gates = imported(tmp_path, [node], inputs=shape, constants=turned | factors).layers
+    assert quantise.operator == "quantize"
+    assert [(e.operator, e.macs, e.steps) for e in gates] == [(e.operator, e.macs, e.steps) for e in expected.layers]
+    products = [gate for gate in gates if gate.macs]
+    assert {(gate.element_bits("weight"), gate.element_bits("input")) for gate in products} == {(8, 8)}
+
+
 def test_a_product_that_quantises_its_data_finds_its_range(tmp_path: Path) -> None:
     node = fused("DynamicQuantizeMatMul", "x q s")
     constants = {"q": np.ones((16, 8), np.int8), "s": np.float32(1)}

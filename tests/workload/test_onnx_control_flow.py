@@ -119,6 +119,35 @@ def test_a_loop_that_may_stop_early_is_refused(tmp_path: Path) -> None:
         imported(tmp_path, nodes, inputs={"x": [1, 8]}, constants=constants)
 
 
+def while_loop(limit: str) -> list[Any]:
+    """h = relu(h w) while a counter that goes up by two stays below a limit; nothing says how many trips that is."""
+    step = body(
+        [
+            node("MatMul", "h w", "p"),
+            node("Relu", "p", "next"),
+            node("Add", "count two", "counted"),
+            node("Cast", "counted", "float", to=1),
+            node("Less", f"float {limit}", "goes"),
+        ],
+        "i going h count",
+        "goes next counted",
+        {"two": np.array(2)},
+    )
+    return [node("Loop", "_ always x zero", "y counts", body=step)]
+
+
+def test_a_loop_whose_condition_counts_runs_until_it_fails(tmp_path: Path) -> None:
+    """As converters write `while i < n`: 0, 2, 4 and 6 are below 7."""
+    constants = {"always": np.array(True), "w": weights(8, 8), "zero": np.array(0), "seven": np.float32(7)}
+    (product,) = imported(tmp_path, while_loop("seven"), inputs={"x": [1, 8]}, constants=constants).layers
+    assert (product.steps, product.macs, product.parameter_bytes) == (4, 4 * 64, 64)
+    with pytest.raises(TraceError, match=r"node /Loop is dynamic control flow"):
+        imported(tmp_path, while_loop("n"), inputs={"x": [1, 8], "n": []}, constants=constants)
+    endless = constants | {"seven": np.float32(np.inf)}
+    with pytest.raises(TraceError, match=r"node /Loop \(Loop\) runs \d+ times through 5 nodes, more than 200000"):
+        imported(tmp_path, while_loop("seven"), inputs={"x": [1, 8]}, constants=endless)
+
+
 def test_an_endless_loop_is_refused_before_it_is_unrolled(tmp_path: Path) -> None:
     constants = {**LEARNED, "trips": np.array(10**9)}
     with pytest.raises(TraceError, match=r"node /Loop \(Loop\) runs 1000000000 times through 4 nodes"):

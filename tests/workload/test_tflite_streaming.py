@@ -73,7 +73,7 @@ def test_sizes_that_the_model_decides_as_it_runs_are_refused(tmp_path: Path) -> 
 
 
 def test_a_transposed_convolution_with_its_bias_multiplies(tmp_path: Path) -> None:
-    """As many products as its input has elements, each with every tap and output channel; by its name alone, unknown."""
+    """Each element of its input with every tap and output channel; without its strides nobody knows."""
     for given, macs in ((struct.pack("<3i", 1, 2, 2), 4 * 4 * 16 * 2 * 2 * 3), (b"", 0)):
         net = Net()
         x = net.tensor("x", (1, 4, 4, 16))

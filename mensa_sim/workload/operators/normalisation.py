@@ -4,7 +4,7 @@ Batch norm with running statistics is one scale and one shift per channel, which
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
@@ -46,8 +46,12 @@ def normalisation(
     output: Tensor,
     statistics: int,
     centred: bool = True,
+    shown: Sequence[Tensor] = (),
 ) -> None:
-    """Each of `statistics` slices of the input scaled to unit variance, then weight and bias."""
+    """Each of `statistics` slices of the input scaled to unit variance, then weight and bias.
+
+    `shown` are the statistics themselves, where the model reads them.
+    """
     affine = tuple(tensor for tensor in (weight, bias) if tensor is not None)
     per_element = (_CENTRED if centred else _UNCENTRED) + len(affine)
     builder.add(
@@ -55,7 +59,7 @@ def normalisation(
             site=site,
             operator=operator,
             reads=(data, *affine),
-            writes=(output,),
+            writes=(output, *shown),
             vector_ops=per_element * output.elements + _PER_STATISTIC * statistics,
         )
     )

@@ -6,6 +6,7 @@ from typing import Any
 from mensa_sim.workload.importers.onnx.constants import as_shape_alone
 from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package
 from mensa_sim.workload.importers.onnx.names import replace_nodes
+from mensa_sim.workload.importers.onnx.types import bits_of
 
 MICROSOFT = "com.microsoft"
 
@@ -132,6 +133,35 @@ def _scaled_product(fused: _Fused) -> list[Any]:
     return fused.end()
 
 
+def _quantised_lstm(fused: _Fused) -> list[Any] | None:
+    """onnxruntime's DynamicQuantizeLSTM: data, W [D, I, 4 H], R [D, H, 4 H] in integers, then as the standard's LSTM.
+
+    The scales and zero points of W and R stand behind the eight inputs of an LSTM.
+    """
+    model = fused.model
+    turned = []
+    for at, factors in ((1, (8, 9)), (2, (10, 11))):
+        stored = fused.input(at)
+        if stored not in model.constants or len(model.constants[stored].shape) != 3:
+            return None
+        directions, inputs, rows = model.constants[stored].shape
+        weight = f"{stored}/turned"
+        if weight not in model.constants:
+            as_shape_alone(model, weight, (directions, rows, inputs), onnx_package().TensorProto.FLOAT)
+            model.bits[weight] = bits_of(model.constants[stored].kind) or 8
+            model.scales[weight] = model.constants_among(map(fused.input, factors))
+        turned.append(weight)
+    data = fused.add("DynamicQuantizeLinear", [fused.input(0)])
+    fused.parts[-1].output.extend([f"{data}/scale", f"{data}/zero"])
+    first = fused.add("LSTM", [data, *turned, *map(fused.input, range(3, 8))], **fused.attributes)
+    made = [f"{first}/{at}" for at in range(len(fused.node.output))]
+    fused.parts[-1].output[:] = made
+    for inner, outer in zip(made, fused.node.output, strict=True):
+        if outer:
+            fused.add("Cast", [inner], output=outer, to=onnx_package().TensorProto.FLOAT)
+    return fused.parts
+
+
 _PARTS: Mapping[str, Callable[[_Fused], list[Any] | None]] = {
     **dict.fromkeys(("Gelu", "FastGelu", "BiasGelu"), _activated("Gelu")),
     "QuickGelu": _activated("Swish"),
@@ -140,6 +170,7 @@ _PARTS: Mapping[str, Callable[[_Fused], list[Any] | None]] = {
     "FusedMatMul": _product,
     "FusedConv": _convolution,
     "MatMulNBits": _packed_product,
+    "DynamicQuantizeLSTM": _quantised_lstm,
     **dict.fromkeys(("MatMulIntegerToFloat", "DynamicQuantizeMatMul"), _scaled_product),
 }
 """Fused operator to its parts; none where this one cannot be taken apart."""

@@ -1,14 +1,16 @@
 """Control flow whose course is known beforehand: branches decided, loops unrolled. What stays open is refused later."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.importers.onnx.constants import keep_small, take_constants
-from mensa_sim.workload.importers.onnx.model import OnnxModel, label_of, onnx_package
-from mensa_sim.workload.importers.onnx.names import rename_reads, replace_nodes
+from mensa_sim.workload.importers.onnx.bodies import copy_of, named, new_node, with_own_constants
+from mensa_sim.workload.importers.onnx.constants import keep_small
+from mensa_sim.workload.importers.onnx.model import OnnxModel, label_of
+from mensa_sim.workload.importers.onnx.names import replace_nodes
+from mensa_sim.workload.importers.onnx.trips import counted_trips
 
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 
@@ -44,22 +46,33 @@ def _branch(node: Any, model: OnnxModel) -> list[Any] | None:
     if condition is None:
         return None
     body = _attribute(node, "then_branch" if condition else "else_branch")
-    body = _with_own_constants(node, body, model)
-    parts, outputs = _copy(body, {}, f"{node.output[0]}/")
-    return [*parts, *_named(node, outputs, node.output)]
+    body = with_own_constants(node, body, model)
+    parts, outputs = copy_of(body, {}, f"{node.output[0]}/")
+    return [*parts, *named(node, outputs, node.output)]
 
 
 def _loop(node: Any, model: OnnxModel) -> list[Any] | None:
-    """Trips counted by a constant, whose condition never changes."""
+    """Trips counted by a constant, or by a condition on numbers that are known."""
     body = _attribute(node, "body")
-    trips = _value(node.input[0], model) if node.input[0] else None
+    limited = bool(node.input[0])
+    trips = _value(node.input[0], model) if limited else None
     starts = _value(node.input[1], model) if len(node.input) > 1 and node.input[1] else True
-    if trips is None or starts is None or len(body.input) < 2:
+    if (limited and trips is None) or starts is None or len(body.input) < 2 or not body.output:
         return None
-    body = _with_own_constants(node, body, model)
-    if starts and not _goes_on(body, model):
-        return None
-    count = max(int(trips), 0) if starts else 0
+    body = with_own_constants(node, body, model)
+    most = _MOST_NODES // max(len(body.node), 1) + 1
+    limit = most if trips is None else max(int(trips), 0)
+    if not starts:
+        count = 0
+    elif _goes_on(body, model):
+        if trips is None:
+            return None
+        count = limit
+    else:
+        found = counted_trips(node, body, model, min(limit, most))
+        if found is None:
+            return None
+        count = found
     _refuse_endless(node, count, body)
     carried = list(node.input[2:])
     stacked: list[list[str]] = [[] for _ in body.output[1 + len(carried) :]]
@@ -71,13 +84,13 @@ def _loop(node: Any, model: OnnxModel) -> list[Any] | None:
         given = dict(zip((entry.name for entry in body.input[2:]), carried, strict=False))
         given[body.input[0].name] = _number(model, f"{prefix}trip", trip)
         given[body.input[1].name] = _number(model, f"{prefix}condition", True)
-        nodes, outputs = _copy(body, given, prefix)
+        nodes, outputs = copy_of(body, given, prefix)
         parts.extend(nodes)
         carried = outputs[1 : 1 + len(carried)]
         for rows, name in zip(stacked, outputs[1 + len(carried) :], strict=True):
             rows.append(name)
     joined = [_stack(node, model, rows, 0, f"{node.output[0]}/{at}/rows", parts) for at, rows in enumerate(stacked)]
-    return [*parts, *_named(node, [*carried, *joined], node.output)]
+    return [*parts, *named(node, [*carried, *joined], node.output)]
 
 
 def _scan(node: Any, model: OnnxModel) -> list[Any] | None:
@@ -96,7 +109,7 @@ def _scan(node: Any, model: OnnxModel) -> list[Any] | None:
     if count < 1:
         return None
     _refuse_endless(node, count, body)
-    body = _with_own_constants(node, body, model)
+    body = with_own_constants(node, body, model)
     backwards = attributes.get("scan_input_directions", [0] * scanned)
     carried = list(node.input[:states])
     stacked: list[list[str]] = [[] for _ in body.output[states:]]
@@ -107,8 +120,8 @@ def _scan(node: Any, model: OnnxModel) -> list[Any] | None:
         for at, source in enumerate(sources):
             index = _number(model, f"{prefix}place{at}", count - 1 - trip if backwards[at] else trip)
             given[body.input[states + at].name] = f"{prefix}slice{at}"
-            parts.append(_node("Gather", [source, index], f"{prefix}slice{at}", node, axis=axes[at]))
-        nodes, outputs = _copy(body, given, prefix)
+            parts.append(new_node("Gather", [source, index], f"{prefix}slice{at}", node, axis=axes[at]))
+        nodes, outputs = copy_of(body, given, prefix)
         parts.extend(nodes)
         carried = outputs[:states]
         for rows, name in zip(stacked, outputs[states:], strict=True):
@@ -119,7 +132,7 @@ def _scan(node: Any, model: OnnxModel) -> list[Any] | None:
         _stack(node, model, rows[::-1] if backwards[at] else rows, axes[at], f"{node.output[0]}/{at}/rows", parts)
         for at, rows in enumerate(stacked)
     ]
-    return [*parts, *_named(node, [*carried, *joined], node.output)]
+    return [*parts, *named(node, [*carried, *joined], node.output)]
 
 
 def _value(name: str, model: OnnxModel) -> Any:
@@ -139,38 +152,6 @@ def _attribute(node: Any, name: str) -> Any:
 
 def _integers(node: Any) -> dict[str, list[int]]:
     return {a.name: list(a.ints) if a.ints else [a.i] for a in node.attribute if not a.HasField("g")}
-
-
-def _with_own_constants(node: Any, body: Any, model: OnnxModel) -> Any:
-    """A copy of a body whose constants are the model's, under names of their own."""
-    own = type(body)()
-    own.CopyFrom(body)
-    constants = [entry.name for entry in own.initializer]
-    constants += [name for part in own.node if part.op_type == "Constant" for name in part.output]
-    renamed = {name: f"{node.output[0]}/{name}" for name in constants}
-    for entry in own.initializer:
-        entry.name = renamed[entry.name]
-    for part in own.node:
-        if part.op_type == "Constant":
-            part.output[:] = [renamed[name] for name in part.output]
-        rename_reads(part, renamed)
-    for entry in own.output:
-        entry.name = renamed.get(entry.name, entry.name)
-    take_constants(model, own)
-    return own
-
-
-def _copy(body: Any, given: Mapping[str, str], prefix: str) -> tuple[list[Any], list[str]]:
-    """The nodes of a body under names of their own, and the names of its outputs."""
-    renamed = dict(given) | {name: prefix + name for part in body.node for name in part.output if name}
-    nodes = []
-    for part in body.node:
-        copied = type(part)()
-        copied.CopyFrom(part)
-        rename_reads(copied, renamed)
-        copied.output[:] = [renamed.get(name, name) for name in part.output]
-        nodes.append(copied)
-    return nodes, [renamed.get(entry.name, entry.name) for entry in body.output]
 
 
 def _goes_on(body: Any, model: OnnxModel) -> bool:
@@ -203,18 +184,6 @@ def _stack(node: Any, model: OnnxModel, rows: Sequence[str], axis: int, prefix: 
         keep_small(model, f"{prefix}/axis", np.array([axis]), written=True)
         given = [f"{prefix}/axis"]
     for at, row in enumerate(rows):
-        parts.append(_node("Unsqueeze", [row, *given], f"{prefix}/{at}", node, **attributes))
-    parts.append(_node("Concat", [f"{prefix}/{at}" for at in range(len(rows))], prefix, node, axis=axis))
+        parts.append(new_node("Unsqueeze", [row, *given], f"{prefix}/{at}", node, **attributes))
+    parts.append(new_node("Concat", [f"{prefix}/{at}" for at in range(len(rows))], prefix, node, axis=axis))
     return prefix
-
-
-def _named(node: Any, made: Sequence[str], outputs: Sequence[str]) -> list[Any]:
-    """The outputs of a node as other names for what its body made."""
-    if len(made) < len(outputs):
-        raise TraceError(f"node {label_of(node)} ({node.op_type}) has more outputs than its body makes")
-    pairs = zip(made, outputs, strict=False)
-    return [_node("Identity", [inner], outer, node) for inner, outer in pairs if outer]
-
-
-def _node(kind: str, inputs: Sequence[str], output: str, of: Any, **attributes: Any) -> Any:
-    return onnx_package().helper.make_node(kind, inputs, [output], name=of.name, **attributes)

@@ -128,7 +128,10 @@ def _fix_input(entry: Any, shape: Shape | None) -> Iterable[str]:
     shown = ", ".join(str(dim.dim_value or dim.dim_param or "?") for dim in dims)
     if shape is None:
         if not kind.HasField("shape") or any(dim.dim_value < 1 for dim in dims):
-            yield f"input {entry.name} [{shown}] leaves sizes open; give its shape under inputs"
+            yield (
+                f"input {entry.name} [{shown}] leaves sizes open; give its shape under inputs "
+                f"(- {{name: {entry.name}, shape: [...]}})"
+            )
         return
     if not kind.HasField("shape"):
         kind.shape.SetInParent()

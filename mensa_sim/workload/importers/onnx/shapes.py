@@ -10,6 +10,8 @@ from mensa_sim.workload.importers.onnx.checked import check_nodes
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
 from mensa_sim.workload.importers.onnx.contributed import take_apart
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
+from mensa_sim.workload.importers.onnx.evaluate import evaluated
+from mensa_sim.workload.importers.onnx.functions import expand_functions
 from mensa_sim.workload.importers.onnx.model import (
     KnownTensor,
     OnnxModel,
@@ -20,10 +22,10 @@ from mensa_sim.workload.importers.onnx.model import (
 )
 from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
 from mensa_sim.workload.importers.onnx.quantised import CASTS, in_float_form, take_casts_out
+from mensa_sim.workload.importers.onnx.trips import RANDOM
 from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
-_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 _SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization", "RMSNormalization", "Gelu", "Swish")
 """Operators that onnx (1.23) infers no shape of, or in later operator sets alone: they keep their first input's."""
 
@@ -40,7 +42,7 @@ def settle_shapes(model: OnnxModel) -> None:
     in_float_form(model)
     for _ in range(_MOST_ROUNDS):
         _infer(model)
-        if settle_control_flow(model):
+        if settle_control_flow(model) or expand_functions(model):
             take_apart(model)
             in_float_form(model)
         elif not (_settle_some(model) or _state_some(model)):
@@ -118,7 +120,7 @@ def _computed(node: Any, model: OnnxModel) -> list[Any] | None:
     """The outputs of a node all of whose inputs are integers or single numbers; none where it is not one."""
     names = [name for name in node.input if name]
     known = [model.constants.get(name) for name in names]
-    if not names or not is_standard(node) or node.op_type in (*_RANDOM, *CASTS, *CONTROL_FLOW):
+    if not names or not is_standard(node) or node.op_type in (*RANDOM, *CASTS, *CONTROL_FLOW):
         return None
     if not all(constant is not None and _is_shape_like(constant) for constant in known):
         return None
@@ -126,24 +128,10 @@ def _computed(node: Any, model: OnnxModel) -> list[Any] | None:
         return None
     feeds = {name: constant.value for name, constant in zip(names, known, strict=True) if constant is not None}
     try:
-        values = _evaluated(node, feeds, model.opset)
+        values = evaluated([node], feeds, [name for name in node.output if name], model.opset)
     except Exception:  # what the evaluator cannot do stays a node, and is judged as one
         return None
     return values if all(value.size <= LARGEST_VALUE for value in values) else None
-
-
-def _evaluated(node: Any, feeds: dict[str, Any], opset: int) -> list[Any]:
-    """A node's outputs, by the reference implementation of its operator set."""
-    numpy, helper = importlib.import_module("numpy"), onnx_package().helper
-    inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-        for name, value in feeds.items()
-    ]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-    graph = helper.make_graph([node], "node", inputs, outputs)
-    wrapped = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    evaluator = importlib.import_module("onnx.reference").ReferenceEvaluator(wrapped)
-    return [numpy.asarray(value) for value in evaluator.run(None, feeds)]
 
 
 def _is_shape_like(constant: KnownTensor) -> bool:

@@ -87,8 +87,11 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 def _recurrent(call: OnnxCall) -> None:
-    """X [T, B, I], W [D, gates * H, I], R [D, gates * H, H], B [D, 2 * gates * H], lengths, h0, c0, peepholes."""
-    if call.has(7) or call.attributes.get("input_forget", 0) or (call.has(4) and call.value(4) is None):
+    """X [T, B, I], W [D, gates * H, I], R [D, gates * H, H], B [D, 2 * gates * H], lengths, h0, c0, peepholes.
+
+    Sequences shorter than the longest are stepped through to its end, as padded ones are.
+    """
+    if call.has(7) or call.attributes.get("input_forget", 0):
         call.unsupported()
         return
     weight, hidden = call.parameter(1), call.parameter(2)

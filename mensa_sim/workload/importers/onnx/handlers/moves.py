@@ -14,6 +14,16 @@ def _view(call: OnnxCall) -> None:
     view(call.builder, call.site, data=call.tensor(0), output=call.result, operator=call.operator.lower())
 
 
+def _dropout(call: OnnxCall) -> None:
+    """Nothing is dropped in inference: the mask, where it is read, is ones."""
+    kept, *masks = call.results
+    if kept is not None:
+        _view(call)
+    for mask in masks:
+        if mask is not None:
+            call.builder.fill(call.site, mask)
+
+
 def _cast(call: OnnxCall) -> None:
     """Free between floats, and where it only marks a precision, which the workload file gives."""
     data = call.tensor(0)
@@ -126,7 +136,8 @@ def _table(call: OnnxCall) -> None:
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Expand"), _view),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Expand"), _view),
+    "Dropout": _dropout,
     **dict.fromkeys(("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), _cast),
     "Transpose": _transpose,
     "Slice": _slice,

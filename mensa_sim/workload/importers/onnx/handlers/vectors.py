@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
@@ -81,6 +82,8 @@ def _elementwise(call: OnnxCall) -> None:
 
 
 def _batch_norm(call: OnnxCall) -> None:
+    if call.attributes.get("training_mode", 0):
+        raise TraceError(f"node {call.site.node} (BatchNormalization) is in training mode; export it for inference")
     scale, shift = call.tensor(1), call.tensor(2)
     names = (scale.constant or scale.id, shift.constant or shift.id)
     batch_norm(call.builder, call.site, data=call.tensor(0), names=names, output=call.result)
@@ -97,6 +100,7 @@ def _normalise(call: OnnxCall, operator: str, statistics: int, *, centred: bool 
         output=call.result,
         statistics=statistics,
         centred=centred,
+        shown=call.outputs[1:],
     )
 
 
