@@ -46,12 +46,14 @@ def assemble(
             end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
             ends[operand == "output"] += coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
         mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
-        dynamic["mac"] = repeats.steps * counts.macs * mac_pj
+        skipped = precision.skipped(accelerator)
+        dynamic["mac"] = repeats.steps * counts.macs * (1 - skipped) * mac_pj
         dynamic["network"] = _network_pj(counts, energy, repeats)
         for operand, count in counts.operands.items():
             for each in count.levels:
                 if not each.level.ported:
-                    reads_pj = (each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
+                    fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
+                    reads_pj = (fed * each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
                     writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
                     dynamic["register"] += repeats.steps * (reads_pj + writes_pj)
                 held[operand, each.level.name] = bits_to_bytes(each.held_bits)

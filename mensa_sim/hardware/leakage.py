@@ -6,10 +6,11 @@ from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.area import instances, macs_8_bit, register_bits
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
+from mensa_sim.units import PJ_PER_MJ
 
 
 def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
-    """Leakage power of each component: mac, register, those of the levels, vector.
+    """Leakage power of each component: mac, register, those of the levels, vector; and its clock network's power.
 
     Memory background belongs to the system's memories. A measured accelerator's is its idle power, as `device`.
     """
@@ -26,4 +27,6 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
             leakage[level.component] = leakage.get(level.component, 0.0) + each
     if spec.vector_unit is not None:
         leakage["vector"] = spec.vector_unit.lanes * technology.vector_lane_leakage_mw.value
+    if spec.clock_network_pj_per_cycle is not None:
+        leakage["clock"] = spec.clock_network_pj_per_cycle.value * spec.clock_hz / PJ_PER_MJ
     return leakage

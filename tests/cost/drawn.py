@@ -53,7 +53,10 @@ def two_levels(draw: st.DrawFn, axes: int) -> list[Level]:
         if draw(st.booleans()):
             per = sorted(draw(st.sets(st.integers(0, axes - 1))))
             shared = sharing(draw, (operand,), per)
-            levels.append(Level(name=operand, serves=(operand,), capacity_bytes=64, per=tuple(per), **shared))
+            waits = draw(st.booleans())
+            levels.append(
+                Level(name=operand, serves=(operand,), capacity_bytes=64, per=tuple(per), waits=waits, **shared)
+            )
     for name, serves in (("parameter", ("weight",)), ("activation", ("input", "output"))):
         if draw(st.booleans()):
             levels.append(sram(draw, name, serves, ()))
@@ -88,7 +91,8 @@ def hierarchies(draw: st.DrawFn, axes: int) -> list[Level]:
         along = tuple(sorted(per))
         if index < 2 and draw(st.booleans()) and not any(set(serves) & set(level.serves) for level in levels):
             shared = sharing(draw, serves, list(along))
-            levels.append(Level(name=f"l{index}", serves=serves, capacity_bytes=64, per=along, **shared))
+            waits = draw(st.booleans())
+            levels.append(Level(name=f"l{index}", serves=serves, capacity_bytes=64, per=along, waits=waits, **shared))
         else:
             levels.append(sram(draw, f"l{index}", serves, along))
     return levels
@@ -110,6 +114,7 @@ def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
     macs_per_pe = draw(st.sampled_from([1, 1, 2]))
     levels = draw(hierarchies(len(axes) + (macs_per_pe > 1)) if deep else two_levels(len(axes) + (macs_per_pe > 1)))
     hop = Hop(cycles=1, per=("FX", "C")) if draw(st.booleans()) else None
+    weights = next((level for level in levels if "weight" in level.serves), None)
     return PeArray(
         name="drawn",
         placement="cpu_die",
@@ -128,6 +133,7 @@ def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
         macs_per_pe=macs_per_pe,
         accumulator_bits=draw(st.sampled_from([16, 32])),
         levels=tuple(levels),
+        gates_zeros=weights is not None and not weights.ported and draw(st.booleans()),
         source="drawn at random",
     )
 

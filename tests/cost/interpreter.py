@@ -263,6 +263,18 @@ def interpret(
     return result
 
 
+def waited(levels: list[Level], seen: list[dict[str, int]]) -> int:
+    """Cycles in which the array stands still while the SRAM around a level that waits feeds it, or is fed by it."""
+    total = 0
+    for index, level in enumerate(levels[:-1]):
+        if level.waits:
+            outer, accesses = levels[index + 1], seen[index + 1]
+            unit = outer.min_bits or min(outer.read_bits, outer.write_bits)
+            for name, width in (("feed", outer.read_bits), ("collect", outer.write_bits)):
+                total += ceil(accesses[f"{name}_accesses"] * unit / (width * accesses["instances"]))
+    return total
+
+
 def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision: Precision) -> int:
     """Passes counted one by one, taps in whole slots, hops, and fill and drain of every tile that begins."""
     dataflow = accelerator.dataflow

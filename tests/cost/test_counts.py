@@ -6,7 +6,7 @@ import pytest
 from drawn import accelerators, mappings, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreter import cycles, interpret
+from interpreter import cycles, interpret, waited, way_of
 
 from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.ways import Precision
@@ -32,14 +32,16 @@ def _check(data: st.DataObject, accelerator: PeArray) -> None:
     precision = Precision(**drawn, accumulator_bits=sums)
     word_bits = data.draw(st.sampled_from([1, 8, 24, 64, 256]))
     counted = price_mapping(nest, accelerator, mapping, precision, word_bits)
+    waits = 0
     for operand, expected in interpret(nest, accelerator, mapping, precision, word_bits).items():
         counts = counted.operands[operand]
         levels = expected.pop("levels")
+        waits += waited(way_of(accelerator, operand), levels)
         got = {name: getattr(counts, name) for name in expected}
         assert got == expected, operand
         for level, seen in zip(counts.levels, levels, strict=True):
             assert {name: getattr(level, name) for name in seen} == seen, (operand, level.level.name)
-    assert counted.array_cycles == cycles(nest, accelerator, mapping, precision)
+    assert counted.array_cycles == cycles(nest, accelerator, mapping, precision) + waits
 
 
 @given(data=st.data())

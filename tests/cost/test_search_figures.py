@@ -61,6 +61,7 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, d
         parameters=(Parameter(name="w", size_bytes=nest.weight_elements + bias),),
         input_bytes=many * nest.input_elements + data.draw(st.integers(0, 20)),
         output_bytes=many * nest.output_elements,
+        input_zeros=data.draw(st.sampled_from([0.0, 0.75])),
         vector_ops=data.draw(st.integers(0, 100)),
         steps=many,
         recurrent=many > 1,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, prod
 
 from mensa_sim.cost.counts.counts import OperandCounts, count_operand
@@ -19,7 +20,7 @@ class NestCounts:
 
     macs: int
     array_cycles: int
-    """Passes of the array, partial-sum hops, and its fills and drains."""
+    """Passes of the array, partial-sum hops, its fills and drains, and its waits for inner levels."""
     tiles: int
     """Buffer tiles computed one after another."""
     operands: Mapping[Operand, OperandCounts]
@@ -64,6 +65,20 @@ def pass_cycles(
     return cycles
 
 
+def wait_cycles(count: OperandCounts) -> int:
+    """Cycles in which the array waits for inner levels: they are fed, or relieved, before it goes on."""
+    cycles = 0
+    for inner, outer in pairwise(count.levels):
+        if inner.level.waits:
+            level = outer.level
+            for accesses, width in (
+                (outer.feed_accesses, level.read_width),
+                (outer.collect_accesses, level.write_width),
+            ):
+                cycles += -(-accesses * level.access_bits // (width * outer.instances))
+    return cycles
+
+
 def price_mapping(
     nest: LoopNest,
     accelerator: PeArray,
@@ -99,7 +114,8 @@ def nest_counts(
     return NestCounts(
         macs=nest.macs,
         array_cycles=pass_cycles(accelerator, nest, mapping.unrolling, register, way)
-        + pipeline_cycles(accelerator, mapping.unrolling) * fills,
+        + pipeline_cycles(accelerator, mapping.unrolling) * fills
+        + sum(wait_cycles(count) for count in operands.values()),
         tiles=tiles,
         operands=operands,
         hop_bits=(nest.macs - operands["output"].accumulations) * way["output"].partial_bits,

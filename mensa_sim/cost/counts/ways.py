@@ -41,6 +41,10 @@ class Precision:
         zeros = self.input_zeros if operand == "input" else self.output_zeros
         return accelerator.run_length.share(self.final_bits(operand), zeros)
 
+    def skipped(self, accelerator: PeArray) -> float:
+        """Share of the products that an accelerator skips, with the weights that it does not read for them."""
+        return self.input_zeros if accelerator.gates_zeros else 0.0
+
     def partial_bits(self, accelerator: PeArray) -> int:
         """Of a partial sum on an accelerator."""
         return self.accumulator_bits or accelerator.accumulator_bits
@@ -116,6 +120,8 @@ class Way:
     """What of these words is left as they are coded."""
     waits: bool = False
     """Whether the array waits for all that comes from memory or goes there, not only for the first or last tile."""
+    skipped: float = 0.0
+    """Share of the array's reads of it that cost nothing, as what they are for is zero."""
 
     @property
     def ported(self) -> int:
@@ -159,6 +165,7 @@ def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_
             word_bits=word_bits,
             memory_share=precision.memory_share(operand, accelerator),
             waits=accelerator.waits_for(operand),
+            skipped=precision.skipped(accelerator) if operand == "weight" else 0.0,
         )
     return found
 

@@ -39,7 +39,7 @@ class Floor:
                     rates[level.name] / level.access_bits for rates in (energy.read_pj, energy.write_pj)
                 )
                 out, back = (write_pj, read_pj) if operand == "output" else (read_pj, write_pj)
-                inner_bits = passes * way.partial_bits if not index else bits
+                inner_bits = passes * way.partial_bits * (1 - way.skipped) if not index else bits
                 sums = read_pj + write_pj if operand == "output" and not index else out
                 self._step_pj += sums * inner_bits
                 if index == len(way.stops) - 1 and level.ported:

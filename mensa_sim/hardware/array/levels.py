@@ -41,8 +41,8 @@ class Level:
     double_buffered: bool = True
     """An SRAM holds a tile and the next one; otherwise what has been used makes room for what comes."""
     waits: bool = False
-    """Whether the array waits while what comes from outside fills it or is taken out of it, as where it has no room
-    for what comes next; else that goes on beside the array's work."""
+    """Whether the array waits while what comes from outside (memory, or the SRAM around it) fills it or is taken out of
+    it, as where it has no room for what comes next; else that goes on beside the array's work."""
     read_pj_per_bit: float | None = None
     """Its own energies, in place of the technology's for its capacity and width."""
     write_pj_per_bit: float | None = None

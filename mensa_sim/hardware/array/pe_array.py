@@ -11,6 +11,7 @@ from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, Vec
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.run_length import RunLength
 from mensa_sim.hardware.parameter_store import ParameterStore
+from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import repeated
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
 from mensa_sim.workload.own_mapping import OwnMapping
@@ -120,6 +121,10 @@ class PeArray(Accelerator):
     """Innermost first; each operand passes those that serve it, on its way between the array and memory."""
     run_length: RunLength | None = None
     """How activations are coded between it and its memory; none: they cross as they are."""
+    gates_zeros: bool = False
+    """Whether a zero of the input keeps the weight beside it from being read and the MAC still: energy, not time."""
+    clock_network_pj_per_cycle: Constant | None = None
+    """Of the tree that distributes the clock, which runs whenever the accelerator is on; none where nobody states it."""
     vector_unit: VectorUnit | None = None
     """What does elementwise work; absent: such work passes the buffer once more and takes its port alone."""
     mappings: tuple[OwnMapping, ...] = ()
@@ -184,6 +189,9 @@ class PeArray(Accelerator):
                     faults.append(f"levels: the {operand} has registers, {outer.name}, outside {inner.name}")
                 if not set(outer.per) <= set(inner.per):
                     faults.append(f"levels: {outer.name} stands along axes that {inner.name}, inside it, does not")
+        weights = self.levels_of("weight")
+        if self.gates_zeros and (not weights or weights[0].ported):
+            faults.append("gates_zeros: weights need registers at the MACs, whose reads it saves")
         return faults
 
     def _mapping_faults(self) -> list[str]:

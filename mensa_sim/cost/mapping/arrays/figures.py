@@ -69,7 +69,8 @@ class Figures:
         self.sides = Sides(target, entries, rows, orders)
         dataflow = target.accelerator.dataflow
         fills = rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
-        self._cycles: Floats = array.pass_cycles + array.fill_cycles * fills
+        waits = total([each.wait_cycles for each in rows.values()])
+        self._cycles: Floats = array.pass_cycles + array.fill_cycles * fills + waits
         self._chip_pj: Floats = total([each.chip_pj for each in rows.values()]) + array.constant_pj
 
     def priced(self, cases: Sequence[BufferCase]) -> CandidateFigures:

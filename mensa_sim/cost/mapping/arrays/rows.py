@@ -62,6 +62,8 @@ class OperandRows:
     """Energy of all that happens in each step."""
     swaps: Floats
     """Times that the registers take up another tile."""
+    wait_cycles: Floats
+    """In which the array waits for its inner levels."""
     partial: Bools
     """Sums come to the outermost SRAM before they are final."""
     crossings: Floats
@@ -83,6 +85,7 @@ class OperandRows:
             ports=tuple(port.changed(change) for port in self.ports),
             chip_pj=change(self.chip_pj),
             swaps=change(self.swaps),
+            wait_cycles=change(self.wait_cycles),
             partial=change(self.partial),
             crossings=change(self.crossings),
             leaves=change(self.leaves),
@@ -137,6 +140,7 @@ class OperandArrays:
         chip_pj: Floats = np.zeros((1, 1, 1))
         reads: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
         writes: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
+        wait_cycles: Floats = np.zeros((1, 1, 1))
         for number, each in enumerate(self.bounds):
             crossing = each.crossing
             for index, accesses, taken, put in (
@@ -146,8 +150,11 @@ class OperandArrays:
                 if accesses is None:
                     continue
                 name, out, back = self.stops[index].level.name, accesses * taken, accesses * put
-                chip_pj = chip_pj + (out * self.energy.read_pj[name] + back * self.energy.write_pj[name])
+                done = out if number else out * (1 - self.way.skipped)
+                chip_pj = chip_pj + (done * self.energy.read_pj[name] + back * self.energy.write_pj[name])
                 reads[index], writes[index] = reads[index] + out, writes[index] + back
+            if number and self.stops[number - 1].level.waits and number < len(self.stops):
+                wait_cycles = wait_cycles + self._waited(self.stops[number], each)
             if number == self.way.in_array:
                 chip_pj = chip_pj + each.wire_bits * self.energy.broadcast_pj_per_bit
         ports = [
@@ -167,10 +174,20 @@ class OperandArrays:
             ports=tuple(ports),
             chip_pj=cube(chip_pj),
             swaps=cube(registers.visits.times * registers.tiles.number),
+            wait_cycles=cube(wait_cycles),
             partial=self.partial,
             crossings=crossings,
             leaves=leaves,
         )
+
+    def _waited(self, outside: StopArrays, each: Boundary[Floats]) -> Floats:
+        """[inner, inside, entry] Cycles that a level takes to feed the one inside it and to take back what leaves."""
+        level, spread = outside.level, self.grid.per_task([stop.spread * stop.copied for stop in outside.stops])
+        fed, taken = each.outer_accesses * each.crossing.feeds, each.outer_accesses * each.crossing.collects
+        found: Floats = np.ceil(fed * level.access_bits / (level.read_width * spread)) + np.ceil(
+            taken * level.access_bits / (level.write_width * spread)
+        )
+        return found
 
     def _room(self, index: int, stop: StopArrays) -> Floats:
         """[holds, inner, inside, entry] Bits of an instance: the tile, and its second copy unless it is the whole."""
