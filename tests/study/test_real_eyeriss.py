@@ -41,7 +41,9 @@ def test_cycles_latency_and_traffic_of_the_first_two_convolutions(
         cost = costs[row["layer"].lower()]
         measured_ms, total_ms = float(row["processing_latency_ms"]), float(row["total_latency_ms"])
         assert cost.compute_cycles / cost.clock_hz * 1e3 == pytest.approx(measured_ms, rel=0.03)
-        assert cost.latency_ps(bandwidth) / 1e9 == pytest.approx(total_ms, rel={"CONV1": 0.061, "CONV2": 0.02}[row["layer"]])
+        assert cost.latency_ps(bandwidth) / 1e9 == pytest.approx(
+            total_ms, rel={"CONV1": 0.061, "CONV2": 0.02}[row["layer"]]
+        )
         assert cost.memory_bytes / 1e6 == pytest.approx(float(row["dram_access_MB"]), rel=0.03)
 
 

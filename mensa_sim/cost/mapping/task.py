@@ -88,7 +88,10 @@ class NestTask:
         energy, precision, way = self.target.energy, self.target.precision, self.ways["output"]
         hops = self.nest.macs - self.nest.output_elements * sums_per_element(way, self.unrolling)
         mac_pj = energy.mac_pj(precision.weight_bits, precision.input_bits)
-        return self.nest.macs * (1 - self.ways["weight"].skipped) * mac_pj + hops * way.partial_bits * energy.hop_pj_per_bit
+        return (
+            self.nest.macs * (1 - self.ways["weight"].skipped) * mac_pj
+            + hops * way.partial_bits * energy.hop_pj_per_bit
+        )
 
     @property
     def shortage(self) -> str:

@@ -124,7 +124,7 @@ class PeArray(Accelerator):
     gates_zeros: bool = False
     """Whether a zero of the input keeps the weight beside it from being read and the MAC still: energy, not time."""
     clock_network_pj_per_cycle: Constant | None = None
-    """Of the tree that distributes the clock, which runs whenever the accelerator is on; none where nobody states it."""
+    """Of the tree that distributes the clock, which runs while the accelerator is on; none where nobody states it."""
     vector_unit: VectorUnit | None = None
     """What does elementwise work; absent: such work passes the buffer once more and takes its port alone."""
     mappings: tuple[OwnMapping, ...] = ()
