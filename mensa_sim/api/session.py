@@ -14,8 +14,8 @@ from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explain.explain import Move
-from mensa_sim.study.explain.explain import explain as explain_layer
 from mensa_sim.study.explain.explain import moves as moves_of
+from mensa_sim.study.explain.placed import explain_placed
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
@@ -118,16 +118,16 @@ def place(request: PlaceRequest) -> Placement:
 def explain(placement: Placement, layer: str) -> Explanation:
     """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
 
-    Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did.
+    Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did;
+    under one with stacks, in which it runs, or in which pieces, or why it runs by itself.
 
     >>> import mensa_sim as ms
     >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
     'pascal'
     """
-    if placement.flow != LAYERS:
-        placement = with_data_plan(placement, placement.flow, FULL)
-    found = explain_layer(placement.problem, placement.alone or placement.costs, placement.schedule, layer)
-    return with_methods(found, Explanation)
+    goal = placement.goal
+    planned = placement if goal.flow == LAYERS else with_data_plan(placement, goal.flow, FULL, goal)
+    return with_methods(explain_placed(planned, layer), Explanation)
 
 
 def moves(placement: Placement) -> tuple[Move, ...]:

@@ -142,7 +142,7 @@ def test_a_summary_lists_the_stacks() -> None:
     listed = summary(result)["stacks"]
     assert isinstance(listed, list)
     assert listed
-    assert set(listed[0]) == {"layers", "accelerator", "tiles", "rows"}
+    assert set(listed[0]) == {"layers", "accelerator", "tiles", "rows", "start_ps", "end_ps", "saved_bytes"}
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,8 @@ def explanation_tables(found: ExplainResult) -> RenderableType:
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
     caveats = caveats_text(*(place.caveats for place in found.places))
     use = [] if found.use is None else ["", *use_tables(found.use)]
-    return Group(
-        title, table, *refused, "", *lines, found.to_change, *([found.output] if found.output else []), *caveats, *use
-    )
+    how = [text for text in (found.runs, found.output) if text]
+    return Group(title, table, *refused, "", *lines, found.to_change, *how, *caveats, *use)
 
 
 PLACE_COLUMNS = ("accelerator", "time", "energy", "copies", "copies'", "bound")

@@ -24,6 +24,7 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
     """The page; every text that came from a file is escaped."""
     blocks = [
         paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead"),
+        *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in (found.runs, found.output) if text),
         heading("What it costs everywhere"),
         table_block(
             PLACE_COLUMNS,

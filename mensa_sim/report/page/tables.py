@@ -26,6 +26,7 @@ def run_tables(result: RunResult) -> RenderableType:
         Text(),
         optimality_text(main.optimality),
         *homes_text(main),
+        *stacks_text(main),
         *splits_text(main),
         *best_text(main, result.baseline),
         *([result.alone] if result.alone else []),
@@ -56,6 +57,20 @@ def homes_text(result: SystemResult) -> tuple[str, ...]:
         found.append(
             f"on {home} {len(own)} tensors of {bytes_text(size_bytes)} live until they are read, which saves "
             f"{bytes_text(saved_bytes)} of memory traffic{proved}"
+        )
+    return tuple(found)
+
+
+def stacks_text(result: SystemResult) -> tuple[str, ...]:
+    """How many layers ran tile by tile on each accelerator, and what that saves; nothing where none did."""
+    found = []
+    for name in dict.fromkeys(each.accelerator for each in result.stacks):
+        own = [each for each in result.stacks if each.accelerator == name]
+        alone_bytes, saved_bytes = sum(each.alone_bytes for each in own), sum(each.saved_bytes for each in own)
+        found.append(
+            f"on {name} {sum(len(each.layers) for each in own)} layers run tile by tile in {len(own)} "
+            f"{'stack' if len(own) == 1 else 'stacks'}, which saves {bytes_text(saved_bytes)} of the "
+            f"{bytes_text(alone_bytes)} that they move over memory one by one"
         )
     return tuple(found)
 

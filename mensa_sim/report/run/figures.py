@@ -10,6 +10,7 @@ from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.families import family_figure, family_note
 from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
 from mensa_sim.report.run.homes import homes_figures
+from mensa_sim.report.run.on_chip import saved_figure
 from mensa_sim.report.run.over_time import bandwidth_figure, buffers_figure, steps_note
 from mensa_sim.report.run.roofline import roofline_figure, roofline_note
 from mensa_sim.report.run.time_use import time_use_figure
@@ -34,6 +35,7 @@ def run_figures(result: RunResult) -> dict[str, Drawn]:
         "bandwidth": Drawn(
             figure=bandwidth_figure(main.hardware, main.timeline, owners), note=steps_note(main.timeline.end_ps)
         ),
+        "saved": saved_figure(main),
         **homes_figures(main),
         "buffers": drawn(buffers_figure(main.hardware, main.timeline)),
     }

@@ -7,7 +7,8 @@ from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Trace, figure, most_of, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_text
 from mensa_sim.report.page.time_axis import time_axis
-from mensa_sim.study.run.result import HomeResult, SystemResult
+from mensa_sim.study.run.on_chip import HomeResult
+from mensa_sim.study.run.result import SystemResult
 
 MAX_TENSORS = 12
 """Tensors with a colour of their own: more cannot be told apart."""

@@ -16,9 +16,10 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
-from mensa_sim.report.page.tables import best_text, homes_text, optimality_text, splits_text
+from mensa_sim.report.page.tables import best_text, optimality_text
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
+from mensa_sim.report.run.on_chip import KEPT, on_chip_blocks
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import RunResult, SystemResult
 
@@ -43,10 +44,10 @@ def report_html(result: RunResult) -> str:
             heading("Where energy and time go"),
             drawn_block(figures, *COSTS),
             heading("One inference over time"),
-            drawn_block(figures, *others(figures, COSTS, ANSWER)),
+            drawn_block(figures, *others(figures, COSTS, ANSWER, KEPT)),
+            *on_chip_blocks(main, figures),
             heading("Where each layer went, and why"),
             paragraph(_schedule_text(main)),
-            *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in (*homes_text(main), *splits_text(main))),
             *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),
             _layer_table(main),
             heading("What was understood, and what is assumed"),

@@ -6,13 +6,10 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
-from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
-from mensa_sim.schedule.files import stacks_data
+from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.result import (
-    HomeResult,
     LayerResult,
     RunResult,
-    SplitResult,
     SystemResult,
     energy_components,
     ratios,
@@ -46,7 +43,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "handoffs": main.handoffs,
         "layers": [_layer(layer) for layer in main.layers],
         "homes": [_home(home) for home in main.homes],
-        "stacks": stacks_data(main.schedule.data or LAYER_BY_LAYER),
+        "stacks": [_stack(stack) for stack in main.stacks],
         "splits": [_split(split) for split in main.splits],
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         "steady_state": asdict(main.steady),
@@ -70,6 +67,18 @@ def _home(home: HomeResult) -> dict[str, object]:
         "end_ps": home.end_ps,
         "bytes": home.size_bytes,
         "saved_bytes": home.saved_bytes,
+    }
+
+
+def _stack(stack: StackResult) -> dict[str, object]:
+    return {
+        "layers": list(stack.layers),
+        "accelerator": stack.accelerator,
+        "tiles": stack.tiles,
+        "rows": stack.rows,
+        "start_ps": stack.start_ps,
+        "end_ps": stack.end_ps,
+        "saved_bytes": stack.saved_bytes,
     }
 
 

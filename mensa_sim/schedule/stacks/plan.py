@@ -107,6 +107,17 @@ class StackPlanner:
                 yield _Cut(names=names, rows=rows)
                 return
 
+    def refusal(self, accelerator: str, names: tuple[str, ...], schedule: Schedule) -> str | None:
+        """Why layers are no stack of an accelerator by themselves, for people; none where the objective gains."""
+        pricer = self._pricer(accelerator)
+        if pricer is None:
+            return f"{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
+        cuts = list(self._largest(pricer, accelerator, names))
+        if not cuts:
+            return f"the rows between them do not fit {accelerator}, however few a tile has"
+        (found,) = self._gaining(pricer, accelerator, cuts, self._rates(schedule))
+        return "the objective gains nothing" if found is None else None
+
     def priced(self, stack: Stack) -> PricedStack:
         """A given stack with its costs; `InfeasibleError` where its accelerator cannot run it."""
         what = f"{stack.accelerator} cannot run {stack.layers[0]} to {stack.layers[-1]} as a stack"

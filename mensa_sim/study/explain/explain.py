@@ -55,6 +55,8 @@ class ExplainResult:
     """The runner-up's value over the present one, less 1: negative where moving the unit alone would be better."""
     to_change: str
     """What the runner-up would need to win."""
+    runs: str = ""
+    """Under a flow with stacks: which it lies in, which pieces it runs in, or why it runs by itself."""
     output: str = ""
     """Where its output lives until it is read, and why it left the chip if it did; empty where nothing is planned."""
     use: MappingUse | None = None
@@ -95,11 +97,12 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
         margin=second.value / here.value - 1 if second and second.value is not None and here.value else None,
         to_change=_to_change(problem, costs, prediction, unit, here, second),
         output="" if schedule.data is None else tensor_text(costs, schedule, layer),
-        use=_use_at(problem, costs, layer, here.accelerator),
+        use=use_at(problem, costs, layer, here.accelerator),
     )
 
 
-def _use_at(problem: Problem, costs: CostTable, layer: str, accelerator: str) -> MappingUse | None:
+def use_at(problem: Problem, costs: CostTable, layer: str, accelerator: str) -> MappingUse | None:
+    """The layer's mapping on an accelerator; none without a loop nest, and on a measured one."""
     spec = costs.system.accelerator(accelerator).spec
     if not isinstance(spec, PeArray):
         return None

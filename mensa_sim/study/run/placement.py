@@ -66,8 +66,8 @@ class Placement:
     families: Mapping[str, int]
     """Layer to family, for the layers that have one."""
     schedule: Schedule
-    flow: FlowName = LAYERS
-    """How data is to flow between layers, once it is planned."""
+    goal: Goal
+    """What was asked for, the flow of data between layers included, which is planned later."""
     best: Schedule | None = None
     """The optimum that proved the schedule's bound, where it was sought beside it."""
     alone: CostTable | None = None
@@ -102,7 +102,7 @@ def placed_in(problem: Problem, costs: CostTable, goal: Goal, given: Schedule | 
     if best is not None:
         found = beside(found, best)
     families = families_under(costs.graph, goal)
-    return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best, flow=goal.flow)
+    return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best, goal=goal)
 
 
 def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.record.causes import Cause
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
 from mensa_sim.workload.coverage import Share
@@ -94,38 +95,6 @@ class Optimality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HomeResult:
-    """A tensor that lived on chip in the first inference."""
-
-    tensor: str
-    """The layer that made it."""
-    home: str
-    start_ps: int
-    """When its producer began to make it: from then on it takes its room."""
-    end_ps: int
-    """When its last reader ended."""
-    size_bytes: int
-    saved_bytes: int
-    """What it would move at least in memory: written once, and read by each of its readers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitResult:
-    """A layer that ran in pieces in the first inference."""
-
-    layer: str
-    axis: str
-    parts: Mapping[str, float]
-    """By accelerator, its share of the axis."""
-    pieces: int
-    start_ps: int
-    end_ps: int
-    """Of the first and the last piece."""
-    whole_ps: int | None = None
-    """What the whole layer takes on one accelerator with its memory to itself; none where nobody priced it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyState:
     """An inference that finds the parameters that the one before it left on chip."""
 
@@ -178,6 +147,8 @@ class SystemResult:
     """Where the chosen schedule is more than `NOTABLE_GAP` above the proven bound."""
     homes: tuple[HomeResult, ...] = ()
     """Tensors with a home on chip, in the order of their producers."""
+    stacks: tuple[StackResult, ...] = ()
+    """Layers that ran tile by tile."""
     splits: tuple[SplitResult, ...] = ()
     """Layers that ran in pieces."""
     heard_bytes: int = 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
-from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
@@ -29,6 +28,7 @@ from mensa_sim.study.run.given import (
     system_files_given,
     workload_files_given,
 )
+from mensa_sim.study.run.on_chip import homes_of, splits_of, stacks_of
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.provenance import input_hashes, versions
@@ -37,11 +37,9 @@ from mensa_sim.study.run.result import (
     NOTABLE_GAP,
     AcceleratorResult,
     BestSchedule,
-    HomeResult,
     LayerResult,
     Optimality,
     RunResult,
-    SplitResult,
     SteadyState,
     SystemResult,
 )
@@ -172,52 +170,12 @@ def evaluate(
         timeline=timeline,
         problem=problem,
         schedule=found,
-        homes=_homes(placement, measured),
-        splits=_splits(placement, measured),
+        homes=homes_of(placement, measured),
+        stacks=stacks_of(placement, measured),
+        splits=splits_of(placement, measured),
         heard_bytes=watcher.heard_bytes,
         best=_best(placed, placement, goal, on_chip, memo) if beside_best else None,
     )
-
-
-def _homes(placement: Placement, measured: Metrics) -> tuple[HomeResult, ...]:
-    graph, found = placement.costs.graph, []
-    for home in data_of(placement).homes:
-        readers = [name for name in graph.successors(home.tensor) if graph.edge_bytes(home.tensor, name)]
-        read_bytes = sum(graph.edge_bytes(home.tensor, name) for name in readers)
-        found.append(
-            HomeResult(
-                tensor=home.tensor,
-                home=home.home,
-                start_ps=measured.layers[home.tensor].start_ps,
-                end_ps=max(measured.layers[name].end_ps for name in readers),
-                size_bytes=home.size_bytes,
-                saved_bytes=home.size_bytes + read_bytes,
-            )
-        )
-    return tuple(found)
-
-
-def _splits(placement: Placement, measured: Metrics) -> tuple[SplitResult, ...]:
-    found, whole = [], placement.whole
-    for split in data_of(placement).splits:
-        names = [piece_name(split.layer, number) for number in range(1, len(split.parts) + 1)]
-        size, parts = sum(part.size for part in split.parts), dict.fromkeys((p.accelerator for p in split.parts), 0.0)
-        for part in split.parts:
-            parts[part.accelerator] += part.size / size
-        found.append(
-            SplitResult(
-                layer=split.layer,
-                axis=split.axis,
-                parts=parts,
-                pieces=len(names),
-                start_ps=min(measured.layers[name].start_ps for name in names),
-                end_ps=max(measured.layers[name].end_ps for name in names),
-                whole_ps=None
-                if whole is None
-                else whole.costs.latency_ps(split.layer, whole.schedule.assignment[split.layer]),
-            )
-        )
-    return tuple(found)
 
 
 def _best(

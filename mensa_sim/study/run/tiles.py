@@ -78,9 +78,7 @@ def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, m
     )
     found = replace(found, data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
     families = families_under(graph, goal)
-    return Placement(
-        costs=costs, problem=problem, families=families, schedule=found, flow=placement.flow, whole=placement
-    )
+    return Placement(costs=costs, problem=problem, families=families, schedule=found, goal=goal, whole=placement)
 
 
 def _reasons(splits: Sequence[Split]) -> dict[str, str]:

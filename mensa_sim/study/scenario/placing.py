@@ -109,6 +109,7 @@ def _together(
             problem=problem,
             families=families_under(graphs[stream.workload], goals[stream.name]),
             schedule=each,
+            goal=goals[stream.name],
         )
         for stream, problem, each in zip(streams, problems, found, strict=True)
     }

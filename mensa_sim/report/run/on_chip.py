@@ -1,0 +1,113 @@
+"""What stays on chip on a run's page: which tensors save how much, layers in stacks, layers in pieces."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mensa_sim.report.page.colours import GREEN, SKY, Look
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Trace, bar, categories, figure, most_of, shown
+from mensa_sim.report.page.page import heading, paragraph, table_block
+from mensa_sim.report.page.quantities import bytes_text, percent_text, time_text
+from mensa_sim.report.page.tables import homes_text, splits_text, stacks_text
+from mensa_sim.study.run.on_chip import SplitResult, StackResult
+from mensa_sim.study.run.result import SystemResult
+
+KEPT = ("saved",)
+"""The figures of this section."""
+_BARS = 16
+"""Tensors in the figure: more are too narrow to name."""
+_ROWS, _SEARCHED = 400, 20
+"""In each table, and where it scrolls and can be searched."""
+_HOME, _STACK = "at home", "in a stack"
+_LOOKS: Mapping[str, Look] = {_HOME: Look(colour=GREEN), _STACK: Look(colour=SKY, pattern="/")}
+STACK_COLUMNS = ("layers", "from", "to", "accelerator", "tiles", "rows", "time", "one by one", "as a stack", "saved")
+SPLIT_COLUMNS = ("layer", "cut by", "pieces", "shares", "time", "whole alone")
+TENSOR_COLUMNS = ("tensor", "where", "saved")
+
+
+def on_chip_blocks(main: SystemResult, figures: dict[str, Drawn]) -> Iterator[str]:
+    """The section; nothing where nothing is at home, in a stack or in pieces."""
+    texts = (*homes_text(main), *stacks_text(main), *splits_text(main))
+    if not texts:
+        return
+    yield heading("What stays on chip")
+    for text in texts:
+        yield paragraph(f"{text[0].upper()}{text[1:]}.")
+    yield drawn_block(figures, *KEPT)
+    saved = saved_by_tensor(main)
+    tables = (
+        (STACK_COLUMNS, [_stack_cells(each) for each in main.stacks], STACK_COLUMNS[4:], "stacks"),
+        (SPLIT_COLUMNS, [_split_cells(each) for each in main.splits], SPLIT_COLUMNS[4:], "splits"),
+        (TENSOR_COLUMNS, [(*key, bytes_text(size)) for key, size in saved], TENSOR_COLUMNS[2:], "tensors"),
+    )
+    for columns, rows, numeric, name in tables:
+        if rows:
+            name_if_long = name if len(rows) > _SEARCHED else None
+            yield table_block(columns, rows[:_ROWS], numeric=numeric, name=name_if_long)
+        if len(rows) > _ROWS:
+            yield paragraph(f"The first {_ROWS} of {len(rows)}; summary.json holds them all.", kind="note")
+
+
+def saved_by_tensor(main: SystemResult) -> list[tuple[tuple[str, str], int]]:
+    """What each tensor on chip would move at least in memory, by its name and where it stays; the most first."""
+    found = [((each.tensor, f"at home on {each.home}"), each.saved_bytes) for each in main.homes]
+    for stack in main.stacks:
+        where = f"in a stack on {stack.accelerator}"
+        found += [((name, where), size) for name, size in stack.tensors.items()]
+    return sorted(found, key=lambda each: (-each[1], each[0]))
+
+
+def saved_figure(main: SystemResult) -> Drawn | None:
+    """A bar for each tensor that saves most; none where none stays."""
+    everything = saved_by_tensor(main)
+    if not everything:
+        return None
+    largest = most_of(everything, lambda each: float(each[1]), _BARS)
+    drawn = ((kind, look, [each for each in largest if each[0][1].startswith(kind)]) for kind, look in _LOOKS.items())
+    traces = [_bars(*each) for each in drawn if each[2]]
+    names = [shown(name) for (name, _), _ in largest]
+    ys = {**categories("tensor, by the layer that makes it"), "autorange": "reversed"}
+    ys |= {"categoryorder": "array", "categoryarray": names, "automargin": True}
+    total = sum(size for _, size in everything)
+    (first, _), most = everything[0]
+    title = (
+        f"{len(everything)} tensors stay on chip and save {bytes_text(total)} of memory traffic; the most, "
+        f"{percent_text(most / total)}, {first}"
+    )
+    note = "At least: written once, and read by each of its readers."
+    if len(largest) < len(everything):
+        note += f" The {len(largest)} of {len(everything)} tensors that save most."
+    xs = {"title": "memory traffic saved (B)", "tickformat": "~s"}
+    return Drawn(figure=figure(title, xs, ys, traces, barmode="stack"), note=note, wide=True)
+
+
+def _bars(kind: str, look: Look, own: Sequence[tuple[tuple[str, str], int]]) -> Trace:
+    return bar(
+        name=kind,
+        orientation="h",
+        y=[shown(name) for (name, _), _ in own],
+        x=[size for _, size in own],
+        customdata=[shown(f"{bytes_text(size)}, {where}") for (_, where), size in own],
+        hovertemplate="%{y}: %{customdata}<extra></extra>",
+        marker=look.bar,
+    )
+
+
+def _stack_cells(each: StackResult) -> tuple[str, ...]:
+    return (
+        str(len(each.layers)),
+        each.layers[0],
+        each.layers[-1],
+        each.accelerator,
+        str(each.tiles),
+        str(each.rows),
+        time_text(each.end_ps - each.start_ps),
+        bytes_text(each.alone_bytes),
+        bytes_text(each.moved_bytes),
+        bytes_text(each.saved_bytes),
+    )
+
+
+def _split_cells(each: SplitResult) -> tuple[str, ...]:
+    shares = ", ".join(f"{name} {percent_text(share)}" for name, share in each.parts.items())
+    whole = "-" if each.whole_ps is None else time_text(each.whole_ps)
+    return each.layer, each.axis, str(each.pieces), shares, time_text(each.end_ps - each.start_ps), whole
