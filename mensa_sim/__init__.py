@@ -42,6 +42,7 @@ __all__ = [
     "compare",
     "convert",
     "decide",
+    "device",
     "diff",
     "explain",
     "explore",
@@ -74,7 +75,9 @@ _HOMES = {
     **dict.fromkeys(("Comparison", "Run", "ScenarioRun"), "api.result"),
     "Exploration": "api.exploration",
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
-    **dict.fromkeys(("calibrate", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"),
+    **dict.fromkeys(
+        ("calibrate", "device", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"
+    ),
     **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
@@ -95,7 +98,7 @@ if TYPE_CHECKING:
     from mensa_sim.api.exploration import Exploration
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
-    from mensa_sim.api.measured import calibrate, fit_devices, import_timings, measure, measure_models
+    from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
     from mensa_sim.api.reproduce import reproduce, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Run, ScenarioRun

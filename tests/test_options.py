@@ -37,6 +37,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "measure-models": (ms.measure_models,),
     "import-timings": (ms.import_timings,),
     "calibrate": (ms.calibrate,),
+    "device": (ms.device,),
     "fit-devices": (ms.fit_devices,),
     "convert": (ms.convert,),
 }

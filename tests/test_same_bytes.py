@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "import-timings": "import-timings theirs.csv --columns K=k,C=k,median_us=t --operator linear --device-name them "
     "--source paper --processors 4 --cache-bytes 100 --bytes-per-s 1e9 --peak-macs-per-s 1e9 --output timings.csv",
     "calibrate": "calibrate them timings.csv --output fit.yaml",
+    "device": "device sheet.yaml",
     "fit-devices": "fit-devices runs.csv --shapes shapes.json --output judged.csv",
 }
 """A small one of every command; what reads another's files comes after it."""
@@ -58,6 +59,9 @@ FILES: Mapping[str, str] = {
     "measured.csv": "workload,system,metric,measured,source\ntiny.yaml,edge_tpu,latency_ms,0.1,me\n",
     "products.csv": "Layer,M,N,K,\none,1,8,8,\n",
     "theirs.csv": "k,t\n" + "".join(f"{k},{k * k / 1000 + 10}\n" for k in range(8, 128, 8)),
+    "sheet.yaml": "name: my_card\nlibrary: from_ampere\nprocessors: 48\ncache_bytes: 4194304\n"
+    "bytes_per_s: 448000000000\npeak_flops_per_s: 19170000000000\n"
+    "clock_hz: 1560000000\npower_w: 140\nnode_nm: 8\nsource: me\n",
     "shapes.json": json.dumps({f"m{hidden}": {**SHAPE, "hidden": hidden} for hidden in (32, 64)}),
     "runs.csv": "device,memory_bandwidth_gb_s,shape,bits_per_weight,prompt_tokens,new_tokens,context,batch,"
     "prefill_tok_s,decode_tok_s,energy_j_per_token,power_scope\n"

@@ -20,6 +20,8 @@ from mensa_sim.measurement.whole_models import measure_models as time_models
 from mensa_sim.study.calibrate.calibrate import Calibration
 from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
 from mensa_sim.study.calibrate.request import CalibrateRequest
+from mensa_sim.study.datasheet.request import DeviceRequest
+from mensa_sim.study.datasheet.study import DeviceForecast, forecast_device
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.study import DeviceStudy
 from mensa_sim.study.devices.study import fit_devices as fit_devices_request
@@ -119,6 +121,15 @@ def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
     Raises `FileError` for tables that say something else; `output` gets every run beside its prediction.
     """
     return fit_devices_request(request)
+
+
+@asks(DeviceRequest)
+def device(request: DeviceRequest) -> DeviceForecast:
+    """A GPU that nobody measured, by its data sheet: an accelerator file, and the times of some kernels.
+
+    `output` gets the file, which is also the answer's `accelerator`. Raises `FileError` with every fault of the sheet.
+    """
+    return forecast_device(request)
 
 
 @asks(CalibrateRequest)

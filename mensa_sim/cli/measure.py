@@ -9,6 +9,7 @@ from mensa_sim.cli.printing import write
 from mensa_sim.cli.steps import counted
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
+from mensa_sim.study.datasheet.request import DeviceRequest
 from mensa_sim.study.devices.request import FitDevicesRequest
 
 
@@ -57,6 +58,18 @@ def calibrate(request: CalibrateRequest) -> None:
         _say(f"written to {request.output}")
 
 
+def device(request: DeviceRequest) -> None:
+    """Predict a GPU that nobody measured from its data sheet: an accelerator file, and what to expect of it."""
+    from mensa_sim.api import measured as api
+
+    found = api.device.of(request)
+    if request.output is None:
+        _say(found.accelerator)
+    _say(found.report)
+    if request.output is not None:
+        _say(f"written to {request.output}")
+
+
 def fit_devices(request: FitDevicesRequest) -> None:
     """Fit what devices reach to published runs of language models; each half of a device's models judges the other."""
     from mensa_sim.api import measured as api
@@ -72,6 +85,7 @@ def register(app: typer.Typer) -> None:
     add(app, measure_models, MeasureModelsRequest, name="measure-models", counts=True)
     add(app, import_timings, ImportTimingsRequest, name="import-timings")
     add(app, calibrate, CalibrateRequest)
+    add(app, device, DeviceRequest)
     add(app, fit_devices, FitDevicesRequest, name="fit-devices")
 
 

@@ -17,7 +17,7 @@ from mensa_sim.study.check.check import RECORDS
 ROOT = Path(__file__).resolve().parents[2]
 PAGES: Mapping[str, tuple[str, ...]] = {
     "accelerator_specs/README.md": (
-        *("accelerator", "measured_device", "datasheet_device", "system", "technology", "space", "fit"),
+        *("accelerator", "measured_device", "datasheet_device", "system", "technology", "space", "fit", "datasheet"),
     ),
     "workloads/README.md": ("workload", "scenario"),
 }

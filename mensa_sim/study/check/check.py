@@ -10,6 +10,7 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.io.files import keys_of, read_record
 from mensa_sim.simulate.scenario.files import ScenarioFile, read_scenario
+from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.run.scheduling import check_scheduling
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.files import SpaceFile
@@ -22,6 +23,7 @@ RECORDS: Mapping[str, type[Any]] = {
     "scenario": ScenarioFile,
     "space": SpaceFile,
     "fit": DeviceFit,
+    "datasheet": GpuDatasheet,
 }
 """The record that is the schema of each kind of file."""
 
@@ -35,6 +37,7 @@ CHECKS: Mapping[str, Callable[[Path], object]] = {
     "scenario": read_scenario,
     "space": lambda path: check_space(load_space(path)),
     "fit": lambda path: read_record(path, DeviceFit),
+    "datasheet": lambda path: read_record(path, GpuDatasheet),
 }
 
 

@@ -1,0 +1,117 @@
+"""What a GPU's data sheet says, in its own words, and the accelerator file that follows from it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.io.files import Raw, write_yaml
+from mensa_sim.io.shipped import shipped_root
+from mensa_sim.names import check_folder_name
+
+FLOPS_PER_MAC = 2
+W_IN_MW = 1000
+DRAM_EFFICIENCY = 0.8
+"""Of a GPU's memory when another accelerator reads it: a choice, as in the shipped files of GPUs."""
+
+LEAST = {
+    "clock_hz": (1e8, "Hz, as in 1410000000"),
+    "base_clock_hz": (1e8, "Hz, as in 765000000"),
+    "bytes_per_s": (1e9, "B/s, as in 1555000000000"),
+    "peak_flops_per_s": (1e10, "FLOP/s at float32, as in 19500000000000"),
+    "cache_bytes": (2**16, "bytes, as in 41943040"),
+}
+"""By field, a value that no GPU of these generations is below, and the unit: what is below it is in another one."""
+
+HEADER = (
+    "# By its data sheet, at float32: nobody measured it. Written by `mensa-sim device`; times come from constants\n"
+    "# that a T4 and an A100 have in common. The technology prices only what others read from its memory.\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuDatasheet:
+    """A GPU's data sheet: all that a prediction of its kernels needs."""
+
+    name: str
+    """The name of the accelerator, which is also that of its file."""
+    library: Literal["before_ampere", "from_ampere"]
+    """Whose kernels its libraries run: those of generations before Ampere (2020), or from Ampere on."""
+    processors: int
+    """Streaming multiprocessors that are switched on."""
+    cache_bytes: int
+    """L2 cache."""
+    bytes_per_s: int
+    """Memory bandwidth."""
+    peak_flops_per_s: int
+    """At float32 without tensor cores, at the boost clock; two FLOP are one MAC."""
+    clock_hz: int
+    """Boost clock."""
+    base_clock_hz: int | None = None
+    """What its power lasts for whatever it does; none: not stated."""
+    power_w: float
+    """What the board may draw."""
+    node_nm: float
+    """Process node; a 4 nm class is taken as one of 5 nm."""
+    source: str
+    """The data sheet, with its year."""
+
+    def __post_init__(self) -> None:
+        check_folder_name(self.name)
+        faults = []
+        for name, (least, unit) in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                faults.append(f"{name} is {value:g}, which no GPU is below: it is in {unit}")
+        if self.base_clock_hz is not None and self.base_clock_hz > self.clock_hz:
+            faults.append(f"base_clock_hz is above clock_hz, the boost clock of {self.clock_hz}")
+        if not self.source.strip():
+            faults.append("source is empty")
+        if faults:
+            raise ValueError("; ".join(faults))
+        _ = self.figures
+
+    @property
+    def figures(self) -> DeviceFigures:
+        """As the fits take them."""
+        return DeviceFigures(
+            processors=self.processors,
+            cache_bytes=self.cache_bytes,
+            bytes_per_s=self.bytes_per_s,
+            peak_macs_per_s=self.peak_flops_per_s / FLOPS_PER_MAC,
+            power_w=self.power_w,
+            node_nm=self.node_nm,
+            base_share=None if self.base_clock_hz is None else self.base_clock_hz / self.clock_hz,
+        )
+
+    @property
+    def fit_path(self) -> Path:
+        """The constants that the T4 and the A100 have in common, with the tiles of its library."""
+        return shipped_root() / "accelerator_specs" / "measured" / f"gpu_{self.library}.yaml"
+
+    def accelerator_text(self, beside: Path) -> str:
+        """Its accelerator's file, for a folder: what it names is written as seen from there."""
+
+        def seen(path: Path) -> str:
+            return os.path.relpath(path, beside)
+
+        figures = self.figures
+        stated: dict[str, Any] = {name: getattr(figures, name) for name in figures.__slots__}
+        data: Raw = {
+            "name": self.name,
+            "placement": "pcie_card",
+            "technology": seen(shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"),
+            "clock_hz": self.clock_hz,
+            "timings": seen(self.fit_path),
+            "macs_per_s": self.peak_flops_per_s // FLOPS_PER_MAC,
+            "figures": {name: value for name, value in stated.items() if value is not None},
+            "power_mw": {"value": self.power_w * W_IN_MW, "source": self.source},
+            "default_memory": {
+                "kind": "host_ddr",
+                "bandwidth_bytes_per_s": self.bytes_per_s,
+                "efficiency": DRAM_EFFICIENCY,
+            },
+            "source": self.source,
+        }
+        return HEADER + write_yaml(data)

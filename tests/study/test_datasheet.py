@@ -1,0 +1,149 @@
+"""A GPU that nobody measured: from its data sheet to an accelerator file, with what to expect of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mensa_sim.cli.main import app
+from mensa_sim.cost.measured.table import Kernel
+from mensa_sim.cost.measured.timings import load_timings
+from mensa_sim.errors import FileError
+from mensa_sim.hardware.accelerator import MeasuredDevice
+from mensa_sim.hardware.files import load_accelerator
+from mensa_sim.io.files import write_yaml
+from mensa_sim.study.datasheet.datasheet import GpuDatasheet
+from mensa_sim.study.datasheet.request import DeviceRequest
+from mensa_sim.study.datasheet.study import KERNELS, forecast_device
+
+SHEET = {
+    "name": "my_card",
+    "library": "from_ampere",
+    "processors": 58,
+    "cache_bytes": 50331648,
+    "bytes_per_s": 300000000000,
+    "peak_flops_per_s": 30300000000000,
+    "clock_hz": 2040000000,
+    "base_clock_hz": 795000000,
+    "power_w": 72,
+    "node_nm": 5,
+    "source": "NVIDIA L4 datasheet (2023)",
+}
+UNMEASURED = {
+    name: spec
+    for name in ("gpu_l4", "gpu_p4", "gpu_p100", "gpu_v100", "gpu_h100_float32")
+    if isinstance(spec := load_accelerator(name), MeasuredDevice)
+}
+
+
+def sheet(folder: Path, **changes: object) -> Path:
+    path = folder / "card.yaml"
+    path.write_text(write_yaml({name: each for name, each in {**SHEET, **changes}.items() if each is not None}))
+    return path
+
+
+def test_the_file_that_an_l4s_data_sheet_gives_says_what_the_shipped_one_does(tmp_path: Path) -> None:
+    output = tmp_path / "deeper" / "my_card.yaml"
+    output.parent.mkdir()
+    found = forecast_device(DeviceRequest(sheet(tmp_path), output=output))
+    assert output.read_text() == found.accelerator
+    written, shipped = load_accelerator(output), UNMEASURED["gpu_l4"]
+    assert isinstance(written, MeasuredDevice)
+    assert Path(written.timings).resolve() == Path(shipped.timings).resolve()
+    assert written.figures is not None
+    assert written.figures.base_share == pytest.approx(795 / 2040)
+    assert replace(written.figures, base_share=0.39) == shipped.figures
+    assert written.power_mw is not None
+    assert shipped.power_mw is not None
+    assert written.power_mw.value == shipped.power_mw.value
+    assert (written.macs_per_s, written.default_memory) == (shipped.macs_per_s, shipped.default_memory)
+
+
+def test_each_kernels_time_is_that_of_a_layer_on_the_written_accelerator_with_the_error_that_the_fit_has(
+    tmp_path: Path,
+) -> None:
+    found = forecast_device(DeviceRequest(sheet(tmp_path)))
+    written = tmp_path / "my_card.yaml"
+    written.write_text(found.accelerator)
+    spec = load_accelerator(written)
+    assert isinstance(spec, MeasuredDevice)
+    timings = load_timings(Path(spec.timings), None, allow_fit=True, figures=spec.figures)
+    assert [each.title for each in found.kernels] == list(KERNELS)
+    for each in found.kernels:
+        fitted = timings.fitted(KERNELS[each.title])
+        assert fitted is not None
+        assert (each.seconds, each.error_percent) == (fitted.seconds, fitted.error_percent)
+        assert each.seconds > each.roofline_s
+        assert each.error_percent < each.roofline_error_percent
+        assert not each.caveats
+
+
+def longest_s(folder: Path, **changes: object) -> float:
+    return forecast_device(DeviceRequest(sheet(folder, **changes))).kernels[0].seconds
+
+
+def test_a_board_with_more_power_runs_long_products_faster_and_never_below_its_base_clock(tmp_path: Path) -> None:
+    as_stated = longest_s(tmp_path)
+    assert longest_s(tmp_path, power_w=100) == as_stated  # at its base clock both
+    assert longest_s(tmp_path, power_w=100, base_clock_hz=None) > as_stated  # not stated, so nothing holds it up
+    lasts = longest_s(tmp_path, power_w=1000)
+    assert lasts < as_stated * 0.6
+    report = forecast_device(DeviceRequest(sheet(tmp_path))).report
+    assert "795 MHz, 39 % of the boost clock, its base clock: 72 W would last for less" in report
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("gpu_l4", 0.39), ("gpu_p4", 0.80), ("gpu_p100", 0.90), ("gpu_v100", 0.90), ("gpu_h100_float32", 0.92)],
+)
+def test_the_clock_that_lasts_on_each_shipped_card(name: str, share: float) -> None:
+    """The rule of the board's power: boards of 70 W throttle, those of 250 W hardly, and an H100 with its 700 W."""
+    figures = UNMEASURED[name].figures
+    assert figures is not None
+    assert 1 / (1 + figures.clock_excess(44.06)) == pytest.approx(share, abs=0.01)
+    colder = replace(figures, base_share=None)
+    assert colder.clock_excess(44.06) >= figures.clock_excess(44.06)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clock_hz": 2040, "base_clock_hz": None}, "clock_hz is 2040, which no GPU is below: it is in Hz"),
+        ({"bytes_per_s": 300}, "bytes_per_s is 300"),
+        ({"peak_flops_per_s": 30}, "FLOP/s at float32"),
+        ({"base_clock_hz": 2100000000}, "base_clock_hz is above clock_hz"),
+        ({"node_nm": None}, "node_nm: is required"),
+        ({"power_w": None, "processors": None}, "power_w: is required"),
+        ({"power_w": -1}, "power_w is -1"),
+        ({"library": "ampere"}, "library"),
+        ({"cores": 7424}, "cores"),
+        ({"source": " "}, "source is empty"),
+    ],
+)
+def test_a_data_sheet_that_lacks_a_figure_or_has_it_in_another_unit_is_refused_by_name(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(FileError) as refused:
+        forecast_device(DeviceRequest(sheet(tmp_path, **changes)))
+    assert said in str(refused.value)
+    assert "card.yaml" in str(refused.value)
+
+
+def test_the_command_prints_the_file_and_the_forecast_or_writes_it_so_that_a_run_takes_it(tmp_path: Path) -> None:
+    path = str(sheet(tmp_path))
+    printed = CliRunner().invoke(app, ["device", path])
+    assert printed.exit_code == 0, printed.output
+    assert "name: my_card" in printed.output
+    assert "linear 4096 x 4096 x 4096" in printed.output
+    output = tmp_path / "my_card.yaml"
+    written = CliRunner().invoke(app, ["device", path, "--output", str(output)])
+    assert written.exit_code == 0, written.output
+    assert "name: my_card" not in written.output
+    assert CliRunner().invoke(app, ["check", path, str(output)]).exit_code == 0
+
+
+def test_every_kernel_that_is_shown_is_at_the_element_type_of_the_fits() -> None:
+    assert {each.dtype for each in KERNELS.values()} == {"float32"}
+    assert all(isinstance(each, Kernel) for each in KERNELS.values())
+    assert GpuDatasheet.__doc__
