@@ -116,7 +116,7 @@ def import_timings(request: ImportTimingsRequest) -> TimingTable:
 
 @asks(FitDevicesRequest)
 def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
-    """What devices reach of their datasheets by published runs of language models, each judged on half of its models.
+    """What devices reach of their datasheets by published runs of language models, judged on runs that were kept apart.
 
     Raises `FileError` for tables that say something else; `output` gets every run beside its prediction.
     """

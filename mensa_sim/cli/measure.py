@@ -71,7 +71,7 @@ def device(request: DeviceRequest) -> None:
 
 
 def fit_devices(request: FitDevicesRequest) -> None:
-    """Fit what devices reach to published runs of language models; each half of a device's models judges the other."""
+    """Fit what devices reach to published runs of language models, and judge it on runs that were kept apart."""
     from mensa_sim.api import measured as api
 
     _say(api.fit_devices.of(request).report)

@@ -11,8 +11,9 @@ from mensa_sim.hardware.memory import Memory
 from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps
 from mensa_sim.workload.layer import Layer
 
-UNPACKED_BITS = 16
-"""Weights at least so wide are multiplied as they lie in memory: a choice, as all runtimes behind the fits do."""
+PACKED_BITS, UNPACKED_BITS = 4, 8
+"""Up to how many bits all weights must be unpacked, and from how many on they are multiplied as they lie in memory;
+between them a model is a mixture of both: choices, as the runtimes behind the fits do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,12 @@ class DeviceWork:
     launches: int = 0
     """Products."""
     macs: int = 0
+    """Of products with parameters."""
+    attention_macs: int = 0
+    """Of products of two activations."""
     vector_ops: int = 0
     streamed_bytes: int = 0
-    """Weights and activations."""
+    """Weights, and activations but those that pass inside an attention: all runtimes behind the fits fuse it."""
     cache_bytes: int = 0
     """Keys and values."""
     packed_weights: int = 0
@@ -39,7 +43,8 @@ class DeviceWork:
 
     def compute_seconds(self, rates: DeviceRates, macs_per_s: float) -> float:
         """Time that its products and its operations on single elements take."""
-        products = self.macs / (macs_per_s * rates.compute_efficiency.value)
+        attention = rates.attention_efficiency or rates.compute_efficiency
+        products = (self.macs / rates.compute_efficiency.value + self.attention_macs / attention.value) / macs_per_s
         return products + (self.vector_ops / rates.vector_ops_per_s.value if rates.vector_ops_per_s else 0.0)
 
     def stream_seconds(self, rates: DeviceRates, bytes_per_s: float) -> float:
@@ -52,16 +57,38 @@ class DeviceWork:
 
 def device_work(layer: Layer) -> DeviceWork:
     """What a layer asks of a device; parameters are read once."""
-    read = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
-    packed = layer.nest is not None and bool(layer.parameters) and layer.element_bits("weight") < UNPACKED_BITS
+    product, narrow = layer.nest is not None, 0
+    if layer.nest is not None and layer.parameters:
+        narrow = packed_weights(layer.nest.weight_elements, layer.element_bits("weight"))
     return DeviceWork(
-        launches=layer.steps if layer.nest is not None else 0,
-        macs=layer.macs,
+        launches=layer.steps if product else 0,
+        macs=layer.macs if layer.parameters else 0,
+        attention_macs=0 if layer.parameters else layer.macs,
         vector_ops=layer.vector_ops,
-        streamed_bytes=read + layer.input_bytes - layer.state_bytes + layer.output_bytes,
+        streamed_bytes=_parameters_read(layer) + sum(_activations_moved(layer)),
         cache_bytes=layer.state_bytes,
-        packed_weights=layer.nest.weight_elements if layer.nest is not None and packed else 0,
+        packed_weights=narrow,
     )
+
+
+def _parameters_read(layer: Layer) -> int:
+    return layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+
+
+def _activations_moved(layer: Layer) -> tuple[int, int]:
+    """Bytes of inputs and outputs that cross the memory, keys and values aside: none inside an attention."""
+    if not layer.parameters and (layer.nest is not None or layer.operator == "softmax"):
+        return 0, 0
+    return layer.input_bytes - layer.state_bytes, layer.output_bytes
+
+
+def packed_weights(weights: int, bits: float) -> int:
+    """Those of so many weights that are unpacked before they are multiplied, at so many bits in the mean.
+
+    >>> [packed_weights(100, bits) for bits in (2, 4, 5, 8, 16)]
+    [100, 100, 75, 0, 0]
+    """
+    return round(weights * min(1.0, max(0.0, (UNPACKED_BITS - bits) / (UNPACKED_BITS - PACKED_BITS))))
 
 
 def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> LayerCost:
@@ -79,11 +106,11 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
     compute = work.compute_seconds(rates, spec.macs_per_s)
     stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
     seconds = launch + stream + compute
-    reads = work.streamed_bytes + work.cache_bytes - layer.output_bytes
+    inputs, outputs = _activations_moved(layer)
     moved = (
-        Traffic(operand="weight", level=MEMORY, read_bytes=reads - layer.input_bytes, write_bytes=0),
-        Traffic(operand="input", level=MEMORY, read_bytes=layer.input_bytes, write_bytes=0),
-        Traffic(operand="output", level=MEMORY, read_bytes=0, write_bytes=layer.output_bytes),
+        Traffic(operand="weight", level=MEMORY, read_bytes=_parameters_read(layer), write_bytes=0),
+        Traffic(operand="input", level=MEMORY, read_bytes=inputs + work.cache_bytes, write_bytes=0),
+        Traffic(operand="output", level=MEMORY, read_bytes=0, write_bytes=outputs),
     )
     return LayerCost(
         layer=layer.name,

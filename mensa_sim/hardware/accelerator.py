@@ -134,19 +134,27 @@ class DeviceRates:
     """Share of the memory's bandwidth at which weights and activations stream."""
     cache_efficiency: Constant
     """Likewise of keys and values."""
+    attention_efficiency: Constant | None = None
+    """Share of the peak rate that products of two activations reach; none: as `compute_efficiency`."""
     unpack_weights_per_s: Constant | None = None
-    """Weights of fewer than 16 bits that are made numbers again in a second, beside their streaming; none: no limit."""
+    """Weights of fewer than 8 bits that are made numbers again in a second, beside their streaming; none: no limit."""
     vector_ops_per_s: Constant | None = None
     """Operations on single elements in a second, beside their streaming; none: no limit."""
 
     def __post_init__(self) -> None:
         for name in ("compute_efficiency", "weight_efficiency", "cache_efficiency"):
-            if not 0 < getattr(self, name).value <= 1:
-                raise ValueError(f"reached: {name} is {getattr(self, name).value}, must be above 0 and at most 1")
+            self._refuse_no_share(name, getattr(self, name))
+        if self.attention_efficiency is not None:
+            self._refuse_no_share("attention_efficiency", self.attention_efficiency)
         for name in ("unpack_weights_per_s", "vector_ops_per_s"):
             limit = getattr(self, name)
             if limit is not None and limit.value <= 0:
                 raise ValueError(f"reached: {name} must be positive")
+
+    @staticmethod
+    def _refuse_no_share(name: str, share: Constant) -> None:
+        if not 0 < share.value <= 1:
+            raise ValueError(f"reached: {name} is {share.value}, must be above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

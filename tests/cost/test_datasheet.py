@@ -83,10 +83,43 @@ def test_weights_of_16_bits_need_no_unpacking(device: tuple[DatasheetDevice, Mem
 
 def test_keys_and_values_have_a_rate_of_their_own(device: tuple[DatasheetDevice, Memory]) -> None:
     short, long = (seconds(phase(1, context), "layers.0.attention.scores", device) for context in (100, 1100))
-    keys, scores = 1000 * 2 * 128 * 2, 1000 * 8 * 2
-    macs = 1000 * 8 * 128
-    expected = keys / (0.4 * 10e9) + scores / (0.8 * 10e9) + macs / 0.5e12
+    expected = 1000 * 2 * 128 * 2 / (0.4 * 10e9) + 1000 * 8 * 128 / 0.5e12
     assert long - short == pytest.approx(expected, rel=1e-6)
+
+
+def test_scores_stay_on_the_chip_between_the_products_of_an_attention(device: tuple[DatasheetDevice, Memory]) -> None:
+    spec, memory = device
+    found = [
+        datasheet_cost(phase(512, 0)[f"layers.0.attention.{name}"], spec, memory) for name in ("scores", "softmax")
+    ]
+    assert [cost.memory_bytes for cost in found] == [0, 0]
+
+
+def test_products_of_two_activations_may_have_a_rate_of_their_own(board: Path) -> None:
+    def took() -> tuple[float, float]:
+        system = load_system(board)
+        (placed,) = system.accelerators
+        assert isinstance(placed.spec, DatasheetDevice)
+        found = placed.spec, system.memory_of("board")
+        graph = phase(512, 0)
+        return seconds(graph, "layers.0.attention.scores", found), seconds(graph, "layers.0.up", found)
+
+    attention, product = took()
+    rate = "  attention_efficiency: {value: 0.25, source: a choice}\n"
+    board.write_text(board.read_text().replace("  weight_efficiency", f"{rate}  weight_efficiency"))
+    slower, same = took()
+    assert slower - 10e-6 == pytest.approx(2 * (attention - 10e-6), rel=1e-6)
+    assert same == product
+
+
+@pytest.mark.parametrize(("bits", "share"), [(3, 1.0), (6, 0.5)])
+def test_weights_of_up_to_4_bits_are_unpacked_and_a_part_of_those_between_4_and_8(
+    bits: int, share: float, device: tuple[DatasheetDevice, Memory]
+) -> None:
+    weights = 1024 * 4096
+    streamed = weights * bits / 8 + 2 * (1024 + 4096)
+    expected = 10e-6 + streamed / (0.8 * 10e9) + share * weights / 4e9 + weights / 0.5e12
+    assert seconds(phase(1, 50, weight_bits=bits), "layers.0.up", device) == pytest.approx(expected, rel=1e-6)
 
 
 def prompt_product_s() -> float:

@@ -1,55 +1,47 @@
-"""What a device reaches, as the most likely under its runs and under what devices usually reach.
+"""What devices reach, as the most likely under their runs and under what is usual.
 
-A phase takes the launches of its products, its bytes at the rates at which weights and keys stream, the unpacking of
-narrow weights, and its MACs, one after the other: five constants, each with a usual value and how far devices lie from
-it. With few runs they stay near the usual, with many they follow the runs. An energy is a power that is always there,
-and one for each byte.
+The logarithm of a constant is the usual one plus a deviation of the device itself and smaller ones that it shares: with
+the other settings of its board, with its runtime on this kind of unit, with that runtime's weights of one format, with
+the kind of unit. All are found at once, by Gauss-Newton on logarithms of times. A device with many runs follows these;
+one with few, or with none of a format, what it has in common with others; one with nothing in common stays usual.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import nnls
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.datasheet import DeviceWork
-from mensa_sim.study.devices.runs import DeviceRun
+from mensa_sim.study.devices.constants import MOST_LOG, PRICE_SIGN, USUAL, FittedDevice, RunPhase, prices
+from mensa_sim.study.devices.runs import DeviceRun, Kin
 
-USUAL = {
-    "launch_us": (8.0, 1.0),
-    "weight_efficiency": (0.75, 0.25),
-    "cache_efficiency": (0.45, 0.7),
-    "unpack_weights_per_byte": (6.7, 1.2),
-    "macs_per_byte": (30.0, 1.5),
-}
-"""By constant, what devices usually reach and the deviation of its logarithm, both read off some 300 published runs on
-40 devices; the last two are rates over the memory's bandwidth, so that one value serves phones and servers."""
+KIN_SHARE = 0.2
+"""Variance of a deviation that devices share, over that of a device's own: a choice."""
 
-STEP_DEVIATION, PROMPT_DEVIATION = 0.08, 0.2
+STEP_DEVIATION, PROMPT_DEVIATION = 0.08, 0.15
 """Of the logarithm of a measured time from what a device's constants say: choices, about what good fits leave."""
 
 PULL = 0.1
 """How strongly the two parts of an energy are held at half of the mean each, beside one run: a choice."""
 
-_MOST = 4.0
-"""How far in deviations a constant may lie from the usual."""
+_STEPS, _MOST_CHANGE, _ENOUGH = 100, 0.5, 1e-6
+"""Of Gauss-Newton: how many at most, how far a logarithm goes in one, and the change that ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedDevice:
-    """The constants of a device."""
+class FittedDevices:
+    """Constants of devices that were seen, and of any other by what it shares with them."""
 
-    launch_us: float
-    weight_efficiency: float
-    cache_efficiency: float
-    unpack_weights_per_byte: float
-    macs_per_byte: float
+    kin: tuple[Kin, ...]
+    """Of each measured time."""
+    pulls: Floats
+    """How each measured time moves each constant: [times, constants]."""
 
-    def seconds(self, work: DeviceWork, bytes_per_s: float) -> float:
-        """What a phase takes."""
-        return float(_rows([(work, bytes_per_s)])[0] @ _prices(np.log([getattr(self, name) for name in USUAL])))
+    def of(self, kin: Kin) -> FittedDevice:
+        """The constants of a device."""
+        (logs,) = _logs(likeness([kin], self.kin), self.pulls)
+        return FittedDevice(**dict(zip(USUAL, np.exp(np.minimum(logs, MOST_LOG)).tolist(), strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,60 +53,62 @@ class FittedEnergy:
 
     def joules(self, run: DeviceRun, seconds: float) -> float:
         """What a decoding step of so many seconds takes."""
-        return self.idle_w * seconds + self.j_per_byte * (run.step.streamed_bytes + run.step.cache_bytes)
+        return self.idle_w * seconds + self.j_per_byte * run.step.read_bytes
 
 
-def fit_device_rates(runs: Sequence[DeviceRun]) -> FittedDevice:
-    """The constants that runs speak for; the usual ones where there is none."""
-    timed = [(run.step, run.bytes_per_s, run.decode_s, STEP_DEVIATION) for run in runs if run.decode_s]
-    timed += [
-        (run.prompt, run.bytes_per_s, run.prompt_s, PROMPT_DEVIATION) for run in runs if run.prompt and run.prompt_s
-    ]
-    usual = np.log([value for value, _ in USUAL.values()])
-    deviation = np.array([spread for _, spread in USUAL.values()])
-    rows = _rows([(work, bandwidth) for work, bandwidth, _, _ in timed])
+def likeness(some: Sequence[Kin], others: Sequence[Kin]) -> Floats:
+    """By pair, the variance that the constants of two devices have in common: 1 and more for a device and itself."""
+    shares = [[1.0, *(KIN_SHARE for _ in each.shared)] for each in some[:1]]
+    total = np.zeros((len(some), len(others)))
+    for level, share in enumerate(shares[0] if shares else ()):
+        one, other = (np.array([each.levels[level] for each in kin], dtype=str) for kin in (some, others))
+        total += share * (one[:, None] == other[None, :])
+    return total
+
+
+def fit_device_rates(runs: Sequence[DeviceRun]) -> FittedDevices:
+    """The constants that runs speak for."""
+    timed = [(run.kin, run.step, run.decode_s, STEP_DEVIATION) for run in runs if run.decode_s]
+    timed += [(run.kin, run.prompt, run.prompt_s, PROMPT_DEVIATION) for run in runs if run.prompt and run.prompt_s]
+    kin = tuple(each for each, *_ in timed)
+    rows = _rows([phase for _, phase, _, _ in timed])
     measured = np.log([seconds for _, _, seconds, _ in timed])
-    scale = np.array([spread for *_, spread in timed])
-
-    def off(logs: Floats) -> Floats:
-        times = (np.log(rows @ _prices(logs)) - measured) / scale if len(rows) else np.zeros(0)
-        return np.concatenate([times, (logs - usual) / deviation])
-
-    low, high = usual - _MOST * deviation, usual + _MOST * deviation
-    high = np.where([name.endswith("_efficiency") for name in USUAL], np.minimum(high, 0.0), high)
-    found = least_squares(off, usual, bounds=(low, high), loss="soft_l1").x
-    return FittedDevice(**{name: float(math.exp(log)) for name, log in zip(USUAL, found, strict=True)})
-
-
-def _rows(phases: Sequence[tuple[DeviceWork, float]]) -> Floats:
-    """A row for each phase, in the order of `USUAL`: what its time is the sum of, before prices."""
-    return np.array(
-        [
-            (
-                1e-6 * work.launches,
-                work.streamed_bytes / bandwidth,
-                work.cache_bytes / bandwidth,
-                work.packed_weights / bandwidth,
-                work.macs / bandwidth,
-            )
-            for work, bandwidth in phases
-        ]
-    ).reshape(len(phases), len(USUAL))
+    noise = np.diag([deviation**2 for *_, deviation in timed])
+    alike = likeness(kin, kin)
+    pulls = np.zeros(rows.shape)
+    for _ in range(_STEPS if timed else 0):
+        logs = _logs(alike, pulls)
+        parts = rows * prices(logs)
+        total = parts.sum(axis=1)
+        # What a logarithm of a constant does to that of each time; nothing once a share of the bandwidth is one.
+        slopes = PRICE_SIGN * parts / total[:, None] * (logs <= MOST_LOG)
+        left = measured - np.log(total) + (slopes * (logs - _USUAL_LOGS)).sum(axis=1)
+        spread = noise + alike * ((slopes * _VARIANCES) @ slopes.T)
+        wanted = slopes * np.linalg.solve(spread, left)[:, None]
+        change = float(np.abs(_logs(alike, wanted) - logs).max())
+        pulls = pulls + min(1.0, _MOST_CHANGE / change if change else 1.0) * (wanted - pulls)
+        if change < _ENOUGH:
+            break
+    return FittedDevices(kin=kin, pulls=pulls)
 
 
-def _prices(logs: Floats) -> Floats:
-    """What each part of a row costs: a launch its time, all else the inverse of its rate."""
-    prices: Floats = np.exp(np.where([name == "launch_us" for name in USUAL], logs, -logs))
-    return prices
+_USUAL_LOGS = np.log([value for value, _ in USUAL.values()])
+_VARIANCES = np.array([deviation**2 for _, deviation in USUAL.values()])
+
+
+def _logs(alike: Floats, pulls: Floats) -> Floats:
+    """Logarithms of constants, [devices, constants], of devices so much alike those of the measured times."""
+    found: Floats = _USUAL_LOGS + _VARIANCES * (alike @ pulls)
+    return found
+
+
+def _rows(phases: Sequence[RunPhase]) -> Floats:
+    return np.array([phase.parts for phase in phases]).reshape(len(phases), len(USUAL))
 
 
 def fit_energy(runs: Sequence[DeviceRun]) -> FittedEnergy | None:
     """The two parts of the energies of runs of one scope, none of which is negative; nothing where there is no run."""
-    known = [
-        (run.decode_s, run.step.streamed_bytes + run.step.cache_bytes, run.energy_j)
-        for run in runs
-        if run.decode_s and run.energy_j
-    ]
+    known = [(run.decode_s, run.step.read_bytes, run.energy_j) for run in runs if run.decode_s and run.energy_j]
     if not known:
         return None
     # One row a run, in shares of its energy; then one for each part, held at half of the mean.

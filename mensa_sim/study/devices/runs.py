@@ -2,12 +2,13 @@
 
 Columns: `device`, `memory_bandwidth_gb_s`, `shape` (a name in the JSON), `bits_per_weight`; what was measured, any of
 `decode_tok_s`, `prefill_tok_s` (or `ttft_ms`) and `energy_j_per_token`, the last with the `power_scope` that it is of;
-how much was generated, `prompt_tokens`, `new_tokens`, `context`; and what tells one device from another, `unit`,
-`framework`, `power_mode_w`. Others are passed over, as are rows of several conversations at once.
+how much was generated, `prompt_tokens`, `new_tokens`, `context`; what tells one device from another, `unit`,
+`framework`, `power_mode_w`; and `quantisation`. Others are passed over, as are rows of several conversations at once.
 """
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,10 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mensa_sim.cost.datasheet import UNPACKED_BITS, DeviceWork, device_work
+from mensa_sim.cost.datasheet import DeviceWork, device_work, packed_weights
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.json_text import parsed_json
+from mensa_sim.study.devices.constants import RunPhase
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.models.decoder import Decoder
 
@@ -28,19 +30,47 @@ COUNTED_WIDTHS = ModelWidths(weight_bits=16, activation_bits=16, kv_bits=16)
 """Widths at which work is counted; weights are then scaled to the bits that the run had."""
 
 
+UNIT_KINDS = ("CPU", "GPU", "NPU")
+"""Kinds of units; what is none of them is a kind of its own name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """What a device has in common with others."""
+
+    device: str
+    """Board, unit, the runtime's first word, its threads, power mode: what is judged as one."""
+    board: str
+    """With the unit: whatever runs on it, in whatever mode."""
+    runtime: str
+    """With the kind of unit."""
+    weights: str
+    """The runtime's weights of one format on this kind of unit."""
+    unit: str
+    """Its kind."""
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """What others may have too."""
+        return self.board, self.runtime, self.weights, self.unit
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Itself, and that."""
+        return self.device, *self.shared
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRun:
     """One run."""
 
-    device: str
-    """What is fitted together: device, unit, the runtime's first word, power mode."""
+    kin: Kin
     model: str
     """Its shape's name: models are fitted or judged as a whole."""
     parameters: int
-    bytes_per_s: float
-    step: DeviceWork
-    """Of the decoding step in the middle of the answer."""
-    prompt: DeviceWork | None
+    step: RunPhase
+    """The decoding step in the middle of the answer."""
+    prompt: RunPhase | None
     decode_s: float | None = None
     prompt_s: float | None = None
     energy_j: float | None = None
@@ -49,7 +79,7 @@ class DeviceRun:
     @property
     def roofline_s(self) -> float:
         """The step's bytes over the quoted bandwidth."""
-        return (self.step.streamed_bytes + self.step.cache_bytes) / self.bytes_per_s
+        return self.step.read_bytes / self.step.bytes_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +151,17 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
     if not (prompt_s or decode or energy):
         raise _PassedOverError("without a speed or an energy")
     middle = int(context or (prompt or 0) + (new or 0) / 2) or 1
+
+    def phase(tokens: int, before: int, prompts: int) -> RunPhase:
+        work = _work(model, tokens, before, bits)
+        return RunPhase(work=work, logits=model.vocab, prompts=prompts, bytes_per_s=bandwidth * 1e9)
+
     return DeviceRun(
-        device=", ".join(_key(row)),
+        kin=_kin(row),
         model=row["shape"],
         parameters=model.parameters,
-        bytes_per_s=bandwidth * 1e9,
-        step=_work(model, 1, middle, bits),
-        prompt=_work(model, int(prompt), 0, bits) if prompt and prompt_s else None,
+        step=phase(1, middle, 0),
+        prompt=phase(int(prompt), 0, 1) if prompt and prompt_s else None,
         decode_s=1 / decode if decode else None,
         prompt_s=prompt_s,
         energy_j=energy,
@@ -135,11 +169,21 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
     )
 
 
-def _key(row: Mapping[str, Any]) -> list[str]:
-    """Device, unit, the first word of the runtime, power mode; what is not said is left out."""
-    said = [str(row.get(name) or "").strip() for name in DEVICE_COLUMNS]
-    said[2] = said[2].partition(" ")[0].rstrip(",")
-    return [text for text in said if text]
+def _kin(row: Mapping[str, Any]) -> Kin:
+    """What is not said is left out of a name."""
+    board, unit, framework, mode = (str(row.get(name) or "").strip() for name in DEVICE_COLUMNS)
+    runtime = framework.partition(" ")[0].rstrip(",")
+    threads = re.search(r"\d+ threads", framework)
+    kind = next((each for each in UNIT_KINDS if each in unit.partition(" ")[0]), unit)
+    weights = str(row.get("quantisation") or "").strip().partition(" ")[0].upper()
+    own = (board, unit, runtime, threads.group() if threads else "", mode)
+    return Kin(
+        device=", ".join(filter(None, own)),
+        board=f"{board}, {unit}",
+        runtime=f"{runtime}, {kind}",
+        weights=f"{runtime}, {kind}, {weights}",
+        unit=kind,
+    )
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -155,38 +199,60 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     return value
 
 
-@lru_cache(maxsize=4096)
 def _work(model: Decoder, tokens: int, context: int, bits: float) -> DeviceWork:
-    """What a phase asks of a device whose weights have so many bits in the mean, scales included.
+    """What a phase asks of a device whose weights have so many bits in the mean, scales included."""
+    counted = _counted(model, tokens, context)
+    return replace(
+        counted.work,
+        streamed_bytes=counted.work.streamed_bytes + round(counted.weight_bytes * bits / COUNTED_WIDTHS.weight_bits),
+        packed_weights=packed_weights(counted.weights, bits),
+    )
 
-    Layers with the same window ask for the same: one of each is looked at, as what a second adds to a first.
-    """
-    windows = Counter(model.window(layer) for layer in range(model.layers))
-    alone, more = _one_layer(model, None, tokens, context, bits)
-    total = alone + more.times(-1)
-    for window, count in windows.items():
-        total += _one_layer(model, window, tokens, context, bits)[1].times(count)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What a phase asks of a device, its weights apart."""
+
+    work: DeviceWork
+    """Without what depends on the bits of a weight."""
+    weight_bytes: int
+    """That are read, at the counted width."""
+    weights: int
+    """Of products."""
+
+    def plus(self, other: "_Counted", count: int) -> "_Counted":
+        """With so many of another."""
+        return _Counted(
+            work=self.work + other.work.times(count),
+            weight_bytes=self.weight_bytes + count * other.weight_bytes,
+            weights=self.weights + count * other.weights,
+        )
+
+
+@lru_cache(maxsize=4096)
+def _counted(model: Decoder, tokens: int, context: int) -> _Counted:
+    """Layers with the same window ask for the same: one of each is looked at, as what a second adds to a first."""
+    alone = replace(model, layers=1, attention_window=None, window_every=None)
+    one = _of_graph(alone, tokens, context)
+    total = one.plus(_second_layer(alone, tokens, context), -1)
+    for window, count in Counter(model.window(layer) for layer in range(model.layers)).items():
+        total = total.plus(_second_layer(replace(alone, attention_window=window), tokens, context), count)
     return total
 
 
-def _one_layer(
-    model: Decoder, window: int | None, tokens: int, context: int, bits: float
-) -> tuple[DeviceWork, DeviceWork]:
-    """The work of a model of one layer with a window, and what a second layer adds."""
-    one, two = (
-        _counted(replace(model, layers=layers, attention_window=window, window_every=None), tokens, context, bits)
-        for layers in (1, 2)
-    )
-    return one, two + one.times(-1)
+@lru_cache(maxsize=4096)
+def _second_layer(alone: Decoder, tokens: int, context: int) -> _Counted:
+    return _of_graph(replace(alone, layers=2), tokens, context).plus(_of_graph(alone, tokens, context), -1)
 
 
-def _counted(model: Decoder, tokens: int, context: int, bits: float) -> DeviceWork:
-    total, weights, packed = DeviceWork(), 0, 0
+@lru_cache(maxsize=4096)
+def _of_graph(model: Decoder, tokens: int, context: int) -> _Counted:
+    total, weight_bytes, weights = DeviceWork(), 0, 0
     for layer in model.phase("run", COUNTED_WIDTHS, tokens=tokens, context=context).layers:
         total += device_work(layer)
         if layer.parameters:
-            weights += layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
-        if layer.nest is not None and layer.parameters and bits < UNPACKED_BITS:
-            packed += layer.nest.weight_elements
-    streamed = total.streamed_bytes - weights + round(weights * bits / COUNTED_WIDTHS.weight_bits)
-    return replace(total, streamed_bytes=streamed, packed_weights=packed)
+            weight_bytes += layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+        if layer.nest is not None and layer.parameters:
+            weights += layer.nest.weight_elements
+    apart = replace(total, streamed_bytes=total.streamed_bytes - weight_bytes, packed_weights=0)
+    return _Counted(work=apart, weight_bytes=weight_bytes, weights=weights)

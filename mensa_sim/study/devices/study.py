@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-from mensa_sim.study.devices.judge import JudgedDevice, judge_devices, judgement_csv, judgement_text
+from mensa_sim.study.devices.judge import JudgedDevice, judge_devices, judge_others, judgement_csv, judgement_text
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import read_runs
 
@@ -25,13 +25,19 @@ class DeviceStudy:
 
 
 def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
-    """Fit and judge; `UsageError` where no device has two models."""
+    """Fit and judge; `UsageError` where no device has two models, or no other run says enough."""
     if request.output is not None:
         refuse_unwritable_file(Path(request.output))
     found = read_runs(Path(request.runs), Path(request.shapes))
-    devices = judge_devices(found.runs)
+    if request.others is None:
+        devices = judge_devices(found.runs)
+        wanted = f"{request.runs}: no device with runs of two models that say enough to be fitted and judged"
+    else:
+        learnt, found = found.runs, read_runs(Path(request.others), Path(request.shapes))
+        devices = judge_others(learnt, found.runs)
+        wanted = f"{request.others}: no run that says enough to be judged"
     if not devices:
-        raise UsageError(f"{request.runs}: no device with runs of two models that say enough to be fitted and judged")
+        raise UsageError(wanted)
     if request.output is not None:
         write_atomically(Path(request.output), judgement_csv(devices).encode())
     return DeviceStudy(devices=devices, passed_over=found.passed_over)

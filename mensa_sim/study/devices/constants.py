@@ -1,0 +1,105 @@
+"""What a phase of a language model takes on a device: the sum of what its parts take, one after the other.
+
+Its products are launched, its weights, keys and values stream, weights of few bits are unpacked, and products of
+weights and of two activations have rates of their own. The runtime adds what no layer has: a token is chosen among the
+vocabulary, and a prompt is received.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mensa_sim.arrays import Floats
+from mensa_sim.cost.datasheet import DeviceWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPhase:
+    """A prompt, or one decoding step."""
+
+    work: DeviceWork
+    logits: int
+    """Tokens of the vocabulary that one is chosen among."""
+    prompts: int = 0
+    """1 for a prompt."""
+    bytes_per_s: float
+    """The memory's quoted bandwidth."""
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """What its time is the sum of, before prices, in the order of `USUAL`: seconds at a constant of one."""
+        work, bandwidth = self.work, self.bytes_per_s
+        return (
+            1e-6 * work.launches,
+            work.streamed_bytes / bandwidth,
+            work.cache_bytes / bandwidth,
+            work.packed_weights / bandwidth,
+            work.macs / bandwidth,
+            work.attention_macs / bandwidth,
+            1e-9 * self.logits,
+            1e-3 * self.prompts,
+        )
+
+    @property
+    def read_bytes(self) -> int:
+        """What crosses the memory."""
+        return self.work.streamed_bytes + self.work.cache_bytes
+
+
+USUAL = {
+    "launch_us": (8.0, 1.0),
+    "weight_efficiency": (0.75, 0.25),
+    "cache_efficiency": (0.45, 0.7),
+    "unpack_weights_per_byte": (6.0, 1.2),
+    "macs_per_byte": (30.0, 1.5),
+    "attention_macs_per_byte": (15.0, 1.5),
+    "logit_ns": (5.0, 1.0),
+    "prompt_ms": (10.0, 1.5),
+}
+"""By constant, what devices usually reach and the deviation of its logarithm from device to device, both rounded, read
+off some 300 published runs on 40 devices. Rates are over the memory's bandwidth, so that one value serves phones and
+servers."""
+
+PRICE_SIGN = np.array([1.0 if name.rpartition("_")[2] in {"us", "ns", "ms"} else -1.0 for name in USUAL])
+"""By constant, whether a part costs it (a time), or its inverse (a rate)."""
+
+MOST_LOG = np.array([0.0 if name in {"weight_efficiency", "cache_efficiency"} else math.inf for name in USUAL])
+"""By constant, the largest logarithm: no share of the bandwidth is above one."""
+
+
+def prices(logs: Floats) -> Floats:
+    """What each part costs at logarithms of constants, which lie along the last axis."""
+    found: Floats = np.exp(PRICE_SIGN * np.minimum(logs, MOST_LOG))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedDevice:
+    """The constants of a device under one runtime, with weights of one format."""
+
+    launch_us: float
+    """Of each product, small operators around it included."""
+    weight_efficiency: float
+    """Share of the bandwidth at which weights and activations stream."""
+    cache_efficiency: float
+    """Likewise of keys and values."""
+    unpack_weights_per_byte: float
+    """Narrow weights that are unpacked while the memory could give one byte."""
+    macs_per_byte: float
+    """Likewise of products with weights."""
+    attention_macs_per_byte: float
+    """Likewise of products of two activations."""
+    logit_ns: float
+    """Of each token of the vocabulary, when one is chosen."""
+    prompt_ms: float
+    """Of each prompt, whatever its length."""
+
+    @property
+    def logs(self) -> Floats:
+        """The logarithms, in the order of `USUAL`."""
+        return np.log([getattr(self, name) for name in USUAL])
+
+    def seconds(self, phase: RunPhase) -> float:
+        """What a phase takes."""
+        return float(np.array(phase.parts) @ prices(self.logs))
