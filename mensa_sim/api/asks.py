@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from mensa_sim.api.progress import told_in_a_notebook
 from mensa_sim.study.request.fields import options_of
 
 P = ParamSpec("P")
@@ -30,7 +31,7 @@ def asks(record: Callable[P, Request]) -> Callable[[Callable[[Request], Answer]]
     def with_fields(answer: Callable[[Request], Answer]) -> Asked[P, Request, Answer]:
         @functools.wraps(answer)
         def asked(*args: P.args, **options: P.kwargs) -> Answer:
-            return answer(record(*args, **options))
+            return answer(told_in_a_notebook(record(*args, **options)))
 
         described: Any = asked
         described.of, described.record = answer, record

@@ -10,6 +10,7 @@ from pathlib import Path
 from mensa_sim.api.asks import asks
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import accelerator_files, system_files
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.atomic import refuse_unwritable, write_all_atomically
 from mensa_sim.io.files import json_schema, read_text
 from mensa_sim.io.json_text import json_text
@@ -103,9 +104,9 @@ def _copy(folder: Path, files: Iterable[Path]) -> None:
     write_all_atomically(contents)
 
 
-def check(files: Iterable[str | Path]) -> list[str]:
-    """Every fault of YAML files of any kind; empty where all are good."""
-    return check_files([Path(file) for file in files])
+def check(files: Iterable[Given]) -> list[str]:
+    """Every fault of YAML files of any kind, or of what dicts say in place of some; empty where all are good."""
+    return check_files([Path(str(file_of(file))) for file in files])
 
 
 @asks(ConvertRequest)

@@ -9,6 +9,7 @@ from mensa_sim.api.shown import with_methods
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import LAYERS
+from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
@@ -53,10 +54,10 @@ def run(request: RunRequest) -> Run:
     """Trace, price, schedule and simulate a workload on a system, beside a baseline.
 
     A workload is the bare name of a shipped one, a file, a layer graph that `trace` gave, or a `torch.nn.Module` with
-    its example `inputs`; system and baseline are a name, a file, or what `load_system` gave. `scheduler` is a name or
-    a function of your own (see `OwnScheduler`); without it, and without an `objective`, each system is scheduled as its
-    file says, else by `mensa` for `edp`. `overrides` are texts as for `--set`, or field to value. Raises `UsageError`
-    for bad input and `InfeasibleError` where no schedule exists.
+    its example `inputs`; system and baseline are a name, a file, or what `load_system` gave. A dict stands for a file
+    that says the same. `scheduler` is a name or a function of your own (see `OwnScheduler`); without it, and without an
+    `objective`, each system is scheduled as its file says, else by `mensa` for `edp`. `overrides` are texts as for
+    `--set`, or field to value. Raises `UsageError` for bad input and `InfeasibleError` where no schedule exists.
 
     >>> import mensa_sim as ms
     >>> slow = {"accelerators.pascal.clock_hz": 1_000_000}
@@ -93,8 +94,8 @@ def compare(request: CompareRequest) -> Comparison:
 def _refuse_scenario(request: WorkloadRequest) -> None:
     if is_scenario(request.workload):
         raise UsageError(
-            f"{request.workload} is a scenario of several workloads; `run` on the command line and `run_scenario` "
-            "take it"
+            f"{file_of(request.workload)} is a scenario of several workloads; `run` on the command line and "
+            "`run_scenario` take it"
         )
 
 

@@ -21,11 +21,9 @@ def decide(
     from mensa_sim.api import decide as api
 
     folder = api.folder_of(request)
-    deliver_resumed(
-        api.decide.of, request, folder, "parts run", as_json=as_json, quiet=quiet, force=force, export=export
-    )
+    deliver_resumed(api.decide.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    add(app, decide, DecideRequest, counts=True)
+    add(app, decide, DecideRequest)

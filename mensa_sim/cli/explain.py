@@ -1,6 +1,5 @@
 """The commands that say why: `explain` and `families`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from mensa_sim.cli.options import AsJson, add
 from mensa_sim.cli.printing import show, write
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.steps import counting
 from mensa_sim.errors import UsageError
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.request import PlaceRequest
@@ -17,7 +16,7 @@ from mensa_sim.study.run.request import PlaceRequest
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     add(app, explain, PlaceRequest)
-    add(app, families, FamiliesRequest, counts=True)
+    add(app, families, FamiliesRequest)
 
 
 def explain(
@@ -56,7 +55,7 @@ def families(request: FamiliesRequest, as_json: AsJson = False) -> None:
     from mensa_sim.api import session as api
     from mensa_sim.report.families.families import families_json, families_tables
 
-    study = api.families.of(replace(request, progress=counted("workloads priced", quiet=as_json)))
+    study = api.families.of(counting(request, quiet=as_json))
     _print(as_json, families_json(study), families_tables(study))
 
 

@@ -1,6 +1,5 @@
 """The commands `explore`, `compare` and `diff`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.results import deliver, formats_of
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.steps import counting
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.request import ExploreRequest
 
@@ -25,7 +24,7 @@ def explore(
     from mensa_sim.report.explore.files import explore_json
 
     formats = formats_of(export)
-    result = api.explore.of(replace(request, progress=counted("designs run", quiet=quiet or as_json)))
+    result = api.explore.of(counting(request, quiet=quiet or as_json))
     if formats:
         result.export(formats, api.folder_of(request))
     if as_json:
@@ -74,6 +73,6 @@ def diff(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    add(app, explore, ExploreRequest, counts=True)
+    add(app, explore, ExploreRequest)
     add(app, compare, CompareRequest)
     add(app, diff)

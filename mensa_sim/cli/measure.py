@@ -6,18 +6,19 @@ import typer
 
 from mensa_sim.cli.options import Quiet, add
 from mensa_sim.cli.printing import write
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.steps import counted, counting
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.study.datasheet.request import DeviceRequest
 from mensa_sim.study.devices.request import FitDevicesRequest
+from mensa_sim.study.request.fields import counts_of
 
 
 def measure(request: MeasureRequest, quiet: Quiet = False) -> None:
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
     from mensa_sim.api import measured as api
 
-    count = counted("kernels", quiet=quiet)
+    count = counted(counts_of(MeasureRequest), quiet=quiet)
     told = replace(request, progress=lambda step: count(step.done, step.total, str(step.kernel)))
     result = api.measure.of(told)
     if quiet:
@@ -31,7 +32,7 @@ def measure_models(request: MeasureModelsRequest, quiet: Quiet = False) -> None:
     """Time workloads' whole models on a device, into measurements that `validate` reads."""
     from mensa_sim.api import measured as api
 
-    timings = api.measure_models.of(replace(request, progress=counted("models", quiet=quiet)))
+    timings = api.measure_models.of(counting(request, quiet=quiet))
     if not quiet:
         _say(f"{len(timings)} models measured, in {request.output}")
 
@@ -81,8 +82,8 @@ def fit_devices(request: FitDevicesRequest) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    add(app, measure, MeasureRequest, counts=True)
-    add(app, measure_models, MeasureModelsRequest, name="measure-models", counts=True)
+    add(app, measure, MeasureRequest)
+    add(app, measure_models, MeasureModelsRequest, name="measure-models")
     add(app, import_timings, ImportTimingsRequest, name="import-timings")
     add(app, calibrate, CalibrateRequest)
     add(app, device, DeviceRequest)

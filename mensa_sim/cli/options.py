@@ -11,7 +11,7 @@ import typer
 
 from mensa_sim.cli.steps import told
 from mensa_sim.errors import UsageError
-from mensa_sim.study.request.fields import StudyOption, options_of
+from mensa_sim.study.request.fields import StudyOption, counts_of, options_of
 
 Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step and how long it took.")]
@@ -52,9 +52,8 @@ def add(
     request: type[Any] | None = None,
     *,
     name: str | None = None,
-    counts: bool = False,
 ) -> None:
-    """Adds a command with the option that all have, `-v`; one that `counts` its work shows no passing steps.
+    """Adds a command with the option that all have, `-v`; one whose request counts its work shows no passing steps.
 
     The options of a command with a request record are the fields of that, beside the command's own: it is called with
     the request that they make.
@@ -63,7 +62,7 @@ def add(
 
     @functools.wraps(command)
     def with_steps(*, verbose: bool, **given: Any) -> None:
-        silent = counts or given.get("quiet") or given.get("as_json")
+        silent = bool(request and counts_of(request)) or given.get("quiet") or given.get("as_json")
         with told(verbose=verbose, passing=not silent, notes=not given.get("quiet")):
             if request is None:
                 command(**given)

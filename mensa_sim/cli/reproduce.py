@@ -22,9 +22,7 @@ def reproduce(
     from mensa_sim.api import reproduce as api
 
     folder = api.folder_of("reproduce", request)
-    deliver_resumed(
-        api.reproduce.of, request, folder, "models run", as_json=as_json, quiet=quiet, force=force, export=export
-    )
+    deliver_resumed(api.reproduce.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
 
 
 def sensitivity(
@@ -41,12 +39,10 @@ def sensitivity(
     from mensa_sim.api import reproduce as api
 
     folder = api.folder_of("sensitivity", request)
-    deliver_resumed(
-        api.sensitivity.of, request, folder, "models run", as_json=as_json, quiet=quiet, force=force, export=export
-    )
+    deliver_resumed(api.sensitivity.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
-    add(app, reproduce, ReproduceRequest, counts=True)
-    add(app, sensitivity, SensitivityRequest, counts=True)
+    add(app, reproduce, ReproduceRequest)
+    add(app, sensitivity, SensitivityRequest)

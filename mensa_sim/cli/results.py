@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.cli.printing import show, show_results, write
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.steps import counting
 
 if TYPE_CHECKING:
     from mensa_sim.api.shown import DrawnResult
@@ -49,17 +49,16 @@ def deliver_resumed(
     study: "Callable[[Any], Result]",
     request: Any,
     folder: Path,
-    counts: str,
     *,
     as_json: bool,
     quiet: bool,
     force: bool,
     export: str | None,
 ) -> None:
-    """Run a study that goes on in its folder where a killed run was; `counts` is what its progress counts."""
+    """Run a study that goes on in its folder where a killed run was, and count what it does."""
     from mensa_sim.api.reproduction import Resumed
 
-    asked = replace(request, output=folder, progress=counted(counts, quiet=quiet or as_json))
+    asked = counting(replace(request, output=folder), quiet=quiet or as_json)
     deliver(lambda: study(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export)
 
 

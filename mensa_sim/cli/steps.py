@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mensa_sim.io.progress import Progress, silent
+from mensa_sim.io.progress import Progress, progress_text, silent
+from mensa_sim.study.request.fields import counts_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Shown
 
+Request = TypeVar("Request")
 OURS = logging.getLogger("mensa_sim")
 
 
@@ -90,6 +93,13 @@ def clear() -> None:
         _shown = None
 
 
+def counting(request: Request, *, quiet: bool) -> Request:
+    """The request, whose work is counted as it goes on."""
+    asked: Any = request
+    told: Request = replace(asked, progress=counted(counts_of(type(asked)), quiet=quiet))
+    return told
+
+
 def counted(noun: str, *, quiet: bool) -> Progress:
     """Counts what work tells of: on the passing line of a terminal, on lines of one that has none; not in a pipe."""
     if quiet or not sys.stderr.isatty():
@@ -98,8 +108,7 @@ def counted(noun: str, *, quiet: bool) -> Progress:
         return _plain(noun)
 
     def line(done: int, total: int | None, last: str) -> None:
-        of_all = "" if total is None else f" of {total}"
-        _show(f"{noun}: {done}{of_all}{f' ({last})' if last else ''}", done, total)
+        _show(progress_text(noun, done, total, last), done, total)
         if done == total:
             clear()
 
@@ -119,7 +128,7 @@ def _plain(noun: str) -> Progress:
         now_s = time.monotonic()
         if now_s - before_s >= PLAIN_EVERY_S or done == total:
             before_s = now_s
-            sys.stderr.write(f"{noun}: {done}{'' if total is None else f' of {total}'}{f' ({last})' if last else ''}\n")
+            sys.stderr.write(f"{progress_text(noun, done, total, last)}\n")
 
     return line
 

@@ -1,12 +1,10 @@
 """The command `validate`."""
 
-from dataclasses import replace
-
 import typer
 
 from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
 from mensa_sim.cli.results import deliver
-from mensa_sim.cli.steps import counted
+from mensa_sim.cli.steps import counting
 from mensa_sim.errors import MensaError
 from mensa_sim.study.validate.request import ValidateRequest
 
@@ -22,7 +20,7 @@ def validate(
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
     from mensa_sim.api import validate as api
 
-    asked = replace(request, progress=counted("rows predicted", quiet=quiet or as_json))
+    asked = counting(request, quiet=quiet or as_json)
     result = deliver(
         lambda: api.validate.of(asked),
         output,
@@ -37,4 +35,4 @@ def validate(
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    add(app, validate, ValidateRequest, counts=True)
+    add(app, validate, ValidateRequest)

@@ -16,6 +16,7 @@ from mensa_sim.hardware.system import PlacedAccelerator, Setting, System, System
 from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.on_chip import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
 from mensa_sim.io.shipped import beside, find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
@@ -89,13 +90,14 @@ def load_accelerator(name_or_path: str | Path) -> Accelerator:
     return spec
 
 
-def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> System:
+def load_system(name_or_path: Given, overrides: Sequence[str] = ()) -> System:
     """A system with all that its files name; an accelerator's name or path means it alone on its default memory.
 
+    A dict says what a file would, of a system or of an accelerator, and may hold others in place of the files it names.
     `overrides` are `FIELD=VALUE` texts, applied before anything is checked: fields of the system,
     `accelerators.NAME.FIELD`, `accelerators.NAME.technology.FIELD`, and `technology.FIELD` for all technologies.
     """
-    path, raw, file = _system_mapping(str(name_or_path))
+    path, raw, file = _system_mapping(name_or_path)
     accelerators = _accelerator_mappings(path, file)
     label = str(path)
     if overrides:
@@ -114,15 +116,15 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
     return assembled_system(file, placed, label)
 
 
-def system_data(name_or_path: str | Path) -> tuple[Path, Raw, dict[str, tuple[Path, Raw]]]:
+def system_data(name_or_path: Given) -> tuple[Path, Raw, dict[str, tuple[Path, Raw]]]:
     """Where a system's file lies, what it says, and by name where each accelerator's file lies and what that says."""
-    path, raw, file = _system_mapping(str(name_or_path))
+    path, raw, file = _system_mapping(name_or_path)
     return path, raw, _accelerator_mappings(path, file)
 
 
-def system_files(name_or_path: str | Path) -> tuple[Path, ...]:
+def system_files(name_or_path: Given) -> tuple[Path, ...]:
     """Every file that a system is made from: its own, its accelerators', and the technologies and timings of those."""
-    path, _, file = _system_mapping(str(name_or_path))
+    path, _, file = _system_mapping(name_or_path)
     specs = [where for where, _ in _accelerator_mappings(path, file).values()]
     return tuple(dict.fromkeys((path, *specs, *(each for where in specs for each in accelerator_files(where)))))
 
@@ -136,8 +138,9 @@ def _label(path: Path, changes: Sequence[str] | Mapping[str, Setting]) -> str:
     return f"{path} with its changes" if changes else str(path)
 
 
-def _system_mapping(name_or_path: str) -> tuple[Path, Raw, SystemFile]:
+def _system_mapping(given: Given) -> tuple[Path, Raw, SystemFile]:
     """Where the system's file lies and what it says; an accelerator's own system is made on the spot."""
+    name_or_path = str(file_of(given))
     accelerators, systems = shipped_files("accelerators"), shipped_files("systems")
     bare = Path(name_or_path).name == name_or_path and not Path(name_or_path).suffix
     if bare and name_or_path not in systems:

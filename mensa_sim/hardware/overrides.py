@@ -7,6 +7,7 @@ from pathlib import Path
 from mensa_sim.hardware.fields import holds_place, parse_override, place_of
 from mensa_sim.hardware.files import system_data
 from mensa_sim.hardware.system import System
+from mensa_sim.io.at_hand import Given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def shared_overrides(texts: Sequence[str], system: System, other: System) -> tup
     return tuple(found)
 
 
-def held_overrides(texts: Sequence[str], systems: Sequence[str | Path | System]) -> tuple[tuple[str, ...], ...]:
+def held_overrides(texts: Sequence[str], systems: Sequence[Given | System]) -> tuple[tuple[str, ...], ...]:
     """For each of some systems the settings that speak of something it has; what none has goes to all, as an error.
 
     A system that is at hand is taken to have everything.
@@ -56,8 +57,8 @@ def held_overrides(texts: Sequence[str], systems: Sequence[str | Path | System])
     return tuple(tuple(text for text in texts if text in own or text in nowhere) for own in held)
 
 
-def _holds(system: str | Path | System, text: str) -> bool:
+def _holds(system: Given | System, text: str) -> bool:
     if isinstance(system, System):
         return True
-    _, raw, accelerators = system_data(str(system))
+    _, raw, accelerators = system_data(system)
     return holds_place(raw, accelerators, text)

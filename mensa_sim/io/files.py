@@ -11,6 +11,7 @@ import pydantic
 import yaml
 
 from mensa_sim.errors import FileError, MensaError
+from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.faults import Fault, Location, faults_of
 from mensa_sim.io.field_docs import field_docs, records_in
 from mensa_sim.io.json_text import json_line
@@ -145,11 +146,15 @@ def _build(data: object, kind: type[T]) -> tuple[T | None, list[Fault]]:
 
 
 def _read(path: Path) -> Document:
-    return document_of(read_text(path), str(path))
+    document = document_of(read_text(path), str(path))
+    return document if text_at_hand(path) is None else dataclasses.replace(document, lines={})
 
 
 def read_text(path: Path) -> str:
     """The text of a file of at most 16 MiB of UTF-8, with or without a mark in front; `FileError` for any other."""
+    at_hand = text_at_hand(path)
+    if at_hand is not None:
+        return at_hand
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)

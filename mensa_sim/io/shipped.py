@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mensa_sim.errors import FileError, MensaError
+from mensa_sim.io.at_hand import Given, file_of, text_at_hand
 from mensa_sim.lookup import lookup, unknown_name
 
 LOGGER = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def is_file(path: Path) -> bool:
     False
     """
     try:
-        return path.is_file()
+        return text_at_hand(path) is not None or path.is_file()
     except OSError:
         return False
 
@@ -80,13 +81,13 @@ def shipped_files(kind: str) -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def find(kind: str, name_or_path: str) -> Path:
-    """The file that a user means: a bare name is a shipped file, anything else a path.
+def find(kind: str, given: Given) -> Path:
+    """The file that a user means: a bare name is a shipped file, a dict what a file would say, anything else a path.
 
     A path has a folder or a suffix in it (`./lstm`, `lstm.yaml`). Raises `UnknownNameError` for a bare name
     that does not ship and `FileError` for a path where no file lies.
     """
-    files = shipped_files(kind)
+    files, name_or_path = shipped_files(kind), str(file_of(given))
     if name_or_path in files:
         _warn_of_a_checkout(shipped_root(), Path.cwd())
         return files[name_or_path]
@@ -94,7 +95,7 @@ def find(kind: str, name_or_path: str) -> Path:
     if not name_or_path or (path.name == name_or_path and not path.suffix):
         raise unknown_name(name_or_path, files, _SINGULAR[kind])
     try:
-        exists = path.exists()
+        exists = text_at_hand(path) is not None or path.exists()
     except OSError as error:
         raise FileError(name_or_path, [f"is not a path: {error.strerror}"]) from error
     if not exists:

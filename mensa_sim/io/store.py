@@ -19,6 +19,7 @@ from typing import Any
 import platformdirs
 
 from mensa_sim.errors import MensaError
+from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import PACKAGE
@@ -64,6 +65,9 @@ def digest_of(
 
 def file_digest(path: Path) -> str | None:
     """The digest of a file's content; none where it cannot be read."""
+    at_hand = text_at_hand(path)
+    if at_hand is not None:
+        return _sha256(at_hand.encode())
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

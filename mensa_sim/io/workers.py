@@ -11,7 +11,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from mensa_sim.errors import MensaError
+from mensa_sim.io.at_hand import take_texts, texts_at_hand
 
 ATTEMPTS = 3
 """Workers that a task may take with it: a choice, so that one that an accident killed costs time only."""
@@ -159,7 +160,9 @@ class Processes(Pool[Task, Result]):
         pipes: tuple[Connection, Connection] = context.Pipe()
         ours, theirs = pipes
         with _interrupts_held():
-            process: BaseProcess = context.Process(target=_serve, args=(self._start, theirs), daemon=True)
+            process: BaseProcess = context.Process(
+                target=_serve, args=(self._start, theirs, texts_at_hand()), daemon=True
+            )
             process.start()
         theirs.close()
         self._processes[ours] = process
@@ -201,8 +204,9 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(start: Start[Any, Any], pipe: Connection) -> None:
+def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str]) -> None:
     """A worker's life: it leaves Ctrl-C to its parent, does task after task, and ends when its parent does."""
+    take_texts(texts)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

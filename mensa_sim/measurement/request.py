@@ -36,7 +36,7 @@ class MeasureRequest:
     allow_code: bool = field(default=False, metadata=spelled(role="means"))
     """Let the workload name code outside the shipped models."""
     progress: "Callable[[KernelStep], None]" = field(
-        default=lambda step: None, metadata=spelled(role="means", at_hand=True)
+        default=lambda step: None, metadata=spelled(role="means", at_hand=True, counts="kernels measured")
     )
     """Told of each kernel."""
 
@@ -63,7 +63,7 @@ class MeasureModelsRequest:
     """Standard error of the median that is enough."""
     allow_code: bool = field(default=False, metadata=spelled(role="means"))
     """Let the workload name code outside the shipped models."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="models measured"))
     """Told the models done so far, their number, and the last one's name."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError
+from mensa_sim.io.at_hand import Given
 from mensa_sim.io.files import validate
 from mensa_sim.io.shipped import beside, find, is_file
 from mensa_sim.lookup import unknown_name
@@ -25,16 +26,16 @@ LOGGER = logging.getLogger(__name__)
 
 
 def load_workload(
-    name_or_path: str | Path, *, allow_code: bool = False, strict: bool = False, cache: bool = True
+    name_or_path: Given, *, allow_code: bool = False, strict: bool = False, cache: bool = True
 ) -> LayerGraph:
-    """The layer graph of a workload: a bare name of a shipped one, a workload file, or a model's own file.
+    """The layer graph of a workload: a bare name of a shipped one, a workload file, a dict, or a model's own file.
 
     Of a workload that generates it is the first decoding step, after the prompt.
 
     `allow_code` permits models that run code of their own; `strict` refuses a graph with unsupported operators;
     `cache` reads and keeps traced graphs. Raises `UsageError` for anything the user can mend.
     """
-    path = find("workloads", str(name_or_path))
+    path = find("workloads", name_or_path)
     workload = _workload_at(path)
     LOGGER.info("%s: reading the layers of %s", workload.name, path)
     graph = with_mappings(_graph(workload, path, allow_code=allow_code, cache=cache), workload.mappings, path)
@@ -43,9 +44,9 @@ def load_workload(
     return graph
 
 
-def load_generation(name_or_path: str | Path, *, allow_code: bool = False) -> Generation | None:
+def load_generation(name_or_path: Given, *, allow_code: bool = False) -> Generation | None:
     """The model of a workload that generates; none for any other."""
-    path = find("workloads", str(name_or_path))
+    path = find("workloads", name_or_path)
     workload = _workload_at(path)
     if workload.generate is None:
         return None
@@ -79,9 +80,9 @@ def refuse_unsupported(graph: LayerGraph, label: str) -> None:
         )
 
 
-def workload_files(name_or_path: str | Path) -> tuple[Path, ...]:
+def workload_files(name_or_path: Given) -> tuple[Path, ...]:
     """The files that a workload consists of: its own, and its model's where that is a file too."""
-    path = find("workloads", str(name_or_path))
+    path = find("workloads", name_or_path)
     workload = _workload_at(path)
     draft = _draft_of(workload, path)
     if draft is not None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import System
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.lookup import lookup
 from mensa_sim.names import repeated
 from mensa_sim.schedule.policies.own import name_of
@@ -87,11 +87,11 @@ def compare(request: CompareRequest) -> CompareResult:
     )
 
 
-def _labels(asked: Sequence[str | Path | System], systems: list[System]) -> list[str]:
+def _labels(asked: Sequence[Given | System], systems: list[System]) -> list[str]:
     """What each system is called: its name, or as it was asked for where another has the same name."""
     names = [system.name for system in systems]
     labels = [
-        name if isinstance(given, System) or names.count(name) == 1 else str(given)
+        name if isinstance(given, System) or names.count(name) == 1 else str(file_of(given))
         for given, name in zip(asked, names, strict=True)
     ]
     twice = next(iter(repeated(labels)), None)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.io.at_hand import Given
 from mensa_sim.study.request.common import ScheduledRequest
 from mensa_sim.study.request.fields import spelled
 
@@ -18,7 +18,7 @@ class CompareRequest(ScheduledRequest):
 
     inputs: object = field(default=None, metadata=spelled(at_hand=True))
     """Example inputs of a module that is at hand, by position or by name."""
-    systems: "Sequence[str | Path | System]" = field(
+    systems: "Sequence[Given | System]" = field(
         kw_only=False, metadata=spelled("--systems", form="names", kinds=("systems",))
     )
     """Systems side by side, the first is the baseline: edge_tpu,mensa_g."""

@@ -40,12 +40,12 @@ def decide(request: DecideRequest) -> DecideResult:
     With an output folder what is done is kept there: a run that was killed goes on where it was.
     """
     forget_systems()
-    systems = tuple(request.systems)
+    systems = tuple(map(str, request.systems))
     held = held_overrides(override_texts(request.overrides), systems)
     prices = _prices(dict(zip(systems, held, strict=True)))
     choices = [choice for choice in run_choices(systems) if _is_of_hardware(choice)]
     draws = draws_of(request.runs, request.seed, choices, systems)
-    files = study_files(request.workloads, systems)
+    files = study_files(tuple(map(str, request.workloads)), systems)
     goals = {name: _goal(request, name, prices.taken[name]) for name in systems}
 
     def taken(case: Case) -> Case:
@@ -114,8 +114,8 @@ def _goal(request: DecideRequest, name: str, texts: Sequence[str]) -> Goal:
 def _measured(ledger: Ledger, request: DecideRequest) -> tuple[SingleRun, ...]:
     objective, runs = objective_named(request.objective), ledger.runs
     found = []
-    for system in request.systems:
-        for workload, outcome in zip(request.workloads, runs.of(MAIN, system, runs.kinds), strict=True):
+    for system in map(str, request.systems):
+        for workload, outcome in zip(map(str, request.workloads), runs.of(MAIN, system, runs.kinds), strict=True):
             gap = None if outcome.bound is None or not outcome.bound else outcome.value / outcome.bound - 1
             found.append(
                 SingleRun(
@@ -137,7 +137,9 @@ def _worlds(request: DecideRequest, ledger: Ledger, draws: Sequence[Draw], price
     generator = np.random.default_rng(request.seed)
     columns = []
     for energies, times in prices.drawn(runs, [draw.label for draw in draws], request.prices, generator):
-        columns.append([np.log(objective.value(energies[name], times[name])) @ shares for name in request.systems])
+        columns.append(
+            [np.log(objective.value(energies[name], times[name])) @ shares for name in map(str, request.systems)]
+        )
     return np.concatenate([np.array(each) for each in columns], axis=1)
 
 

@@ -25,7 +25,7 @@ class Ledger:
         self._request = request
         self._finished = None if request.output is None else FinishedModels(Path(request.output), files)
         self._known: set[tuple[str, str]] = set()
-        self._ran: dict[str, list[ModelOutcomes]] = {each: [] for each in request.workloads}
+        self._ran: dict[str, list[ModelOutcomes]] = {each: [] for each in map(str, request.workloads)}
         self._tasks = 0
         self.failures: dict[tuple[str, str], str] = {}
         """By label and system, why a case cannot run."""
@@ -38,7 +38,7 @@ class Ledger:
         code = self._request.allow_code
         tasks = [
             ModelTask(model=workload, cases=tuple(new[first : first + CHUNK]), allow_code=code, lenient=True)
-            for workload in self._request.workloads
+            for workload in map(str, self._request.workloads)
             for first in range(0, len(new), CHUNK)
         ]
         before, self._tasks = self._tasks, self._tasks + len(tasks)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import DEFAULT_FLOW, FLOWS
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
@@ -19,9 +20,9 @@ from mensa_sim.study.request.fields import spelled
 class DecideRequest:
     """Workloads on the systems to choose between, each with its best schedule."""
 
-    workloads: Sequence[str] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
+    workloads: Sequence[Given] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
     """Workloads: files, or bare names of shipped ones; several, with commas or spaces between."""
-    systems: Sequence[str] = field(kw_only=False, metadata=spelled("--systems", form="names", kinds=("systems",)))
+    systems: Sequence[Given] = field(kw_only=False, metadata=spelled("--systems", form="names", kinds=("systems",)))
     """Systems to choose between: edge_tpu,mensa_g."""
     weights: Mapping[str, float] = field(default_factory=dict, metadata=spelled("--weight", form="numbers"))
     """WORKLOAD=NUMBER, how much it counts beside the others; 1 where nothing is said; repeatable."""
@@ -53,17 +54,18 @@ class DecideRequest:
     """Worker processes; a command takes all cores unless told."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
     """Folder for the results; a run that was killed goes on there."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="parts run"))
     """Told the runs done, the runs known of so far, and what was run last."""
 
     def __post_init__(self) -> None:
         for name, least in (("workloads", 1), ("systems", 2)):
             value = getattr(self, name)
-            if isinstance(value, str | bytes) or not all(isinstance(each, str | Path) for each in value):
+            if isinstance(value, str | bytes) or not all(isinstance(each, str | Path | Mapping) for each in value):
                 raise UsageError(f"{name}: give a list of names or paths, as fields of what is loaded cannot be varied")
-            if len(value) < least or len(set(map(str, value))) < len(value):
+            named = tuple(str(file_of(each)) for each in value)
+            if len(named) < least or len(set(named)) < len(named):
                 raise UsageError(f"{name}: give at least {least}, each once")
-            object.__setattr__(self, name, tuple(map(str, value)))
+            object.__setattr__(self, name, named)
         for name in ("workloads", "systems"):
             called = [name_of_file(each) for each in getattr(self, name)]
             if len(set(called)) < len(called):
@@ -79,13 +81,14 @@ class DecideRequest:
     @property
     def names(self) -> tuple[str, ...]:
         """What the workloads are called."""
-        return tuple(map(name_of_file, self.workloads))
+        return tuple(map(name_of_file, map(str, self.workloads)))
 
     @property
     def shares(self) -> dict[str, float]:
         """By workload, as it was asked for, the share of the decision that it has."""
         weights = {
-            each: float(self.weights.get(each, self.weights.get(name_of_file(each), 1.0))) for each in self.workloads
+            each: float(self.weights.get(each, self.weights.get(name_of_file(each), 1.0)))
+            for each in map(str, self.workloads)
         }
         return {each: weight / sum(weights.values()) for each, weight in weights.items()}
 

@@ -41,7 +41,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     Whatever can be wrong with the space, its workloads, the study file or the cluster raises `UsageError` before any
     design is run. A design that fails is part of the result.
     """
-    space = load_space(find("spaces", str(request.space)))
+    space = load_space(find("spaces", request.space))
     folder, overrides = folder_of(request), override_texts(request.overrides)
     checked = check_space(space, overrides)
     setup = setup_of(checked, overrides, allow_code=request.allow_code, cache=request.cache)
@@ -62,7 +62,7 @@ def folder_of(request: ExploreRequest) -> Path:
     """Where the study and its results lie."""
     if request.folder is not None:
         return Path(request.folder)
-    return explore_folder(read_space(find("spaces", str(request.space))).name)
+    return explore_folder(read_space(find("spaces", request.space)).name)
 
 
 def explore_folder(space: str) -> Path:

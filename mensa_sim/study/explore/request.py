@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
@@ -14,7 +15,7 @@ from mensa_sim.study.request.fields import spelled
 class ExploreRequest:
     """A design space to search, with the folder in which the study lies."""
 
-    space: str | Path = field(kw_only=False, metadata=spelled(kinds=("spaces",)))
+    space: Given = field(kw_only=False, metadata=spelled(kinds=("spaces",)))
     """Space file, or the bare name of a shipped one."""
     trials: int | None = field(default=None, metadata=spelled(minimum=1))
     """Designs to run in all; else as the space says, or every point."""
@@ -39,7 +40,7 @@ class ExploreRequest:
     """Whether graphs and prices are kept, and taken from where they were kept before."""
     force: bool = field(default=False, metadata=spelled(role="means"))
     """Start anew where a study lies."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="designs run"))
     """Told the designs run so far and the number wanted."""
 
     def __post_init__(self) -> None:

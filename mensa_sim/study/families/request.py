@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
 class FamiliesRequest:
     """Workloads whose layers are put into families, and the system that prices these."""
 
-    workloads: Sequence[str | Path] = field(
-        default=(), kw_only=False, metadata=spelled(form="names", kinds=("workloads",))
-    )
+    workloads: Sequence[Given] = field(default=(), kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
     """Workloads; without any, the 24 models."""
-    system: "str | Path | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
+    system: "Given | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
     """System or accelerator: file or bare name."""
     objective: str = field(
         default=DEFAULT_OBJECTIVE,
@@ -40,5 +39,5 @@ class FamiliesRequest:
         metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
     """Whether graphs and prices are kept, and taken from where they were kept before."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="workloads priced"))
     """Told the workloads priced so far, their number, and the last one."""

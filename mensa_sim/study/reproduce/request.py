@@ -35,7 +35,7 @@ class ReproduceRequest:
     """Worker processes; a command takes all cores unless told."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
     """Folder for the results; a run that was killed goes on there."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="models run"))
     """Told the models done, the models in all, and the one just done."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.fields import parse_override
+from mensa_sim.io.at_hand import file_of, text_at_hand
 from mensa_sim.io.json_text import json_line
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import StudyOption, options_of
@@ -44,8 +45,13 @@ def _is_object(option: StudyOption, value: object) -> bool:
         return value != option.spelling.stands_for
     if option.form in ("value", "names"):
         parts = value if isinstance(value, tuple | list) else (value,)
-        return not all(isinstance(each, str | Path | int | float) for each in parts)
+        return not all(isinstance(each, str | Path | int | float) and not _is_dict(each) for each in parts)
     return False
+
+
+def _is_dict(given: object) -> bool:
+    """Whether a name stands for a dict."""
+    return isinstance(given, str | Path) and text_at_hand(Path(given)) is not None
 
 
 def _words(option: StudyOption, value: object) -> list[str]:
@@ -95,11 +101,11 @@ def _choice(option: StudyOption, value: object) -> object:
         return {".".join(parts): setting for parts, setting in map(parse_override, texts)}
     if option.spelling.file:
         return file_hash(Path(str(value)))
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not option.spelling.kinds:
         return dict(value)
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return _plain(value)
+        return [_plain(file_of(each)) for each in value]
+    return _plain(file_of(value))
 
 
 def _plain(value: object) -> object:

@@ -45,6 +45,8 @@ class Spelling:
     """Whether it names a file, whose content is the choice."""
     at_hand: bool = False
     """Whether it is an object that no command line can say."""
+    counts: str = ""
+    """Of a field that is told how far the work is: what is counted."""
     absent: Callable[[], object] | None = None
     """What a command line takes where the option is absent, if that is not the field's default."""
 
@@ -90,6 +92,12 @@ def options_of(request: type[Any]) -> tuple[StudyOption, ...]:
     """The options of a request record, in the order of its fields, those of its bases first."""
     texts = field_docs(request)
     return tuple(_option(field, texts.get(field.name, "")) for field in dataclasses.fields(request))
+
+
+def counts_of(request: type[Any]) -> str:
+    """What the work of a request counts as it is done; empty where nothing does."""
+    fields = dataclasses.fields(request)
+    return next((counts for each in fields if (counts := each.metadata.get(SPELLING, Spelling()).counts)), "")
 
 
 def _option(field: "dataclasses.Field[Any]", text: str) -> StudyOption:

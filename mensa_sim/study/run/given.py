@@ -1,6 +1,6 @@
 """What a request names or holds: a name or a path is loaded, an object that is at hand is taken as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.overrides import HeldSetting, changes_of, shared_overrides
 from mensa_sim.hardware.system import System
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
 from mensa_sim.study.run.request import BASELINE, RunRequest
@@ -29,7 +30,7 @@ def graph_given(request: WorkloadRequest) -> LayerGraph:
     """The layer graph of a workload by name or path, of a module that is at hand, or the graph itself."""
     workload = request.workload
     own = (request.name, request.parameter_bits, request.activation_bits) if isinstance(request, TraceRequest) else ()
-    if isinstance(workload, str | Path):
+    if isinstance(workload, str | Path | Mapping):
         if request.inputs is not None or any(each is not None for each in own):
             raise UsageError("inputs, name and bits belong to a module at hand; a workload file says its own")
         return load_workload(workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
@@ -48,26 +49,28 @@ def graph_given(request: WorkloadRequest) -> LayerGraph:
 
 def generation_asked(request: RunRequest) -> Generation | None:
     """The model of a workload that generates, with the lengths that a request states; none for any other workload."""
-    named = isinstance(request.workload, str | Path)
-    found = load_generation(str(request.workload), allow_code=request.allow_code) if named else None
+    workload = request.workload
+    found = None
+    if isinstance(workload, str | Path | Mapping):
+        found = load_generation(workload, allow_code=request.allow_code)
     asked = {"prompt_tokens": request.prompt_tokens, "new_tokens": request.new_tokens}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if found is None and given:
-        raise UsageError(f"{' and '.join(given)}: {request.workload} does not generate")
+        raise UsageError(f"{' and '.join(given)}: {file_of(workload)} does not generate")
     try:
         return replace(found, generate=replace(found.generate, **given)) if found and given else found
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def system_given(system: str | Path | System, overrides: Overrides = ()) -> System:
-    """The system by name or path, or the system itself, which overrides come too late for."""
+def system_given(system: Given | System, overrides: Overrides = ()) -> System:
+    """The system by name, path or dict, or the system itself, which overrides come too late for."""
     texts = override_texts(overrides)
     if isinstance(system, System):
         if texts:
             raise UsageError(f"{system.name} is loaded already: give the overrides to load_system")
         return system
-    return load_system(str(system), overrides=texts)
+    return load_system(system, overrides=texts)
 
 
 def sides_given(request: RunRequest) -> tuple[System, System, tuple[HeldSetting, ...]]:
@@ -97,10 +100,10 @@ def if_it_can(request: RunRequest, run: Callable[[], T]) -> tuple[T | None, str]
 
 
 def workload_files_given(workload: object) -> tuple[Path, ...]:
-    """The files behind a workload that was given by name or path; a module or a graph at hand has none."""
-    return workload_files(str(workload)) if isinstance(workload, str | Path) else ()
+    """The files behind a workload that was given by name, path or dict; a module or a graph at hand has none."""
+    return workload_files(workload) if isinstance(workload, str | Path | Mapping) else ()
 
 
-def system_files_given(*systems: str | Path | System) -> tuple[Path, ...]:
-    """The files behind the systems that were given by name or path."""
-    return tuple(file for system in systems if not isinstance(system, System) for file in system_files(str(system)))
+def system_files_given(*systems: Given | System) -> tuple[Path, ...]:
+    """The files behind the systems that were given by name, path or dict."""
+    return tuple(file for system in systems if not isinstance(system, System) for file in system_files(system))

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import mensa_sim
+from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.shipped import shipped_root
 
 PACKAGES = ("networkx", "numpy", "scipy", "simpy", "torch")
@@ -53,7 +54,8 @@ def input_hashes(paths: Iterable[Path]) -> dict[str, str]:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    at_hand = text_at_hand(path)
+    return hashlib.sha256(path.read_bytes() if at_hand is None else at_hand.encode()).hexdigest()
 
 
 def _told_apart(paths: Sequence[Path]) -> dict[str, Path]:

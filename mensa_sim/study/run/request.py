@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mensa_sim.io.at_hand import Given
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.request.common import ScheduledRequest
 from mensa_sim.study.request.fields import spelled
@@ -21,7 +22,7 @@ BASELINE = "edge_tpu"
 class PlaceRequest(ScheduledRequest):
     """A workload to be placed on one system."""
 
-    system: "str | Path | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
+    system: "Given | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
     """System or accelerator: file or bare name."""
     pins: Mapping[str, str] = field(default_factory=dict, metadata=spelled("--pin", form="pairs"))
     """LAYER=ACCELERATOR; repeatable."""
@@ -31,7 +32,7 @@ class PlaceRequest(ScheduledRequest):
 class RunRequest(PlaceRequest):
     """A workload, or a scenario of several, to be run on a system beside a baseline."""
 
-    baseline: "str | Path | System | None" = field(
+    baseline: "Given | System | None" = field(
         default=None,
         metadata=spelled(
             kinds=("systems",), help=f"System that the ratios are taken against; default {BASELINE}, if it can run it."

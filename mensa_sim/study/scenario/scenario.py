@@ -83,10 +83,10 @@ class ScenarioResult(BesideBaseline[ScenarioSystemResult]):
 
 def run_scenario(request: RunRequest) -> ScenarioResult:
     """Schedule every workload of the scenario that the request names; a seed replaces that of the file."""
-    if not isinstance(request.workload, str | Path):
-        raise UsageError(f"a {type(request.workload).__name__} is no scenario; give a file or a name")
+    if not isinstance(request.workload, str | Path | Mapping):
+        raise UsageError(f"a {type(request.workload).__name__} is no scenario; give a file, a name or a dict")
     refuse_for_scenarios(request)
-    path = find("scenarios", str(request.workload))
+    path = find("scenarios", request.workload)
     scenario = read_scenario(path)
     system, baseline, changes = sides_given(request)
     graphs = {
@@ -152,7 +152,9 @@ def refuse_for_scenarios(request: RunRequest) -> None:
 
 
 def is_scenario(workload: object) -> bool:
-    """Whether a name or a file is a scenario rather than a workload; an object that is at hand is none."""
+    """Whether a name, a file or a dict is a scenario rather than a workload; another object at hand is none."""
+    if isinstance(workload, Mapping):
+        return "streams" in workload
     if not isinstance(workload, str | Path):
         return False
     if str(workload) in shipped_files("scenarios"):

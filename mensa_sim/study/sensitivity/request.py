@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.request.fields import spelled
 
@@ -12,9 +13,9 @@ from mensa_sim.study.request.fields import spelled
 class SensitivityRequest(ReproduceRequest):
     """Models on the paper's systems, or workloads and systems of one's own, every choice of which is varied."""
 
-    workloads: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("workloads",)))
+    workloads: Sequence[Given] = field(default=(), metadata=spelled(form="names", kinds=("workloads",)))
     """Workloads in place of the 24 models: files, or names of shipped ones; repeatable."""
-    systems: Sequence[str] = field(default=SYSTEMS, metadata=spelled(form="names", kinds=("systems",)))
+    systems: Sequence[Given] = field(default=SYSTEMS, metadata=spelled(form="names", kinds=("systems",)))
     """Systems, the last of which is held against each other: edge_tpu,mensa_g."""
     allow_code: bool = field(default=False, metadata=spelled(role="permission"))
     """Let a workload name code outside the shipped models."""
@@ -34,5 +35,7 @@ class SensitivityRequest(ReproduceRequest):
                 raise UsageError(f"{name}: {getattr(self, name)!r} is a text; give a list of them")
         if self.models and self.workloads:
             raise UsageError("--models and --workloads: give one of the two")
-        if len(set(self.systems)) < 2:
+        for name in ("workloads", "systems"):
+            object.__setattr__(self, name, tuple(str(file_of(each)) for each in getattr(self, name)))
+        if len(set(map(str, self.systems))) < 2:
             raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")

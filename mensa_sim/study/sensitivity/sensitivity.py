@@ -52,8 +52,8 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
     With an output folder each model is kept there as soon as it is done, as `reproduce` keeps it.
     """
     forget_systems()
-    models = tuple(request.workloads) or chosen_models(tuple(request.models))
-    systems = tuple(request.systems)
+    models = tuple(map(str, request.workloads)) or chosen_models(tuple(request.models))
+    systems = tuple(map(str, request.systems))
     taken = taken_of(request, systems)
     choices = run_choices(systems)
     prices = Prices(

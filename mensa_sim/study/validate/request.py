@@ -22,5 +22,5 @@ class ValidateRequest:
         metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
     )
     """Whether graphs and prices are kept, and taken from where they were kept before."""
-    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True))
+    progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="rows predicted"))
     """Told the rows predicted so far, their number, and the last one's workload."""
