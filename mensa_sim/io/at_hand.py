@@ -17,11 +17,11 @@ Given = str | Path | Mapping[str, Any]
 """A file by bare name or path, or what it would say."""
 T = TypeVar("T")
 
-NAMED = ("system", "technology")
+REFERENCE_KEYS = ("system", "technology")
 """Keys of a file that name another one."""
-LISTED = ("references", "scenarios", "workloads")
+REFERENCE_LISTS = ("references", "scenarios", "workloads")
 """Keys of a file that list others."""
-INSIDE: Mapping[str, str] = {"accelerators": "spec", "streams": "workload"}
+REFERENCES_INSIDE: Mapping[str, str] = {"accelerators": "spec", "streams": "workload"}
 """Keys of a file that list entries, and the key of an entry that names a file."""
 DIGITS = 8
 """Of the digest in a name: a choice."""
@@ -51,13 +51,13 @@ def file_of(given: Mapping[str, Any] | T) -> Path | T:
 def _with_files(data: Mapping[str, Any]) -> dict[str, Any]:
     """The data, each dict in a file's place named."""
     found = dict(data)
-    for key in NAMED:
+    for key in REFERENCE_KEYS:
         if key in found:
             found[key] = _text_of(found[key])
-    for key in LISTED:
+    for key in REFERENCE_LISTS:
         if isinstance(found.get(key), list | tuple):
             found[key] = [_text_of(each) for each in found[key]]
-    for key, name in INSIDE.items():
+    for key, name in REFERENCES_INSIDE.items():
         if isinstance(found.get(key), list | tuple):
             found[key] = [
                 {**each, name: _text_of(each[name])} if isinstance(each, Mapping) and name in each else each

@@ -319,7 +319,7 @@ def test_figures_of_some_models_are_labelled_with_them_and_held_against_nothing(
     assert "2 of 24 models ran: mobilenet_v1, keyboard_cifg; scheduler mensa." in shown
     assert "nothing here is held against them" in shown
     assert "The Mensa paper beside mensa-sim" not in shown
-    assert "against edge_tpu, models mobilenet_v1, keyboard_cifg" in printed(reproduce_tables(few))
+    assert "mensa_g / edge_tpu, models mobilenet_v1, keyboard_cifg" in printed(reproduce_tables(few))
 
 
 def test_a_figure_is_held_against_the_papers_where_all_its_models_were_run(held: ReproduceResult) -> None:

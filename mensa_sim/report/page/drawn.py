@@ -21,11 +21,14 @@ def drawn(figure: Figure | None, note: str = "") -> Drawn | None:
     return None if figure is None else Drawn(figure=figure, note=note)
 
 
-def drawn_block(figures: dict[str, Drawn], *names: str) -> str:
-    """The figures of those names that there are, side by side; empty where there is none."""
+def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> str:
+    """The figures of those names that there are, side by side; empty where there is none.
+
+    `small` ones stand side by side on a narrow screen too.
+    """
     chosen = {name: figures[name] for name in names if name in figures}
     blocks = [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
-    return figures_block(blocks) if blocks else ""
+    return figures_block(blocks, small=small) if blocks else ""
 
 
 def others(figures: dict[str, Drawn], *placed: Sequence[str]) -> list[str]:

@@ -68,9 +68,14 @@ def _as_text(plotly_text: str) -> str:
     return html.escape(html.unescape(plotly_text))
 
 
-def figures_block(blocks: Sequence[str]) -> str:
-    """Figures side by side where the screen is wide enough."""
-    return '<div class="figures">\n' + "\n".join(blocks) + "\n</div>"
+def figures_block(blocks: Sequence[str], *, small: bool = False) -> str:
+    """Figures side by side where the screen is wide enough; `small` ones also where it is not."""
+    return f'<div class="figures{" small" if small else ""}">\n' + "\n".join(blocks) + "\n</div>"
+
+
+def beside_block(*blocks: str) -> str:
+    """Parts of a page side by side."""
+    return figures_block([f"<section>{block}</section>" for block in blocks], small=True)
 
 
 def script_json(value: object) -> str:
@@ -115,14 +120,15 @@ def table_block(
     return f'{search}\n<div class="scroll tall"><table id="{name}">{table}</div>'
 
 
+def low_block(table: str) -> str:
+    """A long table that few read, in little room: it scrolls."""
+    return f'<div class="low">{table}</div>'
+
+
 def provenance_block(versions: Mapping[str, str], inputs: Mapping[str, str], command: str = "") -> str:
     """The command that makes the result again, versions, and the hash of every input file."""
-    return "\n".join(
-        (
-            heading("How to reproduce"),
-            f"<pre>{html.escape(command)}</pre>" if command else "",
-            heading("Versions", level=3),
-            table_block(("name", "version"), tuple(versions.items())),
-            *((heading("Inputs", level=3), table_block(("file", "SHA-256"), tuple(inputs.items()))) if inputs else ()),
-        )
-    )
+    blocks = [heading("Versions", level=3) + table_block(("name", "version"), tuple(versions.items()))]
+    if inputs:
+        blocks.append(heading("Inputs", level=3) + low_block(table_block(("file", "SHA-256"), tuple(inputs.items()))))
+    shown = f"<pre>{html.escape(command)}</pre>" if command else ""
+    return "\n".join((heading("How to reproduce"), shown, beside_block(*blocks)))

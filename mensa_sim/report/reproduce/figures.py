@@ -8,7 +8,6 @@ from mensa_sim.report.page.colours import BLUE, COLOURS, SYMBOLS, looks, pattern
 from mensa_sim.report.page.figure import (
     Figure,
     Trace,
-    band,
     bar,
     categories,
     figure,
@@ -17,7 +16,7 @@ from mensa_sim.report.page.figure import (
     shown,
     slanted,
 )
-from mensa_sim.report.reproduce.tables import number_text
+from mensa_sim.report.reproduce.tables import number_text, short_name
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
@@ -35,34 +34,6 @@ INTENSITY = "MACs per byte of memory traffic (MAC/B)"
 def outcomes(runs: Runs, system: str, label: str = MAIN) -> list[Outcome]:
     """Every model on a system, in the order of the study."""
     return runs.of(label, system, KINDS)
-
-
-def agreement_figure(result: ReproduceResult) -> Figure:
-    """Ours over the paper's, figure by figure."""
-    rows = [row for row in result.rows if row.ratio is not None and row.ratio > 0][::-1]
-    traces: list[Trace] = []
-    for name, colour, symbol, chosen in (
-        ("within 15 %", COLOURS[2], "circle", [row for row in rows if row.agrees]),
-        ("further off", COLOURS[3], "diamond", [row for row in rows if not row.agrees]),
-    ):
-        traces.append(
-            scatter(
-                name=name,
-                mode="markers",
-                x=[row.ratio for row in chosen],
-                y=[_tagged(row) for row in chosen],
-                marker={"color": colour, "symbol": symbol, "size": 10},
-                hovertemplate="%{y}: %{x:.3g}<extra></extra>",
-            )
-        )
-    within = sum(bool(row.agrees) for row in rows)
-    median = sorted(abs(math.log(row.ratio or 1)) for row in rows)[len(rows) // 2] if rows else 0.0
-    title = f"{within} of {len(rows)} figures come out within 15 % of the paper's, half within {math.exp(median):.2g}x"
-    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
-    order = {"categoryorder": "array", "categoryarray": [_tagged(row) for row in rows], "tickfont": {"size": 11}}
-    x = {"title": "ours over the paper's (logarithmic)", "type": "log", "tickvals": ticks}
-    y = {"title": "figure of the paper [tag]", **order}
-    return figure(title, x, y, traces, shapes=[band(0.85, 1 / 0.85, COLOURS[2])])
 
 
 DECADES_SHOWN = 1.0
@@ -104,12 +75,12 @@ def change_figure(result: ReproduceResult) -> Figure:
         f"No change brings more than {most} of {len(rows)} figures within 15 %, nor more than {own} of the authors' own"
     )
     x = {**categories("change"), "tickangle": -45, "tickfont": {"size": 10}}
-    y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 10}}
+    y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 10}, "dtick": 1}
     return figure(title, x, y, [heat])
 
 
 def _tagged(row: Row) -> str:
-    return f"{row.name} [{row.figure.tag}]"
+    return f"{short_name(row)} [{row.figure.tag}]"
 
 
 def throughput_roofline(runs: Runs) -> Figure:

@@ -7,9 +7,11 @@ from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, look
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
+    beside_block,
     figure_block,
     heading,
     list_block,
+    low_block,
     page,
     paragraph,
     provenance_block,
@@ -17,7 +19,6 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.reproduce.figures import (
     KINDS,
-    agreement_figure,
     change_figure,
     energy_roofline,
     family_figure,
@@ -28,18 +29,23 @@ from mensa_sim.report.reproduce.figures import (
     utilization_figure,
 )
 from mensa_sim.report.reproduce.tables import (
+    CLAIMED,
     DEFINITION,
     NONE_HELD,
+    PLACES,
     agreement_lines,
     bound_text,
+    claim_cells,
+    claims,
     closer_text,
     drawn_lines,
     drawn_text,
     held,
+    lead_text,
     number_text,
+    short_name,
     taken_text,
 )
-from mensa_sim.study.reproduce.agreement import AUTHORS
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
@@ -52,21 +58,22 @@ from mensa_sim.study.run.result import ENERGY_COMPONENTS
 def reproduce_html(result: ReproduceResult) -> str:
     """The whole page."""
     figures = reproduce_figures(result)
+    against = bool(held(result))
     tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
     return page(
-        "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems",
+        "The Mensa paper beside mensa-sim" if against else "Some models on the Mensa paper's systems",
         (
-            paragraph(f"{taken_text(result)} {SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}."),
-            *(_opening(result) if held(result) else ()),
-            *(paragraph(text) for text in result.statements),
+            *(_opening(result) if against else (paragraph(f"{NONE_HELD} {taken_text(result)}"),)),
+            *((heading("Where the systems differ"), list_block(result.statements)) if result.statements else ()),
             heading("Every figure"),
             _figures_table(result),
-            *(paragraph(text) for text in drawn_lines(result)),
-            *(_beside_the_paper(result) if held(result) else [paragraph(NONE_HELD)]),
+            *((paragraph("; ".join(drawn_lines(result)), kind="note"),) if result.drawn else ()),
+            *(_distances(result) if against else ()),
             heading("The paper's figures, redrawn"),
-            drawn_block(figures, *figures),
+            drawn_block(figures, *figures, small=True),
             heading("Definitions"),
-            table_block(("quantity", "means"), tuple(DEFINITIONS.items())),
+            paragraph(f"{SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}. {PLACES}"),
+            low_block(table_block(("quantity", "means"), tuple(DEFINITIONS.items()))),
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
@@ -89,39 +96,31 @@ def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
 
 def _opening(result: ReproduceResult) -> list[str]:
     """What the authors themselves claim, and every figure under every change."""
-    claims = [row for row in result.rows if row.figure.tag == AUTHORS and row.ours is not None]
-    rows = [
-        (
-            row.name,
-            number_text(row.figure.value),
-            number_text(row.ours.arithmetic if row.ours else math.nan),
-            "" if row.ratio is None else f"{row.ratio:.2f}",
-            *("" if value is None else number_text(value) for value in (row.optimal, row.homes)),
-            "yes" if row.agrees else "no",
-        )
-        for row in claims
-    ]
-    header = ("the authors' own claims", "paper", "ours", "ratio", "optimal", HOMES, "within 15 %")
+    rows = [(short_name(row), *claim_cells(row), "yes" if row.agrees else "no") for row in claims(result)]
     return [
-        table_block(header, rows, numeric=header[1:-1]),
+        paragraph(lead_text(result), kind="lead"),
+        table_block(("the authors' own claims", *CLAIMED, "agrees"), rows, numeric=CLAIMED),
+        paragraph(taken_text(result)),
         figure_block("changes", change_figure(result), height_rem=42),
     ]
 
 
-def _beside_the_paper(result: ReproduceResult) -> list[str]:
-    """How far ours is from the paper's, and what closes the distance."""
-    return [
-        figure_block("agreement", agreement_figure(result), height_rem=42),
+def _distances(result: ReproduceResult) -> list[str]:
+    """What closes the distance of each figure, beside how many agree under each set of choices."""
+    closes = (
         heading("What closes the distance"),
         paragraph(
             "One change each, or several together where that comes nearer, each run, priced or counted anew; none "
             "enters the headline. In brackets the share of the distance."
         ),
         _deviations(result),
+    )
+    agreement = (
         heading("Agreement under other choices"),
         *(paragraph(text) for text in agreement_lines(result)),
         _agreements_table(result),
-    ]
+    )
+    return [beside_block("\n".join(closes), "\n".join(agreement))]
 
 
 def _figures_table(result: ReproduceResult) -> str:
@@ -156,7 +155,7 @@ def _figures_table(result: ReproduceResult) -> str:
         )
         rows.append(
             (
-                row.name,
+                short_name(row),
                 "" if row.ran else bound_text(row.figure.unit) + number_text(row.figure.value),
                 "" if row.ran else row.figure.tag,
                 number_text(means.arithmetic) if means else row.reason,
@@ -213,16 +212,18 @@ def energy_figure(runs: Runs) -> Figure:
         traces.append(
             bar(
                 name=COMPONENT_NAMES[component],
-                x=[[kind for kind, _ in keys], [system for _, system in keys]],
-                y=[totals[key][component] for key in keys],
+                orientation="h",
+                y=[[kind for kind, _ in keys], [system for _, system in keys]],
+                x=[totals[key][component] for key in keys],
                 marker=COMPONENT_LOOKS[component].bar,
-                hovertemplate="%{x}<br>%{y:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
+                hovertemplate="%{y}<br>%{x:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
             )
         )
     sums = {key: math.fsum(parts.values()) for key, parts in totals.items()}
     mensa = ", ".join(f"{number_text(sums[kind, 'mensa_g'])} ({kind})" for kind in KINDS if (kind, "mensa_g") in sums)
     title = f"Mensa-G takes so many times the Edge TPU's energy: {mensa}"
-    return figure(title, "kind of model, system", "energy over the Edge TPU's", traces, barmode="stack")
+    y = {"title": "kind of model, system", "autorange": "reversed", "tickfont": {"size": 10}, "dtick": 1}
+    return figure(title, "energy over the Edge TPU's", y, traces, barmode="stack", legend={"font": {"size": 11}})
 
 
 def latency_figure(runs: Runs) -> Figure:
