@@ -1,7 +1,7 @@
 """A system: accelerators, the memories they hang on, and the links between memories."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.accelerator import Accelerator
@@ -53,6 +53,11 @@ class System:
     """How layers are placed unless a run says otherwise; none where the file does not say."""
     source: str = ""
     """The publications that the figures of the system's file come from."""
+
+    @property
+    def everything(self) -> tuple[object, ...]:
+        """Its fields, which tell all of it as a text, where its own is short."""
+        return tuple(getattr(self, each.name) for each in fields(self))
 
     def __repr__(self) -> str:
         return f"<System: {self.name} with {', '.join(placed.name for placed in self.accelerators)}>"

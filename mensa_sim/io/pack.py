@@ -7,12 +7,16 @@ it cannot be read or written nothing is found and nothing kept.
 """
 
 import hashlib
+import json
 import sqlite3
 import threading
 import weakref
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from mensa_sim.io.json_text import json_line
 
 LIMIT_BYTES = 512 * 2**20
 """The size that a file keeps to: a choice."""
@@ -78,6 +82,19 @@ class Pack:
             except _FAULTS as error:
                 self._writable = False
                 self._remove_if_damaged(error)
+
+    def get_data(self, name: bytes) -> Any:
+        """The plain data of an entry that is there and whole, else none."""
+        content = self.get([name]).get(name)
+        return None if content is None else json.loads(zlib.decompress(content))
+
+    def put_data(self, name: bytes, data: object) -> None:
+        """Keep plain data, compressed; what holds a number that is not finite is not kept."""
+        try:
+            line = json_line(data)
+        except ValueError:
+            return
+        self.put({name: zlib.compress(line.encode())})
 
     def _insert(self, connection: sqlite3.Connection, rows: list[tuple[bytes, bytes]]) -> None:
         try:

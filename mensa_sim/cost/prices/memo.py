@@ -49,9 +49,11 @@ def _nameless(spec: Accelerator) -> Accelerator:
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first."""
 
-    def __init__(self, kept: KeptPrices | None = None, pairs: int = PAIRS) -> None:
-        """`kept` are prices on disk, in which those that are found nowhere are kept."""
+    def __init__(self, kept: KeptPrices | None = None, pairs: int = PAIRS, *, prices_alone: bool = False) -> None:
+        """`kept` are prices on disk, in which those that are found nowhere are kept; nothing but them, if they are
+        to be alone."""
         self._kept = kept
+        self._prices_alone = prices_alone
         self._pairs = pairs
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
@@ -61,8 +63,8 @@ class PriceMemo:
 
     @property
     def pack(self) -> Pack | None:
-        """The file of the prices on disk, which what is found by them may share."""
-        return None if self._kept is None else self._kept.pack
+        """The file of the prices on disk, where what is found by them may be kept too."""
+        return None if self._kept is None or self._prices_alone else self._kept.pack
 
     def accelerator_key(self, placed: PlacedAccelerator, memory: Memory, objective: str) -> str:
         """A digest of all that the prices of an accelerator's layers depend on besides the layer.
@@ -107,7 +109,10 @@ class PriceMemo:
             self._known.popitem(last=False)
 
 
-def shared_memo(*, cache: bool = True) -> PriceMemo:
-    """A memo of the prices that all commands on this machine share, unless nothing is to be stored."""
+def shared_memo(*, cache: bool = True, prices_alone: bool = False) -> PriceMemo:
+    """A memo of the prices that all commands on this machine share, unless nothing is to be stored.
+
+    `prices_alone` is for who runs thousands of systems once: nobody asks for their plans again.
+    """
     folder = cache_folder() if cache else None
-    return PriceMemo(None if folder is None else KeptPrices(folder / FILE))
+    return PriceMemo(None if folder is None else KeptPrices(folder / FILE), prices_alone=prices_alone)

@@ -65,7 +65,7 @@ class Evaluator:
         self._stream_graphs = {name: graph_from_data(data) for name, data in setup.stream_graphs.items()}
         self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
         self._builder = Builder()
-        self._memo = shared_memo(cache=setup.cache)
+        self._memo = shared_memo(cache=setup.cache, prices_alone=True)
         self._objectives = objectives_of(setup.space.file)
 
     def outcome(self, task: Task) -> DesignOutcome:

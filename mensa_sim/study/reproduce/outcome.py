@@ -1,13 +1,21 @@
-"""What one model does on one system, small enough to keep for hundreds of runs."""
+"""What one model does on one system, small enough to keep for hundreds of runs, and kept on disk beside the prices.
+
+What one study has run, no other runs again.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import FileError
+from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.static_energy import BACKGROUND, BOARD, LEAKAGE
 from mensa_sim.hardware.system import System
+from mensa_sim.io.files import validate
+from mensa_sim.io.pack import Pack
+from mensa_sim.io.store import digest_of
 from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics.inference import Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
@@ -20,12 +28,16 @@ from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph_json import graph_to_data
 
 IN_FLIGHT = 4
 """Inferences under way at once in the closed loop: more than the accelerators of any system here."""
 
 REQUESTS = 12
 """Inferences of the closed loop."""
+
+_MADE_BY = "mensa_sim.study.reproduce.outcome"
+"""The module that, with all that it imports, makes an outcome of a model, a case and a system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +126,7 @@ class Outcome:
 
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
     """Place and simulate one model as a case says."""
-    placement = with_data_plan(place(graph, system, case.goal, memo), case.goal.flow, case.on_chip, case.goal, memo)
+    placement = with_data_plan(place(graph, system, case.goal, memo), case.goal.flow, case.on_chip, case.goal)
     return simulated(graph, kind, case, placement)
 
 
@@ -201,3 +213,40 @@ def _closed_loop_per_s(graph: LayerGraph, case: Case, placement: Placement) -> f
     )
     ran = simulate_scenario(scenario, {graph.name: scheduled(placement)}, max_spans=0)
     return REQUESTS * PS_PER_S / ran.metrics.end_ps
+
+
+class KeptOutcomes:
+    """The outcomes of one model, by all that each depends on.
+
+    None where a device is measured or the goal names a file or holds a function: there a case does not tell it all.
+    """
+
+    def __init__(self, pack: Pack | None, graph: LayerGraph, kind: str) -> None:
+        self._pack = pack
+        model = graph_to_data(graph)
+        self._about = digest_of(model, kind, module=_MADE_BY, libraries=("numpy", "scipy")) if pack else ""
+
+    def get(self, case: Case, system: System) -> Outcome | None:
+        """The outcome of a case on its system, if it is there."""
+        if self._pack is None or not _told(case, system):
+            return None
+        name = self._name(case, system)
+        try:
+            return validate(self._pack.get_data(name), Outcome, case.label)
+        except FileError:
+            return None
+
+    def put(self, case: Case, system: System, outcome: Outcome) -> None:
+        """Keep the outcome of a case on its system."""
+        if self._pack is not None and _told(case, system):
+            self._pack.put_data(self._name(case, system), asdict(outcome))
+
+    def _name(self, case: Case, system: System) -> bytes:
+        return bytes.fromhex(digest_of(self._about, case, system.everything))
+
+
+def _told(case: Case, system: System) -> bool:
+    goal = case.goal
+    measured = any(isinstance(placed.spec, Device) for placed in system.accelerators)
+    files = goal.schedule_file is not None or goal.families_file is not None
+    return isinstance(goal.scheduler, str) and not files and not measured

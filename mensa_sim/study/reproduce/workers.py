@@ -15,7 +15,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.workers import DeadWorkerError, pool_of
-from mensa_sim.study.reproduce.outcome import Case, Outcome, outcome_of
+from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of_workload
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
@@ -61,13 +61,18 @@ def run_model(task: ModelTask) -> ModelOutcomes:
     """All cases of one model that are for its kind."""
     graph, kind = _graph_and_kind(task)
     memo = shared_memo()
+    kept = KeptOutcomes(memo.pack, graph, kind)
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
     for case in task.cases:
         if not case.kinds or kind in case.kinds:
             try:
                 system = system_of(case.system, case.overrides)
-                outcomes.append(outcome_of(stretched(graph, case.length), kind, case, system, memo))
+                outcome = kept.get(case, system)
+                if outcome is None:
+                    outcome = outcome_of(stretched(graph, case.length), kind, case, system, memo)
+                    kept.put(case, system, outcome)
+                outcomes.append(outcome)
             except MensaError as error:
                 if not task.lenient:
                     raise

@@ -1,13 +1,10 @@
 """Data plans on disk, beside the prices: what one command has planned, no other plans again."""
 
-import json
-import zlib
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 
 from mensa_sim.flow import HOMES, LAYERS, FlowName
 from mensa_sim.hardware.accelerator import Device
-from mensa_sim.io.json_text import json_line
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.objective import objective_named
@@ -35,10 +32,9 @@ class KeptPlan:
 
     def get(self) -> DataPlan | None:
         """The plan, if it is there."""
-        content = self._pack.get([self._name]).get(self._name) if self._pack else None
-        if content is None:
+        data = self._pack.get_data(self._name) if self._pack else None
+        if data is None:
             return None
-        data = json.loads(zlib.decompress(content))
         homes = tuple(Home(**home) for home in data.pop("homes"))
         parameters = tuple(KeptParameters(**{**each, "layers": tuple(each["layers"])}) for each in data["parameters"])
         return DataPlan(**{**data, "homes": homes, "parameters": parameters})
@@ -47,15 +43,14 @@ class KeptPlan:
         """Keep the plan."""
         if self._pack:
             data = {name: value for name, value in asdict(plan).items() if name not in {"stacks", "splits"}}
-            self._pack.put({self._name: zlib.compress(json_line(data).encode())})
+            self._pack.put_data(self._name, data)
 
 
 def _name(placement: Placement, flow: FlowName, on_chip: Options) -> bytes:
     costs, problem = placement.costs, placement.problem
-    hardware = [getattr(costs.system, each.name) for each in fields(costs.system)]
     goal = (costs.objective, objective_named(problem.objective), problem.static_pj_per_ps, flow, on_chip)
     return bytes.fromhex(
-        digest_of(graph_to_data(costs.graph), hardware, placement.schedule.assignment, goal, _made_by())
+        digest_of(graph_to_data(costs.graph), costs.system.everything, placement.schedule.assignment, goal, _made_by())
     )
 
 

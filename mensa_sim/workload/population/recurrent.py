@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.optimize import brentq
 
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.families.paper import FAMILIES
@@ -41,6 +40,8 @@ def largest_gate(mean_parameters: float) -> float:
     A model of a given size has the more gates the smaller they are, so the mean over gates is the harmonic one over
     models: ln(b / a) / (1 / a - 1 / b).
     """
+
+    from scipy.optimize import brentq
 
     def excess(high: float) -> float:
         return math.log(high / SMALLEST_GATE) / (1 / SMALLEST_GATE - 1 / high) - mean_parameters

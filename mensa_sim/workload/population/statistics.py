@@ -15,9 +15,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from scipy.optimize import root
-from scipy.stats import norm
-
 MIB = 2**20
 _KINDS = {"cnn": 13, "lstm": 4, "transducer": 4, "rcnn": 3}
 _HELD = {4 * MIB: 0.119, 32 * MIB: 0.465}
@@ -89,7 +86,9 @@ class SizeLaw:
 
     def size_bytes(self, quantile: float) -> float:
         """The size below which that share of the models lies."""
-        return self.least_bytes + math.exp(self.mu + self.sigma * float(norm.ppf(quantile)))
+        from scipy.special import ndtri  # scipy takes half a second, and few studies draw anything
+
+        return self.least_bytes + math.exp(self.mu + self.sigma * float(ndtri(quantile)))
 
     def held(self, buffer_bytes: float) -> float:
         """Expected share of the bytes that a buffer holds: E[min(buffer, size)] / E[size].
@@ -97,10 +96,12 @@ class SizeLaw:
         >>> round(SizeLaw(least_bytes=1.0, mu=0.0, sigma=1e-9).held(1.5), 3)  # every model has two bytes
         0.75
         """
+        from scipy.special import ndtr
+
         room_bytes = buffer_bytes - self.least_bytes
         mean_bytes = math.exp(self.mu + self.sigma**2 / 2)
         above = (math.log(room_bytes) - self.mu) / self.sigma
-        part_bytes = mean_bytes * float(norm.cdf(above - self.sigma)) + room_bytes * float(norm.cdf(-above))
+        part_bytes = mean_bytes * float(ndtr(above - self.sigma)) + room_bytes * float(ndtr(-above))
         return (self.least_bytes + part_bytes) / (self.least_bytes + mean_bytes)
 
 
@@ -111,6 +112,8 @@ def size_law(statistics: Statistics, least_bytes: float) -> SizeLaw:
 
 @cache
 def _law(shares: tuple[tuple[int, float], ...], least_bytes: float) -> SizeLaw:
+    from scipy.optimize import root
+
     def miss(unknown: Sequence[float]) -> list[float]:
         law = SizeLaw(least_bytes=least_bytes, mu=unknown[0], sigma=math.exp(unknown[1]))
         return [law.held(size_bytes) - share for size_bytes, share in shares]
