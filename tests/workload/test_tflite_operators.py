@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tflite_files import Net, imported, tflite
+from tflite_files import ONES, Net, imported, only, same_work, single, tflite
 from torch import nn
 
 from mensa_sim.errors import TraceError, UsageError
+from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
-from mensa_sim.workload.importers.torch.trace import trace
-from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload
 
 RELU6 = 3
@@ -21,42 +20,6 @@ WINDOW = {"FilterHeight": 2, "FilterWidth": 2}
 PLACE = np.array([0, 1])
 NORM = "LocalResponseNormalizationOptions"
 BEGIN, END, STEP = np.array([0, 0, 0, 0]), np.array([1, 2, 4, 6]), np.array([1, 1, 1, 1])
-ONES = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
-
-
-def only(graph: LayerGraph) -> Layer:
-    (layer,) = graph.layers
-    assert graph.coverage.unsupported == 0
-    return layer
-
-
-def single(
-    folder: Path,
-    operator: str,
-    shapes: list[tuple[int, ...]],
-    output: tuple[int, ...],
-    options: str = "",
-    constants: tuple[Any, ...] = (),
-    **values: Any,
-) -> LayerGraph:
-    """A graph of one operator: inputs of the shapes, then constants (arrays as they are, tuples as weights)."""
-    net = Net()
-    inputs = [net.tensor(f"x{at}", shape) for at, shape in enumerate(shapes)]
-    known = [
-        net.weight(f"w{at}", *value) if isinstance(value, tuple) else net.constant(f"w{at}", value, kind="int32")
-        for at, value in enumerate(constants)
-    ]
-    made = net.add(operator, [*inputs, *known], output, options, **values)
-    return imported(folder, net, inputs, [made])
-
-
-def same_work(graph: LayerGraph, module: nn.Module, *shapes: tuple[int, ...]) -> None:
-    expected = trace(module.eval(), [torch.zeros(shape) for shape in shapes], name="expected")
-    assert [layer.macs for layer in graph.layers] == [layer.macs for layer in expected.layers]
-    assert [layer.nest for layer in graph.layers] == [layer.nest for layer in expected.layers]
-    assert [layer.vector_ops for layer in graph.layers] == [layer.vector_ops for layer in expected.layers]
-    for name in ("parameter_bytes", "input_bytes", "output_bytes"):
-        assert [getattr(e, name) for e in graph.layers] == [getattr(e, name) for e in expected.layers], name
 
 
 def test_a_convolution_with_its_activation(tmp_path: Path) -> None:
@@ -369,14 +332,14 @@ def test_a_quantised_file_says_its_widths(tmp_path: Path) -> None:
     assert [(e.input_bytes, e.output_bytes, e.parameter_bytes) for e in (first, second)] == [(16, 24, 54), (24, 8, 24)]
 
 
-def test_what_follows_a_detector_is_named_and_refused_when_strict(tmp_path: Path) -> None:
+def test_a_custom_operator_that_nobody_published_is_named_and_refused_when_strict(tmp_path: Path) -> None:
     net = Net()
-    boxes, scores = net.tensor("boxes", (1, 10, 4)), net.tensor("scores", (1, 10, 3))
-    y = net.add("TFLite_Detection_PostProcess", [boxes, scores, net.weight("anchors", 10, 4)], (1, 5, 4))
-    path = net.save(tmp_path / "model.tflite", [boxes, scores], [y])
+    x = net.tensor("x", (1, 10, 4))
+    path = net.save(tmp_path / "model.tflite", [x], [net.add("MyOwnOp", [x], (1, 5, 4))])
     graph = load_workload(path, cache=False)
-    assert graph.coverage.unsupported_operators == ("tflite.TFLite_Detection_PostProcess",)
-    with pytest.raises(TraceError, match=r"unsupported operators: .*TFLite_Detection_PostProcess"):
+    assert graph.coverage.unsupported_operators == ("tflite.MyOwnOp",)
+    assert coverage_shares(graph)["costed"].macs is None
+    with pytest.raises(TraceError, match=r"unsupported operators: .*MyOwnOp"):
         load_workload(path, strict=True, cache=False)
 
 

@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.torch.trace import trace
+from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.load import load_workload
 
 tflite = pytest.importorskip("tflite", reason="the extra tflite is not installed")
 flatbuffers = pytest.importorskip("flatbuffers", reason="the extra tflite is not installed")
 
+ONES = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 KINDS = {
     "float32": tflite.TensorType.FLOAT32,
     "float16": tflite.TensorType.FLOAT16,
@@ -158,3 +163,38 @@ def _code(builder: Any, operator: str) -> int:
 
 def imported(folder: Path, net: Net, inputs: Sequence[int], outputs: Sequence[int]) -> LayerGraph:
     return load_workload(net.save(folder / "model.tflite", inputs, outputs), cache=False)
+
+
+def only(graph: LayerGraph) -> Layer:
+    (layer,) = graph.layers
+    assert graph.coverage.unsupported == 0
+    return layer
+
+
+def single(
+    folder: Path,
+    operator: str,
+    shapes: list[tuple[int, ...]],
+    output: tuple[int, ...],
+    options: str = "",
+    constants: tuple[Any, ...] = (),
+    **values: Any,
+) -> LayerGraph:
+    """A graph of one operator: inputs of the shapes, then constants (arrays as they are, tuples as weights)."""
+    net = Net()
+    inputs = [net.tensor(f"x{at}", shape) for at, shape in enumerate(shapes)]
+    known = [
+        net.weight(f"w{at}", *value) if isinstance(value, tuple) else net.constant(f"w{at}", value, kind="int32")
+        for at, value in enumerate(constants)
+    ]
+    made = net.add(operator, [*inputs, *known], output, options, **values)
+    return imported(folder, net, inputs, [made])
+
+
+def same_work(graph: LayerGraph, module: nn.Module, *shapes: tuple[int, ...]) -> None:
+    expected = trace(module.eval(), [torch.zeros(shape) for shape in shapes], name="expected")
+    assert [layer.macs for layer in graph.layers] == [layer.macs for layer in expected.layers]
+    assert [layer.nest for layer in graph.layers] == [layer.nest for layer in expected.layers]
+    assert [layer.vector_ops for layer in graph.layers] == [layer.vector_ops for layer in expected.layers]
+    for name in ("parameter_bytes", "input_bytes", "output_bytes"):
+        assert [getattr(e, name) for e in graph.layers] == [getattr(e, name) for e in expected.layers], name

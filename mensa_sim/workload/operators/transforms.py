@@ -16,6 +16,16 @@ _PER_BUTTERFLY = 10
 """A complex product (six) and two complex sums."""
 
 
+def fft_operations(transforms: int, points: int, *, real: bool = False) -> int:
+    """Real operations of so many transforms of so many points.
+
+    >>> fft_operations(1, 8)
+    120
+    """
+    butterflies = transforms * points * max(1, (points - 1).bit_length()) / 2
+    return math.ceil(_PER_BUTTERFLY * butterflies / (1 + real))
+
+
 def _fft(call: Call) -> None:
     """The larger of the two sides says how many points there are."""
     data, output = call.operands[0], call.result
@@ -23,8 +33,7 @@ def _fft(call: Call) -> None:
     whole = data if data.elements >= output.elements else output
     points = math.prod(whole.shape[axis] for axis in call["dim"])
     batches = whole.elements // points
-    butterflies = batches * points * max(1, math.ceil(math.log2(points))) / 2
-    call.add(operator="fft", reads=(data,), vector_ops=math.ceil(_PER_BUTTERFLY * butterflies / (1 + real)))
+    call.add(operator="fft", reads=(data,), vector_ops=fft_operations(batches, points, real=real))
 
 
 def _same_numbers(call: Call) -> None:

@@ -24,6 +24,7 @@ _REFUSED: Mapping[str, str] = {
     "edgetpu-custom-op": "is a model compiled for the Edge TPU; give the file from before the compiler",
 }
 """Operators whose work lies outside the graph, and what to do about it."""
+_STABLEHLO = "is StableHLO, which says nothing of layers; convert the model with TFLite's own operators"
 
 
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[Path, ...]]:
@@ -95,8 +96,10 @@ def _site(operator: TfliteOperator, model: TfliteModel, taken: Counter[str]) -> 
 
 def _read(call: TfliteCall) -> None:
     """Adds an operator's layers; what a damaged one says is refused by its name."""
-    if call.operator in _REFUSED:
-        raise TraceError(f"{call.site.node} ({call.operator}) {_REFUSED[call.operator]}")
+    hlo = call.operator.startswith("STABLEHLO_") and not call.source.custom
+    refused = _REFUSED.get(call.operator, _STABLEHLO if hlo else "")
+    if refused:
+        raise TraceError(f"{call.site.node} ({call.operator}) {refused}")
     handler = (TFLITE_CUSTOM if call.source.custom else TFLITE_OPERATORS).get(call.operator)
     try:
         if not call.builder.makes_nothing(call.site, call.results, call.operands):

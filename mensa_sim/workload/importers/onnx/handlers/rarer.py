@@ -10,10 +10,8 @@ from mensa_sim.workload.operators.copies import copy
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import normalisation
 from mensa_sim.workload.operators.resize import TAPS, resize
+from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
-
-_FFT_PER_POINT = 5
-"""Real operations of a radix-2 transform are 5 n log2 n (Cooley and Tukey 1965, as benchFFT counts them)."""
 
 
 def _local_response(call: OnnxCall) -> None:
@@ -140,9 +138,8 @@ def _transform(call: OnnxCall) -> None:
     if points < 1:
         call.unsupported()
         return
-    operations = _FFT_PER_POINT * rows * points * max(1, (points - 1).bit_length())
     reads = tuple(tensor for tensor in call.operands if not tensor.index)
-    call.add("fft", reads=reads, vector_ops=operations)
+    call.add("fft", reads=reads, vector_ops=fft_operations(rows, points))
 
 
 def _random(call: OnnxCall) -> None:

@@ -76,6 +76,23 @@ def _transposed(call: TfliteCall) -> None:
     call.activate()
 
 
+def _transposed_3d(call: TfliteCall) -> None:
+    """Inputs: shape of the result, weights [depth, rows, columns, K, C], data, bias."""
+    stored = call.parameter(1)
+    *taps, outputs, channels = stored.shape
+    transposed_convolution(
+        call.builder,
+        call.site,
+        data=channels_first(call.tensor(2)),
+        weight=replace(stored, shape=(channels, outputs, *taps)),
+        bias=call.optional(3),
+        output=channels_first(call.before_activation()),
+        stride=tuple(call.option(f"Stride{axis}") for axis in "DHW"),
+        dilation=tuple(call.option(f"Dilation{axis}Factor") for axis in "DHW"),
+    )
+    call.activate()
+
+
 def _fully_connected(call: TfliteCall) -> None:
     weight = call.parameter(1)
     if weight.constant is not None:
@@ -122,6 +139,7 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "CONV_3D": _convolution_3d,
     "TRANSPOSE_CONV": _transposed,
+    "CONV_3D_TRANSPOSE": _transposed_3d,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _batch_matmul,
 }

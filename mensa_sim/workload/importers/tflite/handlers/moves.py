@@ -185,7 +185,7 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("TILE", "BROADCAST_TO"), _repeat),
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _shuffle),
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
-    **dict.fromkeys(("REVERSE_V2", "REVERSE_SEQUENCE", "MATRIX_DIAG"), _moved),
+    **dict.fromkeys(("REVERSE_V2", "REVERSE_SEQUENCE", "MATRIX_DIAG", "DILATE", "REAL", "IMAG"), _moved),
     **dict.fromkeys(("GATHER", "GATHER_ND"), _gather),
     "EMBEDDING_LOOKUP": _embedding,
     **dict.fromkeys(("SCATTER_ND", "MATRIX_SET_DIAG", "SPARSE_TO_DENSE"), _scatter),

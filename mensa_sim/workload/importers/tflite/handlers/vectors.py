@@ -8,6 +8,7 @@ from mensa_sim.workload.operators.pooling import pool
 from mensa_sim.workload.operators.reduction import REDUCING_PER_ELEMENT, reduction
 from mensa_sim.workload.operators.resize import resize
 from mensa_sim.workload.operators.softmax import softmax
+from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
 
 _SPELT_ALIKE = """
@@ -34,6 +35,7 @@ _ELEMENTWISE: Mapping[str, str] = {
     "RIGHT_SHIFT": "bitwise_right_shift",
     "SQUARED_DIFFERENCE": "squared_difference",
     "ADD_N": "add",
+    "COMPLEX_ABS": "abs",
 }
 """TFLite operator to the name that torch has for it: one operation per element, but for those below."""
 
@@ -53,7 +55,7 @@ _REDUCTIONS: Mapping[str, str] = {
 
 def _elementwise(call: TfliteCall) -> None:
     operands = call.operands
-    per_element = {"ADD_N": max(1, len(operands) - 1), "SQUARED_DIFFERENCE": 2}.get(call.operator, 1)
+    per_element = {"ADD_N": max(1, len(operands) - 1), "SQUARED_DIFFERENCE": 2, "COMPLEX_ABS": 4}.get(call.operator, 1)
     elementwise(
         call.builder,
         call.site,
@@ -149,6 +151,37 @@ def _random(call: TfliteCall) -> None:
     call.add("random", reads=(), foldable=False, vector_ops=call.result.elements)
 
 
+OPERATIONS_PER_PAIR = 12
+"""Of boxes: four comparisons for the overlap, two areas and the common one, a sum, a quotient, a comparison."""
+
+
+def _bucketed(call: TfliteCall) -> None:
+    """A binary search among the boundaries for each element."""
+    boundaries = call.option("BoundariesLength", 1)
+    call.add("bucketize", vector_ops=call.result.elements * max(1, boundaries.bit_length()))
+
+
+def _segments(call: TfliteCall) -> None:
+    """Each element joins the row of its segment."""
+    data = call.tensor(0)
+    call.add("segment_reduction", vector_ops=data.elements)
+
+
+def _transform(call: TfliteCall) -> None:
+    """A real Fourier transform over the last two axes: half of a complex one."""
+    *_, rows, columns = call.tensor(0).shape
+    points = rows * columns
+    count = call.tensor(0).elements // points
+    call.add("fft", reads=call.operands[:1], vector_ops=fft_operations(count, points, real=True))
+
+
+def _suppressed(call: TfliteCall) -> None:
+    """Boxes in the order of their scores, each compared with those that stay; hosts run it."""
+    boxes, kept = call.tensor(0).shape[0], call.results[0].elements
+    order = boxes * max(1, (boxes - 1).bit_length())
+    call.add("sort", reads=call.operands[:2], vector_ops=order + boxes * kept * OPERATIONS_PER_PAIR)
+
+
 HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduce),
@@ -160,4 +193,10 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     "LOCAL_RESPONSE_NORMALIZATION": _local_response,
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
     **dict.fromkeys(("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), _random),
+    "BUCKETIZE": _bucketed,
+    **dict.fromkeys(
+        ("SEGMENT_SUM", *(f"UNSORTED_SEGMENT_{kind}" for kind in ["MAX", "MIN", "PROD", "SUM"])), _segments
+    ),
+    "RFFT2D": _transform,
+    **dict.fromkeys(("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"), _suppressed),
 }
