@@ -35,7 +35,11 @@ def save(
         [helper.make_empty_tensor_value_info(name) for name in outputs],
         [onnx.numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("elsewhere", 1)]
+    opsets = [
+        helper.make_opsetid("", opset),
+        helper.make_opsetid("elsewhere", 1),
+        helper.make_opsetid("com.microsoft", 1),
+    ]
     model = helper.make_model(graph, opset_imports=opsets)
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())

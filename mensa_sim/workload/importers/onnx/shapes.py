@@ -8,13 +8,14 @@ from typing import Any
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.checked import check_nodes
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
-from mensa_sim.workload.importers.onnx.contributed import take_apart
+from mensa_sim.workload.importers.onnx.contributed.parts import take_apart
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
 from mensa_sim.workload.importers.onnx.evaluate import evaluated
 from mensa_sim.workload.importers.onnx.functions import expand_functions
 from mensa_sim.workload.importers.onnx.model import (
     KnownTensor,
     OnnxModel,
+    Shape,
     is_standard,
     label_of,
     one_line,
@@ -26,7 +27,9 @@ from mensa_sim.workload.importers.onnx.trips import RANDOM
 from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _MOST_ROUNDS = 100
-_SHAPED_AS_INPUT = ("GroupNormalization", "MeanVarianceNormalization", "RMSNormalization", "Gelu", "Swish")
+_SHAPED_AS_INPUT = frozenset(
+    ["GroupNormalization", "MeanVarianceNormalization", "RMSNormalization", "RotaryEmbedding", "Gelu", "Swish"]
+)
 """Operators that onnx (1.23) infers no shape of, or in later operator sets alone: they keep their first input's."""
 
 
@@ -42,7 +45,7 @@ def settle_shapes(model: OnnxModel) -> None:
     in_float_form(model)
     for _ in range(_MOST_ROUNDS):
         _infer(model)
-        if settle_control_flow(model) or expand_functions(model):
+        if settle_control_flow(model) or expand_functions(model) or take_apart(model):
             take_apart(model)
             in_float_form(model)
         elif not (_settle_some(model) or _state_some(model)):
@@ -92,17 +95,32 @@ def _settle_some(model: OnnxModel) -> bool:
 
 
 def _state_some(model: OnnxModel) -> bool:
-    """States the shapes of nodes that inference leaves out though their input is known; true if there were any."""
+    """States the shapes of nodes that inference leaves out though their inputs are known; true if there were any."""
     onnx = onnx_package()
     found = False
     for node in model.proto.graph.node:
-        shape = model.shapes.get(node.input[0]) if node.op_type in _SHAPED_AS_INPUT else None
-        if shape is not None and node.output[0] not in model.shapes:
-            model.shapes[node.output[0]] = shape
-            stated = onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, shape)
-            model.proto.graph.value_info.append(stated)
-            found = True
+        for name, shape in zip(node.output, _shapes_made(node, model), strict=False):
+            if name and shape is not None and name not in model.shapes:
+                model.shapes[name] = shape
+                stated = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+                model.proto.graph.value_info.append(stated)
+                found = True
     return found
+
+
+def _shapes_made(node: Any, model: OnnxModel) -> tuple[Shape | None, ...]:
+    """What a node of the standard makes of known inputs, where later versions of the standard say it alone."""
+    if node.op_type in _SHAPED_AS_INPUT:
+        return (model.shapes.get(node.input[0]),)
+    if node.op_type != "Attention" or not is_standard(node):
+        return ()
+    read = [model.shapes.get(name) for name in node.input[:3]]
+    query, key, value = read if len(read) == 3 else (None,) * 3
+    if query is None or key is None or value is None or {len(query), len(key), len(value)} != {4}:
+        return ()
+    past = model.shapes.get(node.input[4]) if len(node.input) > 4 else None
+    grown = key[2] + (past[2] if past is not None else 0)
+    return (*query[:3], value[3]), (*key[:2], grown, key[3]), (*value[:2], grown, value[3])
 
 
 def _shape_of(node: Any, model: OnnxModel) -> list[Any] | None:

@@ -1,9 +1,11 @@
 """onnxruntime's fused operators (domain com.microsoft), as its optimiser writes them, said in those of the standard."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mensa_sim.workload.importers.onnx.constants import as_shape_alone
+from mensa_sim.workload.importers.onnx.contributed.attention import ATTENTION_PARTS
+from mensa_sim.workload.importers.onnx.contributed.fused import FusedNode
 from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package
 from mensa_sim.workload.importers.onnx.names import replace_nodes
 from mensa_sim.workload.importers.onnx.types import bits_of
@@ -14,47 +16,27 @@ _ORT_IN_STANDARD = ("SimplifiedLayerNormalization",)
 """Operators that onnxruntime put in the standard's own domain."""
 
 
-def take_apart(model: OnnxModel) -> None:
-    """Replaces every fused operator that we know by its parts; the last part makes what it made."""
+def take_apart(model: OnnxModel) -> bool:
+    """Replaces every fused operator that we know by its parts, which make what it made; true if there was any.
+
+    Some ask for the shape of what they read, and wait until it is known.
+    """
     parts: list[Any] = []
+    found = False
     for node in model.proto.graph.node:
         known = node.domain == MICROSOFT or node.op_type in _ORT_IN_STANDARD
         maker = _PARTS.get(node.op_type) if known else None
-        made = None if maker is None else maker(_Fused(node, model))
+        made = None if maker is None else maker(FusedNode(node, model))
+        found = found or made is not None
         parts.extend([node] if made is None else made)
     replace_nodes(model.proto.graph, parts)
+    return found
 
 
-class _Fused:
-    """A fused operator being taken apart: parts read its inputs, or `at` another part."""
-
-    def __init__(self, node: Any, model: OnnxModel) -> None:
-        self.node, self.model = node, model
-        self.parts: list[Any] = []
-        helper = onnx_package().helper
-        self.attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-
-    def input(self, at: int) -> str:
-        """The name of an input; empty where it is missing."""
-        return str(self.node.input[at]) if at < len(self.node.input) else ""
-
-    def add(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
-        """One part more, and what it makes."""
-        made = output or f"{self.node.output[0]}/{len(self.parts)}"
-        part = onnx_package().helper.make_node(kind, inputs, [made], name=self.node.name, **attributes)
-        self.parts.append(part)
-        return made
-
-    def end(self) -> list[Any]:
-        """The parts, of which the last makes the result."""
-        self.parts[-1].output[0] = self.node.output[0]
-        return self.parts
-
-
-def _activated(kind: str) -> Callable[[_Fused], list[Any]]:
+def _activated(kind: str) -> Callable[[FusedNode], list[Any]]:
     """A function of the data, after a bias where there is one."""
 
-    def parts(fused: _Fused) -> list[Any]:
+    def parts(fused: FusedNode) -> list[Any]:
         data = fused.input(0)
         if fused.input(1):
             data = fused.add("Add", [data, fused.input(1)])
@@ -64,7 +46,7 @@ def _activated(kind: str) -> Callable[[_Fused], list[Any]]:
     return parts
 
 
-def _skip_norm(fused: _Fused) -> list[Any]:
+def _skip_norm(fused: FusedNode) -> list[Any]:
     """Data, skip, scale, shift (none for the simplified one), bias; the sum is the fourth output."""
     simple = "Simplified" in fused.node.op_type
     shift, bias = ("", fused.input(3)) if simple else (fused.input(3), fused.input(4))
@@ -78,12 +60,12 @@ def _skip_norm(fused: _Fused) -> list[Any]:
     return fused.end()
 
 
-def _simple_norm(fused: _Fused) -> list[Any]:
+def _simple_norm(fused: FusedNode) -> list[Any]:
     fused.add("RMSNormalization", [fused.input(0), fused.input(1)], axis=-1)
     return fused.end()
 
 
-def _product(fused: _Fused) -> list[Any]:
+def _product(fused: FusedNode) -> list[Any]:
     """A product of either operand turned; the factor is part of it."""
     left = "...ji" if fused.attributes.get("transA", 0) else "...ij"
     right = "...kj" if fused.attributes.get("transB", 0) else "...jk"
@@ -91,7 +73,7 @@ def _product(fused: _Fused) -> list[Any]:
     return fused.end()
 
 
-def _convolution(fused: _Fused) -> list[Any] | None:
+def _convolution(fused: FusedNode) -> list[Any] | None:
     """Data, weight, bias, what is added; then an activation that has its standard name."""
     activation = fused.attributes.pop("activation", b"").decode()
     fused.attributes.pop("activation_params", None)
@@ -103,7 +85,7 @@ def _convolution(fused: _Fused) -> list[Any] | None:
     return fused.end()
 
 
-def _packed_product(fused: _Fused) -> list[Any] | None:
+def _packed_product(fused: FusedNode) -> list[Any] | None:
     """A product by weights of a few bits, packed in blocks: of K rows and N columns, whatever the packing's shape."""
     rows, columns = fused.attributes.get("K", 0), fused.attributes.get("N", 0)
     packed = fused.input(1)
@@ -120,7 +102,7 @@ def _packed_product(fused: _Fused) -> list[Any] | None:
     return fused.end()
 
 
-def _scaled_product(fused: _Fused) -> list[Any]:
+def _scaled_product(fused: FusedNode) -> list[Any]:
     """Integers, or a float that becomes some, times integers; then a bias."""
     data, bias = fused.input(0), fused.input(6)
     if fused.node.op_type == "DynamicQuantizeMatMul":
@@ -133,7 +115,7 @@ def _scaled_product(fused: _Fused) -> list[Any]:
     return fused.end()
 
 
-def _quantised_lstm(fused: _Fused) -> list[Any] | None:
+def _quantised_lstm(fused: FusedNode) -> list[Any] | None:
     """onnxruntime's DynamicQuantizeLSTM: data, W [D, I, 4 H], R [D, H, 4 H] in integers, then as the standard's LSTM.
 
     The scales and zero points of W and R stand behind the eight inputs of an LSTM.
@@ -162,11 +144,12 @@ def _quantised_lstm(fused: _Fused) -> list[Any] | None:
     return fused.parts
 
 
-_PARTS: Mapping[str, Callable[[_Fused], list[Any] | None]] = {
+_PARTS: Mapping[str, Callable[[FusedNode], list[Any] | None]] = {
     **dict.fromkeys(("Gelu", "FastGelu", "BiasGelu"), _activated("Gelu")),
     "QuickGelu": _activated("Swish"),
     **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), _skip_norm),
     "SimplifiedLayerNormalization": _simple_norm,
+    **ATTENTION_PARTS,
     "FusedMatMul": _product,
     "FusedConv": _convolution,
     "MatMulNBits": _packed_product,
