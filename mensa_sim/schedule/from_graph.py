@@ -1,7 +1,8 @@
 """From a layer graph, a system and a cost table to the scheduling problem."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.host_traffic import host_traffic
@@ -101,7 +102,17 @@ def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Op
         compute_ps=sum(cost.on_chip_ps for cost in found),
         memory_ps=sum(transfer_ps(cost.memory_bytes, bandwidth) for cost in found) + outside_ps,
         outside_ps=outside_ps,
+        phases=tuple(phase for cost in found for phase in _phases(cost, bandwidth)),
     )
+
+
+def _phases(cost: LayerCost, bandwidth_bytes_per_s: float) -> Iterator[tuple[int, int]]:
+    """Head, then body beside computation or before it, then tail: the time of its own, and that of its transfers."""
+    head, body, tail = (
+        transfer_ps(size, bandwidth_bytes_per_s) for size in (cost.head_bytes, cost.body_bytes, cost.tail_bytes)
+    )
+    middle = [(cost.on_chip_ps, body)] if cost.overlap else [(0, body), (cost.on_chip_ps, 0)]
+    yield from (phase for phase in ((0, head), *middle, (0, tail)) if any(phase))
 
 
 def _pins(

@@ -22,7 +22,7 @@ class Problem:
     """Units in topological order, what they cost where, what flows, and what is to be minimised.
 
     `execution` says what a predicted latency is. `serial`: layer after layer, transfers included, the sum that can be
-    proved optimal. `parallel`: branches overlap on different accelerators (list schedule without contention).
+    proved optimal. `parallel`: branches overlap on different accelerators and share memories and links (list schedule).
     """
 
     name: str

@@ -18,16 +18,26 @@ class Option:
     """Time that its traffic occupies the memory channel."""
     outside_ps: int = 0
     """Of the latency, the part before and after the accelerator is at work: what crosses to and from a host."""
+    phases: tuple[tuple[int, int], ...] = ()
+    """What it does on its accelerator, one after another: a time of its own, and beside it the time that it uses the
+    memory channel if nobody else does. What of the latency is in none uses nothing that others use."""
 
     def __post_init__(self) -> None:
         times_ps = self.busy_ps, self.compute_ps, self.memory_ps, self.outside_ps
         if min(times_ps) < 0 or not 0 <= self.energy_pj < float("inf"):
             raise ValueError("option: times must not be negative, energy neither, and finite")
+        if self.phases and (min(map(min, self.phases)) < 0 or self.fixed_ps < 0):
+            raise ValueError("option: its phases take longer than it does, or less than no time")
 
     @property
     def busy_ps(self) -> int:
         """How long it keeps its accelerator."""
         return self.latency_ps - self.outside_ps
+
+    @property
+    def fixed_ps(self) -> int:
+        """Of the latency, what no other unit makes longer."""
+        return self.latency_ps - sum(max(phase) for phase in self.phases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

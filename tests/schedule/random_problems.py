@@ -22,7 +22,13 @@ def units(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
             latency_ps = draw(LATENCIES)
             compute_ps, memory_ps = draw(st.integers(0, latency_ps)), draw(st.integers(0, latency_ps))
             options.append(
-                Option(latency_ps=latency_ps, energy_pj=draw(ENERGIES), compute_ps=compute_ps, memory_ps=memory_ps)
+                Option(
+                    latency_ps=latency_ps,
+                    energy_pj=draw(ENERGIES),
+                    compute_ps=compute_ps,
+                    memory_ps=memory_ps,
+                    phases=draw(st.sampled_from(((), ((latency_ps, memory_ps),), ((0, memory_ps),)))),
+                )
             )
     if all(isinstance(option, Refusal) for option in options):
         options[draw(st.integers(0, accelerators - 1))] = Option(latency_ps=draw(LATENCIES), energy_pj=draw(ENERGIES))

@@ -3,10 +3,12 @@
 Besides the placement and copies of the layer-by-layer program: a start time for every unit, a makespan after all of
 them, and for each two units that no data orders, on each accelerator that both may use, a binary that says which goes
 first. Without those last rows, where they would be too many, the program still bounds the makespan: by the longest way
-through the graph, and by the work that each accelerator is given.
+through the graph, and by the work that each accelerator and each memory's channel is given. Of those who use a channel
+at once it does not know that they share it: its optimum is a bound, and what it finds is improved unit by unit.
 """
 
 import heapq
+import math
 import time
 from collections.abc import Sequence
 from itertools import combinations
@@ -17,10 +19,14 @@ from mensa_sim.arrays import Floats
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
+from mensa_sim.schedule.exact.neighbours import improved
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated
 
 MAX_PAIRS = 600
 """Pairs of unordered units above which their order is left out of the program."""
+
+MAX_MOVES = 600
+"""Moves of a unit that are tried on what the program finds, for all calls together: a choice."""
 
 MAX_UNITS = 2000
 """Units above which the program is not tried: HiGHS does not keep a time limit while it simplifies one so large."""
@@ -47,6 +53,7 @@ class MakespanProgram:
         self.problem = arrays.problem
         self._arrays = arrays
         self._deadline_ps = deadline_ps
+        self._moves = MAX_MOVES
         self._ends_s = time.monotonic() + budget_s
         self._share = 1 / 3 if objective_named(self.problem.objective).mixed else 1.0
         """Of the time left, for one call: a product needs bounds for several weights, the others for one."""
@@ -92,7 +99,21 @@ class MakespanProgram:
                 candidate = self._candidate(solution.values)
                 if self._deadline_ps is None or candidate.prediction.parallel_ps <= self._deadline_ps:
                     found.append(candidate)
+        found.append(self._improved(found, energy_weight, latency_weight))
         return best_of(found, energy_weight, latency_weight, bound, finished)
+
+    def _improved(self, found: Sequence[Candidate], energy_weight: float, latency_weight: float) -> Candidate:
+        tried = 0
+
+        def value(candidate: Candidate) -> float:
+            nonlocal tried
+            tried += 1
+            late = self._deadline_ps is not None and candidate.prediction.latency_ps > self._deadline_ps
+            return math.inf if late else candidate.weighted(energy_weight, latency_weight)
+
+        best = improved(self.problem, min(found, key=value), value, self._moves)
+        self._moves = max(0, self._moves - tried)
+        return best
 
     def _candidate(self, values: Floats) -> Candidate:
         assignment = [chosen(places, values) for places in self._places]
@@ -155,7 +176,7 @@ class MakespanProgram:
         return [column for a, column in self._places[index].items() if self._arrays.memory[a] == memory]
 
     def _loads(self) -> None:
-        """No accelerator is given more work than the makespan."""
+        """No accelerator, and no memory's channel, is given more work than the makespan."""
         for accelerator in range(len(self.problem.accelerators)):
             work = [
                 (places[accelerator], -float(self._arrays.latency_ps[index, accelerator]) / self._scale_ps)
@@ -163,6 +184,15 @@ class MakespanProgram:
                 if accelerator in places
             ]
             self._program.row([(self._makespan, 1.0), *work], low=self.problem.host_ps / self._scale_ps)
+        for channel in dict.fromkeys(map(self.problem.channel, range(len(self.problem.accelerators)))):
+            used = [
+                (column, -used_ps / self._scale_ps)
+                for unit, places in zip(self.problem.units, self._places, strict=True)
+                for accelerator, column in places.items()
+                if self.problem.channel(accelerator) == channel
+                and (used_ps := sum(phase[1] for phase in unit.option(accelerator).phases))
+            ]
+            self._program.row([(self._makespan, 1.0), *used], low=self.problem.host_ps / self._scale_ps)
 
     def _orders(self) -> bool:
         pairs = unordered_pairs(self._arrays)

@@ -2,15 +2,18 @@
 
 The upward rank of a unit is its mean latency plus the longest of mean copy time and rank over its readers. A unit may
 take an idle gap between two that were placed before it. HEFT minimises the makespan of overlapping branches whatever
-the objective is.
+the objective is. It knows of no contention; beside it a second list is made in which a unit moves its bytes while the
+memory's channel is left idle by those placed before it, and the better one is taken, as contention is predicted.
 """
 
 import math
 from bisect import bisect_right, insort
+from collections.abc import Mapping
 from itertools import product
 
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
+from mensa_sim.schedule.unit import Option
 
 
 class Timetable:
@@ -49,17 +52,64 @@ class Timetable:
         return max(ready_ps, self._idle[place][0])
 
 
+class ChannelTime:
+    """The time of a memory's channel that is left by those placed before: whoever comes uses it in parts.
+
+    >>> channel = ChannelTime()
+    >>> channel.take(2, 4)
+    >>> [channel.end(0, used_ps) for used_ps in (0, 2, 3)]
+    [0, 2, 7]
+    """
+
+    __slots__ = ("_idle",)
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[int, float]] = [(0, math.inf)]
+
+    def end(self, start_ps: int, used_ps: int) -> int:
+        """When one that begins then has had its time."""
+        return self._parts(start_ps, used_ps)[-1][1] if used_ps else start_ps
+
+    def take(self, start_ps: int, used_ps: int) -> None:
+        """Use the channel from then on."""
+        for begin_ps, end_ps in self._parts(start_ps, used_ps) if used_ps else ():
+            place = bisect_right(self._idle, (begin_ps, math.inf)) - 1
+            before, after = (self._idle[place][0], begin_ps), (end_ps, self._idle[place][1])
+            self._idle[place : place + 1] = [each for each in (before, after) if each[0] < each[1]]
+
+    def _parts(self, start_ps: int, used_ps: int) -> list[tuple[int, int]]:
+        place, found = max(0, bisect_right(self._idle, (start_ps, math.inf)) - 1), list[tuple[int, int]]()
+        while used_ps:
+            begin_ps = max(start_ps, self._idle[place][0])
+            length_ps = int(min(used_ps, max(0, self._idle[place][1] - begin_ps)))
+            if length_ps:
+                found.append((begin_ps, begin_ps + length_ps))
+            used_ps -= length_ps
+            place += 1
+        return found
+
+
 def heft(problem: Problem) -> Schedule:
     """Earliest finish in order of upward rank; ties go to the earlier unit and the earlier accelerator."""
+    used = any(option.phases for unit in problem.units for option in unit.options if isinstance(option, Option))
+    found = [_list(problem, sharing=sharing) for sharing in ((False, True) if used else (False,))]
+    return min(found, key=lambda schedule: schedule.prediction.parallel_ps)
+
+
+def _list(problem: Problem, *, sharing: bool) -> Schedule:
+    """The schedule with or without an eye on the channels."""
     ranks = upward_ranks(problem)
     by_rank = sorted(range(len(problem.units)), key=lambda index: (-ranks[index], index))
     tables = [Timetable() for _ in problem.accelerators]
+    channels = {problem.channel(accelerator): ChannelTime() for accelerator in range(len(tables))} if sharing else {}
     spans: list[tuple[int, int]] = [(0, 0)] * len(problem.units)
     assignment = [0] * len(problem.units)
     for index in by_rank:
-        span, assignment[index] = _earliest(problem, index, tables, spans, assignment)
-        spans[index] = span
-        tables[assignment[index]].take(*span)
+        span, chosen = _earliest(problem, index, tables, channels, spans, assignment)
+        spans[index], assignment[index] = span, chosen
+        tables[chosen].take(*span)
+        if sharing:
+            channels[problem.channel(chosen)].take(span[0], _used_ps(problem, index, chosen))
     order = sorted(range(len(problem.units)), key=lambda index: (*spans[index], index))
     reasons = [_reason(problem, index, spans[index][1], assignment[index]) for index in range(len(problem.units))]
     return schedule_of(problem, "heft", assignment, order=order, reasons=reasons)
@@ -84,7 +134,12 @@ def upward_ranks(problem: Problem) -> list[float]:
 
 
 def _earliest(
-    problem: Problem, index: int, tables: list[Timetable], spans: list[tuple[int, int]], assignment: list[int]
+    problem: Problem,
+    index: int,
+    tables: list[Timetable],
+    channels: Mapping[str, ChannelTime],
+    spans: list[tuple[int, int]],
+    assignment: list[int],
 ) -> tuple[tuple[int, int], int]:
     """The span with the earliest finish among the allowed accelerators, and its accelerator."""
     unit = problem.units[index]
@@ -102,11 +157,22 @@ def _earliest(
             )
     found = []
     for accelerator in unit.allowed:
-        latency_ps = unit.option(accelerator).latency_ps
-        start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], latency_ps)
-        found.append((start_ps + latency_ps, accelerator, start_ps))
+        own_ps = span_ps = unit.option(accelerator).latency_ps
+        start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], span_ps)
+        channel, used_ps = channels.get(problem.channel(accelerator)), _used_ps(problem, index, accelerator)
+        # While it waits for the channel it may outgrow the gap that it was to take.
+        while channel is not None and channel.end(start_ps, used_ps) > start_ps + span_ps:
+            span_ps = channel.end(start_ps, used_ps) - start_ps
+            start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], span_ps)
+        finish_ps = start_ps + own_ps if channel is None else max(start_ps + own_ps, channel.end(start_ps, used_ps))
+        found.append((finish_ps, accelerator, start_ps))
     finish_ps, accelerator, start_ps = min(found)
     return (start_ps, finish_ps), accelerator
+
+
+def _used_ps(problem: Problem, index: int, accelerator: int) -> int:
+    """How long a unit uses its channel."""
+    return sum(phase[1] for phase in problem.units[index].option(accelerator).phases)
 
 
 def _reason(problem: Problem, index: int, finish_ps: int, chosen: int) -> str:

@@ -1,8 +1,9 @@
 """The best schedule there is, with the bound that proves it or says how far it may be off.
 
 Layer by layer: dynamic programming over the graph, or a mixed-integer program where the graph is too wide or a deadline
-binds. With branches in parallel: a mixed-integer program that starts from every other scheduler's answer. A
-product of energy and latency, as `edp` is, is sought along their hull (`front`).
+binds. With branches in parallel: every schedule where they are few, else a mixed-integer program that starts from every
+other scheduler's answer, bounds the time without contention, and is improved unit by unit with it. A product of energy
+and latency, as `edp` is, is sought along their hull (`front`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import TooWideError
+from mensa_sim.schedule.exact.enumeration import EverySchedule, few_schedules
 from mensa_sim.schedule.exact.front import ROUNDING, Front, least_product
 from mensa_sim.schedule.exact.makespan_program import MakespanProgram, Placed
 from mensa_sim.schedule.exact.serial_program import SerialProgram
@@ -75,12 +77,16 @@ def search_front(problem: Problem, time_limit_s: float) -> Front:
 def _limited(arrays: Arrays, meeting: Sequence[Candidate], time_limit_s: float, deadline_ps: int) -> WeightedSolver:
     if arrays.problem.execution == "serial":
         return SerialProgram(arrays, [candidate.assignment for candidate in meeting], time_limit_s, deadline_ps)
+    if few_schedules(arrays.problem):
+        return EverySchedule(arrays.problem, deadline_ps)
     known = [(candidate.assignment, candidate.order) for candidate in meeting]
     return MakespanProgram(arrays, known, time_limit_s, deadline_ps)
 
 
 def _solver(arrays: Arrays, time_limit_s: float) -> WeightedSolver:
     problem = arrays.problem
+    if problem.execution == "parallel" and few_schedules(problem):
+        return EverySchedule(problem)
     try:
         serial: WeightedSolver = EliminationSolver(arrays)
     except TooWideError:
@@ -97,7 +103,12 @@ def _solver(arrays: Arrays, time_limit_s: float) -> WeightedSolver:
 def _others(problem: Problem) -> list[Placed]:
     """What every other scheduler answers: the exact ones start from it and are never worse."""
     found = [greedy(problem), mensa(problem), heft(problem)]
-    return [(tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found]
+    placed: list[Placed] = [
+        (tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found
+    ]
+    alone = (a for a in range(len(problem.accelerators)) if all(a in unit.allowed for unit in problem.units))
+    units = len(problem.units)
+    return [*placed, *(((place,) * units, tuple(range(units))) for place in alone)]
 
 
 def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:

@@ -101,8 +101,17 @@ def placed_in(problem: Problem, costs: CostTable, goal: Goal, given: Schedule | 
     best = exact_serial(problem) if found.bound is None else None
     if best is not None:
         found = beside(found, best)
+    costs = _in_order_of(costs, found)
     families = families_under(costs.graph, goal)
     return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best, goal=goal)
+
+
+def _in_order_of(costs: CostTable, found: Schedule) -> CostTable:
+    """The costs of the graph whose layers stand in the schedule's order, so that they are simulated in it."""
+    graph = costs.graph
+    if found.order == tuple(layer.name for layer in graph.layers):
+        return costs
+    return replace(costs, graph=replace(graph, layers=tuple(graph[name] for name in found.order)))
 
 
 def families_under(graph: LayerGraph, goal: Goal) -> Mapping[str, int]:

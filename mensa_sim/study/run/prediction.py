@@ -49,16 +49,18 @@ def causes_of(
 ) -> tuple[Cause, ...]:
     """The recorded causes with their static energy; they add up to what parts the simulation from the prediction.
 
-    Overlap that the scheduler has foreseen, where its prediction lets branches overlap, is not counted again. What
-    a cut supply does not leak is the work of power gating, where any accelerator is `gated`.
+    Overlap and waiting that the scheduler has foreseen, where its prediction lets branches overlap, are not counted
+    again. What a cut supply does not leak is the work of power gating, where any accelerator is `gated`.
     """
     prediction = schedule.prediction
-    foreseen_ps = prediction.serial_ps - prediction.latency_ps
+    parallel = problem.execution == "parallel"
+    foreseen_ps = {CONTENTION: prediction.waiting_ps if parallel else 0}
+    foreseen_ps[OVERLAP] = prediction.latency_ps - prediction.serial_ps - foreseen_ps[CONTENTION]
     static_pj = math.fsum(measured.static.by_component_pj.values())
     saved_pj = static_pj - problem.static_pj_per_ps * measured.latency_ps if gated else 0.0
     found = []
     for each in recorded:
-        latency_ps = each.latency_ps + (foreseen_ps if each.name == OVERLAP else 0)
+        latency_ps = each.latency_ps - foreseen_ps.get(each.name, 0)
         drawn_pj = problem.static_pj_per_ps * latency_ps + (saved_pj if each.name == GATING else 0.0)
         found.append(Cause(name=each.name, latency_ps=latency_ps, energy_pj=each.energy_pj + drawn_pj))
     return tuple(each for each in found if each.latency_ps or each.energy_pj)
