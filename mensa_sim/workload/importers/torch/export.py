@@ -16,6 +16,7 @@ from torch.fx import GraphModule
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.torch.aliases import writes_inside
 from mensa_sim.workload.importers.torch.reasons import reason_of
+from mensa_sim.workload.importers.torch.spared import spared
 
 
 def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: str) -> ExportedProgram:
@@ -27,7 +28,7 @@ def export(module: object, inputs: Sequence[Any] | Mapping[str, Any], *, name: s
         )
     by_name = dict(inputs) if isinstance(inputs, Mapping) else {}
     by_position = () if isinstance(inputs, Mapping) else tuple(inputs)
-    with _in_evaluation(module), quietly(), torch.no_grad():
+    with _in_evaluation(module), quietly(), spared(), torch.no_grad():
         try:
             return torch.export.export(module, by_position, by_name, strict=False)
         except Exception as error:
