@@ -1,5 +1,6 @@
 """Which parameters save the most by staying: against every possible choice, and no worse than greedy where many fit."""
 
+import tracemalloc
 from itertools import combinations
 
 from hypothesis import given, settings
@@ -96,3 +97,12 @@ def test_many_sizes_that_almost_fill_a_buffer_end_soon_with_no_less_than_greedy(
     found = most_valuable(items, 4_000_000, 0, start)
     assert value(items, found) >= value(items, start)
     assert fits(items, found, 4_000_000, 0)
+
+
+def test_a_search_among_thousands_of_units_keeps_no_copies_of_its_choices():
+    items = [Item(value=1000 - index % 7, tensors={f"own{index}": 10}, tile_bytes=5) for index in range(4000)]
+    tracemalloc.start()
+    most_valuable(items, capacity_bytes=39_000, least_tile_bytes=0, start=[])
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4000 * 4000  # a place of each chosen item in each node that waits takes four times as much

@@ -6,7 +6,7 @@ from functools import cache
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.feeds.ways import Passage, from_level, from_shared, to_shared
-from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.schedule.data_plan import DataPlan
@@ -163,12 +163,14 @@ class _Writer:
             raise UsageError(
                 f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
             )
-        found = {STREAMED: streamed}
-        if self._options.parameters != "none" and layer.parameters:
-            resident = self._variant(layer, step, fed, parameters=True)
-            if resident is not None:
-                found[Residency(parameters=True)] = resident
-        return Variants(by_residency=found, heard_bytes=streamed.stages[0].cost.heard_bytes if layer.parameters else 0)
+        able = self._options.parameters != "none" and bool(layer.parameters)
+
+        def write(residency: Residency) -> Variant | None:
+            stay = residency == Residency(parameters=True)
+            return self._variant(layer, step, fed, parameters=True) if able and stay else None
+
+        heard_bytes = streamed.stages[0].cost.heard_bytes if layer.parameters else 0
+        return Variants(streamed, write, heard_bytes)
 
     def _variant(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
         cost, beside_bytes = self._cost(step, parameters=parameters)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -23,6 +23,10 @@ class Item:
     """What it needs beside those that stay when it streams."""
 
 
+_Chosen = tuple[int, "_Chosen | None"]
+"""The place of an item, and those before it, which all nodes beyond share: copies would take memory as depth²."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Node:
     """Items up to a depth are decided."""
@@ -34,7 +38,8 @@ class _Node:
     """The largest of the items left out that hold a tensor of their own, and of what streams in any case."""
     held: frozenset[str] = frozenset()
     """Tensors in, of those that several items hold."""
-    chosen: tuple[int, ...] = ()
+    chosen: "_Chosen | None" = None
+    """The items in."""
 
 
 def most_valuable(
@@ -62,7 +67,7 @@ def most_valuable(
             continue
         if node.depth == len(order):
             if node.size_bytes + _tile_bytes(items, node, holders) <= capacity_bytes:
-                best, best_value = sorted(node.chosen), node.value
+                best, best_value = sorted(_places(node.chosen)), node.value
             continue
         stack += _children(node, order[node.depth], items[order[node.depth]], holders)
     return best
@@ -96,13 +101,20 @@ def _children(node: _Node, place: int, item: Item, holders: Counter[str]) -> lis
         size_bytes=node.size_bytes + added,
         tile_bytes=node.tile_bytes,
         held=node.held | shared,
-        chosen=(*node.chosen, place),
+        chosen=(place, node.chosen),
     )
     return [without, kept]
 
 
+def _places(chosen: _Chosen | None) -> Iterator[int]:
+    while chosen is not None:
+        place, chosen = chosen
+        yield place
+
+
 def _tile_bytes(items: Sequence[Item], node: _Node, holders: Counter[str]) -> int:
     """The largest tile of all that streams: an item left out all of whose tensors lie there anyway does not."""
-    out = (item for place, item in enumerate(items) if place not in node.chosen)
+    chosen = set(_places(node.chosen))
+    out = (item for place, item in enumerate(items) if place not in chosen)
     streamed = (item.tile_bytes for item in out if not all(name in node.held for name in item.tensors))
     return max(node.tile_bytes, max(streamed, default=0))

@@ -48,7 +48,7 @@ def with_room(plan: Plan, costs: CostTable, options: Options, accelerator: str, 
     """The plan with the parameters that stream on an accelerator mapped to a room."""
 
     def fitted(unit: PlannedUnit) -> PlannedUnit:
-        if unit.accelerator != accelerator or _largest_bytes(unit) <= room_bytes:
+        if unit.accelerator != accelerator or unit.variants.largest_parameter_bytes <= room_bytes:
             return unit
         layers = [plan.graph[layer] for layer in unit.layers]
         return replace(unit, variants=variants_of(costs, layers, accelerator, options, room_bytes))
@@ -56,16 +56,13 @@ def with_room(plan: Plan, costs: CostTable, options: Options, accelerator: str, 
     return replace(plan, units=tuple(fitted(unit) for unit in plan.units))
 
 
-def _largest_bytes(unit: PlannedUnit) -> int:
-    return max(variant.parameter_bytes for variant in unit.variants.by_residency.values())
-
-
 def _expect(plan: Plan, costs: CostTable, accelerator: str, rooms: Sequence[int]) -> None:
     """Have all layers that do not fit some of those rooms priced there together."""
     level = costs.system.accelerator(accelerator).array.buffer("parameter")
     if costs.in_room is not None and level is not None:
         units = [unit for unit in plan.units if unit.accelerator == accelerator]
-        short = ((unit, room_bytes) for unit in units for room_bytes in rooms if _largest_bytes(unit) > room_bytes)
+        sizes = [(unit, unit.variants.largest_parameter_bytes) for unit in units]
+        short = ((unit, room_bytes) for unit, size in sizes for room_bytes in rooms if size > room_bytes)
         costs.in_room.expect((name, accelerator, {level.name: size}) for unit, size in short for name in unit.layers)
 
 

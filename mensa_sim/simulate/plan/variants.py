@@ -1,9 +1,9 @@
 """What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.stage import Stage, stage_of
@@ -25,39 +25,52 @@ class Variant:
     """Parameters that may come before it starts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Variants:
-    """The residencies of a unit that are never slower than streaming everything.
+    """The residencies of a unit that are never slower than streaming everything, written when they are first asked for.
 
     A mapping may be chosen for its energy, so that a layer with more on chip takes longer; such a variant is left out,
     and what a buffer saves is never lost again.
     """
 
-    by_residency: Mapping[Residency, Variant]
-    heard_bytes: int = 0
-    """What another unit reads from memory for it while both stream."""
-    streamed: Variant = field(init=False, repr=False, compare=False)
-    """Nothing lies on chip."""
-    _index: tuple[Variant | None, ...] = field(init=False, repr=False, compare=False)
+    __slots__ = ("_chosen", "_write", "_written", "heard_bytes", "streamed")
 
-    def __post_init__(self) -> None:
-        table: list[Variant | None] = []
-        for output in (False, True):
-            for incoming in (False, True):
-                streamed = self.by_residency.get(Residency(input=incoming, output=output))
-                resident = self.by_residency.get(Residency(parameters=True, input=incoming, output=output))
-                table += [streamed, resident or streamed]
-        object.__setattr__(self, "_index", tuple(table))
-        object.__setattr__(self, "streamed", self.by_residency[STREAMED])
+    def __init__(
+        self, streamed: Variant, write: Callable[[Residency], Variant | None] | None = None, heard_bytes: int = 0
+    ) -> None:
+        """`write` gives the others, or none: most of them nobody asks for."""
+        self.streamed = streamed
+        """Nothing lies on chip."""
+        self.heard_bytes = heard_bytes
+        """What another unit reads from memory for it while both stream."""
+        self._write = write
+        self._written: dict[Residency, Variant | None] = {STREAMED: streamed}
+        self._chosen: dict[int, Variant | None] = {}
+        """By what lies on chip, as bits."""
+
+    def at(self, residency: Residency) -> Variant | None:
+        """The variant for which just that lies on chip, if there is one."""
+        if residency not in self._written:
+            self._written[residency] = None if self._write is None else self._write(residency)
+        return self._written[residency]
 
     def choose(self, parameters: bool, incoming: bool, output: bool) -> Variant | None:
         """The variant for this state of the buffers; resident parameters are fetched again where none uses them."""
-        return self._index[parameters + 2 * incoming + 4 * output]
+        state = parameters + 2 * incoming + 4 * output
+        if state not in self._chosen:
+            resident = self.at(Residency(parameters=True, input=incoming, output=output)) if parameters else None
+            self._chosen[state] = resident or self.at(Residency(input=incoming, output=output))
+        return self._chosen[state]
+
+    @property
+    def largest_parameter_bytes(self) -> int:
+        """The most that any of them holds in the parameter buffer."""
+        found = (self.at(residency) for residency in RESIDENCIES)
+        return max(variant.parameter_bytes for variant in found if variant is not None)
 
     @property
     def saved_bytes(self) -> int:
         """Memory reads that resident parameters save: of this unit, or of the one that reads them for it."""
-        resident = self.by_residency.get(Residency(parameters=True))
+        resident = self.at(Residency(parameters=True))
         return self.streamed.read_bytes + self.heard_bytes - resident.read_bytes if resident else 0
 
 
@@ -70,16 +83,20 @@ def variants_of(
     `InfeasibleError` where the accelerator cannot run a layer.
     """
     streamed = _streamed(costs, layers, [costs.cost(layer.name, accelerator) for layer in layers], room_bytes)
-    found = {STREAMED: variant_of(costs, layers, streamed, room_bytes)}
-    slowest_ps = _latency_ps(costs, streamed)
-    for residency in _allowed(layers, options):
+    allowed, slowest_ps = _allowed(layers, options), _latency_ps(costs, streamed)
+
+    def write(residency: Residency) -> Variant | None:
+        if residency not in allowed:
+            return None
         members = [costs.costs.get((layer.name, accelerator, residency)) for layer in layers]
         known = [member for member in members if member is not None and member.residency == residency]
         if len(known) == len(layers) and not residency.parameters:
             known = _streamed(costs, layers, known, room_bytes)
-        if len(known) == len(layers) and _latency_ps(costs, known) <= slowest_ps:
-            found[residency] = variant_of(costs, layers, known, room_bytes)
-    return Variants(by_residency=found)
+        if len(known) < len(layers) or _latency_ps(costs, known) > slowest_ps:
+            return None
+        return variant_of(costs, layers, known, room_bytes)
+
+    return Variants(variant_of(costs, layers, streamed, room_bytes), write)
 
 
 def _streamed(
