@@ -26,7 +26,8 @@ def refusal(layer: Layer, spec: Accelerator) -> str | None:
     for name in spec.refuses:
         if name == layer.operator or name in layer.fused or (name in _KINDS and _KINDS[name](layer, spec)):
             return f"it does not run {name}"
-    return None
+    unknown = (name for name in (layer.operator, *layer.fused) if spec.runs and name not in spec.runs)
+    return next((f"it does not run {name}" for name in unknown), None)
 
 
 def refusals(graph: LayerGraph, spec: Accelerator) -> dict[str, str]:

@@ -65,6 +65,8 @@ class Accelerator:
     """The memory of the system that bears the accelerator's own name and holds nothing else."""
     power_gating: PowerGating | None = None
     """Absent: the accelerator leaks while the system is on."""
+    runs: tuple[str, ...] = ()
+    """Operators that it can run, alone or fused into a layer; absent: all that it does not refuse."""
     refuses: tuple[str, ...] = ()
     """Operators, alone or fused into a layer, and kinds of layers (`cost/refusals.py`) that it cannot run."""
     stops_at_refusal: bool = False
