@@ -9,6 +9,7 @@ from mensa_sim.api.reproduction import Resumed
 from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.report.page.output_folder import MARKER
+from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.study.decide.decide import decide as decide_request
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.decide.result import DecideResult
@@ -27,7 +28,9 @@ class Decision(Resumed, DecideResult):
 
     @property
     def _title(self) -> str:
-        return f"{self.best} over {self.runner_up}, {self.lead:.2f}x, best in {self.certain.share:.0%} of worlds"
+        return (
+            f"{self.best} over {self.runner_up}, {factor_text(self.lead)}, best in {self.certain.share:.0%} of worlds"
+        )
 
     @property
     def folder(self) -> Path:

@@ -21,7 +21,7 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.page.products import objective_text, product_rows
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
@@ -99,8 +99,8 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
         ("hand-offs", *(str(system.handoffs) for system in systems)),
         ("area", *area),
         ("above the bound", *(gap_text(system.optimality) for system in systems)),
-        ("energy efficiency", *(f"{each.energy_efficiency:.2f}x" for each in shares)),
-        ("speed", *(f"{each.latency:.2f}x" for each in shares)),
+        ("energy efficiency", *(factor_text(each.energy_efficiency) for each in shares)),
+        ("speed", *(factor_text(each.latency) for each in shares)),
     ]
 
 
@@ -119,9 +119,9 @@ def lead_text(result: CompareResult) -> str:
     best, second, *_ = sorted(values, key=lambda name: values[name])
     ours = ratios(systems[best], systems[second])
     return (
-        f"{best} is the best for {result.workload}: {values[second] / values[best]:.2f}x less "
-        f"{objective_named(product).title} than {second}, with {ours.energy_efficiency:.2f}x its energy efficiency and "
-        f"{ours.latency:.2f}x its speed."
+        f"{best} is the best for {result.workload}: {factor_text(values[second] / values[best])} less "
+        f"{objective_named(product).title} than {second}, with {factor_text(ours.energy_efficiency)} its energy "
+        f"efficiency and {factor_text(ours.latency)} its speed."
     )
 
 
@@ -136,8 +136,8 @@ def difference_texts(result: CompareResult) -> list[str]:
             lead = result.systems[name].objective_value(product) / result.systems[rival].objective_value(product)
             turned = ", which turns it" if (lead - 1) * (lead / gain - 1) < 0 else ""
             found.append(
-                f"{each.name}: {having} can, {name} cannot; if it could, {rival}'s {lead:.2f}x in "
-                f"{objective_named(product).title} would be {lead / gain:.2f}x{turned} "
+                f"{each.name}: {having} can, {name} cannot; if it could, {rival}'s {factor_text(lead)} in "
+                f"{objective_named(product).title} would be {factor_text(lead / gain)}{turned} "
                 f"(`mensa-sim decide` tries every such field)"
             )
     return found

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.words import setting_text, times, world_share
+from mensa_sim.report.decide.words import setting_text, world_share
 from mensa_sim.report.page.colours import BLUE, GREY, ORANGE, looks, pattern
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
+from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.report.sensitivity.page import BARS, PARITY
 from mensa_sim.study.decide.result import DecideResult, Tried
 
@@ -53,7 +54,7 @@ def workloads_figure(result: DecideResult) -> Figure:
                 name=shown(system),
                 x=[shown(name) for name in names],
                 y=ratios,
-                text=[times(ratio) for ratio in ratios],
+                text=[factor_text(ratio) for ratio in ratios],
                 marker=look.bar,
                 hovertemplate="%{x}: %{text}<extra>" + shown(system) + "</extra>",
             )
@@ -82,13 +83,13 @@ def moving_figure(result: DecideResult) -> Figure | None:
                 base=result.lead,
                 x=[each.lead - result.lead for each in own],
                 y=[_label(each) for each in own],
-                text=[times(each.lead) for each in own],
+                text=[factor_text(each.lead) for each in own],
                 marker={"color": colour, "pattern": pattern(shape)},
                 hovertemplate="%{y}: %{text}<extra></extra>",
             )
         )
     first = chosen[0]
-    where = f"{times(result.lead)} as taken, {times(first.lead)} at {setting_text(first.setting)}"
+    where = f"{factor_text(result.lead)} as taken, {factor_text(first.lead)} at {setting_text(first.setting)}"
     title = f"{first.name} moves the lead most: {where}"
     labels = [_label(each) for each in reversed(chosen)]
     y = {"title": "what is otherwise", "categoryorder": "array", "categoryarray": labels, "tickfont": {"size": 11}}

@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.words import certainty_text, setting_text, times, tried_text, verdict_text
+from mensa_sim.report.decide.words import certainty_text, setting_text, tried_text, verdict_text
 from mensa_sim.report.page.products import objective_text
-from mensa_sim.report.page.quantities import energy_text, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.decide.result import DecideResult, Tried
 
@@ -80,9 +80,9 @@ def standing_rows(result: DecideResult) -> TextRows:
     return [
         (
             each.system,
-            times(each.ratio),
-            times(each.energy_efficiency),
-            times(each.speed),
+            factor_text(each.ratio),
+            factor_text(each.energy_efficiency),
+            factor_text(each.speed),
             f"{percent_text(each.share)} of worlds",
             f"{percent_text(each.share_low)} to {percent_text(each.share_high)}",
         )
@@ -128,7 +128,7 @@ def turn_rows(result: DecideResult) -> TextRows:
             setting_text(each.taken),
             setting_text(each.turns_at),
             each.best,
-            times(each.lead),
+            factor_text(each.lead),
         )
         for each in result.turns
     ]

@@ -2,7 +2,7 @@
 
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named
-from mensa_sim.report.page.quantities import engineering, percent_text
+from mensa_sim.report.page.quantities import engineering, factor_text, percent_text
 from mensa_sim.study.decide.result import DecideResult
 
 EVEN = 0.005
@@ -20,7 +20,7 @@ def verdict_text(result: DecideResult) -> str:
     if result.lead - 1 < EVEN:
         return f"{result.best} and {result.runner_up} are as good as each other on {over} in {title}."
     return (
-        f"{result.best} is better than {result.runner_up} on {over}: {times(result.lead)} less {title}; "
+        f"{result.best} is better than {result.runner_up} on {over}: {factor_text(result.lead)} less {title}; "
         f"it is the best in {world_share(result)} of the drawn worlds."
     )
 
@@ -39,10 +39,11 @@ def world_share(result: DecideResult) -> str:
 def certainty_text(result: DecideResult) -> str:
     """How far the lead goes over the worlds, and what that rests on."""
     sure, lead = result.certain, result.interval
+    low, median, high = map(factor_text, (lead.low, lead.median, lead.high))
     return (
         f"{result.worlds} worlds: {len(result.draws)} draws of the choices that need a run, each at {result.prices} "
-        f"draws of all prices, seed {result.seed}. In the middle 90 % of them {result.best} needs {times(lead.low)} to "
-        f"{times(lead.high)} less than the best of the others (median {times(lead.median)}). So few draws leave open a "
+        f"draws of all prices, seed {result.seed}. In the middle 90 % of them {result.best} needs {low} to "
+        f"{high} less than the best of the others (median {median}). So few draws leave open a "
         f"share of {percent_text(sure.share_low)} to {percent_text(sure.share_high)} (95 % confidence)."
     )
 
@@ -71,12 +72,3 @@ def setting_text(text: str) -> str:
     except ValueError:
         return text
     return engineering(value, "").strip() if abs(value) >= PREFIXED else text
-
-
-def times(ratio: float) -> str:
-    """A ratio as people say it.
-
-    >>> times(3.066), times(0.93), times(123.4)
-    ('3.07x', '0.93x', '123x')
-    """
-    return f"{ratio:.2f}x" if ratio < 100 else f"{ratio:.0f}x"

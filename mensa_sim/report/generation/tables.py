@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from mensa_sim.report.page.cards import Card
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.run.result import RunResult
@@ -65,7 +65,7 @@ def answer_table(result: RunResult) -> Sheet:
 
     def row(name: str, text: Callable[[Answer], str], figure: Callable[[Answer], float | None] | None = None) -> None:
         ratio = _ratio(answers, figure) if figure else None
-        rows.append((name, *map(text, answers), "" if ratio is None else f"{ratio:.2f}x"))
+        rows.append((name, *map(text, answers), "" if ratio is None else factor_text(ratio)))
 
     row("time to first token", lambda each: time_text(each.ttft_ps), lambda each: each.ttft_ps)
     row("prompt rate", lambda each: f"{each.prefill_tokens_per_s:.3g} tokens/s")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from mensa_sim.report.page.quantities import factor_text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -48,7 +50,7 @@ def _card(card: Card) -> str:
     ratio = ""
     if card.ratio is not None:
         kind = "better" if card.ratio >= 1 else "worse"
-        ratio = f'<div class="ratio {kind}">{card.ratio:.2f}x</div>'
+        ratio = f'<div class="ratio {kind}">{factor_text(card.ratio)}</div>'
     return (
         f'<div class="card"><div class="label">{html.escape(card.label)}</div>'
         f'<div class="value">{html.escape(card.value)}</div>{ratio}'

@@ -30,6 +30,17 @@ def engineering(value: float, unit: str) -> str:
     return f"{digits} {prefix}{unit}"
 
 
+def factor_text(ratio: float) -> str:
+    """How many times one thing is another.
+
+    >>> factor_text(3.066), factor_text(0.93), factor_text(0.0007412), factor_text(123.4)
+    ('3.07x', '0.93x', '0.000741x', '123x')
+    """
+    if ratio >= 100:
+        return f"{ratio:.0f}x"
+    return f"{ratio:.2f}x" if ratio >= 0.1 else f"{ratio:.3g}x"
+
+
 def time_text(time_ps: int) -> str:
     """A time.
 

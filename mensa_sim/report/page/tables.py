@@ -9,7 +9,7 @@ from rich.text import Text
 from mensa_sim.report.generation.tables import answer_tables
 from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.products import predicted_text, product_rows
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
@@ -105,8 +105,8 @@ def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str,
         times = (time_text(best.latency_ps), time_text(result.latency_ps))
     else:
         ours, theirs = ratios(result, baseline), ratios(best, baseline)
-        figures = (f"{theirs.energy_efficiency:.2f}x energy", f"{ours.energy_efficiency:.2f}x")
-        times = (f"{theirs.latency:.2f}x latency", f"{ours.latency:.2f}x")
+        figures = (f"{factor_text(theirs.energy_efficiency)} energy", factor_text(ours.energy_efficiency))
+        times = (f"{factor_text(theirs.latency)} latency", factor_text(ours.latency))
     return (f"--scheduler {best.scheduler}: {' instead of '.join(figures)}, {' instead of '.join(times)}",)
 
 
@@ -157,14 +157,14 @@ def totals_table(result: RunResult) -> Sheet:
     rows: list[tuple[str, ...]] = []
 
     def row(name: str, text: Callable[[SystemResult], str], ratio: float | None = None) -> None:
-        rows.append((name, *map(text, systems), "" if ratio is None else f"{ratio:.2f}x"))
+        rows.append((name, *map(text, systems), "" if ratio is None else factor_text(ratio)))
 
     row("latency", lambda each: time_text(each.latency_ps), against.latency if against else None)
     rate = against.throughput if against else None
     row("throughput", lambda each: engineering(each.throughput_inferences_per_s, "inf/s"), rate)
     row("energy", lambda each: energy_text(each.energy_pj), against.energy_efficiency if against else None)
     for title, values, ratio in product_rows(systems):
-        rows.append((title, *values, f"{ratio:.2f}x" if against else ""))
+        rows.append((title, *values, factor_text(ratio) if against else ""))
     row("steady latency", lambda each: time_text(each.steady.latency_ps))
     row("steady energy", lambda each: energy_text(each.steady.energy_pj))
     row("MAC rate", lambda each: engineering(each.macs_per_s, "MAC/s"))

@@ -8,7 +8,7 @@ from rich.text import Text
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
-from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -77,7 +77,7 @@ def _loads(main: ScenarioSystemResult) -> Sheet:
 def _totals(result: ScenarioResult) -> Sheet:
     systems = result.systems
     energies = [each.energy_per_inference_pj for each in systems]
-    ratio = "" if result.energy_efficiency is None else f"{result.energy_efficiency:.2f}x"
+    ratio = "" if result.energy_efficiency is None else factor_text(result.energy_efficiency)
     rows = [
         ("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in systems), ""),
         ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies), ratio),
