@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.refusals import refusal
 from mensa_sim.hardware.files import load_accelerator, load_system
 from mensa_sim.workload.importers.torch.trace import trace
+from mensa_sim.workload.layer import Layer
 
 NETWORKS: dict[str, tuple[torch.nn.Module, tuple[int, ...]]] = {
     "gru": (torch.nn.GRU(8, 8, batch_first=True, device="meta"), (1, 3, 8)),
@@ -35,6 +37,14 @@ def test_the_edge_tpu_refuses_what_its_compiler_does_not_map_by_name(kind: str) 
     spec = load_accelerator("coral")
     assert kind in spec.refuses if kind in KINDS else kind not in spec.runs
     assert f"it does not run {kind}" in reasons(*NETWORKS[kind])
+
+
+def test_what_nobody_knows_is_not_among_what_it_runs() -> None:
+    """A detector's last part, or an operator of an author's own: the vendor's compiler maps what its table has."""
+    operators = {"boxes": "conv2d", "chosen": "tflite.TFLite_Detection_PostProcess"}
+    layers = [Layer(name=name, operator=operator, output_bytes=8) for name, operator in operators.items()]
+    spec = load_accelerator("coral")
+    assert [refusal(layer, spec) for layer in layers] == [None, f"it does not run {operators['chosen']}"]
 
 
 @pytest.mark.parametrize("kind", MAPPED)
