@@ -1,6 +1,6 @@
 """Which tensors live on chip: against every possible choice, and what a layer costs beside them."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from homes_problems import KIB, elementwise, graphs, joined, pointwise, small_system
@@ -10,6 +10,7 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.homes import plan
 from mensa_sim.schedule.homes.choose import ChosenHomes
 from mensa_sim.schedule.homes.plan import order_of, plan_homes
 from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
@@ -80,6 +81,26 @@ def test_a_residual_edge_stays_on_chip_beside_the_layers_it_jumps_over():
         found = plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, ENERGY)
         assert {home.tensor for home in found.homes} == kept or kib == 20
         assert len(found.homes) >= 2
+
+
+def test_among_many_layers_a_tensor_that_lives_long_has_no_home(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else each layer would stand beside all tensors that jump over it."""
+    names = ["in", *(f"l{index}" for index in range(6))]
+    layers = [elementwise(name, KIB, KIB, enters=KIB if name == "in" else 0) for name in names]
+    layers.append(elementwise("sum", 2 * KIB, KIB, leaves=KIB))
+    graph = joined(layers, [*pairwise([*names, "sum"]), ("in", "sum")])
+    costs = price(graph, small_system(40), "energy")
+
+    def at_home() -> set[str]:
+        return {home.tensor for home in plan_homes(costs, everywhere(graph), LAYER_BY_LAYER, ENERGY).homes}
+
+    assert at_home() == set(names)
+    monkeypatch.setattr(plan, "ALL_LIVES_LAYERS", 7)
+    monkeypatch.setattr(plan, "LONGEST_LIFE", 3)
+    assert at_home() == set(names[1:])
+    assert "of 1 tensors that live beside more than 3" in caplog.text
 
 
 def test_a_layer_beside_tensors_of_others_is_mapped_to_what_is_left():

@@ -68,6 +68,7 @@ class Chooser:
         live = live_at(tensors, {accelerator: order})
         home_costs.expect(step for layer, found in live.items() for step in self._steps(layer, found))
         self._places = [self._place(layer, found) for layer, found in live.items()]
+        self._number_of = {place.layer: number for number, place in enumerate(self._places)}
 
     def choose(self) -> ChosenHomes:
         """The best choice found, and what no choice costs less than."""
@@ -94,10 +95,10 @@ class Chooser:
     def _away_cost(self, tensor: HomeTensor) -> float:
         """What its readers pay where it is read in memory, each its share of the bytes."""
         found = self._away_from_links(tensor)
-        for place in self._places:
-            if place.layer in tensor.readers:
-                read = sum(other.readers.get(place.layer, 0) for other in place.live)
-                found += place.input_cost * tensor.readers[place.layer] / read
+        for number in sorted(self._number_of[name] for name in tensor.readers if name in self._number_of):
+            place = self._places[number]
+            read = sum(other.readers.get(place.layer, 0) for other in place.live)
+            found += place.input_cost * tensor.readers[place.layer] / read
         return found
 
     def _away_from_links(self, tensor: HomeTensor) -> float:

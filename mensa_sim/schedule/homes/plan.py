@@ -1,5 +1,6 @@
 """A plan of homes for a placed graph, one accelerator after another."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,12 @@ from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
+
+LOGGER = logging.getLogger(__name__)
+ALL_LIVES_LAYERS = 2000
+"""Up to so many layers every tensor may have a home, however long it lives: a choice."""
+LONGEST_LIFE = 64
+"""Beyond, those that live beside so many layers at most: a choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,7 @@ def plan_homes(
     """
     graph = costs.graph
     stacks = [stack.layers for stack in beside.stacks]
-    tensors, _ = tensors_of(graph, costs.system, assignment, stacks)
+    tensors = _in_short(graph, tensors_of(graph, costs.system, assignment, stacks)[0])
     home_costs = HomeCosts(costs, beside)
     stay = frozenset(layer for kept in beside.parameters for layer in kept.layers)
     homes: dict[str, Home] = {}
@@ -49,6 +56,22 @@ def plan_homes(
     in_levels = tuple(homes[layer] for layer in tensors if layer in homes)
     shared = choose_shared(costs, assignment, stacks, frozenset(homes), rates)
     return PlannedHomes(homes=(*in_levels, *shared.homes), gap=max(gap, shared.gap))
+
+
+def _in_short(graph: LayerGraph, tensors: dict[str, HomeTensor]) -> dict[str, HomeTensor]:
+    """The tensors; of a graph of many layers those that live shortly, else the program grew as the layers' square."""
+    if len(graph.layers) <= ALL_LIVES_LAYERS:
+        return tensors
+    found = {name: tensor for name, tensor in tensors.items() if tensor.last - tensor.first <= LONGEST_LIFE}
+    if len(found) < len(tensors):
+        LOGGER.warning(
+            "%s has %d layers: of %d tensors that live beside more than %d of them, none has a home",
+            graph.name,
+            len(graph.layers),
+            len(tensors) - len(found),
+            LONGEST_LIFE,
+        )
+    return found
 
 
 def _fitting(

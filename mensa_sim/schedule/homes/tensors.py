@@ -45,7 +45,10 @@ def tensors_of(
         number |= {layer.name: index for layer in layers}
         order[accelerator].append(index)
     single = {layers[0].name for layers in units if len(layers) == 1}
-    groups = [(assignment[layers[0].name], place[layers[0].name]) for layers in units if len(layers) > 1]
+    groups: dict[str, list[int]] = {name: [] for name in order}
+    for layers in units:
+        if len(layers) > 1:
+            groups[assignment[layers[0].name]].append(place[layers[0].name])
     found: dict[str, HomeTensor] = {}
     refused: dict[str, str] = {}
     for layer in graph.layers:
@@ -56,7 +59,8 @@ def tensors_of(
             continue
         last = bisect_right(order[accelerator], max(number[name] for name in readers)) - 1
         reason = _refusal(graph, system, assignment, single, layer.name, readers)
-        if not reason and any(on == accelerator and place[layer.name] < at < last for on, at in groups):
+        after = bisect_right(groups[accelerator], place[layer.name])
+        if not reason and after < len(groups[accelerator]) and groups[accelerator][after] < last:
             reason = "a recurrent group or a stack runs before its last reader"
         if reason:
             refused[layer.name] = reason

@@ -76,14 +76,17 @@ def at_home(
     order = order_of(graph, assignment, [stack.layers for stack in data.stacks])
     live = live_at(own, order)
     writer = _Writer(costs, data, options, feeds)
+    reads: dict[str, list[int]] = {}
+    for tensor in own:
+        for name in {**tensor.readers, **tensor.remote}:
+            reads.setdefault(name, []).append(index_of[tensor.layer])
     found: dict[int, UnitAtHome] = {}
     for accelerator, layers in order.items():
         for place, name in enumerate(layers):
             if name in live or name in feeds:
-                reads = tuple(index_of[tensor.layer] for tensor in own if name in {**tensor.readers, **tensor.remote})
                 here = live.get(name, [])
                 leaves = {index_of[tensor.layer]: tensor.size_bytes for tensor in here if tensor.last > place}
-                found[index_of[name]] = writer.unit(name, accelerator, here, reads, leaves)
+                found[index_of[name]] = writer.unit(name, accelerator, here, tuple(reads.get(name, ())), leaves)
     peaks, turns = _turns(shared, index_of, {name: system.room_for_tensors(name) for name in system.memories})
     return HomesInUnits(
         units=found,
