@@ -118,6 +118,22 @@ def test_a_layer_beside_tensors_of_others_is_mapped_to_what_is_left():
     assert beside.cost.energy_pj >= alone.cost.energy_pj
 
 
+def test_equal_layers_have_equal_costs_each_under_its_own_name():
+    """The second is not priced again; one that reads from home, or with less room, is another matter."""
+    layers = [pointwise(name, 32, 64, 64) for name in ("one", "two", "three")]
+    graph = joined(layers, [("one", "two"), ("two", "three")])
+    costs = price(graph, small_system(256), "energy")
+    other = HomeTensor(layer="other", accelerator="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
+    steps = [(name, live) for live in ([], [other]) for name in ("two", "three")]
+    shared = HomeCosts(costs, LAYER_BY_LAYER)
+    for name, live in steps:
+        step = step_of(graph, name, "edge_tpu", live)
+        found = shared.best(step, parameters=False)
+        assert found == HomeCosts(costs, LAYER_BY_LAYER).best(step, parameters=False)
+        assert found is not None
+        assert found.cost.layer == name
+
+
 def test_inputs_at_home_are_read_there_and_the_others_in_memory():
     """Of two inputs one is at home: its bytes leave the memory's traffic, and the level is read instead."""
     layers = [

@@ -1,10 +1,11 @@
 """What a layer costs while tensors live on chip beside it: those that it reads, that it makes, and those of others."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.energy import access_pj
 from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency, Traffic
+from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.levels import Level
@@ -84,16 +85,43 @@ class HomeCosts:
         self._costs = costs
         self._parameter_rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
         self._stay = {layer for kept in data.parameters for layer in kept.layers}
+        self._shapes: dict[tuple[str, str], Hashable] = {}
+        self._known: dict[Hashable, list[AtHome]] = {}
 
     def options(self, step: Step, *, parameters: bool) -> list[AtHome]:
         """A layer's costs in a step, in several rooms, each with what it needs of the level: not all of them fit.
 
         Where all inputs are at home they are taken from there as they lie, or tile by tile like any other tensor.
         """
-        found: list[AtHome] = []
-        for room_bytes in self._rooms(step):
-            found += self._in_room(step, room_bytes, parameters=parameters)
-        return found
+        alike = self._alike(step, parameters=parameters)
+        if alike not in self._known:
+            self._known[alike] = [
+                each
+                for room_bytes in self._rooms(step)
+                for each in self._in_room(step, room_bytes, parameters=parameters)
+            ]
+        return [
+            each
+            if each.cost.layer == step.layer
+            else AtHome(
+                cost=each.cost.of(step.layer, step.accelerator),
+                beside_bytes=each.beside_bytes,
+                as_they_lie=each.as_they_lie,
+            )
+            for each in self._known[alike]
+        ]
+
+    def _alike(self, step: Step, *, parameters: bool) -> Hashable:
+        """All that a layer's costs in a step depend on: the many equal layers of a network are looked at once.
+
+        A recurrent layer's costs depend on its group, and a mapping may be a named layer's own.
+        """
+        at = (step.layer, step.accelerator)
+        if at not in self._shapes:
+            layer, spec = self._costs.graph[step.layer], self._costs.system.accelerator(step.accelerator).spec
+            alone = layer.group is not None or layer.mappings or getattr(spec, "mappings", ())
+            self._shapes[at] = layer.name if alone else shape_of(layer)
+        return (self._shapes[at], replace(step, layer=""), tuple(self._through(step).items()), parameters)
 
     def best(self, step: Step, *, parameters: bool) -> AtHome | None:
         """The best of the costs that fit beside what lives there; none where none does."""

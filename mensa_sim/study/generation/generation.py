@@ -9,6 +9,7 @@ in proportion; where the one between is not what that says, more are simulated.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 
 from mensa_sim.cost.layer_cost import COMPONENTS
@@ -18,6 +19,7 @@ from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
 from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, refuse_too_much, weights_held
 from mensa_sim.study.generation.speculation import speculated
@@ -80,7 +82,7 @@ def answer_on(
 
     last = first if len(contexts) == 1 else simulated(contexts[-1])
     between = _Between(generation, first, last, goal, memo)
-    between.anchor(lambda context: _figures(context, simulated(context)), contexts[0], contexts[-1])
+    between.anchor(simulated, contexts[0], contexts[-1])
     stretches = tuple(
         Stretch(first=between.figures(low), last=between.figures(high))
         for low, high in linear_stretches(between.shape, contexts[0], contexts[-1])
@@ -188,14 +190,20 @@ class _Between:
         known = (*COMPONENTS, *(name for end in ends for name in end.energy_by_component_pj))
         self._components = tuple(dict.fromkeys(known))
         self._known: dict[int, tuple[float, ...]] = {}
+        self._sizes = {
+            context: sizes_of(each.graph, self._changing)
+            for context, each in {contexts[0]: first, contexts[-1]: last}.items()
+        }
+        self._even: list[tuple[int, int]] = []
+        """Between which contexts sizes grow evenly."""
 
-    def anchor(self, simulate: Callable[[int], PhaseFigures], low: int, high: int) -> None:
+    def anchor(self, simulate: Callable[[int], SystemResult], low: int, high: int) -> None:
         """Simulates steps between two simulated ones until each is what was expected of it."""
         if high - low < 2:
             return
         middle = low + max(1, round(LOOKED_AT[0] * (high - low)))
-        expected, found = self.figures(middle), simulate(middle)
-        self._simulated[middle] = found
+        expected, result = self.figures(middle), simulate(middle)
+        self._simulated[middle] = found = _figures(middle, result)
         pairs = ((expected.latency_ps, found.latency_ps), (expected.energy_pj, found.energy_pj))
         if any(abs(one - other) > SURPRISE * other for one, other in pairs):
             self.anchor(simulate, low, middle)
@@ -209,35 +217,57 @@ class _Between:
     def _profile(self, context: int) -> tuple[float, ...]:
         """Latency, bytes of keys and values, other bytes, and energy by component of the layers that change."""
         if context not in self._known:
-            self._known[context] = self._profiled(self._generation.step(context))
+            self._known[context] = self._profiled(self._sizes_at(context))
         return self._known[context]
 
-    def _profiled(self, graph: LayerGraph) -> tuple[float, ...]:
+    def _sizes_at(self, context: int) -> StepSizes:
+        """Those of the step at a context: on the line between two where a third step lies on it, else of its graph."""
+        if context not in self._sizes:
+            low, high = self._nearest(context)
+            even = next((ends for ends in self._even if ends[0] <= low and high <= ends[1]), None)
+            found = self._on_line(context, *(even or (low, high)))
+            if even is None or found is None:
+                built = sizes_of(self._generation.step(context), self._changing)
+                self._even += [(low, high)] if found == built else []
+                found = built
+            self._sizes[context] = found
+        return self._sizes[context]
+
+    def _nearest(self, context: int) -> tuple[int, int]:
+        """The simulated steps on either side."""
+        return (
+            max(known for known in self._simulated if known < context),
+            min(known for known in self._simulated if known > context),
+        )
+
+    def _on_line(self, context: int, low: int, high: int) -> StepSizes | None:
+        return sizes_between(self._sizes[low], self._sizes[high], Fraction(context - low, high - low))
+
+    def _profiled(self, sizes: StepSizes) -> tuple[float, ...]:
         latency_ps, energies = 0, dict.fromkeys(self._components, 0.0)
         for accelerator, part in self._parts.items():
-            here = {name: shape_of(graph[name]) for name in self._changing if self._assignment[name] == accelerator}
+            here = {
+                name: shape_of(layer) for name, layer in sizes.changing.items() if self._assignment[name] == accelerator
+            }
             if not here:
                 continue
             times = Counter(here.values())
             chosen = {shape: name for name, shape in here.items()}
-            layers = LayerGraph(name=graph.name, layers=tuple(graph[name] for name in chosen.values()), edges=())
+            layers = LayerGraph(
+                name=self._generation.name, layers=tuple(sizes.changing[name] for name in chosen.values()), edges=()
+            )
             costs = price(layers, part, self._goal.objective, self._memo, self._goal.timings)
             for shape, name in chosen.items():
                 latency_ps += times[shape] * costs.latency_ps(name, accelerator)
                 for component, energy_pj in costs.cost(name, accelerator).dynamic_pj.items():
                     energies[component] += times[shape] * energy_pj
-        kv_bytes = sum(layer.state_bytes for layer in graph.layers)
-        other_bytes = sum(layer.input_bytes + layer.output_bytes for layer in graph.layers) - kv_bytes
-        return (latency_ps, kv_bytes, other_bytes, *(energies[name] for name in self._components))
+        return (latency_ps, sizes.kv_bytes, sizes.other_bytes, *(energies[name] for name in self._components))
 
     def figures(self, context: int) -> PhaseFigures:
         """The step at a context: what its layers cost, and what the simulation made of that at the nearest ones."""
         if context in self._simulated:
             return self._simulated[context]
-        ends = (
-            self._simulated[max(known for known in self._simulated if known < context)],
-            self._simulated[min(known for known in self._simulated if known > context)],
-        )
+        ends = tuple(self._simulated[each] for each in self._nearest(context))
         share = (context - ends[0].context) / (ends[1].context - ends[0].context)
         profile, profiles = self._profile(context), [self._profile(end.context) for end in ends]
 

@@ -22,11 +22,6 @@ class GeneratingModel(Protocol):
         """Parameters of the model."""
         ...
 
-    @property
-    def windows(self) -> tuple[int, ...]:
-        """The contexts from which on some layer reads no more keys."""
-        ...
-
     def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens."""
         ...
@@ -133,8 +128,3 @@ class Generation:
         generate = self.generate
         last = generate.prompt_tokens + generate.new_tokens - 1 + generate.proposed
         return generate.conversations * self.model.kv_bytes(last, self.widths)
-
-    @property
-    def breakpoints(self) -> tuple[int, ...]:
-        """Contexts where the sizes of a step are bent: the step's own token fills a window."""
-        return tuple(window - 1 for window in self.model.windows)

@@ -84,11 +84,6 @@ class Decoder:
         return None if sees_all else self.attention_window
 
     @property
-    def windows(self) -> tuple[int, ...]:
-        """The lengths from which on some layer reads no more."""
-        return () if self.attention_window is None else (self.attention_window,)
-
-    @property
     def parameters(self) -> int:
         """Parameters of the model, a tied table once.
 

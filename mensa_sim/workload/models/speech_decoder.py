@@ -39,11 +39,6 @@ class SpeechDecoder:
             raise ValueError(f"hidden is {self.hidden}, must be a multiple of heads ({self.heads})")
 
     @property
-    def windows(self) -> tuple[int, ...]:
-        """No layer has a sliding window."""
-        return ()
-
-    @property
     def rows(self) -> int:
         """Rows of the encoder's output."""
         return -(-self.frames // 2)
