@@ -16,8 +16,6 @@ class Prediction:
     parallel_ps: int
     """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order, and shares
     memories and links with what runs beside it."""
-    waiting_ps: int
-    """How much longer units and copies take for that, added up."""
     dynamic_pj: float
     latency_ps: int
     """The one of the two that the problem's `execution` names: what is meant by predicted."""
@@ -51,7 +49,6 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
     return Prediction(
         serial_ps=serial_ps,
         parallel_ps=together.makespan_ps,
-        waiting_ps=together.waiting_ps,
         dynamic_pj=dynamic_pj,
         latency_ps=latency_ps,
         energy_pj=problem.total_pj(dynamic_pj, latency_ps),

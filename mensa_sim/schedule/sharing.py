@@ -16,8 +16,6 @@ class RunTogether:
 
     makespan_ps: int
     starts_ps: tuple[int, ...]
-    waiting_ps: int
-    """How much longer units and copies take than each with its resources to itself, added up."""
 
 
 def run_together(problem: Problem, assignment: Sequence[int], order: Sequence[int]) -> RunTogether:
@@ -29,11 +27,9 @@ def run_together(problem: Problem, assignment: Sequence[int], order: Sequence[in
     jobs = _Jobs(problem, assignment, order)
     jobs.run()
     units = range(len(problem.units))
-    took = sum(end - start for start, end in zip(jobs.starts, jobs.ends, strict=True))
     return RunTogether(
         makespan_ps=round(max((jobs.ends[unit] for unit in units), default=0)),
         starts_ps=tuple(round(jobs.starts[unit]) for unit in units),
-        waiting_ps=max(0, round(took) - jobs.alone_ps),
     )
 
 
@@ -90,13 +86,11 @@ class _Jobs:
         """What a phase under way still waits for: its own time, its resource."""
         self._timers: list[tuple[float, int]] = []
         self._lanes: dict[str, _SharedResource] = {}
-        self.alone_ps = 0
         for unit, accelerator in zip(problem.units, assignment, strict=True):
             option = unit.option(accelerator)
             channel = problem.channel(accelerator)
             shared = ((float(own_ps), channel, float(used_ps)) for own_ps, used_ps in option.phases)
             self._phases.append(iter([(float(option.fixed_ps), "", 0.0), *shared]))
-            self.alone_ps += option.latency_ps
         last: dict[int, int] = {}
         for index in order:
             if assignment[index] in last:
@@ -120,8 +114,7 @@ class _Jobs:
 
     def _copy(self, problem: Problem, producer: int, size_bytes: int, source: str, target: str) -> int:
         """The job that brings a tensor to a memory; the producer itself where it lies there."""
-        time_ps = problem.transfer_ps(size_bytes, source, target)
-        if not time_ps:
+        if not problem.transfer_ps(size_bytes, source, target):
             return producer
         legs = problem.routes[source, target].legs
         phases = [(float(leg.latency_ps), "", 0.0) for leg in legs]
@@ -130,7 +123,6 @@ class _Jobs:
         self._after.append([])
         self._waits_for.append(0)
         self._parts.append(0)
-        self.alone_ps += time_ps
         copy = len(self._phases) - 1
         self._wait(copy, producer)
         return copy

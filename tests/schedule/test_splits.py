@@ -7,18 +7,21 @@ import pytest
 from homes_problems import joined, pointwise
 from shared_systems import GB, pool
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
+from mensa_sim.schedule.tiles.floor import floor_of
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.simulate.plan.options import FULL, PLAIN
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.run.tiles import in_tiles
 from mensa_sim.workload.graph import LayerGraph
 
 FOUR = pool(4, bandwidth=10_000 * GB)
@@ -119,6 +122,26 @@ def test_a_layer_alone_on_a_pool_is_split_and_a_schedule_file_carries_it(tmp_pat
     assert (again.latency_ps, again.energy_pj) == (found.latency_ps, found.energy_pj)
     assert again.schedule.data == found.schedule.data
     assert schedule_yaml(again.problem, again.schedule) == text
+
+
+def test_pieces_are_predicted_as_they_share_the_memory_and_no_cut_is_below_the_floor():
+    """Two layers that the memory holds up: pieces share it, and what all of them read comes once."""
+    layers = [pointwise("one", 32, 64, 256), pointwise("two", 32, 256, 64)]
+    graph, slow = joined(layers, [("one", "two")]), pool(4, bandwidth=64 * GB)
+    goal = Goal(scheduler="greedy", objective="latency", flow="tiles")
+    placed = list(in_tiles(place(graph, slow, goal), goal, PriceMemo()))
+    assert placed
+    for each in placed:
+        data, prediction = each.schedule.data, each.schedule.prediction
+        end_ps = simulate(each.costs.graph, each.costs, each.schedule.assignment, PLAIN, data).end_ps
+        assert prediction.latency_ps == pytest.approx(end_ps, rel=1e-3)
+        # Four arrays are not four times as fast with one memory.
+        assert prediction.latency_ps > 1.2 * prediction.serial_ps / 4
+        assert each.schedule.bound == pytest.approx(floor_of(each.costs, each.problem))
+        assert 0 < each.schedule.bound <= min(end_ps, each.schedule.value)
+    arrays = sum(core.spec.peak_macs_per_s for core in slow.accelerators)
+    parameters_ps = graph.parameter_bytes * 10**12 / slow.memories["dram"].effective_bytes_per_s
+    assert floor_of(placed[0].costs, placed[0].problem) >= max(graph.macs * 10**12 / arrays, parameters_ps) * (1 - 1e-9)
 
 
 @pytest.mark.parametrize(

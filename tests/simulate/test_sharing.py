@@ -53,12 +53,6 @@ def test_those_who_use_a_channel_at_once_share_it_equally(phases: tuple[tuple[in
     assert found.serial_ps == sum(max(phase) for phase in phases)
 
 
-def test_what_waits_for_a_channel_is_told() -> None:
-    found = evaluate(side_by_side((0, 100), (0, 100)), [0, 1])
-    assert (found.parallel_ps, found.waiting_ps) == (200, 200)  # both end at 200, each 100 later than by itself
-    assert evaluate(side_by_side((0, 100), (0, 100)), [0, 0]).waiting_ps == 0
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(drawn=problems())
 def test_the_prediction_is_what_the_simulation_gives_where_nothing_is_prefetched_or_stays(

@@ -14,7 +14,7 @@ from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
 from mensa_sim.schedule.homes.shared import SharedTensor, tensors_in_shared
 from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor
-from mensa_sim.simulate.plan.multicast import multicast_of
+from mensa_sim.schedule.tiles.multicast import multicast_of
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.variants import Variant, Variants, variant_of
 from mensa_sim.workload.dims import Operand

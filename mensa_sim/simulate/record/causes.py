@@ -42,11 +42,13 @@ class CauseRecorder:
     The sum that it departs from has each layer streamed with its memory to itself, each copy and each crossing to and
     from a host alone, one after another. Of a stage, the difference of residencies and of bytes that came early is
     known from its costs, and what is left is waiting. What then ran at the same time is overlap, and the time in which
-    nothing ran is that of waking up. `alone` is what layers cost by themselves, where some of `costs` are in stacks.
+    nothing ran is that of waking up. `alone` is what layers cost by themselves, where some of `costs` are in stacks;
+    `predicted` is what the sum has for pieces of layers, where that counts what they share once.
     """
 
-    def __init__(self, costs: CostTable, alone: CostTable | None = None) -> None:
+    def __init__(self, costs: CostTable, alone: CostTable | None = None, predicted: CostTable | None = None) -> None:
         self._costs, self._alone = costs, costs if alone is None else alone
+        self._predicted = self._alone if predicted is None else predicted
         self._latency_ps = dict.fromkeys(CAUSES, 0)
         self._energies_pj: dict[str, list[float]] = {name: [] for name in CAUSES}
         self._intervals: list[tuple[int, int]] = []
@@ -78,14 +80,16 @@ class CauseRecorder:
             return
         stage, accelerator, moments_ps = done.stage, done.accelerator, done.moments_ps
         bandwidth = self._costs.system.memories[done.memory].effective_bytes_per_s
-        steps = [self._alone.cost(stage.layer, accelerator), self._costs.cost(stage.layer, accelerator)]
+        tables = (self._predicted, self._alone, self._costs)
+        steps = [table.cost(stage.layer, accelerator) for table in tables]
         if stage.residency.parameters:
             steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[-1]))
         steps.append(stage.cost)
         at_home = stage.residency.input or stage.residency.output or stage.feeds
         self.heard_bytes += stage.cost.heard_bytes
         last = MULTICAST if stage.cost.heard_bytes else ACTIVATIONS if at_home else RESIDENCY
-        names = (STACKING, RESIDENCY, last) if stage.residency.parameters else (STACKING, last)
+        first = (MULTICAST, STACKING)
+        names = (*first, RESIDENCY, last) if stage.residency.parameters else (*first, last)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)

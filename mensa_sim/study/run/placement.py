@@ -21,6 +21,8 @@ from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SINGLE, schedule
 from mensa_sim.schedule.problem import Execution, Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.tiles.floor import with_floor
+from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.families.saved import read_families
@@ -72,6 +74,9 @@ class Placement:
     """The optimum that proved the schedule's bound, where it was sought beside it."""
     alone: CostTable | None = None
     """What layers cost by themselves, where `costs` says what some do in stacks."""
+    predicted: CostTable | None = None
+    """What the problem takes pieces of layers to cost, where that is less than `costs` says: what all of them read is
+    read once."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""
 
@@ -86,13 +91,20 @@ def timings_named(name: str) -> TimingsMode:
 
 def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
     """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
-    if goal.schedule_file is not None:
-        splits = splits_in(goal.schedule_file, graph)
-        graph = with_splits(graph, splits)
-        goal = replace(goal, execution="parallel" if splits else goal.execution)
+    splits = () if goal.schedule_file is None else splits_in(goal.schedule_file, graph)
+    if splits:
+        graph, goal = with_splits(graph, splits), replace(goal, execution="parallel")
     costs, problem = price_problem(graph, system, goal, memo)
     LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
-    return placed_in(problem, costs, goal, read_schedule(goal.schedule_file, problem) if goal.schedule_file else None)
+    if goal.schedule_file is None:
+        return placed_in(problem, costs, goal)
+    given = read_schedule(goal.schedule_file, problem)
+    if not splits:
+        return placed_in(problem, costs, goal, given)
+    predicted = with_multicast(costs, given.assignment, splits)
+    problem = problem_at(predicted, goal)
+    given = with_floor(read_schedule(goal.schedule_file, problem), predicted, problem)
+    return replace(placed_in(problem, costs, goal, given), predicted=predicted)
 
 
 def placed_in(problem: Problem, costs: CostTable, goal: Goal, given: Schedule | None = None) -> Placement:

@@ -49,13 +49,14 @@ def causes_of(
 ) -> tuple[Cause, ...]:
     """The recorded causes with their static energy; they add up to what parts the simulation from the prediction.
 
-    Overlap and waiting that the scheduler has foreseen, where its prediction lets branches overlap, are not counted
-    again. What a cut supply does not leak is the work of power gating, where any accelerator is `gated`.
+    Where the prediction lets branches overlap and share memories, what it has foreseen is not counted again, and the
+    rest of both is waiting, more or less of it. What a cut supply does not leak is the work of power gating, where any
+    accelerator is `gated`.
     """
-    prediction = schedule.prediction
-    parallel = problem.execution == "parallel"
-    foreseen_ps = {CONTENTION: prediction.waiting_ps if parallel else 0}
-    foreseen_ps[OVERLAP] = prediction.latency_ps - prediction.serial_ps - foreseen_ps[CONTENTION]
+    prediction, foreseen_ps = schedule.prediction, dict[str, int]()
+    if problem.execution == "parallel":
+        foreseen_ps[OVERLAP] = sum(each.latency_ps for each in recorded if each.name == OVERLAP)
+        foreseen_ps[CONTENTION] = prediction.latency_ps - prediction.serial_ps - foreseen_ps[OVERLAP]
     static_pj = math.fsum(measured.static.by_component_pj.values())
     saved_pj = static_pj - problem.static_pj_per_ps * measured.latency_ps if gated else 0.0
     found = []

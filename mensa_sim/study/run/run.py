@@ -129,7 +129,7 @@ def evaluate(
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    watcher = CauseRecorder(costs, placement.alone)
+    watcher = CauseRecorder(costs, placement.alone, placement.predicted)
     timeline, second = simulate_in_turn(
         graph, costs, found.assignment, on_chip, inferences=2, beside=watcher, data=data_of(placement)
     )
@@ -183,7 +183,7 @@ def _best(
 ) -> BestSchedule | None:
     """The simulated optimum, if what ran is far above its bound and a deadline does not rule the optimum out."""
     best, gap, problem = placed.best, ran.schedule.gap, placed.problem
-    if best is None or gap is None or gap <= NOTABLE_GAP:
+    if best is None or gap is None or gap <= NOTABLE_GAP or ran.whole is not None:
         return None
     predicted = predict(problem, unit_assignment(problem, best))
     if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:

@@ -14,6 +14,8 @@ from mensa_sim.schedule.pools import pools_of
 from mensa_sim.schedule.schedule import schedule_of
 from mensa_sim.schedule.tiles.choose import SplitChooser
 from mensa_sim.schedule.tiles.estimate import Surroundings
+from mensa_sim.schedule.tiles.floor import with_floor
+from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.pipeline import TILE_COUNTS, pipelined
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.study.run.placement import Goal, Placement, families_under, problem_at
@@ -59,15 +61,16 @@ def _in_time(placement: Placement) -> Iterator[Placement]:
 def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, memo: PriceMemo) -> Placement:
     """The placement with layers in pieces, each where its split says; all others stay where they are.
 
-    Predicted with pieces at the same time. No bound is known for it: that of the schedule that it comes from is one for
-    whole layers.
+    Predicted with pieces at the same time, which share the memory and what all of them read. The bound of the schedule
+    that it comes from is one for whole layers: it has that of any cut.
     """
     base, system = placement.costs, placement.costs.system
     graph = with_splits(base.graph, splits)
     costs = price(graph, system, base.objective, memo, goal.timings)
     pins = {name: on for name, on in goal.pins.items() if name in graph}
-    problem = problem_at(costs, replace(goal, execution="parallel", pins=pins))
     where = assignment_of(placement.schedule.assignment, splits)
+    predicted = with_multicast(costs, where, splits)
+    problem = problem_at(predicted, replace(goal, execution="parallel", pins=pins))
     why = dict(placement.schedule.reasons) | _reasons(splits)
     names = [unit.layers[0] for unit in problem.units]
     found = schedule_of(
@@ -76,9 +79,11 @@ def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, m
         [problem.accelerators.index(where[name]) for name in names],
         reasons=[why.get(name, "") for name in names],
     )
-    found = replace(found, data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
+    found = replace(with_floor(found, predicted, problem), data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
     families = families_under(graph, goal)
-    return Placement(costs=costs, problem=problem, families=families, schedule=found, goal=goal, whole=placement)
+    return Placement(
+        costs=costs, problem=problem, families=families, schedule=found, goal=goal, predicted=predicted, whole=placement
+    )
 
 
 def _reasons(splits: Sequence[Split]) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """What several pieces of a layer take from one memory, and one of them reads for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from mensa_sim.cost.layer_cost import MEMORY, LayerCost
+from mensa_sim.cost.feeds.moved import Fed, moved_cost
+from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, piece_name
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.schedule.data_plan import Split
 from mensa_sim.workload.dims import Operand
 
@@ -54,3 +56,16 @@ def _by_channel(costs: CostTable, assignment: Mapping[str, str], names: Sequence
 
 def _read_bytes(cost: LayerCost, operand: Operand) -> int:
     return sum(each.read_bytes for each in cost.traffic if each.level == MEMORY and each.operand == operand)
+
+
+def with_multicast(costs: CostTable, assignment: Mapping[str, str], splits: Sequence[Split]) -> CostTable:
+    """The costs where pieces take from memory what nobody reads for them: what a prediction of pieces adds up."""
+    own = dict(costs.costs)
+    for name, operands in multicast_of(costs, assignment, splits).heard.items():
+        accelerator = assignment[name]
+        spec, memory = costs.system.accelerator(accelerator).spec, costs.system.memory_of(accelerator)
+        if isinstance(spec, PeArray):
+            cost = costs.cost(name, accelerator)
+            moved = moved_cost(cost, costs.graph[name], spec, memory, Fed(heard=operands), 0)
+            own[name, accelerator, STREAMED] = moved
+    return replace(costs, costs=own)
