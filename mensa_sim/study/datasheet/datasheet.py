@@ -1,13 +1,12 @@
 """What a GPU's data sheet says, in its own words, and the accelerator file that follows from it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import Raw, write_yaml
-from mensa_sim.io.shipped import shipped_root
+from mensa_sim.io.shipped import measured_files
 from mensa_sim.names import check_folder_name
 
 FLOPS_PER_MAC = 2
@@ -88,22 +87,22 @@ class GpuDatasheet:
     @property
     def fit_path(self) -> Path:
         """The constants that the T4 and the A100 have in common, with the tiles of its library."""
-        return shipped_root() / "accelerator_specs" / "measured" / f"gpu_{self.library}.yaml"
+        return measured_files()[self._fit]
 
-    def accelerator_text(self, beside: Path) -> str:
-        """Its accelerator's file, for a folder: what it names is written as seen from there."""
+    @property
+    def _fit(self) -> str:
+        return f"gpu_{self.library}"
 
-        def seen(path: Path) -> str:
-            return os.path.relpath(path, beside)
-
+    def accelerator_text(self) -> str:
+        """Its accelerator's file, which says the same in every folder: shipped files have bare names in it."""
         figures = self.figures
         stated: dict[str, Any] = {name: getattr(figures, name) for name in figures.__slots__}
         data: Raw = {
             "name": self.name,
             "placement": "pcie_card",
-            "technology": seen(shipped_root() / "accelerator_specs" / "technology" / "cmos_22nm.yaml"),
+            "technology": "cmos_22nm",
             "clock_hz": self.clock_hz,
-            "timings": seen(self.fit_path),
+            "timings": self._fit,
             "macs_per_s": self.peak_flops_per_s // FLOPS_PER_MAC,
             "figures": {name: value for name, value in stated.items() if value is not None},
             "power_mw": {"value": self.power_w * W_IN_MW, "source": self.source},

@@ -100,11 +100,10 @@ def forecast_device(request: DeviceRequest) -> DeviceForecast:
     if request.output is not None:
         refuse_unwritable_file(Path(request.output))
     sheet = read_record(path, GpuDatasheet)
-    beside = path.parent if request.output is None else Path(request.output).parent
     fit = on_figures(read_record(sheet.fit_path, DeviceFit), sheet.figures, str(path))
     found = DeviceForecast(
         datasheet=sheet,
-        accelerator=sheet.accelerator_text(beside),
+        accelerator=sheet.accelerator_text(),
         kernels=tuple(_forecast(title, kernel, fit) for title, kernel in KERNELS.items()),
         lasting_hz=sheet.clock_hz / (1 + sheet.figures.clock_excess(_pj_per_mac(fit))),
     )
