@@ -70,6 +70,37 @@ def results(pool: Pool[int, int], numbers: range) -> list[int]:
         return sorted(pool.wait() for _ in numbers)
 
 
+SCRIPT = """
+from functools import partial
+from operator import mul
+from mensa_sim.io.workers import pool_of
+print("read")
+with pool_of(partial(partial, mul, 2), 2) as pool:
+    for number in range(3):
+        pool.submit(number)
+    print(sorted(pool.wait() for _ in range(3)))
+"""
+GUARDED = """
+from mensa_sim.io.workers import pool_of
+def start():
+    return lambda number: number * 3
+if __name__ == "__main__":
+    with pool_of(start, 2) as pool:
+        pool.submit(5)
+        print(pool.wait())
+"""
+
+
+@pytest.mark.parametrize(("script", "said"), [(SCRIPT, "read\n[0, 2, 4]\n"), (GUARDED, "15\n")])
+def test_a_script_runs_once_though_it_guards_nothing(tmp_path: Path, script: str, said: str) -> None:
+    """Only a worker whose work is a function of the script reads the script."""
+    file = tmp_path / "mine.py"
+    file.write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=environment, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (said, "", 0)
+
+
 @pytest.mark.parametrize("jobs", [0, 1, 2, 5])
 def test_any_number_of_workers_gives_the_results_of_one(jobs: int) -> None:
     assert results(pool_of(squaring, jobs), range(12)) == [number * number for number in range(12)]

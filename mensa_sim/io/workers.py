@@ -6,7 +6,9 @@ and one that takes `ATTEMPTS` workers with it is named in an error.
 
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
 import threading
 import traceback
 from abc import ABC, abstractmethod
@@ -159,7 +161,7 @@ class Processes(Pool[Task, Result]):
         context = _context(self._start)
         pipes: tuple[Connection, Connection] = context.Pipe()
         ours, theirs = pipes
-        with _interrupts_held():
+        with _interrupts_held(), _script_left_alone(self._start):
             process: BaseProcess = context.Process(
                 target=_serve, args=(self._start, theirs, texts_at_hand()), daemon=True
             )
@@ -202,6 +204,23 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _script_left_alone(start: Callable[[], Any]) -> Iterator[None]:
+    """Processes begun inside do not run the user's script again, unless the work is a function of that script."""
+    script = sys.modules["__main__"]
+    if script.__name__.encode() in pickle.dumps(start):
+        yield
+        return
+    hidden = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
+    try:
+        for name in hidden:
+            setattr(script, name, None)
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(script, name, value)
 
 
 def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str]) -> None:

@@ -197,6 +197,7 @@ def test_a_system_that_cannot_run_a_workload_is_named(folder: Path) -> None:
         ({"weights": {"lstn": 1}}, "--weight lstn: is none of the workloads"),
         ({"weights": {"lstm": 0}}, "must be positive"),
         ({"runs": 0}, "at least 1"),
+        ({"prices": 10**400}, "at most 1000000"),
     ],
 )
 def test_what_is_no_decision_is_refused(bad: dict[str, Any], says: str) -> None:

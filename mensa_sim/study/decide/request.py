@@ -15,6 +15,9 @@ from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
 
+MOST_DRAWS = 1_000_000
+"""Draws that a decision may take of anything (a choice): its shares are then known to 0.1 %."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideRequest:
@@ -77,6 +80,8 @@ class DecideRequest:
                 raise UsageError(f"--weight {name}={weight}: must be positive")
         if min(self.runs, self.prices, self.jobs) < 1:
             raise UsageError("runs, prices and jobs must be at least 1")
+        if max(self.runs, self.prices) > MOST_DRAWS:
+            raise UsageError(f"runs and prices must be at most {MOST_DRAWS}")
 
     @property
     def names(self) -> tuple[str, ...]:
