@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mensa_sim.api.shown import DrawnResult
+from mensa_sim.arguments import checked
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
@@ -51,6 +52,13 @@ class Exploration(DrawnResult, ExploreResult):
             **front_files(self),
             MARKER: explore_json(self),
         }
+
+    @checked
+    def to_optuna(self, path: str | Path) -> None:
+        """Writes every design that was run as a study of Optuna's own, a file that optuna-dashboard opens."""
+        from mensa_sim.study.explore.dashboard import write_dashboard
+
+        write_dashboard(self, Path(path))
 
     def _csv(self) -> str:
         from mensa_sim.report.explore.files import designs_csv

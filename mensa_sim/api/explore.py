@@ -9,6 +9,7 @@ from mensa_sim.api.shown import with_methods
 from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.compare.diff import Difference
 from mensa_sim.study.compare.diff import diff as diff_paths
+from mensa_sim.study.explore.dashboard import DASHBOARD
 from mensa_sim.study.explore.explore import STUDY
 from mensa_sim.study.explore.explore import explore as explore_request
 from mensa_sim.study.explore.explore import folder_of as folder_of_request
@@ -27,6 +28,9 @@ def explore(request: ExploreRequest) -> Exploration:
     _refuse_foreign(folder, force=request.force)
     exploration = with_methods(explore_request(request), Exploration)
     exploration.save(folder, force=True)
+    if request.dashboard:
+        (folder / DASHBOARD).unlink(missing_ok=True)
+        exploration.to_optuna(folder / DASHBOARD)
     return exploration
 
 

@@ -31,7 +31,8 @@ def explore(
         write(explore_json(result))
     elif not quiet:
         show(result.table())
-        show_results(api.folder_of(request), ("designs.csv", "front/", "report.html", "study.db", "summary.json"))
+        files = ["designs.csv", "front/", "report.html", "study.db", "summary.json"]
+        show_results(api.folder_of(request), [*files, *(["optuna.db"] if request.dashboard else [])])
 
 
 def compare(

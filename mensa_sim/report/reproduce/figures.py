@@ -75,7 +75,7 @@ def change_figure(result: ReproduceResult) -> Figure:
         f"No change brings more than {most} of {len(rows)} figures within 15 %, nor more than {own} of the authors' own"
     )
     x = {**categories("change"), "tickangle": -45, "tickfont": {"size": 10}}
-    y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 10}, "dtick": 1}
+    y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 9}, "dtick": 1}
     return figure(title, x, y, [heat])
 
 
@@ -175,7 +175,7 @@ def layer_scatter(runs: Runs) -> Figure:
     title = (
         f"{inside:.0%} of {len(members)} layers lie inside the paper's family ranges (filled); the paper counts 97 %"
     )
-    reuse = logarithmic("MACs per parameter byte in one step (MAC/B)")
+    reuse = logarithmic("reuse in one step (MAC/B)")
     return figure(title, logarithmic("parameter footprint (bytes)"), reuse, traces)
 
 
@@ -229,7 +229,7 @@ def utilization_figure(runs: Runs) -> Figure:
                 hovertemplate=f"%{{x}}: %{{y:.3g}} %<extra>{system}</extra>",
             )
         )
-    return figure(title, slanted("model"), "MACs over peak x busy time (%)", traces, barmode="group")
+    return figure(title, slanted("model"), "MACs over peak (%)", traces, barmode="group")
 
 
 def throughput_figure(runs: Runs) -> Figure:
@@ -258,7 +258,7 @@ def throughput_figure(runs: Runs) -> Figure:
             )
         )
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
-    y = {"title": "throughput over edge_tpu's", "type": "log", "tickvals": ticks}
+    y = {"title": "throughput ratio", "type": "log", "tickvals": ticks}
     return figure(title, slanted("model"), y, traces)
 
 

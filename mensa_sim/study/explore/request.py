@@ -40,6 +40,8 @@ class ExploreRequest:
     """Whether graphs and prices are kept, and taken from where they were kept before."""
     force: bool = field(default=False, metadata=spelled(role="means"))
     """Start anew where a study lies."""
+    dashboard: bool = field(default=False, metadata=spelled(role="means"))
+    """Write optuna.db too, a study that optuna-dashboard opens."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="designs run"))
     """Told the designs run so far and the number wanted."""
 
