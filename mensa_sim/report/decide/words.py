@@ -58,7 +58,7 @@ def tried_text(result: DecideResult) -> str:
     turning = len({(each.name, each.systems) for each in result.turns})
     if not turning:
         return f"One at a time, {tried} were tried: none turns the decision."
-    return f"One at a time, {tried} were tried: {turning} of them turn the decision."
+    return f"One at a time, {tried} were tried: {turning} of them turn{'s' if turning == 1 else ''} the decision."
 
 
 def setting_text(text: str) -> str:
