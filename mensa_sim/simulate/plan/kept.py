@@ -8,7 +8,7 @@ from mensa_sim.schedule.data_plan import KeptParameters
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
-from mensa_sim.simulate.plan.variants import variants_of
+from mensa_sim.simulate.plan.variants import Variants, variants_of
 
 SMALLEST_ROOM = 16
 """Rooms for parameters that stream are tried down to this fraction of their buffer: a choice."""
@@ -23,7 +23,8 @@ def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
 
     A room is the whole buffer or a power of two, or one and a half of it, whatever the buffer: so a larger buffer has
     all choices of a smaller one. In each room those stay that save the most reads: beside the tiles in the whole
-    buffer or, of the larger rooms, as if the room were all there is.
+    buffer or, of the larger rooms, as if the room were all there is. Of choices that run alike the first stands for
+    all: in many rooms nothing differs.
     """
     placed = costs.system.accelerator(accelerator)
     capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
@@ -32,16 +33,20 @@ def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
     whole = offer_of([plan], placed)
     if not whole.able or len(most_saving(whole)) == len(whole.able):
         return []
-    found = []
+    found: list[KeptParameters] = []
+    seen: list[tuple[tuple[str, ...], tuple[Variants, ...]]] = []
     _expect(plan, costs, accelerator, list(_rooms(capacity_bytes)))
     for room_bytes in (capacity_bytes, *_rooms(capacity_bytes)):
-        offer = offer_of([with_room(plan, costs, options, accelerator, room_bytes)], placed)
+        fitted = with_room(plan, costs, options, accelerator, room_bytes)
+        offer, own = offer_of([fitted], placed), tuple(u.variants for u in fitted.units if u.accelerator == accelerator)
         budgets = (capacity_bytes, room_bytes) if room_bytes * 2 >= capacity_bytes else (capacity_bytes,)
         for budget_bytes in dict.fromkeys(budgets):
             kept = most_saving(Offer(own=offer.own, able=offer.able, capacity_bytes=budget_bytes), NODES)
             layers = tuple(plan.units[index].layers[0] for _, index in sorted(kept))
-            found.append(KeptParameters(accelerator=accelerator, layers=layers, room_bytes=room_bytes))
-    return list(dict.fromkeys(found))
+            if (layers, own) not in seen:
+                seen.append((layers, own))
+                found.append(KeptParameters(accelerator=accelerator, layers=layers, room_bytes=room_bytes))
+    return found
 
 
 def with_room(plan: Plan, costs: CostTable, options: Options, accelerator: str, room_bytes: int) -> Plan:

@@ -1,0 +1,51 @@
+"""The choices of parameters that stay: none that would run otherwise than those is missing, and few run alike."""
+
+from mensa_sim.cost.prices.price import price
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.data_plan import KeptParameters
+from mensa_sim.simulate.inference import run_in_turn
+from mensa_sim.simulate.plan.kept import NODES, SMALLEST_ROOM, kept_choices, with_room
+from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.simulate.plan.plan import Plan, make_plan
+from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
+from mensa_sim.simulate.record.totals import TotalsRecorder
+from mensa_sim.workload.load import load_workload
+
+CAPACITY_BYTES = 2**20
+SYSTEM = load_system("edge_tpu", [f"accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes={CAPACITY_BYTES}"])
+GRAPH = load_workload("mobilenet_v1")
+COSTS = price(GRAPH, SYSTEM)
+PLAN = make_plan(GRAPH, COSTS, {layer.name: "edge_tpu" for layer in GRAPH.layers}, FULL)
+
+
+def in_room(room_bytes: int) -> Plan:
+    return with_room(PLAN, COSTS, FULL, "edge_tpu", room_bytes)
+
+
+def every_choice() -> list[KeptParameters]:
+    """In each power of two and one and a half of it, what saves most beside the tiles, or as if that were all."""
+    sizes = sorted({size for exponent in range(40) for size in (2**exponent, 3 * 2**exponent // 2)})
+    rooms = [CAPACITY_BYTES, *(r for r in sizes if r < CAPACITY_BYTES <= r * SMALLEST_ROOM)]
+    found = []
+    for room_bytes in rooms:
+        offer = offer_of([in_room(room_bytes)], SYSTEM.accelerators[0])
+        for budget_bytes in {CAPACITY_BYTES, room_bytes if room_bytes * 2 >= CAPACITY_BYTES else CAPACITY_BYTES}:
+            kept = most_saving(Offer(own=offer.own, able=offer.able, capacity_bytes=budget_bytes), NODES)
+            layers = tuple(PLAN.units[index].layers[0] for _, index in sorted(kept))
+            found.append(KeptParameters(accelerator="edge_tpu", layers=layers, room_bytes=room_bytes))
+    return found
+
+
+def ran(kept: KeptParameters) -> tuple[object, ...]:
+    """Time and energy of two inferences."""
+    data = PLAN.data.with_parameters(kept)
+    recorder = TotalsRecorder()
+    plan = make_plan(GRAPH, COSTS, dict.fromkeys((each.name for each in GRAPH.layers), "edge_tpu"), FULL, data=data)
+    run_in_turn(plan, SYSTEM, FULL, 2, recorder)
+    return tuple(recorder.totals)
+
+
+def test_the_choices_are_all_that_run_differently_and_no_room_in_which_nothing_differs():
+    choices, every = kept_choices(PLAN, COSTS, FULL, "edge_tpu"), every_choice()
+    assert {ran(kept) for kept in choices} == {ran(kept) for kept in every}
+    assert 1 < len(choices) < len({(kept.layers, kept.room_bytes) for kept in every})
