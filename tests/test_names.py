@@ -11,6 +11,21 @@ from mensa_sim.names import check_folder_name
 from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.check.check import RECORDS
 
+UNSHIPPED = {
+    "datasheet": """
+name: card
+library: from_ampere
+processors: 20
+cache_bytes: 4000000
+bytes_per_s: 300000000000
+peak_flops_per_s: 8000000000000
+clock_hz: 1500000000
+power_w: 70
+node_nm: 8
+source: a data sheet
+"""
+}
+"""Kinds of files of which none ships."""
 BAD = ("../../x", "a/b", "a\\b", "..", "", "  ", "a\nb", "\x1b[31m", "<img>", "x" * 101)
 
 
@@ -29,7 +44,7 @@ def test_an_honest_name_passes(name: str) -> None:
 def test_no_kind_of_file_whose_name_becomes_a_folder_lets_it_lead_elsewhere(kind: str, tmp_path: Path) -> None:
     folder = "accelerators" if kind.endswith("_device") else f"{kind}s"
     chosen = {"system": "mensa_g", "measured_device": "gpu_t4", "datasheet_device": "rk3588_npu"}
-    text = api_files.show(folder, chosen.get(kind) or api_files.list_kind(folder)[0]["name"])
+    text = UNSHIPPED.get(kind) or api_files.show(folder, chosen.get(kind) or api_files.list_kind(folder)[0]["name"])
     lines = ["name: ../../evil" if line.startswith("name:") else line for line in text.splitlines()]
     path = tmp_path / "evil.yaml"
     path.write_text("\n".join(lines))
