@@ -9,6 +9,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import static_power
+from mensa_sim.report.explain.explain import widths_text
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule
@@ -111,6 +112,34 @@ def test_a_layer_that_only_one_accelerator_runs_has_no_runner_up(problem: Proble
     found = explain(pinned, costs, schedule(pinned, "optimal"), "conv")
     assert (found.runner_up, found.margin) == (None, None)
     assert found.to_change == "no other accelerator may run it"
+
+
+def test_the_widths_that_a_layer_is_priced_at_are_said_layer_by_layer() -> None:
+    """Convolutions of eight bits, attention of sixteen, weights of four: each as its own layer has it."""
+
+    def layer(name: str, **widths: int) -> Layer:
+        nest = LoopNest(K=16, C=16, OX=4, input_width=4)
+        weights = (Parameter(name=f"{name}.weight", size_bytes=128),) if name != "scores" else ()
+        sizes = {"input_bytes": 64, "output_bytes": 64}
+        return Layer(name=name, operator="linear", nest=nest, parameters=weights, **sizes, **widths)
+
+    said = {
+        "conv": {"weight_bits": 8, "input_bits": 8, "output_bits": 8},
+        "scores": {"input_bits": 16, "output_bits": 16, "weight_bits": 16},
+        "feed": {"weight_bits": 4, "input_bits": 16, "output_bits": 16, "accumulator_bits": 24},
+    }
+    pool = Layer(name="pool", operator="pooling", vector_ops=64, input_bytes=64, output_bytes=64)
+    layers = (*(layer(name, **widths) for name, widths in said.items()), pool)
+    priced = price(LayerGraph(name="mixed", layers=layers, edges=()), load_system("mensa_g"))
+    mixed = problem_of(priced.graph, priced.system, priced, "latency", static_mw=static_power(priced.system).total_mw)
+    chosen = schedule(mixed, "greedy")
+    for name, widths in said.items():
+        found = explain(mixed, priced, chosen, name)
+        of_sums = {"accumulator_bits": "sum"}
+        assert found.widths == {of_sums.get(key, key.removesuffix("_bits")): bits for key, bits in widths.items()}
+    last = explain(mixed, priced, chosen, "feed")
+    assert widths_text(last) == "bits of an element: weight 4, input 16, output 16, sum 24"
+    assert explain(mixed, priced, chosen, "pool").widths == {"input": 8, "output": 8}
 
 
 def test_an_unknown_layer_is_an_error_that_lists_the_layers(problem: Problem, costs: CostTable) -> None:

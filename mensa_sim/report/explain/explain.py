@@ -26,8 +26,17 @@ def explanation_tables(found: ExplainResult) -> RenderableType:
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
     caveats = caveats_text(*(place.caveats for place in found.places))
     use = [] if found.use is None else ["", *use_tables(found.use)]
-    how = [text for text in (found.runs, found.output) if text]
-    return Group(title, table, *refused, "", *lines, found.to_change, *how, *caveats, *use)
+    return Group(title, table, *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
+
+
+def widths_text(found: ExplainResult) -> str:
+    """The bits that it is priced at."""
+    return "bits of an element: " + ", ".join(f"{operand} {bits}" for operand, bits in found.widths.items())
+
+
+def said_of(found: ExplainResult) -> list[str]:
+    """What is said of the layer where it runs, a sentence each."""
+    return [text for text in (found.runs, found.output, widths_text(found)) if text]
 
 
 PLACE_COLUMNS = ("accelerator", "time", "energy", "copies", "copies'", "bound")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells
+from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells, said_of
 from mensa_sim.report.explain.levels import USE_COLUMNS, fixed_text, gap_text, levels_figure, use_cells
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import (
@@ -24,7 +24,7 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
     """The page; every text that came from a file is escaped."""
     blocks = [
         paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead"),
-        *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in (found.runs, found.output) if text),
+        *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in said_of(found)),
         heading("What it costs everywhere"),
         table_block(
             PLACE_COLUMNS,

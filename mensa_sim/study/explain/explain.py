@@ -1,7 +1,7 @@
 """Why a layer stands where it stands: what it costs everywhere, what copies that takes, and what would change it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
@@ -14,7 +14,10 @@ from mensa_sim.schedule.schedule import Schedule, unit_assignment
 from mensa_sim.schedule.unit import Refusal
 from mensa_sim.study.explain.levels import MappingUse, mapping_use
 from mensa_sim.study.explain.tensor import tensor_text
+from mensa_sim.workload.dims import OPERANDS, Operand
+from mensa_sim.workload.layer import Layer
 
+ACTIVATIONS: tuple[Operand, ...] = ("input", "output")
 LARGEST_FACTOR = 1024.0
 """Improvements above this factor are not looked for."""
 
@@ -59,6 +62,8 @@ class ExplainResult:
     """Under a flow with stacks: which it lies in, which pieces it runs in, or why it runs by itself."""
     output: str = ""
     """Where its output lives until it is read, and why it left the chip if it did; empty where nothing is planned."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """Bits of an element of each operand that it is priced at: weight (or parameter), input, output, and of a sum."""
     use: MappingUse | None = None
     """The layer's mapping where it runs; none without a loop nest, and on a measured accelerator."""
 
@@ -97,8 +102,16 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
         margin=second.value / here.value - 1 if second and second.value is not None and here.value else None,
         to_change=_to_change(problem, costs, prediction, unit, here, second),
         output="" if schedule.data is None else tensor_text(costs, schedule, layer),
+        widths=_widths(costs.graph[layer]),
         use=use_at(problem, costs, layer, here.accelerator),
     )
+
+
+def _widths(layer: Layer) -> dict[str, int]:
+    """By operand; of a layer that multiplies nothing, of its parameters where it has any, and its activations."""
+    operands = OPERANDS if layer.nest is not None or layer.parameters else ACTIVATIONS
+    found = {operand: layer.element_bits(operand) for operand in operands}
+    return found | ({} if layer.accumulator_bits is None else {"sum": layer.accumulator_bits})
 
 
 def use_at(problem: Problem, costs: CostTable, layer: str, accelerator: str) -> MappingUse | None:
