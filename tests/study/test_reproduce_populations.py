@@ -18,11 +18,12 @@ from mensa_sim.study.reproduce.workers import ModelTask, run_model, system_of
 from mensa_sim.workload.population.draw import DrawnModel, Population
 from mensa_sim.workload.population.network import Network
 from mensa_sim.workload.population.recurrent import RecurrentShape, stacked
+from mensa_sim.workload.population.statistics import Choices
 
 PAIR = "energy efficiency of mensa_g against edge_tpu, all"
 
 
-def small_population(seed: int) -> Population:
+def small_population(seed: int, choices: Choices | None = None) -> Population:
     """One LSTM and one convolution, larger with the seed."""
     recurrent = Network(f"population_{seed}.lstm_0")
     cells = 256 * (seed + 1)

@@ -3,18 +3,30 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
 from mensa_sim.report.sensitivity.page import sensitivity_html
+from mensa_sim.study.reproduce import workers as workers_module
+from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.request import SYSTEMS
+from mensa_sim.study.reproduce.table import MAIN, Runs
+from mensa_sim.study.reproduce.taken import SHIPPED
+from mensa_sim.study.reproduce.workers import ModelTask, run_model
+from mensa_sim.study.sensitivity import drawn as drawn_module
+from mensa_sim.study.sensitivity import sensitivity as sensitivity_module
 from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
+from mensa_sim.study.sensitivity.drawn import OTHERWISE, SETTINGS, draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, draws_of
+from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult, sensitivity
-from mensa_sim.study.sensitivity.swings import Swing, headlines_of
+from mensa_sim.study.sensitivity.swings import Swing, Swings, headlines_of
+from mensa_sim.workload.population.draw import Population, draw_population
+from mensa_sim.workload.population.statistics import Choices, Statistics
 
 REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
 HEADLINES = headlines_of(SYSTEMS)
@@ -123,3 +135,50 @@ def test_the_same_seed_gives_the_same_bytes_on_two_processes(result: Sensitivity
 def test_no_draws_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         dataclasses.replace(REQUEST, **bad)
+
+
+SMALL = Statistics(kinds={"lstm": 4})
+
+
+def small_population(seed: int, choices: Choices | None = None) -> Population:
+    return draw_population(seed, SMALL, choices)
+
+
+def test_every_choice_of_the_draw_is_moved_to_either_side() -> None:
+    assert list(OTHERWISE) == [field.name for field in dataclasses.fields(Choices)]
+    for name, (low, high) in OTHERWISE.items():
+        assert np.mean(low) < np.mean(getattr(Choices(), name)) < np.mean(high)
+    assert SETTINGS[0].choices == Choices()
+    assert len({setting.choices for setting in SETTINGS}) == 1 + 2 * len(OTHERWISE)
+
+
+def test_headlines_swing_with_the_choices_of_the_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four LSTMs; what only transducers have changes nothing on them."""
+    for module in (drawn_module, workers_module):
+        monkeypatch.setattr(module, "population", small_population)
+    chosen = [each for each in SETTINGS if each.value in (0.0, (16, 64), 0.5) and "share" not in each.choice]
+    monkeypatch.setattr(drawn_module, "SETTINGS", chosen)
+    systems = ("edge_tpu", "mensa_g")
+    cases = tuple(Case(label=MAIN, system=system) for system in systems)
+    published = run_model(ModelTask(model="keyboard_cifg", cases=cases))
+    prices = Prices(choices=(), taken=dict.fromkeys(systems, ()))
+    study = Swings(headlines=headlines_of(systems), runs=Runs(models=(published,)), prices=prices, choices=())
+    ran = [(setting, run_model(task)) for setting, task in draw_tasks(1, cases)]
+    assert len(ran) == 3 * 4
+    as_taken, shorter, fewer = draw_swings(study, ran, SHIPPED)
+    assert (as_taken.choice, as_taken.setting) == ("models", "drawn with the paper's statistics")
+    assert (shorter.choice, shorter.taken, shorter.setting) == ("drawn models: steps", "32 to 128", "16 to 64")
+    assert (fewer.choice, fewer.taken, fewer.setting) == ("drawn models: labels per step", "0.25", "0.5")
+    assert shorter.values != as_taken.values == fewer.values
+
+
+def test_populations_are_run_beside_the_models_where_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_module, "population", small_population)
+
+    def told(tasks: list[ModelTask], *_: object) -> None:
+        raise UsageError(f"{sum(task.seed is not None for task in tasks)} of {len(tasks)}")
+
+    monkeypatch.setattr(sensitivity_module, "run_models", told)
+    for populations, said in ((None, "0 of 2"), (1, f"{4 * len(SETTINGS)} of {2 + 4 * len(SETTINGS)}")):
+        with pytest.raises(UsageError, match=said):
+            sensitivity(dataclasses.replace(REQUEST, populations=populations))

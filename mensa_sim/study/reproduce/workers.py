@@ -21,6 +21,7 @@ from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.population.draw import Population, draw_population
+from mensa_sim.workload.population.statistics import Choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class ModelTask:
     cases: tuple[Case, ...]
     seed: int | None = None
     """Of the population that the model is drawn in; none for a workload of a file."""
+    draw: Choices = field(default_factory=Choices)
+    """What that population is drawn from, beside the published statistics."""
     allow_code: bool = False
     """Whether the workload may name code outside the shipped models."""
     lenient: bool = False
@@ -92,14 +95,14 @@ def run_model(task: ModelTask) -> ModelOutcomes:
 def _graph_and_kind(task: ModelTask) -> tuple[LayerGraph, str]:
     if task.seed is None:
         return load_workload(task.model, allow_code=task.allow_code), kind_of_workload(task.model)
-    drawn = {model.graph.name: model for model in population(task.seed).models}[task.model]
+    drawn = {model.graph.name: model for model in population(task.seed, task.draw).models}[task.model]
     return drawn.graph, drawn.kind
 
 
 @lru_cache(maxsize=8)
-def population(seed: int) -> Population:
+def population(seed: int, choices: Choices | None = None) -> Population:
     """A population, drawn once in each process."""
-    return draw_population(seed)
+    return draw_population(seed, choices=choices)
 
 
 @lru_cache(maxsize=512)

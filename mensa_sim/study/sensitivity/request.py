@@ -23,8 +23,15 @@ class SensitivityRequest(ReproduceRequest):
     """Joint draws of the choices that need a run."""
     prices: int = field(default=500, metadata=spelled(minimum=1))
     """Draws of all prices for each of them."""
+    populations: int | None = field(default=None, metadata=spelled(minimum=0))
+    """Drawn sets of 24 models on which every choice of the draw is varied; none."""
     seed: int = field(default=0, metadata=spelled(minimum=0))
     """Seed of the joint draws."""
+
+    @property
+    def drawn_populations(self) -> int:
+        """How many populations are drawn, of each choice of the draw to either side."""
+        return self.populations or 0
 
     def __post_init__(self) -> None:
         ReproduceRequest.__post_init__(self)

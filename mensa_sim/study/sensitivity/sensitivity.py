@@ -14,6 +14,7 @@ from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.study.sensitivity.choices import price_choices, run_choices
+from mensa_sim.study.sensitivity.drawn import draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, Interval, draws_of, joint_intervals
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.request import SensitivityRequest
@@ -65,9 +66,13 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
     files = study_files(models, systems)
     finished = None if request.output is None else FinishedModels(Path(request.output), files)
     tasks = [ModelTask(model=model, cases=cases, allow_code=request.allow_code) for model in models]
-    ran = run_models(tasks, request.jobs, request.progress, finished)
+    drawn = draw_tasks(request.drawn_populations, [taken.case(Case(label=MAIN, system=each)) for each in systems])
+    all_ran = run_models([*tasks, *(task for _, task in drawn)], request.jobs, request.progress, finished)
+    ran, ran_drawn = all_ran[: len(tasks)], all_ran[len(tasks) :]
     study = Swings(headlines=headlines_of(systems), runs=Runs(models=ran, taken=taken), prices=prices, choices=choices)
-    swings = (*study.priced(), *study.run(), *study.free())
+    settings = [setting for setting, _ in drawn]
+    of_draws = draw_swings(study, list(zip(settings, ran_drawn, strict=True)), taken)
+    swings = (*study.priced(), *study.run(), *study.free(), *of_draws)
     return SensitivityResult(
         nominal=study.nominal,
         swings=swings,
@@ -75,7 +80,7 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
         draws=draws,
         prices=request.prices,
         models=tuple(task.name for task in tasks),
-        simulated=sum(len(each.outcomes) for each in ran),
+        simulated=sum(len(each.outcomes) for each in all_ran),
         repriced=2 * len(prices.choices) + request.runs * request.prices,
         searched=study.searched(),
         seed=request.seed,

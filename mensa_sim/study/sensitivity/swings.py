@@ -107,7 +107,7 @@ class Swings:
                 flips = {
                     headline: f"at {self._crossing(headline, choice, multiple):.3g} times the shipped value"
                     for headline in self.headlines
-                    if _flipped(self.nominal[headline], values[headline])
+                    if flipped(self.nominal[headline], values[headline])
                 }
                 found.append(
                     Swing(
@@ -138,7 +138,7 @@ class Swings:
         flips = {
             headline: f"between {taken} and {setting}"
             for headline, value in values.items()
-            if _flipped(self.nominal[headline], value)
+            if flipped(self.nominal[headline], value)
         }
         return Swing(choice=choice, taken=taken, setting=setting, source=source, values=values, flips=flips)
 
@@ -186,5 +186,6 @@ class Swings:
         return found
 
 
-def _flipped(before: float, after: float) -> bool:
+def flipped(before: float, after: float) -> bool:
+    """Whether the better of two systems changes between two ratios."""
     return (before - 1) * (after - 1) < 0
