@@ -6,6 +6,7 @@ shares that they do not say are ranges that it chooses. Here each of these range
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.table import Runs
@@ -41,7 +42,8 @@ class DrawSetting:
     @property
     def choices(self) -> Choices:
         """What is drawn from."""
-        return replace(Choices(), **{self.choice: self.value}) if self.choice else Choices()
+        changed: dict[str, Any] = {self.choice: self.value} if self.choice else {}
+        return replace(Choices(), **changed)
 
 
 SETTINGS: tuple[DrawSetting, ...] = (
