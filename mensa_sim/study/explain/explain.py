@@ -17,7 +17,7 @@ from mensa_sim.study.explain.tensor import tensor_text
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer
 
-ACTIVATIONS: tuple[Operand, ...] = ("input", "output")
+_ACTIVATIONS: tuple[Operand, ...] = ("input", "output")
 LARGEST_FACTOR = 1024.0
 """Improvements above this factor are not looked for."""
 
@@ -109,7 +109,7 @@ def explain(problem: Problem, costs: CostTable, schedule: Schedule, layer: str) 
 
 def _widths(layer: Layer) -> dict[str, int]:
     """By operand; of a layer that multiplies nothing, of its parameters where it has any, and its activations."""
-    operands = OPERANDS if layer.nest is not None or layer.parameters else ACTIVATIONS
+    operands = OPERANDS if layer.nest is not None or layer.parameters else _ACTIVATIONS
     found = {operand: layer.element_bits(operand) for operand in operands}
     return found | ({} if layer.accumulator_bits is None else {"sum": layer.accumulator_bits})
 
