@@ -134,6 +134,8 @@ def difference_texts(result: CompareResult) -> list[str]:
             product = result.systems[name].objective
             rival = min(each.having, key=lambda other: result.systems[other].objective_value(product))
             lead = result.systems[name].objective_value(product) / result.systems[rival].objective_value(product)
+            if factor_text(lead) == factor_text(lead / gain):
+                continue  # it is worth nothing here
             turned = ", which turns it" if (lead - 1) * (lead / gain - 1) < 0 else ""
             found.append(
                 f"{each.name}: {having} can, {name} cannot; if it could, {rival}'s {factor_text(lead)} in "

@@ -38,7 +38,7 @@ def worlds_figure(result: DecideResult) -> Figure:
     low, high = result.histogram[0][0], result.histogram[-1][1]
     ratio = f"lead of {result.best} over the best of the others (ratio, logarithmic); above 1 it wins"
     x = log_axis(ratio, math.log10(min(low, 0.95)), math.log10(max(high, 1.05)))
-    return figure(title, x, {"title": "share of worlds (1 = all)", "tickformat": ".0%"}, [trace], shapes=[PARITY])
+    return figure(title, x, {"title": "share of worlds (%)", "tickformat": ".0%"}, [trace], shapes=[PARITY])
 
 
 def workloads_figure(result: DecideResult) -> Figure:
@@ -84,6 +84,8 @@ def moving_figure(result: DecideResult) -> Figure | None:
                 x=[each.lead - result.lead for each in own],
                 y=[_label(each) for each in own],
                 text=[factor_text(each.lead) for each in own],
+                textposition="outside",
+                cliponaxis=False,
                 marker={"color": colour, "pattern": pattern(shape)},
                 hovertemplate="%{y}: %{text}<extra></extra>",
             )

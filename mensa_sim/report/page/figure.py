@@ -99,11 +99,11 @@ def padded(title: str, traces: Sequence[Trace], letter: str) -> dict[str, Any]:
     return log_axis(title, math.log10(low) - room, math.log10(high) + room)
 
 
-WIDE = 3
-"""Decades on an axis beyond which 2 and 5 have no room beside 1: a choice."""
+WIDE, NARROW = 3, 0.8
+"""Decades on an axis beyond which 2 and 5 have no room beside 1, and below which they would be too few: choices."""
 
 
 def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two powers of ten, whose figures are whole: 0.1, 0.2, 0.5."""
-    steps = "D2" if high - low <= WIDE else 1
+    steps = 1 if high - low > WIDE else "D1" if high - low < NARROW else "D2"
     return {"title": title, "type": "log", "dtick": steps, "tickformat": "~g", "range": [low, high]}

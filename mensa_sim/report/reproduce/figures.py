@@ -62,7 +62,7 @@ def change_figure(result: ReproduceResult) -> Figure:
         "xgap": 1,
         "ygap": 1,
         "colorbar": {
-            "title": {"text": "ours over the paper's", "side": "right"},
+            "title": {"text": "ours / paper", "side": "top"},
             "thickness": 14,
             "tickvals": [-1, -0.5, 0, 0.5, 1],
             "ticktext": ["0.1", "0.32", "1", "3.2", "10"],
