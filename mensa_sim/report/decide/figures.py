@@ -12,12 +12,16 @@ from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.report.sensitivity.page import BARS, PARITY
 from mensa_sim.study.decide.result import DecideResult, Tried
 
+ON_ORANGE = "#1b1b1b"
+"""Text on an orange bar, whatever the page's theme: what plotly chooses there is hardly read."""
+
 
 def decide_figures(result: DecideResult) -> dict[str, Drawn]:
     """By name; one that would have nothing to show is absent."""
     found = {"worlds": Drawn(figure=worlds_figure(result)), "workloads": Drawn(figure=workloads_figure(result))}
     moving = moving_figure(result)
-    return found if moving is None else {**found, "moving": Drawn(figure=moving, wide=True)}
+    note = "Left of the dotted line another system wins."
+    return found if moving is None else {**found, "moving": Drawn(figure=moving, note=note, wide=True)}
 
 
 def worlds_figure(result: DecideResult) -> Figure:
@@ -84,7 +88,8 @@ def moving_figure(result: DecideResult) -> Figure | None:
                 x=[each.lead - result.lead for each in own],
                 y=[_label(each) for each in own],
                 text=[factor_text(each.lead) for each in own],
-                textposition="outside",
+                textposition="outside" if name == "higher" else "auto",
+                insidetextfont={"color": ON_ORANGE},
                 cliponaxis=False,
                 marker={"color": colour, "pattern": pattern(shape)},
                 hovertemplate="%{y}: %{text}<extra></extra>",
@@ -95,8 +100,7 @@ def moving_figure(result: DecideResult) -> Figure | None:
     title = f"{first.name} moves the lead most: {where}"
     labels = [_label(each) for each in reversed(chosen)]
     y = {"title": "what is otherwise", "categoryorder": "array", "categoryarray": labels, "tickfont": {"size": 11}}
-    x = f"lead of {result.best} (ratio); left of the dotted line another system wins"
-    return figure(title, x, y, traces, barmode="overlay", shapes=[PARITY])
+    return figure(title, f"lead of {result.best} (ratio)", y, traces, barmode="overlay", shapes=[PARITY])
 
 
 def _moved(result: DecideResult) -> Callable[[Tried], float]:
