@@ -56,6 +56,7 @@ __all__ = [
     "moves",
     "place",
     "reproduce",
+    "reproduce_pim",
     "run",
     "run_scenario",
     "schedule_of",
@@ -78,7 +79,7 @@ _HOMES = {
     **dict.fromkeys(
         ("calibrate", "device", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"
     ),
-    **dict.fromkeys(("reproduce", "sensitivity"), "api.reproduce"),
+    **dict.fromkeys(("reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
     "Explanation": "api.explanation",
@@ -99,7 +100,7 @@ if TYPE_CHECKING:
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
-    from mensa_sim.api.reproduce import reproduce, sensitivity
+    from mensa_sim.api.reproduce import reproduce, reproduce_pim, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Run, ScenarioRun
     from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace

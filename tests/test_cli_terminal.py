@@ -95,7 +95,17 @@ def test_every_command_has_help_that_fits_80_columns_and_the_options_of_all(comm
     assert short.output == long.output
     assert max(map(len, short.output.splitlines())) <= 80
     assert {"--verbose", "-v"} <= set(short.output.split())
-    writes = {"measure", "measure-models", "import-timings", "calibrate", "fit-devices", "device", "show", "schema"}
+    writes = {
+        "measure",
+        "measure-models",
+        "import-timings",
+        "calibrate",
+        "fit-devices",
+        "device",
+        "reproduce-pim",
+        "show",
+        "schema",
+    }
     assert ("--json" in short.output) == (command not in writes)
 
 

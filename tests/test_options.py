@@ -31,6 +31,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "explore": (ms.explore,),
     "validate": (ms.validate,),
     "reproduce": (ms.reproduce,),
+    "reproduce-pim": (ms.reproduce_pim,),
     "sensitivity": (ms.sensitivity,),
     "decide": (ms.decide,),
     "measure": (ms.measure,),

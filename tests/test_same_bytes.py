@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare tiny.yaml --systems edge_tpu,mensa_g --output compare",
     "diff": "diff run/summary.json compare/summary.json",
     "reproduce": "reproduce --models keyboard_cifg --populations 0 --output reproduce {jobs}",
+    "reproduce-pim": "reproduce-pim --works gddr6_aim --output gains.csv",
     "sensitivity": "sensitivity --models keyboard_cifg --runs 1 --prices 3 --output sensitivity {jobs}",
     "import-timings": "import-timings theirs.csv --columns K=k,C=k,median_us=t --operator linear --device-name them "
     "--source paper --processors 4 --cache-bytes 100 --bytes-per-s 1e9 --peak-macs-per-s 1e9 --output timings.csv",

@@ -6,6 +6,9 @@ from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Reproduction, Sensitivity
 from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
+from mensa_sim.study.near_data.request import ReproducePimRequest
+from mensa_sim.study.near_data.study import PimStudy
+from mensa_sim.study.near_data.study import reproduce_pim as reproduce_pim_request
 from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.request.command import choices_of, results_folder
@@ -24,6 +27,15 @@ def reproduce(request: ReproduceRequest) -> Reproduction:
     if request.output is not None:
         refuse_unwritable(Path(request.output))
     return with_methods(reproduce_request(request), Reproduction)
+
+
+@asks(ReproducePimRequest)
+def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
+    """Published gains of units in the memory, each computed here against the baseline of its publication.
+
+    The study's `report` says each beside the published one, and why they differ; `output` gets a row for each.
+    """
+    return reproduce_pim_request(request)
 
 
 def folder_of(study: str, request: ReproduceRequest) -> Path:

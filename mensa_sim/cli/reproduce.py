@@ -1,9 +1,10 @@
-"""The commands `reproduce` and `sensitivity`."""
+"""The commands `reproduce`, `reproduce-pim` and `sensitivity`."""
 
 import typer
 
 from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
 from mensa_sim.cli.results import deliver_resumed
+from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 
@@ -42,7 +43,17 @@ def sensitivity(
     deliver_resumed(api.sensitivity.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
 
 
+def reproduce_pim(request: ReproducePimRequest) -> None:
+    """Set published gains of units in the memory beside ours against the same baselines, with the reasons."""
+    from mensa_sim.api import reproduce as api
+
+    typer.echo(api.reproduce_pim.of(request).report)
+    if request.output is not None:
+        typer.echo(f"written to {request.output}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
     add(app, reproduce, ReproduceRequest)
+    add(app, reproduce_pim, ReproducePimRequest, name="reproduce-pim")
     add(app, sensitivity, SensitivityRequest)
