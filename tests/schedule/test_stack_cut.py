@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.stacks.planes import planes_of
-from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
+from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
@@ -62,10 +62,10 @@ class Bytes:
         each = self.layers.values()
         return [float(layer.input_bytes + layer.output_bytes + layer.parameter_bytes) for layer in each]
 
-    def price(self, tiling: Tiling) -> float | None:
-        if not can_stack(self.layers[tiling.layers[-1]]):
+    def price(self, stack: TilingSize) -> float | None:
+        if not can_stack(self.layers[stack.layers[-1]]):
             return None
-        moved = stack_traffic(tiling, self.layers, self.room)
+        moved = stack_traffic(stack, self.layers, self.room)
         return None if moved is None else float(moved.read_bytes + moved.written_bytes + moved.parameter_bytes)
 
     def cut(self) -> list[Segment]:
@@ -88,7 +88,7 @@ def least(moved: Bytes, begin: int, end: int) -> float:
     for rows in tile_rows(moved.planes[names[-1]].rows):
         tiling = tiling_of(moved.planes, names, rows, moved.readers)
         if tiling is not None:
-            found.append(moved.price(tiling))
+            found.append(moved.price(tiling.size))
     return min((value for value in found if value is not None), default=float("inf"))
 
 
@@ -111,7 +111,7 @@ def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:
             continue
         tiling = tiling_of(moved.planes, names, each.rows, moved.readers)
         assert tiling is not None
-        traffic = stack_traffic(tiling, moved.layers, moved.room)
+        traffic = stack_traffic(tiling.size, moved.layers, moved.room)
         assert traffic is not None
         total += traffic.read_bytes + traffic.written_bytes
     return total

@@ -15,7 +15,7 @@ from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tile import LayerTiles
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -89,13 +89,18 @@ class StackPricer:
         """Whose levels the tiles take."""
         return self._accelerator
 
-    def traffic(self, tiling: Tiling) -> StackTraffic | None:
+    @property
+    def room_bits(self) -> int:
+        """What rows may take at once."""
+        return 0 if self._room is None else self._room.activation_bytes * BITS_PER_BYTE
+
+    def traffic(self, stack: TilingSize) -> StackTraffic | None:
         """What a stack moves; none where its rows do not fit."""
-        return None if self._room is None else stack_traffic(tiling, self._layers, self._room)
+        return None if self._room is None else stack_traffic(stack, self._layers, self._room)
 
     def tiled(self, tiling: Tiling, planes: Mapping[str, Plane]) -> TiledStack | None:
         """A stack in tiles of rows; none where those do not fit."""
-        moved = self.traffic(tiling)
+        moved = self.traffic(tiling.size)
         if moved is None:
             return None
         held = tiling.held_bits()

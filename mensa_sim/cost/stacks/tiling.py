@@ -6,6 +6,7 @@ up to the last one that the tile needs.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +20,22 @@ _Key = tuple[str | None, str | None, bool]
 
 def _key(layer: str, read: Read) -> _Key:
     return read.producer, layer if read.producer is None or read.from_memory else None, read.weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TilingSize:
+    """What a stack in tiles takes and moves, whatever it runs on."""
+
+    layers: tuple[str, ...]
+    """From the last to the first."""
+    tiles: int
+    """Of one copy."""
+    copies: int
+    most_held_bits: int
+    """What lies on chip at most while a layer runs."""
+    read_bits: int
+    """From memory, of activations: every row once."""
+    written_bits: int
 
 
 class Tiling:
@@ -41,6 +58,9 @@ class Tiling:
         self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
         """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""
         self._inputs: list[tuple[Read, Flow]] | None = None
+
+    def __contains__(self, layer: str) -> bool:
+        return layer in self._place
 
     def prepend(self, layer: str) -> bool:
         """Add the layer before those that are there; false where it cannot be in one stack with them."""
@@ -108,14 +128,20 @@ class Tiling:
         return held
 
     @property
-    def read_bits(self) -> int:
-        """What is read from memory of activations, every row once."""
-        return self.copies * sum(int(flow.come.sum()) * flow.row_bits for read, flow in self.inputs if not read.weight)
+    def size(self) -> TilingSize:
+        """What the layers that are there take and move."""
+        return TilingSize(
+            layers=tuple(self.layers),
+            tiles=self.tiles,
+            copies=self.copies,
+            most_held_bits=int(self.held_bits().max()),
+            read_bits=self._read_bits,
+            written_bits=sum(self._planes[name].size_bits for name in self.layers if self.leaves(name)),
+        )
 
     @property
-    def written_bits(self) -> int:
-        """What is written to memory: whatever others read."""
-        return sum(self._planes[name].size_bits for name in self.layers if self.leaves(name))
+    def _read_bits(self) -> int:
+        return self.copies * sum(int(flow.come.sum()) * flow.row_bits for read, flow in self.inputs if not read.weight)
 
 
 def tiling_of(

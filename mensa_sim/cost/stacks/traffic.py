@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import Layer
@@ -47,19 +47,19 @@ def can_stack(layer: Layer) -> bool:
     return layer.supported and layer.steps == 1 and layer.group is None and layer.gathered_bytes is None
 
 
-def stack_traffic(tiling: Tiling, layers: Mapping[str, Layer], room: Room) -> StackTraffic | None:
+def stack_traffic(stack: TilingSize, layers: Mapping[str, Layer], room: Room) -> StackTraffic | None:
     """What a stack moves; none where its rows do not fit."""
-    if int(tiling.held_bits().max()) > room.activation_bytes * BITS_PER_BYTE:
+    if stack.most_held_bits > room.activation_bytes * BITS_PER_BYTE:
         return None
-    sizes = {name: _weight_bytes(layers[name], tiling.copies) for name in tiling.layers}
-    kept = kept_parameters(sizes, tiling.tiles * tiling.copies, room)
+    sizes = {name: _weight_bytes(layers[name], stack.copies) for name in stack.layers}
+    kept = kept_parameters(sizes, stack.tiles * stack.copies, room)
     moved = 0
     for name, size in sizes.items():
-        own = tiling.copies if layers[name].weights_are_activations else 1
-        moved += size * (own if name in kept else tiling.tiles * tiling.copies)
+        own = stack.copies if layers[name].weights_are_activations else 1
+        moved += size * (own if name in kept else stack.tiles * stack.copies)
     return StackTraffic(
-        read_bytes=bits_to_bytes(tiling.read_bits),
-        written_bytes=bits_to_bytes(tiling.written_bits),
+        read_bytes=bits_to_bytes(stack.read_bits),
+        written_bytes=bits_to_bytes(stack.written_bits),
         parameter_bytes=moved,
         kept=kept,
     )

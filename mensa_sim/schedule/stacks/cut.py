@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.cost.stacks.planes import Plane
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.tiling import TilingSize
+from mensa_sim.schedule.stacks.tilings import Tilings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Segment:
     """Of the channels between two products, made one after another for each tile of rows."""
 
 
-Price = Callable[[Tiling], float | None]
+Price = Callable[[TilingSize], float | None]
 """What a stack moves, or none where it does not fit; one that does not fit never will with more layers before it.
 
 Nor does it ever move less in smaller tiles: parameters may be fetched more often, and every row moves once.
@@ -67,13 +68,10 @@ class Cutter:
         alone: Sequence[float],
         price: Price,
         in_parts: InParts = not_in_parts,
+        tilings: Tilings | None = None,
     ) -> None:
         self._order, self._planes, self._alone, self._price, self._in_parts = order, planes, alone, price, in_parts
-        place = {name: index for index, name in enumerate(order)}
-        self._last_reader = {
-            name: max((place.get(reader, len(order)) for reader in readers[name]), default=len(order)) for name in order
-        }
-        """By its place; the end of the order where none of it is the last."""
+        self._tilings = Tilings(planes, readers) if tilings is None else tilings
         self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
         self._reached: dict[tuple[int, int], dict[int, float]] = {}
@@ -142,12 +140,10 @@ class Cutter:
         """By where it begins, the value of each stack that ends there and fits in tiles of so many rows."""
         if (end, rows) not in self._reached:
             found = self._reached[end, rows] = {}
-            tiling = Tiling(self._planes, self._order[end - 1], rows, lambda name: self._last_reader[name] >= end)
-            for begin in range(end - 1, -1, -1):
-                if not tiling.prepend(self._order[begin]):
-                    break
+            sizes = self._tilings.sizes(self._order, end, rows)
+            for begin, size in zip(range(end - 1, -1, -1), sizes, strict=False):
                 if begin < end - 1:
-                    value = self._price(tiling)
+                    value = self._price(size)
                     if value is None:
                         break
                     found[begin] = value

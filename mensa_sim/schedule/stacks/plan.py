@@ -9,7 +9,7 @@ from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TiledStack
-from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
+from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
 from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
@@ -20,6 +20,7 @@ from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
+from mensa_sim.schedule.stacks.tilings import Tilings
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
@@ -57,6 +58,10 @@ class StackPlanner:
             for layer in graph.layers
         }
         self._pricers: dict[str, StackPricer] = {}
+        pricers = (self._pricer(name) for name in problem.accelerators)
+        self._tilings = Tilings(
+            self._planes, self._readers, max((each.room_bits for each in pricers if each is not None), default=0)
+        )
 
     def plan(self, schedule: Schedule) -> list[PricedStack]:
         """The stacks of a schedule's layers, none of which the objective is better without, one by one."""
@@ -103,7 +108,7 @@ class StackPlanner:
             return
         for rows in tile_rows(self._planes[names[-1]].rows):
             tiling = tiling_of(self._planes, names, rows, self._readers)
-            if tiling is not None and pricer.traffic(tiling) is not None:
+            if tiling is not None and pricer.traffic(tiling.size) is not None:
                 yield _Cut(names=names, rows=rows)
                 return
 
@@ -181,13 +186,13 @@ class StackPlanner:
             return []
         memory = self._costs.system.memory_of(accelerator)
 
-        def moved_pj(tiling: Tiling) -> float | None:
-            moved = pricer.traffic(tiling)
+        def moved_pj(size: TilingSize) -> float | None:
+            moved = pricer.traffic(size)
             return None if moved is None else _moved_pj(memory, moved)
 
         alone = [self._costs.cost(name, accelerator).dynamic_pj.get(MEMORY, 0.0) for name in order]
         in_parts = partial(self._in_parts, pricer, memory, order)
-        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj, in_parts)
+        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj, in_parts, self._tilings)
         found: dict[Segment, PricedStack | None] = {}
         for _ in range(ROUNDS):
             segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]

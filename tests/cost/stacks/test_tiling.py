@@ -149,8 +149,8 @@ def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, 
         come = [sum(walk.tile_of[name, row] == tile for row in walk.made[name]) for tile in range(walk.tiles)]
         assert tiling.flows[name].come.tolist() == come
     row_bits = {name: planes[name].row_bits for name in planes} | {None: CHANNELS * COLUMNS * 8}
-    assert tiling.read_bits == sum(len(walk.made[name]) * row_bits[name] for name in walk.inputs)
-    assert tiling.written_bits == sum(planes[n].size_bits for n in stack if leaves(graph, stack, n))
+    assert tiling.size.read_bits == sum(len(walk.made[name]) * row_bits[name] for name in walk.inputs)
+    assert tiling.size.written_bits == sum(planes[n].size_bits for n in stack if leaves(graph, stack, n))
     held = np.array(
         [
             [
