@@ -90,6 +90,18 @@ def test_what_crosses_memory_is_what_the_stacks_and_other_layers_cost(stacked: S
     assert own + static == pytest.approx(stacked.energy_pj, rel=1e-12)
 
 
+def test_a_tile_is_priced_once_whatever_asks_for_it(stacked: SystemResult) -> None:
+    memo, stacks = PriceMemo(), plan_of(stacked).stacks[:2]
+    costs = price(stacked.graph, stacked.hardware)
+    first = StackPlanner(costs, stacked.problem, memo).priced_all(stacks)
+    priced = memo.priced
+    assert priced > 0
+    assert StackPlanner(costs, stacked.problem, memo).priced_all(stacks) == first
+    assert memo.priced == priced
+    assert StackPlanner(costs, replace(stacked.problem, objective="latency"), memo).priced_all(stacks)
+    assert memo.priced > priced
+
+
 def test_layers_of_a_stack_run_one_after_another_with_nothing_between(stacked: SystemResult) -> None:
     times = {layer.name: (layer.start_ps, layer.end_ps) for layer in stacked.layers}
     for stack in plan_of(stacked).stacks:

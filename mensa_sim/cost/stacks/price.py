@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from mensa_sim.cost.counts.tally import Repeats
-from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
+from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost, Priced, Traffic
 from mensa_sim.cost.prices.layer import Pricer
-from mensa_sim.cost.prices.memo import shape_of
+from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
@@ -19,9 +19,12 @@ from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
+
+_NO_ROOM = "no mapping of the tile fits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +77,16 @@ class TiledStack:
 
 
 class StackPricer:
-    """Prices stacks of some layers on one accelerator of a system; equal tiles are mapped once."""
+    """Prices stacks of some layers on one accelerator of a system; equal tiles are mapped once, whatever asks."""
 
     def __init__(
-        self, accelerator: PeArray, memory: Memory, energy: EnergyModel, objective: str, layers: Mapping[str, Layer]
+        self, placed: PlacedAccelerator, memory: Memory, objective: str, layers: Mapping[str, Layer], memo: PriceMemo
     ) -> None:
-        self._accelerator, self._memory, self._energy, self._objective = accelerator, memory, energy, objective
+        self._accelerator, self._memory, self._objective = placed.array, memory, objective
+        self._energy = energy_model(placed, memory)
         self._layers = layers
-        self._room = room_of(accelerator)
+        self._memo, self._on = memo, memo.accelerator_key(placed, memory, objective)
+        self._room = room_of(placed.array)
         self._known: dict[Hashable, LayerCost | None] = {}
 
     @property
@@ -160,14 +165,28 @@ class StackPricer:
         """Map the tiles of stacks that will be priced together, which takes less time than one after another."""
         each = (tile for stack in stacks for layer in stack.layers for tile in layer.tiles)
         new = {key: (tile, case) for tile, case, _ in each if (key := _key(tile, case)) not in self._known}
+        places = {key: self._place(tile, case) for key, (tile, case) in new.items()}
+        priced = self._memo.get(list(dict.fromkeys(places.values())))
         asked: dict[Hashable, tuple[Pricer, Repeats, frozenset[Operand]]] = {}
         for key, (tile, case) in new.items():
-            pricer = self._tile_pricer(tile, case)
-            self._known[key] = None
+            pricer = None if places[key] in priced else self._tile_pricer(tile, case)
             if pricer is not None:
-                asked[key] = (pricer, Repeats(steps=1, fetches=case.fetches), case.kept)
-        for (key, _), cost in zip(asked.items(), costs_together(list(asked.values())), strict=True):
-            self._known[key] = None if cost is None else _beside(cost, new[key][1])
+                asked[places[key]] = (pricer, Repeats(steps=1, fetches=case.fetches), case.kept)
+        costs = costs_together(list(asked.values()))
+        fresh: dict[Hashable, Priced] = {
+            place: _NO_ROOM if cost is None else {STREAMED: cost} for place, cost in zip(asked, costs, strict=True)
+        }
+        self._memo.put(fresh)
+        priced |= fresh
+        for key, (tile, case) in new.items():
+            found = priced.get(places[key], _NO_ROOM)
+            named = None if isinstance(found, str) else found[STREAMED].of(tile.name, self._accelerator.name)
+            self._known[key] = None if named is None else _beside(named, case)
+
+    def _place(self, layer: Layer, case: TileCase) -> Hashable:
+        """All that the price of a tile depends on."""
+        fetches, kept = tuple(case.fetches.values()), tuple(sorted(case.kept))
+        return self._on, "tile", case.taken_bytes, fetches, kept, shape_of(replace(layer, mappings=()))
 
     def _tile_pricer(self, layer: Layer, case: TileCase) -> Pricer | None:
         accelerator = self._with_less(case.taken_bytes)

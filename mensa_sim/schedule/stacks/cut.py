@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tiling import TilingSize
-from mensa_sim.schedule.stacks.tilings import Tilings
+from mensa_sim.schedule.stacks.tilings import TilingSizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,10 @@ class Cutter:
         alone: Sequence[float],
         price: Price,
         in_parts: InParts = not_in_parts,
-        tilings: Tilings | None = None,
+        tilings: TilingSizes | None = None,
     ) -> None:
         self._order, self._planes, self._alone, self._price, self._in_parts = order, planes, alone, price, in_parts
-        self._tilings = Tilings(planes, readers) if tilings is None else tilings
+        self._tilings = TilingSizes(planes, readers) if tilings is None else tilings
         self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
         self._reached: dict[tuple[int, int], dict[int, float]] = {}

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TiledStack
@@ -20,7 +20,7 @@ from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
-from mensa_sim.schedule.stacks.tilings import Tilings
+from mensa_sim.schedule.stacks.tilings import TilingSizes
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
@@ -48,8 +48,10 @@ class _Cut:
 class StackPlanner:
     """Finds and prices stacks of a graph on a system, whose layers cost by themselves what a table says."""
 
-    def __init__(self, costs: CostTable, problem: Problem) -> None:
+    def __init__(self, costs: CostTable, problem: Problem, memo: PriceMemo | None = None) -> None:
+        """`memo` carries prices of tiles from one graph and command to the next."""
         self._costs, self._problem = costs, problem
+        self._memo = PriceMemo() if memo is None else memo
         graph = costs.graph
         self._planes: Mapping[str, Plane] = planes_of(graph)
         self._layers = {layer.name: layer for layer in graph.layers}
@@ -59,7 +61,7 @@ class StackPlanner:
         }
         self._pricers: dict[str, StackPricer] = {}
         pricers = (self._pricer(name) for name in problem.accelerators)
-        self._tilings = Tilings(
+        self._tilings = TilingSizes(
             self._planes, self._readers, max((each.room_bits for each in pricers if each is not None), default=0)
         )
 
@@ -176,8 +178,8 @@ class StackPlanner:
         if system.feeder_of(accelerator) is not None or not isinstance(placed.spec, PeArray):
             return None
         if accelerator not in self._pricers:
-            energy = energy_model(placed, memory)
-            self._pricers[accelerator] = StackPricer(placed.spec, memory, energy, self._problem.objective, self._layers)
+            objective = self._problem.objective
+            self._pricers[accelerator] = StackPricer(placed, memory, objective, self._layers, self._memo)
         return self._pricers[accelerator]
 
     def _stacks(self, accelerator: str, order: Sequence[str], rates: tuple[float, float]) -> list[PricedStack]:

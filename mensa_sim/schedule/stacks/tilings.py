@@ -6,7 +6,7 @@ from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 
 
-class Tilings:
+class TilingSizes:
     """Stacks of neighbours in one order, by their last layer and the rows of its tiles.
 
     `readers` are who reads what each layer makes. Stacks of which more than `most_bits` would lie on chip at once are

@@ -39,7 +39,7 @@ def with_data_plan(
     if given is not None:
         from mensa_sim.study.run.stacked import in_stacks_given
 
-        return in_stacks_given(placement, given) if given.stacks else placement
+        return in_stacks_given(placement, given, memo) if given.stacks else placement
     kept = KeptPlan(placement, flow, on_chip, None if memo is None else memo.pack)
     data = kept.get()
     if data is not None:
@@ -61,7 +61,7 @@ def _with_new_plan(
     if STACKS in allowed:
         from mensa_sim.study.run.stacked import in_stacks
 
-        stacked = (_planned(each, on_chip) for each in in_stacks(placement, goal))
+        stacked = (_planned(each, on_chip) for each in in_stacks(placement, goal, memo))
         tried += [best for best in [_best(list(stacked))] if best is not None]
     if IN_TILES in allowed and goal is not None:
         from mensa_sim.study.run.tiles import in_tiles

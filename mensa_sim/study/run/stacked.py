@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.flow import STACKS
 from mensa_sim.schedule.data_plan import DataPlan
@@ -11,18 +12,19 @@ from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner, with_stack
 from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
 
 
-def in_stacks_given(placement: Placement, data: DataPlan) -> Placement:
+def in_stacks_given(placement: Placement, data: DataPlan, memo: PriceMemo | None) -> Placement:
     """The placement with the stacks of a data plan, at what they cost."""
-    return _with_stacks(placement, data, StackPlanner(placement.costs, placement.problem).priced_all(data.stacks))
+    planner = StackPlanner(placement.costs, placement.problem, memo)
+    return _with_stacks(placement, data, planner.priced_all(data.stacks))
 
 
-def in_stacks(placement: Placement, goal: Goal | None) -> Iterator[Placement]:
+def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -> Iterator[Placement]:
     """The placement with stacks of what lies side by side on one accelerator, then others that place stacks as such.
 
     For each accelerator in turn the layers are cut as if all were there, and the goal's scheduler places what comes out
     of it; a stack that it puts elsewhere is one there too, where it gains.
     """
-    planner = StackPlanner(placement.costs, placement.problem)
+    planner = StackPlanner(placement.costs, placement.problem, memo)
     found = planner.plan(placement.schedule)
     if found:
         yield _with_stacks(placement, _plan_of(found), found)
