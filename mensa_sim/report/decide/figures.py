@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.words import setting_text, world_share
+from mensa_sim.report.decide.words import world_share
 from mensa_sim.report.page.colours import BLUE, GREY, ORANGE, looks, pattern
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
-from mensa_sim.report.page.quantities import factor_text
+from mensa_sim.report.page.quantities import factor_text, setting_text
 from mensa_sim.report.sensitivity.page import BARS, PARITY
 from mensa_sim.study.decide.result import DecideResult, Tried
 

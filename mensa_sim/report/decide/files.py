@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.words import certainty_text, setting_text, tried_text, verdict_text
+from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.products import objective_text
-from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, setting_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.decide.result import DecideResult, Tried
 

@@ -9,10 +9,10 @@ from mensa_sim.report.decide.files import (
     standing_rows,
     turn_rows,
 )
-from mensa_sim.report.decide.words import certainty_text, setting_text, tried_text, verdict_text
+from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
-from mensa_sim.report.page.quantities import factor_text
+from mensa_sim.report.page.quantities import factor_text, setting_text
 from mensa_sim.study.decide.result import DecideResult
 
 EVERYTHING = ("what", "on", "now", "otherwise", "lead", "best then", "source")

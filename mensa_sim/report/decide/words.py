@@ -2,14 +2,11 @@
 
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named
-from mensa_sim.report.page.quantities import engineering, factor_text, percent_text
+from mensa_sim.report.page.quantities import factor_text, percent_text
 from mensa_sim.study.decide.result import DecideResult
 
 EVEN = 0.005
 """Systems nearer to each other than this are as good as each other: a choice, what a third digit shows."""
-
-PREFIXED = 1e4
-"""Numbers from here on are shown with a prefix: a choice."""
 
 
 def verdict_text(result: DecideResult) -> str:
@@ -59,16 +56,3 @@ def tried_text(result: DecideResult) -> str:
     if not turning:
         return f"One at a time, {tried} were tried: none turns the decision."
     return f"One at a time, {tried} were tried: {turning} of them turn{'s' if turning == 1 else ''} the decision."
-
-
-def setting_text(text: str) -> str:
-    """A value that was set, a large number with a prefix.
-
-    >>> setting_text("1.2e+08"), setting_text("0.75"), setting_text("true"), setting_text("itrs-hp")
-    ('120 M', '0.75', 'true', 'itrs-hp')
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return engineering(value, "").strip() if abs(value) >= PREFIXED else text

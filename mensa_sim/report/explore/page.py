@@ -19,7 +19,7 @@ from mensa_sim.report.page.page import (
     script_json,
     table_block,
 )
-from mensa_sim.report.page.quantities import percent_text
+from mensa_sim.report.page.quantities import percent_text, setting_text
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
 
 MAX_OTHERS = 300
@@ -279,7 +279,7 @@ def _front_table(result: ExploreResult) -> str:
     for design in result.front:
         values = {**design.metrics, **design.objectives}
         cells = [metric_text(name, values[name]) if name in values else "-" for name in names]
-        chosen = [str(design.parameters[name]) for name in parameters]
+        chosen = [setting_text(design.parameters[name], exact=True) for name in parameters]
         rows.append((str(design.number), *cells, *chosen, f"{design_folder(design)}/system.yaml"))
     return table_block(("design", *names, *parameters, "file"), rows, numeric=("design", *names))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mensa_sim.report.explore.axes import axis
 from mensa_sim.report.page.colours import COLOURS
 from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown
-from mensa_sim.report.page.quantities import engineering
+from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
 
 TICKS = 8
@@ -69,7 +69,7 @@ def _finding(result: ExploreResult) -> str:
     for parameter in result.space.parameters:
         chosen = {repr(design.parameters[parameter.name]) for design in result.front}
         if len(chosen) == 1 and len(parameter.shown) > 1:
-            common.append(f"{parameter.name} {_value(result.front[0].parameters[parameter.name])}")
+            common.append(f"{parameter.name} {setting_text(result.front[0].parameters[parameter.name])}")
     verb = "is" if len(result.front) == 1 else "are"
     count = f"{len(result.front)} of {len(result.designs)} designs {verb} on the front"
     if not common:
@@ -84,7 +84,7 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         top = max(1, len(places) - 1)
         step = max(1, -(-len(places) // TICKS))
         heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
-        labels = [(place / top, shown(_value(parameter.shown[place]))) for place in range(0, len(places), step)]
+        labels = [(place / top, shown(setting_text(parameter.shown[place]))) for place in range(0, len(places), step)]
         short = parameter.name if len(parameter.name) <= 24 else f"…{parameter.name[-23:]}"
         found.append(_Axis(title=shown(short), heights=heights, labels=tuple(labels)))
     for objective in result.objectives:
@@ -96,13 +96,6 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         labels = [(height, f"{low + height * span:.3g}") for height in (0.0, 0.25, 0.5, 0.75, 1.0)]
         found.append(_Axis(title=shown(title), heights=heights, labels=tuple(labels)))
     return found
-
-
-def _value(value: object) -> str:
-    """A parameter's value, large numbers with a prefix."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1e5:
-        return engineering(value, "").strip()
-    return str(value)
 
 
 def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> Trace:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
-from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, setting_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.explore.result import ExploreResult, Reference, recommended
 
@@ -89,7 +89,7 @@ def explore_tables(result: ExploreResult) -> RenderableType:
     table = Sheet([*texts(""), *numbers(*names)], rows, title=f"front of {result.space.file.name}")
     parameters = [parameter.name for parameter in result.space.parameters]
     chosen = [
-        (f"design {design.number}", *(str(design.parameters[name]) for name in parameters))
+        (f"design {design.number}", *(setting_text(design.parameters[name], exact=True) for name in parameters))
         for design in result.front[:SHOWN_DESIGNS]
     ]
     settings: list[RenderableType] = (
@@ -111,7 +111,7 @@ def recommendation_texts(result: ExploreResult) -> list[str]:
     design = recommended(result)
     if design is None:
         return []
-    parameters = ", ".join(f"{name} {value}" for name, value in design.parameters.items())
+    parameters = ", ".join(f"{name} {setting_text(value, exact=True)}" for name, value in design.parameters.items())
     return [
         f"Recommended: design {design.number} ({parameters}). Of the front it is the nearest to the best of every "
         "objective at once: the product of how many times worse than the best it is in each is the least."

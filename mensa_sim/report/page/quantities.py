@@ -75,3 +75,25 @@ def percent_text(share: float) -> str:
     ('1.23 %', '50.0 %')
     """
     return f"{100 * share:.2f} %" if share < 0.1 else f"{100 * share:.1f} %"
+
+
+PREFIXED = 1e4
+"""A setting from which on a prefix is shorter than its digits: a choice."""
+
+
+def setting_text(value: object, *, exact: bool = False) -> str:
+    """A value that was set, a large number with a prefix, an `exact` one only where that says the same.
+
+    >>> setting_text("1.2e+08"), setting_text(0.75), setting_text("true"), setting_text("itrs-hp"), setting_text(True)
+    ('120 M', '0.75', 'true', 'itrs-hp', 'True')
+    >>> setting_text(131072), setting_text(131072, exact=True), setting_text(128 * 10**9, exact=True)
+    ('131 k', '131072', '128 G')
+    """
+    text = str(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if abs(number) < PREFIXED or (exact and float(f"{number:.3g}") != number):
+        return text
+    return engineering(number, "").strip()
