@@ -94,6 +94,7 @@ def main() -> None:
     print(f"{workload}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        print("goals: 150 designs per CPU second of one system-level field, 20 of every accelerator")
         timed("one system-level field", space(folder, workload, SYSTEM_LEVEL), folder / "system", 1, trials)
         path = space(folder, workload, EVERY_ACCELERATOR)
         one = timed("every accelerator", path, folder / "one", 1, trials)

@@ -35,6 +35,8 @@ class Size:
     """Requests whose peak of memory is told."""
 
 
+GOAL_TIMEOUTS = 30
+"""Of the plainest case, in bare timeouts a layer: a choice."""
 WHOLE = Size(layers=50, requests=60, repeats=7, timeouts=100_000, peaks=(20, 200))
 SMALLEST = Size(layers=3, requests=2, repeats=1, timeouts=100, peaks=(2,))
 
@@ -125,6 +127,7 @@ def main() -> None:
         print(
             f"layer execution, {name}: {each * 1e6:.1f} us = {statistics.median(ratios):.1f} bare simpy timeouts"
             f" ({min(ratios):.1f} to {max(ratios):.1f} in {size.repeats} runs)"
+            f"{f'; goal {GOAL_TIMEOUTS}' if cases[name] == (False, PLAIN, 0) else ''}"
         )
     for requests in size.peaks:
         peak = peak_bytes(size.layers, requests)

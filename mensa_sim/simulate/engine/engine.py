@@ -6,18 +6,16 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
-from mensa_sim.simulate.engine.channel import Channel, Transfer
-from mensa_sim.simulate.engine.clock import Clock, Process
+from mensa_sim.simulate.engine.carriage import Carrier
+from mensa_sim.simulate.engine.channel import Channel
+from mensa_sim.simulate.engine.clock import Clock
 from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.engine.server import Server
-from mensa_sim.simulate.plan.copies import Crossing
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import pins_of
-from mensa_sim.simulate.plan.stage import part_of
-from mensa_sim.simulate.record.recorder import Busy, Recorder
-from mensa_sim.simulate.record.timeline import Kind
+from mensa_sim.simulate.record.recorder import Recorder
 from mensa_sim.units import PS_PER_S
 
 
@@ -43,7 +41,7 @@ class Engine:
         if system.host is not None:
             # What it does for several inferences at once shares its time, a ps for each ps of work.
             self._channels[HOST] = Channel(self.clock, HOST, PS_PER_S)
-        self._moving: dict[Transfer, tuple[Request, str, Crossing]] = {}
+        self._carrier = Carrier(self.clock, self._channels, recorder, self._end_copy)
         self._shared_bytes = {
             name: memory.capacity_bytes or 0 for name, memory in system.memories.items() if memory.on_chip
         }
@@ -70,7 +68,7 @@ class Engine:
         self._take(request, 1)
         for index, copy in enumerate(request.plan.copies):
             if not copy.waits_for:
-                self.clock.process(self._carry(request, index))
+                self._carrier.send(request, index)
         for unit in request.plan.units:
             if not unit.waits_for:
                 self._servers[unit.accelerator].submit(request, unit)
@@ -80,9 +78,7 @@ class Engine:
         self.clock.run(until_ps)
         for server in self._servers.values():
             server.close()
-        for transfer, (request, layer, crossing) in self._moving.items():
-            moved = self._channels[crossing.resource].moved_bytes(transfer)
-            self._record_crossing(request, layer, crossing, transfer.start_ps - crossing.latency_ps, moved)
+        self._carrier.close()
 
     def _finish(self, request: Request, unit: PlannedUnit) -> None:
         """A unit has ended: tell those that wait for it and send copies on their way."""
@@ -110,7 +106,7 @@ class Engine:
         """One end less to wait for."""
         request.copies_missing[index] -= 1
         if not request.copies_missing[index]:
-            self.clock.process(self._carry(request, index))
+            self._carrier.send(request, index)
 
     def _arrive(self, request: Request, index: int) -> None:
         request.missing[index] -= 1
@@ -118,32 +114,10 @@ class Engine:
             unit = request.plan.units[index]
             self._servers[unit.accelerator].submit(request, unit)
 
-    def _carry(self, request: Request, index: int) -> Process:
-        """Move bytes over one resource after another, sharing each with others."""
-        copy = request.plan.copies[index]
-        request.begin_work(self.clock.now_ps)
-        for crossing in copy.crossings:
-            start_ps = self.clock.now_ps
-            if crossing.latency_ps:
-                yield self.clock.timeout(crossing.latency_ps)
-            arrived = self.clock.event()
-            channel = self._channels[crossing.resource]
-            transfer = channel.transfer(crossing.size_bytes, arrived.succeed, crossing.alone_ps)
-            self._moving[transfer] = request, copy.layer, crossing
-            yield arrived
-            del self._moving[transfer]
-            self._record_crossing(request, copy.layer, crossing, start_ps, crossing.size_bytes)
-        request.end_work(self.clock.now_ps)
-        for unit in copy.dependents:
+    def _end_copy(self, request: Request, index: int) -> None:
+        """A copy has come: tell those that wait for it."""
+        for unit in request.plan.copies[index].dependents:
             self._arrive(request, unit)
         for later in request.plan.copies_after.get(index, ()):
             self._release(request, later)
         self._leave(request)
-
-    def _record_crossing(
-        self, request: Request, layer: str, crossing: Crossing, start_ps: int, moved_bytes: int
-    ) -> None:
-        energy_pj = part_of(crossing.energy_pj, moved_bytes, crossing.size_bytes)
-        now, resource = self.clock.now_ps, crossing.resource
-        kind: Kind = "host" if resource == HOST else "transfer"
-        self._recorder.record(Busy(resource, kind, request, layer, start_ps, now, moved_bytes, energy_pj=energy_pj))
