@@ -18,10 +18,11 @@ class CachedParameters:
 
     layers: frozenset[str]
     stored_bytes: dict[str, int]
+    """As the compiler reports them."""
 
     @property
     def size_bytes(self) -> int:
-        """What stays, one copy of each parameter."""
+        """What stays; one copy of each parameter, unless the compiler's report counts all."""
         return sum(size for name, size in self.stored_bytes.items() if name in self.layers)
 
 
@@ -29,7 +30,12 @@ def cached_parameters(layers: Iterable[Layer], accelerator: PeArray) -> CachedPa
     """What stays of a graph's layers, as `kept_in_tiles` chooses."""
     named = {("", layer.name): layer for layer in layers}
     kept = {name for _, name in kept_in_tiles(named, accelerator)}
-    stored = {layer.name: held_bytes(layer, accelerator) for layer in named.values()}
+    store = accelerator.parameter_store
+    counted = store is not None and store.reports_copies
+    stored = {
+        layer.name: held_bytes(layer, accelerator) * (_repeats(layer.nest, store) if counted else 1)
+        for layer in named.values()
+    }
     return CachedParameters(layers=frozenset(kept), stored_bytes=stored)
 
 
@@ -102,7 +108,8 @@ def stored_bytes(layer: Layer, store: ParameterStore) -> int:
     if is_depthwise(nest):
         return nest.G * (taps * store.depthwise_tap_bytes + store.bias_bytes)
     channels = store.stored_channels(nest.K)
-    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * taps * layer.parameter_bits) + store.bias_bytes
+    own_bytes = store.channel_bytes(dense=has_one_pixel(nest))
+    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * taps * layer.parameter_bits) + own_bytes
     return nest.G * channels * row_bytes
 
 
@@ -112,14 +119,20 @@ def dense_blocks(layer: Layer, store: ParameterStore) -> list[int]:
     if nest is None or not has_one_pixel(nest):
         return []
     channels = store.stored_channels(nest.K * nest.G)
-    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits) + store.bias_bytes
+    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits)
+    row_bytes += store.channel_bytes(dense=True)
     block = min(channels, store.channel_multiple)
     return [block * row_bytes] * (channels // block)
 
 
 def copies(nest: LoopNest | None, store: ParameterStore) -> int:
     """How often a filter bank that does not fill a block of output channels is stored."""
-    if nest is None or is_depthwise(nest) or has_one_pixel(nest):
+    return 1 if nest is None or has_one_pixel(nest) else _repeats(nest, store)
+
+
+def _repeats(nest: LoopNest | None, store: ParameterStore | None) -> int:
+    """How often output channels that do not fill a block go into one."""
+    if nest is None or store is None or is_depthwise(nest):
         return 1
     return max(1, store.channel_multiple // store.stored_channels(nest.K))
 

@@ -22,20 +22,31 @@ class ParameterStore:
     input_channel_multiple: int
     """Input channels are stored in multiples of this."""
     bias_bytes: int
-    """Of one output channel."""
+    """Of one output channel: its bias, and its scale where a file quantises channel by channel."""
     depthwise_tap_bytes: int
     """Of one tap of a depthwise filter."""
+    dense_bias_bytes: int | None = None
+    """As `bias_bytes`, of a layer with one output pixel; none: the same."""
     balanced: bool = True
     """Each block of a layer with one output pixel lies in the tile that has most room; else every layer's first block
     lies in the first tile, its second in the second."""
+    reports_copies: bool = False
+    """Whether the compiler's report of what it keeps counts each copy of a repeated block."""
     source: str = ""
     """What says how parameters are stored."""
 
     def __post_init__(self) -> None:
-        counts = {name: getattr(self, name) for name in self.__slots__ if name not in ("balanced", "source")}
+        others = ("dense_bias_bytes", "balanced", "reports_copies", "source")
+        counts = {name: getattr(self, name) for name in self.__slots__ if name not in others}
         for name, value in counts.items():
             if not value > 0:
                 raise ValueError(f"parameter_store: {name} is {value}, must be positive")
+        if self.dense_bias_bytes is not None and self.dense_bias_bytes < 0:
+            raise ValueError(f"parameter_store: dense_bias_bytes is {self.dense_bias_bytes}, must not be negative")
+
+    def channel_bytes(self, *, dense: bool) -> int:
+        """What an output channel takes beside its weights."""
+        return self.dense_bias_bytes if dense and self.dense_bias_bytes is not None else self.bias_bytes
 
     def stored_channels(self, channels: int) -> int:
         """Output channels as they are stored.

@@ -33,7 +33,7 @@ HOSTS: Mapping[str, tuple[str, ...]] = {
     "coral_usb2": ("overhead", "in", "out", "link"),
     "coral_pcie": ("overhead", "out", "link"),
     "coral_dev_board": ("out", "link", "instructions"),
-    "coral_dev_board_micro": ("overhead", "in"),
+    "coral_dev_board_micro": ("overhead", "in", "link"),
 }
 """What is fitted of each; a rate of inputs or parameters that is not is that of the other one. The shipped
 constants come from the same fit by sums of the simulation's parts, whose predictions agree within 1 %."""
