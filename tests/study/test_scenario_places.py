@@ -9,6 +9,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.run import run
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult, run_scenario
 from mensa_sim.workload.load import load_workload
 
@@ -126,3 +127,33 @@ def test_for_throughput_the_stream_that_comes_more_often_weighs_more(folder: Pat
     path.write_text("name: three\nstreams:\n" + "".join(rows))
     found = places(ran(path, scheduler="throughput"))
     assert found["s10"] == found["s20"] != found["s30"]
+
+
+WIDE = """
+name: wide
+layers:
+  - {name: first, operator: conv2d, dims: {K: 32, C: 32, OY: 96, OX: 96}}
+  - {name: second, operator: conv2d, dims: {K: 32, C: 32, OY: 96, OX: 96}, inputs: [first]}
+  - {name: sum, operator: add, elements: 294912, inputs: [first, second]}
+"""
+
+
+def test_streams_run_in_stacks_as_a_single_run_does(folder: Path) -> None:
+    """Each tensor is larger than Pascal's buffer; the requests never meet, so each is one of a single run."""
+    (folder / "wide.yaml").write_text(WIDE)
+    (folder / "apart.yaml").write_text(
+        "name: apart\nduration_s: 0.01\nstreams:\n"
+        "  - {name: one, workload: ./wide.yaml, arrivals: {kind: periodic, fps: 500}}\n"
+    )
+    request = {"system": "mensa_g", "scheduler": "greedy", "objective": "latency", "cache": False}
+    alone = run(RunRequest(workload=str(folder / "wide.yaml"), flow="stacks", **request)).main
+    assert alone.stacks
+    found = {
+        flow: run_scenario(RunRequest(workload=str(folder / "apart.yaml"), flow=flow, **request)).main
+        for flow in ("homes", "stacks")
+    }
+    stacked, whole = (found[flow].metrics.streams["one"] for flow in ("stacks", "homes"))
+    assert stacked.p50_ps == alone.steady.latency_ps < whole.p50_ps
+    assert {span.resource for span in found["stacks"].timeline.spans if span.kind == "layer"} == {
+        layer.accelerator for layer in alone.layers
+    }

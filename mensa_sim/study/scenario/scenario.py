@@ -7,11 +7,13 @@ from types import MappingProxyType
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
 from mensa_sim.io.shipped import find, is_file, shipped_files
 from mensa_sim.schedule.policies.own import name_of
+from mensa_sim.schedule.pools import pools_of
 from mensa_sim.simulate.metrics.scenario import ScenarioMetrics
 from mensa_sim.simulate.record.spans import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.record.timeline import Timeline
@@ -22,13 +24,13 @@ from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.request.fields import options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
-from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.placement import Goal, Placement
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.study.scenario.conversing import Generations, conversing, with_conversations
-from mensa_sim.study.scenario.placing import goal_of_stream, pinned, place_streams, without_places
+from mensa_sim.study.scenario.placing import THROUGHPUT, goal_of_stream, pinned, place_streams, without_places
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload, workload_files
 
@@ -192,12 +194,8 @@ def scenario_on(
         for stream in scenario.streams
         if stream.conversation is not None
     }
-    placed = place_streams(scenario, graphs, system, goal, memo)
-    distinct = {id(each): each for each in placed.values()}
-    shared = {
-        number: scheduled(with_data_plan(each, goal.flow, scenario.options, memo=memo))
-        for number, each in distinct.items()
-    }
+    placed = _planned(place_streams(scenario, graphs, system, goal, memo), scenario, system, goal, memo)
+    shared = {id(each): scheduled(each) for each in placed.values()}
     by_stream = {name: shared[id(each)] for name, each in placed.items()}
     phases = {name: each.phases for name, each in talks.items()}
     done = simulate_scenario(scenario, {}, by_stream=by_stream, phases=phases, max_spans=max_spans)
@@ -238,3 +236,20 @@ def scenario_on(
             )
         ),
     )
+
+
+def _planned(
+    placed: Mapping[str, Placement], scenario: Scenario, system: System, goal: Goal, memo: PriceMemo
+) -> dict[str, Placement]:
+    """The streams' placements with their data plans; those that were one stay one.
+
+    Loads that were balanced over accelerators stay where they are; else a stack is placed as a layer is. What a stream
+    has for itself stays whole: other streams want the accelerators that pieces of its layers would take.
+    """
+    balanced = goal.scheduler == THROUGHPUT or bool(pools_of(system))
+    flow = STACKS if goal.flow == IN_TILES else goal.flow
+    planned = {
+        id(each): with_data_plan(each, flow, scenario.options, None if balanced else each.goal, memo)
+        for each in placed.values()
+    }
+    return {name: planned[id(each)] for name, each in placed.items()}
