@@ -66,7 +66,8 @@ class WorkloadFile:
     name: str
     """Its name, which is also that of its folder of results."""
     model: str | None = None
-    """`file.py:callable` beside this file, `package.module:callable`, or a `.pt2`, `.onnx` or `.tflite` file."""
+    """`file.py:callable` beside this file, `package.module:callable`, a `.pt2`, `.onnx` or `.tflite` file, or the
+    `config.json` of a model that generates."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the callable is called with, by name."""
     inputs: tuple[InputEntry, ...] = ()
@@ -119,6 +120,8 @@ class WorkloadFile:
             return
         self._refuse("input_bits", "output_bits", because="what layers of a model hand on has activation_bits")
         reference = parse_reference(self.model)
+        if reference.source is Source.CONFIG:
+            raise ValueError("a configuration is of a model that generates: say how much in generate")
         importer = reference.importer
         refused = [name for name in ("arguments", "inputs") if name not in importer.takes]
         self._refuse(*refused, because=f"{importer.title} holds its own")
@@ -134,6 +137,8 @@ class WorkloadFile:
     def _check_generate(self) -> None:
         if self.model is None or parse_reference(self.model).source is Source.MODEL_FILE:
             raise ValueError("generate needs a model of phases, such as mensa_sim.workload.models.decoder:Decoder")
+        if parse_reference(self.model).source is Source.CONFIG:
+            self._refuse("arguments", because="a configuration holds its own")
         self._refuse("inputs", because="a model that generates knows those of its phases")
         self._refuse("mappings", because="layers of a model that generates have other sizes in each step")
         widths = ("input_bits", "output_bits", "accumulator_bits")

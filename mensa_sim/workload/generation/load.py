@@ -6,7 +6,8 @@ from mensa_sim.errors import FileError, UsageError
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.generation.model import GeneratingModel, Generation
 from mensa_sim.workload.importers.callables import built, callable_of
-from mensa_sim.workload.importers.reference import require_permission
+from mensa_sim.workload.importers.reference import Source, require_permission
+from mensa_sim.workload.models.configured import read_decoder
 
 
 def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = False) -> Generation:
@@ -14,7 +15,10 @@ def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = Fals
     assert workload.generate is not None
     reference = workload.reference
     require_permission(reference, path, allow_code=allow_code)
-    model = built(callable_of(reference, path), workload, path)
+    if reference.source is Source.CONFIG:
+        model: object = read_decoder(reference.path_beside(path))
+    else:
+        model = built(callable_of(reference, path), workload, path)
     if not isinstance(model, GeneratingModel):
         what = f"{workload.model} gives a {type(model).__name__}"
         raise FileError(

@@ -17,6 +17,7 @@ class Source(StrEnum):
     MODULE = "module"
     FILE = "file"
     MODEL_FILE = "model_file"
+    CONFIG = "config"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,12 @@ class ModelReference:
         """True where loading the model runs code that did not come with this program."""
         if self.source is Source.MODEL_FILE:
             return self.importer.runs_code
-        return self.source is not Source.SHIPPED
+        return self.source not in (Source.SHIPPED, Source.CONFIG)
 
     @property
     def is_file(self) -> bool:
         """True where the location is a path, relative to the workload file."""
-        return self.source in (Source.FILE, Source.MODEL_FILE)
+        return self.source in (Source.FILE, Source.MODEL_FILE, Source.CONFIG)
 
     @property
     def importer(self) -> FileImporter:
@@ -64,6 +65,8 @@ def parse_reference(text: str) -> ModelReference:
     """
     if text.lower().endswith(tuple(IMPORTERS)):
         return ModelReference(source=Source.MODEL_FILE, location=text)
+    if text.lower().endswith(".json"):
+        return ModelReference(source=Source.CONFIG, location=text)
     location, colon, name = text.rpartition(":")
     if colon and name.isidentifier():
         if location.endswith(".py"):
@@ -73,7 +76,8 @@ def parse_reference(text: str) -> ModelReference:
             source = Source.SHIPPED if shipped else Source.MODULE
             return ModelReference(source=source, location=location, callable_name=name)
     raise ValueError(
-        f"model {text!r} is none of package.module:callable, file.py:callable and a {', '.join(IMPORTERS)} file"
+        f"model {text!r} is none of package.module:callable, file.py:callable, a config.json and a "
+        f"{', '.join(IMPORTERS)} file"
     )
 
 

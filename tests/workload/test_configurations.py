@@ -1,0 +1,112 @@
+"""Configurations of `transformers` as workloads: the decoder of the same shape, whose phases are those of the model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mensa_sim as ms
+from mensa_sim.errors import UsageError
+from mensa_sim.workload.load import load_generation, workload_files
+from mensa_sim.workload.models.configured import DECODER_FAMILIES, read_decoder
+from mensa_sim.workload.models.decoder import Decoder
+
+SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 500,
+}
+OWN: dict[str, dict[str, Any]] = {
+    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1}
+}
+
+
+def written(folder: Path, config: dict[str, Any]) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.mark.parametrize("family", DECODER_FAMILIES)
+def test_a_configuration_gives_the_parameters_and_the_windows_of_its_class(family: str, tmp_path: Path) -> None:
+    """Whether the file says all that the class fills in, or only what it must."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    sizes = {**SIZES, **OWN.get(family, {})}
+    config = transformers.models.auto.configuration_auto.CONFIG_MAPPING[family](**sizes)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    types = getattr(config, "layer_types", None) or ["full_attention"] * 12
+    own = {name: getattr(config, name, None) for name in ("head_dim", "sliding_window")}
+    for said in (config.to_dict(), {"model_type": family, **own, **sizes}):
+        decoder = read_decoder(written(tmp_path, said))
+        assert decoder.parameters == count
+        windowed = [decoder.window(layer) is not None for layer in range(12)]
+        # mistral's every layer has the window, which its class does not list
+        assert windowed == [each == "sliding_attention" or family == "mistral" for each in types]
+
+
+def test_a_window_without_types_of_layers_is_that_of_every_layer(tmp_path: Path) -> None:
+    decoder = read_decoder(written(tmp_path, {"model_type": "mistral", "sliding_window": 128, **SIZES}))
+    assert {decoder.window(layer) for layer in range(12)} == {128}
+
+
+@pytest.fixture
+def workload(tmp_path: Path) -> Path:
+    written(tmp_path, {"model_type": "llama", "tie_word_embeddings": True, **SIZES})
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nmodel: config.json\ngenerate: {prompt_tokens: 8, new_tokens: 3}\nweight_bits: 4\n")
+    return path
+
+
+def test_a_workload_names_a_configuration_beside_it_and_runs(workload: Path) -> None:
+    generation = load_generation(workload)
+    assert generation is not None
+    assert generation.model == Decoder(
+        layers=12,
+        hidden=64,
+        intermediate=96,
+        heads=4,
+        kv_heads=2,
+        head_dim=16,
+        vocab=500,
+        tied_embeddings=True,
+    )
+    assert workload_files(workload) == (workload, workload.parent / "config.json")
+    assert ms.run(str(workload), system="rk3588_npu", baseline="rk3588_npu").answer is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"model_type": "mamba"}, "unknown model_type of .*mamba.*choose from gemma2"),
+        ({"vocab_size": None}, "vocab_size: is required"),
+        ({"num_attention_heads": 0}, "zero"),
+        ({"num_hidden_layers": "twelve"}, "layers is 'twelve', must be a whole number"),
+        ({"num_experts": 4, "decoder_sparse_step": 2}, "every layer must have its experts"),
+        ({"sliding_window": 9, "use_sliding_window": True, "layer_types": ["sliding_attention"]}, "layer_types"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_told(change: dict[str, Any], fault: str, workload: Path) -> None:
+    written(workload.parent, {"model_type": "llama", **SIZES, **change})
+    with pytest.raises(UsageError, match=fault):
+        load_generation(workload)
+
+
+def test_a_configuration_needs_lengths_and_takes_no_arguments(workload: Path) -> None:
+    text = workload.read_text()
+    workload.write_text(text.replace("generate", "#"))
+    with pytest.raises(UsageError, match="say how much in generate"):
+        load_generation(workload)
+    workload.write_text(text + "arguments: {layers: 3}\n")
+    with pytest.raises(UsageError, match="arguments must be left out"):
+        load_generation(workload)
+    workload.write_text(text.replace("config.json", "none.json"))
+    with pytest.raises(UsageError, match=r"none\.json"):
+        load_generation(workload)
