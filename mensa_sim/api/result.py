@@ -97,7 +97,7 @@ class ScenarioRun(_Simulation, ScenarioResult):
 
     def files(self) -> Mapping[str, str]:
         """streams.csv, report.html, timeline.json and summary.json: name to text."""
-        from mensa_sim.report.run.files import scenario_files
+        from mensa_sim.report.scenario.folder import scenario_files
 
         return scenario_files(self)
 
