@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,13 @@ def pytest_sessionstart() -> None:
     for name in TERMINAL:
         os.environ.pop(name, None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: Python need not walk through all of it again and again for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
