@@ -331,6 +331,10 @@ def test_a_figure_is_held_against_the_papers_where_all_its_models_were_run(held:
     opening = reproduce_html(held).partition("Every figure")[0]
     assert opening.count("<td>no</td>") + opening.count("<td>yes</td>") == 4  # the authors' own claims
     assert 'id="changes"' in opening
+    told = printed(reproduce_tables(held)).splitlines()
+    assert told[0].startswith("the authors' own claims")
+    assert [line.split(":")[0] for line in told[1:5]] == ["energy efficiency"] * 2 + ["throughput"] * 2
+    assert len(told) < 80
     assert "The Mensa paper beside mensa-sim" in reproduce_html(held)
 
 
