@@ -2,6 +2,7 @@
 
 import html
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -34,6 +35,15 @@ def figure(title: str, x: Axis, y: Axis, traces: Sequence[Trace], **more: Any) -
     """
     layout = {"title": {"text": shown(title)}, "xaxis": _axis(x), "yaxis": _axis(y), **more}
     return {"data": list(traces), "layout": layout}
+
+
+TITLE_CHARACTERS = 84
+"""Of a line of a title, as many as a notebook's column and a slide have room for: a choice."""
+
+
+def title_lines(figure: Figure) -> str:
+    """The title of a figure in lines that are not cut."""
+    return "<br>".join(textwrap.wrap(figure["layout"]["title"]["text"], TITLE_CHARACTERS))
 
 
 def scatter(**settings: Any) -> Trace:

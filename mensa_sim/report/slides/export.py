@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import textwrap
 from collections.abc import Collection, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +20,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_line
 from mensa_sim.lookup import unknown_name
 from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace
+from mensa_sim.report.page.figure import Figure, Trace, title_lines
 from mensa_sim.report.page.page import script_json
 
 EXPORT_FORMATS = ("svg", "png", "csv")
@@ -34,8 +33,6 @@ PATIENCE_S = 300
 
 WIDTH_PX, HEIGHT_PX, SCALE = 1000, 560, 2
 """Of a figure, and dots of a png for each of its pixels: choices, a slide of 16 to 9."""
-TITLE_CHARACTERS = 88
-"""Of a line of the title: as many as have room."""
 LABELLED = 24
 """Bars that have room for their values."""
 
@@ -99,7 +96,7 @@ def exported(figures: Mapping[str, Drawn], page: str, formats: Collection[str]) 
 def on_slide(figure: Figure) -> dict[str, Any]:
     """A figure in the light style, its title within its width, bars with their values where there is room."""
     layout = {**SLIDE, **{key: value for key, value in figure["layout"].items() if key != "legend"}}
-    title = "<br>".join(textwrap.wrap(figure["layout"]["title"]["text"], TITLE_CHARACTERS))
+    title = title_lines(figure)
     layout["title"] = {"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}}
     bars = [trace for trace in figure["data"] if trace.get("type") == "bar"]
     room = sum(len(trace.get("x") or ()) for trace in bars) <= LABELLED and layout["barmode"] != "stack"
