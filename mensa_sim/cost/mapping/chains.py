@@ -1,25 +1,27 @@
-"""Tiles of all stages but the last: what registers and inner SRAMs hold, none of them inside a larger one that fits."""
+"""Tiles of the stages below the last: all that registers and inner SRAMs can hold, for all nests of a search at once.
 
-from collections.abc import Iterable, Mapping, Sequence
+No tile is left out because a larger one fits, as that one may ask for a last tile that does not fit; what takes nothing
+away is found by comparing figures.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import combinations
 from operator import and_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mensa_sim.arrays import Floats
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
 from mensa_sim.cost.mapping.candidates import (
     FREE_GROUP,
     GROUPS,
     ROTATIONS,
-    GroupOrder,
     group,
     positions,
-    splits,
     stage_count,
     stage_of,
 )
@@ -29,15 +31,30 @@ from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand, relevant
 from mensa_sim.workload.layer import LoopNest
 
+if TYPE_CHECKING:
+    from mensa_sim.cost.mapping.task import NestTask
+
 Extents = Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    """Tiles of the stages below the last, innermost first, and the orders of the blocks between them."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chains:
+    """Tiles of the innermost stages of some nests, each inside the next, and the orders of the blocks between them."""
 
-    tiles: tuple[Extents, ...]
-    orders: tuple[GroupOrder, ...] = ()
+    task: Indices
+    """[chain] The nest that it belongs to; the chains of a nest lie together."""
+    tiles: tuple[Indices, ...]
+    """[stage][chain, dim] Extents."""
+    orders: tuple[Indices, ...] = ()
+    """[block][chain] Which of the rotations."""
+
+    def picked(self, which: Indices) -> "Chains":
+        """Some of them."""
+        return Chains(
+            task=self.task[which],
+            tiles=tuple(each[which] for each in self.tiles),
+            orders=tuple(each[which] for each in self.orders),
+        )
 
 
 class Rooms:
@@ -115,52 +132,79 @@ def _largest(inside: Extents, options: Mapping[str, list[int]], rooms: Rooms) ->
     return [inside, *(tile for tile in found if tile != inside)]
 
 
-def chains(
-    nest: LoopNest, accelerator: PeArray, unrolling: Unrolling, ways: Mapping[Operand, Way], limits: Mapping[str, int]
-) -> list[Chain]:
-    """Every chain of tiles for the stages below the last; empty where one pass of the array fits no registers."""
-    stationary = accelerator.dataflow.stationary
-    found = [Chain(tiles=(tile,)) for tile in register_tiles(unrolling, ways, Rooms(nest, accelerator, ways, 0))]
-    for stage in range(1, stage_count(ways) - 1):
-        rooms = Rooms(nest, accelerator, ways, stage)
-        innermost = FREE_GROUP[stationary] if stage == 1 else None
-        above: dict[tuple[int, ...], list[tuple[Extents, GroupOrder]]] = {}  # by the tile inside: many chains share it
-        for chain in found:
-            inside = chain.tiles[-1]
-            key = tuple(inside.values())
-            if key not in above:
-                tiles = _tiles_above(unrolling, inside, rooms, limits) if rooms.hold(inside) else []
-                above[key] = [(tile, order) for tile in tiles for order in _orders(inside, tile, innermost)]
-        found = [
-            Chain(tiles=(*chain.tiles, tile), orders=(*chain.orders, order))
-            for chain in found
-            for tile, order in above[tuple(chain.tiles[-1].values())]
-        ]
-    return found
+def first_chains(tasks: Sequence["NestTask"]) -> Chains:
+    """The tiles of the registers of each nest."""
+    tiles = [list(tile.values()) for task in tasks for tile in task.registers]
+    owner = np.repeat(np.arange(len(tasks)), [len(task.registers) for task in tasks])
+    return Chains(task=owner, tiles=(np.array(tiles, dtype=np.int64),))
 
 
-def _tiles_above(unrolling: Unrolling, inside: Extents, rooms: Rooms, limits: Mapping[str, int]) -> list[Extents]:
-    """The largest tiles whose block has loops of some groups alone, for any choice of these.
+def grown(tasks: Sequence["NestTask"], inner: Chains) -> Chains:
+    """The chains with a tile of one stage more, and every order of the block below it."""
+    ends = np.searchsorted(inner.task, np.arange(len(tasks) + 1))
+    rows: list[Indices] = []
+    tiles: list[Indices] = []
+    orders: list[Indices] = []
+    for index, task in enumerate(tasks):
+        inside, which = np.unique(inner.tiles[-1][ends[index] : ends[index + 1]], axis=0, return_inverse=True)
+        above, below = _tiles_above(task, inside, len(inner.tiles))
+        innermost = FREE_GROUP[task.target.accelerator.dataflow.stationary] if len(inner.tiles) == 1 else None
+        allowed = _orders(task.unrolling.dims, inside[below], above, innermost)
+        many = np.bincount(below, minlength=len(inside))
+        chain, tile = spans((np.cumsum(many) - many)[which.reshape(-1)], many[which.reshape(-1)])
+        place, order = np.nonzero(allowed[tile])
+        rows.append(chain[place] + ends[index])
+        tiles.append(above[tile[place]])
+        orders.append(order)
+    old = inner.picked(np.concatenate(rows))
+    return Chains(
+        task=old.task, tiles=(*old.tiles, np.concatenate(tiles)), orders=(*old.orders, np.concatenate(orders))
+    )
 
-    Of the tiles with loops of the same groups a larger one never moves more. But a group that has none lets the run of
-    loops that an operand ignores go on in the block above.
+
+def spans(starts: Indices, lengths: Indices) -> tuple[Indices, Indices]:
+    """Runs of whole numbers one behind another: to which run each belongs, and the numbers.
+
+    >>> [each.tolist() for each in spans(np.array([5, 0]), np.array([2, 3]))]
+    [[0, 0, 1, 1, 1], [5, 6, 0, 1, 2]]
     """
-    options = {
-        dim: sorted(min(size, inside[dim] * cut) for cut in splits(-(-size // inside[dim]), limits[dim]))
-        for dim, size in unrolling.sizes.items()
-    }
-    found: dict[tuple[int, ...], Extents] = {}
-    choosing = [name for name in GROUPS if any(len(each) > 1 for dim, each in options.items() if group(dim) == name)]
-    for count in range(len(choosing), -1, -1):
-        for looping in combinations(choosing, count):
-            own = {dim: each if group(dim) in (*looping, "G") else [inside[dim]] for dim, each in options.items()}
-            for tile in _largest(inside, own, rooms):
-                found.setdefault(tuple(tile.values()), tile)
-    return list(found.values())
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    return run, np.arange(len(run)) + (starts - (np.cumsum(lengths) - lengths))[run]
 
 
-def _orders(inside: Extents, tile: Extents, innermost: str | None) -> Iterable[GroupOrder]:
-    """The rotations that differ: those whose innermost group has loops; the given group is innermost if it has any."""
-    loops = {name for name in GROUPS if any(tile[dim] > inside[dim] for dim in tile if group(dim) == name)}
-    wanted = {innermost} & loops or loops
-    return [order for order in ROTATIONS if order[0] in wanted] or ROTATIONS[:1]
+def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices, Indices]:
+    """[tile, dim] The tiles that a stage holds around smaller ones, and [tile] in which row their own stands."""
+    counts, firsts, values = [], [], []
+    for column, dim in enumerate(task.unrolling.dims):
+        extents, which = np.unique(inside[:, column], return_inverse=True)
+        each = [task.within_tile(dim, task.extents_above(dim, extent)) for extent in extents.tolist()]
+        many = np.array([len(some) for some in each], dtype=np.intp)
+        counts.append(many[which])
+        firsts.append((np.cumsum(many) - many)[which])
+        values.append(np.array([extent for some in each for extent in some], dtype=np.int64))
+    many = np.prod(counts, axis=0)
+    below, rest = spans(np.zeros_like(many), many)
+    found = np.empty((len(below), len(counts)), dtype=np.int64)
+    for column, (count, first, value) in enumerate(zip(counts, firsts, values, strict=True)):
+        rest, digit = np.divmod(rest, count[below])
+        found[:, column] = value[first[below] + digit]
+    columns = {dim: found[:, column].astype(np.float64) for column, dim in enumerate(task.unrolling.dims)}
+    fits: Bools = np.ones(len(below), dtype=bool)
+    for further in range(stage, stage_count(task.ways) - 1):  # the tiles around it are no smaller
+        fits &= Rooms(task.nest, task.target.accelerator, task.ways, further).hold(columns)
+    return found[fits], below[fits]
+
+
+def _orders(dims: Sequence[str], inside: Indices, above: Indices, innermost: str | None) -> Bools:
+    """[tile, rotation] Those that differ: a group that loops is innermost; the given one if it does."""
+    grown: Bools = np.greater(above, inside)
+    loops: dict[str, Bools] = {}
+    for name in GROUPS:
+        mine: Bools = grown[:, [group(dim) == name for dim in dims]]
+        loops[name] = np.logical_or.reduce(mine, axis=1)
+    found: Bools = np.stack([loops[order[0]] for order in ROTATIONS], axis=1)
+    if innermost is not None:
+        wanted = np.array([order[0] == innermost for order in ROTATIONS])
+        found = np.where(loops[innermost][:, None], wanted, found)
+    found[~found.any(axis=1), 0] = True
+    return found

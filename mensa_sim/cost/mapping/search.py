@@ -1,7 +1,8 @@
 """The best mappings of loop nests: all candidates of several nests decided at once, for every residency asked for.
 
 Of each entry a bound is priced first, which none of its orders of loops is below. The entries whose bound is least are
-priced in every order; then those whose bound is not above what these reach. The others hold no winner.
+priced in every order; then those whose bound is not above what these reach. The others hold no winner. Behind several
+SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that may hold a winner.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
-from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts, pass_cycles, pipeline_cycles
+from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.figures import Array, CandidateFigures, Figures
-from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
-from mensa_sim.cost.mapping.arrays.rows import OperandArrays
+from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates, Residencies
+from mensa_sim.cost.mapping.arrays.figures import CandidateFigures, Figures
+from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
+from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
-from mensa_sim.cost.mapping.arrays.visits import inside_index
 from mensa_sim.cost.mapping.arrays.winners import Winner, count_winners
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
+from mensa_sim.cost.mapping.chains import Chains, first_chains, grown
 from mensa_sim.cost.mapping.least import Floor
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
@@ -26,7 +28,7 @@ from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.objective import objective_named
 from mensa_sim.units import PJ_PER_J, PS_PER_S
-from mensa_sim.workload.dims import OPERANDS, Operand
+from mensa_sim.workload.dims import OPERANDS
 
 LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
 """Extents tried along each dim; along a flattened product, the sum of its members'."""
@@ -37,8 +39,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
-_TIES = 1 + 1e-12
-"""Figures that differ by no more than what their sums are rounded by are equal. A choice."""
+_FIRST = 4
+"""Chains of each nest that are priced first, and by how much each further round is larger: a choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,31 +73,16 @@ class Search:
     """All candidates of some nests on one accelerator; each nest's target may have less room in its levels."""
 
     def __init__(self, tasks: Sequence[NestTask]) -> None:
-        self.tasks, target = tasks, tasks[0].target
-        self.target, dataflow = target, target.accelerator.dataflow
+        self.tasks, self.target = tasks, tasks[0].target
         self.groups = sharing(tasks[0].ways)
         self.outer = [each for each in outer_orders(self.groups) if follows(each.groups, tasks[0].order)]
-        self.inner = ROTATIONS if stage_count(tasks[0].ways) > 2 else inner_orders(dataflow.stationary)
-        self.grid = Grid(tasks)
-        self._arrays = {operand: OperandArrays(target, self.grid, operand, self.inner) for operand in OPERANDS}
-        self._inside: dict[Operand, Indices] = {
-            operand: np.array([inside_index(operand, order.groups) for order in self.outer]) for operand in OPERANDS
-        }
-        self._accesses = {operand: arrays.accesses() for operand, arrays in self._arrays.items()}
-        self._array = self._array_work()
+        self._inner_stages = stage_count(tasks[0].ways) - 2
+        self.inner = ROTATIONS if self._inner_stages else inner_orders(self.target.accelerator.dataflow.stationary)
+        self._whole = None if self._inner_stages else self._space(first_chains(tasks))
         self._floors = [Floor(task) for task in tasks]
 
-    def _array_work(self) -> Array:
-        accelerator, cycles = self.target.accelerator, []
-        for part in self.grid.parts:
-            task = part.task
-            cycles.append(pass_cycles(accelerator, task.nest, task.unrolling, part.chain.tiles[0], task.ways))
-        return Array(
-            pass_cycles=self.grid.per_part(cycles),
-            fill_cycles=self.grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in self.tasks]),
-            tiles=self.grid.tiles,
-            constant_pj=self.grid.per_task([task.constant_pj for task in self.tasks]),
-        )
+    def _space(self, some: Chains) -> Candidates:
+        return Candidates(self.tasks, some, self.groups, self.inner, self.outer)
 
     @property
     def candidates(self) -> list[int]:
@@ -105,50 +92,84 @@ class Search:
 
     def shortage(self, task: int) -> str:
         """Why no candidate of a nest fits, for people."""
-        return f"no tile of it fits: {self._figures(np.arange(len(self.grid.tiles))).sides.shortage(task, self.groups)}"
+        space = self._space(self._least())
+        sides = space.figures(np.arange(len(space.grid.tiles))).sides
+        return f"no tile of it fits: {sides.shortage(task, self.groups)}"
 
-    def best(self, residencies: Sequence[Sequence[BufferCase]]) -> list[list[Mapped | None]]:
+    def _least(self) -> Chains:
+        """The chain of each nest whose tiles are all one pass of the array."""
+        lanes = np.array([list(task.unrolling.lanes.values()) for task in self.tasks])
+
+        def smallest(some: Chains) -> Chains:
+            return some.picked(np.flatnonzero((some.tiles[-1] == lanes[some.task]).all(axis=1)))
+
+        found = smallest(first_chains(self.tasks))
+        for _ in range(self._inner_stages):
+            found = smallest(grown(self.tasks, found))
+        return found
+
+    def _promising(self, residencies: Residencies) -> Candidates:
+        """The candidates over those chains that may hold a winner of any residency."""
+        if self._whole is not None:
+            return self._whole
+
+        def above(some: Chains) -> Fronts:
+            return Fronts(self.tasks, grown(self.tasks, some), self.groups, self.outer, residencies)
+
+        begin = fronts = above(first_chains(self.tasks))
+        while True:
+            few = fronts.chains.picked(np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
+            if len(few.tiles) > self._inner_stages:
+                break
+            fronts = above(few)
+        reached, fronts = self._space(few).reached(residencies), begin
+        while True:
+            kept = fronts.unbeaten(np.flatnonzero(near(fronts.floors, fronts.chains.task, reached).any(axis=0)))
+            some = fronts.chains.picked(kept)
+            if not len(kept):
+                return self._space(self._least())
+            if len(some.tiles) > self._inner_stages:
+                return self._space(self._nearer(some, fronts.floors[:, kept], reached, residencies))
+            fronts = above(some)
+
+    def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Residencies) -> Chains:
+        """The chains whose floor is not above what any reaches: those of least floor are priced first, then others."""
+        priced, count = np.zeros(len(some.task), dtype=bool), _FIRST
+        while True:
+            worthy = near(floors, some.task, reached)
+            left = worthy.any(axis=0) & ~priced
+            if left.sum() <= _FIRST * len(self.tasks):
+                return some.picked(np.flatnonzero(worthy.any(axis=0)))
+            first = np.flatnonzero(left & (worthy & least(floors, some.task, count)).any(axis=0))
+            if len(first):
+                reached = np.minimum(reached, self._space(some.picked(first)).reached(residencies))
+                priced[first] = True
+            count *= _FIRST
+
+    def best(self, residencies: Residencies) -> list[list[Mapped | None]]:
         """For each residency, which gives a case for each nest, the best candidates; none where no candidate fits.
 
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
-        entries = self._worthy(residencies)
+        space = self._promising(residencies)
+        entries = space.worthy(residencies)
         if not len(entries):
             return [[None] * len(self.tasks) for _ in residencies]
-        figures = self._figures(entries)
-        chosen = [self._winners(entries, figures, cases) for cases in residencies]
+        figures = space.figures(entries)
+        chosen = [self._winners(space, entries, figures, cases) for cases in residencies]
         distinct = list(dict.fromkeys(each.winner for some in chosen for each in some if each is not None))
-        counted = dict(zip(distinct, self._counted(distinct), strict=True)) if distinct else {}
+        counted = dict(zip(distinct, self._counted(space, distinct), strict=True)) if distinct else {}
         return [
             [None if each is None else self._mapped(each, *counted[each.winner]) for each in some] for some in chosen
         ]
 
-    def _figures(self, entries: Indices) -> Figures:
-        """The prices of some entries in every order."""
-        rows = {operand: each.picked(self._inside[operand], entries) for operand, each in self._accesses.items()}
-        own = Entries(self.tasks, self.grid.task_of_entry[entries])
-        return Figures(self.target, own, self.groups, rows, self.outer, self._array.of(entries))
-
-    def _worthy(self, residencies: Sequence[Sequence[BufferCase]]) -> Indices:
-        """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
-        least = {operand: each.least() for operand, each in self._accesses.items()}
-        bare = Figures(self.target, self.grid, self.groups, least, self.outer[:1], self._array)
-        bounds = np.stack([bare.priced(cases).objective[0, 0] for cases in residencies])  # [residency, entry]
-        of_task = self.grid.task_of_entry
-        first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
-        figures = self._figures(np.flatnonzero(first.any(axis=0)))
-        reached = [figures.entries.least(figures.priced(cases).objective.min(axis=(0, 1))) for cases in residencies]
-        near = (bounds <= np.stack(reached)[:, of_task] * _TIES) & (bounds < np.inf)
-        return np.flatnonzero(near.any(axis=0))
-
-    def _counted(self, winners: Sequence[Winner]) -> list[tuple[NestMapping, NestCounts]]:
+    def _counted(self, space: Candidates, winners: Sequence[Winner]) -> list[tuple[NestMapping, NestCounts]]:
         """The mappings of candidates, and their exact counts."""
         accelerator, found = self.target.accelerator, []
-        for winner, operands in zip(winners, count_winners(self._arrays, self._inside, winners), strict=True):
-            part = self.grid.part_of(winner.entry)
-            task, held = part.task, dict(zip(OPERANDS, winner.holds, strict=True))
-            orders = (*part.chain.orders, self.inner[winner.inner])
-            tiles = self.grid.tiles_of(winner.entry)
+        for winner, operands in zip(winners, count_winners(space.arrays, space.inside, winners), strict=True):
+            task, held = space.grid.task_of(winner.entry), dict(zip(OPERANDS, winner.holds, strict=True))
+            orders = (*space.grid.orders_of(winner.entry), self.inner[winner.inner])
+            tiles = space.grid.tiles_of(winner.entry)
             mapping = build(task.unrolling, task.ways, tiles, orders, self.outer[winner.row].groups, held)
             if operands is None:
                 counts = count_nest(task.nest, accelerator, mapping, task.ways)
@@ -168,16 +189,18 @@ class Search:
             energy_pj=chosen.energy_pj,
         )
 
-    def _winners(self, entries: Indices, figures: Figures, cases: Sequence[BufferCase]) -> list[_Chosen | None]:
+    def _winners(
+        self, space: Candidates, entries: Indices, figures: Figures, cases: Sequence[BufferCase]
+    ) -> list[_Chosen | None]:
         """The best candidate of each nest in one residency, of those in some entries."""
         priced = figures.priced(cases)
-        first = _first(priced, figures.entries, self.grid.tiles[entries])
+        first = _first(priced, figures.entries, space.grid.tiles[entries])
         places = np.unravel_index(first, priced.objective.shape)
         held = np.stack([_at(priced.holds[operand], places) for operand in OPERANDS], axis=1).tolist()
         inner, row, entry = places[0].tolist(), places[1].tolist(), entries[places[2]].tolist()
         latency_s, energy_pj = (each.reshape(-1)[first].tolist() for each in (priced.latency_s, priced.energy_pj))
         found: list[_Chosen | None] = [None] * len(self.tasks)
-        for index, task in enumerate(self.grid.task_of_entry[entries[places[2]]].tolist()):
+        for index, task in enumerate(space.grid.task_of_entry[entries[places[2]]].tolist()):
             least_s, least_pj = self._floors[task].reach(cases[task])
             found[task] = _Chosen(
                 winner=Winner(inner[index], row[index], entry[index], tuple(held[index])),
@@ -195,7 +218,7 @@ def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
     near = np.flatnonzero(priced.objective < np.inf)
     for each in (priced.objective, priced.latency_s, priced.energy_pj, np.broadcast_to(tiles, shape)):
         values, some = each.reshape(-1)[near], Entries(own.tasks, own.task_of_entry[near % total])
-        near = near[values <= some.least(values)[some.task_of_entry] * _TIES]
+        near = near[values <= some.least(values)[some.task_of_entry] * TIES]
     return near[np.unique(own.task_of_entry[near % total], return_index=True)[1]]
 
 

@@ -1,16 +1,17 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
 from mensa_sim.cost.counts.counts import sums_per_element
+from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.mapping.candidates import splits
-from mensa_sim.cost.mapping.chains import Chain, Rooms, chains
+from mensa_sim.cost.mapping.candidates import splits, stage_count
+from mensa_sim.cost.mapping.chains import Extents, Rooms, register_tiles
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.dims import Operand
@@ -37,18 +38,6 @@ def extents_above(size: int, inside: int, limit: int) -> tuple[int, ...]:
     return tuple(min(size, inside * cut) for cut in splits(-(-size // inside), limit))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
-    """The tiles of the last stage above one chain of inner ones: every combination of extents."""
-
-    task: "NestTask"
-    chain: Chain
-    extents: Mapping[str, tuple[int, ...]]
-    """Extents tried along each dim."""
-    choices: tuple[int, ...]
-    """How many there are along each dim."""
-
-
 class NestTask:
     """A nest on the array of a target: its unrolling, the ways of its operands, and its chains of inner tiles."""
 
@@ -67,21 +56,37 @@ class NestTask:
         self.order, self._tile = order, tile or {}
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
         self.window: Window = window_of(nest)
-        found = chains(nest, target.accelerator, unrolling, self.ways, limits)
-        self.parts = [self._part(each) for each in found if self._inside(each)]
-        self.entries = sum(prod(part.choices) for part in self.parts)
-        """Combinations of extents of all stages."""
+        tiles = register_tiles(unrolling, self.ways, Rooms(nest, target.accelerator, self.ways, 0))
+        self.registers = [each for each in tiles if self._holds(each)]
+        """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
+        self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
+        """Combinations of extents of the last stage over those of the first one."""
         self.constant_pj = self._constant_pj()
 
-    def _inside(self, chain: Chain) -> bool:
-        """Whether its tiles lie in the extents that are fixed."""
-        return all(chain.tiles[-1][dim] <= extent for dim, extent in self._tile.items())
+    def _holds(self, register: Extents) -> bool:
+        """Whether the inner levels, and what is fixed, hold a tile of the first stage."""
+        inner = range(1, stage_count(self.ways) - 1)
+        rooms = (Rooms(self.nest, self.target.accelerator, self.ways, stage) for stage in inner)
+        fixed = all(register[dim] <= extent for dim, extent in self._tile.items())
+        return fixed and all(each.hold(register) for each in rooms)
 
-    def _part(self, chain: Chain) -> Part:
-        inside, sizes = chain.tiles[-1], self.unrolling.sizes
-        extents = {dim: extents_above(size, inside[dim], self._limits[dim]) for dim, size in sizes.items()}
-        extents |= {dim: (extent,) for dim, extent in self._tile.items()}
-        return Part(task=self, chain=chain, extents=extents, choices=tuple(map(len, extents.values())))
+    def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
+        """Extents that are tried along a dim around a tile of a smaller one."""
+        return extents_above(self.unrolling.sizes[dim], inside, self._limits[dim])
+
+    def within_tile(self, dim: str, extents: Iterable[int]) -> list[int]:
+        """Those of some extents that lie in what is fixed of the last tile."""
+        return [extent for extent in extents if extent <= self._tile.get(dim, extent)]
+
+    def last_extents(self, dim: str, inside: int) -> tuple[int, ...]:
+        """Those that are tried in the last stage: the one that is fixed, if any is."""
+        return (self._tile[dim],) if dim in self._tile else self.extents_above(dim, inside)
+
+    def least_elements(self, operand: Operand) -> float:
+        """Elements of an operand that a nest needs, as many as are no more bits than its sums."""
+        way, window = self.ways[operand], self.window if operand == "input" else None
+        elements = one_tiling(self.unrolling, operand, window, self.unrolling.sizes).elements
+        return elements * min(1.0, way.partial_bits / way.final_bits)
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has beside its accesses: products, and hops of partial sums."""

@@ -94,7 +94,7 @@ class Pricer:
             )
             with self._told():
                 self.task = self._task(steps.nest, unrolling, target, limits_of(unrolling, limits))
-            if not self.task.parts:
+            if not self.task.registers:
                 self.shortage = self.task.shortage
 
     def _task(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> NestTask:
@@ -165,7 +165,7 @@ class Pricer:
         """The best mapping of a case, searched alone."""
         if self.task is not None and self.fixed is not None:
             return self._given(self.task, self.fixed, case)
-        if self.task is None or not self.task.parts:
+        if self.task is None or not self.task.registers:
             return None
         self._search = self._search or Search([self.task])
         return self._search.best([[case]])[0][0]

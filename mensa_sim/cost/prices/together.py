@@ -57,7 +57,7 @@ def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
     places: list[int] = []
     entries = 0
     for place, task in enumerate(pricer.task for pricer in pricers):
-        if task is None or not task.parts:
+        if task is None or not task.registers:
             continue
         if places and entries + task.entries > _ENTRIES:
             yield _search_of(pricers, places), places

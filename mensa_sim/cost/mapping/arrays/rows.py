@@ -18,7 +18,7 @@ from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
-from mensa_sim.cost.mapping.arrays.tiles import inner_tiles, last_tiles
+from mensa_sim.cost.mapping.arrays.tiles import inner_tiles, last_tiles, whole_tiles
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
 from mensa_sim.cost.mapping.candidates import GroupOrder, group, stage_of
 from mensa_sim.cost.mapping.task import Target
@@ -119,18 +119,26 @@ class OperandArrays:
         self.visits = VisitArrays(grid, operand, inner)
         stages = [stage_of(way, index, grid.stages) for index in range(len(way.stops))]
         within = stages[:-1] if way.ported else stages
-        known = {stage: inner_tiles(grid, operand, [p.chain.tiles[stage] for p in grid.parts]) for stage in within}
+        lanes = np.array([list(task.unrolling.lanes.values()) for task in grid.tasks], dtype=np.int64)
+        whole = whole_tiles(grid, operand) if grid.bare else None
+        known = {
+            stage: whole if whole and stage >= grid.known else inner_tiles(grid, operand, grid.extents(stage))
+            for stage in within
+        }
         self.stages = stages
-        self.tiles = [
-            inner_tiles(grid, operand, [p.task.unrolling.lanes for p in grid.parts]),
-            *(known[stage] for stage in within),
-        ]
+        self.tiles = [inner_tiles(grid, operand, lanes[grid.chains.task]), *(known[stage] for stage in within)]
         ends = (None, *self.stops, None)
         visits = [self.visits.passing(ends[1])]
         visits += [self.visits.visits(stage, *ends[b : b + 2]) for b, stage in enumerate(within, start=1)]
         self.bounds = boundaries(way, self.stops, self.tiles, visits)
         """Those inside the outermost SRAM; all where there is none."""
-        self.alone, self.every = last_tiles(grid, operand) if way.ported else (self.tiles[-1], self.tiles[-1])
+        self.alone, self.every = (
+            (self.tiles[-1], self.tiles[-1])
+            if not way.ported
+            else (whole, whole)
+            if whole
+            else last_tiles(grid, operand)
+        )
         """Tiles of the outermost SRAM, without whole groups and with them; without such an SRAM what memory sees."""
         self.partial: Bools = cube(np.logical_and(len(self.bounds) > 1, self.bounds[-1].visits.times > 1))
         """Whether sums come to the outermost SRAM, or to memory, before they are final."""
@@ -191,6 +199,8 @@ class OperandArrays:
 
     def _room(self, index: int, stop: StopArrays) -> Floats:
         """[holds, inner, inside, entry] Bits of an instance: the tile, and its second copy unless it is the whole."""
+        if self.grid.bare and self.stages[index] >= self.grid.known:
+            return self._least_room(stop) if index == len(self.way.stops) - 1 else np.zeros((1, 1, 1, 1))
         way, copies, held = self.way, self.accelerator.copies(stop.level), self.held(index)
         if index < len(way.stops) - 1:
             room: Floats = held * way.partial_bits * np.where(self.tiles[index + 1].number == 1, 1, copies)
@@ -215,12 +225,30 @@ class OperandArrays:
         return found
 
     def _own_below(self, index: int) -> Floats:
-        """[entry] Elements of an instance of a level whose tile is the same for all entries of a part."""
-        grid, stage, stops = self.grid, self.stages[index], self.stops[index].stops
-        parts = zip(grid.parts, grid.task_of_part.tolist(), strict=True)
-        return grid.per_part(
-            [own_elements(p.task.nest, self.way.operand, stops[task], p.chain.tiles[stage]) for p, task in parts]
-        )
+        """[entry] Elements of an instance of a level whose tile is the same for all entries of a chain."""
+        return self._own_of(self.stops[index], self.grid.extents(self.stages[index]))
+
+    def _least_room(self, stop: StopArrays) -> Floats:
+        """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
+        grid, known = self.grid, self.grid.extents(self.grid.known - 1)
+        own, all_own = (self._own_of(stop, extents) for extents in (known, grid.extents(grid.stages)))
+        alone = grid.per_task([each.spread for each in stop.stops]) == 1
+        inside = np.where(alone, inner_tiles(grid, self.way.operand, known).largest, own)
+        whole = np.where(alone, self.every.elements, all_own)
+        least = np.minimum(inside * self.accelerator.copies(stop.level), whole)
+        room: Floats = least * min(self.way.partial_bits, self.way.final_bits)
+        return room[None, None, None]
+
+    def _own_of(self, stop: StopArrays, extents: Indices) -> Floats:
+        """[entry] Elements of an instance, from a tile of each chain: [chain, dim]."""
+        grid = self.grid
+        found = np.empty(len(extents))
+        bounds = np.searchsorted(grid.chains.task, np.arange(len(grid.tasks) + 1)).tolist()
+        for number, task in enumerate(grid.tasks):
+            mine = slice(bounds[number], bounds[number + 1])
+            tile = dict(zip(grid.dims, extents[mine].T, strict=True))
+            found[mine] = own_elements(task.nest, self.way.operand, stop.stops[number], tile)
+        return grid.per_part(found)
 
     def _own(self, stop: StopArrays) -> Floats:
         """[inside, entry] Elements of an instance."""
@@ -249,6 +277,11 @@ class OperandArrays:
             leaves = np.broadcast_to(self.partial, (2, *self.partial.shape))
             return np.broadcast_to(figures, (len(CROSSINGS), 2, *shape)), leaves
         stop = self.stops[-1]
+        if self.grid.bare:
+            figures = np.zeros((len(CROSSINGS), 1, 1, 1, len(self.grid.tiles)))
+            once = self.visits.held(stop, None)
+            self._fill(figures[:, 0], boundary(self.way, (stop, None), self.every, once, sums=False), self.every.end)
+            return figures, np.zeros((1, 1, 1, 1), dtype=bool)
         visits = self.visits.visits(self.grid.stages - 1, stop, None)
         figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))
         for holds, tiles, times in ((0, self.alone, visits), (1, self.every, self.visits.held(stop, None))):

@@ -1,6 +1,6 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -9,16 +9,17 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.tiles import Indices, TilingSums, tilings, window_classes
-from mensa_sim.cost.mapping.arrays.grid import Grid
+from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
+from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
 
 class GridTiles:
     """Sums over the tiles of an operand at a stage, for each entry: those of the tilings that stand in its columns."""
 
-    def __init__(self, known: TilingSums, columns: Indices, task: Indices) -> None:
+    def __init__(self, known: "TilingSums | WholeSums", columns: Indices, task: Indices) -> None:
         self._known, self._task = known, task
         self.columns = columns
         """[inside, entry] or [entry] The tiling of an entry."""
@@ -58,15 +59,34 @@ class GridTiles:
         return GridTiles(self._known, columns, self._task)
 
 
-def inner_tiles(grid: Grid, operand: Operand, tiles: Sequence[Mapping[str, int]]) -> GridTiles:
-    """One tiling for each part, the same for all its entries. [entry]"""
+class WholeSums:
+    """Sums over the one tile that a whole operand is, for each nest, in no more accesses than any tiles take."""
+
+    def __init__(self, tasks: Sequence[NestTask], operand: Operand) -> None:
+        self.elements: Floats = np.array([task.least_elements(operand) for task in tasks])
+        self.largest, self.end, self.number = self.elements, np.zeros(len(tasks)), np.ones(len(tasks))
+
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
+        """Accesses that their bits fill, but for what is rounded up."""
+        found: Floats = self.elements * bits / unit_bits + 0 * spread
+        return found
+
+
+def whole_tiles(grid: Grid, operand: Operand) -> GridTiles:
+    """Of every chain the whole nest. [entry]"""
+    own = np.arange(len(grid.tasks))
+    return GridTiles(WholeSums(grid.tasks, operand), grid.task_of_entry, own)
+
+
+def inner_tiles(grid: Grid, operand: Operand, extents: Indices) -> GridTiles:
+    """One tiling for each chain, the same for all its entries, from its extents [chain, dim]. [entry]"""
     mine = _own_dims(grid, operand)
-    own = zip(grid.task_of_part.tolist(), (tuple(tile[dim] for dim in mine) for tile in tiles), strict=True)
-    first, which = _distinct(list(own))
-    task, few = grid.task_of_part[first], [tiles[part] for part in first.tolist()]
-    extents = {dim: np.array([tile[dim] for tile in few], dtype=np.float64) for dim in mine}
-    options = [{dim: (tile[dim],) for dim in mine} for tile in few]
-    known = tilings(operand, _sizes(grid, mine, task), extents, _window(grid, operand, task, options))
+    rows = [grid.dims.index(dim) for dim in mine]
+    first, which = distinct([grid.chains.task, *(extents[:, row] for row in rows)])
+    task, few = grid.chains.task[first], extents[first]
+    own = {dim: few[:, row].astype(np.float64) for dim, row in zip(mine, rows, strict=True)}
+    options = [{dim: (tile[row],) for dim, row in zip(mine, rows, strict=True)} for tile in few.tolist()]
+    known = tilings(operand, _sizes(grid, mine, task), own, _window(grid, operand, task, options))
     return GridTiles(known, grid.per_part_index(which), task)
 
 
@@ -77,16 +97,16 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
     """
     mine = _own_dims(grid, operand)
     rows = [grid.dims.index(dim) for dim in mine]
-    own = [(task, tuple(p.extents[dim] for dim in mine)) for task, p in zip(grid.task_of_part, grid.parts, strict=True)]
-    parts, which = _distinct(own)
-    counts = [tuple(map(len, own[part][1])) for part in parts.tolist()]
+    parts, which = distinct([grid.set_of_part[row] for row in rows])
+    own = [[grid.option_sets[row][each] for each in grid.set_of_part[row, parts].tolist()] for row in rows]
+    counts = [tuple(map(len, each)) for each in zip(*own, strict=True)]
     combinations = np.array([prod(each) for each in counts])
     chosen = np.concatenate([positions(each) for each in counts], axis=1)
     first = np.repeat(grid.first_option[rows][:, parts], combinations, axis=1)
-    task = np.repeat(grid.task_of_part[parts], combinations)
+    task = np.repeat(grid.chains.task[parts], combinations)
     extents = {dim: grid.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
-    options = [grid.parts[part].extents for part in parts.tolist()]
-    window = _window(grid, operand, grid.task_of_part[parts], options)
+    options = [dict(zip(mine, each, strict=True)) for each in zip(*own, strict=True)]
+    window = _window(grid, operand, grid.chains.task[parts], options)
     known = tilings(operand, _sizes(grid, mine, task), extents, window)
     begin = grid.per_part_index((np.cumsum(combinations) - combinations)[which])
     columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
@@ -104,22 +124,9 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
     return GridTiles(known, every[:1], task), GridTiles(known, every, task)
 
 
-def _distinct(own: Sequence[Hashable]) -> tuple[Indices, Indices]:
-    """The first of each kind of parts, and the kind of each part."""
-    kinds: dict[Hashable, int] = {}
-    first: list[int] = []
-    which = np.empty(len(own), dtype=np.intp)
-    for part, key in enumerate(own):
-        if key not in kinds:
-            kinds[key] = len(first)
-            first.append(part)
-        which[part] = kinds[key]
-    return np.array(first, dtype=np.intp), which
-
-
 def _sizes(grid: Grid, dims: Sequence[str], task: Indices) -> dict[str, Floats]:
     """[tiling] The size of each dim in the nest that a tiling is for."""
-    return {dim: np.array([t.unrolling.sizes[dim] for t in grid.tasks], dtype=np.float64)[task] for dim in dims}
+    return {dim: grid.sizes[task, grid.dims.index(dim)].astype(np.float64) for dim in dims}
 
 
 def _own_dims(grid: Grid, operand: Operand) -> list[str]:

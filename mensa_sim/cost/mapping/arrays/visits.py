@@ -17,8 +17,8 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.counts import visited
 from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
-from mensa_sim.cost.mapping.arrays.grid import Grid
-from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, GroupOrder, group
+from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
+from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, ROTATIONS, GroupOrder, group
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import Operand
 
@@ -89,7 +89,10 @@ class VisitArrays:
         self._grid, self._operand, self._inner = grid, operand, inner
         self._free, own = FREE_GROUP[operand], own_groups(operand)
         over = grid.still[-1]
-        self.outer_run = np.stack([all_of(over["G"], [over[n] for n in groups_inside(operand, i)]) for i in INSIDE])
+        runs = [
+            all_of(over["G"], [over[n] for n in groups_inside(operand, i)]) for i in INSIDE[: 1 if grid.bare else None]
+        ]
+        self.outer_run = np.stack(runs)
         """[inside, entry] Whether the outer block reaches the free group before any loop of the operand's own."""
         blocks = range(1, grid.stages)
         self._passes = [all_of(over["G"], [grid.still[b - 1][name] for name in (*own, "G")]) for b in blocks]
@@ -103,14 +106,16 @@ class VisitArrays:
         def reach(order: GroupOrder) -> Bools:
             return all_of(still["G"], [still[name] for name in order[: order.index(self._free)]])
 
-        if block == self._grid.stages - 1:
+        if block > self._grid.known:
+            return np.ones((1, 1, 1), dtype=bool)
+        if block == self._grid.known:
             return np.stack([reach(order)[None] for order in self._inner])
-        each = [p.chain.orders[block - 1] for p in self._grid.parts]
-        orders = tuple(dict.fromkeys(each))
-        if len(orders) == 1:
-            return reach(orders[0])[None, None]
-        which = self._grid.per_part([orders.index(order) for order in each])
-        found: Bools = np.select([which == index for index in range(len(orders))], [reach(order) for order in orders])
+        each = self._grid.chains.orders[block - 1]
+        present = np.unique(each).tolist()
+        if len(present) == 1:
+            return reach(ROTATIONS[present[0]])[None, None]
+        which = self._grid.per_part_index(each)
+        found: Bools = np.select([which == index for index in present], [reach(ROTATIONS[index]) for index in present])
         return found[None, None]
 
     def _trips(self, stage: int, stop: StopArrays | None) -> Floats:
@@ -123,21 +128,20 @@ class VisitArrays:
 
     def _along(self, stage: int, dim: str, stop: StopArrays | None) -> Floats:
         """[entry] Trips over one dim."""
-        grid = self._grid
-        known: dict[tuple[int, int], int] = {}
+        grid, row = self._grid, self._grid.dims.index(dim)
 
         def trips(task: int, extent: int) -> int:
-            """Those of one extent in one nest, which many parts have."""
-            if (task, extent) not in known:
-                own = None if stop is None else stop.stops[task]
-                known[task, extent] = visited(grid.tasks[task].unrolling, dim, extent, own)
-            return known[task, extent]
+            """Those of one extent in one nest, which many chains have."""
+            own = None if stop is None else stop.stops[task]
+            return visited(grid.tasks[task].unrolling, dim, extent, own)
 
-        pairs = list(zip(grid.task_of_part.tolist(), grid.parts, strict=True))
         if stage < grid.stages - 1:
-            return grid.per_part([trips(task, part.chain.tiles[stage][dim]) for task, part in pairs])
-        options = [trips(task, extent) for task, part in pairs for extent in part.extents[dim]]
-        return grid.of_option(grid.dims.index(dim), np.array(options, dtype=np.float64))
+            task, extents = grid.chains.task, grid.extents(stage)[:, row]
+            first, which = distinct([task, extents])
+            few = [trips(*pair) for pair in zip(task[first].tolist(), extents[first].tolist(), strict=True)]
+            return grid.per_part(np.array(few)[which])
+        pairs = zip(grid.task_of_option[row].tolist(), grid.options[row].astype(np.int64).tolist(), strict=True)
+        return grid.of_option(row, np.array([trips(*pair) for pair in pairs], dtype=np.float64))
 
     def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
         """[inner, inside, entry] Visits of tiles of a stage, each copy of a level apart."""

@@ -1,0 +1,91 @@
+"""The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mensa_sim.arrays import Floats
+from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.figures import Array, Figures
+from mensa_sim.cost.mapping.arrays.grid import Entries, Grid, distinct
+from mensa_sim.cost.mapping.arrays.rows import OperandArrays
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
+from mensa_sim.cost.mapping.arrays.visits import inside_index
+from mensa_sim.cost.mapping.candidates import GroupOrder
+from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.workload.dims import OPERANDS, Operand
+
+TIES = 1 + 1e-12
+"""Figures that differ by no more than what their sums are rounded by are equal. A choice."""
+
+Residencies = Sequence[Sequence[BufferCase]]
+"""For each residency, a case for each nest."""
+
+
+def array_work(grid: Grid) -> Array:
+    """What the array does in every entry of a grid."""
+    tasks, chains = grid.tasks, grid.chains
+    accelerator = tasks[0].target.accelerator
+    register = chains.tiles[0]
+    first, which = distinct([chains.task, *register.T])
+    cycles = []
+    for index, extents in zip(chains.task[first].tolist(), register[first].tolist(), strict=True):
+        task, tile = tasks[index], dict(zip(grid.dims, extents, strict=True))
+        cycles.append(pass_cycles(accelerator, task.nest, task.unrolling, tile, task.ways))
+    return Array(
+        pass_cycles=grid.per_part(np.array(cycles)[which]),
+        fill_cycles=grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in tasks]),
+        tiles=grid.tiles,
+        constant_pj=grid.per_task([task.constant_pj for task in tasks]),
+    )
+
+
+class Candidates:
+    """The candidates over some chains: an entry for every last tile, and each of these in every order."""
+
+    def __init__(
+        self,
+        tasks: Sequence[NestTask],
+        chains: Chains,
+        groups: Sequence[Sequence[Operand]],
+        inner: Sequence[GroupOrder],
+        outer: Sequence[Order],
+    ) -> None:
+        self._target, self._groups, self._outer = tasks[0].target, groups, outer
+        self.grid = Grid(tasks, chains)
+        self.arrays = {operand: OperandArrays(self._target, self.grid, operand, inner) for operand in OPERANDS}
+        self.inside: dict[Operand, Indices] = {
+            operand: np.array([inside_index(operand, order.groups) for order in outer]) for operand in OPERANDS
+        }
+        """[row] Which of its own groups an operand finds inside its free one."""
+        self._accesses = {operand: arrays.accesses() for operand, arrays in self.arrays.items()}
+        self._array = array_work(self.grid)
+
+    def figures(self, entries: Indices) -> Figures:
+        """The prices of some entries in every order."""
+        rows = {operand: each.picked(self.inside[operand], entries) for operand, each in self._accesses.items()}
+        own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
+        return Figures(self._target, own, self._groups, rows, self._outer, self._array.of(entries))
+
+    def worthy(self, residencies: Residencies) -> Indices:
+        """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
+        least = {operand: each.least() for operand, each in self._accesses.items()}
+        bare = Figures(self._target, self.grid, self._groups, least, self._outer[:1], self._array)
+        bounds = np.stack([bare.priced(cases).objective[0, 0] for cases in residencies])  # [residency, entry]
+        of_task = self.grid.task_of_entry
+        first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
+        reached = self._reached(np.flatnonzero(first.any(axis=0)), residencies)
+        near = (bounds <= reached[:, of_task] * TIES) & (bounds < np.inf)
+        return np.flatnonzero(near.any(axis=0))
+
+    def _reached(self, entries: Indices, residencies: Residencies) -> Floats:
+        """[residency, task] The least objective of some entries."""
+        figures = self.figures(entries)
+        found = [figures.entries.least(figures.priced(cases).objective.min(axis=(0, 1))) for cases in residencies]
+        return np.stack(found)
+
+    def reached(self, residencies: Residencies) -> Floats:
+        """[residency, task] The least objective of all."""
+        return self._reached(self.worthy(residencies), residencies)

@@ -1,0 +1,122 @@
+"""Which chains of inner tiles may hold a winner, told before any last tile is put around them.
+
+A chain in which every stage that it leaves open holds the whole nest is a floor under all that can be made of it: the
+loops above its outermost tile spare at most one operand from coming again, and what lies beyond is compulsory.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import lcm
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.candidates import TIES, Residencies, array_work
+from mensa_sim.cost.mapping.arrays.figures import Figures
+from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
+from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandArrays
+from mensa_sim.cost.mapping.arrays.sides import Order, total
+from mensa_sim.cost.mapping.candidates import ROTATIONS, group, stage_of
+from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.workload.dims import OPERANDS, Operand, relevant
+
+
+class Fronts:
+    """Some chains of inner tiles: what none of their candidates is below, and which of them others leave behind."""
+
+    def __init__(
+        self,
+        tasks: Sequence[NestTask],
+        chains: Chains,
+        groups: Sequence[Sequence[Operand]],
+        outer: Sequence[Order],
+        residencies: Residencies,
+    ) -> None:
+        target, self.chains = tasks[0].target, chains
+        self._grid = grid = Grid(tasks, chains, bare=True)
+        self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
+        self._array = array_work(grid)
+        figures = Figures(target, grid, groups, self._rows, outer[:1], self._array)
+        self.floors: Floats = np.stack([figures.priced(cases).objective.min(axis=(0, 1)) for cases in residencies])
+        """[residency, chain] Infinite where no candidate fits."""
+
+    def unbeaten(self, some: Indices) -> Indices:
+        """Of some chains those than which no other one of the same outermost tile is better, whatever lies above.
+
+        Operands whose loops have not begun when the outermost tile ends still wait for how often they will come; chains
+        are only held against each other where the same ones do.
+        """
+        figures = (np.broadcast_to(each, len(self.chains.task))[some] for each in self._compared())
+        values = np.stack([each for each in figures if len(each) and each.max() > each.min()] or [np.zeros(len(some))])
+        waiting = [same[some] for operand in OPERANDS for same in self._waiting(operand)]
+        _, kind = distinct([self.chains.task[some], *self.chains.tiles[-1][some].T, *waiting])
+        found: Indices = some[front(kind, values)]
+        return found
+
+    def _compared(self) -> Iterator[Floats]:
+        """[figure][chain] All that a price depends on and that differs between chains of one outermost tile."""
+        grid, rows = self._grid, self._rows
+        accelerator = grid.tasks[0].target.accelerator
+        yield total([each.chip_pj[:1] for each in rows.values()])[0, 0]
+        yield self._array.pass_cycles
+        yield rows[accelerator.dataflow.stationary].swaps[0, 0]
+        yield rows["output"].partial[0, 0].astype(np.float64)
+        for each in rows.values():
+            if not each.ports:
+                yield from (each.crossings[figure, 0, 0, 0] for figure in (BODY_BITS, CROSSING_PJ, END_BITS))
+        for level in accelerator.levels:
+            ports = [port for each in rows.values() for port in each.ports if port.stop.level.name == level.name]
+            if ports:
+                shares = [[stop.spread * stop.copied for stop in port.stop.stops] for port in ports]
+                units = [lcm(*each) for each in zip(*shares, strict=True)]
+                parts = [grid.each([u // s for u, s in zip(units, each, strict=True)]) for each in shares]
+                yield total([port.reads[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0]
+                yield total([port.writes[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0]
+                yield total([port.room_bits[0, :1] for port in ports])[0, 0]
+
+    def _waiting(self, operand: Operand) -> list[Indices]:
+        """[stop][chain] Whether the operand's own tile in a level is still that of the outermost stage."""
+        grid, way = self._grid, self._rows[operand].way
+        own = [relevant(operand, dim) or group(dim) == "G" for dim in grid.dims]
+        last = self.chains.tiles[-1][:, own]
+        stages = {stage_of(way, index, grid.stages) for index in range(len(way.stops))}
+        return [
+            (self.chains.tiles[stage][:, own] == last).all(axis=1).astype(np.intp)
+            for stage in sorted(stages)
+            if stage < grid.known - 1
+        ]
+
+
+def near(floors: Floats, task: Indices, reached: Floats) -> Bools:
+    """[residency, chain] Whether a chain's floor is not above what its nest reaches: [residency, task]."""
+    found: Bools = (floors <= reached[:, task] * TIES) & (floors < np.inf)
+    return found
+
+
+def least(floors: Floats, task: Indices, count: int) -> Bools:
+    """[residency, chain] Those of least floor of each nest."""
+    begin = np.searchsorted(task, task)
+    found = np.empty(floors.shape, dtype=bool)
+    for row, each in enumerate(floors):
+        order = np.lexsort((each, task))
+        found[row, order] = np.arange(len(task)) - begin < count
+    return found
+
+
+def front(kind: Indices, values: Floats) -> Indices:
+    """The rows that no other one of their kind is at most equal to in every figure; of equal rows the first.
+
+    >>> front(np.array([0, 0, 0, 1]), np.array([[1.0, 2, 3, 9], [5.0, 5, 4, 9]])).tolist()
+    [0, 2, 3]
+    """
+    left: Indices = np.lexsort((*values[::-1], kind))
+    rows = values.T[left]  # [place, figure]
+    found = []
+    while len(left):
+        begins = np.flatnonzero(np.diff(kind[left], prepend=-1))
+        found.append(left[begins])
+        against = np.repeat(begins, np.diff(begins, append=len(left)))
+        kept = (rows[against] > rows).any(axis=1)
+        left, rows = left[kept], rows[kept]
+    return np.sort(np.concatenate(found)) if found else left
