@@ -140,6 +140,35 @@ def test_a_traced_model_has_the_same_layers(tokens: int, context: int) -> None:
     assert work(own) == work(traced)
 
 
+SEVEN_BILLION = """
+import resource
+import torch
+import transformers
+from test_generating_models import Step, kept, work
+from mensa_sim.workload.generation.widths import ModelWidths
+from mensa_sim.workload.importers.torch.trace import trace
+from mensa_sim.workload.models.decoder import Decoder
+
+decoder = Decoder(layers=32, hidden=4096, intermediate=11008, heads=32, kv_heads=32, head_dim=128, vocab=32000)
+with torch.device("meta"):
+    step = Step(transformers.LlamaForCausalLM(transformers.LlamaConfig(tie_word_embeddings=False)).eval())
+    graph = trace(step, [torch.zeros(1, 1, dtype=torch.int64), *kept(decoder, 40)], name="traced")
+own = decoder.phase("own", ModelWidths(weight_bits=8, activation_bits=8), tokens=1, context=40)
+print(work(own) == work(graph), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.long
+def test_a_model_of_seven_billion_parameters_is_traced_in_less_than_a_gigabyte() -> None:
+    """The peak of a process of its own, torch and `transformers` included; layer by layer it is the decoder."""
+    pytest.importorskip("transformers")
+    run = [sys.executable, "-c", SEVEN_BILLION]
+    said = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    equal, peak_kb = said.stdout.split()
+    assert equal == "True"
+    assert int(peak_kb) < 1_000_000
+
+
 PUBLISHED = {
     "smollm2_135m": 134_515_008,
     "qwen3_0_6b": 596_049_920,
