@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import mensa_sim as ms
 from mensa_sim.cli.main import app
+from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.study.run.result import NOTABLE_GAP
@@ -43,8 +44,9 @@ def test_what_is_said_of_the_best_schedule_is_what_a_run_of_it_gives(options: st
     }
     better, ours = best["ratios"], far["ratios"]
     assert (
-        f"--scheduler optimal: {better['energy_efficiency']:.2f}x energy instead of {ours['energy_efficiency']:.2f}x, "
-        f"{better['latency']:.2f}x latency instead of {ours['latency']:.2f}x"
+        f"--scheduler optimal: {factor_text(better['energy_efficiency'])} energy instead of "
+        f"{factor_text(ours['energy_efficiency'])}, "
+        f"{factor_text(better['latency'])} latency instead of {factor_text(ours['latency'])}"
     ) in " ".join(said.split())
     assert "--scheduler optimal" in (folder / "far" / "report.html").read_text().split("<body>")[1]
 
