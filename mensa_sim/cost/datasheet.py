@@ -77,7 +77,7 @@ def _parameters_read(layer: Layer) -> int:
 
 def _activations_moved(layer: Layer) -> tuple[int, int]:
     """Bytes of inputs and outputs that cross the memory, keys and values aside: none inside an attention."""
-    if not layer.parameters and (layer.nest is not None or layer.operator == "softmax"):
+    if layer.in_attention:
         return 0, 0
     return layer.input_bytes - layer.state_bytes, layer.output_bytes
 

@@ -147,6 +147,8 @@ class Layer:
     """Share of zeros among the elements of the input, where it is known."""
     output_zeros: float = 0.0
     """Likewise of the output."""
+    in_attention: bool = False
+    """A product of two activations before or behind a softmax, or that softmax: a runtime may fuse the three."""
     mappings: tuple[OwnMapping, ...] = ()
     """What the workload's file fixes of its mapping, on some accelerators."""
 

@@ -63,7 +63,7 @@ def test_a_system_loads_and_its_components_leak_and_take_area(name: str) -> None
         if isinstance(placed.spec, Device):
             assert (set(leakage) <= {"device"}, area) == (True, {})
             continue
-        assert set(leakage) == set(area) <= COMPONENTS
+        assert set(leakage) - {"clock"} == set(area) <= COMPONENTS
         if isinstance(placed.spec, PeArray) and placed.technology.name not in DYNAMIC_ONLY:
             assert min(leakage.values()) > 0
             assert min(area.values()) > 0

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mensa_sim.errors import TraceError
+from mensa_sim.workload.build.attention import with_attention_marked
 from mensa_sim.workload.build.dataflow import Producers
 from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
@@ -172,6 +173,7 @@ class GraphBuilder:
         )
         maker = LayerMaker(flow, parameter_bits=self.parameter_bits, activation_bits=self.activation_bits)
         layers, edges = maker.layers_and_edges(operations)
+        layers = with_attention_marked(layers, edges)
         return LayerGraph(name=self.name, layers=layers, edges=edges, coverage=self._coverage(operations))
 
     def _coverage(self, operations: list[Operation]) -> Coverage:

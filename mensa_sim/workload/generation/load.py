@@ -7,7 +7,6 @@ from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.generation.model import GeneratingModel, Generation
 from mensa_sim.workload.importers.callables import built, callable_of
 from mensa_sim.workload.importers.reference import Source, require_permission
-from mensa_sim.workload.models.configured import read_decoder
 
 
 def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = False) -> Generation:
@@ -16,6 +15,8 @@ def generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = Fals
     reference = workload.reference
     require_permission(reference, path, allow_code=allow_code)
     if reference.source is Source.CONFIG:
+        from mensa_sim.workload.models.configured import read_decoder
+
         model: object = read_decoder(reference.path_beside(path))
     else:
         model = built(callable_of(reference, path), workload, path)

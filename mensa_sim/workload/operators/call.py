@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+
+if TYPE_CHECKING:
+    from mensa_sim.workload.build.builder import GraphBuilder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """An ATen call: `arguments` by the names of its schema, defaults filled in, tensors as `Tensor`."""
 
-    builder: GraphBuilder
+    builder: "GraphBuilder"
     site: Site
     target: str
     """The overload, such as `aten.add.Tensor`."""

@@ -10,15 +10,18 @@ input positions x K x C x FY x FX.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Site, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 
+if TYPE_CHECKING:
+    from mensa_sim.workload.build.builder import GraphBuilder
+
 
 def convolution(
-    builder: GraphBuilder,
+    builder: "GraphBuilder",
     site: Site,
     *,
     data: Tensor,
@@ -66,7 +69,7 @@ def window_sizes(
 
 
 def transposed_convolution(
-    builder: GraphBuilder,
+    builder: "GraphBuilder",
     site: Site,
     *,
     data: Tensor,
@@ -138,7 +141,7 @@ def phases(taps: Sequence[int], strides: Sequence[int], *, undilated: bool) -> P
 
 
 def _add(
-    builder: GraphBuilder,
+    builder: "GraphBuilder",
     site: Site,
     operator: str,
     data: Tensor,

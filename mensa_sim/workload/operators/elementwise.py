@@ -5,10 +5,13 @@ the builder finds those that a model spells out.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
+
+if TYPE_CHECKING:
+    from mensa_sim.workload.build.builder import GraphBuilder
 
 _ONE_OPERATION = """
     relu relu6 leaky_relu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink softshrink
@@ -33,7 +36,7 @@ OPERATIONS_PER_ELEMENT: Mapping[str, int] = {**dict.fromkeys(_ONE_OPERATION.spli
 
 
 def elementwise(
-    builder: GraphBuilder,
+    builder: "GraphBuilder",
     site: Site,
     *,
     operator: str,
