@@ -2,11 +2,10 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
 
-from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
+from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
+from mensa_sim.workload.importers.tflite.handlers.layers import transpose, transposed_weight
 from mensa_sim.workload.importers.tflite.handlers.vectors import OPERATIONS_PER_PAIR
-from mensa_sim.workload.operators.convolution import transposed_convolution
 from mensa_sim.workload.operators.reduction import reduction
 from mensa_sim.workload.operators.resize import TAPS
 
@@ -26,18 +25,7 @@ def _transposed_with_bias(call: TfliteCall) -> None:
         call.unsupported()
         return
     _, columns, rows = _PADDING_AND_STRIDES.unpack_from(call.source.custom_options)
-    stored = call.parameter(1)
-    outputs, *taps, channels = stored.shape
-    transposed_convolution(
-        call.builder,
-        call.site,
-        data=channels_first(call.tensor(0)),
-        weight=replace(stored, shape=(channels, outputs, *taps)),
-        bias=call.optional(2),
-        output=channels_first(call.result),
-        stride=(rows, columns),
-        dilation=(1, 1),
-    )
+    transpose(call, transposed_weight(call), data=0, stride=(rows, columns), dilation=(1, 1))
 
 
 def _detections(call: TfliteCall) -> None:

@@ -26,7 +26,7 @@ def _groups(data: Tensor, channels: int) -> int:
     return max(1, data.shape[-1] // channels)
 
 
-def _convolve(call: TfliteCall, weight: Tensor, *, groups: int) -> None:
+def _convolve(call: TfliteCall, weight: Tensor, *, groups: int, axes: str = "HW") -> None:
     convolution(
         call.builder,
         call.site,
@@ -34,8 +34,8 @@ def _convolve(call: TfliteCall, weight: Tensor, *, groups: int) -> None:
         weight=weight,
         bias=call.optional(2),
         output=channels_first(call.before_activation()),
-        stride=(call.option("StrideH"), call.option("StrideW")),
-        dilation=call.dilation or (call.option("DilationHFactor"), call.option("DilationWFactor")),
+        stride=_along(call, "Stride{}", axes),
+        dilation=call.dilation or _along(call, "Dilation{}Factor", axes),
         groups=groups,
     )
     call.activate()
@@ -45,52 +45,51 @@ def _convolution_3d(call: TfliteCall) -> None:
     """Weights [depth, rows, columns, C, K]."""
     stored = call.parameter(1)
     *taps, channels, outputs = stored.shape
-    convolution(
-        call.builder,
-        call.site,
-        data=channels_first(call.tensor(0)),
-        weight=replace(stored, shape=(outputs, channels, *taps)),
-        bias=call.optional(2),
-        output=channels_first(call.before_activation()),
-        stride=tuple(call.option(f"Stride{axis}") for axis in "DHW"),
-        dilation=tuple(call.option(f"Dilation{axis}Factor") for axis in "DHW"),
-        groups=_groups(call.tensor(0), channels),
-    )
-    call.activate()
+    weight = replace(stored, shape=(outputs, channels, *taps))
+    _convolve(call, weight, groups=_groups(call.tensor(0), channels), axes="DHW")
 
 
 def _transposed(call: TfliteCall) -> None:
-    """Inputs: shape of the result, weights [K, rows, columns, C], data, bias."""
-    stored = call.parameter(1)
-    outputs, *taps, channels = stored.shape
-    transposed_convolution(
-        call.builder,
-        call.site,
-        data=channels_first(call.tensor(2)),
-        weight=replace(stored, shape=(channels, outputs, *taps)),
-        bias=call.optional(3),
-        output=channels_first(call.before_activation()),
-        stride=(call.option("StrideH"), call.option("StrideW")),
-        dilation=(1, 1),
-    )
-    call.activate()
+    """Inputs: shape of the result, weights [K, rows, columns, C], data, bias; the schema has no dilation of it."""
+    transpose(call, transposed_weight(call), data=2, stride=_along(call, "Stride{}", "HW"), dilation=(1, 1))
 
 
 def _transposed_3d(call: TfliteCall) -> None:
     """Inputs: shape of the result, weights [depth, rows, columns, K, C], data, bias."""
     stored = call.parameter(1)
     *taps, outputs, channels = stored.shape
+    weight = replace(stored, shape=(channels, outputs, *taps))
+    stride, dilation = _along(call, "Stride{}", "DHW"), _along(call, "Dilation{}Factor", "DHW")
+    transpose(call, weight, data=2, stride=stride, dilation=dilation)
+
+
+def transposed_weight(call: TfliteCall) -> Tensor:
+    """Weights [K, rows, columns, C] as those of a transposed convolution: [C, K, rows, columns]."""
+    stored = call.parameter(1)
+    outputs, *taps, channels = stored.shape
+    return replace(stored, shape=(channels, outputs, *taps))
+
+
+def transpose(
+    call: TfliteCall, weight: Tensor, *, data: int, stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> None:
+    """A transposed convolution and its activation; its bias stands behind `data` or, before that, the weights."""
     transposed_convolution(
         call.builder,
         call.site,
-        data=channels_first(call.tensor(2)),
-        weight=replace(stored, shape=(channels, outputs, *taps)),
-        bias=call.optional(3),
+        data=channels_first(call.tensor(data)),
+        weight=weight,
+        bias=call.optional(max(data, 1) + 1),
         output=channels_first(call.before_activation()),
-        stride=tuple(call.option(f"Stride{axis}") for axis in "DHW"),
-        dilation=tuple(call.option(f"Dilation{axis}Factor") for axis in "DHW"),
+        stride=stride,
+        dilation=dilation,
     )
     call.activate()
+
+
+def _along(call: TfliteCall, option: str, axes: str) -> tuple[int, ...]:
+    """An option that the schema has for each axis, by the axis's letter."""
+    return tuple(call.option(option.format(axis)) for axis in axes)
 
 
 def _fully_connected(call: TfliteCall) -> None:
