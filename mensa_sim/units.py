@@ -62,6 +62,15 @@ def leakage_pj(power_mw: float, time_ps: float) -> float:
     return power_mw * time_ps / 1000
 
 
+def least_ps(energy_pj: float, power_mw: float) -> int:
+    """The time in which a power gives an energy, rounded up to whole picoseconds.
+
+    >>> least_ps(energy_pj=1.0, power_mw=1.0)
+    1000
+    """
+    return math.ceil(energy_pj * 1000 / power_mw)
+
+
 def bits_to_bytes(bits: int) -> int:
     """Whole bytes that hold a number of bits, rounded up."""
     return -(-bits // BITS_PER_BYTE)

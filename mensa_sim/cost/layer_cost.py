@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal, Self
 
-from mensa_sim.units import PS_PER_S, cycles_to_ps, transfer_ps
+from mensa_sim.units import PS_PER_S, cycles_to_ps, least_ps, transfer_ps
 
 MEMORY = "memory"
 """The level behind an accelerator's own."""
@@ -26,7 +26,7 @@ COMPONENTS = (
 
 _KNOWN = frozenset(COMPONENTS)
 
-Bound = Literal["compute", "buffer", "memory"]
+Bound = Literal["compute", "buffer", "memory", "power"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -113,6 +113,8 @@ class LayerCost:
     """What crosses no memory of the accelerator's own, but another memory on the chip or a link."""
     heard_bytes: int = 0
     """Of the bytes that it takes from memory, those that another piece of its layer reads for it too: in no traffic."""
+    power_mw: float | None = None
+    """What it may spend, where power is limited: then it takes no less time than its energy needs."""
     overlap: bool = True
     buffered_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes that the mapping holds at once in a buffer, `parameter` or `activation`; absent where unknown."""
@@ -175,8 +177,16 @@ class LayerCost:
 
     @property
     def on_chip_ps(self) -> int:
-        """Time of the array and the buffers when memory is infinitely fast."""
+        """Time of the array and the buffers when memory is infinitely fast, and no less than its power allows."""
+        return max(self._cycles_ps, self._power_ps)
+
+    @property
+    def _cycles_ps(self) -> int:
         return cycles_to_ps(max(self.compute_cycles, self.buffer_cycles), self.clock_hz)
+
+    @property
+    def _power_ps(self) -> int:
+        return 0 if self.power_mw is None else least_ps(self.energy_pj, self.power_mw)
 
     def latency_ps(self, bandwidth_bytes_per_s: float) -> int:
         """Time with the whole channel to itself: head + max(on chip, body) + tail, or the sum without overlap."""
@@ -208,6 +218,8 @@ class LayerCost:
         size_bytes = self.memory_bytes if moved_bytes is None else moved_bytes
         if transfer_ps(size_bytes, bandwidth_bytes_per_s) > self.on_chip_ps:
             return "memory"
+        if self._power_ps > self._cycles_ps:
+            return "power"
         return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"
 
 

@@ -11,6 +11,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
 from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
+from mensa_sim.hardware.leakage import under_limit
 from mensa_sim.hardware.memory import SRAM, Memory, MemoryEntry, MemoryPort
 from mensa_sim.hardware.system import PlacedAccelerator, Setting, System, SystemFile
 from mensa_sim.hardware.technology.node_scaling import at_own_node
@@ -266,7 +267,13 @@ def assembled_system(file: SystemFile, accelerators: tuple[PlacedAccelerator, ..
             word_bits=entry.word_bits,
             capacity_bytes=entry.capacity_bytes if isinstance(entry, MemoryEntry) else None,
             port_of=port_of,
+            takes_turns=file.memories[port_of or name].exclusive,
         )
+        if entry.power_limit_mw is not None:
+            try:
+                memories[name] = under_limit(name, memories[name], entry.power_limit_mw, accelerators)
+            except ValueError as error:
+                faults.append(f"memories.{name}.power_limit_mw: {error}")
     faults += _reference_faults(file, [placed.name for placed in accelerators])
     if faults:
         raise FileError(label, faults)

@@ -1,9 +1,11 @@
-"""Leakage power of an accelerator's components."""
+"""Leakage power of an accelerator's components, and what a limit of power leaves for work."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.area import instances, macs_8_bit, register_bits
+from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.units import PJ_PER_MJ
@@ -30,3 +32,15 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
     if spec.clock_network_pj_per_cycle is not None:
         leakage["clock"] = spec.clock_network_pj_per_cycle.value * spec.clock_hz / PJ_PER_MJ
     return leakage
+
+
+def under_limit(name: str, memory: Memory, limit_mw: float, accelerators: Sequence[PlacedAccelerator]) -> Memory:
+    """A way into a memory whose units share what its limit leaves beside leakage and background.
+
+    Raises `ValueError` where that is nothing.
+    """
+    units = [placed for placed in accelerators if placed.memory == name]
+    idle_mw = memory.background_mw + sum(sum(component_leakage_mw(placed).values()) for placed in units)
+    if limit_mw <= idle_mw:
+        raise ValueError(f"is {limit_mw:g} mW, and idle it draws {idle_mw:.4g} with what hangs on it")
+    return replace(memory, unit_power_mw=(limit_mw - idle_mw) / len(units)) if units else memory

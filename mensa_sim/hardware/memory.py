@@ -37,6 +37,10 @@ class Memory:
     """What it holds; none where nobody asks."""
     port_of: str | None = None
     """The memory that holds what this one moves, where it is another way into that one."""
+    takes_turns: bool = False
+    """Whether it and the other ways into the same memory are served in turns."""
+    unit_power_mw: float | None = None
+    """What each unit on it may spend on its work, where power is limited."""
     reached_by: tuple[str, ...] = ()
     """Of an on-chip memory, the accelerators that read and write it."""
     area_mm2: float = 0.0
@@ -55,6 +59,8 @@ class Memory:
             raise ValueError("memory: an energy, power or area is negative")
         if self.on_chip and self.capacity_bytes is None:
             raise ValueError("memory: one on the chip holds so many bytes and no more; say capacity_bytes")
+        if self.unit_power_mw is not None:
+            _positive("memory", unit_power_mw=self.unit_power_mw)
 
     @property
     def on_chip(self) -> bool:
@@ -85,10 +91,15 @@ class MemoryPort:
     """Channels of the kind, each with its own background power; together they have the bandwidth."""
     word_bits: int = 1
     """Every tile of a loop nest moves whole words, as `Memory` says."""
+    power_limit_mw: float | None = None
+    """What this way in and the units on it may draw together: their work with all that it moves, leakage and
+    background. A layer takes no less time than its energy needs under its unit's share, which is the same for each."""
 
     def __post_init__(self) -> None:
         if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:
             raise ValueError("bandwidth_bytes_per_s, channels and word_bits must be at least 1")
+        if self.power_limit_mw is not None and not (self.power_limit_mw > 0 and math.isfinite(self.power_limit_mw)):
+            raise ValueError(f"power_limit_mw is {self.power_limit_mw}, must be positive")
         if not 0 < self.efficiency <= 1:
             raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
 
@@ -100,6 +111,9 @@ class MemoryEntry(MemoryPort):
     ports: Mapping[str, MemoryPort] = field(default_factory=dict)
     """Further ways into it, as units beside its banks have: `MEMORY.PORT` in a system's file. What one way in has
     written another reads, without a copy; each has a bandwidth of its own."""
+    exclusive: bool = False
+    """Whether its ways in take turns: all that is under way over any of them has an equal part of the time, at the
+    bandwidth of its own way. Else they do not wait for each other."""
     capacity_bytes: int | None = None
     """What it holds: parameters, keys and values of a model that generates must fit; tensors at home where it is an
     `sram`."""
@@ -128,8 +142,10 @@ class MemoryEntry(MemoryPort):
             return
         if self.capacity_bytes is None:
             raise ValueError(f"capacity_bytes is required: a memory of kind {SRAM} holds so many bytes and no more")
-        if self.ports:
-            raise ValueError(f"ports: a memory of kind {SRAM} has one")
+        if self.ports or self.exclusive or self.power_limit_mw is not None:
+            raise ValueError(
+                f"ports, exclusive and power_limit_mw: not for a memory of kind {SRAM}, which has one way in"
+            )
         for name in said[said[:1] == ["reached_by"] :]:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= (1 if name == "access_bits" else 0)):

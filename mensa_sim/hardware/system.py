@@ -123,6 +123,11 @@ class System:
         memory = self.accelerator(accelerator).memory
         return self.memories[memory].port_of or memory
 
+    @property
+    def turns(self) -> dict[str, str]:
+        """By way into a memory whose ways are served in turns, that memory."""
+        return {name: memory.port_of or name for name, memory in self.memories.items() if memory.takes_turns}
+
     def on_chip_memories(self, *accelerators: str) -> tuple[str, ...]:
         """The memories on the chip that all of these accelerators reach."""
         reached = ((name, set(memory.reached_by)) for name, memory in self.memories.items() if memory.on_chip)

@@ -49,6 +49,7 @@ def problem_of(
         accelerators=names,
         memories=tuple(system.home_of(name) for name in names),
         channels=tuple(accelerator.memory for accelerator in system.accelerators),
+        turns=system.turns,
         units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
         tensors=tuple(
             UnitTensor(producer=each.producer, readers=each.readers, size_bytes=each.size_bytes)

@@ -32,6 +32,8 @@ class Problem:
     copied."""
     channels: tuple[str, ...] = ()
     """The memory whose channel each accelerator's traffic takes; `memories` where not given."""
+    turns: Mapping[str, str] = field(default_factory=dict)
+    """By way into a memory whose ways are served in turns, that memory: its time is the one channel of all of them."""
     units: tuple[Unit, ...]
     tensors: tuple[UnitTensor, ...]
     routes: Mapping[tuple[str, str], Route] = field(default_factory=dict)
@@ -84,7 +86,11 @@ class Problem:
 
     def channel(self, accelerator: int) -> str:
         """The memory whose channel an accelerator's traffic takes."""
-        return (self.channels or self.memories)[accelerator]
+        return self.channel_of((self.channels or self.memories)[accelerator])
+
+    def channel_of(self, resource: str) -> str:
+        """The channel whose time a transfer over a memory or a link takes."""
+        return self.turns.get(resource, resource)
 
     @cached_property
     def incoming(self) -> tuple[tuple[UnitTensor, ...], ...]:

@@ -118,7 +118,9 @@ class _Jobs:
             return producer
         legs = problem.routes[source, target].legs
         phases = [(float(leg.latency_ps), "", 0.0) for leg in legs]
-        shared = [(0.0, leg.resource, float(leg.time_ps(size_bytes) - leg.latency_ps)) for leg in legs]
+        shared = [
+            (0.0, problem.channel_of(leg.resource), float(leg.time_ps(size_bytes) - leg.latency_ps)) for leg in legs
+        ]
         self._phases.append(iter([phase for pair in zip(phases, shared, strict=True) for phase in pair]))
         self._after.append([])
         self._waits_for.append(0)

@@ -5,8 +5,16 @@ from pathlib import Path
 import pytest
 
 import mensa_sim as ms
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.static_energy import STATIC, static_power
+from mensa_sim.simulate.plan.options import PLAIN
+from mensa_sim.study.near_data.published import ROW_PRODUCT
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.units import leakage_pj
+from mensa_sim.workload.load import load_workload
 
 SPECS = Path(ms.__file__).parents[1] / "accelerator_specs/accelerators"
 SYSTEM = f"""
@@ -57,3 +65,80 @@ def test_an_unknown_way_in_is_answered_with_those_that_there_are(two_ways: Path)
     two_ways.write_text(SYSTEM.replace("lpddr5.bank", "lpddr5.banks"))
     with pytest.raises(FileError, match=r"accelerators\[1\].memory: unknown memory 'lpddr5.banks'; did you mean"):
         load_system(two_ways)
+
+
+LIMIT = "memories.lpddr5.ports.bank.power_limit_mw"
+PRODUCTS = """
+name: products
+layers:
+  - {name: outside, operator: linear, dims: {K: 2048, C: 2048}}
+  - {name: inside, operator: linear, dims: {K: 2048, C: 2048}}
+parameter_bits: 8
+activation_bits: 8
+"""
+
+
+@pytest.fixture
+def alone(two_ways: Path) -> SystemResult:
+    return ms.run(ROW_PRODUCT, system=str(two_ways), scheduler="single:lpddr5_pim").main
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_under_a_limit_of_power_work_takes_as_long_as_its_energy_needs(
+    two_ways: Path, alone: SystemResult, share: float
+) -> None:
+    """The closed form: energy over what the limit leaves beside leakage; no joule more or less for the work itself."""
+    work_pj = sum(alone.energy_by_component_pj[name] for name in alone.energy_by_component_pj if name not in STATIC)
+    idle_mw = sum(static_power(load_system(two_ways)).leakage_mw["lpddr5_pim"].values())
+    limit_mw = idle_mw + share * 1000 * work_pj / alone.latency_ps
+    slowed = ms.run(
+        ROW_PRODUCT, system=str(two_ways), scheduler="single:lpddr5_pim", overrides=[f"{LIMIT}={limit_mw}"]
+    ).main
+    assert slowed.layers[0].bound == "power"
+    assert slowed.latency_ps == pytest.approx(1000 * work_pj / (limit_mw - idle_mw), rel=0.02)
+    drawn_pj = work_pj + leakage_pj(idle_mw, slowed.latency_ps)
+    assert drawn_pj <= leakage_pj(limit_mw, slowed.latency_ps)
+    assert slowed.optimality.value == pytest.approx(slowed.optimality.simulated), "the scheduler saw the same"
+    for name, energy_pj in alone.energy_by_component_pj.items():
+        if name not in STATIC:
+            assert slowed.energy_by_component_pj[name] == energy_pj
+
+
+def test_a_limit_that_is_not_reached_changes_nothing_and_prices_nothing_anew(
+    two_ways: Path, alone: SystemResult
+) -> None:
+    loose = load_system(two_ways, [f"{LIMIT}=1e6"])
+    memo, graph = PriceMemo(), load_workload(ROW_PRODUCT)
+    price(graph, load_system(two_ways), memo=memo)
+    found = memo.priced
+    price(graph, loose, memo=memo)
+    assert memo.priced == found
+    assert ms.run(ROW_PRODUCT, system=loose, scheduler="single:lpddr5_pim").main.latency_ps == alone.latency_ps
+
+
+def test_a_limit_below_what_is_drawn_idle_is_a_fault_that_says_how_much_that_is(two_ways: Path) -> None:
+    with pytest.raises(FileError, match=r"lpddr5\.bank\.power_limit_mw: is 0\.001 mW, and idle it draws [0-9.]+"):
+        load_system(two_ways, [f"{LIMIT}=0.001"])
+
+
+def test_ways_that_exclude_each_other_take_turns_in_prediction_and_simulation(two_ways: Path, tmp_path: Path) -> None:
+    """Two products that only read, one over each way: beside each other, or one waits for the other's bytes."""
+    workload = tmp_path / "products.yaml"
+    workload.write_text(PRODUCTS)
+    took = {}
+    for exclusive in ("false", "true"):
+        result = ms.run(
+            workload,
+            system=str(two_ways),
+            pins={"outside": "phone_npu", "inside": "lpddr5_pim"},
+            overrides=[f"memories.lpddr5.exclusive={exclusive}", "accelerators.lpddr5_pim.clock_hz=2000000000"],
+            parallel=True,
+            objective="latency",
+            on_chip=PLAIN,
+        ).main
+        predicted = result.schedule.prediction.latency_ps
+        assert predicted == pytest.approx(result.latency_ps, rel=1e-6)
+        took[exclusive] = result.latency_ps
+    longest_ps, other_ps = 2048 * 2048 / 37.5e-3, 2048 * 2048 / 300e-3
+    assert took["false"] == pytest.approx(longest_ps, rel=0.02)
+    assert took["true"] == pytest.approx(longest_ps + other_ps, rel=0.02)

@@ -1,6 +1,7 @@
 """Small hand-made systems, graphs and cost tables for the simulator, and hypothesis strategies that draw them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
@@ -165,12 +166,16 @@ def everything_on(graph: LayerGraph, accelerator: str) -> dict[str, str]:
 
 @st.composite
 def systems(draw: st.DrawFn) -> System:
-    """One to three memories, linked in pairs, and one to four accelerators on them."""
+    """One to three memories, the second perhaps a way into the first, linked in pairs; one to four accelerators."""
     speeds = st.sampled_from((GB_PER_S, 3 * GB_PER_S, 32 * GB_PER_S, 7_777_777))
     memories = {
         f"ram{index}": memory(draw(speeds), draw(st.sampled_from((1.0, 0.75, 0.7))))
         for index in range(draw(st.integers(1, 3)))
     }
+    if len(memories) > 1 and draw(st.booleans()):
+        turns = draw(st.booleans())
+        memories["ram0"] = replace(memories["ram0"], takes_turns=turns)
+        memories["ram1"] = replace(memories["ram1"], takes_turns=turns, port_of="ram0")
     names = list(memories)
     accelerators = [
         accelerator(

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mensa_sim.simulate.engine.channel import Channel, Transfer
+from mensa_sim.simulate.engine.channel import Transfer, channels_in_turns
 from mensa_sim.simulate.engine.clock import Clock
 from mensa_sim.units import PS_PER_S, transfer_ps
 
@@ -18,17 +18,22 @@ def nobody_waits(now: int) -> None:
     """What happens at the end of a transfer that is looked at later."""
 
 
-def run(bandwidth: float, jobs: list[tuple[int, int]]) -> list[Transfer]:
-    """Start transfers of given sizes at given times; the transfers after the last has ended, in the order given."""
+def run(bandwidth: float, jobs: list[tuple[int, int]], others: tuple[float, ...] = ()) -> list[Transfer]:
+    """Start transfers of given sizes at given times; the transfers after the last has ended, in the order given.
+
+    With `others` there are further ways that take turns with the first, and the transfers go over one after the other.
+    """
     clock = Clock()
-    channel = Channel(clock, "ram", bandwidth)
+    ways = list(
+        channels_in_turns(clock, {str(place): each for place, each in enumerate((bandwidth, *others))}).values()
+    )
     transfers: dict[int, Transfer] = {}
 
     def start(index: int, at_ps: int, size: int):
         if at_ps:
             yield clock.timeout(at_ps)
         ended = clock.event()
-        transfers[index] = channel.transfer(size, ended.succeed)
+        transfers[index] = ways[index % len(ways)].transfer(size, ended.succeed)
         yield ended
         assert clock.now_ps == transfers[index].end_ps
 
@@ -38,9 +43,9 @@ def run(bandwidth: float, jobs: list[tuple[int, int]]) -> list[Transfer]:
     return [transfers[index] for index in range(len(jobs))]
 
 
-def shared_ends_ps(bandwidth: float, jobs: list[tuple[int, int]]) -> list[int]:
-    """The same by stepping through all changes with exact fractions: bandwidth is divided anew at whole ps."""
-    rate = Fraction(bandwidth) / PS_PER_S
+def shared_ends_ps(bandwidth: float, jobs: list[tuple[int, int]], others: tuple[float, ...] = ()) -> list[int]:
+    """The same by stepping through all changes with exact fractions: the time is divided anew at whole ps."""
+    rates = [Fraction(each) / PS_PER_S for each in (bandwidth, *others)]
     left = {index: Fraction(size) for index, (_, size) in enumerate(jobs)}
     ends: dict[int, int] = {}
     now = 0
@@ -49,11 +54,11 @@ def shared_ends_ps(bandwidth: float, jobs: list[tuple[int, int]]) -> list[int]:
         coming = [jobs[index][0] for index in left if jobs[index][0] > now]
         horizon = coming[:]
         if active:
-            share = rate / len(active)
-            horizon.append(now + math.ceil(min(left[index] for index in active) / share))
+            shares = {index: rates[index % len(rates)] / len(active) for index in active}
+            horizon.append(now + math.ceil(min(left[index] / shares[index] for index in active)))
         then = min(horizon)
         for index in active:
-            left[index] -= (then - now) * share
+            left[index] -= (then - now) * shares[index]
             if left[index] <= 0:
                 ends[index] = then
                 del left[index]
@@ -64,6 +69,21 @@ def shared_ends_ps(bandwidth: float, jobs: list[tuple[int, int]]) -> list[int]:
 @given(st.sampled_from((1e9, 3e9, 24e9, 22.4e9, 7_777_777 * 0.7)), starts_and_sizes)
 def test_transfers_end_when_an_exact_simulation_with_fractions_says(bandwidth, jobs):
     assert [each.end_ps for each in run(bandwidth, jobs)] == shared_ends_ps(bandwidth, jobs)
+
+
+@given(st.sampled_from((1e9, 24e9, 7_777_777 * 0.7)), st.sampled_from(((8e9,), (3e9, 22.4e9))), starts_and_sizes)
+def test_ways_that_take_turns_have_equal_parts_of_the_time_at_bandwidths_of_their_own(bandwidth, others, jobs):
+    assert [each.end_ps for each in run(bandwidth, jobs, others)] == shared_ends_ps(bandwidth, jobs, others)
+
+
+def test_what_is_prefetched_over_one_way_waits_for_demand_on_another():
+    clock = Clock()
+    outside, inside = channels_in_turns(clock, {"outside": 1e9, "inside": 4e9}).values()
+    background = outside.prefetch(10)
+    demand = inside.transfer(16, nobody_waits)
+    clock.run(until=20_000)
+    assert outside.cancel(background) == 10
+    assert (demand.end_ps, background.end_ps) == (4000, 14000)
 
 
 @given(st.sampled_from((1e9, 3e9, 22.4e9)), st.integers(1, 10**6))
@@ -87,7 +107,7 @@ def test_no_more_bytes_pass_than_the_bandwidth_allows(jobs):
 
 def test_background_waits_while_demand_is_active_and_resumes_after():
     clock = Clock()
-    channel = Channel(clock, "ram", 1e9)
+    channel = channels_in_turns(clock, {"ram": 1e9})["ram"]
     background = channel.prefetch(10)
     clock.run(until=4000)
     demand = channel.transfer(5, nobody_waits)
@@ -101,7 +121,7 @@ def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps
     """Joined all at once, and looked at later: the ends are those that timers would have found."""
     sizes = [size for _, size in jobs]
     clock = Clock()
-    channel = Channel(clock, "ram", 22.4e9)
+    channel = channels_in_turns(clock, {"ram": 22.4e9})["ram"]
     transfers = [channel.prefetch(size) for size in sizes]
     clock.run(until=until_ps)
     expected = shared_ends_ps(22.4e9, [(0, size) for size in sizes])
@@ -115,7 +135,7 @@ def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps
 @given(st.integers(1, 20), st.integers(0, 25_000))
 def test_a_cancelled_transfer_says_how_many_whole_bytes_have_passed(size, at_ps):
     clock = Clock()
-    channel = Channel(clock, "ram", 1e9)
+    channel = channels_in_turns(clock, {"ram": 1e9})["ram"]
     transfer = channel.prefetch(size)
     if at_ps:
         clock.run(until=at_ps)

@@ -1,14 +1,18 @@
 """The prices of several layers on one accelerator: what is known is looked up, and the rest priced."""
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import Priced
+from mensa_sim.cost.layer_cost import LayerCost, Priced
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.layer import Layer
+
+Key = TypeVar("Key")
 
 Job = tuple[Layer, Steps, PeArray]
 """A layer on an accelerator, of whose levels it may have less than all."""
@@ -20,7 +24,10 @@ _TOGETHER = 64
 def known_or_priced(
     memo: PriceMemo, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
 ) -> dict[Hashable, Priced]:
-    """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on."""
+    """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on.
+
+    A limit of power is no part of that: it slows what was found.
+    """
     found: dict[Hashable, Priced] = {}
     keys = list(jobs)
     for first in range(0, len(keys), _TOGETHER):
@@ -34,4 +41,13 @@ def known_or_priced(
         priced = dict(zip(new, price_layers([jobs[key] for key in new], memory, energy, objective), strict=True))
         memo.put(priced)
         found |= priced
-    return found
+    return {key: each if isinstance(each, str) else limited(each, memory) for key, each in found.items()}
+
+
+def limited(costs: Mapping[Key, LayerCost], memory: Memory) -> Mapping[Key, LayerCost]:
+    """The costs of a unit's layers under what it may spend; residencies that cost the same share one record still."""
+    power_mw = memory.unit_power_mw
+    if power_mw is None:
+        return costs
+    slowed = {id(cost): replace(cost, power_mw=power_mw) for cost in costs.values()}
+    return {key: slowed[id(cost)] for key, cost in costs.items()}

@@ -69,14 +69,16 @@ class PriceMemo:
     def accelerator_key(self, placed: PlacedAccelerator, memory: Memory, objective: str) -> str:
         """A digest of all that the prices of an accelerator's layers depend on besides the layer.
 
-        Its name is none of that unless own mappings speak of it: equal accelerators have one price.
+        Its name is none of that unless own mappings speak of it: equal accelerators have one price. Neither is who
+        else is served by its memory, nor what it may spend, which slow a mapping and do not choose it.
         """
         objects = (placed.spec, placed.technology)
         identity = (id(placed.spec), id(placed.technology), memory, objective)
         if identity not in self._specs:
             if len(self._specs) >= _SPECS:
                 self._specs.clear()
-            self._specs[identity] = (objects, digest_of(_nameless(placed.spec), placed.technology, memory, objective))
+            alone = replace(memory, takes_turns=False, unit_power_mw=None)
+            self._specs[identity] = (objects, digest_of(_nameless(placed.spec), placed.technology, alone, objective))
         return self._specs[identity][1]
 
     def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:

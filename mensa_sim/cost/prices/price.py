@@ -7,7 +7,7 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.known import known_or_priced
+from mensa_sim.cost.prices.known import known_or_priced, limited
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
@@ -59,18 +59,22 @@ def price(
                 renamed[id(cost)] = _named(cost, layer, accelerator)
             costs[layer, accelerator, residency] = renamed[id(cost)]
     for placed in system.accelerators:
+        memory = system.memory_of(placed.name)
         if isinstance(placed.spec, DatasheetDevice):
             for each in graph.layers:
                 try:
-                    cost = datasheet_cost(each, placed.spec, system.memory_of(placed.name))
+                    cost = datasheet_cost(each, placed.spec, memory)
                 except InfeasibleError as why:
                     refused.setdefault((each.name, placed.name), str(why))
                 else:
-                    costs |= {(each.name, placed.name, kept): cost for kept in RESIDENCIES}
+                    costs |= limited({(each.name, placed.name, kept): cost for kept in RESIDENCIES}, memory)
         elif isinstance(placed.spec, MeasuredDevice):
-            device = measured_costs(graph, placed.spec, system.memory_of(placed.name), timings)
+            device = measured_costs(graph, placed.spec, memory, timings)
             refused = {(layer, placed.name): reason for layer, reason in device.refusals.items()} | refused
-            costs |= {(layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES}
+            measured = {
+                (layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES
+            }
+            costs |= limited(measured, memory)
     in_room = RoomPrices(graph, system, objective, memo)
     return CostTable(graph=graph, system=system, costs=costs, refusals=refused, objective=objective, in_room=in_room)
 

@@ -10,10 +10,10 @@ from mensa_sim.report.page.quantities import bytes_text, engineering, percent_te
 from mensa_sim.study.run.result import LayerResult, SystemResult
 from mensa_sim.units import PS_PER_S
 
-BOUND_SYMBOLS = {"compute": "circle", "buffer": "square", "memory": "diamond"}
+BOUND_SYMBOLS = {"compute": "circle", "buffer": "square", "memory": "diamond", "power": "triangle-up"}
 """Of a layer, by what sets its time."""
 
-BINDING = {"compute": "compute", "buffer": "buffers", "memory": "memory"}
+BINDING = {"compute": "compute", "buffer": "buffers", "memory": "memory", "power": "power"}
 
 GIGA = 1e9
 LARGEST_PX, SMALLEST_PX = 34, 5
@@ -46,7 +46,10 @@ def roofline_note(main: SystemResult) -> str:
     """How to read the figure, and what is not in it."""
     without = sum(1 for layer in main.layers if not layer.macs)
     inside = sum(1 for layer in main.layers if layer.macs and not layer.memory_bytes)
-    parts = ["Area: share of the time. Circle: bound by compute, square: by a buffer's port, diamond: by memory."]
+    parts = [
+        "Area: share of the time. Circle: bound by compute, square: by a buffer's port, diamond: by memory, "
+        "triangle: by a limit of power."
+    ]
     if without:
         parts.append(f"Layers without MACs have no place here: {without}.")
     if inside:

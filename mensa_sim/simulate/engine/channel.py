@@ -1,7 +1,7 @@
-"""A channel whose bandwidth the active transfers share fairly, in exact integer arithmetic."""
+"""Channels whose bandwidth, and whose time, the active transfers share fairly, in exact integer arithmetic."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 
@@ -99,50 +99,43 @@ class Lane:
         return max(0, -((self.served - transfer.goal) // self.scale))
 
 
-class Channel:
-    """A memory channel or a link.
+class Turns:
+    """The time of a memory or a link, which transfers have in equal parts (processor sharing).
 
-    Active transfers share the bandwidth fairly (processor sharing); it is divided anew at whole picoseconds, when a
-    transfer comes or goes, and a transfer ends at the first whole picosecond at which its last byte has passed. A
-    transfer alone takes `units.transfer_ps`, or as long as is said where its other end is slower. Prefetches get what
-    the others leave: all of the bandwidth while no other transfer is active, else nothing. Nobody waits for one: it is
-    `done` when it is cancelled or the channel has changed since.
+    It is divided anew at whole picoseconds, when a transfer comes or goes, and a transfer ends at the first whole
+    picosecond at which its last byte has passed. Prefetches get what the others leave: all of the time while no other
+    transfer is active, else nothing. Nobody waits for one: it is `done` when it is cancelled or something has changed
+    since.
     """
 
-    def __init__(self, clock: Clock, name: str, bandwidth_bytes_per_s: float) -> None:
-        rate = Fraction(bandwidth_bytes_per_s) / PS_PER_S
-        self.name = name
+    def __init__(self, clock: Clock, work_per_ps: int) -> None:
+        """All ways that take turns do so much work in a ps, each byte as much of it as its way is slow."""
         self._clock = clock
-        self._work_per_byte = rate.denominator
-        self._work_per_ps = rate.numerator
-        self._demand = Lane(rate.numerator)
-        self._background = Lane(rate.numerator)
+        self.work_per_ps = work_per_ps
+        self._demand = Lane(work_per_ps)
+        self._background = Lane(work_per_ps)
         self._last_ps = 0
         self._due_ps = -1
         """When the earliest alarm goes off; none is set for a time before the past."""
         self._waking = False
         self._alarm = Alarm(clock, self._wake)
 
-    def transfer(self, size_bytes: int, on_end: Callable[[int], object], alone_ps: int | None = None) -> Transfer:
-        """Start moving bytes; `on_end` is called with the time when the last one has passed.
-
-        They are a positive number, or take `alone_ps`, positive, with the channel to themselves.
-        """
+    def transfer(self, size_bytes: int, work: int, on_end: Callable[[int], object]) -> Transfer:
+        """Start moving bytes, that much work; `on_end` is called with the time when the last one has passed."""
         now = self._clock.now_ps
         if now != self._last_ps:
             self._catch_up(now)
-        work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * self._work_per_ps
         transfer = Transfer(size_bytes, work, now, on_end)
         if self._demand.join(transfer) and not self._waking:
             self._set_alarm(now)
         return transfer
 
-    def prefetch(self, size_bytes: int) -> Transfer:
-        """Start moving bytes, a positive number, behind everybody's demand."""
+    def prefetch(self, size_bytes: int, work: int) -> Transfer:
+        """Start moving bytes behind everybody's demand."""
         now = self._clock.now_ps
         if not self._demand.heap:
             self._catch_up(now)
-        transfer = Transfer(size_bytes, size_bytes * self._work_per_byte, now, None)
+        transfer = Transfer(size_bytes, work, now, None)
         self._background.join(transfer)
         return transfer
 
@@ -214,3 +207,40 @@ class Channel:
             self._waking = False
         if lane.heap:
             self._set_alarm(now)
+
+
+class Channel:
+    """A way into a memory, or a link: transfers share its bandwidth fairly, and its time with ways that take turns.
+
+    A transfer alone takes `units.transfer_ps`, or as long as is said where its other end is slower.
+    """
+
+    __slots__ = ("_turns", "_work_per_byte", "cancel", "moved_bytes", "name")
+
+    def __init__(self, name: str, turns: Turns, work_per_byte: int) -> None:
+        self.name = name
+        self._turns, self._work_per_byte = turns, work_per_byte
+        self.cancel, self.moved_bytes = turns.cancel, turns.moved_bytes
+
+    def transfer(self, size_bytes: int, on_end: Callable[[int], object], alone_ps: int | None = None) -> Transfer:
+        """Start moving bytes; `on_end` is called with the time when the last one has passed.
+
+        They are a positive number, or take `alone_ps`, positive, with the channel to themselves.
+        """
+        turns = self._turns
+        work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * turns.work_per_ps
+        return turns.transfer(size_bytes, work, on_end)
+
+    def prefetch(self, size_bytes: int) -> Transfer:
+        """Start moving bytes, a positive number, behind everybody's demand."""
+        return self._turns.prefetch(size_bytes, size_bytes * self._work_per_byte)
+
+
+def channels_in_turns(clock: Clock, bytes_per_s: Mapping[str, float]) -> dict[str, Channel]:
+    """Channels whose transfers have equal parts of one time, each at the bandwidth of its own; one alone has all."""
+    rates = {name: Fraction(bandwidth) / PS_PER_S for name, bandwidth in bytes_per_s.items()}
+    work_per_ps = math.lcm(*(rate.numerator for rate in rates.values()))
+    turns = Turns(clock, work_per_ps)
+    return {
+        name: Channel(name, turns, work_per_ps // rate.numerator * rate.denominator) for name, rate in rates.items()
+    }

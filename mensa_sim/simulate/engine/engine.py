@@ -7,7 +7,7 @@ from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.engine.carriage import Carrier
-from mensa_sim.simulate.engine.channel import Channel
+from mensa_sim.simulate.engine.channel import Channel, channels_in_turns
 from mensa_sim.simulate.engine.clock import Clock
 from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.request import Request
@@ -17,6 +17,18 @@ from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import pins_of
 from mensa_sim.simulate.record.recorder import Recorder
 from mensa_sim.units import PS_PER_S
+
+
+def _channels(clock: Clock, system: System) -> dict[str, Channel]:
+    """By name, those of memories, links and the host; what it does for several inferences at once shares its time."""
+    together: dict[str, dict[str, float]] = {}
+    for name, memory in system.memories.items():
+        together.setdefault(system.turns.get(name, name), {})[name] = memory.effective_bytes_per_s
+    for link in system.links:
+        together[link_name(link)] = {link_name(link): link.bandwidth_bytes_per_s}
+    if system.host is not None:
+        together[HOST] = {HOST: PS_PER_S}  # a ps for each ps of work
+    return {name: each for ways in together.values() for name, each in channels_in_turns(clock, ways).items()}
 
 
 def _nothing(request: Request) -> None:
@@ -33,14 +45,7 @@ class Engine:
         self.clock = Clock()
         self.on_end: Callable[[Request], None] = _nothing
         self._recorder = recorder
-        self._channels = {
-            name: Channel(self.clock, name, memory.effective_bytes_per_s) for name, memory in system.memories.items()
-        }
-        for link in system.links:
-            self._channels[link_name(link)] = Channel(self.clock, link_name(link), link.bandwidth_bytes_per_s)
-        if system.host is not None:
-            # What it does for several inferences at once shares its time, a ps for each ps of work.
-            self._channels[HOST] = Channel(self.clock, HOST, PS_PER_S)
+        self._channels = _channels(self.clock, system)
         self._carrier = Carrier(self.clock, self._channels, recorder, self._end_copy)
         self._shared_bytes = {
             name: memory.capacity_bytes or 0 for name, memory in system.memories.items() if memory.on_chip
