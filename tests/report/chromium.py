@@ -20,6 +20,7 @@ class Opened:
         self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._page.on("request", self._requested)
         self._page.goto(path.resolve().as_uri(), timeout=120_000)
+        self.until("[...document.querySelectorAll('.figure')].every((div) => div.querySelector('.main-svg'))")
 
     def _requested(self, request: Request) -> None:
         if not request.url.startswith(("file:", "data:", "blob:", "about:")):

@@ -26,7 +26,7 @@ MAX_OTHERS = 300
 """Points off the front, each with what a click on it shows."""
 
 CLICK = """
-for (const name of %s) {
+for (const name of %s) unpacked.then(() => {
   document.getElementById(name).on("plotly_click", (event) => {
     const shown = designs[event.points[0].customdata];
     if (!shown) return;
@@ -38,7 +38,7 @@ for (const name of %s) {
       row.insertCell().textContent = value;
     }
   });
-}
+});
 """
 
 

