@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,16 @@ from mensa_sim.cost.measured.fits.fit import (
     halves,
     predicted,
 )
-from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, ModelForm, predict_s, roofline_s, shapes_of
+from mensa_sim.cost.measured.fits.model import (
+    CONSTANTS,
+    PRODUCT_FORMS,
+    TILES,
+    Model,
+    ModelForm,
+    predict_s,
+    roofline_s,
+    shapes_of,
+)
 from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
@@ -107,6 +117,35 @@ def test_a_convolution_never_takes_less_time_for_more_batch_channels_or_outputs(
     shapes = shapes_of([convolution(*sizes), convolution(*larger)])
     small, large = predict_s("product", values, tiles, shared=False, figures=FIGURES, shapes=shapes)
     assert 0 < small <= large * (1 + 1e-9)
+
+
+@settings(max_examples=30)
+@given(form=st.sampled_from(sorted(CONSTANTS)), shared=st.booleans(), data=st.data())
+def test_the_slopes_that_a_fit_follows_are_those_of_its_times(
+    form: ModelForm, shared: bool, data: st.DataObject
+) -> None:
+    """Held against differences, but where one lies across a bend: there a fastest tile or a limit changes."""
+    values = data.draw(constants(form))
+    products = [
+        product(70, 300, 513, 3),
+        product(4000, 900, 1000),
+        convolution(2, 64, 96, 56),
+        convolution(9, 3, 8, 7, 2),
+    ]
+    kernels = products if form in PRODUCT_FORMS else [vector(10**power) for power in range(2, 10)]
+    figures = replace(FIGURES, power_w=70, node_nm=12, base_share=0.4)
+    model = Model(form, "32_to_128", shared=shared, figures=figures, shapes=shapes_of(kernels))
+    here = model.sloped(values)
+    assert set(here.slopes) <= set(values)
+    for name, value in values.items():
+        below, above = (
+            np.log(model.sloped({**values, name: value * factor}).seconds / here.seconds) / math.log(factor)
+            for factor in (1 - 1e-5, 1 + 1e-5)
+        )
+        straight = np.abs(above - below) < 1e-3
+        slopes = np.broadcast_to(here.slopes.get(name, 0.0), straight.shape)
+        assert straight.mean() >= 0.5
+        assert slopes[straight] == pytest.approx(((above + below) / 2)[straight], abs=1e-3)
 
 
 @given(values=constants("vector"), elements=st.integers(1, 10**8), by=st.integers(1, 10**8))

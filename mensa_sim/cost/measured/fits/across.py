@@ -14,6 +14,7 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.fit import SIZES, OperatorFit, form_of, predicted
 from mensa_sim.cost.measured.fits.least import least
 from mensa_sim.cost.measured.fits.model import CONSTANTS, Model, ModelForm, Range, Shapes, roofline_s, shapes_of
+from mensa_sim.cost.measured.fits.sloped import Sloped, one_after_another
 from mensa_sim.cost.measured.table import Timing
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
@@ -95,15 +96,15 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
     ]
     measured = np.concatenate([seconds for _, seconds in taken])
 
-    def seconds(constants: Mapping[str, float]) -> Floats:
-        times = [
-            model.seconds({**constants, _LAUNCH: constants[_own(each.family)]})
-            for model, each in zip(models, rows, strict=True)
-        ]
-        return np.concatenate(times)
+    def times(constants: Mapping[str, float]) -> Sloped:
+        found = []
+        for model, each in zip(models, rows, strict=True):
+            time = model.sloped({**constants, _LAUNCH: constants[_own(each.family)]})
+            found.append(Sloped(time.seconds, {_own(each.family): time.slopes[_LAUNCH], **time.slopes}))
+        return one_after_another(found)
 
-    _, near = least(ranges, seconds, measured)
-    _, constants = least(ranges, seconds, measured, near, relative=True)
+    _, near = least(ranges, times, measured)
+    _, constants = least(ranges, times, measured, near, relative=True)
     return {
         family: OperatorFit(
             form=form,

@@ -263,4 +263,4 @@ def _solve(
 ) -> tuple[float, Mapping[str, float]]:
     """The constants of a model of rows that `least` finds."""
     model = Model(form, tiles, shared=shared, figures=figures, shapes=shapes)
-    return least(CONSTANTS[form], model.seconds, measured, start, relative=relative)
+    return least(CONSTANTS[form], model.sloped, measured, start, relative=relative)

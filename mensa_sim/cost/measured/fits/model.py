@@ -12,7 +12,6 @@ device of its kind. Time never falls where batch, channels or outputs grow.
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
+from mensa_sim.cost.measured.fits.sloped import Sloped, plus, softened, throttled
+from mensa_sim.cost.measured.fits.tilings import Tilings
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.workload.layer import LoopNest
@@ -41,19 +42,13 @@ TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
 }
 """Sets of tiles (rows x columns) that a library may choose from; a fit picks the set."""
 
-FULL_TILE = 128 * 128
-"""Elements of the tile that fills a processor: several smaller ones share it where `shared` is on."""
-
 SPLITS = (1, 2, 4, 8, 16)
-_TILED = ("rate", "small_tile", "tile_depth", "split")
-"""The constants that the choice of a tile depends on: a fit that turns one of the others finds the times known."""
 _WINOGRAD_OUTPUTS = 4
 _WINOGRAD_TILE = 6
-_WARP = 32
+_STEP = 1e-6
+"""Share of an energy by which a clock's slope is told; the clock is linear in it."""
 _LOADED_BYTES = 16
 """The widest load of a thread (CUDA C++ programming guide, device memory accesses)."""
-_BLOCK = 512
-"""Kernels whose ways are priced in one piece, so that they stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,137 +190,75 @@ class Model:
         if form in PRODUCT_FORMS:
             made = (TILES[tiles], shared, figures, shapes.element_bytes)
             self._direct = Tilings(*made, shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
-            self._transformed = Tilings(*made, *_winograd_products(shapes.take(self._winograd)), (1,))
+            products, rows, columns, channels = _winograd_products(shapes.take(self._winograd))
+            self._transformed = Tilings(*made, products, rows, columns, channels, (1,))
+            transformed = products * (rows * (channels + columns) + channels * columns)
+            self._transformed_bytes = shapes.element_bytes * transformed
 
-    def seconds(self, constants: Mapping[str, float]) -> Floats:
-        """Seconds of each kernel."""
+    def sloped(self, constants: Mapping[str, float]) -> Sloped:
+        """Seconds of each kernel, and what the constants do to them."""
         shapes, figures = self._shapes, self._figures
-        memory = self._beyond_bytes / (figures.bytes_per_s * constants["memory"])
-        memory = memory + shapes.moved_bytes * constants["cache"] / figures.bytes_per_s
-        launch = constants["launch_us"] * 1e-6
-        p = 1 + constants["sharpness"]
+        beyond = Sloped(self._beyond_bytes / (figures.bytes_per_s * constants["memory"]), {"memory": -1.0})
+        memory = plus(beyond, self._cached(shapes.moved_bytes, constants))
         if self._form in PRODUCT_FORMS:
-            if self._form == "powered_product":
-                constants = {**constants, "throttle": figures.clock_excess(constants["board_pj_per_mac"])}
-            return launch + self._product_s(constants, memory, p)
-        compute = shapes.operations / (constants["rate"] * figures.peak_macs_per_s)
+            time = self._product(constants, memory)
+        else:
+            operations_per_s = constants["rate"] * figures.peak_macs_per_s
+            compute = Sloped(shapes.operations / operations_per_s, {"rate": -1.0})
+            time = softened(compute, memory, constants["sharpness"])
         if self._form == "sequence":
-            return launch + shapes.steps * (constants["step_us"] * 1e-6 + _softened(compute, memory, p))
-        return launch + _softened(compute, memory, p)
+            step = plus(_empty("step_us", constants, time), time)
+            time = Sloped(shapes.steps * step.seconds, step.slopes)
+        return plus(_empty("launch_us", constants, time), time)
 
-    def _product_s(self, constants: Mapping[str, float], memory: Floats, p: float) -> Floats:
-        products = self._direct.seconds(constants) * (1 + constants["unaligned"] * self._shapes.misalignment)
-        time = _softened(_throttled(products, constants), memory, p)
+    def _cached(self, moved_bytes: Floats, constants: Mapping[str, float]) -> Sloped:
+        """What bytes take through the cache."""
+        return Sloped(moved_bytes * constants["cache"] / self._figures.bytes_per_s, {"cache": 1.0})
+
+    def _product(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
+        direct = self._direct.sloped(constants)
+        unaligned = constants["unaligned"] * self._shapes.misalignment
+        slopes = {**direct.slopes, "unaligned": unaligned / (1 + unaligned)}
+        compute = self._throttled(Sloped(direct.seconds * (1 + unaligned), slopes), constants)
+        time = softened(compute, memory, constants["sharpness"])
         chosen = self._winograd
-        if len(chosen):
-            fast = self._winograd_s(constants, memory[chosen], p)
-            time[chosen] = np.minimum(time[chosen], fast)
-        return time
+        if not len(chosen):
+            return time
+        fast = self._winograd_time(constants, memory.take(chosen))
+        return time.where_less(chosen, fast)
 
-    def _winograd_s(self, constants: Mapping[str, float], memory: Floats, p: float) -> Floats:
+    def _winograd_time(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
         """36 products of a ninth of the depth on 4 x 4 output tiles; inputs, weights and outputs are transformed."""
-        products, tiles, columns, channels = _winograd_products(self._shapes.take(self._winograd))
-        compute = self._transformed.seconds(constants, rate=constants["winograd"])
-        transformed = self._shapes.element_bytes * products * (tiles * (channels + columns) + channels * columns)
-        transform = transformed * constants["cache"] / self._figures.bytes_per_s
-        return _softened(_throttled(compute, constants), transform + memory, p)
+        compute = self._throttled(self._transformed.sloped(constants, rate="winograd"), constants)
+        moved = plus(self._cached(self._transformed_bytes, constants), memory)
+        return softened(compute, moved, constants["sharpness"])
+
+    def _throttled(self, compute: Sloped, constants: Mapping[str, float]) -> Sloped:
+        """Compute time at the clock that the device keeps up for so long."""
+        if self._form == "product":
+            excess = constants["throttle"]
+            return throttled(compute, excess, {"throttle": excess}, constants["throttle_us"])
+        energy_pj = constants["board_pj_per_mac"]
+        excess, above = (self._figures.clock_excess(energy_pj * factor) for factor in (1, 1 + _STEP))
+        return throttled(compute, excess, {"board_pj_per_mac": (above - excess) / _STEP}, constants["throttle_us"])
+
+
+def _empty(name: str, constants: Mapping[str, float], like: Sloped) -> Sloped:
+    """The time of kernels or steps that do nothing."""
+    return Sloped(np.full_like(like.seconds, constants[name] * 1e-6), {name: 1.0})
 
 
 def predict_s(
     form: ModelForm, constants: Mapping[str, float], tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes
 ) -> Floats:
     """Seconds of each kernel; `tiles` and `shared` matter to products alone."""
-    return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).seconds(constants)
+    return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).sloped(constants).seconds
 
 
 def roofline_s(figures: DeviceFigures, shapes: Shapes) -> Floats:
     """The plain roofline of the device's figures (Williams et al. 2009): the larger of compute and memory time."""
     compute = shapes.steps * shapes.operations / figures.peak_macs_per_s
     return np.maximum(compute, shapes.steps * shapes.moved_bytes / figures.bytes_per_s)
-
-
-def _softened(one: Floats, other: Floats, p: float) -> Floats:
-    """The p-norm of two times: their maximum for a large p, their sum for p = 1."""
-    larger = np.maximum(np.maximum(one, other), 1e-15)
-    ratio: Floats = np.minimum(one, other) / larger
-    return larger * (1 + ratio**p) ** (1 / p)
-
-
-class Tilings:
-    """Every way to cut some products into tiles and splits on a device; the constants say which is the fastest."""
-
-    def __init__(
-        self,
-        tiles: Sequence[tuple[int, int]],
-        shared: bool,
-        figures: DeviceFigures,
-        element: float,
-        groups: Floats,
-        rows: Floats,
-        columns: Floats,
-        depth: Floats,
-        splits: Sequence[int],
-    ) -> None:
-        self._figures = figures
-        self._known: OrderedDict[tuple[float, ...], Floats] = OrderedDict()
-        self._shrink = np.array([_WARP / height + _WARP / width for height, width in tiles for _ in splits])[:, None]
-        self._blocks: list[tuple[Floats, Floats, Floats]] = []
-        for first in range(0, max(1, len(rows)), _BLOCK):
-            part = slice(first, first + _BLOCK)
-            ways = [
-                _way(tile, split, shared, figures, element, groups[part], rows[part], columns[part], depth[part])
-                for tile in tiles
-                for split in splits
-            ]
-            work, deep, summed = (np.array(each) for each in zip(*ways, strict=True))
-            self._blocks.append((work, deep, summed))
-
-    def seconds(self, constants: Mapping[str, float], rate: float = 1.0) -> Floats:
-        """Compute time of each product with its fastest tile and split; `rate` is a share of the device's."""
-        asked = (rate, *(constants[name] for name in _TILED))
-        if asked not in self._known:
-            self._known[asked] = self._fastest_s(constants, rate)
-            if len(self._known) > len(_TILED) + 2:
-                self._known.popitem(last=False)
-        return self._known[asked]
-
-    def _fastest_s(self, constants: Mapping[str, float], rate: float) -> Floats:
-        macs_per_s = self._figures.peak_macs_per_s / self._figures.processors * rate
-        mac_s = (1 / constants["rate"] + constants["small_tile"] * self._shrink) / macs_per_s
-        fastest = []
-        for work, deep, summed in self._blocks:
-            time = deep + constants["tile_depth"]
-            time *= work
-            time *= mac_s
-            time += summed * constants["split"] / self._figures.bytes_per_s
-            fastest.append(time.min(axis=0))
-        return np.concatenate(fastest)
-
-
-def _way(
-    tile: tuple[int, int],
-    split: int,
-    shared: bool,
-    figures: DeviceFigures,
-    element: float,
-    groups: Floats,
-    rows: Floats,
-    columns: Floats,
-    depth: Floats,
-) -> tuple[Floats, Floats, Floats]:
-    """Outputs that a processor works on one after another, the depth of each, and bytes to sum up, of one way."""
-    height, width = tile
-    together = max(1, FULL_TILE // (height * width)) if shared else 1
-    count = groups * np.ceil(rows / height) * np.ceil(columns / width)
-    waves = np.ceil(count * split / (figures.processors * together)) * together
-    summed = element * groups * rows * columns * split if split > 1 else np.zeros_like(rows)
-    return waves * height * width, np.ceil(depth / split), summed
-
-
-def _throttled(compute: Floats, constants: Mapping[str, float]) -> Floats:
-    """Compute time at the clock that a device keeps up for so long."""
-    share = compute / (compute + constants["throttle_us"] * 1e-6)
-    return compute * (1 + constants["throttle"] * share)
 
 
 def _winograd_products(shapes: Shapes) -> tuple[Floats, Floats, Floats, Floats]:
