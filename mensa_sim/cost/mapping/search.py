@@ -41,6 +41,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 
 _FIRST = 4
 """Chains of each nest that are priced first, and by how much each further round is larger: a choice."""
+_PIECE = 1024
+"""Chains that are priced at once, at most: their arrays fit a cache. A choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,8 @@ class Search:
             if len(few.tiles) > self._inner_stages:
                 break
             fronts = above(few)
-        reached, fronts = self._space(few).reached(residencies), begin
+        _, reached = self._priced(few, residencies)
+        fronts = begin
         while True:
             kept = fronts.unbeaten(np.flatnonzero(near(fronts.floors, fronts.chains.task, reached).any(axis=0)))
             some = fronts.chains.picked(kept)
@@ -132,18 +135,22 @@ class Search:
                 return self._space(self._nearer(some, fronts.floors[:, kept], reached, residencies))
             fronts = above(some)
 
+    def _priced(self, some: Chains, residencies: Residencies) -> tuple[Floats, Floats]:
+        """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
+        each, own = self._space(some).reached(residencies), Entries(self.tasks, some.task)
+        return each, np.stack([own.least(row) for row in each])
+
     def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Residencies) -> Chains:
-        """The chains whose floor is not above what any reaches: those of least floor are priced first, then others."""
-        priced, count = np.zeros(len(some.task), dtype=bool), _FIRST
+        """The chains that reach what none is below: those of least floor are priced first, then what may be below."""
+        found, priced, count = np.full(floors.shape, np.inf), np.zeros(len(some.task), dtype=bool), _FIRST
         while True:
-            worthy = near(floors, some.task, reached)
-            left = worthy.any(axis=0) & ~priced
-            if left.sum() <= _FIRST * len(self.tasks):
-                return some.picked(np.flatnonzero(worthy.any(axis=0)))
-            first = np.flatnonzero(left & (worthy & least(floors, some.task, count)).any(axis=0))
-            if len(first):
-                reached = np.minimum(reached, self._space(some.picked(first)).reached(residencies))
-                priced[first] = True
+            worthy = near(floors, some.task, reached) & ~priced
+            first = np.flatnonzero((worthy & least(floors, some.task, count)).any(axis=0))
+            for piece in np.array_split(first, -(-len(first) // _PIECE)) if len(first) else ():
+                found[:, piece], best = self._priced(some.picked(piece), residencies)
+                reached, priced[piece] = np.minimum(reached, best), True
+            if not worthy.any():
+                return some.picked(np.flatnonzero(near(found, some.task, reached).any(axis=0)))
             count *= _FIRST
 
     def best(self, residencies: Residencies) -> list[list[Mapped | None]]:

@@ -82,10 +82,18 @@ class Candidates:
 
     def _reached(self, entries: Indices, residencies: Residencies) -> Floats:
         """[residency, task] The least objective of some entries."""
+        own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
+        return np.stack([own.least(each) for each in self._objectives(entries, residencies)])
+
+    def _objectives(self, entries: Indices, residencies: Residencies) -> list[Floats]:
+        """[residency][entry] The least objective of each of some entries."""
         figures = self.figures(entries)
-        found = [figures.entries.least(figures.priced(cases).objective.min(axis=(0, 1))) for cases in residencies]
-        return np.stack(found)
+        return [figures.priced(cases).objective.min(axis=(0, 1)) for cases in residencies]
 
     def reached(self, residencies: Residencies) -> Floats:
-        """[residency, task] The least objective of all."""
-        return self._reached(self.worthy(residencies), residencies)
+        """[residency, chain] The least objective of all candidates of a chain; infinite if none may be its nest's."""
+        entries = self.worthy(residencies)
+        found = np.full((len(residencies), len(self.grid.chains.task)), np.inf)
+        for row, each in zip(found, self._objectives(entries, residencies), strict=True):
+            np.minimum.at(row, self.grid.part_of(entries), each)
+        return found

@@ -19,6 +19,7 @@ from mensa_sim.cost.mapping.arrays.sides import Order, total
 from mensa_sim.cost.mapping.candidates import ROTATIONS, group, stage_of
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import OPERANDS, Operand, relevant
 
 
@@ -37,7 +38,8 @@ class Fronts:
         self._grid = grid = Grid(tasks, chains, bare=True)
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
-        figures = Figures(target, grid, groups, self._rows, outer[:1], self._array)
+        self._residencies = residencies
+        self._figures = figures = Figures(target, grid, groups, self._rows, outer[:1], self._array)
         self.floors: Floats = np.stack([figures.priced(cases).objective.min(axis=(0, 1)) for cases in residencies])
         """[residency, chain] Infinite where no candidate fits."""
 
@@ -55,37 +57,83 @@ class Fronts:
         return found
 
     def _compared(self) -> Iterator[Floats]:
-        """[figure][chain] All that a price depends on and that differs between chains of one outermost tile."""
+        """[figure][chain] All that a price depends on and that differs between chains of one outermost tile.
+
+        A level whose accesses no further tile changes has had room; its ports matter if they hold the array up.
+        """
         grid, rows = self._grid, self._rows
         accelerator = grid.tasks[0].target.accelerator
         yield total([each.chip_pj[:1] for each in rows.values()])[0, 0]
         yield self._array.pass_cycles
+        yield total([each.wait_cycles[:1] for each in rows.values()])[0, 0]
         yield rows[accelerator.dataflow.stationary].swaps[0, 0]
         yield rows["output"].partial[0, 0].astype(np.float64)
         for each in rows.values():
             if not each.ports:
                 yield from (each.crossings[figure, 0, 0, 0] for figure in (BODY_BITS, CROSSING_PJ, END_BITS))
+        settled: list[tuple[Level, Bools]] = []
         for level in accelerator.levels:
             ports = [port for each in rows.values() for port in each.ports if port.stop.level.name == level.name]
-            if ports:
-                shares = [[stop.spread * stop.copied for stop in port.stop.stops] for port in ports]
-                units = [lcm(*each) for each in zip(*shares, strict=True)]
-                parts = [grid.each([u // s for u, s in zip(units, each, strict=True)]) for each in shares]
-                yield total([port.reads[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0]
-                yield total([port.writes[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0]
+            if not ports:
+                continue
+            inside, changes = self._within(level), self._changes(level)
+            if inside:
+                settled.append((level, ~changes))
+            shares = [[stop.spread * stop.copied for stop in port.stop.stops] for port in ports]
+            units = [lcm(*each) for each in zip(*shares, strict=True)]
+            parts = [grid.each([u // s for u, s in zip(units, each, strict=True)]) for each in shares]
+            yield total([port.reads[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
+            yield total([port.writes[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
+            if not inside:
                 yield total([port.room_bits[0, :1] for port in ports])[0, 0]
+        yield from self._busiest(settled)
+
+    def _within(self, level: Level) -> bool:
+        """Whether all that a level holds lies inside the outermost tile."""
+        return all(stage < self._grid.known - 1 for _, stage in self._served(level))
+
+    def _changes(self, level: Level) -> Bools:
+        """[chain] Whether further loops change what a level does: it is not within, or an operand waits."""
+        found = np.full(len(self.chains.task), not self._within(level))
+        for operand, stage in self._served(level) if self._within(level) else ():
+            found |= self._waits(operand, stage)
+        return found
+
+    def _served(self, level: Level) -> list[tuple[Operand, int]]:
+        """The operands that pass a level, and the stage in which it stands on their way."""
+        return [
+            (operand, stage_of(each.way, index, self._grid.stages))
+            for operand, each in self._rows.items()
+            for index, stop in enumerate(each.way.stops)
+            if stop.level.name == level.name
+        ]
+
+    def _busiest(self, levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:
+        """[figure][chain] Cycles of the busiest port of these levels where they count, at least the array's."""
+        known = set()
+        for cases in self._residencies if levels else ():
+            own = [
+                (case.repeats.steps, *(case.vector.ports[level.name].moved for level, _ in levels)) for case in cases
+            ]
+            if tuple(own) not in known:
+                known.add(tuple(own))
+                cycles = self._grid.each([case.repeats.steps for case in cases]) * self._array.pass_cycles
+                for level, counts in levels:
+                    ports = self._figures.sides.port_cycles(level, OPERANDS, {}, cases)[0, 0]
+                    cycles = np.maximum(cycles, np.where(counts, ports, 0.0))
+                yield cycles
 
     def _waiting(self, operand: Operand) -> list[Indices]:
         """[stop][chain] Whether the operand's own tile in a level is still that of the outermost stage."""
         grid, way = self._grid, self._rows[operand].way
-        own = [relevant(operand, dim) or group(dim) == "G" for dim in grid.dims]
-        last = self.chains.tiles[-1][:, own]
         stages = {stage_of(way, index, grid.stages) for index in range(len(way.stops))}
-        return [
-            (self.chains.tiles[stage][:, own] == last).all(axis=1).astype(np.intp)
-            for stage in sorted(stages)
-            if stage < grid.known - 1
-        ]
+        return [self._waits(operand, stage).astype(np.intp) for stage in sorted(stages) if stage < grid.known - 1]
+
+    def _waits(self, operand: Operand, stage: int) -> Bools:
+        """[chain] Whether the operand's own tile of a stage is still that of the outermost one."""
+        own = [relevant(operand, dim) or group(dim) == "G" for dim in self._grid.dims]
+        found: Bools = (self.chains.tiles[stage][:, own] == self.chains.tiles[-1][:, own]).all(axis=1)
+        return found
 
 
 def near(floors: Floats, task: Indices, reached: Floats) -> Bools:

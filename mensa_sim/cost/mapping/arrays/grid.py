@@ -143,7 +143,7 @@ class Grid(Entries):
 
     def tiles_of(self, entry: int) -> tuple[Mapping[str, int], ...]:
         """The tiles of all stages of an entry."""
-        part = self._part_of(entry)
+        part = int(self.part_of(entry))
         places = self.chosen[:, entry] + self.first_option[:, part]
         last = [int(options[place]) for options, place in zip(self.options, places.tolist(), strict=True)]
         tiles = [*(self.extents(stage)[part].tolist() for stage in range(self.stages - 1)), last]
@@ -151,11 +151,12 @@ class Grid(Entries):
 
     def orders_of(self, entry: int) -> list[GroupOrder]:
         """The orders of the blocks between the tiles of an entry's chain."""
-        part = self._part_of(entry)
+        part = int(self.part_of(entry))
         return [ROTATIONS[int(each[part])] for each in self.chains.orders]
 
-    def _part_of(self, entry: int) -> int:
-        return int(np.searchsorted(self.starts, entry, side="right")) - 1
+    def part_of(self, entries: Any) -> Any:
+        """The chain of an entry, or of each of several."""
+        return np.searchsorted(self.starts, entries, side="right") - 1
 
 
 def distinct(columns: Sequence[Indices]) -> tuple[Indices, Indices]:

@@ -165,7 +165,7 @@ class Sides:
             energy_pj = energy_pj + self._entries.each(
                 [p.all_reads * read_pj + p.all_writes * write_pj for p in vector]
             )
-            cycles = np.maximum(cycles, self._port_cycles(level, operands, crossings, cases))
+            cycles = np.maximum(cycles, self.port_cycles(level, operands, crossings, cases))
         return Side(
             body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
             end_bits=total([crossing[END_BITS] for crossing in crossings.values()]),
@@ -180,7 +180,7 @@ class Sides:
         ports = self._rows[operand].ports
         return [(port, port is ports[-1]) for port in ports if port.stop.level.name == level.name]
 
-    def _port_cycles(
+    def port_cycles(
         self,
         level: Level,
         operands: Sequence[Operand],
