@@ -1,8 +1,8 @@
 """The cost of every layer of a graph on every accelerator of a system."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self, TypeVar, cast
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
@@ -18,6 +18,20 @@ Rooms = Mapping[str, int]
 
 WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
 """What a reader must know of a measured accelerator beside others."""
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorCosts:
+    """What the layers of one graph cost on one accelerator, which all systems share that have it on such a memory."""
+
+    graph: LayerGraph
+    costs: Mapping[Key, LayerCost]
+    refusals: Mapping[tuple[str, str], str]
+    made: dict[Hashable, object] = field(default_factory=dict)
+    """What has been made of those costs alone, by what it is and whatever else it depends on."""
 
 
 class InRoom(Protocol):
@@ -42,9 +56,24 @@ class CostTable:
     """What the mappings make small."""
     in_room: InRoom | None = field(default=None, repr=False, compare=False)
     """What a layer costs on an accelerator with less room, where anybody can say."""
+    columns: Mapping[str, AcceleratorCosts] = field(default_factory=dict, repr=False, compare=False)
+    """The costs of accelerators that other systems may share."""
 
     def __repr__(self) -> str:
         return f"<CostTable: {self.graph.name} on {self.system.name}, {len(self.costs)} costs>"
+
+    def made_once(self, accelerator: str, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of the costs on one accelerator and of its key alone; of shared costs it is made once."""
+        if accelerator not in self.columns:
+            return make()
+        made = self.columns[accelerator].made
+        if key not in made:
+            made[key] = make()
+        return cast(Made, made[key])
+
+    def with_costs(self, costs: Mapping[Key, LayerCost], in_room: InRoom | None) -> Self:
+        """The table with other costs, of which nothing is made yet."""
+        return replace(self, costs=costs, in_room=in_room, columns={})
 
     def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
         """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""

@@ -88,6 +88,11 @@ def _unit(
 
 
 def _option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Option | Refusal:
+    key = ("option", *(layer.name for layer in layers))
+    return costs.made_once(accelerator, key, lambda: _new_option(layers, costs, accelerator))
+
+
+def _new_option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -> Option | Refusal:
     refused = [layer.name for layer in layers if not costs.runs(layer.name, accelerator)]
     if refused:
         reasons = {name: costs.refusals[name, accelerator] for name in refused}

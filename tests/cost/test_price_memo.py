@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.cost.prices.columns import SharedColumns
 from mensa_sim.cost.prices.kept import KeptPrices
 from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.table import AcceleratorCosts
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -56,6 +58,33 @@ def test_whatever_a_price_depends_on_is_priced_anew() -> None:
         assert memo.priced == 2 * number
     price(GRAPH, system, "latency", memo)
     assert memo.priced == 2 * (len(changes) + 2)
+
+
+def test_systems_that_differ_elsewhere_share_an_accelerators_costs_and_what_is_made_of_them() -> None:
+    memo, made = PriceMemo(), []
+    link = "links.0.bandwidth_bytes_per_s=1000000000"
+    systems = [load_system("mensa_g", overrides=each) for each in ([], [link], ["memories.stacked.efficiency=0.5"])]
+    for system in systems:
+        costs = price(GRAPH, system, memo=memo)
+        assert costs == price(GRAPH, system)
+        for name in ("pascal", "pavlov"):
+            costs.made_once(name, "made", lambda name=name: made.append(name))
+    assert made == ["pascal", "pavlov", "pavlov"]
+
+
+def test_of_other_costs_everything_is_made_anew() -> None:
+    costs = price(GRAPH, load_system("edge_tpu"))
+    other = costs.with_costs({}, None)
+    assert [table.made_once("edge_tpu", "size", lambda t=table: len(t.costs)) for table in (costs, other)] == [24, 0]
+
+
+def test_costs_of_so_many_layers_are_shared_and_the_oldest_leave_first() -> None:
+    columns = SharedColumns(layers=7)
+    for key in ("first", "second", "first", "third"):
+        if columns.get(key) is None:
+            columns.put(key, AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
+    assert [key for key in ("first", "second", "third") if columns.get(key)] == ["first", "third"]
+    SharedColumns(layers=2).put("long", AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
 
 
 def test_a_file_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:

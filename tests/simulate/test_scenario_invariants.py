@@ -3,13 +3,28 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation_problems import assignments, costs_of, graphs, systems
+from simulation_problems import (
+    accelerator,
+    assignments,
+    chain,
+    cost,
+    costs_of,
+    everything_on,
+    graphs,
+    layer,
+    system,
+    systems,
+    table,
+)
 from tallied import tally_of
 
 from mensa_sim.errors import UsageError
+from mensa_sim.simulate.engine.clock import Alarm, Clock
+from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.metrics.inference import energy_by_component
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson, Trace
@@ -116,6 +131,44 @@ def test_invariants_hold_over_random_scenarios(drawn):
         assert max(s.end_ps for s in own if s.kind != "discard") == record.end_ps
         for edge in each.graph.edges:
             assert bodies[edge.producer].end_ps <= bodies[edge.consumer].start_ps
+
+
+@settings(max_examples=60)
+@given(scenarios())
+def test_what_runs_alone_is_over_at_once_with_the_timeline_that_it_has_step_by_step(drawn):
+    scenario, workloads, leakage = drawn
+    try:
+        with patch.object(Clock, "skip_to", lambda clock, then_ps: False):
+            expected = simulate_scenario(scenario, workloads, leakage_mw=leakage)
+    except UsageError:
+        return
+    assert simulate_scenario(scenario, workloads, leakage_mw=leakage) == expected
+
+
+def test_nobody_skips_to_the_time_of_an_event_or_past_it():
+    clock = Clock()
+    Alarm(clock, lambda now: None).set(5)
+    assert [clock.skip_to(time_ps) for time_ps in (7, 5, 4)] == [False, False, True]
+    assert clock.now_ps == 4
+
+
+def test_one_after_another_on_one_accelerator_takes_one_event_for_each_layer():
+    graph = chain(*(layer(f"l{place}", output_bytes=10) for place in range(50)))
+    costs = table(
+        graph, system([accelerator("acc")]), [cost(f"l{n}", "acc", compute=9, head=2, tail=1) for n in range(50)]
+    )
+    events = 0
+    happen = Clock.step
+
+    def counted(clock):
+        nonlocal events
+        events += 1
+        happen(clock)
+
+    with patch.object(Clock, "step", counted):
+        timeline = simulate(graph, costs, everything_on(graph, "acc"))
+    assert timeline.end_ps == 50 * 12_000
+    assert events <= 50 + 2
 
 
 @settings(max_examples=40)

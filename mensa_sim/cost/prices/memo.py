@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from mensa_sim.cost.layer_cost import Priced
+from mensa_sim.cost.prices.columns import SharedColumns
 from mensa_sim.cost.prices.kept import FILE, KeptPrices
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -58,6 +59,8 @@ class PriceMemo:
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
         self._order = random.Random(os.getpid())
+        self.columns = SharedColumns()
+        """What whole graphs cost on an accelerator."""
         self.priced = 0
         """Pairs that were found nowhere and so were priced."""
 

@@ -1,6 +1,6 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
-from collections.abc import Container, Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping, Sequence
 
 from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
@@ -12,11 +12,11 @@ from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
-from mensa_sim.cost.table import CostTable, Key
+from mensa_sim.cost.table import AcceleratorCosts, CostTable, Key
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
-from mensa_sim.hardware.accelerator import DatasheetDevice, Device, MeasuredDevice
+from mensa_sim.hardware.accelerator import Accelerator, DatasheetDevice, Device, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.system import System
+from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.workload.graph import LayerGraph
 
@@ -40,24 +40,14 @@ def price(
             f"{graph.name} has no layers: all that it does folds or re-indexes, so there is nothing to run"
         )
     memo = memo or PriceMemo()
-    refused = _refused(graph, system)
-    keys = _pairs(graph, system, objective, memo, refused)
-    costs: dict[Key, LayerCost] = {}
-    known = _priced(graph, system, objective, keys, memo)
-    fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
-    for (layer, accelerator), (key, _) in keys.items():
-        found = known[key]
-        if isinstance(found, str):
-            refused[layer, accelerator] = found
-            continue
-        own = (key, accelerator if system.feeder_of(accelerator) else "")
-        if own not in fed:
-            fed[own] = as_fed(found, graph[layer], accelerator, system)
-        renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
-        for residency, cost in fed[own].items():
-            if id(cost) not in renamed:
-                renamed[id(cost)] = _named(cost, layer, accelerator)
-            costs[layer, accelerator, residency] = renamed[id(cost)]
+    shared = {placed.name: _shared_by(graph, placed, system, objective, memo) for placed in system.accelerators}
+    known = {name: memo.columns.get(key) for name, key in shared.items()}
+    columns = _new_columns(graph, system, objective, memo, [name for name, column in known.items() if column is None])
+    for name, column in columns.items():
+        memo.columns.put(shared[name], column)
+    columns = {name: column or columns[name] for name, column in known.items()}
+    costs = {key: cost for column in columns.values() for key, cost in column.costs.items()}
+    refused = {pair: reason for column in columns.values() for pair, reason in column.refusals.items()}
     for placed in system.accelerators:
         memory = system.memory_of(placed.name)
         if isinstance(placed.spec, DatasheetDevice):
@@ -75,33 +65,79 @@ def price(
                 (layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES
             }
             costs |= limited(measured, memory)
-    in_room = RoomPrices(graph, system, objective, memo)
-    return CostTable(graph=graph, system=system, costs=costs, refusals=refused, objective=objective, in_room=in_room)
+    return CostTable(
+        graph=graph,
+        system=system,
+        costs=costs,
+        refusals=refused,
+        objective=objective,
+        in_room=RoomPrices(graph, system, objective, memo),
+        columns={name: column for name, column in columns.items() if shared[name] is not None},
+    )
+
+
+def _shared_by(
+    graph: LayerGraph, placed: PlacedAccelerator, system: System, objective: str, memo: PriceMemo
+) -> Hashable | None:
+    """What systems have in common that share an accelerator's costs; none for a device and behind a host."""
+    if not isinstance(placed.spec, PeArray) or system.feeder_of(placed.name) is not None:
+        return None
+    memory = system.memory_of(placed.name)
+    return id(graph), placed.name, memo.accelerator_key(placed, memory, objective), memory
+
+
+def _new_columns(
+    graph: LayerGraph, system: System, objective: str, memo: PriceMemo, new: Sequence[str]
+) -> dict[str, AcceleratorCosts]:
+    """By accelerator, the costs that no other system had; of devices why they cannot run a layer, and no more."""
+    refused = {name: _refused(graph, system.accelerator(name).spec) for name in new}
+    keys = _pairs(graph, system, objective, memo, refused)
+    costs: dict[str, dict[Key, LayerCost]] = {name: {} for name in new}
+    known = _priced(graph, system, objective, keys, memo)
+    fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
+    for (layer, accelerator), (key, _) in keys.items():
+        found = known[key]
+        if isinstance(found, str):
+            refused[accelerator][layer, accelerator] = found
+            continue
+        own = (key, accelerator if system.feeder_of(accelerator) else "")
+        if own not in fed:
+            fed[own] = as_fed(found, graph[layer], accelerator, system)
+        renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
+        for residency, cost in fed[own].items():
+            if id(cost) not in renamed:
+                renamed[id(cost)] = _named(cost, layer, accelerator)
+            costs[accelerator][layer, accelerator, residency] = renamed[id(cost)]
+    return {name: AcceleratorCosts(graph=graph, costs=costs[name], refusals=refused[name]) for name in new}
 
 
 def _named(cost: LayerCost, layer: str, accelerator: str) -> LayerCost:
     return cost if (cost.layer, cost.accelerator) == (layer, accelerator) else cost.of(layer, accelerator)
 
 
-def _refused(graph: LayerGraph, system: System) -> dict[tuple[str, str], str]:
+def _refused(graph: LayerGraph, spec: Accelerator) -> dict[tuple[str, str], str]:
     """By layer and accelerator, why its file says that it cannot run the layer."""
-    specs = [placed.spec for placed in system.accelerators]
-    return {(layer, spec.name): reason for spec in specs for layer, reason in refusals(graph, spec).items()}
+    return {(layer, spec.name): reason for layer, reason in refusals(graph, spec).items()}
 
 
 def _pairs(
-    graph: LayerGraph, system: System, objective: str, memo: PriceMemo, refused: Container[tuple[str, str]]
+    graph: LayerGraph,
+    system: System,
+    objective: str,
+    memo: PriceMemo,
+    refused: Mapping[str, Container[tuple[str, str]]],
 ) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
-    """For each layer and accelerator with a PE array, the key that equal pairs share and the layer's steps there."""
+    """For each layer and those accelerators with a PE array, the key that equal pairs share and the steps there."""
     footprint = footprints(graph)
     shapes = {layer.name: shape_of(layer) for layer in graph.layers}
     keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
-    for placed in system.accelerators:
+    for name in refused:
+        placed = system.accelerator(name)
         if isinstance(placed.spec, Device):
             continue
         on = memo.accelerator_key(placed, system.memory_of(placed.name), objective)
         for layer in graph.layers:
-            if (layer.name, placed.name) in refused:
+            if (layer.name, name) in refused[name]:
                 continue
             steps = steps_of(layer, placed.array, footprint[layer.name])
             own = (layer.name if placed.array.mappings else "", placed.name if layer.mappings else "")
@@ -122,9 +158,11 @@ def _priced(
     for placed in system.accelerators:
         if not isinstance(placed.spec, PeArray):
             continue
+        mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
+        if not mine:
+            continue
         memory = system.memory_of(placed.name)
         energy = energy_model(placed, memory)
-        mine = memo.in_own_order([key for key, (_, accelerator, _) in distinct.items() if accelerator == placed.name])
         jobs = {key: (graph[distinct[key][0]], distinct[key][2], placed.spec) for key in mine}
         try:
             known |= known_or_priced(memo, jobs, memory, energy, objective)

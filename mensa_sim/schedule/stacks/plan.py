@@ -1,7 +1,7 @@
 """Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
@@ -269,7 +269,7 @@ def with_stacks(costs: CostTable, stacks: Sequence[PricedStack]) -> CostTable:
         (layer, accelerator, residency): stacked.get((layer, accelerator), cost)
         for (layer, accelerator, residency), cost in costs.costs.items()
     }
-    return replace(costs, costs=own, in_room=None if costs.in_room is None else _RoomsBeside(costs.in_room, stacked))
+    return costs.with_costs(own, None if costs.in_room is None else _RoomsBeside(costs.in_room, stacked))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What several pieces of a layer take from one memory, and one of them reads for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost
@@ -68,4 +68,4 @@ def with_multicast(costs: CostTable, assignment: Mapping[str, str], splits: Sequ
             cost = costs.cost(name, accelerator)
             moved = moved_cost(cost, costs.graph[name], spec, memory, Fed(heard=operands), 0)
             own[name, accelerator, STREAMED] = moved
-    return replace(costs, costs=own)
+    return costs.with_costs(own, costs.in_room)

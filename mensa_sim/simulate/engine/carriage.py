@@ -64,18 +64,26 @@ class Carriage:
         self._cross(now)
 
     def _cross(self, now: int) -> None:
-        """The next crossing begins, or all are over."""
+        """The next crossing begins, or all are over; those with nothing beside them are over at once."""
         crossings = self._copy.crossings
-        if self._number == len(crossings):
-            self._request.end_work(now)
-            self._carrier.on_end(self._request, self._index)
-            return
-        self._start_ps = now
-        latency_ps = crossings[self._number].latency_ps
-        if latency_ps:
-            Alarm(self._carrier.clock, self._move).set(latency_ps)
-        else:
-            self._move(now)
+        while self._number < len(crossings):
+            crossing = crossings[self._number]
+            channel = self._carrier.channels[crossing.resource]
+            move_ps = now + crossing.latency_ps
+            end_ps = move_ps + crossing.alone_ps
+            if not (channel.turns.free and self._carrier.clock.skip_to(end_ps)):
+                self._start_ps = now
+                if crossing.latency_ps:
+                    Alarm(self._carrier.clock, self._move).set(crossing.latency_ps)
+                else:
+                    self._move(now)
+                return
+            channel.carried(move_ps, end_ps)
+            self._record(crossing, now, end_ps, crossing.size_bytes)
+            self._number += 1
+            now = end_ps
+        self._request.end_work(now)
+        self._carrier.on_end(self._request, self._index)
 
     def _move(self, now: int) -> None:
         crossing = self._copy.crossings[self._number]

@@ -130,6 +130,17 @@ class Turns:
             self._set_alarm(now)
         return transfer
 
+    @property
+    def free(self) -> bool:
+        """Whether no transfer is active but prefetches."""
+        return not self._demand.heap
+
+    def carried(self, start_ps: int, end_ps: int) -> None:
+        """A transfer had all of the free time from one moment to another, up to which nobody looks at it."""
+        if start_ps != self._last_ps:
+            self._catch_up(start_ps)
+        self._last_ps = end_ps
+
     def prefetch(self, size_bytes: int, work: int) -> Transfer:
         """Start moving bytes behind everybody's demand."""
         now = self._clock.now_ps
@@ -198,13 +209,13 @@ class Turns:
         self._due_ps = -1
         lane = self._demand
         if lane.heap[0][0] <= lane.served:
-            self._waking = True
+            self._waking = self._clock.telling = True
             for transfer in lane.take_ended():
                 transfer.done = True
                 transfer.end_ps = now
                 if transfer.on_end is not None:
                     transfer.on_end(now)
-            self._waking = False
+            self._waking = self._clock.telling = False
         if lane.heap:
             self._set_alarm(now)
 
@@ -215,25 +226,29 @@ class Channel:
     A transfer alone takes `units.transfer_ps`, or as long as is said where its other end is slower.
     """
 
-    __slots__ = ("_turns", "_work_per_byte", "cancel", "moved_bytes", "name")
+    __slots__ = ("_work_per_byte", "cancel", "carried", "moved_bytes", "name", "turns")
 
     def __init__(self, name: str, turns: Turns, work_per_byte: int) -> None:
         self.name = name
-        self._turns, self._work_per_byte = turns, work_per_byte
-        self.cancel, self.moved_bytes = turns.cancel, turns.moved_bytes
+        self.turns, self._work_per_byte = turns, work_per_byte
+        self.cancel, self.moved_bytes, self.carried = turns.cancel, turns.moved_bytes, turns.carried
 
     def transfer(self, size_bytes: int, on_end: Callable[[int], object], alone_ps: int | None = None) -> Transfer:
         """Start moving bytes; `on_end` is called with the time when the last one has passed.
 
         They are a positive number, or take `alone_ps`, positive, with the channel to themselves.
         """
-        turns = self._turns
+        turns = self.turns
         work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * turns.work_per_ps
         return turns.transfer(size_bytes, work, on_end)
 
     def prefetch(self, size_bytes: int) -> Transfer:
         """Start moving bytes, a positive number, behind everybody's demand."""
-        return self._turns.prefetch(size_bytes, size_bytes * self._work_per_byte)
+        return self.turns.prefetch(size_bytes, size_bytes * self._work_per_byte)
+
+    def alone_ps(self, size_bytes: int) -> int:
+        """How long a transfer takes by itself."""
+        return -(-size_bytes * self._work_per_byte // self.turns.work_per_ps)
 
 
 def channels_in_turns(clock: Clock, bytes_per_s: Mapping[str, float]) -> dict[str, Channel]:

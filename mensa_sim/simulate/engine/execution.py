@@ -86,6 +86,21 @@ class Execution:
         self._begin_stage(now)
 
     def _begin_stage(self, now: int) -> None:
+        """The next stage begins; those with nothing beside them are over at once."""
+        self._take_stage(now)
+        while self._runs_alone(now):
+            now = self._clock.now_ps
+            self._record(now)
+            if self._next == len(self._stages):
+                self._end(now)
+                return
+            self._take_stage(now)
+        if self._head_bytes:
+            self._transfer = self._channel.transfer(self._head_bytes, self._begin_body)
+        else:
+            self._begin_body(now)
+
+    def _take_stage(self, now: int) -> None:
         """Bytes that came early are missing from the body first, but the head waits for no more than is left."""
         self._stage = stage = self._stages[self._next]
         self._next += 1
@@ -100,10 +115,25 @@ class Execution:
         self._transfer = None
         self._start_ps = now
         self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1
-        if head_bytes:
-            self._transfer = self._channel.transfer(head_bytes, self._begin_body)
-        else:
-            self._begin_body(now)
+
+    def _runs_alone(self, now: int) -> bool:
+        """Whether the whole stage has its memory to itself and nothing else happens meanwhile: then it is over."""
+        stage, channel = self._stage, self._channel
+        if stage.feeds or not channel.turns.free:
+            return False
+        body_ps = now + channel.alone_ps(self._head_bytes)
+        body_end_ps = body_ps + channel.alone_ps(self._body_bytes)
+        computed_ps = (body_ps if stage.overlap else body_end_ps) + stage.on_chip_ps
+        tail_ps = max(body_end_ps, computed_ps)
+        end_ps = tail_ps + channel.alone_ps(stage.tail_bytes)
+        if not self._clock.skip_to(end_ps):
+            return False
+        if body_end_ps > now:
+            channel.carried(now, body_end_ps)
+        if end_ps > tail_ps:
+            channel.carried(tail_ps, end_ps)
+        self._body_ps, self._body_end_ps, self._tail_ps = body_ps, body_end_ps, tail_ps
+        return True
 
     def _begin_body(self, now: int) -> None:
         stage = self._stage
@@ -150,19 +180,27 @@ class Execution:
             self._end_stage(now)
 
     def _end_stage(self, now: int) -> None:
-        moments_ps = self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now
-        head_bytes, body_bytes = self._head_bytes, self._body_bytes
-        self._recorder.executed(
-            Done(self._accelerator, self._channel.name, self.request, self._stage, head_bytes, body_bytes, moments_ps)
-        )
+        self._record(now)
         if self._next == len(self._stages):
-            self.running = False
-            self._on_end(now, self.request, self._unit)
+            self._end(now)
         elif now > self._start_ps:
             self._begin_stage(now)
         else:
             # Took no time: a call from the queue, so that many of them do not pile up.
             self._again.set(0)
+
+    def _record(self, now: int) -> None:
+        """Tell of the stage that is over."""
+        moments_ps = self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now
+        head_bytes, body_bytes = self._head_bytes, self._body_bytes
+        self._recorder.executed(
+            Done(self._accelerator, self._channel.name, self.request, self._stage, head_bytes, body_bytes, moments_ps)
+        )
+
+    def _end(self, now: int) -> None:
+        """All stages are over."""
+        self.running = False
+        self._on_end(now, self.request, self._unit)
 
     def stop(self) -> None:
         """The run is over within a stage: what has been done of it counts, with its part of the energy.

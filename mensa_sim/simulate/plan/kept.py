@@ -26,6 +26,12 @@ def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
     buffer or, of the larger rooms, as if the room were all there is. Of choices that run alike the first stands for
     all: in many rooms nothing differs.
     """
+    own = tuple(unit.layers for unit in plan.units if unit.accelerator == accelerator)
+    key = ("kept", own, plan.data, options)
+    return costs.made_once(accelerator, key, lambda: _new_choices(plan, costs, options, accelerator))
+
+
+def _new_choices(plan: Plan, costs: CostTable, options: Options, accelerator: str) -> list[KeptParameters]:
     placed = costs.system.accelerator(accelerator)
     capacity_bytes = placed.spec.buffer_bytes.get("parameter", 0)
     if not capacity_bytes or costs.system.feeder_of(accelerator) is not None or options.parameters != "best-value":

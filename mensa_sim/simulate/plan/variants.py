@@ -89,6 +89,13 @@ def variants_of(
     `room_bytes` is what parameters that stream may take of their buffer, where that is not all of it. Raises
     `InfeasibleError` where the accelerator cannot run a layer.
     """
+    key = ("variants", *(layer.name for layer in layers), options, room_bytes)
+    return costs.made_once(accelerator, key, lambda: _new_variants(costs, layers, accelerator, options, room_bytes))
+
+
+def _new_variants(
+    costs: CostTable, layers: Sequence[Layer], accelerator: str, options: Options, room_bytes: int | None
+) -> Variants:
     streamed = _streamed(costs, layers, [costs.cost(layer.name, accelerator) for layer in layers], room_bytes)
     allowed, slowest_ps = _allowed(layers, options), _latency_ps(costs, streamed)
 

@@ -113,7 +113,9 @@ class Evaluator:
         )
 
     def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
-        result = evaluate(self._graphs[graph_number], system, self._goal(system, design), memo=self._memo)
+        result = evaluate(
+            self._graphs[graph_number], system, self._goal(system, design), memo=self._memo, explained=False
+        )
         return run_metrics(result, [objective.metric for objective in self._objectives])
 
     def _run_scenario(self, place: int, system: System, design: Design) -> Mapping[str, float]:

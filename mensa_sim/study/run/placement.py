@@ -89,15 +89,20 @@ def timings_named(name: str) -> TimingsMode:
     return lookup(TIMINGS_MODES, name, "--timings")
 
 
-def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None) -> Placement:
-    """Price every layer on every accelerator and schedule; `memo` carries prices between systems."""
+def place(
+    graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None, *, bounded: bool = True
+) -> Placement:
+    """Price every layer on every accelerator and schedule, beside a bound unless none is asked for.
+
+    `memo` carries prices between systems.
+    """
     splits = () if goal.schedule_file is None else splits_in(goal.schedule_file, graph)
     if splits:
         graph, goal = with_splits(graph, splits), replace(goal, execution="parallel")
     costs, problem = price_problem(graph, system, goal, memo)
     LOGGER.info("%s: scheduling %d units on %s", graph.name, len(problem.units), system.name)
     if goal.schedule_file is None:
-        return placed_in(problem, costs, goal)
+        return placed_in(problem, costs, goal, bounded=bounded)
     given = read_schedule(goal.schedule_file, problem)
     if not splits:
         return placed_in(problem, costs, goal, given)
@@ -107,10 +112,12 @@ def place(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None 
     return replace(placed_in(problem, costs, goal, given), predicted=predicted)
 
 
-def placed_in(problem: Problem, costs: CostTable, goal: Goal, given: Schedule | None = None) -> Placement:
+def placed_in(
+    problem: Problem, costs: CostTable, goal: Goal, given: Schedule | None = None, *, bounded: bool = True
+) -> Placement:
     """The placement that the goal's scheduler finds for a problem, or that of a given schedule."""
     found = schedule(problem, goal.scheduler, **goal.options) if given is None else given
-    best = exact_serial(problem) if found.bound is None else None
+    best = exact_serial(problem) if bounded and found.bound is None else None
     if best is not None:
         found = beside(found, best)
     costs = _in_order_of(costs, found)

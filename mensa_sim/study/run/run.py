@@ -119,23 +119,31 @@ def evaluate(
     on_chip: Options = FULL,
     memo: PriceMemo | None = None,
     beside_best: bool = False,
+    explained: bool = True,
 ) -> SystemResult:
     """Place a graph on a system and simulate a first inference, and a second for the steady state.
 
-    `beside_best` asks what the best schedule would give, where the chosen one is far from it.
+    `beside_best` asks what the best schedule would give, where the chosen one is far from it. Who asks for thousands
+    of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs.
     """
-    placed = place(graph, system, goal, memo)
+    placed = place(graph, system, goal, memo, bounded=explained)
     placement = with_data_plan(placed, goal.flow, on_chip, goal, memo)
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
     watcher = CauseRecorder(costs, placement.alone, placement.predicted)
     timeline, second = simulate_in_turn(
-        graph, costs, found.assignment, on_chip, inferences=2, beside=watcher, data=data_of(placement)
+        graph,
+        costs,
+        found.assignment,
+        on_chip,
+        inferences=2,
+        beside=watcher if explained else None,
+        data=data_of(placement),
     )
     measured, steady = (metrics(each, system, graph) for each in (timeline, second))
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
-    causes = causes_of(found, problem, measured, watcher.causes, gated=gated)
+    causes = causes_of(found, problem, measured, watcher.causes, gated=gated) if explained else ()
     return SystemResult(
         workload=graph.name,
         system=system.name,
