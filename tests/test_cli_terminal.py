@@ -258,6 +258,22 @@ def test_a_reader_that_leaves_early_is_no_error_to_tell_of(folder: Path) -> None
         assert process.returncode in (0, 1)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is full")
+@pytest.mark.parametrize("arguments", ["--help", "trace tiny.yaml --csv"])
+def test_an_output_that_takes_no_more_is_told_in_a_line(arguments: str, folder: Path) -> None:
+    with open("/dev/full", "w") as full:
+        process = started(arguments, folder, stdout=full)
+        _, err = process.communicate(timeout=HANGS_S)
+    assert (process.returncode, err.count("\n")) == (1, 1)
+    assert err.startswith("mensa-sim: standard output: cannot be written: ")
+
+
+def test_closed_outputs_are_no_error(folder: Path) -> None:
+    command = f"{sys.executable} -m mensa_sim trace tiny.yaml --csv >&- 2>&-"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(["sh", "-c", command], cwd=folder, env=environment, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("arguments", ["reproduce --models keyboard_cifg,lstm --jobs 2", "run resnet50"])
 def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, folder: Path) -> None:
     cache = folder / "cache"

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -104,25 +104,44 @@ cli_reproduce.register(app)
 
 def _exit_code(call: Callable[[], object]) -> int:
     try:
-        call()
-        sys.stdout.flush()
+        try:
+            call()
+        finally:
+            sys.stdout.flush()
     except MensaError as error:
         sys.stderr.write(f"mensa-sim: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("mensa-sim: interrupted\n")
         return 130
-    except BrokenPipeError:
+    except OSError as error:
+        if _takes_text(sys.stdout):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"mensa-sim: standard output: cannot be written: {error.strerror}\n")
         return 1
     return 0
 
 
+def _takes_text(stream: TextIO) -> bool:
+    """Whether one more line arrives."""
+    try:
+        stream.write("\n")
+        stream.flush()
+    except OSError:
+        return False
+    return True
+
+
 def main() -> None:
     """Entry point of the `mensa-sim` script; exit codes 0, 1 (the run failed), 2 (bad usage or input)."""
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=SPELLED)
+        elif stream is None:  # whoever started us closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     # Matrices are small here and workers are processes: threads would wait on each other for most of the time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_exit_code(lambda: app(prog_name="mensa-sim")))
