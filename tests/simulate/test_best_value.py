@@ -106,3 +106,15 @@ def test_a_search_among_thousands_of_units_keeps_no_copies_of_its_choices():
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < 4000 * 4000  # a place of each chosen item in each node that waits takes four times as much
+
+
+def test_equal_layers_are_counted_not_told_apart():
+    """24 layers of six shapes, as networks repeat theirs: as many choices as counts of each shape, not as sets."""
+    shapes = [589_952, 295_040, 147_520, 73_792, 36_896, 9_232]
+    sizes = [size for size in shapes for _ in range(4)]
+    capacity = 1_500_003
+    reachable = {0}
+    for size in sizes:
+        reachable |= {total + size for total in reachable if total + size <= capacity}
+    found = most_valuable(plain(sizes, sizes), capacity, 0, [], max_nodes=2000)
+    assert value(plain(sizes, sizes), found) == max(reachable)

@@ -87,6 +87,7 @@ class HomeCosts:
         self._stay = {layer for kept in data.parameters for layer in kept.layers}
         self._shapes: dict[tuple[str, str], Hashable] = {}
         self._known: dict[Hashable, list[AtHome]] = {}
+        self._read_pj: dict[str, float] = {}
 
     def options(self, step: Step, *, parameters: bool) -> list[AtHome]:
         """A layer's costs in a step, in several rooms, each with what it needs of the level: not all of them fit.
@@ -254,7 +255,9 @@ class HomeCosts:
         level, placed = self._level(step.accelerator), self._costs.system.accelerator(step.accelerator)
         memory = self._costs.system.memory_of(step.accelerator)
         bits = saved_bytes * BITS_PER_BYTE
-        read_pj = access_pj(placed.technology, level)[0] * -(-bits // level.access_bits)
+        if placed.name not in self._read_pj:
+            self._read_pj[placed.name], _ = access_pj(placed.technology, level)
+        read_pj = self._read_pj[placed.name] * -(-bits // level.access_bits)
         left = sum(each.read_bytes for each in traffic if each.level == MEMORY)
         pj = dict(cost.dynamic_pj)
         rest_pj = pj.pop(MEMORY, 0.0) - memory.transfer_pj(read_bytes=saved_bytes)

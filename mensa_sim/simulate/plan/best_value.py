@@ -49,11 +49,17 @@ def most_valuable(
 
     `least_tile_bytes` streams in any case; `start` is a choice that fits, kept unless a better one is found. Raises
     nothing: what does not fit is not chosen. The bound is Dantzig's (1957): the items still open, the densest first,
-    the last of them in part; a shared tensor weighs nothing in it.
+    the last of them in part; a shared tensor weighs nothing in it. Of equal items the first stay.
     """
     holders = Counter(name for item in items for name in item.tensors)
     own = [sum(size for name, size in item.tensors.items() if holders[name] == 1) for item in items]
-    order = sorted(range(len(items)), key=lambda place: -items[place].value / own[place] if own[place] else -1e300)
+
+    def rank(place: int) -> tuple[float, int, int]:
+        value = items[place].value
+        return (-value / own[place] if own[place] else -1e300, -value, items[place].tile_bytes)
+
+    order = sorted(range(len(items)), key=rank)
+    beyond = _beyond_equals([rank(place) if own[place] == sum(items[place].tensors.values()) else () for place in order])
     weights = list(accumulate((own[place] for place in order), initial=0))
     values = list(accumulate((items[place].value for place in order), initial=0))
     best, best_value = list(start), sum(items[place].value for place in start)
@@ -69,7 +75,7 @@ def most_valuable(
             if node.size_bytes + _tile_bytes(items, node, holders) <= capacity_bytes:
                 best, best_value = sorted(_places(node.chosen)), node.value
             continue
-        stack += _children(node, order[node.depth], items[order[node.depth]], holders)
+        stack += _children(node, order[node.depth], items[order[node.depth]], holders, beyond[node.depth])
     return best
 
 
@@ -83,12 +89,21 @@ def _at_most(weights: list[int], values: list[int], depth: int, room: int) -> in
     return value
 
 
-def _children(node: _Node, place: int, item: Item, holders: Counter[str]) -> list[_Node]:
-    """Without the item, then with it: the last is looked at first."""
+def _beyond_equals(ranks: Sequence[tuple[float, ...]]) -> list[int]:
+    """By depth, the next one whose item is another; an item without a rank is like no other."""
+    found = list(range(1, len(ranks) + 1))
+    for depth in reversed(range(len(ranks) - 1)):
+        if ranks[depth] and ranks[depth] == ranks[depth + 1]:
+            found[depth] = found[depth + 1]
+    return found
+
+
+def _children(node: _Node, place: int, item: Item, holders: Counter[str], beyond: int) -> list[_Node]:
+    """Without the item and those equal to it, then with it: the last is looked at first."""
     shared = frozenset(name for name in item.tensors if holders[name] > 1)
     added = sum(size for name, size in item.tensors.items() if name not in node.held)
     without = _Node(
-        depth=node.depth + 1,
+        depth=beyond,
         value=node.value,
         size_bytes=node.size_bytes,
         tile_bytes=max(node.tile_bytes, item.tile_bytes) if len(shared) < len(item.tensors) else node.tile_bytes,
