@@ -148,7 +148,7 @@ def test_pieces_are_predicted_as_they_share_the_memory_and_no_cut_is_below_the_f
     ("old", "new", "message"),
     [
         ("layer: conv\n", "layer: cnv\n", "splits: unknown layer 'cnv'; did you mean 'conv'?"),
-        ("size: 64", "size: 65", "splits: conv has 256 channels, its parts 257"),
+        ("size: 16", "size: 17", "splits: conv has 64 rows, its parts 65"),
         ("flow: tiles", "flow: homes", "splits: the flow is homes; layers are split under tiles"),
         ("accelerator: core1,", "accelerator: core2,", "splits: conv#2 runs on core2, its part on core1"),
     ],
@@ -157,7 +157,7 @@ def test_a_split_that_does_not_fit_is_an_error_of_the_file(tmp_path, old, new, m
     graph = one_layer(side=64)
     goal = Goal(scheduler="greedy", objective="latency", flow="tiles")
     found = evaluate(graph, FOUR, goal)
-    assert found.splits[0].axis == "channels"
+    assert found.splits[0].axis == "rows"
     path = tmp_path / "schedule.yaml"
     path.write_text(schedule_yaml(found.problem, found.schedule).replace(old, new, 1))
     with pytest.raises(FileError) as error:

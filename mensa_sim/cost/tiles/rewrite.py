@@ -57,6 +57,13 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
     )
 
 
+def with_reads(graph: LayerGraph, planes: Mapping[str, Plane], piece: Piece, layer: Layer) -> Piece:
+    """The piece with the bytes that it reads, which are the same however its producers are cut."""
+    whole = {name: [whole_piece(graph[name], planes[name])] for name in graph.predecessors(layer.name)}
+    read_bytes = sum(size for name in whole for _, size in _read(graph, planes, whole, name, piece, layer))
+    return replace(piece, layer=_reading(graph, planes[layer.name], piece, layer, read_bytes))
+
+
 def _read(
     graph: LayerGraph,
     planes: Mapping[str, Plane],

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from mensa_sim.cost.feeds.ways import from_level
+from mensa_sim.cost.feeds.ways import Passage, from_level
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
 from mensa_sim.hardware.system import System
@@ -53,52 +54,54 @@ def option_of(axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[P
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """The pool, and what time and energy add to an objective."""
+    """The pool, its level for activations and the ways between its accelerators."""
 
-    system: System
-    pool: tuple[str, ...]
-    per_pj: float
-    per_ps: float
+    def __init__(self, system: System, pool: tuple[str, ...]) -> None:
+        self.system, self.pool = system, pool
+        self.room_bytes = system.room_for_tensors(pool[0])
+        """Of each accelerator's level for activations."""
+        places = range(len(pool))
+        self.ways: Mapping[tuple[int, int], Passage | None] = {
+            (holder, reader): from_level(system, pool[holder], pool[reader])
+            for holder in places
+            for reader in places
+            if holder != reader
+        }
+        """How one reads what another one holds, by their places; none: it does not."""
 
-    def through_memory(self, option: PoolOption) -> float:
-        """Where all activations cross the memory."""
-        return self._value(option, option.parameter_bytes + option.read_bytes, option.written_bytes, 0, 0.0)
+    def cost(
+        self,
+        option: PoolOption,
+        elsewhere: Mapping[tuple[int, int], int] = MappingProxyType({}),
+        read_at_home: float = 0.0,
+        made_at_home: float = 0.0,
+    ) -> tuple[float, float]:
+        """Energy and time of a layer, where so large shares of its inputs and outputs do not cross the memory.
 
-    def at_home(self, option: PoolOption, elsewhere: Mapping[tuple[int, int], int]) -> float:
-        """Where activations stay on the accelerator that makes them.
-
-        `elsewhere` are the bytes that an accelerator, by its place in the pool, reads of what another one holds: over
-        links, or else written to memory and read there.
+        `elsewhere` are the bytes that an accelerator, by its place in the pool, reads over links of what another holds.
         """
-        read_bytes, written_bytes, linked_pj = option.parameter_bytes, 0, 0.0
-        busy_ps: dict[str, int] = {}
+        read_bytes = option.parameter_bytes + round(option.read_bytes * (1 - read_at_home))
+        written_bytes = round(option.written_bytes * (1 - made_at_home))
+        linked_pj, busy_ps = 0.0, dict[str, int]()
         for (holder, reader), size_bytes in elsewhere.items():
-            way = from_level(self.system, self.pool[holder], self.pool[reader])
-            if way is None:
-                read_bytes += size_bytes
-                written_bytes += size_bytes
-                continue
-            linked_pj += way.pj_per_byte * size_bytes
-            for feed in way.feeds(size_bytes):
-                busy_ps[feed.resource] = busy_ps.get(feed.resource, 0) + feed.time_ps
-        return self._value(option, read_bytes, written_bytes, max(busy_ps.values(), default=0), linked_pj)
-
-    def _value(self, option: PoolOption, read_bytes: int, written_bytes: int, links_ps: int, linked_pj: float) -> float:
+            way = self.ways[holder, reader]
+            if way is not None:
+                linked_pj += way.pj_per_byte * size_bytes
+                for feed in way.feeds(size_bytes):
+                    busy_ps[feed.resource] = busy_ps.get(feed.resource, 0) + feed.time_ps
         memory = self.system.memory_of(self.pool[0])
         moved_ps = transfer_ps(read_bytes + written_bytes, memory.effective_bytes_per_s)
         pj = option.chip_pj + linked_pj + memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes)
-        return self.per_pj * pj + self.per_ps * max(option.on_chip_ps, moved_ps, links_ps)
+        return pj, float(max(option.on_chip_ps, moved_ps, *busy_ps.values()))
 
 
-def elsewhere_bytes(
+def common_parts(
     needs: Sequence[Region], holders: Sequence[Region], size_bytes: int, found: dict[tuple[int, int], int]
 ) -> None:
-    """Add what accelerators read of a tensor that others hold, by (holder, reader); each list by place in the pool."""
+    """Add what accelerators read of a tensor that each makes a part of, by (holder, reader), by place in the pool."""
     for reader, need in enumerate(needs):
         for holder, made in enumerate(holders):
-            if holder != reader:
-                common = need.common_bytes(made, size_bytes)
-                if common:
-                    found[holder, reader] = found.get((holder, reader), 0) + common
+            common = need.common_bytes(made, size_bytes)
+            if common:
+                found[holder, reader] = found.get((holder, reader), 0) + common

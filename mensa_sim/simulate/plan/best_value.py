@@ -59,7 +59,8 @@ def most_valuable(
         return (-value / own[place] if own[place] else -1e300, -value, items[place].tile_bytes)
 
     order = sorted(range(len(items)), key=rank)
-    beyond = _beyond_equals([rank(place) if own[place] == sum(items[place].tensors.values()) else () for place in order])
+    alone = [own[place] == sum(items[place].tensors.values()) for place in order]
+    beyond = _beyond_equals([rank(place) if each else () for place, each in zip(order, alone, strict=True)])
     weights = list(accumulate((own[place] for place in order), initial=0))
     values = list(accumulate((items[place].value for place in order), initial=0))
     best, best_value = list(start), sum(items[place].value for place in start)

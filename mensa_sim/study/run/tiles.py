@@ -1,6 +1,6 @@
 """Placements whose layers run in pieces: what stands on one of several equal accelerators, over all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -8,7 +8,6 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.flow import IN_TILES
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import DataPlan, Split
 from mensa_sim.schedule.pools import pools_of
 from mensa_sim.schedule.schedule import schedule_of
@@ -28,27 +27,34 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
 
     Then with those in tiles that hand what they make from accelerator to accelerator.
     """
-    costs, problem = placement.costs, placement.problem
-    at = placement.schedule.prediction.energy_pj, float(placement.schedule.prediction.latency_ps)
-    per_pj, per_ps = objective_named(problem.objective).rates(at, at)
+    costs, found = placement.costs, placement.schedule
     for pool in pools_of(costs.system):
         if costs.system.feeder_of(pool[0]) is not None:
             continue
-        around = Surroundings(
-            system=costs.system, pool=pool, per_pj=per_pj, per_ps=per_ps + per_pj * problem.static_pj_per_ps
-        )
-        able = {name: on for name, on in placement.schedule.assignment.items() if on in pool and name not in goal.pins}
-        for splits in SplitChooser(costs, able, around, memo).choices():
+        able = {name: on for name, on in found.assignment.items() if on in pool and name not in goal.pins}
+        chooser = SplitChooser(costs, able, Surroundings(costs.system, pool), placement.problem, memo)
+        splits = chooser.best(_beside(placement, able))
+        if splits:
             yield from _in_time(split_placement(placement, splits, goal, memo))
     arrays = {
         name: on
-        for name, on in placement.schedule.assignment.items()
+        for name, on in found.assignment.items()
         if isinstance(costs.system.accelerator(on).spec, PeArray) and costs.system.feeder_of(on) is None
     }
     for tiles in TILE_COUNTS:
         splits = pipelined(costs.graph, arrays, tiles)
         if splits:
             yield from _in_time(split_placement(placement, splits, goal, memo))
+
+
+def _beside(placement: Placement, able: Mapping[str, str]) -> tuple[float, float]:
+    """Dynamic energy and latency of all that is predicted beside those layers."""
+    costs, prediction = placement.costs, placement.schedule.prediction
+    pj, ps = prediction.dynamic_pj, prediction.latency_ps
+    for name, on in able.items():
+        cost = costs.cost(name, on)
+        pj, ps = pj - cost.energy_pj, ps - cost.latency_ps(costs.system.memory_of(on).effective_bytes_per_s)
+    return max(0.0, pj), float(max(0, ps))
 
 
 def _in_time(placement: Placement) -> Iterator[Placement]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.tiles.pieces import axis_size, piece_name, pieces_of
-from mensa_sim.cost.tiles.rewrite import Cut, cut_graph
+from mensa_sim.cost.tiles.rewrite import Cut, cut_graph, with_reads
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
@@ -123,6 +123,10 @@ def test_each_piece_reads_of_each_the_elements_that_a_walk_touches(graph, data):
         assert sum(layer.output_bytes for layer in own) == graph[name].output_bytes
         assert sum(layer.vector_ops for layer in own) == graph[name].vector_ops
     assert sum(layer.model_output_bytes for layer in cut.layers) == graph["b"].output_bytes
+    # A piece looked at alone reads as much as where the layers around it are cut too.
+    for name, each in cuts.items():
+        for piece in pieces_of(graph[name], planes[name], each.axis, each.sizes):
+            assert with_reads(graph, planes, piece, graph[name]).layer == cut[piece.layer.name]
 
 
 def test_readers_of_pieces_that_share_an_operand_wait_for_all_of_them():
