@@ -4,11 +4,18 @@ import math
 
 PS_PER_S = 10**12
 PS_PER_MS = 10**9
+PS_PER_US = 10**6
 PJ_PER_J = 10**12
 PJ_PER_MJ = 10**9
 MS_PER_S = 1000
+US_PER_S = 10**6
 MJ_PER_J = 1000
+UJ_PER_J = 10**6
+PJ_PER_UJ = 10**6
+MW_PER_W = 1000
 BITS_PER_BYTE = 8
+KIB = 2**10
+MIB = 2**20
 
 
 def cycles_to_ps(cycles: int, clock_hz: int) -> int:
@@ -69,6 +76,15 @@ def least_ps(energy_pj: float, power_mw: float) -> int:
     1000
     """
     return math.ceil(energy_pj * 1000 / power_mw)
+
+
+def mean_power_mw(energy_pj: float, time_ps: int) -> float:
+    """The constant power that draws an energy in a time.
+
+    >>> mean_power_mw(energy_pj=1.0, time_ps=1000)
+    1.0
+    """
+    return 1000 * energy_pj / time_ps
 
 
 def bits_to_bytes(bits: int) -> int:

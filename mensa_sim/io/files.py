@@ -5,7 +5,7 @@ import dataclasses
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pydantic
 import yaml
@@ -16,10 +16,14 @@ from mensa_sim.io.faults import Fault, Location, faults_of
 from mensa_sim.io.field_docs import field_docs, records_in
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.yaml_text import Document, document_of
+from mensa_sim.units import MIB
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 T = TypeVar("T")
 
-MAX_FILE_BYTES = 16 * 1024 * 1024
+MAX_FILE_BYTES = 16 * MIB
 
 Raw = dict[str, Any]
 """The plain data of a file: its top level, whatever lies below."""
@@ -150,6 +154,14 @@ def _read(path: Path) -> Document:
     return document if text_at_hand(path) is None else dataclasses.replace(document, lines={})
 
 
+def bounded(stream: "SupportsRead[bytes]", path: Path, limit_bytes: int) -> bytes:
+    """All that an open file holds; `FileError` where that is more than the limit, of which no more is read."""
+    content = stream.read(limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise FileError(str(path), [f"larger than {limit_bytes // MIB} MiB"])
+    return content
+
+
 def read_text(path: Path) -> str:
     """The text of a file of at most 16 MiB of UTF-8, with or without a mark in front; `FileError` for any other."""
     at_hand = text_at_hand(path)
@@ -157,15 +169,13 @@ def read_text(path: Path) -> str:
         return at_hand
     try:
         with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
+            content = bounded(stream, path, MAX_FILE_BYTES)
     except OSError as error:
         reasons = {"FileNotFoundError": "no such file", "IsADirectoryError": "is a directory, not a file"}
         reason = reasons.get(type(error).__name__, f"cannot be read: {error.strerror}")
         raise FileError(str(path), [reason]) from error
     except ValueError as error:
         raise FileError(str(path), [f"is not a path: {error}"]) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise FileError(str(path), [f"larger than {MAX_FILE_BYTES // 2**20} MiB"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.io.json_text import json_line
+from mensa_sim.units import MIB
 
-LIMIT_BYTES = 512 * 2**20
+LIMIT_BYTES = 512 * MIB
 """The size that a file keeps to: a choice."""
 
 _PAGE_BYTES = 4096

@@ -7,10 +7,9 @@ from typing import Protocol
 import torch
 
 from mensa_sim.measurement.stopwatch import Clock, Sampling
+from mensa_sim.units import MJ_PER_J, UJ_PER_J
 
 RAPL_PACKAGES = Path("/sys/class/powercap")
-_MILLIJOULES_PER_J = 1000
-_MICROJOULES_PER_J = 1_000_000
 WINDOW_S = 0.25
 """How long a kernel repeats for its energy: several updates of NVML's counter."""
 _READ_EVERY_S = 0.01
@@ -55,7 +54,7 @@ class RaplMeter:
         for before, after, wrap in zip(self._last, now, self._wraps, strict=True):
             self._total_uj += after - before if after >= before else after + wrap - before
         self._last = now
-        return self._total_uj / _MICROJOULES_PER_J
+        return self._total_uj / UJ_PER_J
 
 
 class NvmlMeter:
@@ -68,7 +67,7 @@ class NvmlMeter:
 
     def joules(self) -> float:
         """Joules since the driver was loaded."""
-        return self._millijoules() / _MILLIJOULES_PER_J
+        return self._millijoules() / MJ_PER_J
 
 
 def meter_of(device: torch.device) -> EnergyMeter | None:

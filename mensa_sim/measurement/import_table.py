@@ -13,10 +13,12 @@ from pathlib import Path
 from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
 from mensa_sim.cost.measured.table import Conditions, Kernel, KernelForm, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
+from mensa_sim.io.files import bounded
+from mensa_sim.units import MIB, MS_PER_S, US_PER_S
 from mensa_sim.workload.layer import LoopNest
 
-_TIMES: Mapping[str, float] = {"median_us": 1.0, "median_ms": 1e3, "median_s": 1e6}
-_MAX_BYTES = 256 * 1024 * 1024
+_TIMES: Mapping[str, float] = {"median_us": 1.0, "median_ms": US_PER_S / MS_PER_S, "median_s": US_PER_S}
+_MAX_BYTES = 256 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +93,10 @@ def joined(first: TimingTable, more: TimingTable) -> TimingTable:
 def _rows(path: Path, request: ImportRequest) -> Iterable[tuple[int, Mapping[str, str]]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            content = stream.read(_MAX_BYTES + 1)
+            content = bounded(stream, path, _MAX_BYTES)
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise FileError(str(path), [f"cannot be read: {error}"]) from error
-    if len(content) > _MAX_BYTES:
-        raise FileError(str(path), [f"larger than {_MAX_BYTES // 2**20} MiB"])
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         return _wanted_rows(path, reader, request)

@@ -19,9 +19,9 @@ from mensa_sim.measurement.kernels.kernels import NoKernelError, first_line, pre
 from mensa_sim.measurement.random_tensors import device_of
 from mensa_sim.measurement.stopwatch import Limits, Timer, read, warmed
 from mensa_sim.measurement.timers import timer_of
+from mensa_sim.units import UJ_PER_J, US_PER_S
 from mensa_sim.workload.graph import LayerGraph
 
-_US_PER_S = 1_000_000
 _MAX_ROTATE_BYTES = 2**28
 
 
@@ -123,11 +123,11 @@ def _time_one(kernel: Kernel, device: torch.device, timer: Timer, meter: EnergyM
         raise NoKernelError(first_line(error)) from error
     return Timing(
         kernel=kernel,
-        median_us=_rounded(reading.median_s * _US_PER_S),
-        iqr_us=_rounded(reading.iqr_s * _US_PER_S),
+        median_us=_rounded(reading.median_s * US_PER_S),
+        iqr_us=_rounded(reading.iqr_s * US_PER_S),
         repetitions=reading.repetitions,
         relative_error=_rounded(reading.relative_error),
-        energy_uj=None if energy_j is None else _rounded(energy_j * _US_PER_S),
+        energy_uj=None if energy_j is None else _rounded(energy_j * UJ_PER_J),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from mensa_sim.measurement.stopwatch import Clock, Run, Timer
+from mensa_sim.units import MS_PER_S
 
 _WARM_UP_RUNS = 3
 """On a side stream before a capture, as torch's notes on CUDA graphs ask: libraries set themselves up there."""
@@ -70,7 +71,7 @@ def between_events(launch: Run) -> Callable[[], float]:
         end.record()
         torch.cuda.synchronize()
         milliseconds: float = start.elapsed_time(end)
-        return milliseconds / 1000
+        return milliseconds / MS_PER_S
 
     return sample
 

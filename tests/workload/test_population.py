@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mensa_sim.units import MIB
 from mensa_sim.workload.families.paper import FAMILIES, memberships
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_to_data
@@ -24,7 +25,7 @@ from mensa_sim.workload.population.recurrent import (
     recurrent_shape,
     stacked,
 )
-from mensa_sim.workload.population.statistics import MIB, Choices, SizeLaw, Statistics, size_law
+from mensa_sim.workload.population.statistics import Choices, SizeLaw, Statistics, size_law
 
 SEEDS = range(8)
 

@@ -14,7 +14,7 @@ from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, leakage_pj, seconds_to_ps, transfer_ps
+from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PJ_PER_UJ, US_PER_S, leakage_pj, seconds_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -26,8 +26,6 @@ TIMINGS_MODES: Mapping[str, TimingsMode] = {"exact": "exact", "fit": "fit"}
 STEP_BY_STEP = "steps priced one kernel after another: the library's fused run of all steps was not timed"
 
 MEAN_POWER = "energy of what a fit times: the mean power of the measured kernels that it was fitted to"
-
-_PJ_PER_UJ = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +152,10 @@ class MeasuredCosts:
         timing = self._timings.measured(kernel)
         if timing is None:
             return None
-        energy = None if timing.energy_uj is None else timing.energy_uj * times * share * _PJ_PER_UJ
+        energy = None if timing.energy_uj is None else timing.energy_uj * times * share * PJ_PER_UJ
         spread = f"{timing.median_us:g} us, IQR {timing.iqr_us:g} us, {timing.repetitions} repetitions"
         return KernelTime(
-            seconds=timing.median_us * 1e-6 * times * share,
+            seconds=timing.median_us / US_PER_S * times * share,
             energy_pj=energy,
             moved_bytes=int(kernel.moved_bytes * times * share),
             error_percent=None,

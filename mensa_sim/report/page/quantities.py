@@ -1,6 +1,6 @@
 """Quantities as people read them: three significant digits and a prefix."""
 
-from mensa_sim.units import PJ_PER_J, ps_to_seconds
+from mensa_sim.units import MW_PER_W, PJ_PER_J, ps_to_seconds
 
 PREFIXES = (
     (1e15, "P"),
@@ -57,6 +57,15 @@ def energy_text(energy_pj: float) -> str:
     '1.5 mJ'
     """
     return engineering(energy_pj / PJ_PER_J, "J")
+
+
+def power_text(power_mw: float) -> str:
+    """A power.
+
+    >>> power_text(1250.0)
+    '1.25 W'
+    """
+    return engineering(power_mw / MW_PER_W, "W")
 
 
 def bytes_text(size_bytes: float) -> str:

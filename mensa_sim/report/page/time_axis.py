@@ -1,8 +1,8 @@
 """Times on an axis: the largest unit that is not longer than the axis."""
 
-from mensa_sim.units import PS_PER_MS, PS_PER_S
+from mensa_sim.units import PS_PER_MS, PS_PER_S, PS_PER_US
 
-TIME_UNITS = ((PS_PER_S, "s"), (PS_PER_MS, "ms"), (10**6, "µs"), (10**3, "ns"))
+TIME_UNITS = ((PS_PER_S, "s"), (PS_PER_MS, "ms"), (PS_PER_US, "µs"), (10**3, "ns"))
 
 
 def time_axis(length_ps: float) -> tuple[int, str]:

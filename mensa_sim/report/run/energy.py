@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, shown
 from mensa_sim.report.page.quantities import energy_text, percent_text
-from mensa_sim.units import PJ_PER_MJ
+from mensa_sim.units import PJ_PER_J, PJ_PER_MJ, PJ_PER_UJ
 
-ENERGY_UNITS = ((PJ_PER_MJ * 1e3, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_MJ / 1e3, "µJ"), (PJ_PER_MJ / 1e6, "nJ"))
+ENERGY_UNITS = ((PJ_PER_J, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_UJ, "µJ"), (10**3, "nJ"))
 
 
 def energy_figure(title: str, energies: Mapping[str, Mapping[str, float]], of: str) -> Figure:

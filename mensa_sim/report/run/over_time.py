@@ -7,7 +7,7 @@ from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.figure import Figure, Trace, figure, shown
-from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, percent_text, power_text, time_text
 from mensa_sim.report.page.time_axis import time_axis
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.units import PS_PER_S
@@ -216,7 +216,7 @@ def power_figure(system: System, timeline: Timeline, owners: Owners, static_mw: 
             peaks = [peak + power for peak, power in zip(peaks, powers, strict=True)]
             traces.append(_area(f"for {name}", look, x, powers, "mW", stackgroup="power"))
     title = (
-        f"Mean power {engineering(mean_mw / 1000, 'W')}, {percent_text(static_mw / mean_mw)} of it whether or not "
-        f"anything runs; at most {engineering(max(peaks) / 1000, 'W')} in a step"
+        f"Mean power {power_text(mean_mw)}, {percent_text(static_mw / mean_mw)} of it whether or not "
+        f"anything runs; at most {power_text(max(peaks))} in a step"
     )
     return figure(title, f"time ({unit})", {"title": "power (mW)", "rangemode": "tozero"}, traces)

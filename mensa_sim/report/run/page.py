@@ -15,7 +15,7 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.page.products import objective_text
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
 from mensa_sim.report.page.tables import best_text, optimality_text
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
@@ -120,9 +120,7 @@ def _cards(result: RunResult) -> list[Card]:
             ratio=ratios.throughput if ratios else None,
             more="1 / latency",
         ),
-        compared_card(
-            "mean power", systems, lambda each: engineering(each.mean_power_mw / 1000, "W"), more="energy / latency"
-        ),
+        compared_card("mean power", systems, lambda each: power_text(each.mean_power_mw), more="energy / latency"),
         compared_card(
             "TOPS/W", systems, lambda each: f"{each.tops_per_w:.3g}", more="two operations a MAC, over all energy"
         ),

@@ -8,7 +8,7 @@ from rich.text import Text
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
-from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -79,7 +79,7 @@ def _totals(result: ScenarioResult) -> Sheet:
     energies = [each.energy_per_inference_pj for each in systems]
     ratio = "" if result.energy_efficiency is None else factor_text(result.energy_efficiency)
     rows = [
-        ("mean power", *(engineering(each.metrics.mean_power_mw / 1000, "W") for each in systems), ""),
+        ("mean power", *(power_text(each.metrics.mean_power_mw) for each in systems), ""),
         ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies), ratio),
         ("deadline misses", *(str(_misses(each)) for each in systems), ""),
     ]

@@ -4,7 +4,7 @@ from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block, others
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
-from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import energy_text, percent_text, power_text, time_text
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
 from mensa_sim.report.scenario.files import gaps_text
@@ -54,7 +54,7 @@ def _lead(result: ScenarioResult) -> str:
     requests = sum(stream.requests for stream in main.metrics.streams.values())
     text = (
         f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
-        f"deadlines missed: {_misses(main)}{beside}, mean power {engineering(main.metrics.mean_power_mw / 1000, 'W')}."
+        f"deadlines missed: {_misses(main)}{beside}, mean power {power_text(main.metrics.mean_power_mw)}."
     )
     text += f" {result.alone[0].upper()}{result.alone[1:]}." if result.alone else ""
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]
@@ -73,7 +73,7 @@ def _cards(result: ScenarioResult) -> list[Card]:
         compared_card(
             "mean power",
             systems,
-            lambda each: engineering(each.metrics.mean_power_mw / 1000, "W"),
+            lambda each: power_text(each.metrics.mean_power_mw),
             ratio=result.baseline.metrics.mean_power_mw / main.metrics.mean_power_mw if result.baseline else None,
         ),
     ]

@@ -7,9 +7,9 @@ from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.lanes import Lanes, lanes_of
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.simulate.record.tracks import Arrow, Track, arrows, tracks
+from mensa_sim.units import PS_PER_US
 from mensa_sim.workload.graph import LayerGraph
 
-PS_PER_US = 10**6
 MAX_BYTES = 5_000_000
 """Of a trace, so that a viewer opens it at once: a choice."""
 Event = dict[str, object]

@@ -10,7 +10,7 @@ from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.record.tally import ResourceTally, StreamTally, Tally
-from mensa_sim.units import PS_PER_S
+from mensa_sim.units import PS_PER_S, mean_power_mw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class ScenarioMetrics:
     @property
     def mean_power_mw(self) -> float:
         """Energy over time: 1 pJ per ps is 1 W."""
-        return self.energy_pj / self.end_ps * 1000
+        return mean_power_mw(self.energy_pj, self.end_ps)
 
     @property
     def overloaded(self) -> bool:

@@ -23,14 +23,13 @@ from mensa_sim.io.files import write_yaml
 from mensa_sim.lookup import unknown_name
 from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.study.calibrate.system import calibrated_system
-from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, bits_to_bytes
+from mensa_sim.units import BITS_PER_BYTE, PS_PER_US, bits_to_bytes
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 
 MAX_FIELDS = 3
 _EVALUATIONS = 60
 _LARGEST_FACTOR = 20.0
-_PS_PER_US = PS_PER_S // 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +255,7 @@ def _ratios(system: System, timings: Sequence[Timing]) -> list[float]:
     costs = price(LayerGraph(name="kernels", layers=tuple(layers), edges=()), system, "latency")
     name = system.accelerators[0].name
     return [
-        costs.latency_ps(layer.name, name, STREAMED) / (timing.median_us * _PS_PER_US)
+        costs.latency_ps(layer.name, name, STREAMED) / (timing.median_us * PS_PER_US)
         for layer, timing in zip(layers, timings, strict=True)
     ]
 

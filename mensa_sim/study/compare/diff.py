@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.io.files import MAX_FILE_BYTES
+from mensa_sim.io.files import MAX_FILE_BYTES, bounded
 from mensa_sim.io.json_text import parsed_json
 
 PlainValue = int | float | bool | str | None
@@ -98,10 +98,7 @@ def _read(path: Path) -> Mapping[str, object]:
     file = path / "summary.json" if os.path.isdir(path) else path
     try:
         with file.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise FileError(str(file), [f"larger than {MAX_FILE_BYTES // 2**20} MiB"])
-        data = parsed_json(content)
+            data = parsed_json(bounded(stream, file, MAX_FILE_BYTES))
     except FileNotFoundError as error:
         raise FileError(str(file), ["no such file; name the folder of a result, or its summary.json"]) from error
     except OSError as error:

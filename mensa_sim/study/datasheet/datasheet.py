@@ -8,9 +8,9 @@ from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import Raw, write_yaml
 from mensa_sim.io.shipped import measured_files
 from mensa_sim.names import check_folder_name
+from mensa_sim.units import MW_PER_W
 
 FLOPS_PER_MAC = 2
-W_IN_MW = 1000
 DRAM_EFFICIENCY = 0.8
 """Of a GPU's memory when another accelerator reads it: a choice, as in the shipped files of GPUs."""
 
@@ -105,7 +105,7 @@ class GpuDatasheet:
             "timings": self._fit,
             "macs_per_s": self.peak_flops_per_s // FLOPS_PER_MAC,
             "figures": {name: value for name, value in stated.items() if value is not None},
-            "power_mw": {"value": self.power_w * W_IN_MW, "source": self.source},
+            "power_mw": {"value": self.power_w * MW_PER_W, "source": self.source},
             "default_memory": {
                 "kind": "host_ddr",
                 "bandwidth_bytes_per_s": self.bytes_per_s,

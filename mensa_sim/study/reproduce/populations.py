@@ -14,6 +14,7 @@ from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.table import Runs, row_of
 from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, population
+from mensa_sim.units import MIB
 from mensa_sim.workload.population.statistics import Statistics
 
 
@@ -100,7 +101,7 @@ def drawn_statistics(populations: int) -> tuple[DrawnStatistic, ...]:
         ),
         *(
             DrawnStatistic(
-                name=f"share of the parameter bytes of LSTMs and transducers that {buffer_bytes / 2**20:g} MiB hold",
+                name=f"share of the parameter bytes of LSTMs and transducers that {buffer_bytes / MIB:g} MiB hold",
                 published=share,
                 drawn=DrawnFigure(values=tuple(each.held(buffer_bytes) for each in drawn)),
             )

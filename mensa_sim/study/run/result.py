@@ -16,7 +16,7 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.provenance import Provenance
-from mensa_sim.units import PJ_PER_J, PS_PER_S, ps_to_seconds
+from mensa_sim.units import PJ_PER_J, PS_PER_S, mean_power_mw, ps_to_seconds
 from mensa_sim.workload.coverage import Share
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
@@ -186,7 +186,7 @@ class SystemResult:
     @property
     def mean_power_mw(self) -> float:
         """Energy over latency: 1 pJ/ps is 1 W."""
-        return 1000 * self.energy_pj / self.latency_ps
+        return mean_power_mw(self.energy_pj, self.latency_ps)
 
     @property
     def tops_per_w(self) -> float:

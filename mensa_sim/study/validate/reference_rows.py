@@ -25,6 +25,7 @@ from mensa_sim.study.validate.reference_workloads import (
     mobilenet_grid,
     one_layer,
 )
+from mensa_sim.units import MIB
 
 SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3_jetson", "edgetpu_usb2": "coral_usb2"}
 HOST_PARTS = "parts on the host"
@@ -148,7 +149,7 @@ def _pcie(folder: Path, scratch: Path) -> Iterator[Measurement]:
         spilled = float(row["offchip_mib"]) > 0
         group = f"spilled {_kind(name)}" if spilled else _kind(name)
         yield _row(name, path, "coral_pcie", "latency_ms", row["latency_ms"], source, group)
-        kept = str(float(row["onchip_mib"]) * 2**20)
+        kept = str(float(row["onchip_mib"]) * MIB)
         yield _row(name, path, "coral_pcie", "cached_parameter_bytes", kept, source, group)
 
 

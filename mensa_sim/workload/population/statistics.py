@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-MIB = 2**20
+from mensa_sim.units import MIB
+
 _KINDS = {"cnn": 13, "lstm": 4, "transducer": 4, "rcnn": 3}
 _HELD = {4 * MIB: 0.119, 32 * MIB: 0.465}
 

@@ -24,6 +24,7 @@ from mensa_sim.cost.measured.fits.model import (
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.units import US_PER_S
 
 RECURRENT_FAMILY = "recurrent"
 """Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""
@@ -39,7 +40,6 @@ VECTOR_FAMILY = "vector"
 
 _SELECTION = ((250, 4), (1000, 1))
 """How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
-_US = 1e-6
 
 SIZES: Mapping[ModelForm, tuple[str, ...]] = {
     **dict.fromkeys(PRODUCT_FORMS, ("groups", "rows", "columns", "depth", "taps", "winograd_tiles")),
@@ -169,7 +169,7 @@ def fit_family(timings: Sequence[Timing], figures: DeviceFigures) -> OperatorFit
     """The fit of one family's rows, with its error out of sample."""
     form = form_of(timings[0].kernel)
     shapes = shapes_of([timing.kernel for timing in timings])
-    measured = np.array([timing.median_us * _US for timing in timings])
+    measured = np.array([timing.median_us / US_PER_S for timing in timings])
     errors = []
     for train, test in halves(len(timings)):
         half = _fitted(form, shapes.take(train), measured[train], figures)

@@ -7,10 +7,9 @@ from typing import Any, Literal
 from mensa_sim.io.files import Raw
 from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
-from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.units import BITS_PER_BYTE, KIB
 from mensa_sim.workload.dims import Operand
 
-KIB = 1024
 WORD_BYTES = 1
 """Of an element; the tool counts words."""
 SUM_BYTES = 4
