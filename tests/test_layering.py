@@ -136,7 +136,7 @@ def test_a_page_is_escaped_and_drawn_by_one_kit() -> None:
     export = "report/slides/export.py"
     escaping = {export, *(f"report/page/{name}.py" for name in ("page", "cards", "figure", "notebook"))}
     assert users["html"] <= escaping
-    assert users["plotly"] <= {export, "report/page/page.py", "report/page/plotly_figures.py"}
+    assert users["plotly"] <= {export, "report/page/packed.py", "report/page/plotly_figures.py"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=place)

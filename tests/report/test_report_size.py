@@ -8,7 +8,7 @@ from small_reports import explore_result, tiny_workload
 from mensa_sim.api import session as api
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.explore.page import MAX_OTHERS, drawn_designs
-from mensa_sim.report.page.page import packed_plotly
+from mensa_sim.report.page.packed import packed_plotly
 from mensa_sim.report.run.gantt import MAX_BARS, around, merged
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.scenario.page import scenario_html

@@ -1,17 +1,13 @@
 """The HTML page that every report is: one file that opens offline, plotly's script packed inside once."""
 
-import base64
-import functools
 import html
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.figure import Figure
+from mensa_sim.report.page.packed import packed_plotly
 
 SIGNIFICANT_DIGITS = 7
 """Of the numbers in a figure: more than any screen shows, after zooming too."""
@@ -32,15 +28,6 @@ def page(title: str, blocks: Sequence[str]) -> str:
         f'<body>\n<nav class="controls"><button id="theme" title="light or dark">◐</button></nav>\n{body}\n'
         "</body></html>\n"
     )
-
-
-@functools.cache
-def packed_plotly() -> str:
-    """Plotly's script as base 64 of its zlib stream, which a browser unpacks by itself: 2.3 MB of 4.8.
-
-    The first level of compression takes a quarter of the time of the last, whose pages are 7 % smaller.
-    """
-    return base64.b64encode(zlib.compress(get_plotlyjs().encode(), level=1)).decode("ascii")
 
 
 def heading(text: str, *, level: int = 2) -> str:
