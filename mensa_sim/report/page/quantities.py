@@ -1,6 +1,6 @@
 """Quantities as people read them: three significant digits and a prefix."""
 
-from mensa_sim.units import MW_PER_W, PJ_PER_J, ps_to_seconds
+from mensa_sim.units import MW_PER_W, PJ_PER_J, PS_PER_MS, PS_PER_S, PS_PER_US, ps_to_seconds
 
 PREFIXES = (
     (1e15, "P"),
@@ -48,6 +48,18 @@ def time_text(time_ps: int) -> str:
     '2.5 µs'
     """
     return engineering(ps_to_seconds(time_ps), "s")
+
+
+TIME_UNITS = ((PS_PER_S, "s"), (PS_PER_MS, "ms"), (PS_PER_US, "µs"), (10**3, "ns"))
+
+
+def time_axis(length_ps: float) -> tuple[int, str]:
+    """What times in ps are divided by on an axis of that length, and the unit.
+
+    >>> time_axis(2_500_000_000), time_axis(3)
+    ((1000000000, 'ms'), (1000, 'ns'))
+    """
+    return next((each for each in TIME_UNITS if length_ps >= each[0]), TIME_UNITS[-1])
 
 
 def energy_text(energy_pj: float) -> str:

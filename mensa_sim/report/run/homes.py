@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Trace, figure, most_of, shown
-from mensa_sim.report.page.quantities import bytes_text, percent_text, time_text
-from mensa_sim.report.page.time_axis import time_axis
+from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
 from mensa_sim.study.run.on_chip import HomeResult
 from mensa_sim.study.run.result import SystemResult
 

@@ -7,8 +7,7 @@ from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.figure import Figure, Trace, figure, shown
-from mensa_sim.report.page.quantities import bytes_text, percent_text, power_text, time_text
-from mensa_sim.report.page.time_axis import time_axis
+from mensa_sim.report.page.quantities import bytes_text, percent_text, power_text, time_axis, time_text
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.units import PS_PER_S
 
