@@ -22,6 +22,11 @@ _LOOKS: Mapping[str, Look] = {_HOME: Look(colour=GREEN), _STACK: Look(colour=SKY
 STACK_COLUMNS = ("layers", "from", "to", "accelerator", "tiles", "rows", "time", "one by one", "as a stack", "saved")
 SPLIT_COLUMNS = ("layer", "cut by", "pieces", "shares", "time", "whole alone")
 TENSOR_COLUMNS = ("tensor", "where", "saved")
+STACKS_TOLD = "Layers in stacks, and what moves where they run one by one and as a stack."
+SPLITS_TOLD = (
+    "Layers in pieces: from the first piece's start to the last one's end, and alone, whole on one accelerator."
+)
+TENSORS_TOLD = "Tensors that stay on chip, the one that saves most first."
 
 
 def on_chip_blocks(main: SystemResult, figures: dict[str, Drawn]) -> Iterator[str]:
@@ -35,12 +40,19 @@ def on_chip_blocks(main: SystemResult, figures: dict[str, Drawn]) -> Iterator[st
     yield drawn_block(figures, *KEPT)
     saved = saved_by_tensor(main)
     tables = (
-        (STACK_COLUMNS, [_stack_cells(each) for each in main.stacks], STACK_COLUMNS[4:], "stacks"),
-        (SPLIT_COLUMNS, [_split_cells(each) for each in main.splits], SPLIT_COLUMNS[4:], "splits"),
-        (TENSOR_COLUMNS, [(*key, bytes_text(size)) for key, size in saved], TENSOR_COLUMNS[2:], "tensors"),
+        (STACKS_TOLD, STACK_COLUMNS, [_stack_cells(each) for each in main.stacks], STACK_COLUMNS[4:], "stacks"),
+        (SPLITS_TOLD, SPLIT_COLUMNS, [_split_cells(each) for each in main.splits], SPLIT_COLUMNS[4:], "splits"),
+        (
+            TENSORS_TOLD,
+            TENSOR_COLUMNS,
+            [(*key, bytes_text(size)) for key, size in saved],
+            TENSOR_COLUMNS[2:],
+            "tensors",
+        ),
     )
-    for columns, rows, numeric, name in tables:
+    for told, columns, rows, numeric, name in tables:
         if rows:
+            yield paragraph(told)
             name_if_long = name if len(rows) > _SEARCHED else None
             yield table_block(columns, rows[:_ROWS], numeric=numeric, name=name_if_long)
         if len(rows) > _ROWS:
@@ -108,6 +120,24 @@ def _stack_cells(each: StackResult) -> tuple[str, ...]:
 
 
 def _split_cells(each: SplitResult) -> tuple[str, ...]:
-    shares = ", ".join(f"{name} {percent_text(share)}" for name, share in each.parts.items())
     whole = "-" if each.whole_ps is None else time_text(each.whole_ps)
-    return each.layer, each.axis, str(each.pieces), shares, time_text(each.end_ps - each.start_ps), whole
+    return (
+        each.layer,
+        each.axis,
+        str(each.pieces),
+        _shares_text(each.parts),
+        time_text(each.end_ps - each.start_ps),
+        whole,
+    )
+
+
+def _shares_text(parts: Mapping[str, float]) -> str:
+    """Accelerators with equal shares together.
+
+    >>> _shares_text({"core0": 0.3, "core1": 0.3, "core2": 0.4})
+    'core0, core1 30.0 % each; core2 40.0 %'
+    """
+    alike: dict[str, list[str]] = {}
+    for name, share in parts.items():
+        alike.setdefault(percent_text(share), []).append(name)
+    return "; ".join(f"{', '.join(names)} {text}{' each' * (len(names) > 1)}" for text, names in alike.items())
