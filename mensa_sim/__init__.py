@@ -54,6 +54,7 @@ __all__ = [
     "measure",
     "measure_models",
     "moves",
+    "near_data",
     "place",
     "reproduce",
     "reproduce_pim",
@@ -79,7 +80,7 @@ _HOMES = {
     **dict.fromkeys(
         ("calibrate", "device", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"
     ),
-    **dict.fromkeys(("reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"),
+    **dict.fromkeys(("near_data", "reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
     "Explanation": "api.explanation",
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
-    from mensa_sim.api.reproduce import reproduce, reproduce_pim, sensitivity
+    from mensa_sim.api.reproduce import near_data, reproduce, reproduce_pim, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Run, ScenarioRun
     from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace

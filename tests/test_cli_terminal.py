@@ -103,6 +103,7 @@ def test_every_command_has_help_that_fits_80_columns_and_the_options_of_all(comm
         "fit-devices",
         "device",
         "reproduce-pim",
+        "near-data",
         "show",
         "schema",
     }

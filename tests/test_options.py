@@ -32,6 +32,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "validate": (ms.validate,),
     "reproduce": (ms.reproduce,),
     "reproduce-pim": (ms.reproduce_pim,),
+    "near-data": (ms.near_data,),
     "sensitivity": (ms.sensitivity,),
     "decide": (ms.decide,),
     "measure": (ms.measure,),

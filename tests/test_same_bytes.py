@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "diff": "diff run/summary.json compare/summary.json",
     "reproduce": "reproduce --models keyboard_cifg --populations 0 --output reproduce {jobs}",
     "reproduce-pim": "reproduce-pim --works gddr6_aim --output gains.csv",
+    "near-data": "near-data --models tiny_llm.yaml --bits 8 --contexts 16 --worlds 1 --output worth.csv {jobs}",
     "sensitivity": "sensitivity --models keyboard_cifg --runs 1 --prices 3 --output sensitivity {jobs}",
     "import-timings": "import-timings theirs.csv --columns K=k,C=k,median_us=t --operator linear --device-name them "
     "--source paper --processors 4 --cache-bytes 100 --bytes-per-s 1e9 --peak-macs-per-s 1e9 --output timings.csv",
@@ -63,6 +64,14 @@ FILES: Mapping[str, str] = {
     "sheet.yaml": "name: my_card\nlibrary: from_ampere\nprocessors: 48\ncache_bytes: 4194304\n"
     "bytes_per_s: 448000000000\npeak_flops_per_s: 19170000000000\n"
     "clock_hz: 1560000000\npower_w: 140\nnode_nm: 8\nsource: me\n",
+    "tiny_llm.yaml": json.dumps(
+        {
+            "name": "tiny_llm",
+            "model": "mensa_sim.workload.models.decoder:Decoder",
+            "arguments": {**SHAPE, "hidden": 32},
+            "generate": {"prompt_tokens": 8, "new_tokens": 2},
+        }
+    ),
     "shapes.json": json.dumps({f"m{hidden}": {**SHAPE, "hidden": hidden} for hidden in (32, 64)}),
     "runs.csv": "device,memory_bandwidth_gb_s,shape,bits_per_weight,prompt_tokens,new_tokens,context,batch,"
     "prefill_tok_s,decode_tok_s,energy_j_per_token,power_scope\n"

@@ -6,9 +6,11 @@ from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Reproduction, Sensitivity
 from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
-from mensa_sim.study.near_data.request import ReproducePimRequest
+from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
 from mensa_sim.study.near_data.study import PimStudy
 from mensa_sim.study.near_data.study import reproduce_pim as reproduce_pim_request
+from mensa_sim.study.near_data.worth import NearDataStudy
+from mensa_sim.study.near_data.worth import near_data as near_data_request
 from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.request.command import choices_of, results_folder
@@ -36,6 +38,15 @@ def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
     The study's `report` says each beside the published one, and why they differ; `output` gets a row for each.
     """
     return reproduce_pim_request(request)
+
+
+@asks(NearDataRequest)
+def near_data(request: NearDataRequest) -> NearDataStudy:
+    """Decoding steps on an NPU alone and with units in its memory: gains in time and energy, with intervals.
+
+    The study's `report` says each; `output` gets a row for each. With `jobs` above 1 a script must guard its own start.
+    """
+    return near_data_request(request)
 
 
 def folder_of(study: str, request: ReproduceRequest) -> Path:

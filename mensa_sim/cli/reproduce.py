@@ -1,10 +1,11 @@
-"""The commands `reproduce`, `reproduce-pim` and `sensitivity`."""
+"""The commands `reproduce`, `reproduce-pim`, `near-data` and `sensitivity`."""
 
 import typer
 
 from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
 from mensa_sim.cli.results import deliver_resumed
-from mensa_sim.study.near_data.request import ReproducePimRequest
+from mensa_sim.cli.steps import counting
+from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 
@@ -52,8 +53,19 @@ def reproduce_pim(request: ReproducePimRequest) -> None:
         typer.echo(f"written to {request.output}")
 
 
+def near_data(request: NearDataRequest, quiet: Quiet = False) -> None:
+    """Say where units in the memory beat an NPU alone, by model, bits, context and limit of power, with intervals."""
+    from mensa_sim.api import reproduce as api
+
+    study = api.near_data.of(counting(request, quiet=quiet))
+    typer.echo(study.report)
+    if request.output is not None:
+        typer.echo(f"written to {request.output}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
     add(app, reproduce, ReproduceRequest)
     add(app, reproduce_pim, ReproducePimRequest, name="reproduce-pim")
+    add(app, near_data, NearDataRequest, name="near-data")
     add(app, sensitivity, SensitivityRequest)

@@ -39,8 +39,14 @@ def under_limit(name: str, memory: Memory, limit_mw: float, accelerators: Sequen
 
     Raises `ValueError` where that is nothing.
     """
-    units = [placed for placed in accelerators if placed.memory == name]
-    idle_mw = memory.background_mw + sum(sum(component_leakage_mw(placed).values()) for placed in units)
+    idle_mw = idle_mw_of(name, memory, accelerators)
     if limit_mw <= idle_mw:
         raise ValueError(f"is {limit_mw:g} mW, and idle it draws {idle_mw:.4g} with what hangs on it")
-    return replace(memory, unit_power_mw=(limit_mw - idle_mw) / len(units)) if units else memory
+    units = sum(placed.memory == name for placed in accelerators)
+    return replace(memory, unit_power_mw=(limit_mw - idle_mw) / units) if units else memory
+
+
+def idle_mw_of(name: str, memory: Memory, accelerators: Sequence[PlacedAccelerator]) -> float:
+    """What a way into a memory draws, with the units that hang on it, however little they do."""
+    units = (placed for placed in accelerators if placed.memory == name)
+    return memory.background_mw + sum(sum(component_leakage_mw(placed).values()) for placed in units)

@@ -77,6 +77,12 @@ class Memory:
         return BITS_PER_BYTE * (read_bytes * self.read_pj_per_bit + write_bytes * self.write_pj_per_bit)
 
 
+def way_field(name: str, memory: Memory) -> str:
+    """Where a system's file describes a memory, or another way into one."""
+    owner = memory.port_of
+    return f"memories.{name}" if owner is None else f"memories.{owner}.ports.{name.removeprefix(f'{owner}.')}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPort:
     """A way into a memory, as files describe it; its energies are those of its kind in the technology."""

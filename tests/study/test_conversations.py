@@ -63,6 +63,31 @@ def test_users_beside_each_other_wait_for_each_other_and_miss_deadlines(tmp_path
     assert three.finished == one.finished
 
 
+def test_joined_steps_read_the_weights_once_for_all_users_and_the_keys_and_values_of_each(tmp_path: Path) -> None:
+    found = []
+    for batch in (1, 4):
+        lengths = f"conversation: {{prompt_tokens: 40, new_tokens: 9, batch: {batch}}}"
+        file = written(tmp_path, users=4, more=lengths)
+        file.write_text(f"parameters: none\n{file.read_text()}")
+        found.append(ran(file, "edge_tpu").main.metrics)
+    alone, joined = found
+    several = WORKLOAD.replace("new_tokens: 9", "new_tokens: 9, conversations: 4").replace("small", "four")
+    (tmp_path / "four.yaml").write_text(several)
+    one, four = (ms.run(tmp_path / f"{name}.yaml", system="edge_tpu").answer for name in ("small", "four"))
+    assert one is not None
+    assert four is not None
+    tokens = alone.streams["chat tokens"], joined.streams["chat tokens"]
+    assert [each.finished for each in tokens] == [6 * 8, 6 * 8]
+    assert joined.end_ps < alone.end_ps
+    slowest_ps = tokens[1].max_ps
+    assert slowest_ps is not None
+    assert four.decoding[0].first.latency_ps * 0.99 <= slowest_ps, "at some time all four are joined"
+    saved = alone.channels["lpddr4"].size_bytes - joined.channels["lpddr4"].size_bytes
+    weights = one.decoding[0].first.weight_bytes
+    steps = 6 * 8 - saved / weights
+    assert 6 * 8 / 4 <= steps < 6 * 8 / 2, "that many reads of the weights, for 48 tokens"
+
+
 def test_keys_and_values_that_steps_read_elsewhere_cross_the_link_once_a_conversation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """A request: one inference on its way through the system."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from mensa_sim.simulate.plan.plan import Plan
 
@@ -23,6 +24,14 @@ class Job(Protocol):
         """Its place among the requests of its stream."""
 
 
+class Asker(NamedTuple):
+    """Somebody who waits for a request."""
+
+    arrival_ps: int
+    deadline_ps: int | None
+    """Absolute."""
+
+
 class Request:
     """One inference: what it still waits for, and how long anything has worked on it."""
 
@@ -30,6 +39,7 @@ class Request:
         "_active",
         "_since_ps",
         "arrival_ps",
+        "askers",
         "copies_missing",
         "deadline_ps",
         "left",
@@ -54,6 +64,7 @@ class Request:
         rank: Rank = (),
         arrival_ps: int = 0,
         deadline_ps: int | None = None,
+        askers: Sequence[Asker] = (),
     ) -> None:
         self.name = f"{stream}#{number}"
         self.plan = plan
@@ -64,6 +75,8 @@ class Request:
         self.arrival_ps = arrival_ps
         self.deadline_ps = deadline_ps
         """Absolute."""
+        self.askers = askers or (Asker(arrival_ps, deadline_ps),)
+        """Those who wait for it: several where steps of conversations are joined."""
         self.missing = [unit.waits_for for unit in plan.units]
         """Ends that each unit waits for; -1 once it has started."""
         self.copies_missing = [copy.waits_for for copy in plan.copies]

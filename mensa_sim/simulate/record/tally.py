@@ -125,15 +125,16 @@ class Tally:
             peaks[accelerator, "activation"] = activation_bytes
 
     def ended(self, request: Request, time_ps: int) -> None:
-        """Count a request that has ended."""
-        self.add_request(
-            request.stream,
-            arrival_ps=request.arrival_ps,
-            end_ps=time_ps,
-            served_ps=request.served_ps,
-            deadline_ps=request.deadline_ps,
-            handoffs=request.plan.handoffs,
-        )
+        """Count a request that has ended, for each who waited for it; its hand-offs happened once."""
+        for place, asker in enumerate(request.askers):
+            self.add_request(
+                request.stream,
+                arrival_ps=asker.arrival_ps,
+                end_ps=time_ps,
+                served_ps=request.served_ps,
+                deadline_ps=asker.deadline_ps,
+                handoffs=0 if place else request.plan.handoffs,
+            )
 
     def add_request(
         self, stream: str, *, arrival_ps: int, end_ps: int, served_ps: int, deadline_ps: int | None, handoffs: int

@@ -9,6 +9,9 @@ from typing import Literal
 CONTEXT_STEP = 64
 """Tokens of context between two that are priced (a choice): costs of a step grow almost evenly with the context."""
 
+MOST_JOINED = 256
+"""Conversations in one step: a choice."""
+
 MOST_PRICED = 64
 """Prompts, and steps, of one stream that are placed and planned: a choice."""
 
@@ -65,7 +68,9 @@ class Conversation:
     """What is asked of a model that generates: each request reads a prompt, and every further token is a step.
 
     Steps are priced at one context in `context_step` tokens, the middle one, which stands for all of them; so are
-    prompts whose length is drawn.
+    prompts whose length is drawn. Steps of several conversations may be joined: those that wait when a step ends, the
+    first of them, are the next one (Yu et al., Orca, OSDI 2022). It costs what one of the next priced number does, each
+    after the mean of their contexts, which is exact where costs grow evenly with the context.
     """
 
     prompt_tokens: TokenCount
@@ -73,18 +78,36 @@ class Conversation:
     token_deadline_ps: int | None = None
     """From one token to the next."""
     context_step: int = CONTEXT_STEP
+    batch: int = 1
+    """The most conversations whose steps are joined in one, which reads the weights once for all of them."""
 
     def __post_init__(self) -> None:
         if self.token_deadline_ps is not None and self.token_deadline_ps <= 0:
             raise ValueError(f"the deadline of a token is {self.token_deadline_ps} ps, must be positive")
         if self.context_step < 1:
             raise ValueError(f"context_step is {self.context_step}, must be at least 1")
+        if not 1 <= self.batch <= MOST_JOINED:
+            raise ValueError(f"batch is {self.batch}, must be from 1 to {MOST_JOINED}")
         prompts, contexts = len(self.prompts), len(self.contexts)
         if max(prompts, contexts) > MOST_PRICED:
             raise ValueError(
                 f"{prompts} lengths of prompts and {contexts} contexts would be priced, at most {MOST_PRICED} of each; "
                 f"raise context_step ({self.context_step}), or narrow the lengths"
             )
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The numbers of joined steps that are priced: powers of two, and the most.
+
+        >>> Conversation(prompt_tokens=fixed(512), new_tokens=fixed(100), batch=6).batches
+        (1, 2, 4, 6)
+        """
+        powers = (1 << place for place in range(self.batch.bit_length()))
+        return tuple(dict.fromkeys((*powers, self.batch)))
+
+    def batch_for(self, steps: int) -> int:
+        """The least priced number of steps that is no smaller."""
+        return next(batch for batch in self.batches if batch >= steps)
 
     @property
     def most_context(self) -> int:

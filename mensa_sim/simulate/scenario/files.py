@@ -89,6 +89,8 @@ class ConversationFile:
     """From one token to the next; the stream's own `deadline_ms` is for the first one."""
     context_step: int = CONTEXT_STEP
     """Tokens of context that are priced together."""
+    batch: int = 1
+    """The most conversations whose steps are joined in one, which reads the weights once for all of them."""
 
     def __post_init__(self) -> None:
         if self.token_deadline_ms is not None and not self.token_deadline_ms > 0:
@@ -106,6 +108,7 @@ class ConversationFile:
             new_tokens=new,
             token_deadline_ps=None if self.token_deadline_ms is None else ms_to_ps(self.token_deadline_ms),
             context_step=self.context_step,
+            batch=self.batch,
         )
 
 

@@ -43,10 +43,10 @@ class Carried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkPhases:
-    """What the conversations of a stream run: prompts by their tokens, steps by the tokens before them."""
+    """What the conversations of a stream run: prompts by their tokens, steps by how many are joined and the context."""
 
     prompts: Mapping[int, Scheduled]
-    steps: Mapping[int, Scheduled]
+    steps: Mapping[tuple[int, int], Scheduled]
     carried: Mapping[int, tuple[Carried, ...]]
     """By prompt, the keys and values that go to where the steps read them."""
 
@@ -159,7 +159,11 @@ def _plans_of_phases(stream: str, phases: TalkPhases, options: Options) -> Plans
         ]
         prompts[tokens] = with_copies(made, copies)
     return Plans(
-        prompts=prompts, steps={tokens: plan("context", tokens, each) for tokens, each in phases.steps.items()}
+        prompts=prompts,
+        steps={
+            (batch, context): plan("context" if batch == 1 else f"{batch} joined, context", context, each)
+            for (batch, context), each in phases.steps.items()
+        },
     )
 
 

@@ -1,13 +1,13 @@
 """Where requests come from: a stream lets them arrive, follows each to its end, and counts."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mensa_sim.errors import UsageError
 from mensa_sim.simulate.engine.clock import Process
 from mensa_sim.simulate.engine.engine import Engine
-from mensa_sim.simulate.engine.request import Request
+from mensa_sim.simulate.engine.request import Asker, Request
 from mensa_sim.simulate.metrics.scenario import Backlog
 from mensa_sim.simulate.plan.plan import Plan
 from mensa_sim.simulate.scenario import scenario as limits
@@ -24,11 +24,11 @@ MAX_WAITING = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plans:
-    """What a stream runs: prompts by their tokens, steps by the tokens before them."""
+    """What a stream runs: prompts by their tokens, steps by how many are joined and the tokens before them."""
 
     prompts: Mapping[int, Plan]
     """Of a workload that does not generate, its inference stands at `NO_PROMPT`."""
-    steps: Mapping[int, Plan] = field(default_factory=dict)
+    steps: Mapping[tuple[int, int], Plan] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[Plan, ...]:
@@ -40,24 +40,22 @@ NO_PROMPT = 0
 """Stands for the tokens of an inference that has no prompt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Leg:
-    """One inference on the way of a request: of a conversation, its prompt or a step."""
+class _Talk:
+    """A request that has arrived: of a conversation its prompt, and then one step after another."""
 
-    plan: Plan
-    name: str
-    deadline_ps: int | None
-    """After it begins."""
+    __slots__ = ("arrival_ps", "asker", "context", "number", "steps")
 
+    asker: Asker
+    """Of what it waits for."""
+    number: int
+    """Of that, among all of its name."""
+    context: int
+    """Of a step, the tokens before it."""
 
-class _Asked:
-    """A request that has arrived, and what is still to be run for it."""
-
-    __slots__ = ("arrival_ps", "legs")
-
-    def __init__(self, arrival_ps: int, legs: Iterator[_Leg]) -> None:
+    def __init__(self, arrival_ps: int, steps: Iterator[int]) -> None:
         self.arrival_ps = arrival_ps
-        self.legs = legs
+        self.steps = steps
+        """The contexts of those that are to come."""
 
 
 class RequestSource:
@@ -75,7 +73,14 @@ class RequestSource:
         self._plans = plans
         self._begun = dict.fromkeys(self._stream.names, 0)
         self._early = dict.fromkeys(self._stream.names, 0)
-        self._asked: dict[tuple[str, int], _Asked] = {}
+        self._talks: dict[tuple[str, int], Sequence[_Talk]] = {}
+        """Those who wait for what is on its way, by name and number."""
+        self._at_work = 0
+        """Requests that have arrived and have not ended, conversations with all their steps."""
+        self._waiting: list[_Talk] = []
+        """For a step that will be joined with others."""
+        self._joining = False
+        """Whether a joined step is on its way, or chosen at the end of this instant."""
         seed = f"{scenario.seed}/{self._stream.name}"
         self._seed = seed
         conversation = self._stream.conversation
@@ -100,18 +105,25 @@ class RequestSource:
             self._engine.clock.process(self._let_arrive(arrival_times(arrivals, self._seed)))
 
     def ended(self, request: Request) -> None:
-        """An inference has ended: the next step of its conversation begins, or in a closed loop the next arrives."""
-        now_ps = self._engine.clock.now_ps
-        self.last_end_ps = now_ps
-        del self.live[request.stream, request.number]
-        asked = self._asked.pop((request.stream, request.number))
-        leg = next(asked.legs, None)
-        if leg is not None:
-            self._start(leg, asked)
-            return
+        """An inference has ended: the next step of a conversation is asked for, or in a closed loop another arrives."""
+        self.last_end_ps = self._engine.clock.now_ps
+        key = request.stream, request.number
+        del self.live[key]
+        if self._batch > 1 and request.stream == self._stream.steps_name:
+            self._joining = False
+        for talk in self._talks.pop(key):
+            context = next(talk.steps, None)
+            if context is None:
+                self._end(talk)
+            else:
+                self._ask_step(talk, context)
+        self._join_later()
+
+    def _end(self, talk: _Talk) -> None:
+        self._at_work -= 1
         arrivals = self._stream.arrivals
         if isinstance(arrivals, ClosedLoop) and (arrivals.requests is None or self.arrived < arrivals.requests):
-            if now_ps == asked.arrival_ps:
+            if self.last_end_ps == talk.arrival_ps:
                 raise UsageError(
                     f"stream {self._stream.name}: an inference of {self._stream.workload} takes no time, "
                     "so a closed loop would never end"
@@ -124,12 +136,13 @@ class RequestSource:
 
     def _backlog(self, name: str, end_ps: int) -> Backlog:
         live = [request for request in self.live.values() if request.stream == name]
-        late = [each for each in live if each.deadline_ps is not None and each.deadline_ps < end_ps]
+        waiting = [talk.asker for talk in self._waiting] if name == self._stream.steps_name else []
+        askers = [*waiting, *(asker for request in live for asker in request.askers)]
         return Backlog(
             arrived=self._begun[name],
             arrived_by_middle=self._early[name],
-            missed_unfinished=len(late),
-            never_started=sum(request.start_ps < 0 for request in live),
+            missed_unfinished=sum(each.deadline_ps is not None and each.deadline_ps < end_ps for each in askers),
+            never_started=len(waiting) + sum(len(request.askers) for request in live if request.start_ps < 0),
         )
 
     def _let_arrive(self, times_ps: Iterator[int]) -> Process:
@@ -141,48 +154,83 @@ class RequestSource:
 
     def _arrive(self) -> None:
         now_ps = self._engine.clock.now_ps
-        asked = _Asked(now_ps, self._legs())
-        if len(self.live) >= MAX_WAITING:
+        if self._at_work >= MAX_WAITING:
             raise UsageError(
                 f"stream {self._stream.name}: {MAX_WAITING} requests wait after {now_ps / PS_PER_S:.3g} s; "
                 "lower its rate or the scenario's duration"
             )
-        self.most_at_once = max(self.most_at_once, len(self.live) + 1)
-        self._start(next(asked.legs), asked)
-
-    def _legs(self) -> Iterator[_Leg]:
-        """What the next request runs, one inference after another."""
-        stream, conversation, plans = self._stream, self._stream.conversation, self._plans
+        self._at_work += 1
+        self.most_at_once = max(self.most_at_once, self._at_work)
+        stream, conversation = self._stream, self._stream.conversation
         if conversation is None or self._lengths is None:
-            yield _Leg(plan=plans.prompts[NO_PROMPT], name=stream.name, deadline_ps=stream.deadline_ps)
-            return
-        prompt, new = next(self._lengths)
-        first = plans.prompts[conversation.prompt_for(prompt)]
-        yield _Leg(plan=first, name=stream.name, deadline_ps=stream.deadline_ps)
-        for context in range(prompt, prompt + new - 1):
-            plan = plans.steps[conversation.context_for(context)]
-            yield _Leg(plan=plan, name=stream.steps_name, deadline_ps=conversation.token_deadline_ps)
+            talk, plan = _Talk(now_ps, iter(())), self._plans.prompts[NO_PROMPT]
+        else:
+            prompt, new = next(self._lengths)
+            talk = _Talk(now_ps, iter(range(prompt, prompt + new - 1)))
+            plan = self._plans.prompts[conversation.prompt_for(prompt)]
+        self._ask(talk, stream.name, stream.deadline_ps)
+        self._start(plan, stream.name, [talk])
 
-    def _start(self, leg: _Leg, asked: _Asked) -> None:
-        now_ps = self._engine.clock.now_ps
-        number = self._begun[leg.name]
+    def _ask_step(self, talk: _Talk, context: int) -> None:
+        """The next step of a conversation: at once by itself, or with others that wait when the one on its way ends."""
+        stream, conversation = self._stream, self._stream.conversation
+        assert conversation is not None  # another request has no steps
+        talk.context = context
+        self._ask(talk, stream.steps_name, conversation.token_deadline_ps)
+        if self._batch == 1:
+            self._start(self._plans.steps[1, conversation.context_for(context)], stream.steps_name, [talk])
+        else:
+            self._waiting.append(talk)
+
+    @property
+    def _batch(self) -> int:
+        conversation = self._stream.conversation
+        return 1 if conversation is None else conversation.batch
+
+    def _join_later(self) -> None:
+        """Begin a joined step when all that may be asked at this instant is, unless one is on its way."""
+        if self._waiting and not self._joining:
+            self._joining = True
+            self._engine.clock.settle(self._join)
+
+    def _join(self, now_ps: int) -> None:
+        conversation = self._stream.conversation
+        assert conversation is not None
+        talks, self._waiting = self._waiting[: conversation.batch], self._waiting[conversation.batch :]
+        context = conversation.context_for(round(sum(talk.context for talk in talks) / len(talks)))
+        plan = self._plans.steps[conversation.batch_for(len(talks)), context]
+        self._start(plan, self._stream.steps_name, talks)
+
+    def _ask(self, talk: _Talk, name: str, within_ps: int | None) -> None:
+        """Count what is asked for now, and is late when that long has passed."""
+        now_ps, number = self._engine.clock.now_ps, self._begun[name]
         if number >= limits.MAX_REQUESTS:
-            raise UsageError(limits.too_many(leg.name, f"more than {number}"))
+            raise UsageError(limits.too_many(name, f"more than {number}"))
         if number and not number % TOLD_EVERY:
-            LOGGER.info("%s: %d requests of %s in %.4g s", self._scenario.name, number, leg.name, ps_to_seconds(now_ps))
-        deadline_ps = None if leg.deadline_ps is None else now_ps + leg.deadline_ps
-        request = Request(
-            leg.plan,
-            stream=leg.name,
-            number=number,
-            rank=rank(self._scenario, self._index, leg.name, arrival_ps=now_ps, deadline_ps=deadline_ps, number=number),
-            arrival_ps=now_ps,
-            deadline_ps=deadline_ps,
-        )
-        self._begun[leg.name] = number + 1
+            LOGGER.info("%s: %d requests of %s in %.4g s", self._scenario.name, number, name, ps_to_seconds(now_ps))
+        talk.asker = Asker(now_ps, None if within_ps is None else now_ps + within_ps)
+        talk.number = number
+        self._begun[name] = number + 1
         duration_ps = self._scenario.duration_ps
         if duration_ps is not None and now_ps <= duration_ps // 2:
-            self._early[leg.name] += 1
-        self.live[leg.name, number] = request
-        self._asked[leg.name, number] = asked
+            self._early[name] += 1
+
+    def _start(self, plan: Plan, name: str, talks: Sequence[_Talk]) -> None:
+        """Run what some wait for; the one who has waited longest says who goes first."""
+        first = talks[0]
+        arrival_ps, deadline_ps = first.asker
+        place = rank(
+            self._scenario, self._index, name, arrival_ps=arrival_ps, deadline_ps=deadline_ps, number=first.number
+        )
+        request = Request(
+            plan,
+            stream=name,
+            number=first.number,
+            rank=place,
+            arrival_ps=arrival_ps,
+            deadline_ps=deadline_ps,
+            askers=[talk.asker for talk in talks],
+        )
+        self.live[name, first.number] = request
+        self._talks[name, first.number] = talks
         self._engine.start(request)

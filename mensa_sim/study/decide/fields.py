@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.hardware.accelerator import DatasheetDevice
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.memory import way_field
 from mensa_sim.hardware.system import PlacedAccelerator, System
 
 FACTOR = 4.0
@@ -55,9 +56,9 @@ def fields_of(systems: Mapping[str, System]) -> tuple[FieldChoice, ...]:
 
 def _of_system(system: System) -> Iterator[FieldChoice]:
     for name, memory in system.memories.items():
-        owner = name if memory.port_of is None else f"{memory.port_of}.ports.{name.removeprefix(f'{memory.port_of}.')}"
-        yield _field(f"memories.{owner}.bandwidth_bytes_per_s", memory.bandwidth_bytes_per_s)
-        yield _field(f"memories.{owner}.efficiency", memory.efficiency, most=1.0)
+        owner = way_field(name, memory)
+        yield _field(f"{owner}.bandwidth_bytes_per_s", memory.bandwidth_bytes_per_s)
+        yield _field(f"{owner}.efficiency", memory.efficiency, most=1.0)
     for place, link in enumerate(system.links):
         yield _field(f"links.{place}.bandwidth_bytes_per_s", link.bandwidth_bytes_per_s)
         yield _field(f"links.{place}.energy_pj_per_bit", link.energy_pj_per_bit)

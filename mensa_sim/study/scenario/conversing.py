@@ -15,6 +15,7 @@ from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.workload.generation.model import Generation
+from mensa_sim.workload.graph import LayerGraph
 
 Generations = Mapping[str, Generation]
 """By workload, the models of those that generate."""
@@ -71,18 +72,24 @@ def conversing(
     phase cannot run, or where one conversation does not fit.
     """
 
-    def placed(name: str, each: Goal, context: int | None, tokens: int) -> Placement:
-        told = replace(generation, name=name, generate=replace(generation.generate, prompt_tokens=tokens))
-        graph = told.prompt if context is None else told.step(context)
+    def placed(each: Goal, graph: LayerGraph) -> Placement:
         return with_data_plan(place(graph, system, each, memo), each.flow, options, memo=memo)
 
+    asked = generation.generate
     alone = replace(goal, schedule_file=None) if conversation.contexts else goal
-    prompts = {tokens: placed(generation.name, alone, None, tokens) for tokens in conversation.prompts}
-    steps: dict[int, Placement] = {}
-    for context in conversation.contexts:
-        first = next(iter(steps.values()), None)
-        kept = goal if first is None else replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
-        steps[context] = placed(generation.name, kept, context, 1)
+    prompts = {
+        tokens: placed(alone, replace(generation, generate=replace(asked, prompt_tokens=tokens)).prompt)
+        for tokens in conversation.prompts
+    }
+    steps: dict[tuple[int, int], Placement] = {}
+    for batch in conversation.batches if conversation.contexts else ():
+        joined = replace(generation, generate=replace(asked, conversations=batch * asked.conversations))
+        for context in conversation.contexts:
+            first = next(iter(steps.values()), None)
+            kept = goal
+            if first is not None:
+                kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
+            steps[batch, context] = placed(kept, joined.step(context))
     prompt, step = next(iter(prompts.values())), next(iter(steps.values()), None)
     found = [_phase(each) for each in (prompt, step) if each is not None]
     kv_bytes = generation.generate.conversations * generation.model.kv_bytes(
@@ -91,7 +98,7 @@ def conversing(
     result = Conversing(
         phases=TalkPhases(
             prompts={tokens: scheduled(each) for tokens, each in prompts.items()},
-            steps={context: scheduled(each) for context, each in steps.items()},
+            steps={step: scheduled(each) for step, each in steps.items()},
             carried={
                 tokens: () if step is None else tuple(_carried(system, each, step)) for tokens, each in prompts.items()
             },
