@@ -23,15 +23,14 @@ from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_mode
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.sensitivity.choices import price_choices
 from mensa_sim.study.sensitivity.setting import forget_systems
-from mensa_sim.units import PJ_PER_MJ, PS_PER_S
+from mensa_sim.units import MW_PER_W, PJ_PER_MJ, PS_PER_S
 from mensa_sim.workload.load import load_generation
 
 EFFICIENCIES = (0.6, 0.9)
 """Between which the share of each bandwidth that is reached is drawn: a choice, as in `sensitivity`."""
 
-ALONE, TOGETHER = "the NPU alone", "with units in the memory"
+NPU_SIDE, UNITS_TOO = "the NPU alone", "with units in the memory"
 AS_TAKEN = "as taken"
-MW_PER_W = 1000
 FULL_BITS = 16
 """Weights as wide have no scales."""
 
@@ -97,7 +96,7 @@ class NearDataStudy:
     def report(self) -> str:
         """What the command prints."""
         lines = [
-            f"a decoding step: {ALONE}, {TOGETHER}, and how many times less time and energy that is, as taken and",
+            f"a decoding step: {NPU_SIDE}, {UNITS_TOO}, and how many times less time and energy that is, as taken and",
             f"[the least, the most] of {self.worlds} worlds: all prices and the share of each bandwidth drawn anew",
             f"{'system':16}{'model':14}{'bits':>5}{'context':>8}{'limit':>7}"
             f"{'alone':>18}{'with units':>18}{'time':>19}{'energy':>22}",
@@ -201,7 +200,7 @@ def _cases(system: str, world: str, limit_w: float | None, seed: int) -> Iterato
     overrides = () if world == AS_TAKEN else _drawn(system_of(system, ()), f"{seed}/{world}")
     if limit_w is not None:
         overrides = (*overrides, *_limits(system_of(system, overrides), limit_w * MW_PER_W))
-    for side, scheduler in ((ALONE, f"{SINGLE}{_beside_the_processor(system)}"), (TOGETHER, "greedy")):
+    for side, scheduler in ((NPU_SIDE, f"{SINGLE}{_beside_the_processor(system)}"), (UNITS_TOO, "greedy")):
         label = _label(side, world, limit_w)
         yield Case(label=label, system=system, overrides=overrides, goal=Goal(scheduler=scheduler))
 
@@ -247,7 +246,9 @@ def _limits(system: System, limit_mw: float) -> tuple[str, ...]:
 def _row(
     system: str, cell: Cell, limit_w: float | None, known: Mapping[tuple[str, str], Outcome], worlds: Sequence[str]
 ) -> WorthRow | None:
-    pairs = [tuple(known.get((_label(side, world, limit_w), system)) for side in (ALONE, TOGETHER)) for world in worlds]
+    pairs = [
+        tuple(known.get((_label(side, world, limit_w), system)) for side in (NPU_SIDE, UNITS_TOO)) for world in worlds
+    ]
     both = [(alone, together) for alone, together in pairs if alone is not None and together is not None]
     if len(both) < len(worlds):
         return None
@@ -266,7 +267,7 @@ def _row(
 
 def _why(ran: ModelOutcomes, system: str, under: str) -> str:
     """The first fault of a row's runs, on one line."""
-    starts = tuple(f"{side}{under}, " for side in (ALONE, TOGETHER))
+    starts = tuple(f"{side}{under}, " for side in (NPU_SIDE, UNITS_TOO))
     return next(
         reason.splitlines()[0]
         for label, reason in ran.failures.items()
