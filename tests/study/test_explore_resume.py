@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from explorations import front, outcomes, searched
@@ -76,18 +77,17 @@ def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
 
 
 def finished(study: Path) -> set[int]:
-    """Numbers of the designs that a study holds; of a copy, so that nobody is disturbed."""
-    copy = study.with_suffix(".copy")
-    try:
-        shutil.copy(study, copy)
-        with sqlite3.connect(copy) as connection:
+    """Numbers of the designs that a study holds; of a copy with its log, so that nobody is disturbed."""
+    with TemporaryDirectory() as folder:
+        try:
+            for each in study.parent.glob(f"{study.name}*"):
+                shutil.copy(each, folder)
+            connection = sqlite3.connect(Path(folder) / study.name)
             found = {number for (number,) in connection.execute("SELECT number FROM designs")}
-        connection.close()
-        return found
-    except (OSError, sqlite3.Error):
-        return set()
-    finally:
-        copy.unlink(missing_ok=True)
+            connection.close()
+            return found
+        except (OSError, sqlite3.Error):
+            return set()
 
 
 COLUMNS = ("number", "point", "parameters", "state", "workloads", "scenarios", "hardware", "detail", "digest")

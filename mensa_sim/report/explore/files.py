@@ -1,6 +1,7 @@
 """The files of an exploration: summary.json, designs.csv, and each design of the front as a system that runs."""
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,8 @@ def front_files(result: ExploreResult) -> dict[str, str]:
 
 
 def _plain(design: DesignResult, result: ExploreResult) -> Design:
-    point = next(outcome.point for outcome in result.outcomes if outcome.number == design.number)
-    return result.base.design(result.space.assignments(point))
+    place = bisect_left(result.outcomes, design.number, key=lambda outcome: outcome.number)
+    return result.base.design(result.space.assignments(result.outcomes[place].point))
 
 
 def _system_files(

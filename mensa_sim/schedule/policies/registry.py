@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
 from mensa_sim.errors import InfeasibleError, UsageError
@@ -43,6 +44,7 @@ def options_of(scheduler: object) -> tuple[str, ...]:
     return _keywords(SCHEDULERS[scheduler]) if isinstance(scheduler, str) and scheduler in SCHEDULERS else ()
 
 
+@cache
 def _keywords(scheduler: Scheduler) -> tuple[str, ...]:
     parameters = inspect.signature(scheduler).parameters.values()
     return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mensa_sim.arguments import checked
 from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
@@ -108,12 +110,14 @@ def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
     >>> pareto_front([(1, 3), (2, 2), (2, 3), (3, 1), (1, 3)])
     [0, 1, 3]
     """
-    order = sorted(range(len(points)), key=lambda place: (tuple(points[place]), place))
-    kept: list[int] = []
-    for place in order:
-        if not any(dominates(points[k], points[place]) or tuple(points[k]) == tuple(points[place]) for k in kept):
-            kept.append(place)
-    return sorted(kept)
+    values = np.array(points, dtype=float).reshape(len(points), -1)
+    kept = np.empty_like(values)  # a row for each that is kept, in lexicographic order: none dominates one before it
+    places: list[int] = []
+    for place in np.lexsort(values.T[::-1]):
+        if not (kept[: len(places)] <= values[place]).all(axis=1).any():
+            kept[len(places)] = values[place]
+            places.append(int(place))
+    return sorted(places)
 
 
 def importances(space: Space, designs: Sequence[DesignResult], objective: str) -> dict[str, float]:

@@ -5,7 +5,6 @@ the files. Fields are those of `--set`, and `accelerators` (a whole list), `acce
 leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 """
 
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -55,9 +54,7 @@ class Entry:
         return str(self.data.get("technology", "")), json_line(self.technology_changes)
 
     def copy(self) -> "Entry":
-        return Entry(
-            data=copy.deepcopy(self.data), memory=self.memory, technology_changes=list(self.technology_changes)
-        )
+        return Entry(data=fresh(self.data), memory=self.memory, technology_changes=list(self.technology_changes))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +100,7 @@ class Base:
         families names goes that table.
         """
         design = Design(
-            system=copy.deepcopy(self.system),
+            system=fresh(self.system),
             entries={name: entry.copy() for name, entry in self.entries.items()},
             scheduler=self.scheduler,
             objective=self.objective,
@@ -115,7 +112,7 @@ class Base:
                 self._restructure(design, parts_of(name, name), value)
         for name, value in assigned:
             if not _is_structure(name):
-                self._set(design, name, copy.deepcopy(value))
+                self._set(design, name, fresh(value))
         _prune(design, self)
         known = options_of(design.scheduler)
         design.options = {name: value for name, value in design.options.items() if name in known}
@@ -146,7 +143,7 @@ class Base:
     def _entry(self, value: Any, shown: str) -> Entry:
         if not isinstance(value, dict) or not {"spec", "memory"} <= set(value) <= {"spec", "memory", "set"}:
             raise UsageError(f"{shown}: must be a mapping with spec, memory and, if wanted, set")
-        entry = Entry(data=copy.deepcopy(self.specs[value["spec"]]), memory=value["memory"])
+        entry = Entry(data=fresh(self.specs[value["spec"]]), memory=value["memory"])
         for name, changed in (value.get("set") or {}).items():
             set_field(entry.data, in_levels(parts_of(name, f"{shown}.set")), changed, f"{shown}.set.{name}")
         return entry
@@ -215,6 +212,13 @@ def _prune(design: Design, base: Base) -> None:
         del design.system["families"]
 
 
+def fresh(data: Any) -> Any:
+    """A copy of plain data that shares nothing that can change."""
+    if isinstance(data, dict):
+        return {key: fresh(value) for key, value in data.items()}
+    return [fresh(each) for each in data] if isinstance(data, list) else data
+
+
 class Builder:
     """Builds designs one after another; what two have in common is checked once."""
 
@@ -257,7 +261,7 @@ class Builder:
 def technology_data(base: Base, key: TechnologyKey) -> Raw:
     """A technology's plain data with a design's changes."""
     path, changes = key
-    data = copy.deepcopy(base.technologies[path])
+    data: Raw = fresh(base.technologies[path])
     for name, value in json.loads(changes):
         set_field(data, parts_of(name, "technology"), value, f"technology.{name}")
     return data
