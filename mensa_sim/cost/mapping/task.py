@@ -82,6 +82,11 @@ class NestTask:
         """Those that are tried in the last stage: the one that is fixed, if any is."""
         return (self._tile[dim],) if dim in self._tile else self.extents_above(dim, inside)
 
+    @property
+    def free(self) -> bool:
+        """Whether no extent of the last tile is fixed: all are multiples of those inside."""
+        return not self._tile
+
     def least_elements(self, operand: Operand) -> float:
         """Elements of an operand that a nest needs, as many as are no more bits than its sums."""
         way, window = self.ways[operand], self.window if operand == "input" else None

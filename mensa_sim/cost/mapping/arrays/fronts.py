@@ -79,9 +79,8 @@ class Fronts:
             inside, changes = self._within(level), self._changes(level)
             if inside:
                 settled.append((level, ~changes))
-            shares = [[stop.spread * stop.copied for stop in port.stop.stops] for port in ports]
-            units = [lcm(*each) for each in zip(*shares, strict=True)]
-            parts = [grid.each([u // s for u, s in zip(units, each, strict=True)]) for each in shares]
+            units = [lcm(*each) for each in zip(*(port.stop.instances for port in ports), strict=True)]
+            parts = [grid.each([u // s for u, s in zip(units, port.stop.instances, strict=True)]) for port in ports]
             yield total([port.reads[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
             yield total([port.writes[:1] * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
             if not inside:

@@ -7,6 +7,7 @@ are picked, axis `row` is `inside` itself.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
-from mensa_sim.cost.mapping.arrays.tiles import inner_tiles, last_tiles, whole_tiles
+from mensa_sim.cost.mapping.arrays.tiles import GridTiles, inner_tiles, last_tiles, whole_tiles
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
 from mensa_sim.cost.mapping.candidates import GroupOrder, group, stage_of
 from mensa_sim.cost.mapping.task import Target
@@ -190,7 +191,7 @@ class OperandArrays:
 
     def _waited(self, outside: StopArrays, each: Boundary[Floats]) -> Floats:
         """[inner, inside, entry] Cycles that a level takes to feed the one inside it and to take back what leaves."""
-        level, spread = outside.level, self.grid.per_task([stop.spread * stop.copied for stop in outside.stops])
+        level, spread = outside.level, self.grid.per_task(outside.instances)
         fed, taken = each.outer_accesses * each.crossing.feeds, each.outer_accesses * each.crossing.collects
         found: Floats = np.ceil(fed * level.access_bits / (level.read_width * spread)) + np.ceil(
             taken * level.access_bits / (level.write_width * spread)
@@ -221,7 +222,7 @@ class OperandArrays:
         if not isinstance(stop.spread, np.ndarray) and stop.spread == 1:
             return tiles.largest
         own = self._own(stop) if last else self._own_below(index)
-        found: Floats = np.where(self.grid.per_task([each.spread for each in stop.stops]) == 1, tiles.largest, own)
+        found: Floats = np.where(self.grid.per_task(stop.spreads) == 1, tiles.largest, own)
         return found
 
     def _own_below(self, index: int) -> Floats:
@@ -232,12 +233,24 @@ class OperandArrays:
         """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
         grid, known = self.grid, self.grid.extents(self.grid.known - 1)
         own, all_own = (self._own_of(stop, extents) for extents in (known, grid.extents(grid.stages)))
-        alone = grid.per_task([each.spread for each in stop.stops]) == 1
-        inside = np.where(alone, inner_tiles(grid, self.way.operand, known).largest, own)
+        alone = grid.per_task(stop.spreads) == 1
+        inside = np.where(alone, self._outermost.largest, own)
         whole = np.where(alone, self.every.elements, all_own)
         least = np.minimum(inside * self.accelerator.copies(stop.level), whole)
         room: Floats = least * min(self.way.partial_bits, self.way.final_bits)
         return room[None, None, None]
+
+    @cached_property
+    def _outermost(self) -> GridTiles:
+        """The outermost tile of each chain."""
+        return inner_tiles(self.grid, self.way.operand, self.grid.extents(self.grid.known - 1))
+
+    def _least_end(self) -> Floats:
+        """[entry] Elements of the first or last tile of the outermost SRAM at least, as many as are no more bits than
+        its sums: those of a chain's outermost tile, if the extents around it are multiples of its own."""
+        tasks, way = self.grid.tasks, self.way
+        known = way.operand != "output" or all(task.free for task in tasks)
+        return self._outermost.end * (known * min(1.0, way.partial_bits / way.final_bits))
 
     def _own_of(self, stop: StopArrays, extents: Indices) -> Floats:
         """[entry] Elements of an instance, from a tile of each chain: [chain, dim]."""
@@ -280,7 +293,7 @@ class OperandArrays:
         if self.grid.bare:
             figures = np.zeros((len(CROSSINGS), 1, 1, 1, len(self.grid.tiles)))
             once = self.visits.held(stop, None)
-            self._fill(figures[:, 0], boundary(self.way, (stop, None), self.every, once, sums=False), self.every.end)
+            self._fill(figures[:, 0], boundary(self.way, (stop, None), self.every, once, sums=False), self._least_end())
             return figures, np.zeros((1, 1, 1, 1), dtype=bool)
         visits = self.visits.visits(self.grid.stages - 1, stop, None)
         figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))

@@ -193,16 +193,14 @@ class Sides:
         """
         ports = [(operand, port, outermost) for operand in operands for port, outermost in self._ports(operand, level)]
         vector = [case.vector.ports[level.name] for case in cases]
-        units, shares = [], []
-        """[task] and [task][port] A common share of the instances that work side by side, and their number."""
-        for index, own in enumerate(vector):
-            spread = [port.stop.stops[index].spread * port.stop.stops[index].copied for _, port, _ in ports]
-            shares.append(spread)
-            units.append(lcm(*spread, own.reads.denominator, own.writes.denominator))
+        units = [  # [task] A common share of the instances that work side by side
+            lcm(*instances, own.reads.denominator, own.writes.denominator)
+            for own, *instances in zip(vector, *(port.stop.instances for _, port, _ in ports), strict=True)
+        ]
         reads: list[Floats] = []
         writes: list[Floats] = []
-        for number, (operand, port, outermost) in enumerate(ports):
-            parts = [unit // each[number] for unit, each in zip(units, shares, strict=True)]
+        for operand, port, outermost in ports:
+            parts = [unit // each for unit, each in zip(units, port.stop.instances, strict=True)]
             times = self._entries.each([case.repeats.steps * part for case, part in zip(cases, parts, strict=True)])
             reads.append(_times(port.reads, times))
             writes.append(_times(port.writes, times))
@@ -258,7 +256,7 @@ class Sides:
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
         rows = self._rows[operand]
-        bits = [-(-own[operand] // stop.spread) for own, stop in zip(self._whole, port.stop.stops, strict=True)]
+        bits = [-(-own[operand] // spread) for own, spread in zip(self._whole, port.stop.spreads, strict=True)]
         whole = self._entries.per_task(bits)
         if operand != "output":
             return whole[None, None]

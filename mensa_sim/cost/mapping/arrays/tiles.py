@@ -1,6 +1,6 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.counts.tiles import Indices, TilingSums, tilings, window_classes
+from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
 from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
+from mensa_sim.cost.mapping.chains import spans
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
@@ -85,8 +86,8 @@ def inner_tiles(grid: Grid, operand: Operand, extents: Indices) -> GridTiles:
     first, which = distinct([grid.chains.task, *(extents[:, row] for row in rows)])
     task, few = grid.chains.task[first], extents[first]
     own = {dim: few[:, row].astype(np.float64) for dim, row in zip(mine, rows, strict=True)}
-    options = [{dim: (tile[row],) for dim, row in zip(mine, rows, strict=True)} for tile in few.tolist()]
-    known = tilings(operand, _sizes(grid, mine, task), own, _window(grid, operand, task, options))
+    seen = _window_of_tiles(grid, mine, task, few) if operand == "input" else None
+    known = tilings(operand, _sizes(grid, mine, task), own, seen)
     return GridTiles(known, grid.per_part_index(which), task)
 
 
@@ -105,9 +106,9 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
     first = np.repeat(grid.first_option[rows][:, parts], combinations, axis=1)
     task = np.repeat(grid.chains.task[parts], combinations)
     extents = {dim: grid.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
-    options = [dict(zip(mine, each, strict=True)) for each in zip(*own, strict=True)]
-    window = _window(grid, operand, grid.chains.task[parts], options)
-    known = tilings(operand, _sizes(grid, mine, task), extents, window)
+    options = list(zip(*own, strict=True))
+    seen = _window_of_sets(grid, mine, parts, options, combinations) if operand == "input" else None
+    known = tilings(operand, _sizes(grid, mine, task), extents, seen)
     begin = grid.per_part_index((np.cumsum(combinations) - combinations)[which])
     columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
     strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
@@ -135,27 +136,41 @@ def _own_dims(grid: Grid, operand: Operand) -> list[str]:
     return sorted(mine, key=lambda dim: operand == "input" and split_dims(dim)[0] in WINDOW)
 
 
-def _window(
-    grid: Grid, operand: Operand, tasks: Indices, options: Sequence[Mapping[str, tuple[int, ...]]]
-) -> tuple[Floats, Floats, Floats] | None:
-    """What the window shows of each combination of options of some nests, one behind another."""
-    if operand != "input":
-        return None
-    mine = _own_dims(grid, operand)
-    inside = tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
-    seen = [
-        window_classes(grid.tasks[task].window, inside, tuple(extents[dim] for dim in inside))
-        for task, extents in zip(tasks.tolist(), options, strict=True)
-    ]
-    repeats = [prod(len(extents[dim]) for dim in mine if dim not in inside) for extents in options]
-    width = max(len(values) for values, _, _ in seen)
-    total = sum(len(end) * times for (_, _, end), times in zip(seen, repeats, strict=True))
-    all_values, all_counts, all_ends = np.zeros((width, total)), np.zeros((width, total)), np.empty(total)
-    at = 0
-    for (values, counts, end), times in zip(seen, repeats, strict=True):
-        until = at + len(end) * times
-        all_values[: len(values), at:until] = np.tile(values, times)
-        all_counts[: len(values), at:until] = np.tile(counts, times)
-        all_ends[at:until] = np.tile(end, times)
-        at = until
-    return all_values, all_counts, all_ends
+def _window_dims(mine: Sequence[str]) -> tuple[str, ...]:
+    """Those of an input's dims that a window moves over, which come last."""
+    return tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
+
+
+def _window_of_tiles(grid: Grid, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
+    """Of single tiles: [tiling, dim]."""
+    inside = _window_dims(mine)
+    tiles = extents[:, [grid.dims.index(dim) for dim in inside]]
+    some, kind = distinct([task, *tiles.T])
+    options = [tuple((extent,) for extent in each) for each in tiles[some].tolist()]
+    (values, counts, end), _ = _shown(grid, inside, task[some], options)
+    return values[:, kind], counts[:, kind], end[kind]
+
+
+def _window_of_sets(
+    grid: Grid, mine: Sequence[str], parts: Indices, options: Sequence[tuple[tuple[int, ...], ...]], many: Indices
+) -> Classes:
+    """Of all combinations of the options of some chains, `many` for each."""
+    inside, task = _window_dims(mine), grid.chains.task[parts]
+    some, kind = distinct([task, *(grid.set_of_part[grid.dims.index(dim), parts] for dim in inside)])
+    own = [options[place][len(mine) - len(inside) :] for place in some.tolist()]
+    (values, counts, end), lengths = _shown(grid, inside, task[some], own)
+    runs = np.repeat(kind, many // lengths[kind])  # the dims of the window vary fastest
+    _, column = spans((np.cumsum(lengths) - lengths)[runs], lengths[runs])
+    return values[:, column], counts[:, column], end[column]
+
+
+def _shown(
+    grid: Grid, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
+) -> tuple[Classes, Indices]:
+    """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
+    seen = [window_classes(grid.tasks[task].window, inside, each) for task, each in zip(tasks, options, strict=True)]
+    lengths = np.array([len(end) for _, _, end in seen])
+    values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
+    for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
+        values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
+    return (values, counts, np.concatenate([end for _, _, end in seen])), lengths

@@ -60,6 +60,10 @@ class StopArrays:
     """Instances that hold different elements: one number where it is that of all nests, else [task]."""
     copied: int | Floats
     """Instances that hold the same: one number where it is that of all nests, else [entry]."""
+    spreads: Sequence[int]
+    """[task] Instances that hold different elements."""
+    instances: Sequence[int]
+    """[task] All instances at work."""
 
     @property
     def level(self) -> Level:
@@ -77,6 +81,8 @@ def stop_arrays(grid: Grid, stops: Sequence[Stop]) -> StopArrays:
     spread, copied = [stop.spread for stop in stops], [stop.copied for stop in stops]
     return StopArrays(
         stops=stops,
+        spreads=spread,
+        instances=[some * each for some, each in zip(spread, copied, strict=True)],
         spread=spread[0] if len(set(spread)) == 1 else np.array(spread, dtype=np.float64),
         copied=copied[0] if len(set(copied)) == 1 else grid.per_task(copied),
     )
