@@ -43,7 +43,7 @@ class Read:
     def needs(self, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
         """The first row, and the one behind the last, that rows `start` to `stop` of the layer read; none: (rows, 0).
 
-        All arrays are [tile]; a tile begins where the one before it ended.
+        All arrays are [tile].
         """
         some = stop > start
         first, last = np.full_like(start, self.rows), np.zeros_like(stop)
@@ -51,9 +51,10 @@ class Read:
             first[some], last[some] = 0, self.rows
         elif some.any():
             low, high = _spans(self.axis)
-            end, begins = int(stop[-1]), start[some]
-            first[some] = np.minimum.reduceat(low[:end], begins) // self.block
-            last[some] = -(-np.maximum.reduceat(high[:end], begins) // self.block)
+            # `reduceat` goes from each index to the next: every other one is from a start to its stop.
+            ends = np.stack([start[some], stop[some]], axis=1).ravel()
+            first[some] = np.minimum.reduceat(low, ends)[::2] // self.block
+            last[some] = -(-np.maximum.reduceat(high, ends)[::2] // self.block)
         nothing = last <= first
         first[nothing], last[nothing] = self.rows, 0
         return first, last
@@ -83,8 +84,11 @@ class Plane:
 
 @lru_cache(maxsize=4096)
 def _spans(axis: WindowAxis) -> tuple[Ints, Ints]:
-    """[output] The first position that each output reads, and the one behind the last; (size, 0) for padding alone."""
-    output, tap = np.arange(axis.outputs)[:, None], np.arange(axis.taps)[None, :]
+    """[output] The first position that each output reads, and the one behind the last; (size, 0) for padding alone.
+
+    One output more than there are stands at the end, so that an index may stop there.
+    """
+    output, tap = np.arange(axis.outputs + 1)[:, None], np.arange(axis.taps)[None, :]
     position = axis.stride * output + axis.dilation * tap - axis.padding
     inside = (position >= 0) & (position < axis.size)
     return np.where(inside, position, axis.size).min(axis=1), np.where(inside, position + 1, 0).max(axis=1)

@@ -2,7 +2,8 @@
 
 A tile of rows of the last layer needs more rows of every layer before it (Mei et al., HPCA 2023, arXiv 2212.05344).
 Rows that two tiles share are kept and never made again: in a tile a layer makes what it has not made so far of the rows
-up to the last one that the tile needs.
+up to the last one that the tile needs. Making them again would cost work, and take no less room where windows leave no
+rows out: `tests/cost/stacks/test_tiling.py` walks both.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -157,10 +157,8 @@ def _channels_of(layer: Layer, axis: SplitAxis, span: Extent, whole: int) -> Lay
 
 def needed_rows(read: Read, span: Extent) -> Extent:
     """The rows of a tensor that some rows of its reader need."""
-    starts = np.array([0, span[0], span[1]]) if span[0] else np.array([0, span[1]])
-    place = len(starts) - 2
-    low, high = read.needs(starts[:-1], starts[1:])
-    first, last = int(low[place]), int(high[place])
+    low, high = read.needs(np.array([span[0]]), np.array([span[1]]))
+    first, last = int(low[0]), int(high[0])
     return (first, last) if last > first else (0, 0)
 
 
