@@ -12,6 +12,7 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
+from mensa_sim.schedule.exact.linear_program import TOLERANCE
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
 from mensa_sim.schedule.tiles.floor import floor_of
@@ -131,17 +132,29 @@ def test_pieces_are_predicted_as_they_share_the_memory_and_no_cut_is_below_the_f
     goal = Goal(scheduler="greedy", objective="latency", flow="tiles")
     placed = list(in_tiles(place(graph, slow, goal), goal, PriceMemo()))
     assert placed
+    whole = placed[0].whole.costs
     for each in placed:
         data, prediction = each.schedule.data, each.schedule.prediction
         end_ps = simulate(each.costs.graph, each.costs, each.schedule.assignment, PLAIN, data).end_ps
         assert prediction.latency_ps == pytest.approx(end_ps, rel=1e-3)
         # Four arrays are not four times as fast with one memory.
         assert prediction.latency_ps > 1.2 * prediction.serial_ps / 4
-        assert each.schedule.bound == pytest.approx(floor_of(each.costs, each.problem))
+        assert each.schedule.bound == pytest.approx(floor_of(whole, each.problem))
         assert 0 < each.schedule.bound <= min(end_ps, each.schedule.value)
     arrays = sum(core.spec.peak_macs_per_s for core in slow.accelerators)
     parameters_ps = graph.parameter_bytes * 10**12 / slow.memories["dram"].effective_bytes_per_s
-    assert floor_of(placed[0].costs, placed[0].problem) >= max(graph.macs * 10**12 / arrays, parameters_ps) * (1 - 1e-9)
+    assert floor_of(whole, placed[0].problem) >= max(graph.macs * 10**12 / arrays, parameters_ps) * (1 - 2 * TOLERANCE)
+
+
+def test_a_layer_that_fills_few_lanes_of_each_array_has_a_floor_of_those_and_no_cut_is_below_it():
+    """16 output channels leave three quarters of 64 lanes idle, however rows and channels are cut."""
+    graph = one_layer(side=16, inputs=64, outputs=16)
+    whole = place(graph, FOUR, Goal(scheduler="greedy", objective="latency"))
+    floor_ps = floor_of(whole.costs, whole.problem)
+    arrays = sum(core.spec.peak_macs_per_s for core in FOUR.accelerators)
+    assert floor_ps == pytest.approx(4 * graph.macs * 10**12 / arrays, rel=2 * TOLERANCE)
+    for cut in (split("rows", 16, 4), split("channels", 16, 4), split("channels", 16, 2)):
+        assert simulated(graph, FOUR, [cut])[0].end_ps >= floor_ps
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class LinearProgram:
             )
         if result.status == 2:  # only within its tolerances: a solution is known
             return Solution(values=None, bound=known, finished=True)
-        found = result.mip_dual_bound
+        found = result.mip_dual_bound if any(self.integral) else result.fun
         bound = -math.inf if found is None or math.isnan(found) else float(found) * known / COST_SCALE
         return Solution(values=result.x, bound=bound, finished=result.status == 0)
 

@@ -1,37 +1,107 @@
 """What no schedule of a graph is below, however its layers are cut: what is left of work where no mapping is asked."""
 
-from mensa_sim.cost.layer_cost import STREAMED
+from collections import Counter
+from collections.abc import Mapping
+from math import inf, prod
+
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.system import System
+from mensa_sim.schedule.exact.linear_program import LinearProgram, tightened
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, with_bound
 from mensa_sim.units import PS_PER_S
+from mensa_sim.workload.dims import split_dims
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 
-_PROOF = "a floor: all MACs at the peak of all arrays, each parameter read and each output written once"
+_PROOF = (
+    "a floor: layers shared out over accelerators by a linear program, MACs at as many lanes as a layer's dims fill, "
+    "each parameter read and each output written once"
+)
+_FLOOR_LIMIT_S = 600.0
 
 
 def with_floor(schedule: Schedule, costs: CostTable, problem: Problem) -> Schedule:
-    """The schedule beside what none is below."""
+    """The schedule beside what none is below, by the costs of the whole layers."""
     return with_bound(schedule, floor_of(costs, problem), _PROOF)
 
 
 def floor_of(costs: CostTable, problem: Problem) -> float:
-    """The objective of all MACs at the peak of all arrays together, and of parameters and outputs that move once.
+    """The objective of the least energy, and of the least time, of whatever shares of layers run where.
 
-    In an inference that finds empty buffers. It holds for whole layers, stacks, pieces and tiles alike.
+    In an inference that finds empty buffers. It holds for whole layers, stacks, pieces and tiles alike: none has more
+    lanes to fill than the dims of its layer, and work and bytes of the parts of a layer add up to no less than its own.
     """
     graph, memories = costs.graph, costs.system.memories.values()
-    peaks: dict[str, int] = {}
-    mac_pj: dict[str, float] = {}
+    options: dict[str, dict[str, LayerCost]] = {layer.name: {} for layer in graph.layers}
     for (layer, accelerator, residency), cost in costs.costs.items():
         if residency == STREAMED:
-            peaks[accelerator] = max(peaks.get(accelerator, 0), cost.peak_macs_per_s)
-            mac_pj[layer] = min(mac_pj.get(layer, float("inf")), cost.dynamic_pj.get("mac", 0.0))
-    whole = {tensor.name: tensor.size_bytes for each in graph.layers for tensor in each.parameters}
-    for each in graph.layers:
-        if each.gathered_bytes is not None:
-            whole |= dict.fromkeys((tensor.name for tensor in each.parameters), 0)
-    read_bytes, written_bytes = sum(whole.values()), sum(layer.model_output_bytes for layer in graph.layers)
-    compute_ps = graph.macs * PS_PER_S / sum(peaks.values()) if sum(peaks.values()) else 0.0
-    moved_ps = (read_bytes + written_bytes) * PS_PER_S / sum(memory.effective_bytes_per_s for memory in memories)
+            options[layer][accelerator] = cost
+    moved = _moved_bytes(graph)
+    read_bytes = sum(read for read, _ in moved.values())
+    written_bytes = sum(written for _, written in moved.values())
+    work_pj = sum(min(_work_pj(each) for each in own.values()) for own in options.values())
     moved_pj = min(memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes) for memory in memories)
-    return problem.value(sum(mac_pj.values()) + moved_pj, problem.host_ps + max(compute_ps, moved_ps))
+    return problem.value(work_pj + moved_pj, problem.host_ps + _least_ps(costs, options, moved))
+
+
+def _work_pj(cost: LayerCost) -> float:
+    return cost.dynamic_pj.get("mac", 0.0) + cost.dynamic_pj.get("vector", 0.0)
+
+
+def _moved_bytes(graph: LayerGraph) -> dict[str, tuple[int, int]]:
+    """By layer, parameters that it alone must read whole, those of several for the first of them, and outputs."""
+    times = Counter(tensor.name for layer in graph.layers for tensor in layer.parameters)
+    gathered = {
+        tensor.name for layer in graph.layers if layer.gathered_bytes is not None for tensor in layer.parameters
+    }
+    found: dict[str, tuple[int, int]] = {}
+    seen: set[str] = set()
+    for layer in graph.layers:
+        own = {tensor.name: tensor.size_bytes for tensor in layer.parameters if tensor.name not in seen | gathered}
+        seen |= {name for name in own if times[name] > 1}
+        found[layer.name] = sum(own.values()), layer.model_output_bytes
+    return found
+
+
+def _least_ps(
+    costs: CostTable, options: Mapping[str, Mapping[str, LayerCost]], moved: Mapping[str, tuple[int, int]]
+) -> float:
+    """The least time in which accelerators and memories have done all, where layers may be shared out at will."""
+    program = LinearProgram()
+    time = program.variable(1.0, high=inf)
+    busy: dict[str, list[tuple[int, float]]] = {}
+    serial_ps = 0.0
+    for layer, own in options.items():
+        shares, times = [], []
+        for accelerator, cost in own.items():
+            share = program.variable()
+            memory = costs.system.accelerator(accelerator).memory
+            moved_ps = sum(moved[layer]) * PS_PER_S / costs.system.memories[memory].effective_bytes_per_s
+            work_ps = _array_ps(costs.graph[layer], costs.system, cost)
+            busy.setdefault(accelerator, []).append((share, work_ps))
+            busy.setdefault(f"memory {memory}", []).append((share, moved_ps))
+            shares.append((share, 1.0))
+            times.append(work_ps + moved_ps)
+        program.row(shares, low=1.0, high=1.0)
+        serial_ps += min(times)
+    for terms in busy.values():
+        program.row([*terms, (time, -1.0)], high=0.0)
+    solved = program.solve(_FLOOR_LIMIT_S, serial_ps)
+    return max(0.0, tightened(solved.bound))
+
+
+def _array_ps(layer: Layer, system: System, cost: LayerCost) -> float:
+    """Time that a whole layer keeps an accelerator at least, of its array or of its vector unit."""
+    spec = system.accelerator(cost.accelerator).spec
+    if not cost.peak_macs_per_s or not isinstance(spec, PeArray):
+        return 0.0
+    filled = 1.0
+    if layer.nest is not None and layer.steps == 1:
+        for axis in spec.unrolled_axes:
+            lanes = prod(getattr(layer.nest, member) for dim in axis.dims for member in split_dims(dim))
+            filled *= min(axis.size, lanes) / axis.size
+    vector_ps = layer.vector_ops * PS_PER_S / (spec.vector_unit.lanes * spec.clock_hz) if spec.vector_unit else 0.0
+    return max(layer.macs * PS_PER_S / (cost.peak_macs_per_s * filled), vector_ps)

@@ -97,6 +97,7 @@ def place(
     `memo` carries prices between systems.
     """
     splits = () if goal.schedule_file is None else splits_in(goal.schedule_file, graph)
+    whole = graph
     if splits:
         graph, goal = with_splits(graph, splits), replace(goal, execution="parallel")
     costs, problem = price_problem(graph, system, goal, memo)
@@ -108,7 +109,8 @@ def place(
         return placed_in(problem, costs, goal, given)
     predicted = with_multicast(costs, given.assignment, splits)
     problem = problem_at(predicted, goal)
-    given = with_floor(read_schedule(goal.schedule_file, problem), predicted, problem)
+    base = price(whole, system, goal.objective, memo, goal.timings)
+    given = with_floor(read_schedule(goal.schedule_file, problem), base, problem)
     return replace(placed_in(problem, costs, goal, given), predicted=predicted)
 
 

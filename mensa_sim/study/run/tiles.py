@@ -85,7 +85,7 @@ def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, m
         [problem.accelerators.index(where[name]) for name in names],
         reasons=[why.get(name, "") for name in names],
     )
-    found = replace(with_floor(found, predicted, problem), data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
+    found = replace(with_floor(found, base, problem), data=DataPlan(flow=IN_TILES, splits=tuple(splits)))
     families = families_under(graph, goal)
     return Placement(
         costs=costs, problem=problem, families=families, schedule=found, goal=goal, predicted=predicted, whole=placement
