@@ -12,9 +12,23 @@ from mensa_sim.api.session import compare
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.report.compare.compare import compare_summary
+from mensa_sim.report.compare.compare import compare_summary, lead_text
 
 SYSTEMS = ["edge_tpu", "mensa_g", "base_hb"]
+GENERATING = {
+    "name": "talk",
+    "model": "mensa_sim.workload.models.decoder:Decoder",
+    "arguments": {
+        "layers": 2,
+        "hidden": 128,
+        "intermediate": 192,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_dim": 32,
+        "vocab": 500,
+    },
+    "generate": {"prompt_tokens": 40, "new_tokens": 6},
+}
 
 
 @pytest.fixture
@@ -79,3 +93,22 @@ def test_a_folder_with_the_files_of_others_is_refused(workload: Path, tmp_path: 
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(MensaError, match="--force"):
         compare(workload, SYSTEMS[:2]).save(tmp_path / "mine")
+
+
+def test_of_a_workload_that_generates_whole_answers_are_compared() -> None:
+    systems = ["npu_lpddr5x", "npu_lpddr5_pim"]
+    result = compare(GENERATING, systems)
+    for name in systems:
+        answer = api.run(GENERATING, system=name, baseline=name).answer
+        assert answer is not None
+        assert result.answers[name] == answer
+        assert result.whole(name).energy_pj == answer.energy_pj > result.systems[name].energy_pj
+    first, second = (result.answers[name] for name in systems)
+    assert result.ratios(systems[1]).latency == pytest.approx(first.latency_ps / second.latency_ps)
+    assert result.ratios(systems[1]).energy_efficiency == pytest.approx(first.energy_pj / second.energy_pj)
+    summary = json.loads(json.dumps(compare_summary(result)))
+    assert [each["generation"]["answer_ps"] for each in summary["systems"]] == [first.latency_ps, second.latency_ps]
+    lead = lead_text(result)
+    assert "answers (40 tokens of prompt, 6 of answer) of talk" in lead
+    best = min(systems, key=lambda name: result.answers[name].energy_pj * result.answers[name].latency_ps)
+    assert lead.startswith(f"{best} is the best")

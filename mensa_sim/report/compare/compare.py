@@ -9,6 +9,8 @@ from rich.text import Text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
+from mensa_sim.report.generation.summary import generation_summary
+from mensa_sim.report.generation.tables import answer_rows, answer_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
@@ -28,7 +30,7 @@ from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.compare.diff import Change, Difference
-from mensa_sim.study.run.result import LayerResult, SystemResult, ratios
+from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 SHOWN_CHANGES = 40
@@ -46,6 +48,7 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
             {
                 "system": name,
                 **present(_values(system)),
+                **({"generation": generation_summary(result.answers[name])} if name in result.answers else {}),
                 "ratios": asdict(result.ratios(name)),
             }
             for name, system in result.systems.items()
@@ -88,7 +91,10 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
     systems = list(result.systems.values())
     shares = [result.ratios(name) for name in result.systems]
     area = ["-" if not system.area_mm2 else f"{system.area_mm2:.3g} mm²" for system in systems]
+    answers = [*answer_rows(list(result.answers.values()), ratio=False)] if result.answers else []
     return [
+        *answers,
+        *([("the first step:", *("" for _ in systems))] if answers else []),
         ("latency", *(time_text(system.latency_ps) for system in systems)),
         ("energy", *(energy_text(system.energy_pj) for system in systems)),
         *((title, *texts) for title, texts, _ in product_rows(systems)),
@@ -99,6 +105,7 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
         ("hand-offs", *(str(system.handoffs) for system in systems)),
         ("area", *area),
         ("above the bound", *(gap_text(system.optimality) for system in systems)),
+        *([("the whole answer:", *("" for _ in systems))] if answers else []),
         ("energy efficiency", *(factor_text(each.energy_efficiency) for each in shares)),
         ("speed", *(factor_text(each.latency) for each in shares)),
     ]
@@ -106,20 +113,29 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
 
 def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
-    title = f"{result.workload}, one inference; efficiency and speed against {result.baseline}"
+    title = f"{result.workload}, {_inference(result)}; efficiency and speed against {result.baseline}"
     table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
     return Group(lead_text(result), "", table, *_notes(result))
 
 
+def _inference(result: CompareResult) -> str:
+    """What the figures are of."""
+    return "one answer" if result.answers else "one inference"
+
+
+def _answers_of(result: CompareResult) -> str:
+    return f"answers ({answer_title(next(iter(result.answers.values())))}) of " if result.answers else ""
+
+
 def lead_text(result: CompareResult) -> str:
     """Which system is the best for the objective, and by how much over the next."""
-    systems = result.systems
-    product = next(iter(systems.values())).objective
-    values = {name: system.objective_value(product) for name, system in systems.items()}
+    product = next(iter(result.systems.values())).objective
+    values = {name: objective_of(result.whole(name), product) for name in result.systems}
     best, second, *_ = sorted(values, key=lambda name: values[name])
-    ours = ratios(systems[best], systems[second])
+    ours = ratios(result.whole(best), result.whole(second))
+    lead = factor_text(values[second] / values[best])
     return (
-        f"{best} is the best for {result.workload}: {factor_text(values[second] / values[best])} less "
+        f"{best} is the best for {_answers_of(result)}{result.workload}: {lead} less "
         f"{objective_named(product).title} than {second}, with {factor_text(ours.energy_efficiency)} its energy "
         f"efficiency and {factor_text(ours.latency)} its speed."
     )
@@ -132,8 +148,8 @@ def difference_texts(result: CompareResult) -> list[str]:
         having = both(f"{both(names)} of {system}" for system, names in each.having.items())
         for name, gain in each.given.items():
             product = result.systems[name].objective
-            rival = min(each.having, key=lambda other: result.systems[other].objective_value(product))
-            lead = result.systems[name].objective_value(product) / result.systems[rival].objective_value(product)
+            rival = min(each.having, key=lambda other: objective_of(result.whole(other), product))
+            lead = objective_of(result.whole(name), product) / objective_of(result.whole(rival), product)
             if factor_text(lead) == factor_text(lead / gain):
                 continue  # it is worth nothing here
             turned = ", which turns it" if (lead - 1) * (lead / gain - 1) < 0 else ""
@@ -161,13 +177,14 @@ def compare_html(result: CompareResult) -> str:
         (
             paragraph(lead_text(result), kind="lead"),
             paragraph(
-                f"One inference, scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
+                f"{_inference(result).capitalize()}, scheduler {result.scheduler} where there is a choice, objective "
+                f"{result.objective}. "
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
             table_block(("", *names), _rows(result), numeric=names),
             *map(paragraph, _notes(result)),
             drawn_block(figures, *figures),
-            heading("Where the layers run"),
+            heading("Where the layers run" if not result.answers else "Where the layers of the first step run"),
             _placements(result),
             heading("Layer by layer"),
             _layers(result),
@@ -186,20 +203,20 @@ def compare_figures(result: CompareResult) -> dict[str, Drawn]:
 
 def compare_energy_figure(result: CompareResult) -> Figure:
     """Energy by component, one bar a system."""
-    systems = result.systems
+    systems = {name: result.answers.get(name, system) for name, system in result.systems.items()}
     best = min(systems, key=lambda name: systems[name].energy_pj)
     share = systems[best].energy_pj / systems[result.baseline].energy_pj
     component, largest = largest_component(systems[best].energy_by_component_pj)
     beside = "" if best == result.baseline else f", {share:.2g} times that of {result.baseline}"
     title = f"{best} takes the least energy{beside}; {percent_text(largest)} of it goes to {component}"
-    return energy_figure(title, {n: each.energy_by_component_pj for n, each in systems.items()}, "one inference")
+    return energy_figure(title, {n: each.energy_by_component_pj for n, each in systems.items()}, _inference(result))
 
 
 def trade_figure(result: CompareResult) -> Figure:
     """Energy over latency, a mark for each system, lower left is better."""
-    systems = result.systems
-    product = product_shown(*(system.objective for system in systems.values()))
-    products = {name: system.objective_value(product) for name, system in systems.items()}
+    systems = {name: result.whole(name) for name in result.systems}
+    product = product_shown(*(system.objective for system in result.systems.values()))
+    products = {name: objective_of(each, product) for name, each in systems.items()}
     traces: list[Trace] = [
         {
             "type": "scatter",
@@ -220,7 +237,7 @@ def trade_figure(result: CompareResult) -> Figure:
     least = least if best == fastest else f"{best} {least}"
     title = f"{fastest} is the fastest{' and' if best == fastest else ','} {least}"
     title += "" if best == result.baseline else f", {ratio:.3g} times better than {result.baseline}"
-    x, y = padded("latency (ms)", traces, "x"), padded("energy of one inference (mJ)", traces, "y")
+    x, y = padded("latency (ms)", traces, "x"), padded(f"energy of {_inference(result)} (mJ)", traces, "y")
     return figure(title, x, y, traces)
 
 

@@ -60,12 +60,31 @@ def answer_tables(result: RunResult) -> tuple[RenderableType, ...]:
 def answer_table(result: RunResult) -> Sheet:
     """What the answer takes on the system and on the baseline, with the ratio where above 1 is better."""
     found = answers_of(result)
-    answers = list(found.values())
+    rows = answer_rows(list(found.values()))
+    roles = ("", " (baseline)")
+    names = [f"{system}{role}" for system, role in zip(found, roles, strict=False)]
+    title = answer_title(next(iter(found.values())))
+    return Sheet([*texts(title), *numbers(*names, "ratio" if len(found) > 1 else "")], rows)
+
+
+def answer_title(answer: Answer) -> str:
+    """What was asked for."""
+    title = f"{answer.prompt_tokens} tokens of prompt, {answer.new_tokens} of answer"
+    if answer.conversations > 1:
+        title += f", {answer.conversations} conversations at once"
+    if answer.speculation is not None:
+        title += f", {answer.speculation.tokens} proposed by {answer.speculation.draft}"
+    return title
+
+
+def answer_rows(answers: list[Answer], *, ratio: bool = True) -> list[tuple[str, ...]]:
+    """A row a figure, a column an answer, and where asked how many times better the first is than the second."""
     rows: list[tuple[str, ...]] = []
 
     def row(name: str, text: Callable[[Answer], str], figure: Callable[[Answer], float | None] | None = None) -> None:
-        ratio = _ratio(answers, figure) if figure else None
-        rows.append((name, *map(text, answers), "" if ratio is None else factor_text(ratio)))
+        better = _ratio(answers, figure) if figure else None
+        last = ("" if better is None else factor_text(better),) if ratio else ()
+        rows.append((name, *map(text, answers), *last))
 
     row("time to first token", lambda each: time_text(each.ttft_ps), lambda each: each.ttft_ps)
     row("prompt rate", lambda each: f"{each.prefill_tokens_per_s:.3g} tokens/s")
@@ -79,17 +98,11 @@ def answer_table(result: RunResult) -> Sheet:
         row(f"  read per step: {name}" if name != "activations" else "  moved per step: activations", text)
     row("keys and values held", lambda each: bytes_text(each.kv_bytes))
     row("weights held", lambda each: bytes_text(sum(each.weights_held_bytes.values())))
-    first = answers[0]
-    title = f"{first.prompt_tokens} tokens of prompt, {first.new_tokens} of answer"
-    if first.conversations > 1:
-        title += f", {first.conversations} conversations at once"
-    if first.speculation is not None:
-        title += f", {first.speculation.tokens} proposed by {first.speculation.draft}"
-        expected = f"{first.speculation.tokens_a_round:.3g}"
+    speculation = answers[0].speculation
+    if speculation is not None:
+        expected = f"{speculation.tokens_a_round:.3g}"
         row("tokens a round", lambda each: NONE if each.speculation is None else expected)
-    roles = ("", " (baseline)")
-    names = [f"{system}{role}" for system, role in zip(found, roles, strict=False)]
-    return Sheet([*texts(title), *numbers(*names, "ratio" if len(answers) > 1 else "")], rows)
+    return rows
 
 
 def _bytes(answer: Answer, kind: str) -> str:

@@ -1,7 +1,7 @@
 """One workload on several systems side by side, the first of them the baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import shared_memo
@@ -14,11 +14,20 @@ from mensa_sim.names import repeated
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.flags import FlagDifference, flag_differences
 from mensa_sim.study.compare.request import CompareRequest
+from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import choices_of, command_of, override_texts
-from mensa_sim.study.run.given import check_seed, graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.run.given import (
+    check_seed,
+    generation_given,
+    graph_given,
+    system_files_given,
+    system_given,
+    workload_files_given,
+)
 from mensa_sim.study.run.placement import baseline_goal
 from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
-from mensa_sim.study.run.result import Ratios, SystemResult, ratios
+from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.scheduling import goal_asked
 
@@ -32,7 +41,10 @@ class CompareResult(Provenance):
     """Of the systems with a choice; several where they differ."""
     objective: str
     systems: Mapping[str, SystemResult]
-    """By the system's name, or as it was asked for where two share a name."""
+    """By the system's name, or as it was asked for where two share a name; of a workload that generates, the first
+    step of its answer."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Likewise, of a workload that generates."""
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on which systems."""
     differences: tuple[FlagDifference, ...] = ()
@@ -44,9 +56,14 @@ class CompareResult(Provenance):
         return next(iter(self.systems))
 
     @checked
+    def whole(self, name: str) -> Took:
+        """What a system is judged by: its answer where the workload generates, else its inference."""
+        return self.answers.get(name) or lookup(self.systems, name, "system")
+
+    @checked
     def ratios(self, name: str) -> Ratios:
         """A system against the first; above 1 is better."""
-        return ratios(lookup(self.systems, name, "system"), self.systems[self.baseline])
+        return ratios(self.whole(name), self.whole(self.baseline))
 
 
 def compare(request: CompareRequest) -> CompareResult:
@@ -61,24 +78,34 @@ def compare(request: CompareRequest) -> CompareResult:
     labels = _labels(request.systems, systems)
     goals = [goal_asked(request, each) for each in systems]
     own = [baseline_goal(*pair) for pair in zip(systems, goals, strict=True)]
-    graph = graph_given(request)
+    generation = generation_given(request.workload, allow_code=request.allow_code)
+    graph = None if generation is not None else graph_given(request)
     memo = shared_memo(cache=request.cache)
-    found = {
-        name: evaluate(graph, system, goal, seed=request.seed, memo=memo, beside_best=True)
-        for name, system, goal in zip(labels, systems, own, strict=True)
-    }
     goal_of = dict(zip(labels, own, strict=True))
+
+    def on(name: str, system: System, *, beside_best: bool = False) -> Answered:
+        if generation is not None:
+            return answer_on(generation, system, goal_of[name], evaluate, memo, seed=request.seed)
+        assert graph is not None
+        step = evaluate(graph, system, goal_of[name], seed=request.seed, memo=memo, beside_best=beside_best)
+        return Answered(answer=None, step=step)
+
+    answered = {name: on(name, system, beside_best=True) for name, system in zip(labels, systems, strict=True)}
+    found = {name: each.step for name, each in answered.items()}
+    answers = {name: each.answer for name, each in answered.items() if each.answer is not None}
     differences = flag_differences(
         dict(zip(labels, systems, strict=True)),
-        found,
-        lambda name, system: evaluate(graph, system, goal_of[name], seed=request.seed, memo=memo),
+        {**found, **answers},
+        lambda name, system: on(name, system).whole,
+        {name: goal.objective for name, goal in goal_of.items()},
     )
     return CompareResult(
         differences=differences,
-        workload=graph.name,
+        workload=next(iter(found.values())).workload,
         scheduler=", ".join(dict.fromkeys(name_of(goal.scheduler) for goal in goals)),
         objective=", ".join(dict.fromkeys(goal.objective for goal in goals)),
         systems=found,
+        answers=answers,
         versions=versions(),
         inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),
         choices=choices_of(request),

@@ -6,7 +6,7 @@ from typing import Any
 
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
-from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.result import Took, objective_of
 
 FLAGS = ("batch_steps", "overlap")
 """Fields of a dataflow that are true or false."""
@@ -25,17 +25,22 @@ class FlagDifference:
 
 
 def flag_differences(
-    systems: Mapping[str, System], found: Mapping[str, SystemResult], run: Callable[[str, System], SystemResult]
+    systems: Mapping[str, System],
+    found: Mapping[str, Took],
+    run: Callable[[str, System], Took],
+    objective: Mapping[str, str],
 ) -> tuple[FlagDifference, ...]:
-    """Every ability in which systems differ; `run` evaluates a changed system by the name of its own."""
-    return tuple(each for flag in FLAGS if (each := _difference(flag, systems, found, run)) is not None)
+    """Every ability in which systems differ; `run` evaluates a changed system by the name of its own, `objective` is
+    what each is judged by."""
+    return tuple(each for flag in FLAGS if (each := _difference(flag, systems, found, run, objective)) is not None)
 
 
 def _difference(
     flag: str,
     systems: Mapping[str, System],
-    found: Mapping[str, SystemResult],
-    run: Callable[[str, System], SystemResult],
+    found: Mapping[str, Took],
+    run: Callable[[str, System], Took],
+    objective: Mapping[str, str],
 ) -> FlagDifference | None:
     having = {name: able for name, system in systems.items() if (able := _having(flag, system.accelerators))}
     without = [name for name, system in systems.items() if name not in having and _arrays(system.accelerators)]
@@ -44,8 +49,7 @@ def _difference(
     given = {}
     for name in without:
         again = run(name, _with_flag(flag, systems[name]))
-        objective = again.objective
-        given[name] = found[name].objective_value(objective) / again.objective_value(objective)
+        given[name] = objective_of(found[name], objective[name]) / objective_of(again, objective[name])
     return FlagDifference(name=f"dataflow.{flag}", having=having, given=given)
 
 

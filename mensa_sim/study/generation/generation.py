@@ -25,7 +25,7 @@ from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps
 from mensa_sim.study.generation.speculation import speculated
 from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
 from mensa_sim.study.run.placement import Goal
-from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.result import SystemResult, Took
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
 
@@ -46,6 +46,13 @@ class Answered:
     answer: Answer | None
     """None for a workload that does not generate."""
     step: SystemResult
+    prompt: SystemResult | None = None
+    """Of an answer, the phase that gives its first token."""
+
+    @property
+    def whole(self) -> Took:
+        """The answer, or the inference of a workload that does not generate."""
+        return self.answer or self.step
 
 
 def answer_on(
@@ -73,7 +80,7 @@ def answer_on(
     prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)
     contexts = generation.generate.steps
     if not contexts:
-        return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt)
+        return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt, prompt=prompt)
     first = evaluate(generation.step(contexts[0]), system, goal, beside_best=True, **settings)
     kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
 
@@ -87,7 +94,7 @@ def answer_on(
         Stretch(first=between.figures(low), last=between.figures(high))
         for low, high in linear_stretches(between.shape, contexts[0], contexts[-1])
     )
-    return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first)
+    return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first, prompt=prompt)
 
 
 def _with_draft(

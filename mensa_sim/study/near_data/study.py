@@ -31,7 +31,7 @@ def _of_step(answered: Answered) -> tuple[float, float]:
 
 def _of_whole(answered: Answered) -> tuple[float, float]:
     """Of the whole inference or answer."""
-    whole = answered.step if answered.answer is None else answered.answer
+    whole = answered.whole
     return whole.latency_ps, whole.energy_pj
 
 

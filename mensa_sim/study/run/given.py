@@ -47,12 +47,15 @@ def graph_given(request: WorkloadRequest) -> LayerGraph:
     return workload
 
 
+def generation_given(workload: Any, *, allow_code: bool) -> Generation | None:
+    """The model of a workload by name, path or dict that generates; none for any other, and for what is at hand."""
+    return load_generation(workload, allow_code=allow_code) if isinstance(workload, str | Path | Mapping) else None
+
+
 def generation_asked(request: RunRequest) -> Generation | None:
     """The model of a workload that generates, with the lengths that a request states; none for any other workload."""
     workload = request.workload
-    found = None
-    if isinstance(workload, str | Path | Mapping):
-        found = load_generation(workload, allow_code=request.allow_code)
+    found = generation_given(workload, allow_code=request.allow_code)
     asked = {"prompt_tokens": request.prompt_tokens, "new_tokens": request.new_tokens}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if found is None and given:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.overrides import HeldSetting
@@ -166,7 +166,7 @@ class SystemResult:
 
     def objective_value(self, name: str) -> float:
         """What an objective makes of its energy and latency, in the objective's SI unit."""
-        return objective_named(name).value(self.energy_pj / PJ_PER_J, ps_to_seconds(self.latency_ps))
+        return objective_of(self, name)
 
     @property
     def products(self) -> Mapping[str, float]:
@@ -209,7 +209,24 @@ class Ratios:
     latency: float
 
 
-def ratios(result: SystemResult | BestSchedule, baseline: SystemResult) -> Ratios:
+class Took(Protocol):
+    """What has taken a time and an energy: an inference, a whole answer."""
+
+    @property
+    def latency_ps(self) -> int:
+        """Its time."""
+
+    @property
+    def energy_pj(self) -> float:
+        """All its energy."""
+
+
+def objective_of(took: Took, name: str) -> float:
+    """What an objective makes of an energy and a time, in the objective's SI unit."""
+    return objective_named(name).value(took.energy_pj / PJ_PER_J, ps_to_seconds(took.latency_ps))
+
+
+def ratios(result: Took, baseline: Took) -> Ratios:
     """Energy efficiency is baseline energy over ours; throughput and latency are baseline time over ours."""
     speedup = baseline.latency_ps / result.latency_ps
     return Ratios(
