@@ -18,6 +18,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics
 from mensa_sim.study.explore.scenario import of_metrics, scenario_values
 from mensa_sim.study.explore.study_file import DesignOutcome
+from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.scenario.scenario import scenario_on
@@ -25,6 +26,7 @@ from mensa_sim.study.space.check import DesignValues
 from mensa_sim.study.space.conditions import parse_condition
 from mensa_sim.study.space.design import Base, Builder, Design
 from mensa_sim.study.space.space import Point, Space
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph_json import graph_from_data
 
 
@@ -48,6 +50,10 @@ class Setup:
     scenarios: tuple[Scenario, ...] = ()
     stream_graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The layer graphs of the scenarios' workloads, by the names that the streams have for them."""
+    answers: tuple[Generation | None, ...] = ()
+    """The models of those workloads that generate, in their order; none of others."""
+    conversations: Mapping[str, Generation] = field(default_factory=dict)
+    """Likewise of the scenarios' workloads, by name."""
     cache: bool = True
     """Whether the prices that all on a machine share are used and added to."""
 
@@ -113,16 +119,20 @@ class Evaluator:
         )
 
     def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:
-        result = evaluate(
-            self._graphs[graph_number], system, self._goal(system, design), memo=self._memo, explained=False
-        )
-        return run_metrics(result, [objective.metric for objective in self._objectives])
+        goal, wanted = self._goal(system, design), [objective.metric for objective in self._objectives]
+        generation = self._setup.answers[graph_number]
+        if generation is None:
+            result = evaluate(self._graphs[graph_number], system, goal, memo=self._memo, explained=False)
+            return run_metrics(result, wanted)
+        answered = answer_on(generation, system, goal, evaluate, self._memo, explained=False)
+        return run_metrics(answered.step, wanted, answered.answer)
 
     def _run_scenario(self, place: int, system: System, design: Design) -> Mapping[str, float]:
         scenario = self._setup.scenarios[place]
         graphs = {stream.workload: self._stream_graphs[stream.workload] for stream in scenario.streams}
         goal = self._goal(system, design)
-        result = scenario_on(scenario, graphs, system, goal, memo=self._memo, max_spans=0)
+        talks = self._setup.conversations
+        result = scenario_on(scenario, graphs, system, goal, generations=talks, memo=self._memo, max_spans=0)
         wanted = of_metrics(each.metric for each in self._objectives if each.scenario in (None, place))
         return scenario_values(result, wanted)
 

@@ -11,8 +11,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import mixed_objectives
 from mensa_sim.study.explore.scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
-from mensa_sim.study.run.result import ENERGY_COMPONENTS, SystemResult
+from mensa_sim.study.generation.answer import Answer
+from mensa_sim.study.run.result import ENERGY_COMPONENTS, SystemResult, Took, objective_of
 from mensa_sim.study.space.files import Direction, ObjectiveEntry, Over, SpaceFile
+from mensa_sim.units import PS_PER_S, mean_power_mw
 
 Values = Mapping[str, float]
 
@@ -38,7 +40,18 @@ RUN = (
     "mean_power_mw",
 )
 """What is kept of every workload on every design."""
+ANSWER_METRICS = (
+    "ttft_ps",
+    "time_per_token_ps",
+    "tokens_per_s",
+    "prefill_tokens_per_s",
+    "energy_per_token_pj",
+    "kv_bytes",
+)
+"""Of a workload that generates: `generation.ttft_ps`."""
 MORE_IS_BETTER = (
+    "tokens_per_s",
+    "prefill_tokens_per_s",
     "throughput_inferences_per_s",
     "macs_per_s",
     "utilization",
@@ -71,11 +84,26 @@ def hardware_metrics(system: System) -> dict[str, float]:
     }
 
 
-def run_metrics(result: SystemResult, wanted: Iterable[str]) -> dict[str, float]:
-    """`RUN` of one workload, and the wanted ones among the parts (`traffic_bytes.lpddr4`) that are there."""
-    products = result.products
-    found: dict[str, float] = {name: products[name] if name in products else getattr(result, name) for name in RUN}
+def run_metrics(result: SystemResult, wanted: Iterable[str], answer: Answer | None = None) -> dict[str, float]:
+    """`RUN` of one workload, and the wanted ones among the parts (`traffic_bytes.lpddr4`) that are there.
+
+    Of an answer, time and energy and what is made of both are those of the whole, the others those of its first step.
+    """
+    whole: Took = result if answer is None else answer
+    mixed = {figure: objective_of(whole, name) for name, figure in mixed_objectives().items()}
+    found: dict[str, float] = {name: mixed[name] if name in mixed else getattr(result, name) for name in RUN}
+    if answer is not None:
+        found |= {
+            "latency_ps": answer.latency_ps,
+            "energy_pj": answer.energy_pj,
+            "throughput_inferences_per_s": PS_PER_S / answer.latency_ps,
+            "mean_power_mw": mean_power_mw(answer.energy_pj, answer.latency_ps),
+        }
+    found = {name: found[name] for name in RUN}
     parts: dict[str, float] = {
+        **{
+            f"generation.{name}": value for name in ANSWER_METRICS if (value := getattr(answer, name, None)) is not None
+        },
         **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY_METRICS},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},
         **{f"energy_by_component_pj.{name}": value for name, value in result.energy_by_component_pj.items()},
@@ -166,6 +194,8 @@ def check_metric(name: str) -> None:
             return
         case ["steady_state", part] if part in STEADY_METRICS:
             return
+        case ["generation", part] if part in ANSWER_METRICS:
+            return
         case ["energy_by_component_pj", component]:
             if component not in ENERGY_COMPONENTS:
                 raise unknown_name(component, ENERGY_COMPONENTS, "energy component")
@@ -175,6 +205,7 @@ def check_metric(name: str) -> None:
         case _:
             parts = (
                 *(f"steady_state.{part}" for part in STEADY_METRICS),
+                *(f"generation.{part}" for part in ANSWER_METRICS),
                 "traffic_bytes.MEMORY",
                 "energy_by_component_pj.COMPONENT",
                 "accelerators.NAME.METRIC",

@@ -74,7 +74,7 @@ def check_stream(name: str, scenarios: Iterable[Scenario]) -> None:
     if not name.startswith(PREFIX) or parts[0] != "streams":
         return
     for scenario in scenarios:
-        streams = [stream.name for stream in scenario.streams]
+        streams = [name for stream in scenario.streams for name in stream.names]
         if parts[1] not in streams:
             unknown = unknown_name(parts[1], streams, f"stream of the scenario {scenario.name}")
             raise UsageError(f"{name}: {unknown}")

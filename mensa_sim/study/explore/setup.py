@@ -23,9 +23,7 @@ def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: boo
     space = checked.space
     names = [space.nearest(name) for name in space.file.workloads]
     of_streams = _stream_workloads(checked)
-    talking = [name for name in of_streams if load_generation(name, allow_code=allow_code) is not None]
-    if talking:
-        raise UsageError(f"{space.path}: scenarios: {talking[0]} generates, and conversations are not explored")
+    generations = {name: load_generation(name, allow_code=allow_code) for name in dict.fromkeys((*names, *of_streams))}
     data = {
         name: graph_to_data(load_workload(name, allow_code=allow_code, cache=cache))
         for name in dict.fromkeys((*names, *of_streams))
@@ -37,6 +35,8 @@ def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: boo
         graphs=tuple(data[name] for name in names),
         scenarios=checked.scenarios,
         stream_graphs={name: data[name] for name in of_streams},
+        answers=tuple(generations[name] for name in names),
+        conversations={name: found for name in of_streams if (found := generations[name]) is not None},
         cache=cache,
     )
 

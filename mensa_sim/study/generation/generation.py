@@ -64,8 +64,9 @@ def answer_on(
     *,
     seed: int = 0,
     on_chip: Options = FULL,
+    explained: bool = True,
 ) -> Answered:
-    """The answer of a model on a system; `memo` carries prices from step to step.
+    """The answer of a model on a system; `memo` carries prices from step to step, and the first one is `explained`.
 
     Raises `InfeasibleError` where a phase cannot run, or where parameters, keys and values do not fit a memory: the
     error says by how much.
@@ -75,13 +76,15 @@ def answer_on(
     goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal
     if generation.draft is not None:
         return _with_draft(generation, generation.draft, system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
-    settings = {"seed": seed, "on_chip": on_chip, "memo": memo}
+    settings = {"seed": seed, "on_chip": on_chip, "memo": memo, "explained": False}
+    shown = {**settings, "explained": explained}
     alone = replace(goal, schedule_file=None)
-    prompt = evaluate(generation.prompt, system, alone if generation.generate.steps else goal, **settings)
     contexts = generation.generate.steps
     if not contexts:
+        prompt = evaluate(generation.prompt, system, goal, **shown)
         return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt, prompt=prompt)
-    first = evaluate(generation.step(contexts[0]), system, goal, beside_best=True, **settings)
+    prompt = evaluate(generation.prompt, system, alone, **settings)
+    first = evaluate(generation.step(contexts[0]), system, goal, beside_best=explained, **shown)
     kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
 
     def simulated(context: int) -> SystemResult:

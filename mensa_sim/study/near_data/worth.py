@@ -154,6 +154,7 @@ def near_data(request: NearDataRequest) -> NearDataStudy:
                 for limit_w in limits_of[cell.workload]
                 for case in cases[system, limit_w]
             ),
+            whole=False,
             lenient=True,
         )
         for cell in cells

@@ -36,8 +36,8 @@ IN_FLIGHT = 4
 REQUESTS = 12
 """Inferences of the closed loop."""
 
-_MADE_BY = "mensa_sim.study.reproduce.outcome"
-"""The module that, with all that it imports, makes an outcome of a model, a case and a system."""
+MADE_BY = "mensa_sim.study.reproduce.outcome"
+"""The module that makes the outcome of an inference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         macs=graph.macs,
         parameter_bytes=graph.parameter_bytes,
         latency_ps=first.latency_ps,
-        energy_pj=_energy(timeline, system, first),
+        energy_pj=energy_by_resource(timeline, system, first),
         steady_latency_ps=steady.latency_ps,
         steady_energy_pj=steady.energy_pj,
         utilization=first.utilization,
@@ -166,7 +166,8 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     )
 
 
-def _energy(timeline: Timeline, system: System, measured: Metrics) -> dict[str, dict[str, float]]:
+def energy_by_resource(timeline: Timeline, system: System, measured: Metrics) -> dict[str, dict[str, float]]:
+    """The energy of an inference by resource, then component; what time alone costs are components."""
     parts: dict[tuple[str, str], list[float]] = {}
     for span in timeline.spans:
         for component, energy in span.energy_pj.items():
@@ -221,10 +222,11 @@ class KeptOutcomes:
     None where a device is measured or the goal names a file or holds a function: there a case does not tell it all.
     """
 
-    def __init__(self, pack: Pack | None, graph: LayerGraph, kind: str) -> None:
+    def __init__(self, pack: Pack | None, graph: LayerGraph, kind: str, *, made_by: str = MADE_BY) -> None:
+        """`made_by` is the module that, with all that it imports, makes an outcome of a model, a case and a system."""
         self._pack = pack
         model = graph_to_data(graph)
-        self._about = digest_of(model, kind, module=_MADE_BY, libraries=("numpy", "scipy")) if pack else ""
+        self._about = digest_of(model, kind, module=made_by, libraries=("numpy", "scipy")) if pack else ""
 
     def get(self, case: Case, system: System) -> Outcome | None:
         """The outcome of a case on its system, if it is there."""

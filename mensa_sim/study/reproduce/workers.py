@@ -15,11 +15,12 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.workers import DeadWorkerError, pool_of
+from mensa_sim.study.generation.outcome import MADE_ANSWERS, answer_outcome
 from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of_workload
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_generation, load_workload
 from mensa_sim.workload.population.draw import Population, draw_population
 from mensa_sim.workload.population.statistics import Choices
 
@@ -36,6 +37,8 @@ class ModelTask:
     """What that population is drawn from, beside the published statistics."""
     allow_code: bool = False
     """Whether the workload may name code outside the shipped models."""
+    whole: bool = True
+    """Whether a model that generates gives its answer; else its first step alone."""
     lenient: bool = False
     """Whether a case that cannot run is told among the failures, and ends nothing."""
 
@@ -64,7 +67,12 @@ def run_model(task: ModelTask) -> ModelOutcomes:
     """All cases of one model that are for its kind."""
     graph, kind = _graph_and_kind(task)
     memo = shared_memo()
+    generation = None
+    if task.whole and task.seed is None:
+        generation = load_generation(task.model, allow_code=task.allow_code)
     kept = KeptOutcomes(memo.pack, graph, kind)
+    if generation is not None:
+        kept = KeptOutcomes(memo.pack, graph, repr((kind, generation)), made_by=MADE_ANSWERS)
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
     for case in task.cases:
@@ -73,7 +81,10 @@ def run_model(task: ModelTask) -> ModelOutcomes:
                 system = system_of(case.system, case.overrides)
                 outcome = kept.get(case, system)
                 if outcome is None:
-                    outcome = outcome_of(stretched(graph, case.length), kind, case, system, memo)
+                    if generation is None:
+                        outcome = outcome_of(stretched(graph, case.length), kind, case, system, memo)
+                    else:
+                        outcome = answer_outcome(generation, kind, case, system, memo)
                     kept.put(case, system, outcome)
                 outcomes.append(outcome)
             except MensaError as error:
