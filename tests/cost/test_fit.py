@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.fit import (
     MIN_ROWS,
     DeviceFit,
@@ -235,6 +236,42 @@ def test_families_with_too_few_rows_have_no_fit_and_say_so() -> None:
         fit.seconds(product(8, 8, 8))
     assert fit_device(few, device="d", dtype="float32", figures=FIGURES, source="s") is None
     assert fit_device(many, device="d", dtype="float16", figures=FIGURES, source="s") is None
+
+
+def test_a_family_of_few_rows_learns_from_the_devices_other_products() -> None:
+    """Its own 14 rows say nothing of large products; those of the other family do."""
+    truth = {name: each.start for name, each in CONSTANTS["product"].items()}
+    truth |= {"rate": 0.4, "small_tile": 0.3, "step_ns": 6.0, "unaligned": 0.5}
+
+    def made(kernels: list[Kernel], launch_us: float) -> Floats:
+        values = truth | {"launch_us": launch_us}
+        return predict_s("product", values, "32_to_128", shared=False, figures=FIGURES, shapes=shapes_of(kernels))
+
+    sizes = np.random.default_rng(7).integers((1, 8, 8), (3000, 3000, 3000), size=(120, 3))
+    many = [replace(product(*size), operator="linear") for size in sizes.tolist()]
+    few = [product(16 * (index + 1), 64, 64, groups=2) for index in range(MIN_ROWS + 2)]
+    alone = [timed(kernel, seconds) for kernel, seconds in zip(few, made(few, 25.0).tolist(), strict=True)]
+    others = [timed(kernel, seconds) for kernel, seconds in zip(many, made(many, 10.0).tolist(), strict=True)]
+    together = fit_device([*others, *alone], device="d", dtype="float32", figures=FIGURES, source="s")
+    assert together is not None
+    unseen = [product(2000, 900, 1700), product(1, 2000, 2900)]
+    learnt, guessed = (
+        np.abs(predicted(fit, FIGURES, shapes_of(unseen)) / made(unseen, 25.0) - 1).max()
+        for fit in (together.operators["matmul"], fit_family(alone, FIGURES))
+    )
+    assert learnt < 0.1 < guessed
+
+
+def test_a_deep_product_of_one_small_tile_waits_for_each_step() -> None:
+    values = {name: each.start for name, each in CONSTANTS["product"].items()}
+    values |= {"split": 1e4, "sharpness": 15.0, "throttle": 1e-3}
+    shapes = shapes_of([product(64, 64, depth) for depth in (1000, 2000)])
+    slow, fast = (
+        np.diff(predict_s("product", values | {"step_ns": ns}, "64", shared=False, figures=FIGURES, shapes=shapes))
+        for ns in (1000.0, 1e-3)
+    )
+    assert slow[0] == pytest.approx(1000 * 1e-6, rel=0.02)
+    assert fast[0] < slow[0] / 2
 
 
 def test_a_fit_reads_back_from_its_file(tmp_path: Path) -> None:

@@ -277,7 +277,8 @@ def test_measuring_a_model_times_what_its_layers_fused_too() -> None:
         ("conv2d", LoopNest(K=64, C=64, OY=28, OX=28, input_height=28, input_width=28), 0),
         ("conv2d", LoopNest(K=64, C=64, OY=14, OX=14, input_height=14, input_width=14), 1),
         ("conv2d", LoopNest(K=64, C=64, OY=7, OX=7, input_height=7, input_width=7), 3),
-        ("conv2d", LoopNest(K=64, C=3, OY=7, OX=7, FY=3, FX=3, input_height=7, input_width=7), 0),
+        ("conv2d", LoopNest(K=64, C=3, OY=7, OX=7, FY=3, FX=3, input_height=7, input_width=7), 3),
+        ("conv2d", LoopNest(K=61, C=24, OY=7, OX=7, FY=3, FX=3, input_height=7, input_width=7), 0),
         ("linear", LoopNest(K=1001, C=1024), 0),
         ("linear", LoopNest(K=1001, C=1024, OX=16, input_width=16), 3),
         ("linear", LoopNest(K=1024, C=100), 1),
@@ -286,6 +287,20 @@ def test_measuring_a_model_times_what_its_layers_fused_too() -> None:
 def test_rows_that_16_bytes_do_not_divide_are_counted_in_halvings(operator: str, nest: LoopNest, halvings: int) -> None:
     kernel = Kernel(operator=operator, dtype="float16", nest=nest)
     assert list(shapes_of([kernel]).misalignment) == [halvings]
+
+
+def test_convolutions_with_a_window_are_reordered_for_matrix_units_where_channels_fill_their_loads() -> None:
+    """Without matrix units nothing is, and planes have no rows of channels that could lie crooked."""
+
+    def seen(dtype: str, channels: int, taps: int) -> tuple[float, float]:
+        nest = LoopNest(K=64, C=channels, OY=7, OX=8, FY=taps, FX=taps, input_height=7, input_width=8)
+        shapes = shapes_of([Kernel(operator="conv2d", dtype=dtype, nest=nest)])
+        return float(shapes.reordered[0]), float(shapes.misalignment[0])
+
+    assert [seen("float16", channels, 3) for channels in (8, 12, 3)] == [(1, 0), (0, 1), (0, 3)]
+    assert [seen("int8", channels, 3) for channels in (16, 8)] == [(1, 0), (0, 1)]
+    assert [seen("float32", channels, 3) for channels in (8, 3)] == [(0, 0), (0, 0)]
+    assert seen("float16", 8, 1) == (0, 0)
 
 
 def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() -> None:

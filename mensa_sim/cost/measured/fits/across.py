@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mensa_sim.arrays import Floats
+from mensa_sim.cost.measured.fits.common import Part, in_common
 from mensa_sim.cost.measured.fits.fit import SIZES, OperatorFit, form_of, predicted
-from mensa_sim.cost.measured.fits.least import least
-from mensa_sim.cost.measured.fits.model import CONSTANTS, Model, ModelForm, Range, Shapes, roofline_s, shapes_of
-from mensa_sim.cost.measured.fits.sloped import Sloped, one_after_another
+from mensa_sim.cost.measured.fits.model import Model, ModelForm, Shapes, roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Timing
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
-_LAUNCH = "launch_us"
-"""The constant that each family of products has of its own: what its framework does before the kernel differs."""
 _ROWS = 1000
 """Rows of a family and device that a fit looks at, evenly taken: a choice."""
 
@@ -86,38 +83,18 @@ def _taken(rows: DeviceRows, count: int) -> tuple[Shapes, Floats]:
 def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
     """By family, constants that devices have in common."""
     (form,) = {each.form for each in rows}
-    families = list(dict.fromkeys(each.family for each in rows))
-    ranges: dict[str, Range] = {name: each for name, each in CONSTANTS[form].items() if name != _LAUNCH}
-    ranges |= {_own(family): CONSTANTS[form][_LAUNCH] for family in families}
     taken = [_taken(each, _ROWS) for each in rows]
-    models = [
-        Model(form, each.tiles, shared=each.shared, figures=each.figures, shapes=shapes)
-        for each, (shapes, _) in zip(rows, taken, strict=True)
+    parts = [
+        Part(each.family, Model(form, each.tiles, shared=each.shared, figures=each.figures, shapes=shapes), measured)
+        for each, (shapes, measured) in zip(rows, taken, strict=True)
     ]
-    measured = np.concatenate([seconds for _, seconds in taken])
-
-    def times(constants: Mapping[str, float]) -> Sloped:
-        found = []
-        for model, each in zip(models, rows, strict=True):
-            time = model.sloped({**constants, _LAUNCH: constants[_own(each.family)]})
-            found.append(Sloped(time.seconds, {_own(each.family): time.slopes[_LAUNCH], **time.slopes}))
-        return one_after_another(found)
-
-    _, near = least(ranges, times, measured)
-    _, constants = least(ranges, times, measured, near, relative=True)
     return {
         family: OperatorFit(
             form=form,
-            constants={
-                name: float(f"{constants[_own(family) if name == _LAUNCH else name]:.5g}") for name in CONSTANTS[form]
-            },
+            constants={name: float(f"{value:.5g}") for name, value in constants.items()},
             rows=sum(len(each.timings) for each in rows if each.family == family),
             error_percent=0,
             roofline_error_percent=0,
         )
-        for family in families
+        for family, constants in in_common(form, parts).items()
     }
-
-
-def _own(family: str) -> str:
-    return f"{_LAUNCH} of {family}"

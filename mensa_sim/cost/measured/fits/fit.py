@@ -1,14 +1,13 @@
 """Fitting the model of `fit_model` to measured kernels, one family at a time, and judging it out of sample."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.measured.fits.least import least
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
     PRODUCT_FORMS,
@@ -21,6 +20,7 @@ from mensa_sim.cost.measured.fits.model import (
     roofline_s,
     shapes_of,
 )
+from mensa_sim.cost.measured.fits.search import Constants, Rows, kin_of, search
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
@@ -37,9 +37,6 @@ MIN_ROWS = 12
 
 VECTOR_FAMILY = "vector"
 """The family of all kernels without a loop nest, for operators with too few rows of their own."""
-
-_SELECTION = ((250, 4), (1000, 1))
-"""How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
 
 SIZES: Mapping[ModelForm, tuple[str, ...]] = {
     **dict.fromkeys(PRODUCT_FORMS, ("groups", "rows", "columns", "depth", "taps", "winograd_tiles")),
@@ -158,29 +155,48 @@ def fit_device(
         families.setdefault(family_of(timing.kernel), []).append(timing)
         if timing.kernel.nest is None:
             families.setdefault(VECTOR_FAMILY, []).append(timing)
-    fits = {family: fit_family(rows, figures) for family, rows in sorted(families.items()) if len(rows) >= MIN_ROWS}
-    if not fits:
+    rows = {family: _rows(each) for family, each in sorted(families.items()) if len(each) >= MIN_ROWS}
+    if not rows:
         return None
+    learnt = (
+        {family: each.take(halves(len(each.measured))[side][0]) for family, each in rows.items()} for side in (0, 1)
+    )
+    kin, *halved_kin = (kin_of(each, figures) for each in (rows, *learnt))
+    fits = {
+        family: _fit(each, figures, kin.get(family), [half.get(family) for half in halved_kin])
+        for family, each in rows.items()
+    }
     method = "robust least squares of relative error; errors are of each half of the rows predicted from the other"
     return DeviceFit(device=device, dtype=dtype, figures=figures, operators=fits, method=method, source=source)
 
 
 def fit_family(timings: Sequence[Timing], figures: DeviceFigures) -> OperatorFit:
-    """The fit of one family's rows, with its error out of sample."""
-    form = form_of(timings[0].kernel)
-    shapes = shapes_of([timing.kernel for timing in timings])
+    """The fit of one family's rows alone, with its error out of sample."""
+    return _fit(_rows(timings), figures, None, (None, None))
+
+
+def _rows(timings: Sequence[Timing]) -> Rows:
     measured = np.array([timing.median_us / US_PER_S for timing in timings])
+    return Rows(form_of(timings[0].kernel), shapes_of([timing.kernel for timing in timings]), measured)
+
+
+def _fit(
+    rows: Rows, figures: DeviceFigures, kin: Constants | None, halved_kin: Sequence[Constants | None]
+) -> OperatorFit:
+    """The fit of some rows, with its error out of sample; the kin is of all families' rows, or of each half of them."""
+    form, shapes, measured = rows
     errors = []
-    for train, test in halves(len(timings)):
-        half = _fitted(form, shapes.take(train), measured[train], figures)
-        errors.append(np.abs(predicted(half, figures, shapes.take(test)) / measured[test] - 1))
-    fit = _fitted(form, shapes, measured, figures)
+    for (train, test), half_kin in zip(halves(len(measured)), halved_kin, strict=True):
+        half, unseen = search(rows.take(train), figures, half_kin), rows.take(test)
+        model = Model(form, half.tiles, shared=half.shared, figures=figures, shapes=unseen.shapes)
+        errors.append(np.abs(model.sloped(half.constants).seconds / unseen.measured - 1))
+    found = search(rows, figures, kin)
     return OperatorFit(
         form=form,
-        constants={name: float(f"{value:.5g}") for name, value in fit.constants.items()},
-        tiles=fit.tiles,
-        shared=fit.shared,
-        rows=len(timings),
+        constants={name: float(f"{value:.5g}") for name, value in found.constants.items()},
+        tiles=found.tiles,
+        shared=found.shared,
+        rows=len(measured),
         error_percent=_percent(np.concatenate(errors)),
         roofline_error_percent=_percent(np.abs(roofline_s(figures, shapes) / measured - 1)),
         seen={name: _ends(getattr(shapes, name)) for name in SIZES[form]},
@@ -211,56 +227,3 @@ def _ends(sizes: Floats) -> tuple[int, int]:
 
 def _percent(errors: Floats) -> float:
     return round(100 * float(errors.mean()), 2)
-
-
-def _fitted(form: ModelForm, shapes: Shapes, measured: Floats, figures: DeviceFigures) -> OperatorFit:
-    """The best fit to rows, judged on nothing: its errors are 0."""
-    if form != "product":
-        _, near = _solve(form, "128", False, shapes, measured, figures)
-        _, constants = _solve(form, "128", False, shapes, measured, figures, near, relative=True)
-        return OperatorFit(
-            form=form, constants=constants, rows=len(measured), error_percent=0, roofline_error_percent=0
-        )
-    choices = list(_choices())
-    start: Mapping[str, float] = {}
-    for count, stay in _SELECTION if len(measured) > _SELECTION[0][0] else _SELECTION[-1:]:
-        some = np.linspace(0, len(measured) - 1, min(count, len(measured))).astype(np.int64)
-        part, part_measured = shapes.take(some), measured[some]
-        trials = [(*_solve(form, *choice, part, part_measured, figures), choice) for choice in choices]
-        trials.sort(key=lambda trial: trial[0])
-        choices, start = [choice for _, _, choice in trials[:stay]], trials[0][1]
-    tiles, shared = choices[0]
-    _, start = _solve(form, tiles, shared, shapes, measured, figures, start)
-    _, constants = _solve(form, tiles, shared, shapes, measured, figures, start, relative=True)
-    return OperatorFit(
-        form=form,
-        constants=constants,
-        tiles=tiles,
-        shared=shared,
-        rows=len(measured),
-        error_percent=0,
-        roofline_error_percent=0,
-    )
-
-
-def _choices() -> Iterator[tuple[str, bool]]:
-    for tiles in TILES:
-        for shared in (False, True):
-            if not (shared and tiles == "128"):
-                yield tiles, shared
-
-
-def _solve(
-    form: ModelForm,
-    tiles: str,
-    shared: bool,
-    shapes: Shapes,
-    measured: Floats,
-    figures: DeviceFigures,
-    start: Mapping[str, float] | None = None,
-    *,
-    relative: bool = False,
-) -> tuple[float, Mapping[str, float]]:
-    """The constants of a model of rows that `least` finds."""
-    model = Model(form, tiles, shared=shared, figures=figures, shapes=shapes)
-    return least(CONSTANTS[form], model.sloped, measured, start, relative=relative)

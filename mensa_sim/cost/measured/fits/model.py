@@ -4,11 +4,13 @@
 
 Compute of a product [groups x rows x columns x depth]: the output is cut into tiles, `processors` tiles run at a time
 (wave quantisation, NVIDIA "Matrix Multiplication Background User's Guide" 2023), a smaller tile reuses less, each tile
-pays a fixed depth for its start and end, and the depth may be split over several tiles that then sum up. The device
-takes the fastest of its tiles. A 3x3 convolution of stride 1 may also run as Winograd's F(4x4, 3x3) (Lavin and Gray
-2016). Long kernels run at lower clocks than short ones (`throttle`). Memory: bytes beyond the cache at the memory's
-bandwidth, and all bytes at the cache's. Constants are shares of the device's figures, so they carry over to another
-device of its kind. Time never falls where batch, channels or outputs grow.
+pays a fixed depth for its start and end, a step along the depth waits for its operands however small the tile, and the
+depth may be split over several tiles that then sum up. The device takes the fastest of its tiles. Rows that loads do
+not divide slow each MAC. A convolution with a window brings its tensors into another layout for matrix units, or runs
+without them; one of 3x3 and stride 1 may also run as Winograd's F(4x4, 3x3) (Lavin and Gray 2016). Long kernels run at
+lower clocks than short ones (`throttle`). Memory: bytes beyond the cache at the memory's bandwidth, all bytes at the
+cache's. Constants are shares of the device's figures, so they carry over to another device of its kind. Time never
+falls where batch, channels or outputs grow by whole loads.
 """
 
 import math
@@ -47,6 +49,8 @@ _WINOGRAD_OUTPUTS = 4
 _WINOGRAD_TILE = 6
 _STEP = 1e-6
 """Share of an energy by which a clock's slope is told; the clock is linear in it."""
+_MATRIX_UNIT_BYTES = 2
+"""Widest element of tensor cores in frameworks' usual settings: TF32 off (PyTorch, CUDA semantics)."""
 _LOADED_BYTES = 16
 """The widest load of a thread (CUDA C++ programming guide, device memory accesses)."""
 
@@ -73,8 +77,10 @@ _PRODUCT: Mapping[str, Range] = {
     **_COMMON,
     "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
     "tile_depth": Range(low=0.01, start=10, high=1e3, meaning="depth that a tile's start and end take"),
-    "split": Range(low=1e-3, start=1, high=1e4, meaning="time to sum a split's byte over that of memory"),
-    "unaligned": Range(low=1e-3, start=0.1, high=10, meaning="what half an alignment adds to the time of a MAC"),
+    "split": Range(low=1e-3, start=300, high=1e4, meaning="time to sum a split's byte over that of memory"),
+    "step_ns": Range(low=1e-3, start=2, high=100, meaning="least time of a step along a tile's depth"),
+    "unaligned": Range(low=1e-3, start=1, high=1e3, meaning="what half an alignment adds to the time of a MAC"),
+    "reorder_us": Range(low=0.01, start=5, high=100, meaning="time of the kernels that bring operands into a layout"),
     "throttle": Range(low=1e-3, start=0.3, high=20, meaning="how much slower the clock is in the long run"),
     "throttle_us": Range(low=1, start=1000, high=1e6, meaning="compute time at which half of that is felt"),
     "winograd": Range(low=0.05, start=0.8, high=5, meaning="Winograd's rate over that of direct products"),
@@ -113,6 +119,8 @@ class Shapes:
     winograd_tiles: Floats
     """Output tiles of 4 x 4 where Winograd's algorithm applies, else 0."""
     taps: Floats
+    reordered: Floats
+    """1 where operands are first brought into a layout in which matrix units load channels together, else 0."""
     misalignment: Floats
     """How often 16 bytes are halved until they divide the rows in memory of what is multiplied."""
 
@@ -136,7 +144,7 @@ def _shape(kernel: Kernel) -> Mapping[str, float]:
     nest = kernel.nest
     if nest is None:
         sizes = dict.fromkeys(("groups", "rows", "columns", "depth", "taps"), 1.0)
-        sizes |= dict.fromkeys(("winograd_tiles", "misalignment"), 0.0)
+        sizes |= dict.fromkeys(("winograd_tiles", "reordered", "misalignment"), 0.0)
         return {**sizes, "operations": kernel.vector_ops, "moved_bytes": kernel.moved_bytes, "steps": 1}
     plain = nest.stride_y == nest.stride_x == nest.dilation_y == nest.dilation_x == 1
     winograd = plain and nest.FY == nest.FX == 3 and nest.G == 1
@@ -151,6 +159,7 @@ def _shape(kernel: Kernel) -> Mapping[str, float]:
         "steps": kernel.steps,
         "winograd_tiles": tiles if winograd else 0,
         "taps": nest.FY * nest.FX,
+        "reordered": _feeds_matrix_units(kernel) and nest.C % _whole(kernel) == 0,
         "misalignment": _misalignment(kernel, nest),
     }
 
@@ -162,19 +171,38 @@ def is_pointwise(kernel: Kernel) -> bool:
     return plain and kernel.operator.startswith("conv")
 
 
+def _feeds_matrix_units(kernel: Kernel) -> bool:
+    """Whether it is a convolution with a window at an element type that matrix units multiply.
+
+    They take channels together, where tensors have them as planes: a library reorders both operands and the result,
+    or, where channels do not fill whole loads, multiplies without them (NVIDIA, Convolutional Layers User's Guide,
+    2023, channels in and out, tensor layouts).
+    """
+    window = kernel.operator.startswith("conv") and not is_pointwise(kernel)
+    return window and kernel.element_bytes <= _MATRIX_UNIT_BYTES
+
+
+def _whole(kernel: Kernel) -> int:
+    """Elements that a thread loads at once."""
+    return _LOADED_BYTES // kernel.element_bytes
+
+
 def _misalignment(kernel: Kernel, nest: LoopNest) -> int:
     """Halvings of 16 bytes, which a thread loads at once, to a piece that all rows in memory are a multiple of.
 
     A product reads rows along its depth and writes rows along its columns; one row alone is written as it comes. A
-    convolution of one tap does so with its pixels; one with a window brings its operands into another layout first.
+    convolution of one tap does so with its pixels; one with a window has its channels as rows on matrix units, and
+    else none.
     """
     if is_pointwise(kernel):
         rows = nest.OY * nest.OX
     elif kernel.operator.startswith("conv"):
-        return 0
+        if not _feeds_matrix_units(kernel):
+            return 0
+        rows = 0
     else:
         rows = nest.K if nest.B * nest.OY * nest.OX > 1 or nest.G > 1 else 0
-    whole = _LOADED_BYTES // kernel.element_bytes
+    whole = _whole(kernel)
     piece = math.gcd(whole, nest.C, rows)
     return (whole // piece).bit_length() - 1
 
@@ -189,9 +217,10 @@ class Model:
         self._winograd = np.flatnonzero(shapes.winograd_tiles > 0)
         if form in PRODUCT_FORMS:
             made = (TILES[tiles], shared, figures, shapes.element_bytes)
-            self._direct = Tilings(*made, shapes.groups, shapes.rows, shapes.columns, shapes.depth, SPLITS)
+            sizes = shapes.groups, shapes.rows, shapes.columns, shapes.depth
+            self._direct = Tilings(*made, *sizes, shapes.misalignment, SPLITS)
             products, rows, columns, channels = _winograd_products(shapes.take(self._winograd))
-            self._transformed = Tilings(*made, products, rows, columns, channels, (1,))
+            self._transformed = Tilings(*made, products, rows, columns, channels, np.zeros_like(rows), (1,))
             transformed = products * (rows * (channels + columns) + channels * columns)
             self._transformed_bytes = shapes.element_bytes * transformed
 
@@ -216,16 +245,19 @@ class Model:
         return Sloped(moved_bytes * constants["cache"] / self._figures.bytes_per_s, {"cache": 1.0})
 
     def _product(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
-        direct = self._direct.sloped(constants)
-        unaligned = constants["unaligned"] * self._shapes.misalignment
-        slopes = {**direct.slopes, "unaligned": unaligned / (1 + unaligned)}
-        compute = self._throttled(Sloped(direct.seconds * (1 + unaligned), slopes), constants)
-        time = softened(compute, memory, constants["sharpness"])
+        compute = self._throttled(self._direct.sloped(constants), constants)
+        time = plus(self._reordering(constants), softened(compute, memory, constants["sharpness"]))
         chosen = self._winograd
         if not len(chosen):
             return time
         fast = self._winograd_time(constants, memory.take(chosen))
         return time.where_less(chosen, fast)
+
+    def _reordering(self, constants: Mapping[str, float]) -> Sloped:
+        """What brings operands into another layout: kernels of their own, through which all bytes pass twice."""
+        reordered = self._shapes.reordered
+        kernels = Sloped(reordered * constants["reorder_us"] * 1e-6, {"reorder_us": 1.0})
+        return plus(kernels, self._cached(2 * reordered * self._shapes.moved_bytes, constants))
 
     def _winograd_time(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
         """36 products of a ninth of the depth on 4 x 4 output tiles; inputs, weights and outputs are transformed."""

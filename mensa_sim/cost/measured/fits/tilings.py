@@ -28,6 +28,7 @@ class Tilings:
         rows: Floats,
         columns: Floats,
         depth: Floats,
+        misalignment: Floats,
         splits: Sequence[int],
     ) -> None:
         self._figures = figures
@@ -36,39 +37,50 @@ class Tilings:
         height, width, split = np.array(ways, dtype=float).T[:, :, None]
         together = np.maximum(1, FULL_TILE // (height * width)) if shared else 1.0
         self._shrink = _WARP / height + _WARP / width
-        self._blocks: list[tuple[Floats, Floats, Floats]] = []
+        self._area = together * height * width
+        self._blocks: list[tuple[Floats, Floats, Floats, Floats]] = []
         for first in range(0, max(1, len(rows)), _BLOCK):
-            some, high, wide, deep = (each[first : first + _BLOCK] for each in (groups, rows, columns, depth))
+            sizes = (groups, rows, columns, depth, misalignment)
+            some, high, wide, deep, uneven = (each[first : first + _BLOCK] for each in sizes)
             count = some * np.ceil(high / height) * np.ceil(wide / width)
             waves = np.ceil(count * split / (figures.processors * together))
             summed = np.where(split > 1, element * some * high * wide * split, 0.0)
-            # Outputs that a processor works on one after another, the depth of each, and bytes to sum up.
-            self._blocks.append((waves * together * height * width, np.ceil(deep / split), summed))
+            # How often a processor starts tiles, their depth, bytes to sum up, and how crooked the kernel's rows lie.
+            self._blocks.append((waves, np.ceil(deep / split), summed, uneven))
 
     def sloped(self, constants: Mapping[str, float], rate: str | None = None) -> Sloped:
         """Compute time of each product with its fastest tile and split; `rate` names one more share of the device's."""
         macs_per_s = self._figures.peak_macs_per_s / self._figures.processors * (constants[rate] if rate else 1.0)
         best, small = 1 / constants["rate"], constants["small_tile"] * self._shrink
-        mac_s = (best + small) / macs_per_s
+        step_s = constants["step_ns"] * 1e-9
         fastest = []
-        for work, deep, summed in self._blocks:
-            multiply = deep + constants["tile_depth"]
-            multiply *= work
-            multiply *= mac_s
+        for waves, deep, summed, uneven in self._blocks:
+            crooked = constants["unaligned"] * uneven
+            mac = best + small + crooked
+            multiply = np.hypot(self._area * mac / macs_per_s, step_s)
+            multiply *= waves
+            multiply *= deep + constants["tile_depth"]
             sum_up = summed * constants["split"] / self._figures.bytes_per_s
             time = multiply + sum_up
             way = time.argmin(axis=0)
             chosen = way, np.arange(len(way))
-            # Shares: of a MAC's time what a small tile adds, and of a tile's depth what its start and end take.
-            smaller = (small / (best + small))[way, 0]
+            # Shares: of a MAC's time what a small tile and crooked rows add, of a step's squared time what its MACs
+            # have, and of a tile's depth what its start and end take.
+            mac_time = mac[chosen]
+            smaller, crooked = small[way, 0] / mac_time, crooked / mac_time
+            busy_s = self._area[way, 0] * mac_time / macs_per_s
+            busy = busy_s**2 / (busy_s**2 + step_s**2)
             ends = constants["tile_depth"] / (deep[chosen] + constants["tile_depth"])
-            fastest.append((time[chosen], sum_up[chosen] / time[chosen], smaller, ends))
-        seconds, summing, smaller, ends = (np.concatenate(each) for each in zip(*fastest, strict=True))
+            fastest.append((time[chosen], sum_up[chosen] / time[chosen], busy, smaller, crooked, ends))
+        seconds, summing, busy, smaller, crooked, ends = (np.concatenate(each) for each in zip(*fastest, strict=True))
         multiplying = 1 - summing
+        computing = multiplying * busy
         slopes = {
-            "rate": -multiplying * (1 - smaller),
-            "small_tile": multiplying * smaller,
+            "rate": -computing * (1 - smaller - crooked),
+            "small_tile": computing * smaller,
+            "unaligned": computing * crooked,
+            "step_ns": multiplying - computing,
             "tile_depth": multiplying * ends,
             "split": summing,
         }
-        return Sloped(seconds, {**slopes, rate: -multiplying} if rate else slopes)
+        return Sloped(seconds, {**slopes, rate: -computing} if rate else slopes)
