@@ -314,3 +314,22 @@ def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() ->
     found = MeasuredTimings(label="t4", dtype="float32", table=None, fit=fit, allow_fit=True).fitted(kernel)
     assert found is not None
     assert found.caveats[0].startswith("time from the fit to convolution kernels")
+
+
+def test_the_shipped_fit_of_the_h100_is_what_its_table_gives_now_and_within_its_goals_on_rows_left_out() -> None:
+    folder = shipped_root() / "accelerator_specs" / "measured"
+    shipped = read_record(folder / "gpu_h100_fit.yaml", DeviceFit)
+    goals = {"linear": 10.0, "matmul": 10.0, "pointwise": 15.0, "convolution": 15.0}
+    assert all(shipped.operators[family].error_percent <= goal for family, goal in goals.items())
+    table = load_timings(folder / "gpu_h100.csv", "float16", allow_fit=True)
+    window = LoopNest(K=80, C=48, OY=23, OX=23, FY=3, FX=3, input_height=23, input_width=23)
+    for operator, nest in (
+        ("linear", LoopNest(K=777, C=1111, OX=7, input_width=7)),
+        ("matmul", LoopNest(G=3, K=70, C=700, OX=9, input_width=9)),
+        ("conv2d", LoopNest(K=72, C=40, OY=23, OX=23, input_height=23, input_width=23)),
+        ("conv2d", window),
+    ):
+        kernel = Kernel(operator=operator, dtype="float16", nest=nest)
+        found = table.fitted(kernel)
+        assert found is not None
+        assert found.seconds == pytest.approx(shipped.seconds(kernel), rel=0.005)
