@@ -14,7 +14,7 @@ import mensa_sim as ms
 from mensa_sim.api import session as api
 from mensa_sim.report.page.figure import shown
 from mensa_sim.report.page.page import script_json
-from mensa_sim.report.page.quantities import time_text
+from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.report.run.families import LABEL_SIGNS
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, maxima, sums
@@ -139,6 +139,15 @@ def test_a_latency_curve_ends_at_all_requests_and_never_falls(scenario: Scenario
         assert trace["y"][-1] == 100
         assert all(before <= after for before, after in itertools.pairwise(trace["x"]))
         assert all(before < after for before, after in itertools.pairwise(trace["y"]))
+
+
+def test_a_streams_row_has_the_share_of_its_latency_that_is_queueing(scenario: ScenarioResult) -> None:
+    page = scenario_html(scenario)
+    for system in scenario.systems:
+        for stream in system.metrics.streams.values():
+            assert stream.mean_queueing_ps is not None
+            assert stream.mean_latency_ps is not None
+            assert f">{percent_text(stream.mean_queueing_ps / stream.mean_latency_ps)}<" in page
 
 
 def test_the_slowest_request_is_framed_from_arrival_to_end(scenario: ScenarioResult) -> None:

@@ -84,6 +84,13 @@ def test_a_layer_with_a_large_tile_is_kept_although_others_are_worth_more_a_byte
     assert most_valuable(items, 60, 0, [1, 2, 3]) == [0, 1, 2]
 
 
+def test_what_no_room_is_left_for_is_not_looked_through():
+    """The best of 2**12 choices is found within 200 steps, where a bound of twice a part item takes a thousand."""
+    sizes = [37, 40, 22, 39, 24, 29, 40, 13, 29, 23, 31, 18]
+    items = plain([35, 44, 47, 30, 40, 28, 51, 33, 47, 54, 27, 38], sizes)
+    assert value(items, most_valuable(items, 123, 0, [], max_nodes=200)) == 226
+
+
 def test_the_choice_found_first_stays_where_another_one_is_only_as_good():
     items = plain([5, 5, 5], [2, 2, 2])
     assert most_valuable(items, 4, 0, [1, 2]) == [1, 2]

@@ -57,6 +57,15 @@ def test_the_recommended_design_has_the_least_product_of_distances_and_its_param
     assert all(name in shown for name in GRID["parameters"])
 
 
+@pytest.mark.parametrize("unseen", [0, 1])
+def test_designs_of_the_front_beyond_those_shown_are_counted(
+    unseen: int, result: ExploreResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mensa_sim.report.explore.tables.SHOWN_DESIGNS", len(result.front) - unseen)
+    assert ("... and 1 more designs" in text_of(explore_tables(result))) == bool(unseen)
+    assert ("more designs" in text_of(explore_tables(result))) == bool(unseen)
+
+
 def test_a_reference_far_off_stands_at_the_edge_as_an_arrow_with_its_figures(result: ExploreResult) -> None:
     designs = [design.objectives["energy_pj"] / 1e9 for design in result.designs]
     (reference,) = result.references

@@ -147,6 +147,16 @@ def test_the_tables_of_a_text_encoder_are_read_by_rows(tmp_path: Path) -> None:
     assert gathered == (2 * BATCH * LENGTH + LENGTH) * 16
 
 
+def test_a_text_encoder_gives_one_length_for_each_text(tmp_path: Path) -> None:
+    tables = {"words": weights(500, 16), "kinds": weights(2, 16), "g": weights(16)}
+    node = fused("EmbedLayerNormalization", "ids ids words kinds kinds g g mask", outputs="y lengths")
+    ids: dict[str, Shape] = {"ids": [BATCH, LENGTH], "mask": [BATCH, LENGTH]}
+    model: dict[str, Any] = {"inputs": ids, "constants": tables, "integers": tuple(ids), "outputs": ("y", "lengths")}
+    graph = imported(tmp_path, [node], **model)
+    (lengths,) = (layer for layer in graph.layers if layer.operator == "amax")
+    assert (lengths.input_bytes, lengths.model_output_bytes) == (BATCH * LENGTH * 4, BATCH * 4)
+
+
 @pytest.mark.parametrize(
     "node",
     [
