@@ -18,6 +18,7 @@ from mensa_sim.api.files import check
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.explore import explore as explore_module
+from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.explore.result import ExploreResult, dominates
 from mensa_sim.study.explore.workers import Local
 
@@ -156,7 +157,16 @@ def test_a_design_of_one_accelerator_leaves_the_scheduler_and_its_options_nothin
 def test_a_random_search_stops_when_its_space_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explore_module, "BARREN", 60)
     space = write_space(tmp_path, sampler={"name": "random"}, trials=1000)
-    assert searched(space, tmp_path / "out").trials == 12
+    alone = searched(space, tmp_path / "out")
+    assert alone.trials == 12
+
+    class Wide(Local):
+        def __init__(self, setup: Setup, jobs: int) -> None:
+            super().__init__(setup, jobs)
+            self.capacity = 5
+
+    monkeypatch.setattr(explore_module, "Local", Wide)  # points are begun ahead of results that come late
+    assert outcomes(searched(space, tmp_path / "wide")) == outcomes(alone)
 
 
 def test_time_up_keeps_what_is_done(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class _Search:
         self.under_way: dict[int, Point] = {}
         self.first_of: dict[str, int] = {}
         self.run_count = 0
-        self.barren = 0
+        self.last_run = -1
 
     def begin(self, number: int, point: Point) -> None:
         """Settles a point that the study knows or that makes a design chosen before; has any other evaluated."""
@@ -124,8 +124,9 @@ class _Search:
 
     def settle(self, outcome: DesignOutcome) -> None:
         self.settled[outcome.number] = outcome
-        self.run_count += outcome.was_run and outcome.number >= 0
-        self.barren = 0 if outcome.was_run else self.barren + 1
+        if outcome.was_run and outcome.number >= 0:
+            self.run_count += 1
+            self.last_run = max(self.last_run, outcome.number)
 
     def values(self, number: int) -> list[float]:
         """The objectives of a settled design; empty where it has none."""
@@ -161,7 +162,7 @@ def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: 
         late = end is not None and time.monotonic() >= end
         going = sum(n >= 0 for n in search.under_way)
         enough = wanted is not None and search.run_count + going >= wanted
-        used_up = search.barren >= BARREN and space.file.sampler.name != "grid"
+        used_up = number > search.last_run + BARREN and space.file.sampler.name != "grid"
         full = points.batch is not None and number - batch_start >= points.batch
         if not (late or enough or full) and len(search.under_way) < workers.capacity and not used_up:
             point = points.next()
