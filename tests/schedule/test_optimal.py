@@ -13,9 +13,11 @@ from random_problems import problems
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.objective import OBJECTIVES
 from mensa_sim.schedule.evaluate import evaluate
-from mensa_sim.schedule.exact import elimination
+from mensa_sim.schedule.exact import elimination, enumeration
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.makespan_program import consistent_order
+from mensa_sim.schedule.exact.neighbours import improved
+from mensa_sim.schedule.exact.weighted import Candidate, evaluated
 from mensa_sim.schedule.policies.optimal import beside, optimal
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
@@ -68,6 +70,35 @@ def test_with_branches_in_parallel_it_equals_exhaustive_search_over_orders(objec
     assert found.value <= best * BY_HIGHS
     assert found.bound is not None
     assert best * (1 - PROVED) <= found.bound <= best * EXACT
+
+
+@pytest.mark.parametrize("objective", ["edp", "latency"])
+@settings(THOROUGH, max_examples=15)
+@given(problem=problems(max_units=4, executions=("parallel",)))
+def test_with_too_many_schedules_to_try_the_program_bounds_them_all(objective: str, problem: Problem) -> None:
+    problem = replace(problem, objective=objective)
+    best = min(prediction.value for prediction in every_prediction(problem))
+    with patch.object(enumeration, "MAX_SCHEDULES", 0):
+        found = optimal(problem)
+    assert "HiGHS" in found.proof
+    assert found.bound is not None
+    assert found.bound <= best * EXACT
+    assert found.value >= best / EXACT
+
+
+@THOROUGH
+@given(problem=problems(max_units=6))
+def test_what_was_improved_unit_by_unit_no_move_of_one_unit_betters(problem: Problem) -> None:
+    def value(candidate: Candidate) -> float:
+        return candidate.weighted(1.0, 1.0)
+
+    start = evaluated(problem, tuple(unit.allowed[0] for unit in problem.units), None)
+    assert improved(problem, start, value, tries=0) == start
+    best = improved(problem, start, value, tries=10**6)
+    for index, unit in enumerate(problem.units):
+        for place in unit.allowed:
+            moved = (*best.assignment[:index], place, *best.assignment[index + 1 :])
+            assert value(evaluated(problem, moved, best.order)) >= value(best)
 
 
 @pytest.mark.parametrize("execution", ["serial", "parallel"])
