@@ -95,8 +95,8 @@ def test_what_was_improved_unit_by_unit_no_move_of_one_unit_betters(problem: Pro
     start = evaluated(problem, tuple(unit.allowed[0] for unit in problem.units), None)
     assert improved(problem, start, value, tries=0) == start
     best = improved(problem, start, value, tries=10**6)
-    for index, unit in enumerate(problem.units):
-        for place in unit.allowed:
+    for index, each in enumerate(problem.units):
+        for place in each.allowed:
             moved = (*best.assignment[:index], place, *best.assignment[index + 1 :])
             assert value(evaluated(problem, moved, best.order)) >= value(best)
 
@@ -158,8 +158,11 @@ def test_without_the_time_to_prove_it_the_gap_is_stated() -> None:
     assert "time limit" in found.proof
 
 
-def test_joining_two_branches_late_pays_where_copies_are_cheap() -> None:
-    found = optimal(ladder(2, execution="parallel", objective="latency"), time_limit_s=20)
+@pytest.mark.parametrize("tried", [0, enumeration.MAX_SCHEDULES])
+def test_joining_two_branches_late_pays_where_copies_are_cheap(tried: int) -> None:
+    with patch.object(enumeration, "MAX_SCHEDULES", tried):
+        found = optimal(ladder(2, execution="parallel", objective="latency"), time_limit_s=20)
+    assert ("every schedule" in found.proof) == bool(tried)
     assert found.gap == pytest.approx(0, abs=1e-5)
     assert found.value < sum(min(o.latency_ps for o in u.options) for u in ladder(2).units)  # type: ignore[union-attr]
 
