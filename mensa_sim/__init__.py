@@ -69,9 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(
-        ("compare", "explain", "families", "moves", "place", "run", "run_scenario", "trace"), "api.session"
-    ),
+    **dict.fromkeys(("compare", "families", "run", "run_scenario", "trace"), "api.session"),
     **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("diff", "explore"), "api.explore"),
     **dict.fromkeys(("Comparison", "Run", "ScenarioRun"), "api.result"),
@@ -83,7 +81,7 @@ _HOMES = {
     **dict.fromkeys(("near_data", "reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
-    "Explanation": "api.explanation",
+    **dict.fromkeys(("Explanation", "explain", "moves", "place"), "api.explanation"),
     **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
     "load_system": "hardware.files",
     "System": "hardware.system",
@@ -96,7 +94,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from mensa_sim.api.decide import Decision, decide
-    from mensa_sim.api.explanation import Explanation
+    from mensa_sim.api.explanation import Explanation, explain, moves, place
     from mensa_sim.api.exploration import Exploration
     from mensa_sim.api.explore import diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
@@ -104,7 +102,7 @@ if TYPE_CHECKING:
     from mensa_sim.api.reproduce import near_data, reproduce, reproduce_pim, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
     from mensa_sim.api.result import Comparison, Run, ScenarioRun
-    from mensa_sim.api.session import compare, explain, families, moves, place, run, run_scenario, trace
+    from mensa_sim.api.session import compare, families, run, run_scenario, trace
     from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system

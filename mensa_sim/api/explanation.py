@@ -1,13 +1,26 @@
-"""What a notebook does with the explanation of a layer."""
+"""Placing a workload without simulating it, why a layer runs where it does, and what a notebook does with that."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mensa_sim.api.shown import DrawnResult
+from mensa_sim.api.asks import asks
+from mensa_sim.api.session import refuse_scenario
+from mensa_sim.api.shown import DrawnResult, with_methods
+from mensa_sim.cost.prices.memo import shared_memo
+from mensa_sim.flow import LAYERS
 from mensa_sim.report.page.output_folder import MARKER
-from mensa_sim.study.explain.explain import ExplainResult
+from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.study.explain.explain import ExplainResult, Move
+from mensa_sim.study.explain.explain import moves as moves_of
+from mensa_sim.study.explain.placed import explain_placed
 from mensa_sim.study.request.command import results_folder
+from mensa_sim.study.run.flows import with_data_plan
+from mensa_sim.study.run.given import graph_given, system_given
+from mensa_sim.study.run.placement import Placement
+from mensa_sim.study.run.placement import place as place_graph
+from mensa_sim.study.run.request import PlaceRequest
+from mensa_sim.study.run.scheduling import goal_asked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,3 +70,40 @@ class Explanation(DrawnResult, ExplainResult):
         from mensa_sim.report.explain.explain import places_csv
 
         return places_csv(self)
+
+
+@asks(PlaceRequest)
+def place(request: PlaceRequest) -> Placement:
+    """Price and schedule a workload without simulating it: costs, problem and schedule.
+
+    >>> import mensa_sim as ms
+    >>> placement = ms.place("small_cnn", scheduler="optimal")
+    >>> placement.schedule.gap
+    0.0
+    >>> placement.problem.accelerators
+    ('pascal', 'pavlov', 'jacquard')
+    """
+    refuse_scenario(request)
+    graph = graph_given(request)
+    system = system_given(request.system, request.overrides)
+    return place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
+
+
+def explain(placement: Placement, layer: str) -> Explanation:
+    """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
+
+    Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did;
+    under one with stacks, in which it runs, or in which pieces, or why it runs by itself.
+
+    >>> import mensa_sim as ms
+    >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
+    'pascal'
+    """
+    goal = placement.goal
+    planned = placement if goal.flow == LAYERS else with_data_plan(placement, goal.flow, FULL, goal)
+    return with_methods(explain_placed(planned, layer), Explanation)
+
+
+def moves(placement: Placement) -> tuple[Move, ...]:
+    """Every tensor that is read on another accelerator than it was made on."""
+    return moves_of(placement.problem, placement.schedule)

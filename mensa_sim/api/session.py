@@ -3,30 +3,20 @@
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.explanation import Explanation
 from mensa_sim.api.result import Comparison, Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
-from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
-from mensa_sim.flow import LAYERS
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.compare.compare import compare as compare_request
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.explain.explain import Move
-from mensa_sim.study.explain.explain import moves as moves_of
-from mensa_sim.study.explain.placed import explain_placed
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
-from mensa_sim.study.run.flows import with_data_plan
-from mensa_sim.study.run.given import graph_given, system_given
-from mensa_sim.study.run.placement import Placement
-from mensa_sim.study.run.placement import place as place_graph
-from mensa_sim.study.run.request import PlaceRequest, RunRequest
+from mensa_sim.study.run.given import graph_given
+from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.run import run as run_request
-from mensa_sim.study.run.scheduling import goal_asked
 from mensa_sim.study.scenario.scenario import is_scenario
 from mensa_sim.study.scenario.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.graph import LayerGraph
@@ -38,11 +28,8 @@ __all__ = [
     "Run",
     "ScenarioRun",
     "compare",
-    "explain",
     "families",
     "is_scenario",
-    "moves",
-    "place",
     "run",
     "run_scenario",
     "trace",
@@ -69,7 +56,7 @@ def run(request: RunRequest) -> Run:
     >>> ms.run("small_cnn", scheduler=first).main.scheduler
     'first'
     """
-    _refuse_scenario(request)
+    refuse_scenario(request)
     return with_methods(run_request(request), Run)
 
 
@@ -87,53 +74,17 @@ def compare(request: CompareRequest) -> Comparison:
     >>> ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
     <Comparison: small_cnn on edge_tpu, mensa_g>
     """
-    _refuse_scenario(request)
+    refuse_scenario(request)
     return with_methods(compare_request(request), Comparison)
 
 
-def _refuse_scenario(request: WorkloadRequest) -> None:
+def refuse_scenario(request: WorkloadRequest) -> None:
+    """`UsageError` where several workloads stand for one."""
     if is_scenario(request.workload):
         raise UsageError(
             f"{file_of(request.workload)} is a scenario of several workloads; `run` on the command line and "
             "`run_scenario` take it"
         )
-
-
-@asks(PlaceRequest)
-def place(request: PlaceRequest) -> Placement:
-    """Price and schedule a workload without simulating it: costs, problem and schedule.
-
-    >>> import mensa_sim as ms
-    >>> placement = ms.place("small_cnn", scheduler="optimal")
-    >>> placement.schedule.gap
-    0.0
-    >>> placement.problem.accelerators
-    ('pascal', 'pavlov', 'jacquard')
-    """
-    _refuse_scenario(request)
-    graph = graph_given(request)
-    system = system_given(request.system, request.overrides)
-    return place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
-
-
-def explain(placement: Placement, layer: str) -> Explanation:
-    """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
-
-    Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did;
-    under one with stacks, in which it runs, or in which pieces, or why it runs by itself.
-
-    >>> import mensa_sim as ms
-    >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
-    'pascal'
-    """
-    goal = placement.goal
-    planned = placement if goal.flow == LAYERS else with_data_plan(placement, goal.flow, FULL, goal)
-    return with_methods(explain_placed(planned, layer), Explanation)
-
-
-def moves(placement: Placement) -> tuple[Move, ...]:
-    """Every tensor that is read on another accelerator than it was made on."""
-    return moves_of(placement.problem, placement.schedule)
 
 
 @asks(FamiliesRequest)

@@ -28,7 +28,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say why a layer runs where it does, what its memory levels do and what would change it, or list the moves."""
-    from mensa_sim.api import session as api
+    from mensa_sim.api import explanation as api
     from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
     from mensa_sim.report.explain import explain as report
 
