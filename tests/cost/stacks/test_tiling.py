@@ -21,9 +21,9 @@ def chains(draw: st.DrawFn, *, dense: bool = False) -> LayerGraph:
     """
     layers: list[Layer] = []
     edges: list[Edge] = []
-    rows = draw(st.integers(3, 14))
+    rows = draw(st.integers(6, 16))
     made: list[int] = []
-    for index in range(draw(st.integers(1, 6))):
+    for index in range(draw(st.integers(3, 6))):
         name = f"l{index}"
         size = rows * COLUMNS * CHANNELS
         like = [number for number in range(index - 1) if made[number] == rows]
@@ -32,7 +32,8 @@ def chains(draw: st.DrawFn, *, dense: bool = False) -> LayerGraph:
             layers.append(Layer(name=name, operator="add", vector_ops=size, input_bytes=2 * size, output_bytes=size))
             edges += [Edge(producer=p, consumer=name, size_bytes=size) for p in (f"l{index - 1}", other)]
         else:
-            taps, stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+            taps, stride = draw(st.integers(1, 4)), draw(st.sampled_from((1, 1, 2, 3)))
+            dilation = draw(st.integers(1, 3))
             if dense:
                 stride, dilation = min(stride, taps), 1
             reach = dilation * (taps - 1) + 1
