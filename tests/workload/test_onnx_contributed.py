@@ -27,6 +27,7 @@ def work(graph: LayerGraph) -> list[tuple[int, int, int, int, int]]:
 
 
 CONSTANTS = {"w": weights(16, 8), "t": weights(8, 16), "b": weights(16), "k": weights(4, 2, 3, 3), "kb": weights(4)}
+CONSTANTS["f"] = weights(2)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,35 @@ CONSTANTS = {"w": weights(16, 8), "t": weights(8, 16), "b": weights(16), "k": we
             fused("FusedConv", "i k kb", activation="Relu", pads=[1, 1, 1, 1]),
             [plain("Conv", "i k kb", "c", pads=[1, 1, 1, 1]), plain("Relu", "c")],
         ),
+        (
+            fused("NhwcFusedConv", "l k kb m", activation="Relu", strides=[2, 2]),
+            [
+                plain("Transpose", "l", "i2", perm=[0, 3, 1, 2]),
+                plain("Conv", "i2 k kb", "c", strides=[2, 2]),
+                plain("Transpose", "c", "c2", perm=[0, 2, 3, 1]),
+                plain("Add", "c2 m", "a"),
+                plain("Relu", "a"),
+            ],
+        ),
+        (
+            fused("SkipGroupNorm", "l f f l", groups=2, activation=1, outputs="y sum"),
+            [
+                plain("Add", "l l", "a"),
+                plain("Transpose", "a", "t2", perm=[0, 3, 1, 2]),
+                plain("GroupNormalization", "t2 f f", "n", num_groups=2),
+                plain("Swish", "n", "s"),
+                plain("Transpose", "s", perm=[0, 2, 3, 1]),
+            ],
+        ),
+        (
+            fused("GroupNorm", "i f f", groups=2, channels_last=0),
+            [plain("GroupNormalization", "i f f", num_groups=2)],
+        ),
     ],
     ids=lambda value: value.op_type if hasattr(value, "op_type") else "",
 )
 def test_a_fused_operator_costs_what_its_parts_cost(tmp_path: Path, node: Any, parts: list[Any]) -> None:
-    inputs: dict[str, Shape] = {"x": [3, 16], "z": [3, 16], "i": [1, 2, 6, 6]}
+    inputs: dict[str, Shape] = {"x": [3, 16], "z": [3, 16], "i": [1, 2, 6, 6], "l": [1, 7, 7, 2], "m": [1, 3, 3, 4]}
     expected = work(imported(tmp_path, parts, inputs=inputs, constants=CONSTANTS, opset=23))
     for opset in (17, 23):
         assert work(imported(tmp_path, [node], inputs=inputs, constants=CONSTANTS, opset=opset)) == expected

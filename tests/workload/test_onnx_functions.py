@@ -75,3 +75,25 @@ def test_sequences_of_their_own_lengths_step_as_padded_ones(tmp_path: Path) -> N
         for names in ("x w r", "x w r _ n")
     )
     assert [(e.macs, e.steps) for e in ragged] == [(e.macs, e.steps) for e in padded]
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_peepholes_are_read_by_the_cell_update_and_take_a_product_and_a_sum_a_gate(
+    directions: int, tmp_path: Path
+) -> None:
+    constants = {"w": weights(directions, 16, 6), "r": weights(directions, 16, 4), "p": weights(directions, 12)}
+    ways = "bidirectional" if directions == 2 else "forward"
+    plain, seeing = (
+        imported(
+            tmp_path,
+            [node("LSTM", names, hidden_size=4, direction=ways)],
+            inputs={"x": [5, 2, 6]},
+            constants=constants,
+        ).layers
+        for names in ("x w r", "x w r _ _ _ _ p")
+    )
+    assert [each.macs for each in seeing] == [each.macs for each in plain]
+    for before, after in zip(plain, seeing, strict=True):
+        update = after.operator == "cell_update"
+        assert after.vector_ops - before.vector_ops == update * 3 * 2 * 5 * 2 * 4
+        assert after.parameter_bytes - before.parameter_bytes == update * 12

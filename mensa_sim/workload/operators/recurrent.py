@@ -38,6 +38,10 @@ CELLS: Mapping[str, CellKind] = {
 }
 
 
+PEEPHOLE_OPERATIONS = 2
+"""Vector operations of a peephole for each unit: a product and a sum."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellWeights:
     """The parameters of one layer and direction, gates stacked along the first axis."""
@@ -49,6 +53,8 @@ class CellWeights:
     projection: Tensor | None = None
     cell: tuple[Tensor, ...] = ()
     """What the cell update reads: peepholes, coefficients of normalisations."""
+    cell_operations_per_unit: int = 0
+    """Vector operations that those add to what the cell's kind takes for each unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +83,8 @@ def recurrent_cell(
     weights: CellWeights,
     run: CellRun,
     group: str,
-    extra_operations_per_unit: int = 0,
 ) -> None:
-    """The layers of one recurrent layer and direction; `group` names them, as in `encoder.l0`.
-
-    A cell update that does more than its kind's (peepholes) has so many more operations for each unit.
-    """
+    """The layers of one recurrent layer and direction; `group` names them, as in `encoder.l0`."""
     cell = CELLS[kind]
     units = weights.hidden.shape[0] // len(cell.gates)
     state = weights.hidden.shape[1]
@@ -114,7 +116,7 @@ def recurrent_cell(
                 )
             )
             halves.append(output)
-    per_unit = cell.operations_per_unit + extra_operations_per_unit
+    per_unit = cell.operations_per_unit + weights.cell_operations_per_unit
     _cell_update(builder, site, replace(cell, operations_per_unit=per_unit), run, group, tuple(halves), units, weights)
 
 

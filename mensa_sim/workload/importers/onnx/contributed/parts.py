@@ -12,6 +12,9 @@ from mensa_sim.workload.importers.onnx.types import bits_of
 
 MICROSOFT = "com.microsoft"
 
+_CHANNELS_SECOND, _CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+"""Between [batch, height, width, channels] and [batch, channels, height, width]."""
+
 _ORT_IN_STANDARD = ("SimplifiedLayerNormalization",)
 """Operators that onnxruntime put in the standard's own domain."""
 
@@ -74,14 +77,40 @@ def _product(fused: FusedNode) -> list[Any]:
 
 
 def _convolution(fused: FusedNode) -> list[Any] | None:
-    """Data, weight, bias, what is added; then an activation that has its standard name."""
+    """Data, weight, bias, what is added; then an activation that has its standard name.
+
+    Where the channels of the data come last, those of the weight do not.
+    """
+    last = fused.node.op_type.startswith("Nhwc")
     activation = fused.attributes.pop("activation", b"").decode()
     fused.attributes.pop("activation_params", None)
-    made = fused.add("Conv", [name for name in map(fused.input, range(3)) if name], **fused.attributes)
+    data = fused.add("Transpose", [fused.input(0)], perm=_CHANNELS_SECOND) if last else fused.input(0)
+    made = fused.add("Conv", [data, *(name for name in map(fused.input, (1, 2)) if name)], **fused.attributes)
+    if last:
+        made = fused.add("Transpose", [made], perm=_CHANNELS_LAST)
     if fused.input(3):
         made = fused.add("Add", [made, fused.input(3)])
     if activation:
         fused.add(activation, [made])
+    return fused.end()
+
+
+def _group_norm(fused: FusedNode) -> list[Any]:
+    """Data, scale, shift, what is added, its bias; the sum is the second output. An activation is Swish."""
+    total = fused.input(0)
+    for at in (3, 4):
+        if fused.input(at):
+            total = fused.add("Add", [total, fused.input(at)])
+    if fused.wants(1):
+        total = fused.add("Identity", [total], output=fused.node.output[1])
+    last = bool(fused.attributes.get("channels_last", 1))
+    data = fused.add("Transpose", [total], perm=_CHANNELS_SECOND) if last else total
+    groups = fused.attributes.get("groups", 1)
+    made = fused.add("GroupNormalization", [data, fused.input(1), fused.input(2)], num_groups=groups)
+    if fused.attributes.get("activation", 0):
+        made = fused.add("Swish", [made])
+    if last:
+        fused.add("Transpose", [made], perm=_CHANNELS_LAST)
     return fused.end()
 
 
@@ -151,7 +180,8 @@ _PARTS: Mapping[str, Callable[[FusedNode], list[Any] | None]] = {
     "SimplifiedLayerNormalization": _simple_norm,
     **ATTENTION_PARTS,
     "FusedMatMul": _product,
-    "FusedConv": _convolution,
+    **dict.fromkeys(("FusedConv", "NhwcConv", "NhwcFusedConv"), _convolution),
+    **dict.fromkeys(("GroupNorm", "SkipGroupNorm"), _group_norm),
     "MatMulNBits": _packed_product,
     "DynamicQuantizeLSTM": _quantised_lstm,
     **dict.fromkeys(("MatMulIntegerToFloat", "DynamicQuantizeMatMul"), _scaled_product),

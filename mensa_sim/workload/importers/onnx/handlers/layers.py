@@ -8,7 +8,7 @@ from mensa_sim.workload.operators.convolution import convolution, transposed_con
 from mensa_sim.workload.operators.einsum import einsum
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.matrix import matmul, product
-from mensa_sim.workload.operators.recurrent import CellWeights
+from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellWeights
 from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent
 from mensa_sim.workload.operators.views import permute
 
@@ -84,6 +84,8 @@ def _matmul(call: OnnxCall) -> None:
 
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_PEEPHOLES = 3
+"""Gates of an LSTM that may see the cell: input, output, forget."""
 
 
 def _recurrent(call: OnnxCall) -> None:
@@ -91,12 +93,12 @@ def _recurrent(call: OnnxCall) -> None:
 
     Sequences shorter than the longest are stepped through to its end, as padded ones are.
     """
-    if call.has(7) or call.attributes.get("input_forget", 0):
+    if call.attributes.get("input_forget", 0):
         call.unsupported()
         return
     weight, hidden = call.parameter(1), call.parameter(2)
-    bias = call.parameter(3) if call.has(3) else None
-    cells = [[_cell(call, weight, hidden, bias, direction) for direction in range(weight.shape[0])]]
+    bias, peepholes = (call.parameter(at) if call.has(at) else None for at in (3, 7))
+    cells = [[_cell(call, weight, hidden, bias, peepholes, direction) for direction in range(weight.shape[0])]]
     batch_first = bool(call.attributes.get("layout", 0))
     data = call.tensor(0)
     steps, batch = (data.shape[1], data.shape[0]) if batch_first else data.shape[:2]
@@ -135,7 +137,9 @@ def _state(call: OnnxCall, at: int, shape: tuple[int, ...]) -> Tensor | None:
     return given
 
 
-def _cell(call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, direction: int) -> CellWeights:
+def _cell(
+    call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, peepholes: Tensor | None, direction: int
+) -> CellWeights:
     def part(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
         mark = f"[{direction}]" if tensor.shape[0] > 1 else ""
         named = f"{tensor.constant or tensor.id}{mark}{name}"
@@ -147,6 +151,8 @@ def _cell(call: OnnxCall, weight: Tensor, hidden: Tensor, bias: Tensor | None, d
         hidden=part(hidden, "", hidden.shape[1:]),
         input_bias=part(bias, ".input", (rows,)) if bias is not None else None,
         hidden_bias=part(bias, ".hidden", (rows,)) if bias is not None else None,
+        cell=() if peepholes is None else (part(peepholes, "", peepholes.shape[1:]),),
+        cell_operations_per_unit=0 if peepholes is None else PEEPHOLE_OPERATIONS * _PEEPHOLES,
     )
 
 

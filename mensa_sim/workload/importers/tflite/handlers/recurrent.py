@@ -12,14 +12,12 @@ from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Operation, Role, Tensor
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
 from mensa_sim.workload.operators.matrix import linear, matrix_nest
-from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
+from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.views import view
 
 _BASIC = 1
 """LSTMKernelType: inputs data, state, weights [4 H, I + H], biases, cell state."""
 
-_PEEPHOLE = 2
-"""Vector operations of a peephole for each unit: a product and a sum."""
 _NORMALISED = 7
 """Vector operations of a normalised gate for each unit: sum, difference, square, sum, product, scale, shift."""
 
@@ -96,6 +94,7 @@ def _one_direction(
         input_bias=_stacked(call, [places.biases[at] for at in gates], f"bias{mark}") if biased else None,
         projection=call.parameter(places.projection) if call.has(places.projection) else None,
         cell=(*peepholes, *norms),
+        cell_operations_per_unit=PEEPHOLE_OPERATIONS * len(peepholes) + _NORMALISED * len(norms),
     )
     written = Tensor(
         id=f"{call.site.node}/sequence{mark}",
@@ -105,10 +104,7 @@ def _one_direction(
     )
     group = call.builder.claim(f"{call.site.name}{mark}")
     run = CellRun(steps=steps, batch=batch, inputs=(data,), writes=(written,))
-    extra = _PEEPHOLE * len(peepholes) + _NORMALISED * len(norms)
-    recurrent_cell(
-        call.builder, call.site, kind=kind, weights=weights, run=run, group=group, extra_operations_per_unit=extra
-    )
+    recurrent_cell(call.builder, call.site, kind=kind, weights=weights, run=run, group=group)
     view(call.builder, call.site, data=call.builder.tensor(written.id), output=output)
 
 
