@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 Extents = Mapping[str, int]
 
+_LARGEST = int(np.iinfo(np.int64).max)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chains:
@@ -146,12 +148,14 @@ def grown(tasks: Sequence["NestTask"], inner: Chains) -> Chains:
     tiles: list[Indices] = []
     orders: list[Indices] = []
     for index, task in enumerate(tasks):
-        inside, which = np.unique(inner.tiles[-1][ends[index] : ends[index + 1]], axis=0, return_inverse=True)
+        own = inner.tiles[-1][ends[index] : ends[index + 1]]
+        first, which = distinct([*own.T])
+        inside = own[first]
         above, below = _tiles_above(task, inside, len(inner.tiles))
         innermost = FREE_GROUP[task.target.accelerator.dataflow.stationary] if len(inner.tiles) == 1 else None
         allowed = _orders(task.unrolling.dims, inside[below], above, innermost)
         many = np.bincount(below, minlength=len(inside))
-        chain, tile = spans((np.cumsum(many) - many)[which.reshape(-1)], many[which.reshape(-1)])
+        chain, tile = spans((np.cumsum(many) - many)[which], many[which])
         place, order = np.nonzero(allowed[tile])
         rows.append(chain[place] + ends[index])
         tiles.append(above[tile[place]])
@@ -170,6 +174,24 @@ def spans(starts: Indices, lengths: Indices) -> tuple[Indices, Indices]:
     """
     run = np.repeat(np.arange(len(lengths)), lengths)
     return run, np.arange(len(run)) + (starts - (np.cumsum(lengths) - lengths))[run]
+
+
+def distinct(columns: Sequence[Indices]) -> tuple[Indices, Indices]:
+    """Of rows, given by their columns of whole numbers from 0, the first of each kind, and the kind of each.
+
+    >>> [each.tolist() for each in distinct([np.array([1, 0, 1]), np.array([2, 5, 2])])]
+    [[1, 0], [1, 0, 1]]
+    """
+    key: Indices = np.zeros(len(columns[0]), dtype=np.int64)
+    kinds = 1
+    for column in columns:
+        own = int(column.max(initial=0)) + 1
+        if kinds * own > _LARGEST:
+            key, column = (np.unique(each, return_inverse=True)[1] for each in (key, column))
+            kinds, own = int(key.max(initial=0)) + 1, int(column.max(initial=0)) + 1
+        key, kinds = key * own + column, kinds * own
+    _, first, key = np.unique(key, return_index=True, return_inverse=True)
+    return first, key
 
 
 def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices, Indices]:

@@ -8,12 +8,12 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
-from mensa_sim.cost.mapping.arrays.grid import Entries, Grid, distinct
+from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.arrays.visits import inside_index
 from mensa_sim.cost.mapping.candidates import GroupOrder
-from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.chains import Chains, distinct
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.workload.dims import OPERANDS, Operand
 

@@ -14,8 +14,6 @@ from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder,
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.task import NestTask
 
-_LARGEST = int(np.iinfo(np.int64).max)
-
 
 class Entries:
     """Entries of some nests: those of a nest lie together, in the nests' order."""
@@ -159,21 +157,3 @@ class Grid(Entries):
     def part_of(self, entries: Any) -> Any:
         """The chain of an entry, or of each of several."""
         return np.searchsorted(self.starts, entries, side="right") - 1
-
-
-def distinct(columns: Sequence[Indices]) -> tuple[Indices, Indices]:
-    """Of rows, given by their columns of whole numbers from 0, the first of each kind, and the kind of each.
-
-    >>> [each.tolist() for each in distinct([np.array([1, 0, 1]), np.array([2, 5, 2])])]
-    [[1, 0], [1, 0, 1]]
-    """
-    key: Indices = np.zeros(len(columns[0]), dtype=np.int64)
-    kinds = 1
-    for column in columns:
-        own = int(column.max(initial=0)) + 1
-        if kinds * own > _LARGEST:
-            key, column = (np.unique(each, return_inverse=True)[1] for each in (key, column))
-            kinds, own = int(key.max(initial=0)) + 1, int(column.max(initial=0)) + 1
-        key, kinds = key * own + column, kinds * own
-    _, first, key = np.unique(key, return_index=True, return_inverse=True)
-    return first, key

@@ -108,6 +108,10 @@ class OperandRows:
         ports = tuple(replace(port, room_bits=port.room_bits.min(axis=0, keepdims=True)) for port in few.ports)
         return replace(few, ports=ports, **either)
 
+    def most(self) -> "OperandRows":
+        """One row that no order of loops is above, in any figure."""
+        return self._changed(lambda values: values.max(axis=(-3, -2), keepdims=True))
+
 
 class OperandArrays:
     """The arrays of one operand: [inner, inside, entry]."""

@@ -9,10 +9,10 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
-from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
+from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
-from mensa_sim.cost.mapping.chains import spans
+from mensa_sim.cost.mapping.chains import distinct, spans
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 

@@ -17,8 +17,9 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.counts import visited
 from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
-from mensa_sim.cost.mapping.arrays.grid import Grid, distinct
+from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, ROTATIONS, GroupOrder, group
+from mensa_sim.cost.mapping.chains import distinct
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import Operand
 

@@ -1,0 +1,165 @@
+"""Which of some chains of inner tiles no other one of the same outermost tile beats, whatever lies above them.
+
+What lies above decides how often each operand comes again. An operand whose loops have not begun when the outermost
+tile ends waits for that at its inner levels too. Figures only grow with it, each operand's apart from the others', so a
+chain that is no worse where any of the operands never come again, or always do, is no worse in between.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import lcm
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.candidates import Residencies
+from mensa_sim.cost.mapping.arrays.grid import Entries
+from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandRows
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides, total
+from mensa_sim.cost.mapping.candidates import group, stage_count, stage_of
+from mensa_sim.cost.mapping.chains import Chains, distinct
+from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.workload.dims import OPERANDS, Operand, relevant
+
+
+class Rivals:
+    """Some chains, what operands do in each: [inner, 1, chain], and the passes of the array: [chain]."""
+
+    def __init__(
+        self,
+        tasks: Sequence[NestTask],
+        chains: Chains,
+        rows: Mapping[Operand, OperandRows],
+        pass_cycles: Floats,
+        residencies: Residencies,
+        orders: Sequence[Order],
+    ) -> None:
+        self._target, self._chains, self._pass_cycles = tasks[0].target, chains, pass_cycles
+        self._residencies, self._entries = residencies, Entries(tasks, chains.task)
+        self._dims, self._stages = tasks[0].unrolling.dims, stage_count(tasks[0].ways)
+        self._outermost = len(chains.tiles) - 1
+        """The stage of the outermost tile."""
+        self._spared = {operand: each.least() for operand, each in rows.items()}
+        self._most = {operand: each.most() for operand, each in rows.items()}
+        self._sides = Sides(self._target, self._entries, self._most, orders)
+        self._waiting = {operand: self._waits(operand) for operand in OPERANDS}
+        """[stage][chain] Whether the operand's own tile of an inner stage is still that of the outermost one."""
+
+    def _waits(self, operand: Operand) -> dict[int, Bools]:
+        way, last = self._spared[operand].way, self._chains.tiles[-1]
+        own = [relevant(operand, dim) or group(dim) == "G" for dim in self._dims]
+        stages = {stage_of(way, index, self._stages) for index in range(len(way.stops))}
+        return {
+            stage: (self._chains.tiles[stage][:, own] == last[:, own]).all(axis=1)
+            for stage in sorted(stages)
+            if stage < self._outermost
+        }
+
+    def unbeaten(self) -> Indices:
+        """Those than which no other one of the same outermost tile is better."""
+        passed = {port.stop.level.name for each in self._most.values() for port in each.ports}
+        levels = [(each, self._changes(each)) for each in self._target.accelerator.levels if each.name in passed]
+        figures = [self._pass_cycles, *self._busiest(levels)]
+        waiting = [operand for operand, each in self._waiting.items() if any(waits.any() for waits in each.values())]
+        for spared in product((False, True), repeat=len(waiting)):
+            some = {operand: self._spared[operand] for operand, spare in zip(waiting, spared, strict=True) if spare}
+            figures += self._figures({**self._most, **some}, levels)
+        total_chains = len(self._chains.task)
+        values = [each for each in figures if len(each) == total_chains and each.max() > each.min()]
+        way = self._most["output"].way
+        # Sums narrower than what they end as are the one figure that falls where an operand comes again.
+        apart = self._waiting["output"].values() if way.partial_bits < way.final_bits else ()
+        _, kind = distinct([self._chains.task, *self._chains.tiles[-1].T, *(each.astype(np.intp) for each in apart)])
+        return front(kind, np.stack(values or [np.zeros(total_chains)]))
+
+    def _figures(self, rows: Mapping[Operand, OperandRows], levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:
+        """[figure][chain] All that a price depends on, but for the array's passes and levels that nothing changes."""
+        dataflow, grid = self._target.accelerator.dataflow, self._entries
+        yield total([each.chip_pj for each in rows.values()])[0, 0]
+        yield total([each.wait_cycles for each in rows.values()])[0, 0]
+        yield rows["output"].partial[0, 0].astype(np.float64)
+        if dataflow.pipeline_cycles_per == "pass":
+            yield rows[dataflow.stationary].swaps[0, 0]
+        for each in rows.values():
+            if not each.ports:
+                yield from (each.crossings[figure, 0, 0, 0] for figure in (BODY_BITS, CROSSING_PJ, END_BITS))
+        for level, changes in levels:
+            ports = [port for each in rows.values() for port in each.ports if port.stop.level.name == level.name]
+            units = [lcm(*each) for each in zip(*(port.stop.instances for port in ports), strict=True)]
+            parts = [grid.each([u // s for u, s in zip(units, port.stop.instances, strict=True)]) for port in ports]
+            yield total([port.reads * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
+            yield total([port.writes * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
+            if self._last_stage(level) >= self._outermost:
+                yield total([port.room_bits[0] for port in ports])[0, 0]
+
+    def _passing(self, level: Level) -> list[tuple[Operand, int]]:
+        """The operands that pass a level, and the stage in which it stands on their way."""
+        return [
+            (operand, stage_of(each.way, index, self._stages))
+            for operand, each in self._most.items()
+            for index, stop in enumerate(each.way.stops)
+            if stop.level.name == level.name
+        ]
+
+    def _last_stage(self, level: Level) -> int:
+        return max(stage for _, stage in self._passing(level))
+
+    def _settled(self, level: Level) -> Bools:
+        """[chain] Where no further loops change what a level does: it lies inside, and no operand waits there."""
+        found = np.ones(len(self._chains.task), dtype=bool)
+        for operand, stage in self._passing(level):
+            found &= ~self._waiting[operand][stage] if stage < self._outermost else False
+        return found
+
+    def _changes(self, level: Level) -> Bools:
+        """[chain] Where further loops change what a level does, and it may hold the array up if they do."""
+        found = ~self._settled(level)
+        if self._last_stage(level) > self._outermost:
+            return found
+        binds = np.zeros_like(found)
+        for cases in self._cases([level]):
+            binds |= self._sides.port_cycles(level, OPERANDS, {}, cases)[0, 0] > self._array_cycles(cases)
+        return found & binds
+
+    def _busiest(self, levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:
+        """[figure][chain] Cycles of the busiest port of the levels that nothing changes, at least the array's."""
+        settled = {level: self._settled(level) for level, _ in levels if self._last_stage(level) < self._outermost}
+        for cases in self._cases(list(settled)) if settled else ():
+            cycles = self._array_cycles(cases)
+            for level, counts in settled.items():
+                ports = self._sides.port_cycles(level, OPERANDS, {}, cases)[0, 0]
+                cycles = np.maximum(cycles, np.where(counts, ports, 0.0))
+            yield cycles
+
+    def _array_cycles(self, cases: Sequence[BufferCase]) -> Floats:
+        """[chain] Cycles of the array itself over all steps."""
+        return self._entries.each([case.repeats.steps for case in cases]) * self._pass_cycles
+
+    def _cases(self, levels: Sequence[Level]) -> list[Sequence[BufferCase]]:
+        """A residency of each kind that differs in what these levels do."""
+        return list(
+            {
+                tuple((c.repeats.steps, *(c.vector.ports[level.name].moved for level in levels)) for c in cases): cases
+                for cases in self._residencies
+            }.values()
+        )
+
+
+def front(kind: Indices, values: Floats) -> Indices:
+    """The rows that no other one of their kind is at most equal to in every figure; of equal rows the first.
+
+    >>> front(np.array([0, 0, 0, 1]), np.array([[1.0, 2, 3, 9], [5.0, 5, 4, 9]])).tolist()
+    [0, 2, 3]
+    """
+    left: Indices = np.lexsort((*values[::-1], kind))
+    rows = values.T[left]  # [place, figure]
+    found = []
+    while len(left):
+        begins = np.flatnonzero(np.diff(kind[left], prepend=-1))
+        found.append(left[begins])
+        against = np.repeat(begins, np.diff(begins, append=len(left)))
+        kept = (rows[against] > rows).any(axis=1)
+        left, rows = left[kept], rows[kept]
+    return np.sort(np.concatenate(found)) if found else left
