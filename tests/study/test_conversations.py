@@ -2,12 +2,15 @@
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mensa_sim as ms
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.simulate.scenario.conversation import Conversation, TokenCount, fixed
+from mensa_sim.study.run.flows import with_data_plan
+from mensa_sim.study.run.placement import Placement
 from mensa_sim.study.scenario import conversing
 
 WORKLOAD = """
@@ -61,6 +64,24 @@ def test_users_beside_each_other_wait_for_each_other_and_miss_deadlines(tmp_path
     assert three.deadline_misses > 0
     assert (three.p99_ps or 0) > 1.05 * alone.max_ps
     assert three.finished == one.finished
+
+
+def test_where_data_lives_is_planned_for_the_longest_step_and_held_by_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = []
+
+    def counted(placement: Placement, *rest: Any, **more: Any) -> Placement:
+        planned.append(placement.costs.graph.name)
+        return with_data_plan(placement, *rest, **more)
+
+    monkeypatch.setattr(conversing, "with_data_plan", counted)
+    file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 9, context_step: 1}")
+    found = ran(file, "edge_tpu", baseline="edge_tpu").main.metrics.streams["chat tokens"]
+    assert planned == ["small_prompt", "small", "small"] * 2, "of eight steps the first and the last, on both systems"
+    answer = ms.run(tmp_path / "small.yaml", system="edge_tpu").answer
+    assert answer is not None
+    assert found.max_ps == pytest.approx(answer.decoding[-1].last.latency_ps, rel=0.01)
 
 
 def test_joined_steps_read_the_weights_once_for_all_users_and_the_keys_and_values_of_each(tmp_path: Path) -> None:

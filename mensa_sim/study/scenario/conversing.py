@@ -75,6 +75,15 @@ def conversing(
     def placed(each: Goal, graph: LayerGraph) -> Placement:
         return with_data_plan(place(graph, system, each, memo), each.flow, options, memo=memo)
 
+    def as_longest(each: Goal, graph: LayerGraph, longest: Placement) -> Placement:
+        """A shorter step of as many: its data lives where that of the longest does, where there is as much room."""
+        data = longest.schedule.data
+        if data is None or data.stacks:
+            return placed(each, graph)
+        found = place(graph, system, each, memo, bounded=False)
+        homes = tuple(replace(home, size_bytes=graph[home.tensor].output_bytes) for home in data.homes)
+        return replace(found, schedule=replace(found.schedule, data=replace(data, homes=homes)))
+
     asked = generation.generate
     alone = replace(goal, schedule_file=None) if conversation.contexts else goal
     prompts = {
@@ -84,12 +93,13 @@ def conversing(
     steps: dict[tuple[int, int], Placement] = {}
     for batch in conversation.batches if conversation.contexts else ():
         joined = replace(generation, generate=replace(asked, conversations=batch * asked.conversations))
-        for context in conversation.contexts:
-            first = next(iter(steps.values()), None)
-            kept = goal
-            if first is not None:
-                kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
-            steps[batch, context] = placed(kept, joined.step(context))
+        first = next(iter(steps.values()), None) or placed(goal, joined.step(conversation.contexts[0]))
+        kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
+        longest = placed(kept, joined.step(conversation.contexts[-1]))
+        steps |= {(batch, each): as_longest(kept, joined.step(each), longest) for each in conversation.contexts[:-1]}
+        steps[batch, conversation.contexts[-1]] = longest
+        if batch == 1:
+            steps[1, conversation.contexts[0]] = first
     prompt, step = next(iter(prompts.values())), next(iter(steps.values()), None)
     found = [_phase(each) for each in (prompt, step) if each is not None]
     kv_bytes = generation.generate.conversations * generation.model.kv_bytes(
