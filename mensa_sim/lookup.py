@@ -1,6 +1,7 @@
 """Looking a name up in a visible dictionary; a miss lists the choices."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -46,6 +47,21 @@ def both(names: Iterable[str]) -> str:
     """
     *before, last = names
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def named_or_matched(table: Mapping[str, T], names: Iterable[str]) -> dict[str, T]:
+    """The entries of names, and of those that a key with `*` for any letters matches; a name of its own goes first.
+
+    >>> named_or_matched({"a.*": 1, "a.up": 2}, ["a.up", "a.down", "b.up"])
+    {'a.up': 2, 'a.down': 1}
+    """
+    patterns = {key: re.compile(".*".join(map(re.escape, key.split("*")))) for key in table if "*" in key}
+    found = {}
+    for name in names:
+        keys = [name] if name in table else [key for key, pattern in patterns.items() if pattern.fullmatch(name)]
+        if keys:
+            found[name] = table[keys[-1]]
+    return found
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:

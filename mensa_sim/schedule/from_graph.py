@@ -8,7 +8,7 @@ from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.host_traffic import host_traffic
 from mensa_sim.hardware.routes import handovers, routes_of
 from mensa_sim.hardware.system import System
-from mensa_sim.lookup import lookup, unknown_name
+from mensa_sim.lookup import lookup, named_or_matched, unknown_name
 from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.schedule.problem import Execution, Problem, require_runnable
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
@@ -126,9 +126,10 @@ def _pins(
 ) -> list[int | None]:
     names = [accelerator.name for accelerator in system.accelerators]
     for layer, accelerator in pins.items():
-        if layer not in graph:
+        if not named_or_matched({layer: accelerator}, (each.name for each in graph.layers)):
             raise unknown_name(layer, (layer.name for layer in graph.layers), "layer in a pin")
         lookup({name: name for name in names}, accelerator, "accelerator in a pin")
+    pins = named_or_matched(pins, (layer.name for layer in graph.layers))
     found: list[int | None] = []
     for layers in members:
         wanted = {layer.name: pins[layer.name] for layer in layers if layer.name in pins}

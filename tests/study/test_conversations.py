@@ -182,3 +182,39 @@ def test_too_many_conversations_for_a_memory_are_an_error_with_the_bytes(tmp_pat
 def test_what_no_conversation_can_be_is_a_fault_of_its_file(tmp_path: Path, conversation: str, fault: str) -> None:
     with pytest.raises(MensaError, match=fault):
         ran(written(tmp_path, more=f"conversation: {conversation}"))
+
+
+FEED_FORWARD = {f"steps:layers.*.{part}": "lpddr5_pim" for part in ("gate", "up", "down")}
+
+
+def test_the_feed_forward_part_of_the_steps_alone_runs_in_the_memory(tmp_path: Path) -> None:
+    written(tmp_path)
+    pins = {"*": "phone_npu", **FEED_FORWARD}
+    result = ms.run(tmp_path / "small.yaml", system="npu_lpddr5_pim", baseline="npu_lpddr5_pim", pins=pins)
+    inside = [layer.name for layer in result.main.layers if layer.accelerator == "lpddr5_pim"]
+    assert sorted(inside) == sorted(f"layers.{layer}.{part}" for layer in (0, 1) for part in ("gate", "up", "down"))
+    assert result.answer is not None
+    assert result.answer.placed["prompt"]["lpddr5_pim"] == 0
+    with pytest.raises(MensaError, match=r"unknown layer in a pin 'layers\.\*\.gates'"):
+        ms.run(tmp_path / "small.yaml", system="npu_lpddr5_pim", pins={"steps:layers.*.gates": "lpddr5_pim"})
+
+
+def test_steps_run_in_the_memory_while_another_prompt_is_read_and_exclusive_ways_take_turns(tmp_path: Path) -> None:
+    file = written(tmp_path, users=2, more="pins: {'prompt:*': phone_npu, 'steps:*': lpddr5_pim}")
+    ends = []
+    for exclusive in ("false", "true"):
+        overrides = [f"memories.lpddr5.exclusive={exclusive}"]
+        found = ms.run_scenario(file, system="npu_lpddr5_pim", baseline="edge_tpu", overrides=overrides).main
+        busy = {"phone_npu": [], "lpddr5_pim": []}
+        for span in found.timeline.spans:
+            if span.resource in busy:
+                busy[span.resource].append((span.start_ps, span.end_ps))
+                assert span.request.startswith("chat tokens") == (span.resource == "lpddr5_pim")
+        at_once = sum(
+            max(0, min(one[1], other[1]) - max(one[0], other[0]))
+            for one in busy["phone_npu"]
+            for other in busy["lpddr5_pim"]
+        )
+        assert at_once > 0.02 * found.metrics.end_ps
+        ends.append(found.metrics.end_ps)
+    assert ends[0] < ends[1]

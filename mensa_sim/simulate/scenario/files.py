@@ -129,7 +129,7 @@ class StreamFile:
     conversation: ConversationFile | None = None
     """Of a workload that generates, instead of the lengths that its own file states."""
     pins: Mapping[str, str] = field(default_factory=dict)
-    """Layer to the accelerator of the system that it must run on."""
+    """Layer to the accelerator of the system that it must run on; with `*`, `prompt:` and `steps:` as in `--pin`."""
     schedule: str | None = None
     """A schedule.yaml to take as it stands, relative to the scenario file."""
 

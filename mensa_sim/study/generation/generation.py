@@ -21,7 +21,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
-from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, refuse_too_much, weights_held
+from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, pins_in, refuse_too_much, weights_held
 from mensa_sim.study.generation.speculation import speculated
 from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
 from mensa_sim.study.run.placement import Goal
@@ -78,12 +78,13 @@ def answer_on(
         return _with_draft(generation, generation.draft, system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo, "explained": False}
     shown = {**settings, "explained": explained}
-    alone = replace(goal, schedule_file=None)
     contexts = generation.generate.steps
+    alone = replace(goal, schedule_file=None, pins=pins_in("prompt", goal.pins))
     if not contexts:
-        prompt = evaluate(generation.prompt, system, goal, **shown)
+        prompt = evaluate(generation.prompt, system, replace(goal, pins=alone.pins), **shown)
         return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt, prompt=prompt)
     prompt = evaluate(generation.prompt, system, alone, **settings)
+    goal = replace(goal, pins=pins_in("steps", goal.pins))
     first = evaluate(generation.step(contexts[0]), system, goal, beside_best=explained, **shown)
     kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
 

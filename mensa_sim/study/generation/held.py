@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.routes import Route, route_between
@@ -15,6 +16,16 @@ class PlacedPhase:
 
     graph: LayerGraph
     assignment: Mapping[str, str]
+
+
+def pins_in(phase: Literal["prompt", "steps"], pins: Mapping[str, str]) -> dict[str, str]:
+    """The pins of a phase: those of both, and on top of them those that begin with its name.
+
+    >>> pins_in("steps", {"steps:*.up": "pim", "prompt:*": "npu", "head": "npu"})
+    {'head': 'npu', '*.up': 'pim'}
+    """
+    own = {key.removeprefix(f"{phase}:"): on for key, on in pins.items() if key.startswith(f"{phase}:")}
+    return {**{key: on for key, on in pins.items() if not key.startswith(("prompt:", "steps:"))}, **own}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

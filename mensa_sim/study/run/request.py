@@ -25,7 +25,8 @@ class PlaceRequest(ScheduledRequest):
     system: "Given | System" = field(default="mensa_g", metadata=spelled(kinds=("systems",)))
     """System or accelerator: file or bare name."""
     pins: Mapping[str, str] = field(default_factory=dict, metadata=spelled("--pin", form="pairs"))
-    """LAYER=ACCELERATOR; repeatable."""
+    """LAYER=ACCELERATOR, where `*` in a layer's name stands for any letters, and `prompt:` or `steps:` before it means
+    that phase of an answer alone; repeatable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.flow import IN_TILES
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.lookup import named_or_matched
 from mensa_sim.schedule.data_plan import DataPlan, Split
 from mensa_sim.schedule.pools import pools_of
 from mensa_sim.schedule.schedule import schedule_of
@@ -31,7 +32,8 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
     for pool in pools_of(costs.system):
         if costs.system.feeder_of(pool[0]) is not None:
             continue
-        able = {name: on for name, on in found.assignment.items() if on in pool and name not in goal.pins}
+        pinned = named_or_matched(goal.pins, found.assignment)
+        able = {name: on for name, on in found.assignment.items() if on in pool and name not in pinned}
         chooser = SplitChooser(costs, able, Surroundings(costs.system, pool), placement.problem, memo)
         splits = chooser.best(_beside(placement, able))
         if splits:
@@ -73,7 +75,7 @@ def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, m
     base, system = placement.costs, placement.costs.system
     graph = with_splits(base.graph, splits)
     costs = price(graph, system, base.objective, memo, goal.timings)
-    pins = {name: on for name, on in goal.pins.items() if name in graph}
+    pins = named_or_matched(goal.pins, (layer.name for layer in graph.layers))
     where = assignment_of(placement.schedule.assignment, splits)
     predicted = with_multicast(costs, where, splits)
     problem = problem_at(predicted, replace(goal, execution="parallel", pins=pins))

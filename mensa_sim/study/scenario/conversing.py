@@ -11,7 +11,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.scenario.conversation import Conversation, fixed
 from mensa_sim.simulate.scenario.run import Carried, TalkPhases
 from mensa_sim.simulate.scenario.scenario import Scenario
-from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, refuse_too_much, weights_held
+from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, pins_in, refuse_too_much, weights_held
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.workload.generation.model import Generation
@@ -85,7 +85,9 @@ def conversing(
         return replace(found, schedule=replace(found.schedule, data=replace(data, homes=homes)))
 
     asked = generation.generate
-    alone = replace(goal, schedule_file=None) if conversation.contexts else goal
+    alone = replace(goal, pins=pins_in("prompt", goal.pins))
+    if conversation.contexts:
+        alone, goal = replace(alone, schedule_file=None), replace(goal, pins=pins_in("steps", goal.pins))
     prompts = {
         tokens: placed(alone, replace(generation, generate=replace(asked, prompt_tokens=tokens)).prompt)
         for tokens in conversation.prompts

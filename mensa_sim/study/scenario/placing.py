@@ -7,7 +7,7 @@ from pathlib import Path
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.system import System
-from mensa_sim.lookup import unknown_name
+from mensa_sim.lookup import named_or_matched, unknown_name
 from mensa_sim.schedule.policies.registry import SINGLE, schedule
 from mensa_sim.schedule.pools import pools_of
 from mensa_sim.schedule.spread import spread_over
@@ -27,14 +27,20 @@ def pinned(scenario: Scenario, graphs: Mapping[str, LayerGraph], pins: Mapping[s
     `UnknownNameError` for a layer that no stream has.
     """
     layers = dict.fromkeys(layer.name for graph in graphs.values() for layer in graph.layers)
-    for layer in pins:
-        if layer not in layers:
-            raise unknown_name(layer, layers, "layer in a pin")
+    for pin in pins:
+        if not named_or_matched({_layer_of(pin): pin}, layers):
+            raise unknown_name(_layer_of(pin), layers, "layer in a pin")
     streams = []
     for stream in scenario.streams:
-        own = {layer: accelerator for layer, accelerator in pins.items() if layer in graphs[stream.workload]}
+        names = [layer.name for layer in graphs[stream.workload].layers]
+        own = {pin: on for pin, on in pins.items() if named_or_matched({_layer_of(pin): on}, names)}
         streams.append(replace(stream, pins={**stream.pins, **own}))
     return replace(scenario, streams=tuple(streams))
+
+
+def _layer_of(pin: str) -> str:
+    """The layer's name, or what matches several, without the phase of a conversation that it may begin with."""
+    return pin.removeprefix("prompt:").removeprefix("steps:")
 
 
 def without_places(scenario: Scenario) -> Scenario:
