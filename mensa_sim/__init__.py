@@ -20,6 +20,7 @@ __all__ = [
     "FULL",
     "PLAIN",
     "Comparison",
+    "Comparisons",
     "Decision",
     "Explanation",
     "Exploration",
@@ -30,6 +31,7 @@ __all__ = [
     "Problem",
     "Reproduction",
     "Run",
+    "ScenarioComparison",
     "ScenarioRun",
     "Schedule",
     "Sensitivity",
@@ -40,6 +42,8 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
+    "compare_scenario",
+    "compare_workloads",
     "convert",
     "decide",
     "device",
@@ -69,10 +73,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("compare", "families", "run", "run_scenario", "trace"), "api.session"),
+    **dict.fromkeys(("families", "run", "run_scenario", "trace"), "api.session"),
     **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("diff", "explore"), "api.explore"),
-    **dict.fromkeys(("Comparison", "Run", "ScenarioRun"), "api.result"),
+    **dict.fromkeys(
+        ("Comparison", "Comparisons", "ScenarioComparison", "compare", "compare_scenario", "compare_workloads"),
+        "api.comparison",
+    ),
+    **dict.fromkeys(("Run", "ScenarioRun"), "api.result"),
     "Exploration": "api.exploration",
     **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
     **dict.fromkeys(
@@ -93,6 +101,14 @@ _HOMES = {
 """The module of each name, imported when the name is first used, so that importing the package costs nothing."""
 
 if TYPE_CHECKING:
+    from mensa_sim.api.comparison import (
+        Comparison,
+        Comparisons,
+        ScenarioComparison,
+        compare,
+        compare_scenario,
+        compare_workloads,
+    )
     from mensa_sim.api.decide import Decision, decide
     from mensa_sim.api.explanation import Explanation, explain, moves, place
     from mensa_sim.api.exploration import Exploration
@@ -101,8 +117,8 @@ if TYPE_CHECKING:
     from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
     from mensa_sim.api.reproduce import near_data, reproduce, reproduce_pim, sensitivity
     from mensa_sim.api.reproduction import Reproduction, Sensitivity
-    from mensa_sim.api.result import Comparison, Run, ScenarioRun
-    from mensa_sim.api.session import compare, families, run, run_scenario, trace
+    from mensa_sim.api.result import Run, ScenarioRun
+    from mensa_sim.api.session import families, run, run_scenario, trace
     from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system

@@ -15,7 +15,7 @@ import mensa_sim as ms
 from mensa_sim.arguments import annotations_of, checked, fitting
 
 FUNCTIONS = [getattr(ms, name) for name in ms.__all__ if inspect.isfunction(getattr(ms, name))]
-RESULTS = (ms.Comparison, ms.Exploration, ms.Reproduction, ms.Run, ms.ScenarioRun, ms.Sensitivity)
+RESULTS = (ms.Comparison, ms.Comparisons, ms.Exploration, ms.Reproduction, ms.Run, ms.ScenarioRun, ms.Sensitivity)
 METHODS = [
     method
     for kind in RESULTS

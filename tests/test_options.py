@@ -25,7 +25,7 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 ASKED: dict[str, tuple[Any, ...]] = {
     "run": (ms.run, ms.run_scenario),
     "trace": (ms.trace,),
-    "compare": (ms.compare,),
+    "compare": (ms.compare, ms.compare_workloads, ms.compare_scenario),
     "explain": (ms.place,),
     "families": (ms.families,),
     "explore": (ms.explore,),

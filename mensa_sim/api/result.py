@@ -1,13 +1,10 @@
-"""What a notebook does with a result: tables, figures, data frames, files."""
+"""What a notebook does with a run: tables, figures, data frames, files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.shown import DrawnResult
-from mensa_sim.io.csv_text import csv_text
-from mensa_sim.report.page.output_folder import MARKER
-from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
@@ -105,55 +102,3 @@ class ScenarioRun(_Simulation, ScenarioResult):
         from mensa_sim.report.scenario.files import streams_csv
 
         return streams_csv(self)
-
-
-class Comparison(DrawnResult, CompareResult):
-    """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
-
-    >>> import mensa_sim as ms
-    >>> found = ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
-    >>> found.baseline, list(found.systems), found.ratios("edge_tpu").latency
-    ('edge_tpu', ['edge_tpu', 'mensa_g'], 1.0)
-    """
-
-    __slots__ = ()
-
-    @property
-    def _title(self) -> str:
-        return f"{self.workload} on {', '.join(self.systems)}"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of workload, systems and the choices that are no defaults."""
-        return results_folder(f"{self.workload}-compare", self.choices)
-
-    def table(self) -> "RenderableType":
-        """One column a system."""
-        from mensa_sim.report.compare.compare import compare_tables
-
-        return compare_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.compare.compare import compare_figures
-
-        return compare_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.compare.compare import compare_html, compare_json
-
-        return {"report.html": compare_html(self), MARKER: compare_json(self)}
-
-    def _csv(self) -> str:
-        rows = [dict(_flat(entry)) for entry in self.summary()["systems"]]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return csv_text(names, ([row.get(name) for name in names] for row in rows))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values by dotted name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

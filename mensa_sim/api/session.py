@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.result import Comparison, Run, ScenarioRun
+from mensa_sim.api.result import Run, ScenarioRun
 from mensa_sim.api.shown import with_methods
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
-from mensa_sim.study.compare.compare import compare as compare_request
-from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
@@ -27,7 +25,6 @@ __all__ = [
     "Options",
     "Run",
     "ScenarioRun",
-    "compare",
     "families",
     "is_scenario",
     "run",
@@ -66,24 +63,12 @@ def run_scenario(request: RunRequest) -> ScenarioRun:
     return with_methods(run_scenario_request(request), ScenarioRun)
 
 
-@asks(CompareRequest)
-def compare(request: CompareRequest) -> Comparison:
-    """One workload on several systems; the first is the baseline.
-
-    >>> import mensa_sim as ms
-    >>> ms.compare("small_cnn", ["edge_tpu", "mensa_g"])
-    <Comparison: small_cnn on edge_tpu, mensa_g>
-    """
-    refuse_scenario(request)
-    return with_methods(compare_request(request), Comparison)
-
-
 def refuse_scenario(request: WorkloadRequest) -> None:
     """`UsageError` where several workloads stand for one."""
     if is_scenario(request.workload):
         raise UsageError(
-            f"{file_of(request.workload)} is a scenario of several workloads; `run` on the command line and "
-            "`run_scenario` take it"
+            f"{file_of(request.workload)} is a scenario of several workloads; `run` and `compare` on the command line "
+            "take one, here `run_scenario` and `compare_scenario`"
         )
 
 

@@ -43,11 +43,17 @@ def compare(
     force: Force = False,
     export: Export = None,
 ) -> None:
-    """Run one workload on several systems, side by side."""
-    from mensa_sim.api import session as api
+    """Run a workload, several, or a scenario on several systems, side by side."""
+    from mensa_sim.api import comparison as api
+    from mensa_sim.api.session import is_scenario
+
+    def compared() -> api.Comparison | api.Comparisons | api.ScenarioComparison:
+        if len(request.workloads) > 1:
+            return api.compare_workloads.of(request)
+        return api.compare_scenario.of(request) if is_scenario(request.workload) else api.compare.of(request)
 
     deliver(
-        lambda: api.compare.of(request),
+        compared,
         output,
         as_json=as_json,
         quiet=quiet,
@@ -63,7 +69,7 @@ def diff(
 ) -> None:
     """Show what changed between two results, in what they were made from and in what came out."""
     from mensa_sim.api import explore as api_explore
-    from mensa_sim.report.compare.compare import diff_json, diff_tables
+    from mensa_sim.report.compare.diff import diff_json, diff_tables
 
     difference = api_explore.diff(before, after)
     if as_json:

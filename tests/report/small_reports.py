@@ -8,6 +8,8 @@ from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.compare.compare import compare_html
+from mensa_sim.report.compare.scenario import scenario_compare_html
+from mensa_sim.report.compare.several import several_html
 from mensa_sim.report.decide.page import decide_html
 from mensa_sim.report.explain.page import explanation_html
 from mensa_sim.report.explore.page import explore_html
@@ -51,7 +53,7 @@ def run_page(folder: Path) -> str:
     return report_html(api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"}))
 
 
-def scenario_result(folder: Path) -> ScenarioResult:
+def scenario_file(folder: Path) -> Path:
     """Two streams, one of which waits for the other."""
     workload = tiny_workload(folder)
     scenario = {
@@ -69,7 +71,12 @@ def scenario_result(folder: Path) -> ScenarioResult:
     }
     path = folder / "pair.yaml"
     path.write_text(write_yaml(scenario))
-    return api.run_scenario(path)
+    return path
+
+
+def scenario_result(folder: Path) -> ScenarioResult:
+    """The two streams beside the baseline."""
+    return api.run_scenario(scenario_file(folder))
 
 
 def scenario_page(folder: Path) -> str:
@@ -81,6 +88,17 @@ def compare_page(folder: Path) -> str:
     """The tiny workload on two systems."""
     request = CompareRequest(workload=str(tiny_workload(folder)), systems=("edge_tpu", "mensa_g"))
     return compare_html(compare(request))
+
+
+def compare_workloads_page(folder: Path) -> str:
+    """The tiny workload and its convolution alone."""
+    alone = {"name": "alone", "layers": TINY["layers"][:1]}
+    return several_html(api.compare_workloads([tiny_workload(folder), alone], ("edge_tpu", "mensa_g")))
+
+
+def compare_scenario_page(folder: Path) -> str:
+    """The two streams on two systems."""
+    return scenario_compare_html(api.compare_scenario(scenario_file(folder), ("edge_tpu", "mensa_g")))
 
 
 def reproduce_page(folder: Path) -> str:
@@ -225,6 +243,8 @@ PAGES = {
     "run": run_page,
     "scenario": scenario_page,
     "compare": compare_page,
+    "compare_workloads": compare_workloads_page,
+    "compare_scenario": compare_scenario_page,
     "reproduce": reproduce_page,
     "validate": validate_page,
     "sensitivity": sensitivity_page,

@@ -14,7 +14,7 @@ from mensa_sim.api import session as api
 from mensa_sim.api.explore import diff
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import write_yaml
-from mensa_sim.report.compare.compare import diff_json
+from mensa_sim.report.compare.diff import diff_json
 
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 TREES = st.dictionaries(

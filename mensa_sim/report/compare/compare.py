@@ -1,10 +1,8 @@
-"""What `mensa-sim compare` and `mensa-sim diff` print and write."""
+"""What `mensa-sim compare` prints and writes of one workload."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.lookup import both
@@ -29,16 +27,17 @@ from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
-from mensa_sim.study.compare.diff import Change, Difference
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
-SHOWN_CHANGES = 40
-"""Changes of each kind that a terminal shows."""
-
-
 def compare_summary(result: CompareResult) -> dict[str, object]:
     """A comparison as plain JSON values in a fixed order; an unknown value is absent."""
+    return {**compared_values(result), **changes_summary(result.changes), **provenance_summary(result)}
+
+
+def compared_values(result: CompareResult) -> dict[str, object]:
+    """The systems' figures on one workload."""
     return {
         "workload": result.workload,
         "scheduler": result.scheduler,
@@ -54,7 +53,12 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
             for name, system in result.systems.items()
         ],
         **({"differences": [asdict(each) for each in result.differences]} if result.differences else {}),
-        **changes_summary(result.changes),
+    }
+
+
+def provenance_summary(result: Provenance) -> dict[str, object]:
+    """What a comparison was made from."""
+    return {
         "choices": dict(result.choices),
         "versions": dict(result.versions),
         "inputs": dict(result.inputs),
@@ -86,7 +90,7 @@ def compare_json(result: CompareResult) -> str:
     return json_text(compare_summary(result))
 
 
-def _rows(result: CompareResult) -> list[tuple[str, ...]]:
+def compare_rows(result: CompareResult) -> list[tuple[str, ...]]:
     """One row a quantity, one column a system; ratios are against the first, above 1 is better."""
     systems = list(result.systems.values())
     shares = [result.ratios(name) for name in result.systems]
@@ -114,8 +118,8 @@ def _rows(result: CompareResult) -> list[tuple[str, ...]]:
 def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
     title = f"{result.workload}, {_inference(result)}; efficiency and speed against {result.baseline}"
-    table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
-    return Group(lead_text(result), "", table, *_notes(result))
+    table = Sheet([*texts(""), *numbers(*result.systems)], compare_rows(result), title=title)
+    return Group(lead_text(result), "", table, *compare_notes(result))
 
 
 def _inference(result: CompareResult) -> str:
@@ -161,7 +165,7 @@ def difference_texts(result: CompareResult) -> list[str]:
     return found
 
 
-def _notes(result: CompareResult) -> list[str]:
+def compare_notes(result: CompareResult) -> list[str]:
     """What the best schedule would give where one is far from it, what was set where, and the caveats."""
     systems, baseline = result.systems, result.systems[result.baseline]
     best = [f"{name}, {text}" for name, system in systems.items() for text in best_text(system, baseline)]
@@ -181,8 +185,8 @@ def compare_html(result: CompareResult) -> str:
                 f"{result.objective}. "
                 f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
             ),
-            table_block(("", *names), _rows(result), numeric=names),
-            *map(paragraph, _notes(result)),
+            table_block(("", *names), compare_rows(result), numeric=names),
+            *map(paragraph, compare_notes(result)),
             drawn_block(figures, *figures),
             heading("Where the layers run" if not result.answers else "Where the layers of the first step run"),
             _placements(result),
@@ -266,59 +270,3 @@ def _layers(result: CompareResult) -> str:
 
 def _layer_cells(layer: LayerResult) -> tuple[str, str, str]:
     return layer.accelerator, time_text(layer.end_ps - layer.start_ps), energy_text(layer.energy_pj)
-
-
-def diff_json(difference: Difference) -> str:
-    """A difference as JSON text."""
-    record = {
-        "before": difference.before,
-        "after": difference.after,
-        "inputs": [_change(change) for change in difference.inputs],
-        "outputs": [_change(change) for change in difference.outputs],
-    }
-    return json_text(record)
-
-
-def _change(change: Change) -> dict[str, object]:
-    return present({"field": change.field, "before": change.before, "after": change.after, "ratio": change.ratio})
-
-
-def diff_tables(difference: Difference) -> RenderableType:
-    """What changed in what the results were made from, then in what came out."""
-    if not difference.inputs and not difference.outputs:
-        return Text(f"The same: {difference.compared} values compared.")
-    parts: list[RenderableType] = []
-    for title, changes in (("made from", difference.inputs), ("came out", difference.outputs)):
-        if changes:
-            parts += [*_changes(title, changes), Text()]
-    if not difference.inputs:
-        parts.append(
-            Text("Other values from the same inputs, versions and settings: the results are not reproducible.")
-        )
-    elif not difference.outputs:
-        parts.append(Text("Nothing changed in what came out."))
-    return Group(*parts)
-
-
-def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
-    rows = [
-        (
-            change.field,
-            _shown(change.before),
-            _shown(change.after),
-            "" if change.ratio is None else f"{change.ratio:.4g}x",
-        )
-        for change in changes[:SHOWN_CHANGES]
-    ]
-    columns = [*texts("field", "before", "after"), *numbers("ratio")]
-    table = Sheet(columns, rows, title=f"{title}: {len(changes)} changed")
-    more = len(changes) - SHOWN_CHANGES
-    return [table, Text(f"... and {more} more; --json lists them all")] if more > 0 else [table]
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, str) and len(value) == 64:
-        return value[:12]
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

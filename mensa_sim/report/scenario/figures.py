@@ -1,6 +1,6 @@
 """The figures of a scenario, in the order of its report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.report.page.colours import GREY, Look, looks
@@ -54,12 +54,11 @@ def _owners(spans: Sequence[Span], accelerators: Sequence[str]) -> Owners:
 
 def _energy_figure(result: ScenarioResult) -> Figure:
     """Energy of an inference by component, over all streams, beside the baseline's."""
-    energies: dict[str, Mapping[str, float]] = {}
-    for system, role in zip(result.systems, ("this run", "baseline"), strict=False):
-        finished = sum(stream.finished for stream in system.metrics.streams.values())
-        if finished:
-            parts = system.metrics.energy_by_component_pj
-            energies[f"{system.system} ({role})"] = {name: value / finished for name, value in parts.items()}
+    energies = {
+        f"{system.system} ({role})": system.components_per_inference_pj
+        for system, role in zip(result.systems, ("this run", "baseline"), strict=False)
+        if system.finished
+    }
     component, share = largest_component(result.main.metrics.energy_by_component_pj)
     beside = ""
     if result.baseline and result.energy_efficiency:

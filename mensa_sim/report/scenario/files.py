@@ -81,15 +81,11 @@ def _totals(result: ScenarioResult) -> Sheet:
     rows = [
         ("mean power", *(power_text(each.metrics.mean_power_mw) for each in systems), ""),
         ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies), ratio),
-        ("deadline misses", *(str(_misses(each)) for each in systems), ""),
+        ("deadline misses", *(str(each.deadline_misses) for each in systems), ""),
     ]
     names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
     first = f"{time_text(result.main.metrics.end_ps)} of time"
     return Sheet([*texts(first), *numbers(*names, "ratio" if result.baseline else "")], rows)
-
-
-def _misses(system: ScenarioSystemResult) -> int:
-    return sum(stream.deadline_misses for stream in system.metrics.streams.values())
 
 
 def scenario_json(result: ScenarioResult) -> str:

@@ -50,25 +50,21 @@ def scenario_html(result: ScenarioResult) -> str:
 
 def _lead(result: ScenarioResult) -> str:
     main, baseline = result.main, result.baseline
-    beside = f" ({baseline.system}: {_misses(baseline)})" if baseline else ""
+    beside = f" ({baseline.system}: {baseline.deadline_misses})" if baseline else ""
     requests = sum(stream.requests for stream in main.metrics.streams.values())
     text = (
         f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
-        f"deadlines missed: {_misses(main)}{beside}, mean power {power_text(main.metrics.mean_power_mw)}."
+        f"deadlines missed: {main.deadline_misses}{beside}, mean power {power_text(main.metrics.mean_power_mw)}."
     )
     text += f" {result.alone[0].upper()}{result.alone[1:]}." if result.alone else ""
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]
     return text + (f" Overloaded, the backlog grows: {', '.join(overloaded)}." if overloaded else "")
 
 
-def _misses(system: ScenarioSystemResult) -> int:
-    return sum(stream.deadline_misses for stream in system.metrics.streams.values())
-
-
 def _cards(result: ScenarioResult) -> list[Card]:
     main, systems = result.main, result.systems
     cards = [
-        compared_card("deadline misses", systems, lambda each: str(_misses(each))),
+        compared_card("deadline misses", systems, lambda each: str(each.deadline_misses)),
         compared_card("energy per inference", systems, _energy_text, ratio=result.energy_efficiency),
         compared_card(
             "mean power",

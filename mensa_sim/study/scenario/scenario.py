@@ -21,6 +21,7 @@ from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.common import WorkloadRequest
 from mensa_sim.study.request.fields import options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
@@ -60,10 +61,25 @@ class ScenarioSystemResult:
     """As a single run has them, for the workloads of all streams."""
 
     @property
+    def finished(self) -> int:
+        """Inferences that ended, of all streams."""
+        return sum(stream.finished for stream in self.metrics.streams.values())
+
+    @property
+    def deadline_misses(self) -> int:
+        """Of all streams."""
+        return sum(stream.deadline_misses for stream in self.metrics.streams.values())
+
+    @property
     def energy_per_inference_pj(self) -> float | None:
         """All energy of the run over the inferences that ended; none where none did."""
-        finished = sum(stream.finished for stream in self.metrics.streams.values())
-        return self.metrics.energy_pj / finished if finished else None
+        return self.metrics.energy_pj / self.finished if self.finished else None
+
+    @property
+    def components_per_inference_pj(self) -> Mapping[str, float]:
+        """The same by component; nothing where none ended."""
+        energies = self.metrics.energy_by_component_pj if self.finished else {}
+        return {name: energy_pj / self.finished for name, energy_pj in energies.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +101,12 @@ class ScenarioResult(BesideBaseline[ScenarioSystemResult]):
 
 def run_scenario(request: RunRequest) -> ScenarioResult:
     """Schedule every workload of the scenario that the request names; a seed replaces that of the file."""
-    if not isinstance(request.workload, str | Path | Mapping):
-        raise UsageError(f"a {type(request.workload).__name__} is no scenario; give a file, a name or a dict")
     refuse_for_scenarios(request)
-    path = find("scenarios", request.workload)
-    scenario = read_scenario(path)
+    given = scenario_given(request, request.seed)
+    scenario, graphs, generations = given.scenario, given.graphs, given.generations
     system, baseline, changes = sides_given(request)
-    graphs = {
-        stream.workload: load_workload(
-            stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
-        )
-        for stream in scenario.streams
-    }
-    if request.seed is not None:
-        check_seed(request.seed)
-        scenario = replace(scenario, seed=request.seed)
     goal, beside = goals_of(request, system, baseline)
     memo = shared_memo(cache=request.cache)
-    generations = generations_of(scenario, allow_code=request.allow_code)
     ours = pinned(scenario, graphs, request.pins)
     main = scenario_on(ours, graphs, system, replace(goal, pins={}), generations=generations, memo=memo)
     base, alone = if_it_can(
@@ -117,13 +121,45 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         versions=versions(),
         choices=choices_of(request),
         command=command_of("run", request),
-        inputs=input_hashes(
-            (
-                path,
-                *(file for stream in scenario.streams for file in workload_files(stream.workload)),
-                *(Path(stream.schedule) for stream in scenario.streams if stream.schedule is not None),
-                *system_files_given(request.system, request.baseline or BASELINE),
-            )
+        inputs=input_hashes((*given.files, *system_files_given(request.system, request.baseline or BASELINE))),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenScenario:
+    """A scenario that a request names, with what its streams run."""
+
+    scenario: Scenario
+    graphs: Mapping[str, LayerGraph]
+    """By workload."""
+    generations: Generations
+    files: tuple[Path, ...]
+    """Whatever it was read from."""
+
+
+def scenario_given(request: WorkloadRequest, seed: int | None) -> GivenScenario:
+    """The scenario of a request; a seed replaces that of the file."""
+    if not isinstance(request.workload, str | Path | Mapping):
+        raise UsageError(f"a {type(request.workload).__name__} is no scenario; give a file, a name or a dict")
+    path = find("scenarios", request.workload)
+    scenario = read_scenario(path)
+    if seed is not None:
+        check_seed(seed)
+        scenario = replace(scenario, seed=seed)
+    graphs = {
+        stream.workload: load_workload(
+            stream.workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache
+        )
+        for stream in scenario.streams
+    }
+    return GivenScenario(
+        scenario=scenario,
+        graphs=graphs,
+        generations=generations_of(scenario, allow_code=request.allow_code),
+        files=(
+            path,
+            *(file for stream in scenario.streams for file in workload_files(stream.workload)),
+            *(Path(stream.schedule) for stream in scenario.streams if stream.schedule is not None),
         ),
     )
 

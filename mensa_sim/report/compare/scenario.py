@@ -1,0 +1,164 @@
+"""What `mensa-sim compare` prints and writes of a scenario."""
+
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+
+from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.compare.compare import provenance_summary
+from mensa_sim.report.page.changes import changes_summary, changes_text
+from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Figure, bar, categories, figure, logarithmic, shown
+from mensa_sim.report.page.page import page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.run.energy import energy_figure, largest_component
+from mensa_sim.report.scenario.files import gaps_text
+from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.study.compare.scenarios import ScenarioCompareResult
+from mensa_sim.study.scenario.scenario import ScenarioSystemResult
+from mensa_sim.units import PS_PER_MS
+
+
+def scenario_compare_json(result: ScenarioCompareResult) -> str:
+    """summary.json as text; an unknown value is absent."""
+    return json_text(
+        {
+            "scenario": result.workload,
+            "scheduler": result.scheduler,
+            "objective": result.objective,
+            "baseline": result.baseline,
+            "systems": [{"system": name, **present(_values(system))} for name, system in result.systems.items()],
+            **changes_summary(result.changes),
+            **provenance_summary(result),
+        }
+    )
+
+
+def _values(system: ScenarioSystemResult) -> dict[str, object]:
+    metrics = system.metrics
+    return {
+        "scheduler": system.scheduler,
+        "seed": system.seed,
+        "deadline_misses": system.deadline_misses,
+        "energy_per_inference_pj": system.energy_per_inference_pj,
+        "mean_power_mw": metrics.mean_power_mw,
+        "overloaded": metrics.overloaded,
+        "energy_by_component_pj": dict(metrics.energy_by_component_pj),
+        "streams": {name: present(asdict(stream)) for name, stream in metrics.streams.items()},
+        "gaps": dict(system.gaps) or None,
+        "area_mm2": system.area_mm2 or None,
+        "caveats": list(system.caveats) or None,
+    }
+
+
+def _rows(result: ScenarioCompareResult) -> list[tuple[str, ...]]:
+    """One row a quantity, one column a system; then each stream's slowest hundredth."""
+    systems = list(result.systems.values())
+    streams = systems[0].metrics.streams
+    base_pj = systems[0].energy_per_inference_pj
+    energies = [each.energy_per_inference_pj for each in systems]
+    return [
+        ("deadline misses", *(str(each.deadline_misses) for each in systems)),
+        ("inferences that ended", *(str(each.finished) for each in systems)),
+        ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies)),
+        ("energy efficiency", *("-" if not (base_pj and pj) else factor_text(base_pj / pj) for pj in energies)),
+        ("mean power", *(power_text(each.metrics.mean_power_mw) for each in systems)),
+        ("area", *(f"{each.area_mm2:.3g} mm²" if each.area_mm2 else "-" for each in systems)),
+        *((f"p99 of {stream}", *(_p99_text(each, stream) for each in systems)) for stream in streams),
+    ]
+
+
+def _p99_text(system: ScenarioSystemResult, stream: str) -> str:
+    found = system.metrics.streams[stream]
+    text = "-" if found.p99_ps is None else time_text(found.p99_ps)
+    return f"{text} (overloaded)" if found.overloaded else text
+
+
+def scenario_lead(result: ScenarioCompareResult) -> str:
+    """Which system serves the scenario best, and beside which."""
+    best, second, *_ = result.ranking
+    ours, theirs = result.systems[best], result.systems[second]
+    requests = sum(stream.requests for stream in ours.metrics.streams.values())
+    text = (
+        f"{best} serves {result.workload} best: {ours.deadline_misses} of {requests} requests miss their deadline "
+        f"({second}: {theirs.deadline_misses})"
+    )
+    if ours.energy_per_inference_pj and theirs.energy_per_inference_pj:
+        gain = theirs.energy_per_inference_pj / ours.energy_per_inference_pj
+        text += f", and an inference has {factor_text(gain)} the energy efficiency"
+    return f"{text}. Fewer missed deadlines come first, then less energy."
+
+
+def _notes(result: ScenarioCompareResult) -> list[str]:
+    systems = result.systems
+    left_out = ["The pins and schedules of the file are of one system: they hold on none here."]
+    return [
+        *(left_out if result.places_left_out else []),
+        *(f"{name}, {text}" for name, system in systems.items() for text in gaps_text(system)),
+        *changes_text(result.changes, list(systems)),
+        *caveats_text(*(system.caveats for system in systems.values())),
+    ]
+
+
+def scenario_compare_tables(result: ScenarioCompareResult) -> RenderableType:
+    """The lead, the systems side by side, and what a reader must know."""
+    title = f"{result.workload}; energy efficiency against {result.baseline}"
+    table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
+    return Group(scenario_lead(result), "", table, *_notes(result))
+
+
+def scenario_compare_figures(result: ScenarioCompareResult) -> dict[str, Drawn]:
+    """By name; one that would have nothing to show is absent."""
+    ended = {name: system.components_per_inference_pj for name, system in result.systems.items() if system.finished}
+    if not ended:
+        return {}
+    least = min(ended, key=lambda name: sum(ended[name].values()))
+    component, share = largest_component(ended[least])
+    title = f"{least} takes the least energy for an inference; {percent_text(share)} of it goes to {component}"
+    return {
+        "p99": Drawn(figure=p99_figure(result)),
+        "energy": Drawn(figure=energy_figure(title, ended, "an inference, mean over all streams")),
+    }
+
+
+def p99_figure(result: ScenarioCompareResult) -> Figure:
+    """The latency that one request of a hundred exceeds, by stream, one bar a system."""
+    found = {
+        name: {stream: each.p99_ps for stream, each in system.metrics.streams.items() if each.p99_ps}
+        for name, system in result.systems.items()
+    }
+    traces = [
+        bar(
+            name=shown(name),
+            x=list(map(shown, found[name])),
+            y=[time_ps / PS_PER_MS for time_ps in found[name].values()],
+            marker=look.bar,
+            hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} ms<extra></extra>",
+        )
+        for name, look in looks(found).items()
+    ]
+    longest = {name: max(times.values(), default=0) for name, times in found.items()}
+    slowest = max(longest, key=lambda name: longest[name])
+    title = f"99 of 100 requests end within {time_text(longest[slowest])} on {slowest}, where the slowest stream is"
+    return figure(title, categories("stream"), logarithmic("p99 latency (ms)"), traces, barmode="group")
+
+
+def scenario_compare_html(result: ScenarioCompareResult) -> str:
+    """The comparison as one page."""
+    names, figures = list(result.systems), scenario_compare_figures(result)
+    return page(
+        f"{result.workload} on {len(names)} systems",
+        (
+            paragraph(scenario_lead(result), kind="lead"),
+            paragraph(
+                f"Scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
+                f"Energy efficiency is against {result.baseline}: above 1 is better."
+            ),
+            table_block(("", *names), _rows(result), numeric=names),
+            *map(paragraph, _notes(result)),
+            drawn_block(figures, *figures),
+            provenance_block(result.versions, result.inputs, result.command),
+        ),
+    )

@@ -1,0 +1,150 @@
+"""What `mensa-sim compare` prints and writes of several workloads."""
+
+from dataclasses import asdict
+
+from rich.console import Group, RenderableType
+
+from mensa_sim.io.json_text import json_text
+from mensa_sim.objective import objective_named
+from mensa_sim.report.compare.compare import (
+    compare_notes,
+    compare_rows,
+    compared_values,
+    lead_text,
+    provenance_summary,
+)
+from mensa_sim.report.page.changes import changes_summary
+from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Figure, bar, figure, logarithmic, shown, slanted
+from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.tables import gap_text
+from mensa_sim.study.compare.several import SeveralResult
+
+
+def several_json(result: SeveralResult) -> str:
+    """summary.json as text: each workload as a comparison of it alone has it, then the means."""
+    first = next(iter(result.parts.values()))
+    return json_text(
+        {
+            "objective": result.product,
+            "baseline": first.baseline,
+            "compared": [compared_values(part) for part in result.parts.values()],
+            "means": [
+                {"system": name, "gain": result.mean_gain(name), "ratios": asdict(result.mean_ratios(name))}
+                for name in result.systems
+            ],
+            **changes_summary(first.changes),
+            **provenance_summary(result),
+        }
+    )
+
+
+def _table(result: SeveralResult) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Columns of figures, and one row a workload; the last row has the means of the ratios."""
+    others = result.systems[1:]
+    gain = f"less {objective_named(result.product).title}"
+    ratios = ("energy efficiency", "speed", gain)
+    columns = [f"{name}: {what}" for name in result.systems for what in ("time", "energy", "above the bound")]
+    columns += [f"{name}: {what}" for name in others for what in ratios]
+    rows = []
+    for workload, part in result.parts.items():
+        cells = [
+            text
+            for name, each in part.systems.items()
+            for text in (*_whole_texts(part.whole(name)), gap_text(each.optimality))
+        ]
+        for name in others:
+            own = part.ratios(name)
+            cells += map(factor_text, (own.energy_efficiency, own.latency, result.gains(name)[workload]))
+        rows.append((workload, *cells))
+    means: list[str] = []
+    for name in others:
+        mean = result.mean_ratios(name)
+        means += map(factor_text, (mean.energy_efficiency, mean.latency, result.mean_gain(name)))
+    rows.append(("geometric mean", *[""] * (len(columns) - len(means)), *means))
+    return columns, rows
+
+
+def _whole_texts(whole: Took) -> tuple[str, str]:
+    return time_text(whole.latency_ps), energy_text(whole.energy_pj)
+
+
+def several_lead(result: SeveralResult) -> str:
+    """Which system is the best over all workloads, by how much over the next, and on how many."""
+    best, second, *_ = result.ranking
+    gains = [result.gains(name) for name in result.systems]
+    wins = [each for each in result.parts if result.gains(best)[each] == max(own[each] for own in gains)]
+    lead = result.mean_gain(best) / result.mean_gain(second)
+    return (
+        f"{best} is the best over {len(result.parts)} workloads: {factor_text(lead)} less "
+        f"{objective_named(result.product).title} than {second} in the geometric mean, and the best on "
+        f"{len(wins)} of them."
+    )
+
+
+def several_tables(result: SeveralResult) -> RenderableType:
+    """The lead, a row a workload, and what a reader must know."""
+    columns, rows = _table(result)
+    title = f"one inference of each; ratios against {result.systems[0]}"
+    table = Sheet([*texts("workload"), *numbers(*columns)], rows, title=title)
+    notes = [f"{name}: {text}" for name, part in result.parts.items() for text in compare_notes(part)]
+    return Group(several_lead(result), "", table, *notes)
+
+
+def several_figures(result: SeveralResult) -> dict[str, Drawn]:
+    """By name."""
+    return {"gains": Drawn(figure=gains_figure(result), wide=True)}
+
+
+def gains_figure(result: SeveralResult) -> Figure:
+    """How many times less of the objective than the baseline, by workload, one bar a system."""
+    baseline, *others = result.systems
+    objective = objective_named(result.product).title
+    traces = []
+    for name in others:
+        gains = result.gains(name)
+        traces.append(
+            bar(
+                name=shown(name),
+                x=list(map(shown, gains)),
+                y=list(gains.values()),
+                marker=looks(result.systems)[name].bar,
+                hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} times less<extra></extra>",
+            )
+        )
+    most = max(others, key=lambda name: max(result.gains(name).values()))
+    workload = max(result.parts, key=lambda each: result.gains(most)[each])
+    gain = factor_text(result.gains(most)[workload])
+    title = f"The most that is gained over {baseline} is {gain}, by {most} on {workload}"
+    y = logarithmic(f"{objective} of {baseline} over that of the system (ratio)")
+    return figure(title, slanted("workload"), y, traces, barmode="group")
+
+
+def several_html(result: SeveralResult) -> str:
+    """The comparison as one page: the means, then each workload."""
+    columns, rows = _table(result)
+    figures = several_figures(result)
+    sections = [
+        block
+        for name, part in result.parts.items()
+        for block in (
+            heading(name),
+            paragraph(lead_text(part)),
+            table_block(("", *part.systems), compare_rows(part), numeric=tuple(part.systems)),
+            list_block(compare_notes(part)),
+        )
+    ]
+    return page(
+        f"{len(result.parts)} workloads on {len(result.systems)} systems",
+        (
+            paragraph(several_lead(result), kind="lead"),
+            paragraph(f"One inference of each; ratios are against {result.systems[0]}: above 1 is better."),
+            table_block(("workload", *columns), rows, numeric=columns),
+            drawn_block(figures, *figures),
+            *sections,
+            provenance_block(result.versions, result.inputs, result.command),
+        ),
+    )
