@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from held_reproduction import held_against_the_paper
+
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
@@ -102,8 +104,8 @@ def compare_scenario_page(folder: Path) -> str:
 
 
 def reproduce_page(folder: Path) -> str:
-    """A reproduction over one small model."""
-    return reproduce_html(reproduce(ReproduceRequest(models=("keyboard_cifg",))))
+    """A reproduction over one small model, with all that one over all models says."""
+    return reproduce_html(held_against_the_paper(reproduce(ReproduceRequest(models=("keyboard_cifg",)))))
 
 
 def validate_page(folder: Path) -> str:

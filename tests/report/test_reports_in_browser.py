@@ -23,7 +23,7 @@ FIGURES = """
   axes: Object.entries(div._fullLayout)
     .filter(([key, axis]) => /^[xy]axis\\d*$/.test(key) && axis.visible)
     .map(([key, axis]) => ({ type: axis.type, title: axis.title.text ?? "" })),
-  legend: div.querySelectorAll(".legend .traces").length,
+  legend: div.querySelectorAll(".legend .traces, .colorbar").length,
   labels: div.querySelectorAll(".textpoint, .bartext").length,
   wider: div.querySelector(".main-svg").getBoundingClientRect().right - document.documentElement.clientWidth,
   buttons: [...div.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title),
@@ -103,6 +103,12 @@ def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Opened], 
     assert page.complaints == []
     page.value("setTheme('light')")
     page.size(1280, 900)
+
+
+def test_a_reproduction_is_read_without_scrolling_through_more_than_seven_screens(
+    opened: Callable[[str], Opened],
+) -> None:
+    assert opened("reproduce").value("document.documentElement.scrollHeight") < 6000
 
 
 def test_hovering_shows_a_layer_by_its_name_as_text(opened: Callable[[str], Opened]) -> None:

@@ -8,26 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from held_reproduction import held_against_the_paper
 from rich.console import Console
 
 import mensa_sim as ms
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.system import System
 from mensa_sim.report.reproduce.figures import change_figure
 from mensa_sim.report.reproduce.files import models_csv, reproduce_data, reproduce_json
 from mensa_sim.report.reproduce.page import reproduce_html
 from mensa_sim.report.reproduce.tables import reproduce_tables
-from mensa_sim.study.reproduce.agreement import agreements
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS
-from mensa_sim.study.reproduce.findings import deviations, with_alternatives
 from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, chosen_models, family_meant, kinds_meant, paper_figures
 from mensa_sim.study.reproduce.quantities import DEFINITIONS, means_of, paired_means
 from mensa_sim.study.reproduce.reproduce import ReproduceResult, reproduce
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.scaling import at_prices, price_factors
-from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of
@@ -59,19 +56,8 @@ def few() -> ReproduceResult:
 
 @pytest.fixture(scope="module")
 def held(few: ReproduceResult) -> ReproduceResult:
-    """The same as if the paper's figures were of these two models alone, so that ours are held against them."""
-
-    def system_named(name: str) -> System:
-        return system_of(name, ())
-
-    rows = tuple(with_alternatives(row_of(each, few.runs, system_named), few.runs) for each in paper_figures())
-    return dataclasses.replace(
-        few,
-        rows=rows,
-        deviations=deviations(rows, few.runs),
-        agreements=agreements(rows, few.runs),
-        statements=statements(few.runs),
-    )
+    """The same, held against the paper's figures."""
+    return held_against_the_paper(few)
 
 
 def outcome(model: str, system: str, latency_ps: int, energy_pj: float, utilization: float = 0.5) -> Outcome:
