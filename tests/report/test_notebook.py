@@ -1,9 +1,15 @@
 """What a notebook shows of a result: tables of its own, short lines for what is long, figures and rows of each."""
 
+import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
+import pandas
+import plotly.graph_objects as go
 import pytest
 from rich.console import Group
 from rich.text import Text
@@ -11,6 +17,7 @@ from small_reports import HOSTILE
 
 import mensa_sim as ms
 from mensa_sim.report.page.notebook import html_of, text_of
+from mensa_sim.report.page.plotly_figures import PlotlyFigure
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 
 SYSTEMS = ["edge_tpu", "mensa_g"]
@@ -71,3 +78,27 @@ def test_figures_and_rows_are_there(result: Any) -> None:
     assert [result.figure(name).to_dict()["layout"]["title"]["text"] for name in names]
     assert result.figure() == result.figure(names[0])
     assert len(result.to_pandas()) >= 2
+
+
+RESULTS = [kind for name in ms.__all__ if inspect.isclass(kind := getattr(ms, name)) and hasattr(kind, "to_pandas")]
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_figures_and_rows_say_their_types(kind: Any) -> None:
+    names = {"PlotlyFigure": PlotlyFigure, "DataFrame": pandas.DataFrame}
+    assert get_type_hints(inspect.unwrap(kind.figure), localns=names)["return"] is go.Figure
+    assert get_type_hints(kind.to_pandas, localns=names)["return"] is pandas.DataFrame
+
+
+@pytest.mark.long
+def test_mypy_knows_what_a_notebook_gets(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import mensa_sim as ms\nr = ms.run('lstm')\nreveal_type(r.figure())\nreveal_type(r.to_pandas())\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "mypy", script], capture_output=True, text=True, check=False)
+    assert re.findall(r'type is "(.*)"', done.stdout) == [
+        "plotly.graph_objs._figure.Figure",
+        "pandas.core.frame.DataFrame",
+    ]

@@ -9,7 +9,7 @@ from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import title_lines
 
 PlotlyFigure: TypeAlias = go.Figure
-"""What a notebook shows."""
+"""What a notebook shows; plotly has its types in `plotly-stubs`."""
 
 
 def figures(drawn: Mapping[str, Drawn]) -> dict[str, PlotlyFigure]:
