@@ -9,7 +9,6 @@ from space_files import TINY
 from typer.testing import CliRunner
 
 import mensa_sim as ms
-
 from mensa_sim.api import session as api
 from mensa_sim.api.files import list_kind
 from mensa_sim.api.session import compare

@@ -31,6 +31,7 @@ from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
+
 def compare_summary(result: CompareResult) -> dict[str, object]:
     """A comparison as plain JSON values in a fixed order; an unknown value is absent."""
     return {**compared_values(result), **changes_summary(result.changes), **provenance_summary(result)}

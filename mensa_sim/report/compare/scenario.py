@@ -9,7 +9,7 @@ from mensa_sim.report.compare.compare import provenance_summary
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, bar, categories, figure, logarithmic, shown
+from mensa_sim.report.page.figure import Figure, categories, figure, padded, scatter, shown
 from mensa_sim.report.page.page import page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -124,17 +124,18 @@ def scenario_compare_figures(result: ScenarioCompareResult) -> dict[str, Drawn]:
 
 
 def p99_figure(result: ScenarioCompareResult) -> Figure:
-    """The latency that one request of a hundred exceeds, by stream, one bar a system."""
+    """The latency that one request of a hundred exceeds, by stream, a mark for each system."""
     found = {
         name: {stream: each.p99_ps for stream, each in system.metrics.streams.items() if each.p99_ps}
         for name, system in result.systems.items()
     }
     traces = [
-        bar(
+        scatter(
+            mode="markers",
             name=shown(name),
             x=list(map(shown, found[name])),
             y=[time_ps / PS_PER_MS for time_ps in found[name].values()],
-            marker=look.bar,
+            marker={"color": look.colour, "symbol": look.symbol, "size": 11},
             hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} ms<extra></extra>",
         )
         for name, look in looks(found).items()
@@ -142,7 +143,7 @@ def p99_figure(result: ScenarioCompareResult) -> Figure:
     longest = {name: max(times.values(), default=0) for name, times in found.items()}
     slowest = max(longest, key=lambda name: longest[name])
     title = f"99 of 100 requests end within {time_text(longest[slowest])} on {slowest}, where the slowest stream is"
-    return figure(title, categories("stream"), logarithmic("p99 latency (ms)"), traces, barmode="group")
+    return figure(title, categories("stream"), padded("p99 latency (ms)", traces, "y"), traces)
 
 
 def scenario_compare_html(result: ScenarioCompareResult) -> str:

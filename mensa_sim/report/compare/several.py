@@ -16,12 +16,13 @@ from mensa_sim.report.compare.compare import (
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, bar, figure, logarithmic, shown, slanted
+from mensa_sim.report.page.figure import Figure, figure, padded, scatter, shown, slanted
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import gap_text
 from mensa_sim.study.compare.several import SeveralResult
+from mensa_sim.study.run.result import Took
 
 
 def several_json(result: SeveralResult) -> str:
@@ -88,7 +89,7 @@ def several_lead(result: SeveralResult) -> str:
 def several_tables(result: SeveralResult) -> RenderableType:
     """The lead, a row a workload, and what a reader must know."""
     columns, rows = _table(result)
-    title = f"one inference of each; ratios against {result.systems[0]}"
+    title = f"one inference or answer of each; ratios against {result.systems[0]}"
     table = Sheet([*texts("workload"), *numbers(*columns)], rows, title=title)
     notes = [f"{name}: {text}" for name, part in result.parts.items() for text in compare_notes(part)]
     return Group(several_lead(result), "", table, *notes)
@@ -100,18 +101,19 @@ def several_figures(result: SeveralResult) -> dict[str, Drawn]:
 
 
 def gains_figure(result: SeveralResult) -> Figure:
-    """How many times less of the objective than the baseline, by workload, one bar a system."""
+    """How many times less of the objective than the baseline, by workload, a mark for each system."""
     baseline, *others = result.systems
     objective = objective_named(result.product).title
     traces = []
-    for name in others:
+    for name, look in looks(result.systems).items():
         gains = result.gains(name)
         traces.append(
-            bar(
+            scatter(
+                mode="markers",
                 name=shown(name),
                 x=list(map(shown, gains)),
                 y=list(gains.values()),
-                marker=looks(result.systems)[name].bar,
+                marker={"color": look.colour, "symbol": look.symbol, "size": 11},
                 hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} times less<extra></extra>",
             )
         )
@@ -119,8 +121,8 @@ def gains_figure(result: SeveralResult) -> Figure:
     workload = max(result.parts, key=lambda each: result.gains(most)[each])
     gain = factor_text(result.gains(most)[workload])
     title = f"The most that is gained over {baseline} is {gain}, by {most} on {workload}"
-    y = logarithmic(f"{objective} of {baseline} over that of the system (ratio)")
-    return figure(title, slanted("workload"), y, traces, barmode="group")
+    y = padded(f"times less {objective} (ratio)", traces, "y")
+    return figure(title, slanted("workload"), y, traces)
 
 
 def several_html(result: SeveralResult) -> str:
@@ -141,7 +143,7 @@ def several_html(result: SeveralResult) -> str:
         f"{len(result.parts)} workloads on {len(result.systems)} systems",
         (
             paragraph(several_lead(result), kind="lead"),
-            paragraph(f"One inference of each; ratios are against {result.systems[0]}: above 1 is better."),
+            paragraph(f"One inference or answer of each; ratios are against {result.systems[0]}: above 1 is better."),
             table_block(("workload", *columns), rows, numeric=columns),
             drawn_block(figures, *figures),
             *sections,
