@@ -5,6 +5,7 @@ from typing import Any
 
 from held_reproduction import held_against_the_paper
 
+import mensa_sim as ms
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
@@ -95,12 +96,12 @@ def compare_page(folder: Path) -> str:
 def compare_workloads_page(folder: Path) -> str:
     """The tiny workload and its convolution alone."""
     alone = {"name": "alone", "layers": TINY["layers"][:1]}
-    return several_html(api.compare_workloads([tiny_workload(folder), alone], ("edge_tpu", "mensa_g")))
+    return several_html(ms.compare_workloads([tiny_workload(folder), alone], ("edge_tpu", "mensa_g")))
 
 
 def compare_scenario_page(folder: Path) -> str:
     """The two streams on two systems."""
-    return scenario_compare_html(api.compare_scenario(scenario_file(folder), ("edge_tpu", "mensa_g")))
+    return scenario_compare_html(ms.compare_scenario(scenario_file(folder), ("edge_tpu", "mensa_g")))
 
 
 def reproduce_page(folder: Path) -> str:

@@ -87,7 +87,7 @@ def test_what_cannot_be_made_is_one_line_before_any_work(
     def never(*args: Any) -> None:
         raise AssertionError("worked")
 
-    monkeypatch.setattr("mensa_sim.api.session.compare", never)
+    monkeypatch.setattr("mensa_sim.api.comparison.compare", never)
     command = ["compare", "small_cnn", "--systems", "edge_tpu,mensa_g", "--export", formats, "--output", str(tmp_path)]
     found = CliRunner().invoke(app, command)
     assert isinstance(found.exception, UsageError)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import mensa_sim as ms
 from mensa_sim.api import session as api
+from mensa_sim.api.comparison import compare
 from mensa_sim.api.files import list_kind
-from mensa_sim.api.session import compare
 from mensa_sim.cli.main import app
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.files import write_yaml

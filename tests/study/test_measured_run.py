@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import mensa_sim as ms
 from mensa_sim.api import session as api
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.cost.measured.kernels import fused_kernels, kernels_of
@@ -111,7 +112,7 @@ def test_a_gpu_without_kernels_for_a_layer_says_which() -> None:
 
 def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_path: Path) -> None:
     result = api.run("lstm", system="gpu_t4", scheduler="greedy")
-    compared = api.compare("lstm", ["edge_tpu", "gpu_t4"])
+    compared = ms.compare("lstm", ["edge_tpu", "gpu_t4"])
     stream = {"name": "s", "workload": "lstm", "arrivals": {"kind": "periodic", "fps": 5}}
     (tmp_path / "s.yaml").write_text(write_yaml({"name": "s", "duration_s": 1, "streams": [stream]}))
     scenario = api.run_scenario(tmp_path / "s.yaml", system="gpu_t4", scheduler="greedy")

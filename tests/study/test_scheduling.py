@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from space_files import TINY
 
+import mensa_sim as ms
 from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.errors import UnknownNameError
@@ -47,7 +48,7 @@ def test_a_call_has_the_last_word_and_the_baseline_its_own(workload: Path, tmp_p
     beside = api.run(workload, system=own, baseline="mensa_g")
     assert (beside.main.scheduler, beside.baseline.scheduler) == ("single:pavlov", "mensa")
     assert api.run(workload, baseline=own, options={"mac_ratio": 3}).baseline.scheduler == "single:pavlov"
-    compared = api.compare(workload, [own, "edge_tpu", "base_hb"])
+    compared = ms.compare(workload, [own, "edge_tpu", "base_hb"])
     assert compared.systems["mensa_g"].scheduler == "single:pavlov"
 
 

@@ -7,6 +7,7 @@ import pytest
 from space_files import write_space
 from typer.testing import CliRunner
 
+import mensa_sim as ms
 from mensa_sim.api import explore as api_explore
 from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
@@ -59,7 +60,7 @@ CALLS: dict[str, Callable[[Path, str], object]] = {
     "scenario": lambda folder, mode: api.run_scenario(
         folder / "scenario.yaml", system=folder / "device.yaml", timings=mode
     ),
-    "compare": lambda folder, mode: api.compare(
+    "compare": lambda folder, mode: ms.compare(
         folder / "w.yaml", ["edge_tpu", str(folder / "device.yaml")], timings=mode
     ),
     "explain": lambda folder, mode: api.place(folder / "w.yaml", system=folder / "device.yaml", timings=mode),
