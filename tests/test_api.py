@@ -31,6 +31,7 @@ FOR_THE_COMMAND_LINE = {
     "fitted_constants",
     "folder_of",
     "is_scenario",
+    "refuse_scenario",
     "with_methods",
     "Shown",
 }
