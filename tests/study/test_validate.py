@@ -18,7 +18,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.study.validate.file import METRICS, read_measurements
 from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
 from mensa_sim.study.validate.score import score, spearman
-from mensa_sim.study.validate.validate import shipped_measurements, validate
+from mensa_sim.study.validate.validate import ValidationRow, shipped_measurements, validate
 from mensa_sim.workload.models.decoder import Decoder
 
 HEADER = "workload,system,metric,measured,source\n"
@@ -167,6 +167,14 @@ def test_every_fitted_constant_is_read_from_the_spec_that_holds_it() -> None:
     assert load_system("coral_usb3").host is not None
     overhead = next(each for each in constants if (each.system, each.name) == ("coral_usb3", "host.overhead_ms"))
     assert overhead.value == load_system("coral_usb3").host.overhead_ps / 1e9  # type: ignore[union-attr]
+
+
+def test_rows_of_what_no_constant_was_fitted_on_only_test() -> None:
+    """Whole models on a GPU, compiler's cycles, an Eyeriss: nothing shipped was fitted on them, whatever their text."""
+    rows = [ValidationRow(measurement=each, predicted=1.0) for each in shipped_measurements()]
+    fitted = {(row.measurement.system, row.measurement.metric) for row in rows if row.may_be_fitted}
+    assert fitted == {("coral_usb3", "latency_ms"), ("coral_dev_board", "latency_ms")}
+    assert {"gpu_h100", "gpu_h100_fit", "eyeriss_v1"} <= {row.measurement.system for row in rows}
 
 
 GENERATING = "workload,system,metric,measured,source,prompt_tokens,new_tokens,context\n"

@@ -84,6 +84,11 @@ _FITS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 
 
+_METRICS = {"latencies": "latency_ms", "energies": "energy_mj"}
+FITTED = frozenset((system, _METRICS[rows.split()[1]]) for system, _, rows, _ in _FITS)
+"""The systems and metrics whose rows decided a constant; all other rows only test."""
+
+
 def fitted_constants(load: Callable[[str], System]) -> tuple[FittedConstant, ...]:
     """Every fitted constant with the value that its spec has now."""
     loaded = {system: load(system) for system in dict.fromkeys(system for system, *_ in _FITS)}

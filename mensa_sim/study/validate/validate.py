@@ -10,6 +10,7 @@ from mensa_sim.io.shipped import shipped_root
 from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.validate.file import Measurement, read_measurements
+from mensa_sim.study.validate.fitted_constants import FITTED
 from mensa_sim.study.validate.predict import Predictor
 from mensa_sim.study.validate.score import Score, error_percent, score
 
@@ -39,8 +40,9 @@ class ValidationRow:
 
     @property
     def may_be_fitted(self) -> bool:
-        """Whether constants may have been fitted on this row; the others test them."""
-        return may_be_fitted(self.measurement.workload, self.measurement.system, self.measurement.metric)
+        """Whether shipped constants may have been fitted on this row; the others test them."""
+        system, metric = self.measurement.system, self.measurement.metric
+        return (system, metric) in FITTED and may_be_fitted(self.measurement.workload, system, metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
