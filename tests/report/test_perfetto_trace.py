@@ -113,3 +113,17 @@ def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monk
     monkeypatch.setattr(perfetto, "MAX_BYTES", 1)
     last = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
     assert [event["args"]["request"] for event in json.loads(last)["traceEvents"] if event["ph"] == "X"] == ["net#0"]
+
+
+def test_of_more_streams_than_a_trace_has_room_for_some_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = tuple(
+        replace(span("one", "layer", "a", 10 * number, 10 * number + 9), request=f"s{number}#0") for number in range(9)
+    )
+    streams = {f"s{number}": GRAPH for number in range(9)}
+    whole = perfetto_json("net on one", Timeline(spans=spans), ("one",), streams, static_mw=3.0)
+    monkeypatch.setattr(perfetto, "MAX_BYTES", len(whole) // 2)
+    text = perfetto_json("net on one", Timeline(spans=spans), ("one",), streams, static_mw=3.0)
+    assert len(text) <= len(whole) // 2
+    first, *events = json.loads(text)["traceEvents"]
+    assert [each["args"]["request"] for each in events if each["ph"] == "X"] == ["s0#0", "s8#0"]
+    assert first["args"] == {"name": "net on one, one of 8 requests"}

@@ -1,6 +1,6 @@
 """A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): tracks, counters and flow arrows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.io.json_text import json_line
@@ -24,11 +24,19 @@ def perfetto_json(
     microseconds, as the format wants, exact to the picosecond. Transfers that share a channel lie in lanes of it.
     Where that were more than `MAX_BYTES`, fewer requests are kept, and the process's name says which.
     """
-    text = _trace(name, timeline, accelerators, graphs, static_mw)
-    while len(text) > MAX_BYTES and any(_number(span.request) for span in timeline.spans):
-        timeline = _halved(timeline)
-        text = _trace(name, timeline, accelerators, graphs, static_mw)
+    of_each = " of each stream"
+    text = _trace(name, timeline, accelerators, graphs, static_mw, of_each)
+    while len(text) > MAX_BYTES and len(requests := _requests(timeline)) > 1:
+        if not any(map(_number, requests)):
+            of_each = ""  # one of each stream is left: of many streams, that may be too many
+        timeline = _halved(timeline) if of_each else _without(timeline, set(requests[1::2]))
+        text = _trace(name, timeline, accelerators, graphs, static_mw, of_each)
     return text
+
+
+def _requests(timeline: Timeline) -> list[str]:
+    """Those that any span is of, in the order of their first."""
+    return list(dict.fromkeys(span.request for span in timeline.spans if span.request))
 
 
 def _number(request: str) -> int:
@@ -38,16 +46,30 @@ def _number(request: str) -> int:
 
 def _halved(timeline: Timeline) -> Timeline:
     every = 2 * timeline.every
-    spans = tuple(span for span in timeline.spans if _number(span.request) % every == 0)
-    requests = tuple(each for each in timeline.requests if _number(each.name) % every == 0)
-    return replace(timeline, spans=spans, requests=requests, levels=timeline.levels[::2], every=every)
+    return _only(timeline, lambda request: _number(request) % every == 0)
+
+
+def _without(timeline: Timeline, left_out: Container[str]) -> Timeline:
+    return _only(timeline, lambda request: request not in left_out)
+
+
+def _only(timeline: Timeline, kept: Callable[[str], bool]) -> Timeline:
+    """What is left of half of the requests."""
+    spans = tuple(span for span in timeline.spans if kept(span.request))
+    requests = tuple(each for each in timeline.requests if kept(each.name))
+    return replace(timeline, spans=spans, requests=requests, levels=timeline.levels[::2], every=2 * timeline.every)
 
 
 def _trace(
-    name: str, timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
+    name: str,
+    timeline: Timeline,
+    accelerators: Sequence[str],
+    graphs: Mapping[str, LayerGraph],
+    static_mw: float,
+    of_each: str,
 ) -> str:
     lanes, rows = lanes_of(timeline.spans, accelerators)
-    sampled = f", one of {timeline.every} requests of each stream" if timeline.every > 1 else ""
+    sampled = f", one of {timeline.every} requests{of_each}" if timeline.every > 1 else ""
     events: list[Event] = [{"ph": "M", "pid": 1, "name": "process_name", "args": {"name": f"{name}{sampled}"}}]
     events += [
         {"ph": "M", "pid": 1, "tid": tid, "name": "thread_name", "args": {"name": row}} for tid, row in rows.items()
