@@ -9,6 +9,7 @@ import pytest
 
 import mensa_sim as ms
 from mensa_sim.io.at_hand import file_of
+from mensa_sim.report.generation.tables import answer_cards, rate_text
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.workers import ModelTask, run_model
@@ -91,3 +92,11 @@ def test_explored_designs_have_the_answers_figures_and_conversations(
     assert math.isclose(
         figures["scenario.streams.user tokens.p99_ps"], answer.decoding[-1].last.latency_ps, rel_tol=0.02
     )
+
+
+def test_what_a_card_adds_of_its_own_figure_stands_before_the_baselines() -> None:
+    """Behind it, it would read as the baseline's."""
+    found = ms.run(TALK, system=SYSTEM, baseline="edge_tpu", scheduler="greedy", flow="layers")
+    (card,) = (each for each in answer_cards(found) if each.label == "time per token")
+    assert found.answer is not None
+    assert card.beside.startswith(f"{rate_text(found.answer)}; edge_tpu: ")

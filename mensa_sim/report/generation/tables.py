@@ -136,7 +136,7 @@ def answer_cards(result: RunResult) -> list[Card]:
         label: str, text: Callable[[Answer], str], figure: Callable[[Answer], float | None], more: str = ""
     ) -> Card:
         others = [f"{system}: {text(answer)}" for system, answer in list(found.items())[1:]]
-        beside = "; ".join(filter(None, (*others, more)))
+        beside = "; ".join(filter(None, (more, *others)))
         return Card(label=label, value=text(answers[0]), ratio=_ratio(answers, figure), beside=beside)
 
     first = answers[0]
