@@ -39,7 +39,9 @@ LARGEST = 60_000_000
 """Parameters of the largest model that is run: some configurations take none of the small sizes."""
 DIFFERS: Mapping[str, str] = {
     "mra": "without its kernel for CUDA its attention is zeros: nothing reads the queries, keys and values",
-    "sew-d": "products of the relative positions alone are computed once, before the model runs",
+    **dict.fromkeys(
+        ("sew-d", "xlnet"), "products of the relative positions alone are computed once, before the model runs"
+    ),
     "bailing_hybrid": "the product that makes a scan's last state, which nothing reads, is not run",
 }
 """Architectures whose MACs differ from torch's count by more than 1 %, and why."""
