@@ -154,11 +154,12 @@ def test_a_request_of_higher_priority_goes_before_the_next_layer_but_one_at_the_
     assert bodies(timeline) == [("a", 0, 15), ("b", 15, 30), ("u", 30, 31), ("c", 31, 51)]
 
 
-def resident_table(sizes: dict[str, int], saved: dict[str, int], buffer: int) -> CostTable:
-    """Layers whose parameters, when resident, save so many bytes of reading."""
+def resident_table(sizes: dict[str, int], saved: dict[str, int], buffer: int, reads: int | None = None) -> CostTable:
+    """Layers whose parameters, when resident, save so many bytes of reading, of `reads` where not of all."""
     graph = chain(*(layer(name, parameter_bytes=size) for name, size in sizes.items()))
-    entries = [cost(name, "acc", compute=1, body=saved[name], weight=saved[name]) for name in sizes]
-    entries += [cost(name, "acc", compute=1, residency=RESIDENT) for name in sizes]
+    all_reads = {name: saved[name] if reads is None else reads for name in sizes}
+    entries = [cost(name, "acc", compute=1, body=all_reads[name], weight=saved[name]) for name in sizes]
+    entries += [cost(name, "acc", compute=1, body=all_reads[name] - saved[name], residency=RESIDENT) for name in sizes]
     return table(graph, system([accelerator("acc", parameter_buffer=buffer)]), entries)
 
 
@@ -186,9 +187,10 @@ def test_policies_fill_the_buffer_beside_the_largest_tile_that_still_streams(pol
     assert pinned(costs, policy, buffer) == expected
 
 
-def test_the_best_value_is_what_all_of_the_buffer_saves():
+@pytest.mark.parametrize("reads", [None, 100])
+def test_the_best_value_is_what_all_of_the_buffer_saves(reads):
     """A byte of a saves twice what a byte of b does, but b saves twice as much as a; c streams 40 beside either."""
-    costs = resident_table({"a": 10, "b": 40, "c": 40}, {"a": 20, "b": 40, "c": 0}, buffer=85)
+    costs = resident_table({"a": 10, "b": 40, "c": 40}, {"a": 20, "b": 40, "c": 0}, buffer=85, reads=reads)
     assert pinned(costs, "best-value", 85) == ["b"]
     assert pinned(costs, "best-value", 90) == ["a", "b"]
 
