@@ -28,7 +28,7 @@ from mensa_sim.study.sensitivity.swings import Swing, Swings, headlines_of
 from mensa_sim.workload.population.draw import Population, draw_population
 from mensa_sim.workload.population.statistics import Choices, Statistics
 
-REQUEST = SensitivityRequest(models=("keyboard_cifg", "translation_lstm"), runs=1, prices=80)
+REQUEST = SensitivityRequest(models=("keyboard_cifg", "lstm"), runs=1, prices=80)
 HEADLINES = headlines_of(SYSTEMS)
 WITHOUT_EFFECT = ("mac_width_exponent", "vector_lane_area_mm2")
 """Every model is of 8 bits; the area of lanes lengthens no wire, so it costs neither energy nor time."""
