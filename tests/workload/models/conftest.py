@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 ELEMENTWISE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.Sigmoid)
-"""Modules without MACs and without a shape of their own: torch takes longer over their meta tensors than over products."""
+"""Modules without MACs or a shape of their own: torch takes longer over their meta tensors than over products."""
 WORKLOADS = Path(__file__).parents[3] / "workloads"
 
 
