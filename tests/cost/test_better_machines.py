@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 from drawn import accelerators, nests, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
+from mensa_sim.cost.mapping import search
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -91,3 +93,18 @@ def test_traffic_is_never_below_compulsory_and_no_level_holds_more_than_its_capa
     assert cost.memory_write_bytes >= nest.output_elements
     for name, held in cost.buffered_bytes.items():
         assert held <= spec.buffer_bytes[name]
+
+
+def test_chains_of_tiles_that_are_told_in_pieces_give_the_same_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load_system("hexagon_hvx").accelerators[0].array
+    inner = replace(spec.level("tightly_coupled"), name="inner", capacity_bytes=8192)
+    spec = replace(spec, levels=(spec.levels[0], inner, *spec.levels[1:]))
+    nest = LoopNest(K=128, C=64, OY=14, OX=14)
+    whole = best(nest, spec, MEMORY, model_of(spec), "edp")
+    pieces = []
+    fronts = search.Fronts
+    monkeypatch.setattr(search, "_MOST", 16)
+    monkeypatch.setattr(search, "_PIECE", 4)
+    monkeypatch.setattr(search, "Fronts", lambda *given: pieces.append(len(given[1].task)) or fronts(*given))
+    assert best(nest, spec, MEMORY, model_of(spec), "edp") == whole
+    assert sum(16 >= each > 8 for each in pieces) > 3

@@ -5,7 +5,7 @@ priced in every order; then those whose bound is not above what these reach. The
 SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that may hold a winner.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,8 @@ _FIRST = 4
 """Chains of each nest that are priced first, and by how much each further round is larger: a choice."""
 _PIECE = 1024
 """Chains that are priced at once, at most: their arrays fit a cache. A choice."""
+_MOST = 8192
+"""Chains whose floors are worked out at once, at most: some 20 MiB. A choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +117,15 @@ class Search:
         if self._whole is not None:
             return self._whole
 
-        def above(some: Chains) -> Fronts:
-            return Fronts(self.tasks, grown(self.tasks, some), self.groups, self.outer, residencies)
+        def above(chains: Chains) -> Fronts:
+            return Fronts(self.tasks, chains, self.groups, self.outer, residencies)
 
-        begin = fronts = above(first_chains(self.tasks))
+        begin = fronts = above(grown(self.tasks, first_chains(self.tasks)))
         while True:
             few = fronts.chains.picked(np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
             if len(few.tiles) > self._inner_stages:
                 break
-            fronts = above(few)
+            fronts = above(grown(self.tasks, few))
         _, reached = self._priced(few, residencies)
         fronts = begin
         while True:
@@ -133,7 +135,20 @@ class Search:
                 return self._space(self._least())
             if len(some.tiles) > self._inner_stages:
                 return self._space(self._nearer(some, fronts.floors[:, kept], reached, residencies))
-            fronts = above(some)
+            fronts = above(self._hopeful(some, reached, above))
+
+    def _hopeful(self, inner: Chains, reached: Floats, above: Callable[[Chains], Fronts]) -> Chains:
+        """The chains around some; where they are many, those that may hold a winner, told in pieces."""
+        chains = grown(self.tasks, inner)
+        if len(chains.task) <= _MOST:
+            return chains
+        found = []
+        for piece in np.array_split(np.arange(len(chains.task)), -(-len(chains.task) // _MOST)):
+            fronts = above(chains.picked(piece))
+            found.append(
+                piece[fronts.unbeaten(np.flatnonzero(near(fronts.floors, fronts.chains.task, reached).any(axis=0)))]
+            )
+        return chains.picked(np.concatenate(found))
 
     def _priced(self, some: Chains, residencies: Residencies) -> tuple[Floats, Floats]:
         """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
