@@ -2,6 +2,7 @@
 
 import pytest
 
+from mensa_sim.report.page.cards import Card, cards_block
 from mensa_sim.report.page.quantities import engineering, percent_text
 
 
@@ -25,3 +26,8 @@ def test_a_value_gets_the_prefix_that_leaves_one_to_three_digits(value: float, t
 def test_small_shares_keep_two_decimals() -> None:
     assert percent_text(0.0136) == "1.36 %"
     assert percent_text(0.973) == "97.3 %"
+
+
+@pytest.mark.parametrize(("ratio", "kind"), [(0.999, "worse"), (1.0, "better"), (2.0, "better")])
+def test_a_card_says_whether_its_ratio_is_better_and_what_is_equal_is_not_worse(ratio: float, kind: str) -> None:
+    assert f'class="ratio {kind}"' in cards_block([Card(label="a", value="1", ratio=ratio)])
