@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
-from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic
+from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
 from mensa_sim.workload.graph import Edge, LayerGraph
@@ -55,6 +55,7 @@ class Bytes:
         self.room, self.order = room, [layer.name for layer in graph.layers]
         self.planes = planes_of(graph)
         self.layers = {layer.name: layer for layer in graph.layers}
+        self.weights = {name: weights_of(layer) for name, layer in self.layers.items()}
         self.readers = {name: graph.successors(name) for name in self.order}
 
     @property
@@ -65,7 +66,7 @@ class Bytes:
     def price(self, stack: TilingSize) -> float | None:
         if not can_stack(self.layers[stack.layers[-1]]):
             return None
-        moved = stack_traffic(stack, self.layers, self.room)
+        moved = stack_traffic(stack, self.weights, self.room)
         return None if moved is None else float(moved.read_bytes + moved.written_bytes + moved.parameter_bytes)
 
     def cut(self) -> list[Segment]:
@@ -111,7 +112,7 @@ def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:
             continue
         tiling = tiling_of(moved.planes, names, each.rows, moved.readers)
         assert tiling is not None
-        traffic = stack_traffic(tiling.size, moved.layers, moved.room)
+        traffic = stack_traffic(tiling.size, moved.weights, moved.room)
         assert traffic is not None
         total += traffic.read_bytes + traffic.written_bytes
     return total

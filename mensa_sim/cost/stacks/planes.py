@@ -52,7 +52,8 @@ class Read:
         elif some.any():
             low, high = _spans(self.axis)
             # `reduceat` goes from each index to the next: every other one is from a start to its stop.
-            ends = np.stack([start[some], stop[some]], axis=1).ravel()
+            ends = np.empty(2 * int(some.sum()), dtype=np.int64)
+            ends[::2], ends[1::2] = start[some], stop[some]
             first[some] = np.minimum.reduceat(low, ends)[::2] // self.block
             last[some] = -(-np.maximum.reduceat(high, ends)[::2] // self.block)
         nothing = last <= first

@@ -16,7 +16,7 @@ from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tile import LayerTiles
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
-from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic
+from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -85,6 +85,7 @@ class StackPricer:
         self._accelerator, self._memory, self._objective = placed.array, memory, objective
         self._energy = energy_model(placed, memory)
         self._layers = layers
+        self._weights = {name: weights_of(layer) for name, layer in layers.items()}
         self._memo, self._on = memo, memo.accelerator_key(placed, memory, objective)
         self._room = room_of(placed.array)
         self._known: dict[Hashable, LayerCost | None] = {}
@@ -101,7 +102,7 @@ class StackPricer:
 
     def traffic(self, stack: TilingSize) -> StackTraffic | None:
         """What a stack moves; none where its rows do not fit."""
-        return None if self._room is None else stack_traffic(stack, self._layers, self._room)
+        return None if self._room is None else stack_traffic(stack, self._weights, self._room)
 
     def tiled(self, tiling: Tiling, planes: Mapping[str, Plane]) -> TiledStack | None:
         """A stack in tiles of rows; none where those do not fit."""

@@ -59,6 +59,7 @@ class Tiling:
         self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
         """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""
         self._inputs: list[tuple[Read, Flow]] | None = None
+        self._written_bits = 0
 
     def __contains__(self, layer: str) -> bool:
         return layer in self._place
@@ -72,6 +73,7 @@ class Tiling:
         needed = self._needed.pop((layer, None, False), None)
         flow = self.flows[layer] = self._sink(plane) if needed is None else self._inner(plane, needed)
         self._place[layer] = len(self.layers)
+        self._written_bits += plane.size_bits if self.leaves(layer) else 0  # its readers are there before it
         self.layers.append(layer)
         if len(self.layers) == len(self._held):
             # Those who join later find what lies there before the stack's first rows of a tile come.
@@ -137,7 +139,7 @@ class Tiling:
             copies=self.copies,
             most_held_bits=int(self.held_bits().max()),
             read_bits=self._read_bits,
-            written_bits=sum(self._planes[name].size_bits for name in self.layers if self.leaves(name)),
+            written_bits=self._written_bits,
         )
 
     @property

@@ -47,26 +47,36 @@ def can_stack(layer: Layer) -> bool:
     return layer.supported and layer.steps == 1 and layer.group is None and layer.gathered_bytes is None
 
 
-def stack_traffic(stack: TilingSize, layers: Mapping[str, Layer], room: Room) -> StackTraffic | None:
-    """What a stack moves; none where its rows do not fit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What a layer fetches to multiply with."""
+
+    size_bytes: int
+    by_copy: bool
+    """Whether each copy has a part of its own: activations that are multiplied with like parameters."""
+
+
+def weights_of(layer: Layer) -> Weights:
+    """Its parameters, or the activations in their place."""
+    by_copy = layer.weights_are_activations
+    return Weights(size_bytes=layer.weight_bytes if by_copy else layer.parameter_bytes, by_copy=by_copy)
+
+
+def stack_traffic(stack: TilingSize, weights: Mapping[str, Weights], room: Room) -> StackTraffic | None:
+    """What a stack moves, whose layers fetch those weights; none where its rows do not fit."""
     if stack.most_held_bits > room.activation_bytes * BITS_PER_BYTE:
         return None
-    sizes = {name: _weight_bytes(layers[name], stack.copies) for name in stack.layers}
-    kept = kept_parameters(sizes, stack.tiles * stack.copies, room)
-    moved = 0
-    for name, size in sizes.items():
-        own = stack.copies if layers[name].weights_are_activations else 1
-        moved += size * (own if name in kept else stack.tiles * stack.copies)
+    copies, fetches = stack.copies, stack.tiles * stack.copies
+    own = {name: weights[name] for name in stack.layers}
+    sizes = {name: -(-each.size_bytes // copies) if each.by_copy else each.size_bytes for name, each in own.items()}
+    kept = kept_parameters(sizes, fetches, room)
+    moved = sum(sizes[name] * ((copies if own[name].by_copy else 1) if name in kept else fetches) for name in sizes)
     return StackTraffic(
         read_bytes=bits_to_bytes(stack.read_bits),
         written_bytes=bits_to_bytes(stack.written_bits),
         parameter_bytes=moved,
         kept=kept,
     )
-
-
-def _weight_bytes(layer: Layer, copies: int) -> int:
-    return -(-layer.weight_bytes // copies) if layer.weights_are_activations else layer.parameter_bytes
 
 
 def kept_parameters(sizes: Mapping[str, int], tiles: int, room: Room) -> frozenset[str]:
@@ -77,8 +87,9 @@ def kept_parameters(sizes: Mapping[str, int], tiles: int, room: Room) -> frozens
     if tiles == 1:
         return frozenset()
     left = room.parameter_bytes
-    if sum(sizes.values()) > left:
-        left //= STREAMING_SHARE
+    if sum(sizes.values()) <= left:
+        return frozenset(name for name, size in sizes.items() if size)
+    left //= STREAMING_SHARE
     kept: set[str] = set()
     for name in sorted(sizes, key=lambda each: (-sizes[each], each)):
         if 0 < sizes[name] <= left:
