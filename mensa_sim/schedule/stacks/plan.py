@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
+from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
@@ -24,6 +25,8 @@ from mensa_sim.schedule.stacks.tilings import TilingSizes
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
+DEAR = 2
+"""A stack whose products cost that many times what all of it does elsewhere is not priced: a choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +96,35 @@ class StackPlanner:
         return found
 
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
-        """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
+        """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains.
+
+        Not where their products alone cost there several times what the whole stack does where it is.
+        """
         rates = self._rates(schedule)
         found: list[PricedStack] = []
         for accelerator in self._problem.accelerators:
             pricer = self._pricer(accelerator)
             if pricer is not None:
-                others = [each.stack.layers for each in stacks if each.stack.accelerator != accelerator]
+                others = [
+                    each.stack.layers
+                    for each in stacks
+                    if each.stack.accelerator != accelerator and not self._dear(each, accelerator, rates)
+                ]
                 cuts = [cut for names in others for cut in self._largest(pricer, accelerator, names)]
                 found += [each for each in self._gaining(pricer, accelerator, cuts, rates) if each is not None]
         return found
+
+    def _dear(self, stack: PricedStack, accelerator: str, rates: tuple[float, float]) -> bool:
+        if not all(self._costs.runs(name, accelerator) for name in stack.costs):
+            return True
+        system, bandwidth = self._costs.system, self._costs.system.memory_of(stack.stack.accelerator)
+        here_pj = sum(cost.energy_pj for cost in stack.costs.values())
+        here_ps = latency_ps(stack.costs, bandwidth.effective_bytes_per_s)
+        each = [self._costs.cost(name, accelerator) for name in stack.costs]
+        there_pj = sum(least_array_pj(cost) for cost in each)
+        there_ps = sum(least_array_ps(self._layers[cost.layer], system, cost) for cost in each)
+        here, there = (pj * rates[0] + ps * rates[1] for pj, ps in ((here_pj, here_ps), (there_pj, there_ps)))
+        return there > DEAR * here
 
     def _largest(self, pricer: StackPricer, accelerator: str, names: tuple[str, ...]) -> Iterator[_Cut]:
         """The cut into the largest tiles of rows that fit, if any does."""

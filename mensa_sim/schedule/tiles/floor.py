@@ -2,19 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from math import inf, prod
+from math import inf
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
+from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.table import CostTable
-from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.system import System
 from mensa_sim.schedule.exact.linear_program import LinearProgram, tightened
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, with_bound
 from mensa_sim.units import PS_PER_S
-from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer
 
 _PROOF = (
     "a floor: layers shared out over accelerators by a linear program, MACs at as many lanes as a layer's dims fill, "
@@ -42,13 +39,9 @@ def floor_of(costs: CostTable, problem: Problem) -> float:
     moved = _moved_bytes(graph)
     read_bytes = sum(read for read, _ in moved.values())
     written_bytes = sum(written for _, written in moved.values())
-    work_pj = sum(min(_work_pj(each) for each in own.values()) for own in options.values())
+    work_pj = sum(min(least_array_pj(each) for each in own.values()) for own in options.values())
     moved_pj = min(memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes) for memory in memories)
     return problem.value(work_pj + moved_pj, problem.host_ps + _least_ps(costs, options, moved))
-
-
-def _work_pj(cost: LayerCost) -> float:
-    return cost.dynamic_pj.get("mac", 0.0) + cost.dynamic_pj.get("vector", 0.0)
 
 
 def _moved_bytes(graph: LayerGraph) -> dict[str, tuple[int, int]]:
@@ -80,7 +73,7 @@ def _least_ps(
             share = program.variable()
             memory = costs.system.accelerator(accelerator).memory
             moved_ps = sum(moved[layer]) * PS_PER_S / costs.system.memories[memory].effective_bytes_per_s
-            work_ps = _array_ps(costs.graph[layer], costs.system, cost)
+            work_ps = least_array_ps(costs.graph[layer], costs.system, cost)
             busy.setdefault(accelerator, []).append((share, work_ps))
             busy.setdefault(f"memory {memory}", []).append((share, moved_ps))
             shares.append((share, 1.0))
@@ -91,17 +84,3 @@ def _least_ps(
         program.row([*terms, (time, -1.0)], high=0.0)
     solved = program.solve(_FLOOR_LIMIT_S, serial_ps)
     return max(0.0, tightened(solved.bound))
-
-
-def _array_ps(layer: Layer, system: System, cost: LayerCost) -> float:
-    """Time that a whole layer keeps an accelerator at least, of its array or of its vector unit."""
-    spec = system.accelerator(cost.accelerator).spec
-    if not cost.peak_macs_per_s or not isinstance(spec, PeArray):
-        return 0.0
-    filled = 1.0
-    if layer.nest is not None and layer.steps == 1:
-        for axis in spec.unrolled_axes:
-            lanes = prod(getattr(layer.nest, member) for dim in axis.dims for member in split_dims(dim))
-            filled *= min(axis.size, lanes) / axis.size
-    vector_ps = layer.vector_ops * PS_PER_S / (spec.vector_unit.lanes * spec.clock_hz) if spec.vector_unit else 0.0
-    return max(layer.macs * PS_PER_S / (cost.peak_macs_per_s * filled), vector_ps)
