@@ -6,6 +6,7 @@ from typing import Any
 from held_reproduction import held_against_the_paper
 
 import mensa_sim as ms
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import fitted_constants, validate
@@ -237,8 +238,8 @@ def explore_page(folder: Path) -> str:
 
 def explain_page(folder: Path) -> str:
     """A layer of the tiny workload on an array with three kinds of levels."""
-    placement = api.place(tiny_workload(folder), system="edge_tpu")
-    return explanation_html(api.explain(placement, HOSTILE), {"mensa-sim": HOSTILE})
+    placement = explaining.place(tiny_workload(folder), system="edge_tpu")
+    return explanation_html(explaining.explain(placement, HOSTILE), {"mensa-sim": HOSTILE})
 
 
 PAGES = {

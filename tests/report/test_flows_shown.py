@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.api.result import Run
 from mensa_sim.cost.prices.price import price
@@ -61,7 +62,7 @@ def split(deep: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def placed(workload: Path) -> Placement:
-    return api.place(workload, system="pascal", flow="stacks")
+    return explaining.place(workload, system="pascal", flow="stacks")
 
 
 def test_a_stack_says_what_each_tensor_in_it_would_have_moved(stacked: Run) -> None:
@@ -104,7 +105,7 @@ def test_the_page_shows_which_layers_run_in_which_pieces(split: Run) -> None:
 
 def test_explain_says_which_stack_a_layer_lies_in(placed: Placement, stacked: Run) -> None:
     (stack,) = stacked.main.stacks
-    text = api.explain(placed, "second").runs
+    text = explaining.explain(placed, "second").runs
     assert text == (
         f"it runs in a stack of 3 layers on pascal, from first to sum, in {stack.tiles} tiles of {stack.rows} rows of "
         f"the last, which moves {stack.moved_bytes} bytes over memory; one by one they move {stack.alone_bytes}"
@@ -112,18 +113,18 @@ def test_explain_says_which_stack_a_layer_lies_in(placed: Placement, stacked: Ru
 
 
 def test_explain_says_which_pieces_a_layer_runs_in(deep: Path, split: Run) -> None:
-    placement = api.place(deep, system="simba_4", flow="tiles", objective="latency")
+    placement = explaining.place(deep, system="simba_4", flow="tiles", objective="latency")
     each = split.main.splits[0]
-    found = api.explain(placement, each.layer)
+    found = explaining.explain(placement, each.layer)
     assert found.runs.startswith(f"it runs in {each.pieces} pieces by {each.axis}, at once: 25% on chiplet_0")
     assert found.accelerator == placement.schedule.assignment[each.layer]
 
 
 def test_explain_says_why_a_layer_was_not_stacked(workload: Path) -> None:
     def why(layer: str, **settings) -> str:
-        return api.explain(api.place(workload, flow="stacks", **settings), layer).runs
+        return explaining.explain(explaining.place(workload, flow="stacks", **settings), layer).runs
 
-    assert api.explain(api.place(workload, system="pascal"), "first").runs == ""
+    assert explaining.explain(explaining.place(workload, system="pascal"), "first").runs == ""
     apart = {"pins": {"first": "pascal", "second": "jacquard", "sum": "pascal"}}
     assert why("second", **apart) == (
         "it runs by itself: no layer beside it in order runs on jacquard and can run in tiles"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.page.tables import homes_text
@@ -74,7 +75,7 @@ def test_the_figure_shows_each_tensor_while_it_lives(result) -> None:
 
 def test_explain_says_where_an_output_lives_and_why_it_does_not(workload: Path) -> None:
     def output(layer: str, **settings) -> str:
-        return api.explain(api.place(workload, system="edge_tpu", **settings), layer).output
+        return explaining.explain(explaining.place(workload, system="edge_tpu", **settings), layer).output
 
     assert output("first", flow="layers") == ""
     assert output("first") == "its output, 2048 bytes, lives on edge_tpu until sum has read it"

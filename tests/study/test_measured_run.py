@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 import mensa_sim as ms
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.cost.measured.file import read_timing_table
 from mensa_sim.cost.measured.kernels import fused_kernels, kernels_of
@@ -123,7 +124,7 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
         "energy estimated as 70000 mW times the time (NVIDIA T4 datasheet (2019)",
     )
     assert len(result.main.caveats) == len(set(result.main.caveats)) == 6
-    explained = api.explain(api.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
+    explained = explaining.explain(explaining.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
     for texts in (printed(explanation_tables(explained)), explanation_json(explained, ())):
         assert "gpu_t4: time from the fit to linear kernels, 10.62 % mean error" in " ".join(texts.split())
     for texts in (

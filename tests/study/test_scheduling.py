@@ -7,6 +7,7 @@ import pytest
 from space_files import TINY
 
 import mensa_sim as ms
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 from mensa_sim.errors import UnknownNameError
@@ -39,7 +40,7 @@ def test_a_run_takes_the_scheduler_of_the_system_s_file(workload: Path, tmp_path
     told = api.run(workload, scheduler="greedy", objective="energy").main
     assert (found.scheduler, found.objective) == ("greedy", "energy")
     assert found.layers == told.layers
-    assert api.place(workload, system=own).schedule.scheduler == "greedy"
+    assert explaining.place(workload, system=own).schedule.scheduler == "greedy"
 
 
 def test_a_call_has_the_last_word_and_the_baseline_its_own(workload: Path, tmp_path: Path) -> None:

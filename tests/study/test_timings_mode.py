@@ -8,6 +8,7 @@ from space_files import write_space
 from typer.testing import CliRunner
 
 import mensa_sim as ms
+from mensa_sim.api import explanation as explaining
 from mensa_sim.api import explore as api_explore
 from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
@@ -63,7 +64,7 @@ CALLS: dict[str, Callable[[Path, str], object]] = {
     "compare": lambda folder, mode: ms.compare(
         folder / "w.yaml", ["edge_tpu", str(folder / "device.yaml")], timings=mode
     ),
-    "explain": lambda folder, mode: api.place(folder / "w.yaml", system=folder / "device.yaml", timings=mode),
+    "explain": lambda folder, mode: explaining.place(folder / "w.yaml", system=folder / "device.yaml", timings=mode),
 }
 
 
