@@ -1,19 +1,17 @@
 """The command line as a user meets it: five files, the same bytes twice, no torch from the cache, errors in a line."""
 
 import csv
-import io
 import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_this_process import mensa_sim
 
 from mensa_sim.api import files as api_files
-from mensa_sim.cli.main import main
 from mensa_sim.study.check.check import RECORDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,22 +21,6 @@ FILES = {"summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
-
-
-def mensa_sim(home: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """The command as `main` runs it, in this process: what it printed and its exit code; an exception is not caught."""
-    printed, complained, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complained):
-        patch.chdir(home)
-        patch.setenv("COLUMNS", "80")
-        patch.setattr(sys, "argv", ["mensa-sim", *arguments])
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    if check:
-        assert code == 0, complained.getvalue()
-    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
 
 
 def in_a_process_of_its_own(home: Path, *command: str) -> subprocess.CompletedProcess[str]:

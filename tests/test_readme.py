@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from in_this_process import mensa_sim
 
 from mensa_sim.cli.main import app
 from mensa_sim.io.shipped import FOLDERS, shipped_files
@@ -104,8 +105,10 @@ def ran(arguments: list[str], checkout: Path) -> "subprocess.CompletedProcess[st
 
 @pytest.mark.parametrize("step", steps(), ids=str)
 def test_every_command_and_snippet_runs_and_prints_what_stands_there(step: Step, checkout: Path) -> None:
-    snippet = step.block.language == "python"
-    done = ran(["-W", "error", "-c", step.typed] if snippet else ["-m", "mensa_sim", *words(step.typed)], checkout)
+    if step.block.language == "python":
+        done = ran(["-W", "error", "-c", step.typed], checkout)
+    else:
+        done = mensa_sim(checkout, *words(step.typed))
     if step.block.shown:
         assert _trimmed(done.stdout) == _trimmed(step.block.shown)
 
