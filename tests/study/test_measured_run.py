@@ -118,7 +118,7 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
     (tmp_path / "s.yaml").write_text(write_yaml({"name": "s", "duration_s": 1, "streams": [stream]}))
     scenario = api.run_scenario(tmp_path / "s.yaml", system="gpu_t4", scheduler="greedy")
     said = (
-        "time from the fit to linear kernels, 10.62 % mean error out of sample (16 layers)",
+        "time from the fit to linear kernels, 10.6 % mean error out of sample (16 layers)",
         "steps priced one kernel after another",
         "extrapolated: rows outside the rows of the fit to linear kernels (8 layers)",
         "energy estimated as 70000 mW times the time (NVIDIA T4 datasheet (2019)",
@@ -126,7 +126,7 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
     assert len(result.main.caveats) == len(set(result.main.caveats)) == 6
     explained = explaining.explain(explaining.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
     for texts in (printed(explanation_tables(explained)), explanation_json(explained, ())):
-        assert "gpu_t4: time from the fit to linear kernels, 10.62 % mean error" in " ".join(texts.split())
+        assert "gpu_t4: time from the fit to linear kernels, 10.6 % mean error" in " ".join(texts.split())
     for texts in (
         printed(run_tables(result)),
         html.unescape(report_html(result)),
