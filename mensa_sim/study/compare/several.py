@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from statistics import geometric_mean
 
+from mensa_sim.arguments import checked
 from mensa_sim.errors import UsageError
 from mensa_sim.study.compare.compare import CompareResult, compare
 from mensa_sim.study.compare.request import CompareRequest
@@ -31,6 +32,7 @@ class SeveralResult(Provenance):
         part = next(iter(self.parts.values()))
         return part.systems[part.baseline].objective
 
+    @checked
     def gains(self, system: str) -> dict[str, float]:
         """By workload, how many times less of the objective a system needs than the baseline."""
         return {
@@ -38,10 +40,12 @@ class SeveralResult(Provenance):
             for name, part in self.parts.items()
         }
 
+    @checked
     def mean_gain(self, system: str) -> float:
         """The geometric mean of these, which no choice of the baseline changes the ranking of."""
         return geometric_mean(self.gains(system).values())
 
+    @checked
     def mean_ratios(self, system: str) -> Ratios:
         """The geometric means of the workloads' ratios against the baseline; above 1 is better."""
         found = [part.ratios(system) for part in self.parts.values()]
