@@ -86,10 +86,11 @@ def routes_of(system: System) -> dict[tuple[str, str], Route]:
 def route_between(system: System, producer: str, reader: str) -> Route:
     """The route of what one accelerator makes to another with another home: read, over the link, and write.
 
-    A chip that a host feeds writes to its memory at the host's rate of outputs, and the other one reads at that of
-    inputs; to and from the host's own CPU that is all. Raises `InfeasibleError` where no link joins the memories.
+    Whatever ways into their memories the two have, it is read and written over those that the link joins. A chip that a
+    host feeds writes to its memory at the host's rate of outputs, and the other one reads at that of inputs; to and
+    from the host's own CPU that is all. Raises `InfeasibleError` where no link joins the memories.
     """
-    source, target = system.accelerator(producer).memory, system.accelerator(reader).memory
+    source, target = system.storage_of(producer), system.storage_of(reader)
     legs = _fed_legs(system, producer, source, reader, target)
     if len(legs) == 1:
         return Route(legs=legs)
@@ -102,6 +103,8 @@ def route_between(system: System, producer: str, reader: str) -> Route:
     between = () if link is None else (_over(link),)
     if legs:
         return Route(legs=(legs[0], *between, legs[1]))
+    ways = {} if link is None else {system.memory_behind(end): end for end in link.between}
+    source, target = ways.get(source, source), ways.get(target, target)
     first, last = system.memories[source], system.memories[target]
     reads = Leg(
         resource=source,

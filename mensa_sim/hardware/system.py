@@ -120,8 +120,12 @@ class System:
 
     def storage_of(self, accelerator: str) -> str:
         """The memory that holds an accelerator's data, whichever way in it has."""
-        memory = self.accelerator(accelerator).memory
-        return self.memories[memory].port_of or memory
+        return self.memory_behind(self.accelerator(accelerator).memory)
+
+    def memory_behind(self, way: str) -> str:
+        """The memory that a way leads into; what is no memory, the chip of an accelerator, is behind itself."""
+        memory = self.memories.get(way)
+        return way if memory is None else memory.port_of or way
 
     @property
     def turns(self) -> dict[str, str]:
@@ -141,8 +145,9 @@ class System:
         return self.accelerator(home).spec.buffer_bytes.get("activation", 0)
 
     def link_between(self, memory: str, other: str) -> Link | None:
-        """The link that joins two memories, in either direction."""
-        return next((link for link in self.links if set(link.between) == {memory, other}), None)
+        """The link that joins two memories, over whichever ways into them, in either direction."""
+        ends = {memory, other}
+        return next((link for link in self.links if set(map(self.memory_behind, link.between)) == ends), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

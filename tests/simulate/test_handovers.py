@@ -1,10 +1,23 @@
 """What goes from memory to memory, predicted by the scheduler and moved by the simulation: the same bytes."""
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from simulation_problems import accelerator, assignments, cost, costs_of, layer, link, memory, system, systems, table
+from simulation_problems import (
+    accelerator,
+    assignments,
+    chain,
+    cost,
+    costs_of,
+    layer,
+    link,
+    memory,
+    system,
+    systems,
+    table,
+)
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.evaluate import Prediction, evaluate
@@ -53,6 +66,21 @@ def test_slices_that_need_not_overlap_cross_one_by_one_and_the_whole_once_for_al
     assert moved_bytes(*fan(10 * MB, {"left": 6 * MB, "right": 4 * MB})) == 10 * MB
     assert moved_bytes(*fan(10 * MB, {"left": 3 * MB, "right": 4 * MB})) == 7 * MB
     assert moved_bytes(*fan(10 * MB, {"left": 10 * MB, "right": 10 * MB, "last": MB})) == 11 * MB
+
+
+def test_a_copy_crosses_the_ways_that_the_link_joins_whatever_way_its_maker_has() -> None:
+    memories = {"ram": memory(), "banks": replace(memory(efficiency=0.5), port_of="ram"), "stack": memory()}
+    makers = [accelerator("one", "ram"), accelerator("beside", "banks")]
+    times_ps = set()
+    for order in (makers, makers[::-1]):
+        platform = system([*order, accelerator("two", "stack")], memories, [link("ram", "stack")])
+        graph = chain(layer("source", output_bytes=MB), layer("reader"))
+        costs = [cost("source", maker.name, compute=1000) for maker in makers] + [cost("reader", "two", compute=1000)]
+        for maker in makers:
+            case = graph, table(graph, platform, costs), {"source": maker.name, "reader": "two"}
+            assert simulate(*case).end_ps == predicted(*case).latency_ps
+            times_ps.add(simulate(*case).end_ps)
+    assert times_ps == {2 * 1000 * 1000 + 3 * 1000 * MB + 100}
 
 
 @st.composite
