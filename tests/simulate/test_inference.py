@@ -161,10 +161,10 @@ def test_latency_lies_between_the_critical_path_and_the_serial_sum(problem):
         before = [ready[p] for p in graph.predecessors(each.name)]
         ready[each.name] = max(before, default=0) + own
         serial += own
-        there = {platform.accelerator(assignment[c]).memory: [] for c in graph.successors(each.name)}
+        there = {platform.storage_of(assignment[c]): [] for c in graph.successors(each.name)}
         for consumer in graph.successors(each.name):
-            there[platform.accelerator(assignment[consumer]).memory].append(consumer)
-        home = platform.accelerator(assignment[each.name]).memory
+            there[platform.storage_of(assignment[consumer])].append(consumer)
+        home = platform.storage_of(assignment[each.name])
         for name, consumers in there.items():
             size = max((graph.edge_bytes(each.name, consumer) for consumer in consumers), default=0)
             if name != home and size:
