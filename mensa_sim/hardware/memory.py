@@ -99,7 +99,8 @@ class MemoryPort:
     """Every tile of a loop nest moves whole words, as `Memory` says."""
     power_limit_mw: float | None = None
     """What this way in and the units on it may draw together: their work with all that it moves, leakage and
-    background. A layer takes no less time than its energy needs under its unit's share, which is the same for each."""
+    background. A layer takes no less time than its energy needs under its unit's share, which is the same for each; its
+    mapping is chosen without regard to that, and copies between memories and prefetches are not slowed."""
 
     def __post_init__(self) -> None:
         if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:

@@ -13,7 +13,7 @@ from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, Model, ModelFor
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 
 _SELECTION = ((250, 4), (1000, 1))
-"""How the set of tiles is chosen: on that many rows, that many sets stay. Few rows are gone through once."""
+"""How the set of tiles is chosen: on that many rows, that many sets stay; few rows are gone through once: a choice."""
 _FEW = 250
 """A family of products with fewer rows than this starts at what it has in common with the others: a choice."""
 _ROWS_A_CONSTANT = 2
