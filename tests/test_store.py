@@ -90,6 +90,7 @@ def test_clearing_forgets_our_entries_and_leaves_what_is_not_ours(tmp_path: Path
     own, shared = Store(tmp_path / "own"), Store(tmp_path / "shared")
     for store in (own, shared):
         store.put_data("one", DATA)
+    (tmp_path / "own" / ".two.entry.k3_1x.part").write_text("half of an entry that was killed")
     (tmp_path / "shared" / "notes.txt").write_text("not ours")
     own.clear()
     shared.clear()

@@ -20,7 +20,7 @@ import platformdirs
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.at_hand import text_at_hand
-from mensa_sim.io.atomic import write_atomically
+from mensa_sim.io.atomic import is_temporary, write_atomically
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import PACKAGE
 
@@ -124,11 +124,12 @@ class Store:
         self.put(name, json_line(data).encode())
 
     def clear(self) -> None:
-        """Forget all entries, and the folder where nothing else lies in it."""
+        """Forget all entries, also what a kill left half written, and the folder where nothing else lies in it."""
         if self._folder is None or not self._folder.is_dir():
             return
-        for path in self._folder.glob(f"*{_SUFFIX}"):
-            path.unlink(missing_ok=True)
+        for path in self._folder.iterdir():
+            if path.suffix == _SUFFIX or is_temporary(path.name):
+                path.unlink(missing_ok=True)
         if not any(self._folder.iterdir()):
             self._folder.rmdir()
 
