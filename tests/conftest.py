@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
+import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -40,6 +42,20 @@ def pytest_sessionstart() -> None:
     for name in TERMINAL:
         os.environ.pop(name, None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if settings().derandomize:
+        draw_whatever_is_imported()
+
+
+def draw_whatever_is_imported() -> None:
+    """Which of our modules are imported by now decides no draw.
+
+    Newer versions of hypothesis draw constants of theirs, so that it would matter which tests ran before in the same
+    process; older ones do not, and know nothing of this.
+    """
+    with contextlib.suppress(ImportError):
+        providers = importlib.import_module("hypothesis.internal.conjecture.providers")
+        if hasattr(providers, "is_local_module_file"):
+            providers.is_local_module_file = lambda path: False  # type: ignore[attr-defined]
 
 
 def pytest_collection_finish() -> None:

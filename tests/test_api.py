@@ -68,7 +68,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "assert [name for name in sys.modules if name.startswith('mensa_sim')] == ['mensa_sim']\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 def test_every_public_name_can_be_imported_is_documented_and_listed() -> None:

@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_a_process_of_its_own(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     return subprocess.run(
-        [sys.executable, *command], cwd=home, env=environment, check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, *command], cwd=home, env=environment, check=True, capture_output=True, text=True
     )
 
 

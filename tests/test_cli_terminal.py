@@ -9,17 +9,16 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import typer
+from killed import ENTRIES, HANGS_S, ROOT, broken_off
 from typer.testing import CliRunner, Result
 
 from mensa_sim.cli.main import app
 from mensa_sim.errors import MensaError
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 LONG = "a_layer_with_a_name_longer_than_any_column_of_a_table_could_ever_hold"
 TINY = f"""\
@@ -57,8 +56,6 @@ NAME_LAYERS = ("run tiny.yaml", "run tiny.yaml --system base_hb --baseline coral
 """Those whose tables have layers by name."""
 MANY = "compare two_layers.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2,coral_usb3,coral_dev_board_micro"
 """More systems than 80 columns have room for."""
-HANGS_S = 600
-"""After so long a command hangs, however busy the machine is."""
 ERASE = "\x1b[2K"
 ESCAPE = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
@@ -275,16 +272,20 @@ def test_closed_outputs_are_no_error(folder: Path) -> None:
     assert subprocess.run(["sh", "-c", command], cwd=folder, env=environment, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("arguments", ["reproduce --models keyboard_cifg,lstm --jobs 2", "run resnet50"])
-def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, folder: Path) -> None:
-    cache = folder / "cache"
-    process = started(arguments, folder, env={"MENSA_SIM_CACHE": str(cache)}, start_new_session=True)
-    while not list(cache.glob("*.entry")):  # the first graph is traced: every process is at work, most is yet to do
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=HANGS_S)
-    assert process.returncode in (130, -signal.SIGINT)
+@pytest.mark.parametrize(
+    ("arguments", "changes"),
+    [
+        (
+            "reproduce --models keyboard_cifg,lstm --jobs 2",
+            "from mensa_sim.io import workers as w; w.Processes.wait = interrupt",
+        ),
+        ("run resnet50", ENTRIES.format(count=1, where="", end="interrupt")),
+    ],
+    ids=["while its workers begin", "while it keeps a graph"],
+)
+def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, changes: str, folder: Path) -> None:
+    code, err = broken_off(changes, *arguments.split(), cwd=folder, MENSA_SIM_CACHE=str(folder / "cache"))
+    assert code in (130, -signal.SIGINT)
     assert "Traceback" not in err
 
 

@@ -5,11 +5,9 @@ import io
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from foreign_files import (
     ZIGZAG_WORKLOAD,
 )
 from fuzz_mutations import mutated
+from limited import TooLongError, limited
 
 from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
@@ -208,26 +207,6 @@ class Watch:
 
 
 WATCH = Watch()
-
-
-class TooLongError(BaseException):
-    """A command that took too long; no handler of exceptions may swallow it."""
-
-
-@contextlib.contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    """Ends what uses more than so many seconds of CPU."""
-
-    def stop(number: int, frame: object) -> None:
-        raise TooLongError(f"more than {seconds} s of CPU")
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def outcome(command: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:

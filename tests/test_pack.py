@@ -137,10 +137,11 @@ def test_more_at_once_than_it_may_hold_is_not_kept_and_takes_nothing_with_it(tmp
 def written(*arguments: str, limit_bytes: int | None = None) -> "subprocess.Popen[str]":
     """A process that says so and then writes entries that bear its mark, for ever or so many times."""
     code = (
-        "import itertools, signal, sys; from pathlib import Path; from mensa_sim.io.pack import Pack\n"
+        "import itertools, signal, sys; from pathlib import Path; from mensa_sim.io import pack as module\n"
         "path, mark, times = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "pack = Pack(path)\n"
+        "module._PATIENCE_S = 600  # however busy the machine is\n"
+        "pack = module.Pack(path)\n"
         "print('begun', flush=True)\n"
         "for each in range(times) if times else itertools.count():\n"
         "    pack.put({b'%s%d' % (mark, each): mark * 3000})\n"

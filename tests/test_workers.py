@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from killed import HANGS_S, ROOT
 
 from mensa_sim.errors import FileError, MensaError, UnknownNameError
 from mensa_sim.io.workers import ATTEMPTS, DeadWorkerError, Pool, Processes, pool_of
 
-ROOT = Path(__file__).resolve().parents[1]
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds descendants in /proc")
 
 
@@ -245,10 +245,14 @@ if __name__ == "__main__":
 
 
 def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path: Path) -> None:
+    """The module of their work is read until the interrupt has been sent."""
     (tmp_path / "slow.py").write_text(
         "import os, time\nfrom pathlib import Path\n"
-        "Path(__file__).with_name(f'{os.getpid()}.pid').touch()\n"
-        "time.sleep(2)\ndef start(): return lambda number: number\n"
+        "here, parent = Path(__file__).parent, os.getppid()\n"
+        "(here / f'{os.getpid()}.pid').touch()\n"
+        "while len(list(here.glob('*.pid'))) == 2 and os.getppid() == parent and not (here / 'go').exists():\n"
+        "    time.sleep(0.01)\n"
+        "def start(): return lambda number: number\n"
     )
     (tmp_path / "program.py").write_text(SLOW.format(folder=str(tmp_path)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -263,9 +267,9 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
     ) as process:
         while len(list(tmp_path.glob("*.pid"))) < 2:
             assert process.poll() is None
-        time.sleep(0.5)  # into the time that the module takes
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        (tmp_path / "go").touch()
+        _, errors = process.communicate(timeout=HANGS_S)
     assert errors.count("Traceback") == 1, errors
 
 
@@ -291,9 +295,9 @@ def test_no_worker_outlives_its_parent(how: str, tmp_path: Path) -> None:
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.send_signal(signal.SIGKILL if how == "the parent is killed" else signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=HANGS_S)
     assert errors.count("Traceback") == (how == "Ctrl-C"), errors
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANGS_S
     while alive(below) and time.monotonic() < end:
         time.sleep(0.05)
     assert not alive(below)

@@ -4,10 +4,10 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.atomic import locked
 from mensa_sim.io.store import cache_folder
 
 
@@ -29,19 +29,13 @@ def alone_on(path: Path) -> Iterator[None]:
 
 
 def _held(lock: Path, path: Path) -> int | None:
-    """The handle of a lock that nobody else has; none where there can be no lock."""
-    if find_spec("fcntl") is None:  # not every system has such locks
-        return None
-    import fcntl
-
+    """The handle of a lock that nobody else has, where there are locks; none where its file cannot be."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except OSError:
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if locked(handle) is False:
         os.close(handle)
-        raise UsageError(f"{path}: another process is at work on it") from error
+        raise UsageError(f"{path}: another process is at work on it")
     return handle

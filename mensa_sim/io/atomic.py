@@ -1,14 +1,23 @@
-"""Writing files whole or not at all: temporary names beside them, then renames."""
+"""Writing files whole or not at all: temporary names beside them, then renames.
+
+Who writes a temporary file has its lock, so what a kill left half written is told from what somebody is at work on: the
+next to write that file goes on in it.
+"""
 
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from mensa_sim.errors import MensaError, UsageError
 
 SUFFIX = ".part"
 """How a temporary name ends; it begins with a dot."""
+
+_KEPT_OPEN = os.name != "nt"
+"""Whether a file that is open, as it is while it has a lock, can take another name."""
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
@@ -22,25 +31,56 @@ def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool 
     A disk that is full, a folder that cannot be written or an interrupt on the way leaves every file as it was; so does
     a power cut where the write is `durable`.
     """
-    prepared: list[tuple[str, Path]] = []
-    path = Path()
+    prepared: list[tuple[int, Path, Path]] = []
+    path, named = Path(), 0
     try:
         for path, content in contents.items():
             if path.is_dir():
                 raise MensaError(f"{path}: cannot be written: a folder has this name")
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
-            prepared.append((temporary, path))
+            handle, temporary = _temporary(path)
+            prepared.append((handle, temporary, path))
             _write(handle, content.encode() if isinstance(content, str) else content, durable=durable)
             os.chmod(temporary, 0o666 & ~_umask())
-        for temporary, path in prepared:
+        for _, temporary, path in prepared:
             os.replace(temporary, path)
+            named += 1
     except OSError as error:
         raise MensaError(f"{path}: cannot be written: {error.strerror}; what stood there is unchanged") from error
     finally:
-        for temporary, _ in prepared:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        for _, temporary, _ in prepared[named:]:
+            temporary.unlink(missing_ok=True)
+        for handle, _, _ in prepared:
+            if _KEPT_OPEN:
+                os.close(handle)
+
+
+def usual_temporary(path: Path) -> Path:
+    """The name of a file while it is written, unless another process is at it too."""
+    return path.with_name(f".{path.name}{SUFFIX}")
+
+
+def remove_unless_written(temporary: Path) -> None:
+    """Remove what a kill left behind; what somebody is at work on stays."""
+    taken = _taken(temporary)
+    if taken is not None:
+        temporary.unlink()
+        os.close(taken)
+
+
+def locked(handle: int) -> bool | None:
+    """Whether an open file's lock is ours from now on, until it is closed; none where there are no locks."""
+    if find_spec("fcntl") is None:  # not every system has them
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # nor has every disk
+        return None
+    return True
 
 
 def refuse_unwritable(folder: Path) -> None:
@@ -76,8 +116,38 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(SUFFIX)
 
 
+def _temporary(path: Path) -> tuple[int, Path]:
+    """An empty file to be written in place of another, and its handle, which has its lock.
+
+    A name that is always the same leaves nothing for ever; a second process at the same file takes one of its own.
+    """
+    usual = usual_temporary(path)
+    taken = _taken(usual, os.O_CREAT)
+    if taken is not None:
+        os.truncate(taken, 0)
+        return taken, usual
+    handle, own = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
+    locked(handle)
+    return handle, Path(own)
+
+
+def _taken(temporary: Path, flags: int = 0) -> int | None:
+    """The handle of a file that nobody is at work on, which has its lock; where there are no locks it goes."""
+    handle = None
+    with suppress(OSError):
+        handle = os.open(temporary, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | flags, 0o600)
+        ours, it = locked(handle), os.fstat(handle)
+        if ours is None:
+            temporary.unlink()
+        elif ours and it.st_nlink == 1 and os.path.samestat(it, temporary.stat()):  # else it has just got its name
+            return handle
+    if handle is not None:
+        os.close(handle)
+    return None
+
+
 def _write(handle: int, data: bytes, *, durable: bool) -> None:
-    with os.fdopen(handle, "wb") as stream:
+    with os.fdopen(handle, "wb", closefd=not _KEPT_OPEN) as stream:
         stream.write(data)
         stream.flush()
         if durable:

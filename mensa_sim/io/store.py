@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ import platformdirs
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.at_hand import text_at_hand
-from mensa_sim.io.atomic import is_temporary, write_atomically
+from mensa_sim.io.atomic import is_temporary, remove_unless_written, write_atomically
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import PACKAGE
 
@@ -128,9 +129,11 @@ class Store:
         if self._folder is None or not self._folder.is_dir():
             return
         for path in self._folder.iterdir():
-            if path.suffix == _SUFFIX or is_temporary(path.name):
+            if path.suffix == _SUFFIX:
                 path.unlink(missing_ok=True)
-        if not any(self._folder.iterdir()):
+            elif is_temporary(path.name):
+                remove_unless_written(path)
+        with suppress(OSError):  # something lies in it
             self._folder.rmdir()
 
     @staticmethod

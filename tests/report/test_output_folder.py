@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import HANGS_S
 
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io import atomic as atomic_write
+from mensa_sim.io.atomic import is_temporary
+from mensa_sim.io.store import Store
 from mensa_sim.report.page.output_folder import MARKER, write_folder
 
 OLD = {"layers.csv": "old layers", "report.html": "old report", MARKER: json.dumps({"versions": {"mensa-sim": "0"}})}
@@ -60,10 +64,54 @@ def test_a_folder_in_place_of_a_file_is_an_error_before_anything_is_replaced(fol
     assert (folder / "layers.csv").read_text(encoding="utf-8") == "old layers"
 
 
-def test_what_a_killed_run_left_behind_does_not_make_a_folder_foreign(tmp_path: Path) -> None:
-    (tmp_path / ".report.html.abcd1234.part").write_text("half a rep")
+WRITING = """
+import os, signal
+from pathlib import Path
+from mensa_sim.report.page.output_folder import write_folder
+real, left = os.{call}, {at}
+def counted(*given):
+    global left
+    left -= 1
+    left or os.kill(os.getpid(), signal.{signal})
+    real(*given)
+os.{call} = counted
+"""
+
+
+@pytest.mark.parametrize(("call", "at"), [("fsync", 1), ("fsync", 3), ("replace", 1), ("replace", 2), ("replace", 3)])
+def test_what_a_kill_left_behind_makes_no_folder_foreign_and_is_gone_after_the_next_run(
+    call: str, at: int, tmp_path: Path
+) -> None:
+    killed = WRITING.format(call=call, at=at, signal="SIGKILL") + f"write_folder(Path('.'), {OLD!r})"
+    assert command(tmp_path, killed).returncode == -signal.SIGKILL
+    assert any(is_temporary(path.name) for path in tmp_path.iterdir())
     write_folder(tmp_path, NEW)
-    assert (tmp_path / MARKER).read_text(encoding="utf-8") == NEW[MARKER]
+    assert contents(tmp_path) == NEW
+
+
+def test_two_at_once_at_a_file_do_not_touch_what_the_other_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, replace, ends = tmp_path / "a", os.replace, iter(("inner", "done"))
+
+    def replacing(source: str, target: str) -> None:
+        if next(ends) == "inner":  # before the first takes its name the second begins, ends, and takes it
+            atomic_write.write_atomically(path, "second")
+            assert path.read_text() == "second"
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replacing)
+    atomic_write.write_atomically(path, "first")
+    assert contents(tmp_path) == {"a": "first"}
+
+
+def test_a_store_that_is_cleared_leaves_an_entry_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, replace = Store(tmp_path / "kept"), os.replace
+    monkeypatch.setattr(os, "replace", lambda *names: (store.clear(), replace(*names)))
+    store.put("one", b"1")
+    assert store.get("one") == b"1"
 
 
 def failing(kind: Callable[[], BaseException]) -> Callable[..., None]:
@@ -97,10 +145,14 @@ def test_a_failure_half_way_leaves_every_file_as_it_was(
 
 
 def test_a_read_only_folder_is_a_clear_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(**options: Any) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    opened = os.open
 
-    monkeypatch.setattr(atomic_write.tempfile, "mkstemp", refused)
+    def refused(path: Path, *given: Any) -> int:
+        if is_temporary(Path(path).name):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *given)
+
+    monkeypatch.setattr(os, "open", refused)
     with pytest.raises(MensaError, match=r"layers.csv: cannot be written: Permission denied; .* unchanged"):
         write_folder(folder, NEW)
     assert contents(folder) == OLD
@@ -119,7 +171,7 @@ main()
 def command(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     return subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS_S
     )
 
 
@@ -137,14 +189,9 @@ def test_the_command_that_finds_no_room_says_so_and_keeps_the_results_before(tmp
 
 
 def test_the_command_interrupted_while_it_writes_keeps_the_results_before(folder: Path) -> None:
-    script = (
-        "import os, signal\nfrom mensa_sim.cli import main\nfrom mensa_sim.io import atomic\n"
-        "from mensa_sim.report.page import output_folder\n"
-        "calls = []\n"
-        "def fsync(handle):\n    calls.append(handle)\n    len(calls) == 2 and os.kill(os.getpid(), signal.SIGINT)\n"
-        "atomic.os.fsync = fsync\n"
-        "from pathlib import Path\n"
-        f"import sys; sys.exit(main._exit_code(lambda: output_folder.write_folder(Path('.'), {NEW!r})))\n"
+    script = WRITING.format(call="fsync", at=2, signal="SIGINT") + (
+        "import sys\nfrom mensa_sim.cli import main\n"
+        f"sys.exit(main._exit_code(lambda: write_folder(Path('.'), {NEW!r})))\n"
     )
     done = command(folder, script)
     assert (done.returncode, done.stderr) == (130, "mensa-sim: interrupted\n")

@@ -1,15 +1,11 @@
 """A decision between systems: the lead, how sure it is, and where it turns, against what runs of one thing give."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import killed_after
 from typer.testing import CliRunner
 
 import mensa_sim as ms
@@ -156,11 +152,8 @@ def test_a_killed_decision_goes_on_and_gives_the_same_bytes(
     words = "--weight gates=3 --runs 2 --prices 40 --jobs 1 --no-fields --quiet --output"
     systems = ",".join(files(folder, *SYSTEMS))
     arguments = ["decide", *files(folder, "gates", "picture"), "--systems", systems, *words.split(), str(out)]
-    with subprocess.Popen([sys.executable, "-m", "mensa_sim", *arguments]) as process:
-        while process.poll() is None and len(list(out.glob(f"{FOLDER}/*.entry"))) < 3:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-    kept = len(list(out.glob(f"{FOLDER}/*.entry")))
+    killed_after(3, *arguments)
+    assert len(list(out.glob(f"{FOLDER}/*.entry"))) == 3
     assert not (out / "summary.json").exists()
     ran: list[ModelTask] = []
 
@@ -170,7 +163,6 @@ def test_a_killed_decision_goes_on_and_gives_the_same_bytes(
 
     monkeypatch.setattr(workers, "run_model", seen)
     assert CliRunner().invoke(app, arguments).exit_code == 0
-    assert kept >= 3
     assert sum(len(task.cases) for task in ran) < unsearched.simulated
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "summary.json", "tried.csv"]
     again = {name: (out / name).read_text() for name in ("summary.json", "tried.csv")}

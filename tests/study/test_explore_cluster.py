@@ -16,6 +16,12 @@ from mensa_sim.study.explore.result import ExploreResult
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a cluster that is there answers."""
+    monkeypatch.setattr(explore_cluster, "SECONDS", 600)
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with distributed.LocalCluster(

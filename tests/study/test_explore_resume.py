@@ -1,18 +1,14 @@
 """Explorations that are broken off: no finished design is lost, none is run twice, the front is that of a calm run."""
 
-import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from explorations import front, outcomes, searched
-from space_files import GRID, write_space
+from killed import broken_off
+from space_files import write_space
 
 from mensa_sim.api.explore import explore
 from mensa_sim.errors import UsageError
@@ -21,8 +17,6 @@ from mensa_sim.study.explore.evaluate import Task
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Local
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -67,27 +61,13 @@ def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
             super().submit(task)
 
     monkeypatch.setattr(explore_module, "Local", Counting)
-    kept = finished(folder / "study.db")
+    kept = set(rows(folder / "study.db"))
     assert len(kept) == after
     result = searched(space, folder, resume=True)
     assert not set(begun) & kept
     assert len(begun) == len(set(begun)) == 13 - after
     assert outcomes(result) == outcomes(whole)
     assert front(result) == front(whole)
-
-
-def finished(study: Path) -> set[int]:
-    """Numbers of the designs that a study holds; of a copy with its log, so that nobody is disturbed."""
-    with TemporaryDirectory() as folder:
-        try:
-            for each in study.parent.glob(f"{study.name}*"):
-                shutil.copy(each, folder)
-            connection = sqlite3.connect(Path(folder) / study.name)
-            found = {number for (number,) in connection.execute("SELECT number FROM designs")}
-            connection.close()
-            return found
-        except (OSError, sqlite3.Error):
-            return set()
 
 
 COLUMNS = ("number", "point", "parameters", "state", "workloads", "scenarios", "hardware", "detail", "digest")
@@ -118,46 +98,35 @@ def test_a_design_whose_row_was_damaged_is_run_again_and_no_other(
     assert rows(folder / "study.db") == before
 
 
-LARGE = {
-    "parameters": {
-        **GRID["parameters"],
-        "memories.stacked.bandwidth_bytes_per_s": {
-            "linear": {"low": 64_000_000_000, "high": 512_000_000_000, "step": 64_000_000_000}
-        },
-    }
-}
-"""Enough designs to be killed among."""
-
-
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExploreResult]:
-    """The large grid explored without a break."""
-    folder = tmp_path_factory.mktemp("calm")
-    return folder, explore(write_space(folder, **LARGE), folder=folder / "out")
+DYING = """
+from mensa_sim.study.explore.study_file import StudyFile
+add = StudyFile.add
+def adding(study, outcome, parameters):
+    if len(study.known) == 5:
+        study._connection.set_trace_callback(lambda statement: statement == "COMMIT" and kill())
+    add(study, outcome, parameters)
+StudyFile.add = adding
+"""
+"""Dies when the sixth design lies in a transaction that is not yet closed."""
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(
-    jobs: int, calm: tuple[Path, ExploreResult], tmp_path: Path
-) -> None:
-    space = write_space(tmp_path, **LARGE)
-    command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", f"--jobs={jobs}", "--output=out", "-q"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    end = time.monotonic() + 600  # by then it hangs, however busy the machine is
-    while len(finished(tmp_path / "out" / "study.db")) < 5 and process.poll() is None:
-        assert time.monotonic() < end
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    before = rows(tmp_path / "out" / "study.db")
-    assert 4 <= len(before) < len(calm[1].outcomes)  # the copy may show a design whose transaction the kill undid
+def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(jobs: int, tmp_path: Path) -> None:
+    space, folder = write_space(tmp_path), tmp_path / "out"
+    words = ("explore", str(space), f"--jobs={jobs}", f"--output={folder}", "-q")
+    assert broken_off(DYING, *words) == (-signal.SIGKILL, "")
+    shutil.copytree(folder, tmp_path / "copy")  # reading would write what the kill left beside the file into it
+    before = rows(tmp_path / "copy" / "study.db")
+    assert len(before) == 5
     with pytest.raises(UsageError, match="--resume"):
-        explore(space, folder=tmp_path / "out")
-    explore(space, folder=tmp_path / "out", resume=True, jobs=jobs)
-    after = rows(tmp_path / "out" / "study.db")
+        explore(space, folder=folder)
+    explore(space, folder=folder, resume=True, jobs=jobs)
+    after = rows(folder / "study.db")
     assert {number: after[number] for number in before} == before
+    explore(space, folder=tmp_path / "calm")
     for name in ("summary.json", "designs.csv"):
-        assert (tmp_path / "out" / name).read_bytes() == (calm[0] / "out" / name).read_bytes()
+        assert (folder / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
+    assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "calm").iterdir()}
 
 
 def rows(study: Path) -> dict[int, tuple[object, ...]]:

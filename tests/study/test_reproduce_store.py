@@ -1,17 +1,14 @@
 """Finished models survive a kill, and nothing stale is taken for them."""
 
-import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from killed import killed_after
 from typer.testing import CliRunner
 
 from mensa_sim.cli.main import app
@@ -64,12 +61,14 @@ def test_what_is_known_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / FOLDER).exists()
 
 
-def killed_runner() -> Callable[[NumberedTask], tuple[int, ModelOutcomes]]:
-    """Runs models; one kills its process."""
+def killed_runner(once: Path | None = None) -> Callable[[NumberedTask], tuple[int, ModelOutcomes]]:
+    """Runs models; one kills its process, or only the first, which leaves a mark."""
 
     def work(placed: NumberedTask) -> tuple[int, ModelOutcomes]:
         place, task = placed
-        if task.model == "mobilenet_v1":
+        if task.model == "mobilenet_v1" and not (once and once.exists()):
+            if once:
+                once.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return place, run_model(task)
 
@@ -88,24 +87,12 @@ def test_a_model_that_kills_its_processes_is_named_and_the_others_are_kept(
     assert store.get(TASK) == run_model(TASK)
 
 
-def test_a_process_killed_from_outside_costs_time_only(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_once_costs_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [TASK, replace(TASK, model="mobilenet_v1")]
-    before = set(multiprocessing.active_children())
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        while not killed:
-            for child in set(multiprocessing.active_children()) - before:
-                child.kill()
-                killed.append(child.pid or 0)
-            time.sleep(0.01)
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    ran = run_models(tasks, 2)
-    killer.join()
-    assert killed
-    assert ran == run_models(tasks, 1)
+    calm = run_models(tasks, 1)
+    monkeypatch.setattr("mensa_sim.study.reproduce.workers._runner", partial(killed_runner, tmp_path / "killed"))
+    assert run_models(tasks, 2) == calm
+    assert (tmp_path / "killed").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,10 +107,7 @@ def test_a_killed_run_goes_on_from_the_models_that_it_had_finished(
 ) -> None:
     folder = tmp_path / "out"
     arguments = [*command, "--models", MODELS, "--jobs", "1", "--quiet", "--output", str(folder)]
-    with subprocess.Popen([sys.executable, "-m", "mensa_sim", *arguments]) as process:
-        while process.poll() is None and not list(folder.glob(f"{FOLDER}/*.entry")):
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
+    killed_after(1, *arguments)
     assert not (folder / "summary.json").exists()
     ran: list[str] = []
 

@@ -2,12 +2,11 @@
 
 import builtins
 import random
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from limited import limited
 from model_damage import edited, flipped, whole
 from onnx_files import helper, node, onnx, save, weights
 from tflite_files import Net
@@ -18,30 +17,17 @@ from mensa_sim.workload.load import load_workload
 SECONDS = 10
 
 
-@pytest.fixture
-def in_time() -> Iterator[None]:
-    def late(*_: Any) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, late)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
 def attempt(path: Path) -> bool:
     """Whether a file is read; what is wrong with any other is said as it should be."""
-    signal.alarm(SECONDS)
     try:
-        load_workload(path, cache=False)
+        with limited(SECONDS):
+            load_workload(path, cache=False)
     except MensaError as error:
         message = str(error).replace(str(path), path.name)
         assert path.name in message
         assert message.isprintable()
         assert len(message) < 300
         return False
-    finally:
-        signal.alarm(0)
     return True
 
 
@@ -83,7 +69,6 @@ def outcomes(folder: Path, suffix: str, seeds: range) -> list[bool]:
     return found
 
 
-@pytest.mark.usefixtures("in_time")
 @pytest.mark.parametrize(("suffix", "count"), [("onnx", 150), ("tflite", 400)])
 def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path: Path, suffix: str, count: int) -> None:
     found = outcomes(tmp_path, suffix, range(count))
@@ -92,7 +77,6 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path: Path, suffix: s
 
 
 @pytest.mark.fuzz
-@pytest.mark.usefixtures("in_time")
 @pytest.mark.parametrize("suffix", ["onnx", "tflite"])
 @pytest.mark.parametrize("part", range(8))
 def test_many_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path, suffix: str, part: int) -> None:

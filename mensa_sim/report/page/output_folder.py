@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
-from mensa_sim.io.atomic import is_temporary, refuse_unwritable, write_all_atomically
+from mensa_sim.io.atomic import is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
 
 MARKER = "summary.json"
 """The file by which we know a folder of ours again; it takes its name last."""
@@ -37,7 +37,8 @@ def refuse_foreign(folder: Path, own: Collection[str] = (), *, force: bool = Fal
         raise UsageError(f"{folder}: {error.strerror}; choose another with --output") from error
     refuse_unwritable(folder)
     foreign = [name for name in names if name not in own and not is_temporary(name)]
-    if foreign and not _is_ours(folder / MARKER):
+    marker = folder / MARKER
+    if foreign and not _is_ours(marker) and not _is_ours(usual_temporary(marker)):  # a kill may come before its turn
         raise UsageError(
             f"{folder}: holds files that are not ours ({foreign[0]}); choose another with --output or add --force"
         )
