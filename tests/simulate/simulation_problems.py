@@ -15,6 +15,7 @@ from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.memory import Link, Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.simulate.plan.options import Options
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
@@ -260,3 +261,37 @@ def assignments(draw: st.DrawFn, graph: LayerGraph, platform: System) -> dict[st
     for each in graph.layers:
         chosen.setdefault(each.group or each.name, draw(st.sampled_from(names)))
     return {each.name: chosen[each.group or each.name] for each in graph.layers}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[CostTable, Options]:
+    """A random graph on one accelerator, priced in random subsets of the eight residencies."""
+    graph = draw(graphs())
+    parameter_buffer = draw(st.sampled_from((0, 500, 4000)))
+    platform = system([accelerator("acc", parameter_buffer=parameter_buffer, activation_buffer=4000)])
+    entries = []
+    for each in graph.layers:
+        for index in range(8):
+            residency = Residency(parameters=bool(index & 1), input=bool(index & 2), output=bool(index & 4))
+            if index and draw(st.booleans()):
+                continue
+            weight = 0 if residency.parameters else each.parameter_bytes
+            entries.append(
+                cost(
+                    each.name,
+                    "acc",
+                    compute=draw(st.integers(0, 1500)),
+                    head=draw(st.integers(0, 500)),
+                    body=weight + draw(st.integers(0, 500)),
+                    weight=weight,
+                    tail=0 if residency.output else each.output_bytes,
+                    overlap=draw(st.booleans()),
+                    residency=residency,
+                )
+            )
+    options = Options(
+        prefetch=draw(st.booleans()),
+        activations=draw(st.booleans()),
+        parameters=draw(st.sampled_from(("none", "first-fit", "best-value"))),
+    )
+    return table(graph, platform, entries), options

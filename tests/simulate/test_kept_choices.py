@@ -1,5 +1,8 @@
 """The choices of parameters that stay: none that would run otherwise than those is missing, and few run alike."""
 
+import pytest
+
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.data_plan import KeptParameters
@@ -9,12 +12,15 @@ from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
 from mensa_sim.simulate.record.totals import TotalsRecorder
+from mensa_sim.study.run import flows
+from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.workload.load import load_workload
 
 CAPACITY_BYTES = 2**20
 SYSTEM = load_system("edge_tpu", [f"accelerators.edge_tpu.levels.parameter_buffer.capacity_bytes={CAPACITY_BYTES}"])
 GRAPH = load_workload("mobilenet_v1")
-COSTS = price(GRAPH, SYSTEM)
+MEMO = PriceMemo()
+COSTS = price(GRAPH, SYSTEM, memo=MEMO)
 PLAN = make_plan(GRAPH, COSTS, {layer.name: "edge_tpu" for layer in GRAPH.layers}, FULL)
 
 
@@ -49,3 +55,13 @@ def test_the_choices_are_all_that_run_differently_and_no_room_in_which_nothing_d
     choices, every = kept_choices(PLAN, COSTS, FULL, "edge_tpu"), every_choice()
     assert {ran(kept) for kept in choices} == {ran(kept) for kept in every}
     assert 1 < len(choices) < len({(kept.layers, kept.room_bytes) for kept in every})
+
+
+def test_what_a_floor_rules_out_would_not_have_been_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed, tried = place(GRAPH, SYSTEM, Goal(scheduler="single:edge_tpu"), MEMO, bounded=False), []
+    simulated = flows._tried
+    monkeypatch.setattr(flows, "_tried", lambda *args: tried.append(args) or simulated(*args))
+    quick, few = flows.with_data_plan(placed, "layers", FULL), len(tried)
+    monkeypatch.setattr(flows, "floor_of", lambda *_: None)
+    assert flows.with_data_plan(placed, "layers", FULL).schedule.data == quick.schedule.data
+    assert few < len(tried) - few

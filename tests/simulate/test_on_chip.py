@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation_problems import accelerator, chain, cost, everything_on, graphs, layer, system, table
+from simulation_problems import accelerator, chain, cost, everything_on, layer, system, table, tables
 
 from mensa_sim.cost.layer_cost import STREAMED, Residency
 from mensa_sim.cost.table import CostTable
@@ -292,40 +292,6 @@ def test_a_gated_accelerator_leaks_less_in_a_single_inference():
     longer = replace(timeline, spans=(*timeline.spans, replace(timeline.spans[0], resource="ram", end_ps=50_000)))
     result = metrics(longer, costs.system, costs.graph, {"acc": {"mac": 4.0}})
     assert result.accelerators["acc"].leakage_pj["mac"] == pytest.approx(4.0 * (25 + 0.25 * 25))
-
-
-@st.composite
-def tables(draw):
-    """A random graph on one accelerator, priced in random subsets of the eight residencies."""
-    graph = draw(graphs())
-    buffers = {"parameter_buffer": draw(st.sampled_from((0, 500, 4000))), "activation_buffer": 4000}
-    platform = system([accelerator("acc", **buffers)])
-    entries = []
-    for each in graph.layers:
-        for index in range(8):
-            residency = Residency(parameters=bool(index & 1), input=bool(index & 2), output=bool(index & 4))
-            if index and draw(st.booleans()):
-                continue
-            weight = 0 if residency.parameters else each.parameter_bytes
-            entries.append(
-                cost(
-                    each.name,
-                    "acc",
-                    compute=draw(st.integers(0, 1500)),
-                    head=draw(st.integers(0, 500)),
-                    body=weight + draw(st.integers(0, 500)),
-                    weight=weight,
-                    tail=0 if residency.output else each.output_bytes,
-                    overlap=draw(st.booleans()),
-                    residency=residency,
-                )
-            )
-    options = Options(
-        prefetch=draw(st.booleans()),
-        activations=draw(st.booleans()),
-        parameters=draw(st.sampled_from(("none", "first-fit", "best-value"))),
-    )
-    return table(graph, platform, entries), options
 
 
 @settings(max_examples=60)

@@ -101,17 +101,13 @@ class Execution:
             self._begin_body(now)
 
     def _take_stage(self, now: int) -> None:
-        """Bytes that came early are missing from the body first, but the head waits for no more than is left."""
         self._stage = stage = self._stages[self._next]
         self._next += 1
-        head_bytes, body_bytes = stage.head_bytes, stage.body_bytes
+        self._head_bytes, self._body_bytes = stage.head_bytes, stage.body_bytes
         if self.early_bytes:
             early_bytes = min(self.early_bytes, stage.prefetchable_bytes)
             self.early_bytes -= early_bytes
-            head_bytes = min(stage.head_bytes, stage.read_bytes - early_bytes)
-            body_bytes = stage.head_bytes + stage.body_bytes - early_bytes - head_bytes
-        self._head_bytes = head_bytes
-        self._body_bytes = body_bytes
+            self._head_bytes, self._body_bytes = stage.after(early_bytes)
         self._transfer = None
         self._start_ps = now
         self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1

@@ -16,7 +16,7 @@ from mensa_sim.simulate.engine.request import Rank, Request
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, UnitKey
-from mensa_sim.simulate.plan.variants import Variant, Variants
+from mensa_sim.simulate.plan.variants import Variant
 from mensa_sim.simulate.record.recorder import Busy, Recorder
 
 
@@ -116,10 +116,10 @@ class Server:
         resident = (request.plan.name, index) in self._loaded
         if unit.home is not None:
             missing = not request.spilled.isdisjoint(unit.home.reads)
-            variant = self._variant(unit.home.at(missing=missing, shared=request.shares), resident, incoming)
+            variant = unit.home.at(missing=missing, shared=request.shares).for_state(resident, incoming)
         else:
             kept = self._keep_output(request, unit, resident, incoming)
-            variant = kept or self._variant(unit.variants, resident, incoming)
+            variant = kept or unit.variants.for_state(resident, incoming)
         request.missing[index] = -1
         request.begin_work(now)
         spills = self._guests.make_room(request, variant.activation_bytes or 0) if self._guests.living else ()
@@ -192,20 +192,14 @@ class Server:
                 if (plan.name, other) in self._pinned.units:
                     self._loaded.add((plan.name, other))
 
-    def _variant(self, variants: Variants, resident: bool, incoming: bool) -> Variant:
-        variant = variants.choose(resident, incoming, False)
-        return variant if variant is not None else variants.streamed
-
     def _keep_output(self, request: Request, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant | None:
         """The variant whose output stays for a unit that follows at once; none if someone of higher rank waits."""
         if unit.feeds is None or not self._options.activations or (self._ready and self._ready[0][0] < request.rank):
             return None
-        variant = unit.variants.choose(resident, incoming, True)
-        reader = request.plan.units[unit.feeds]
         there = (request.plan.name, unit.feeds) in self._loaded
-        if variant is None or reader.variants.choose(there, True, False) is None:
-            return None
-        self._follows = (request, unit.feeds)
+        variant = unit.variants.kept_for(request.plan.units[unit.feeds].variants, resident, incoming, there=there)
+        if variant is not None:
+            self._follows = (request, unit.feeds)
         return variant
 
     def _start_prefetch(self, request: Request, unit: PlannedUnit, variant: Variant) -> None:

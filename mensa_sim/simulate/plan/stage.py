@@ -41,6 +41,14 @@ class Stage:
     cost: LayerCost = field(repr=False, compare=False)
     """What it is made from."""
 
+    def after(self, early_bytes: int) -> tuple[int, int]:
+        """Bytes of head and body where so many of those that may come early have come.
+
+        They are missing from the body first, but the head waits for no more than is left.
+        """
+        head_bytes = min(self.head_bytes, self.read_bytes - early_bytes)
+        return head_bytes, self.head_bytes + self.body_bytes - early_bytes - head_bytes
+
 
 def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
     """The stage of a layer's cost on an accelerator that hangs on that memory."""

@@ -61,6 +61,15 @@ class Variants:
             self._chosen[state] = resident or self.at(Residency(input=incoming, output=output))
         return self._chosen[state]
 
+    def for_state(self, parameters: bool, incoming: bool) -> Variant:
+        """The variant for this state of the buffers, whose output leaves."""
+        return self.choose(parameters, incoming, False) or self.streamed
+
+    def kept_for(self, reader: "Variants", parameters: bool, incoming: bool, *, there: bool) -> Variant | None:
+        """The variant whose output stays for its reader, if both can; `there` where the reader's parameters lie."""
+        variant = self.choose(parameters, incoming, True)
+        return None if variant is None or reader.choose(there, True, False) is None else variant
+
     def __eq__(self, other: object) -> bool:
         """Whether they are the same whatever lies on chip."""
         if not isinstance(other, Variants):

@@ -1,7 +1,7 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -11,6 +11,7 @@ from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameter
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.plan import plan_homes
 from mensa_sim.simulate.inference import run_in_turn
+from mensa_sim.simulate.plan.floor import floor_of
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
@@ -100,14 +101,23 @@ def _planned(placement: Placement, on_chip: Options) -> "_Tried":
 def _with_parameters(
     placement: Placement, plan: Plan, on_chip: Options, choices: Sequence[Sequence[KeptParameters]]
 ) -> "_Tried":
-    """The plan with the best choice of parameters that stay on each accelerator."""
+    """The plan with the best choice of parameters that stay on each accelerator.
+
+    One whose floor does not beat the best so far is not simulated.
+    """
     best = _tried(placement, on_chip, plan)
+    floor = floor_of(plan, placement.costs, on_chip) if choices else None
     for on_accelerator in choices:
-        before = best.plan
+        before, chosen = best.plan, None
         for kept in on_accelerator:
+            if floor and not best.beaten_by(_value(placement, floor.beside(kept.accelerator, kept))):
+                continue
             fitted = with_room(before, placement.costs, on_chip, kept.accelerator, kept.room_bytes)
             tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
-            best = tried if tried.beats(best) else best
+            if tried.beats(best):
+                best, chosen = tried, kept
+        if floor and chosen:
+            floor.choose(chosen.accelerator, chosen)
     return best
 
 
@@ -172,6 +182,10 @@ class _Tried:
         """Whether it is better by more than rounding."""
         return self.value < other.value * (1 - ROUNDING)
 
+    def beaten_by(self, floor: float) -> bool:
+        """Whether a plan of that floor may beat it; the sums of both are exact to far less than half of rounding."""
+        return floor < self.value * (1 - ROUNDING / 2)
+
 
 def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
@@ -184,9 +198,14 @@ def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     return _Tried(
         placement=placement,
         plan=plan,
-        value=sum(problem.value(pj, time_ps) for time_ps, pj in recorder.totals),
+        value=_value(placement, recorder.totals),
         rates=(per_pj, per_ps + per_pj * problem.static_pj_per_ps),
     )
+
+
+def _value(placement: Placement, totals: Iterable[tuple[int, float]]) -> float:
+    """The objective of inferences that take so long and so much dynamic energy, summed."""
+    return sum(placement.problem.value(pj, time_ps) for time_ps, pj in totals)
 
 
 def data_of(placement: Placement) -> DataPlan:

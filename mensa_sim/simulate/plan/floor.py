@@ -1,0 +1,165 @@
+"""What two inferences of a plan, one after another, take at least: most choices of what stays need no simulation."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+from itertools import pairwise
+
+from mensa_sim.cost.table import CostTable
+from mensa_sim.schedule.data_plan import KeptParameters
+from mensa_sim.simulate.plan.kept import with_room
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
+from mensa_sim.simulate.plan.residency import Pinned, pin
+from mensa_sim.simulate.plan.variants import Variant
+from mensa_sim.units import transfer_ps
+
+Least = tuple[int, float]
+"""Time in ps and dynamic energy in pJ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnAccelerator:
+    """What the units of one accelerator take at least, of each inference by unit."""
+
+    first: Mapping[int, Least]
+    """It finds empty buffers."""
+    steady: Mapping[int, Least]
+    """It finds all parameters that stay."""
+
+
+class PlanFloor:
+    """What the inferences of a plan take at least, whatever stays on its accelerators.
+
+    No unit runs faster than with its memory to itself and all parameters that had room to come early; units wait for
+    each other and for copies, and each accelerator runs one at a time.
+    """
+
+    def __init__(self, plan: Plan, costs: CostTable, options: Options) -> None:
+        self._plan, self._costs, self._options = plan, costs, options
+        after: dict[int, list[int]] = {index: [] for index in range(len(plan.units) + len(plan.copies))}
+        for unit in plan.units:
+            for index in unit.dependents:
+                after[index].append(unit.index)
+        for number, copy in enumerate(plan.copies, len(plan.units)):
+            after[number] += copy.after if copy.after_copy is None else (*copy.after, len(plan.units) + copy.after_copy)
+            for index in copy.dependents:
+                after[index].append(number)
+        self._after = after
+        self._order = tuple(TopologicalSorter(after).static_order())
+        crossings = [copy.crossings for copy in plan.copies]
+        self._copies_ps = [sum(each.latency_ps + each.alone_ps for each in some) for some in crossings]
+        self._copies_pj = math.fsum(pj for some in crossings for each in some for pj in each.energy_pj.values())
+        self._own = {
+            name: self.on(name, plan.data.parameters_on(name))
+            for name in dict.fromkeys(u.accelerator for u in plan.units)
+        }
+
+    def on(self, accelerator: str, kept: KeptParameters | None) -> OnAccelerator:
+        """What its units take at least beside those parameters."""
+        plan, own = self._plan, tuple((u.index, u.layers) for u in self._plan.units if u.accelerator == accelerator)
+        key = ("floor", own, plan.data, self._options, kept)
+        return self._costs.made_once(accelerator, key, lambda: _on(plan, self._costs, self._options, accelerator, kept))
+
+    def choose(self, accelerator: str, kept: KeptParameters) -> None:
+        """From now on this stays on an accelerator."""
+        self._own[accelerator] = self.on(accelerator, kept)
+
+    def beside(self, accelerator: str, kept: KeptParameters | None) -> list[Least]:
+        """The least of each inference where these parameters stay on an accelerator, beside what stays on others."""
+        own = {**self._own, accelerator: self.on(accelerator, kept)}.values()
+        return [self._least([each.first for each in own]), self._least([each.steady for each in own])]
+
+    def _least(self, parts: list[Mapping[int, Least]]) -> Least:
+        units = {index: least for part in parts for index, least in part.items()}
+        times_ps = [*(units[index][0] for index in range(len(units))), *self._copies_ps]
+        ends_ps = [0] * len(times_ps)
+        for index in self._order:
+            ends_ps[index] = times_ps[index] + max([ends_ps[before] for before in self._after[index]], default=0)
+        busy_ps = (sum(time_ps for time_ps, _ in part.values()) for part in parts)
+        return max(*ends_ps, *busy_ps), math.fsum([self._copies_pj, *(pj for _, pj in units.values())])
+
+
+def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None:
+    """The floor of a plan; none where what a unit finds on chip depends on more than which units ran before it."""
+    gated = any(placed.spec.power_gating is not None for placed in costs.system.accelerators)
+    if gated or plan.sharing or plan.multicasts or any(unit.home is not None for unit in plan.units):
+        return None
+    return PlanFloor(plan, costs, options)
+
+
+def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: KeptParameters | None) -> OnAccelerator:
+    if kept is not None:
+        fitted = with_room(plan, costs, options, accelerator, kept.room_bytes)
+        plan = replace(fitted, data=plan.data.with_parameters(kept))
+    placed = costs.system.accelerator(accelerator)
+    pinned = pin([plan], placed, options.parameters, behind_host=costs.system.feeder_of(accelerator) is not None)
+    bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
+    own = [unit for unit in plan.units if unit.accelerator == accelerator]
+    turns = []
+    for loaded in (False, True):
+        here = {index for _, index in pinned.units} if loaded else set()
+        chosen = _variants(plan, own, here, options)
+        early = _early_bytes(plan, own, chosen, pinned, loaded=loaded) if options.prefetch else {}
+        turns.append({index: _least(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()})
+    return OnAccelerator(first=turns[0], steady=turns[1])
+
+
+def _variants(plan: Plan, own: list[PlannedUnit], loaded: set[int], options: Options) -> dict[int, Variant]:
+    """How each unit runs beside the parameters that have been loaded, as nobody else is there."""
+    incoming: set[int] = set()
+    found: dict[int, Variant] = {}
+    for unit in own:
+        state = unit.index in loaded, unit.index in incoming
+        kept = None
+        if unit.feeds is not None and options.activations:
+            kept = unit.variants.kept_for(plan.units[unit.feeds].variants, *state, there=unit.feeds in loaded)
+            incoming |= {unit.feeds} if kept else set()
+        found[unit.index] = kept or unit.variants.for_state(*state)
+    return found
+
+
+def _early_bytes(
+    plan: Plan, own: list[PlannedUnit], chosen: Mapping[int, Variant], pinned: Pinned, *, loaded: bool
+) -> dict[int, int]:
+    """The most of each unit's parameters that may come before it: it is fetched for while the one before it runs.
+
+    Where the order of units is open, all that could ever come.
+    """
+    most = {unit.index: unit.variants.streamed.prefetchable_bytes for unit in own}
+    if pinned.room_bytes is None or not _in_turn(plan, own):
+        return most
+    keep = {index for _, index in pinned.units}
+    open_bytes, found = 0 if loaded else pinned.size_bytes, {own[0].index: 0}
+    for before, unit in pairwise(own):
+        open_bytes -= 0 if loaded or before.index not in keep else before.parameter_bytes
+        room_bytes = pinned.room_bytes + max(0, open_bytes) - chosen[before.index].parameter_bytes
+        size_bytes = most[unit.index]
+        found[unit.index] = size_bytes if unit.index in keep else max(0, min(size_bytes, room_bytes))
+    return found
+
+
+def _in_turn(plan: Plan, own: list[PlannedUnit]) -> bool:
+    """Whether each unit waits for the end of the one before it, itself or through others."""
+    before = [0] * len(plan.units)
+    """As bits, all that a unit waits for."""
+    for unit in plan.units:
+        later = {*unit.dependents, *(index for copy in unit.copies for index in plan.copies[copy].dependents)}
+        for index in later:
+            before[index] |= before[unit.index] | 1 << unit.index
+    return all(before[unit.index] >> one.index & 1 for one, unit in pairwise(own))
+
+
+def _least(variant: Variant, bandwidth: float, early_bytes: int) -> Least:
+    """What a variant takes with its memory to itself."""
+    time_ps = 0
+    for stage in variant.stages:
+        early = min(early_bytes, stage.prefetchable_bytes)
+        early_bytes -= early
+        head_bytes, body_bytes = stage.after(early)
+        body_ps = transfer_ps(body_bytes, bandwidth)
+        middle_ps = max(body_ps, stage.on_chip_ps) if stage.overlap else body_ps + stage.on_chip_ps
+        time_ps += transfer_ps(head_bytes, bandwidth) + middle_ps + transfer_ps(stage.tail_bytes, bandwidth)
+    parts = (part for each in variant.stages for part in (each.chip_pj, each.head_pj, each.body_pj, each.tail_pj))
+    return time_ps, math.fsum(pj for part in parts for pj in part.values())
