@@ -10,7 +10,8 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
+from mensa_sim.schedule.stacks.cut import Cutter, Segment
+from mensa_sim.schedule.stacks.tilings import tile_rows
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
@@ -87,9 +88,9 @@ def least(moved: Bytes, begin: int, end: int) -> float:
     found = []
     names = moved.order[begin:end]
     for rows in tile_rows(moved.planes[names[-1]].rows):
-        tiling = tiling_of(moved.planes, names, rows, moved.readers)
+        tiling = tiling_of(moved.planes, names, [rows], moved.readers)
         if tiling is not None:
-            found.append(moved.price(tiling.size))
+            found.append(moved.price(tiling.sizes[0]))
     return min((value for value in found if value is not None), default=float("inf"))
 
 
@@ -110,9 +111,9 @@ def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:
         if len(names) == 1:
             total += moved.layers[names[0]].input_bytes + moved.layers[names[0]].output_bytes
             continue
-        tiling = tiling_of(moved.planes, names, each.rows, moved.readers)
+        tiling = tiling_of(moved.planes, names, [each.rows], moved.readers)
         assert tiling is not None
-        traffic = stack_traffic(tiling.size, moved.weights, moved.room)
+        traffic = stack_traffic(tiling.sizes[0], moved.weights, moved.room)
         assert traffic is not None
         total += traffic.read_bytes + traffic.written_bytes
     return total

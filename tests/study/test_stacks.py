@@ -17,8 +17,8 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.report.run.summary import summary
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.files import schedule_yaml
-from mensa_sim.schedule.stacks.plan import StackPlanner
-from mensa_sim.study.run.placement import Goal
+from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner
+from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import SteadyState, SystemResult
 from mensa_sim.study.run.run import evaluate, run
@@ -58,6 +58,27 @@ def test_stacks_never_make_the_simulated_objective_worse(workload: str, system: 
         each = evaluate(graph, hardware, Goal(objective=objective, flow=flow), memo=memo)
         totals.append(FIGURES[objective](each) + FIGURES[objective](each.steady))
     assert totals[0] <= totals[1] * (1 + 1e-9)
+
+
+def test_a_stack_is_tried_wherever_it_gains_however_much_it_costs_there() -> None:
+    placed = place(load_workload("small_cnn"), load_system("mensa_g"), Goal())
+    planner = StackPlanner(placed.costs, placed.problem)
+    here = planner.on("pascal", placed.schedule)
+    tried = planner.elsewhere(here, placed.schedule)
+    names = [name for name in placed.problem.accelerators if name != "pascal"]
+    asked = {
+        (each.stack.layers, name): planner.refusal(name, each.stack.layers, placed.schedule)
+        for each in here
+        for name in names
+    }
+    assert {(each.stack.layers, each.stack.accelerator) for each in tried} == {
+        key for key, why in asked.items() if why is None
+    }
+
+    def latency_ps(each: PricedStack) -> int:
+        return sum(cost.on_chip_ps for cost in each.costs.values())
+
+    assert max(map(latency_ps, tried)) > 2 * max(map(latency_ps, here))
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,72 @@
 """The rows of one tensor of a stack: which come in each tile, and how many a line buffer holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mensa_sim.arrays import Ints
+from mensa_sim.arrays import Bools, Ints
 from mensa_sim.cost.stacks.planes import Read
+
+
+class Cuts:
+    """A number of rows cut into tiles of several sizes at once: the tiles of all sizes stand one after another.
+
+    Arrays over them are [tile], those of the first size first; what sizes have one of is [size].
+    """
+
+    def __init__(self, whole: int, rows: Sequence[int]) -> None:
+        self.rows = tuple(rows)
+        """Of a tile of each size."""
+        self.tiles: Ints = np.array([-(-whole // each) for each in rows])
+        """[size]"""
+        self.last: Ints = np.cumsum(self.tiles) - 1
+        """[size] The place of the last tile."""
+        self._first = self.last - self.tiles + 1
+        self.size: Ints = np.repeat(np.arange(len(rows)), self.tiles)
+        """[tile]"""
+        self.number: Ints = np.arange(len(self.size)) - self._first[self.size]
+        """[tile] Of the tiles of its size, from 0."""
+
+    def so_far(self, values: Ints, most: int) -> Ints:
+        """[tile] The largest of a tile and those before it; none is above `most`."""
+        apart = self.size * (most + 1)
+        return np.maximum.accumulate(values + apart) - apart
+
+    def from_now(self, values: Ints, most: int) -> Ints:
+        """[tile] The least of a tile and those after it; none is above `most`."""
+        apart = self.size * (most + 1)
+        found: Ints = np.minimum.accumulate((values + apart)[::-1])[::-1] - apart
+        return found
+
+    def before(self, values: Ints) -> Ints:
+        """[tile] What the tile before has; 0 in the first."""
+        found = np.zeros_like(values)
+        found[1:] = values[:-1]
+        found[self._first] = 0
+        return found
+
+    def after(self, values: Ints, end: int) -> Ints:
+        """[tile] What the next tile has; `end` in the last."""
+        found = np.full_like(values, end)
+        found[:-1] = values[1:]
+        found[self.last] = end
+        return found
+
+    def sums(self, values: Ints) -> Ints:
+        """[size] Over all tiles."""
+        found: Ints = np.add.reduceat(values, self._first)
+        return found
+
+    def most(self, values: Ints) -> Ints:
+        """[size] The largest of all tiles."""
+        found: Ints = np.maximum.reduceat(values, self._first)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Flow:
-    """The rows of one tensor of a stack, tile by tile; all arrays are [tile].
+    """The rows of one tensor of a stack, tile by tile; arrays are [tile] of some cuts.
 
     A line buffer is a ring, whose oldest rows make room first: a row stays until no row before it, nor itself, is read
     any more.
@@ -24,10 +80,12 @@ class Flow:
     """Behind the last one."""
     first: Ints
     """The first row that this tile or a later one reads; `rows` where none does."""
+    later: Ints
+    """The first row that later tiles read, likewise."""
     readers: tuple[str, ...]
     """The layers of the stack that read it, in order."""
-    shared: bool
-    """Whether some row is read more than once, by several layers or in several tiles."""
+    shared: Bools
+    """[size] Whether some row is read more than once, by several layers or in several tiles."""
 
     @property
     def before_bits(self) -> Ints:
@@ -44,7 +102,7 @@ class Flow:
     @property
     def after_bits(self) -> Ints:
         """What stays for the next tiles."""
-        found: Ints = np.maximum(0, self.stop - _later(self.first, self.rows)) * self.row_bits
+        found: Ints = np.maximum(0, self.stop - self.later) * self.row_bits
         return found
 
     @property
@@ -56,55 +114,60 @@ class Flow:
 class Needed:
     """What the readers of a tensor that are known so far need of it."""
 
-    __slots__ = ("_high", "_low", "_rows_read", "read", "readers")
+    __slots__ = ("_coming", "_cuts", "_high", "_low", "_rows_read", "read", "readers")
 
-    def __init__(self, read: Read, tiles: int) -> None:
-        self.read = read
+    def __init__(self, read: Read, cuts: Cuts) -> None:
+        self.read, self._cuts = read, cuts
         self.readers: list[str] = []
         """From the last to the first."""
-        self._low: Ints = np.full(tiles, read.rows)
-        self._high: Ints = np.zeros(tiles, dtype=np.int64)
-        self._rows_read = 0
+        self._low: Ints = np.full(len(cuts.size), read.rows)
+        self._high: Ints = np.zeros(len(cuts.size), dtype=np.int64)
+        self._rows_read: Ints = np.zeros(len(cuts.rows), dtype=np.int64)
+        self._coming: Flow | None = None
 
     def add(self, reader: str, low: Ints, high: Ints) -> None:
         """One more layer that reads rows `low` to `high`, [tile]."""
         self.readers.append(reader)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._rows_read += int(np.maximum(0, high - low).sum())
+        self._rows_read = self._rows_read + self._cuts.sums(np.maximum(0, high - low))
+        self._coming = None
+
+    @property
+    def coming(self) -> Flow:
+        """The tensor's rows as they come in order from outside, no more than are read."""
+        if self._coming is None:
+            self._coming = self.flow(self.read.rows, self.read.row_bits, whole=False)
+        return self._coming
 
     def flow(self, rows: int, row_bits: int, *, whole: bool) -> Flow:
         """The tensor's rows, as they come in order; `whole` where all must have come in the end."""
-        stop = np.maximum.accumulate(self._high)
+        cuts = self._cuts
+        stop = cuts.so_far(self._high, rows)
         if whole:
-            stop[-1] = rows
-        start = _before(stop)
+            stop[cuts.last] = rows
+        first = cuts.from_now(self._low, rows)
         return Flow(
             rows=rows,
             row_bits=row_bits,
-            start=start,
+            start=cuts.before(stop),
             stop=stop,
-            first=np.minimum.accumulate(self._low[::-1])[::-1],
+            first=first,
+            later=cuts.after(first, rows),
             readers=tuple(reversed(self.readers)),
-            shared=self._rows_read > int(stop[-1]),
+            shared=self._rows_read > stop[cuts.last],
         )
 
 
-def even_flow(rows: int, row_bits: int, stop: Ints) -> Flow:
+def even_flow(rows: int, row_bits: int, stop: Ints, cuts: Cuts) -> Flow:
     """The rows of a tensor that nobody in the stack reads."""
     nobody = np.full_like(stop, rows)
-    start = _before(stop)
-    return Flow(rows=rows, row_bits=row_bits, start=start, stop=stop, first=nobody, readers=(), shared=False)
-
-
-def _before(stop: Ints) -> Ints:
-    """Where each tile's rows begin: where those of the tile before end."""
-    start = np.zeros_like(stop)
-    start[1:] = stop[:-1]
-    return start
-
-
-def _later(first: Ints, rows: int) -> Ints:
-    """The first row that the tiles after each one read."""
-    found = np.full_like(first, rows)
-    found[:-1] = first[1:]
-    return found
+    return Flow(
+        rows=rows,
+        row_bits=row_bits,
+        start=cuts.before(stop),
+        stop=stop,
+        first=nobody,
+        later=nobody,
+        readers=(),
+        shared=np.zeros(len(cuts.rows), dtype=bool),
+    )

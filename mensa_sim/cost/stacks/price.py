@@ -13,9 +13,8 @@ from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.stacks.interleave import interleaved
-from mensa_sim.cost.stacks.planes import Plane
-from mensa_sim.cost.stacks.tile import LayerTiles
-from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
+from mensa_sim.cost.stacks.tile import LayerTiles, StackTiles
+from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -104,34 +103,30 @@ class StackPricer:
         """What a stack moves; none where its rows do not fit."""
         return None if self._room is None else stack_traffic(stack, self._weights, self._room)
 
-    def tiled(self, tiling: Tiling, planes: Mapping[str, Plane]) -> TiledStack | None:
-        """A stack in tiles of rows; none where those do not fit."""
-        moved = self.traffic(tiling.size)
+    def tiled(self, stack: StackTiles) -> TiledStack | None:
+        """A stack in tiles of rows, as it runs here; none where those do not fit."""
+        moved, times = self.traffic(stack.size), stack.size.tiles * stack.size.copies
         if moved is None:
             return None
-        held = tiling.held_bits()
         stay = {name: self._layers[name].parameter_bytes for name in moved.kept}
         found = []
-        for place in reversed(range(len(tiling.layers))):
-            name = tiling.layers[place]
-            tiles = LayerTiles(self._layers[name], planes[name], tiling)
+        for each in stack.layers:
+            name = each.layer.name
             others = sum(size for other, size in stay.items() if other != name)
-            each: list[tuple[Layer, TileCase, int]] = []
-            if self._layers[name].nest is None:
-                case = self._case(tiles, name in stay, others, 0, tiling.tiles * tiling.copies)
-                each.append((self._layers[name], case, 1))
-            for tile in tiles.tiles(held[place]):
-                case = self._case(tiles, name in stay, others, bits_to_bytes(tile.others_bits), 1)
-                each.append((tile.layer, case, tile.times * tiling.copies))
-            stores = planes[name].size_bits if tiling.leaves(name) and tiles.output_stays else 0
+            tiles: list[tuple[Layer, TileCase, int]] = []
+            if each.layer.nest is None:
+                tiles.append((each.layer, self._case(each, name in stay, others, 0, times), 1))
+            for tile in each.tiles:
+                case = self._case(each, name in stay, others, bits_to_bytes(tile.others_bits), 1)
+                tiles.append((tile.layer, case, tile.times * stack.size.copies))
             crossings = (
                 RowMove(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
-                RowMove(operand="input", read_bits=tiles.loads_bits * tiling.copies, write_bits=0),
-                RowMove(operand="output", read_bits=0, write_bits=stores),
+                RowMove(operand="input", read_bits=each.loads_bits * stack.size.copies, write_bits=0),
+                RowMove(operand="output", read_bits=0, write_bits=each.stores_bits),
             )
-            crossing = tuple(each for each in crossings if each.read_bits + each.write_bits)
-            found.append(TiledLayer(name=name, tiles=tuple(each), crossings=crossing))
-        return TiledStack(layers=tuple(found), tiles=tiling.tiles * tiling.copies, stay=stay)
+            crossing = tuple(move for move in crossings if move.read_bits + move.write_bits)
+            found.append(TiledLayer(name=name, tiles=tuple(tiles), crossings=crossing))
+        return TiledStack(layers=tuple(found), tiles=times, stay=stay)
 
     def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> TileCase:
         kept: set[Operand] = {"weight"} if stays else set()

@@ -1,6 +1,6 @@
 """The tiles of one layer of a stack as layers of their own: what the mapper is asked to price."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.flow import Flow
 from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, row_axis
-from mensa_sim.cost.stacks.tiling import Tiling
+from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 
@@ -26,6 +26,23 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StackTiles:
+    """A stack in tiles of one size, whatever it runs on."""
+
+    size: TilingSize
+    layers: "tuple[LayerTiles, ...]"
+    """In order."""
+
+
+def stack_tiles(tiling: Tiling, layers: Mapping[str, Layer], planes: Mapping[str, Plane]) -> StackTiles:
+    """What each layer does in a tiling of one size."""
+    (size,), held = tiling.sizes, tiling.held_bits()
+    names = list(enumerate(tiling.layers))[::-1]
+    each = (LayerTiles(layers[name], planes[name], tiling, held[place]) for place, name in names)
+    return StackTiles(size=size, layers=tuple(each))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Supply:
     """A tensor that the layer reads, and where its rows come from."""
 
@@ -37,14 +54,16 @@ class _Supply:
     @property
     def lies(self) -> bool:
         """Whether its rows lie on chip before the layer begins."""
-        return self.inside or (self.flow.shared and not self.read.weight)
+        return self.inside or (bool(self.flow.shared.any()) and not self.read.weight)
 
 
 class LayerTiles:
-    """What a layer of a stack does in each tile."""
+    """What a layer of a stack does in each tile, where all of them are of one size."""
 
-    def __init__(self, layer: Layer, plane: Plane, tiling: Tiling) -> None:
-        self._layer, self._plane, self._flow = layer, plane, tiling.flows[layer.name]
+    def __init__(self, layer: Layer, plane: Plane, tiling: Tiling, held_bits: Ints) -> None:
+        """`held_bits` is what lies on chip while the layer runs, [tile]."""
+        self.layer = layer
+        self._plane, self._flow = plane, tiling.flows[layer.name]
         supplies = ((read, *tiling.supply(layer.name, read)) for read in plane.reads)
         self._sources = [_Supply(read=read, flow=flow, inside=inside) for read, flow, inside in supplies]
         activations = [source for source in self._sources if not source.read.weight]
@@ -52,6 +71,10 @@ class LayerTiles:
         self._main = next((source for source in activations if axis and source.read.axis == axis), None)
         self.streams = len(activations) == 1 and activations[0] is self._main and not self._main.lies
         """Whether the mapper itself brings the input from memory, since nobody else reads its rows."""
+        self.stores_bits = plane.size_bits if tiling.leaves(layer.name) and self.output_stays else 0
+        """What it makes for others beside the stack's layers, and the mapper does not bring to memory."""
+        self.tiles = () if layer.nest is None else tuple(self._kinds(layer.nest, held_bits))
+        """Those that differ; of a layer without a nest none."""
 
     @property
     def output_stays(self) -> bool:
@@ -64,14 +87,10 @@ class LayerTiles:
         if self.streams:
             return 0
         outside = (s for s in self._sources if not s.inside and not s.read.weight)
-        first = (source.flow for source in outside if source.flow.readers[0] == self._layer.name)
+        first = (source.flow for source in outside if source.flow.readers[0] == self.layer.name)
         return sum(int(flow.come.sum()) * flow.row_bits for flow in first)
 
-    def tiles(self, held_bits: Ints) -> Iterator[Tile]:
-        """The tiles that differ; `held_bits` is what lies on chip while the layer runs, [tile]."""
-        nest = self._layer.nest
-        if nest is None:
-            return
+    def _kinds(self, nest: LoopNest, held_bits: Ints) -> Iterator[Tile]:
         made = self._flow.come
         read = self._rows_read()
         own = made * self._flow.row_bits if self.output_stays else np.zeros_like(made)
@@ -94,7 +113,7 @@ class LayerTiles:
 
     def _tile(self, nest: LoopNest, made: int, read: int) -> Layer:
         """Padding lies as evenly on both sides of a tile as it does on both sides of the whole."""
-        layer, copies = self._layer, self._plane.copies
+        layer, copies = self.layer, self._plane.copies
         size = row_axis(nest).size
         if self._main is not None:
             size = max(1, min(size, read * self._main.read.block))

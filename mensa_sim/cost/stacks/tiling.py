@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mensa_sim.arrays import Ints
-from mensa_sim.cost.stacks.flow import Flow, Needed, even_flow
+from mensa_sim.arrays import Bools, Ints
+from mensa_sim.cost.stacks.flow import Cuts, Flow, Needed, even_flow
 from mensa_sim.cost.stacks.planes import Plane, Read
 
 _Key = tuple[str | None, str | None, bool]
@@ -29,6 +29,8 @@ class TilingSize:
 
     layers: tuple[str, ...]
     """From the last to the first."""
+    rows: int
+    """Of the last layer in a tile."""
     tiles: int
     """Of one copy."""
     copies: int
@@ -40,15 +42,17 @@ class TilingSize:
 
 
 class Tiling:
-    """Tiles of `rows` rows of the last layer; layers join one by one, from the last to the first.
+    """Tiles of `rows` rows of the last layer, for several such sizes at once; layers join from the last to the first.
 
     `leaves` says of a layer whether others than the stack's read what it makes, or nobody does. What the tiles need is
     known for every first layer on the way, which is what a search for the best cut asks. All of it is of one copy.
     """
 
-    def __init__(self, planes: Mapping[str, Plane], last: str, rows: int, leaves: Callable[[str], bool]) -> None:
-        self._planes, self.leaves, self._last, self.rows = planes, leaves, last, rows
-        self.tiles = -(-planes[last].rows // rows)
+    def __init__(
+        self, planes: Mapping[str, Plane], last: str, rows: Sequence[int], leaves: Callable[[str], bool]
+    ) -> None:
+        self._planes, self.leaves, self._last = planes, leaves, last
+        self._cuts = Cuts(planes[last].rows, rows)
         self.copies = planes[last].copies
         self.layers: list[str] = []
         """From the last to the first."""
@@ -56,9 +60,8 @@ class Tiling:
         """Of what each layer makes."""
         self._needed: dict[_Key, Needed] = {}
         self._place: dict[str, int] = {}
-        self._held: Ints = np.zeros((1, self.tiles), dtype=np.int64)
+        self._held: Ints = np.zeros((1, len(self._cuts.size)), dtype=np.int64)
         """[layer from the last to the first, tile] Bits of what the stack makes; rows for more layers lie ready."""
-        self._inputs: list[tuple[Read, Flow]] | None = None
         self._written_bits = 0
 
     def __contains__(self, layer: str) -> bool:
@@ -69,11 +72,12 @@ class Tiling:
         plane = self._planes[layer]
         if plane.copies != self.copies or any(key[0] == layer and key[1] is not None for key in self._needed):
             return False
-        self._inputs = None
         needed = self._needed.pop((layer, None, False), None)
-        flow = self.flows[layer] = self._sink(plane) if needed is None else self._inner(plane, needed)
+        leaves = self.leaves(layer)  # its readers are there before it
+        flow = self._sink(plane) if needed is None else needed.flow(plane.rows, plane.row_bits, whole=leaves)
+        self.flows[layer] = flow
         self._place[layer] = len(self.layers)
-        self._written_bits += plane.size_bits if self.leaves(layer) else 0  # its readers are there before it
+        self._written_bits += plane.size_bits if leaves else 0
         self.layers.append(layer)
         if len(self.layers) == len(self._held):
             # Those who join later find what lies there before the stack's first rows of a tile come.
@@ -83,40 +87,28 @@ class Tiling:
         for read in plane.reads:
             key = _key(layer, read)
             if key not in self._needed:
-                self._needed[key] = Needed(read, self.tiles)
+                self._needed[key] = Needed(read, self._cuts)
             self._needed[key].add(layer, *read.needs(flow.start, flow.stop))
         return True
 
     def supply(self, layer: str, read: Read) -> tuple[Flow, bool]:
         """The rows of what a layer of the stack reads, and whether the stack makes them itself."""
         needed = self._needed.get(_key(layer, read))
-        if needed is None:
-            return self.flows[str(read.producer)], True
-        return needed.flow(read.rows, read.row_bits, whole=False), False
+        return (self.flows[str(read.producer)], True) if needed is None else (needed.coming, False)
 
     def _sink(self, plane: Plane) -> Flow:
         """What nobody in the stack reads is made in even parts; the last layer's have the rows asked for."""
-        tile = np.arange(1, self.tiles + 1)
-        stop = tile * self.rows if plane.layer == self._last else -(-plane.rows * tile // self.tiles)
-        return even_flow(plane.rows, plane.row_bits, np.minimum(plane.rows, stop))
+        cuts, tile = self._cuts, self._cuts.number + 1
+        asked = plane.layer == self._last
+        stop = tile * np.array(cuts.rows)[cuts.size] if asked else -(-plane.rows * tile // cuts.tiles[cuts.size])
+        return even_flow(plane.rows, plane.row_bits, np.minimum(plane.rows, stop), cuts)
 
-    def _inner(self, plane: Plane, needed: Needed) -> Flow:
-        return needed.flow(plane.rows, plane.row_bits, whole=self.leaves(plane.layer))
-
-    @property
-    def inputs(self) -> Sequence[tuple[Read, Flow]]:
-        """What the stack reads from memory; what is read once alone needs no line buffer."""
-        if self._inputs is None:
-            reads = [(each.read, each) for each in self._needed.values()]
-            self._inputs = [(read, each.flow(read.rows, read.row_bits, whole=False)) for read, each in reads]
-        return self._inputs
-
-    def _lie(self, held: Ints, flow: Flow, come: int) -> None:
-        """Add what a tensor takes while each layer runs; it comes with the layer of that place."""
+    def _lie(self, held: Ints, flow: Flow, come: int, where: Ints | Bools | int = 1) -> None:
+        """Add what a tensor takes while each layer runs, in some tiles; it comes with the layer of that place."""
         last = self._place[flow.readers[-1]]
-        held[:last] += flow.after_bits
-        held[last : come + 1] += flow.within_bits
-        held[come + 1 :] += flow.before_bits
+        held[:last] += flow.after_bits * where
+        held[last : come + 1] += flow.within_bits * where
+        held[come + 1 :] += flow.before_bits * where
 
     def held_bits(self) -> Ints:
         """[layer from the last to the first, tile] What lies on chip while a layer runs, its own rows included.
@@ -125,32 +117,38 @@ class Tiling:
         stack reads.
         """
         held = self._held[: len(self.layers)].copy()
-        for read, flow in self.inputs:
-            if flow.shared and not read.weight:
-                self._lie(held, flow, self._place[flow.readers[0]])
+        for each in self._needed.values():
+            flow = each.coming
+            if flow.shared.any() and not each.read.weight:
+                self._lie(held, flow, self._place[flow.readers[0]], flow.shared[self._cuts.size])
         return held
 
     @property
-    def size(self) -> TilingSize:
-        """What the layers that are there take and move."""
-        return TilingSize(
-            layers=tuple(self.layers),
-            tiles=self.tiles,
-            copies=self.copies,
-            most_held_bits=int(self.held_bits().max()),
-            read_bits=self._read_bits,
-            written_bits=self._written_bits,
+    def sizes(self) -> tuple[TilingSize, ...]:
+        """What the layers that are there take and move, in tiles of each size."""
+        cuts, layers = self._cuts, tuple(self.layers)
+        inputs = [each.coming for each in self._needed.values() if not each.read.weight]
+        read_bits = sum((flow.stop[cuts.last] * flow.row_bits for flow in inputs), np.zeros_like(cuts.tiles))
+        held_bits = cuts.most(self.held_bits().max(axis=0))
+        each = zip(cuts.rows, cuts.tiles.tolist(), held_bits.tolist(), read_bits.tolist(), strict=True)
+        return tuple(
+            TilingSize(
+                layers=layers,
+                rows=rows,
+                tiles=tiles,
+                copies=self.copies,
+                most_held_bits=held,
+                read_bits=self.copies * read,
+                written_bits=self._written_bits,
+            )
+            for rows, tiles, held, read in each
         )
-
-    @property
-    def _read_bits(self) -> int:
-        return self.copies * sum(int(flow.come.sum()) * flow.row_bits for read, flow in self.inputs if not read.weight)
 
 
 def tiling_of(
-    planes: Mapping[str, Plane], layers: Sequence[str], rows: int, readers: Mapping[str, Collection[str]]
+    planes: Mapping[str, Plane], layers: Sequence[str], rows: Sequence[int], readers: Mapping[str, Collection[str]]
 ) -> Tiling | None:
-    """The tiles of a stack of layers, given from the first to the last; none where they cannot be in one stack."""
+    """A stack of layers, from the first to the last, in tiles of those sizes; none where they can be no stack."""
     inside = set(layers)
 
     def leaves(name: str) -> bool:

@@ -37,21 +37,6 @@ def not_in_parts(end: int) -> Iterable[Segment]:
     return ()
 
 
-def tile_rows(rows: int) -> list[int]:
-    """Rows of a tile that are tried, the most first: those of one tile, two, three, and on in steps of about a third.
-
-    >>> tile_rows(14)
-    [14, 7, 5, 3, 2, 1]
-    """
-    found: dict[int, None] = {}
-    tiles = 1
-    while tiles < rows:
-        found[-(-rows // tiles)] = None
-        tiles += 1 + tiles // 3
-    found[1] = None
-    return list(found)
-
-
 class Cutter:
     """Cuts a sequence of layers into stacks and single layers of the least total value.
 
@@ -70,11 +55,11 @@ class Cutter:
         in_parts: InParts = not_in_parts,
         tilings: TilingSizes | None = None,
     ) -> None:
-        self._order, self._planes, self._alone, self._price, self._in_parts = order, planes, alone, price, in_parts
+        self._order, self._alone, self._price, self._in_parts = order, alone, price, in_parts
+        self._rows = [planes[name].rows for name in order]
         self._tilings = TilingSizes(planes, readers) if tilings is None else tilings
         self._refused: set[tuple[int, int, int, int]] = set()
         self._ending: dict[int, list[Segment]] = {}
-        self._reached: dict[tuple[int, int], dict[int, float]] = {}
 
     def refuse(self, segment: Segment) -> None:
         """Never propose this stack again."""
@@ -88,7 +73,7 @@ class Cutter:
         for end in range(1, len(self._order) + 1):
             if end not in self._ending:
                 self._ending[end] = self._stacks_to(end)
-            last = Segment(begin=end - 1, end=end, rows=self._rows(end - 1), value=self._alone[end - 1])
+            last = Segment(begin=end - 1, end=end, rows=self._rows[end - 1], value=self._alone[end - 1])
             found = [last, *self._ending[end]]
             totals = [(least[each.begin][0] + each.value, least[each.begin][1] + 1) for each in found]
             winner = min(range(len(found)), key=totals.__getitem__)
@@ -101,50 +86,24 @@ class Cutter:
             end = chosen[end - 1].begin
         return segments[::-1]
 
-    def _rows(self, index: int) -> int:
-        return self._planes[self._order[index]].rows
-
     def _stacks_to(self, end: int) -> list[Segment]:
         """The best stack of each length that ends there: that of the largest tiles that fit."""
         found: dict[int, Segment] = {}
-        for rows in self._telling_rows(end):
-            for begin, value in self._reaching(end, rows).items():
-                if begin not in found and (begin, end, rows, 1) not in self._refused:
-                    found[begin] = Segment(begin=begin, end=end, rows=rows, value=value)
+        first = 0  # of the sizes of a tile, the first that fits
+        for begin, sizes in zip(range(end - 1, -1, -1), self._tilings.sizes(self._order, end), strict=False):
+            if begin == end - 1:
+                continue
+            for place, size in enumerate(sizes[first:], start=first):
+                value = self._price(size)
+                if value is None:
+                    first += place == first
+                elif (begin, end, size.rows, 1) not in self._refused:
+                    found[begin] = Segment(begin=begin, end=end, rows=size.rows, value=value)
+                    break
+            if first == len(sizes):
+                break
         for each in self._in_parts(end):
             allowed = (each.begin, end, each.rows, each.parts) not in self._refused
             if allowed and (each.begin not in found or each.value < found[each.begin].value):
                 found[each.begin] = each
         return list(found.values())
-
-    def _telling_rows(self, end: int) -> list[int]:
-        """The rows of a tile to look at, the most first.
-
-        Smaller tiles reach at least as far back; so where two sizes reach equally far, none between them is looked at,
-        unless a stack was refused, which might be taken in smaller tiles.
-        """
-        sizes = tile_rows(self._rows(end - 1))
-        if any(refused[1] == end for refused in self._refused):
-            return sizes
-        told = {0, len(sizes) - 1}
-        open_ends = [(0, len(sizes) - 1)]
-        while open_ends:
-            low, high = open_ends.pop()
-            if high - low > 1 and len(self._reaching(end, sizes[low])) < len(self._reaching(end, sizes[high])):
-                middle = (low + high) // 2
-                told.add(middle)
-                open_ends += [(low, middle), (middle, high)]
-        return [sizes[index] for index in sorted(told)]
-
-    def _reaching(self, end: int, rows: int) -> dict[int, float]:
-        """By where it begins, the value of each stack that ends there and fits in tiles of so many rows."""
-        if (end, rows) not in self._reached:
-            found = self._reached[end, rows] = {}
-            sizes = self._tilings.sizes(self._order, end, rows)
-            for begin, size in zip(range(end - 1, -1, -1), sizes, strict=False):
-                if begin < end - 1:
-                    value = self._price(size)
-                    if value is None:
-                        break
-                    found[begin] = value
-        return self._reached[end, rows]

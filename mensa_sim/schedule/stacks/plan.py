@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
-from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TiledStack
+from mensa_sim.cost.stacks.tile import StackTiles, stack_tiles
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
 from mensa_sim.cost.table import CostTable, InRoom, Rooms
@@ -20,13 +21,11 @@ from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.schedule.stacks.cut import Cutter, Segment, tile_rows
-from mensa_sim.schedule.stacks.tilings import TilingSizes
+from mensa_sim.schedule.stacks.cut import Cutter, Segment
+from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
-DEAR = 2
-"""A stack whose products cost that many times what all of it does elsewhere is not priced: a choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,8 @@ class StackPlanner:
             layer.name: (*graph.successors(layer.name), *(("",) if layer.model_output_bytes else ()))
             for layer in graph.layers
         }
+        self._tiles: dict[tuple[tuple[str, ...], int], StackTiles | None] = {}
+        """By layers and rows; none where they are no stack."""
         self._pricers: dict[str, StackPricer] = {}
         pricers = (self._pricer(name) for name in problem.accelerators)
         self._tilings = TilingSizes(
@@ -96,52 +97,31 @@ class StackPlanner:
         return found
 
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
-        """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains.
-
-        Not where their products alone cost there several times what the whole stack does where it is.
-        """
+        """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
         rates = self._rates(schedule)
         found: list[PricedStack] = []
         for accelerator in self._problem.accelerators:
             pricer = self._pricer(accelerator)
             if pricer is not None:
-                others = [
-                    each.stack.layers
-                    for each in stacks
-                    if each.stack.accelerator != accelerator and not self._dear(each, accelerator, rates)
-                ]
+                others = [each.stack.layers for each in stacks if each.stack.accelerator != accelerator]
                 cuts = [cut for names in others for cut in self._largest(pricer, accelerator, names)]
                 found += [each for each in self._gaining(pricer, accelerator, cuts, rates) if each is not None]
         return found
 
-    def _dear(self, stack: PricedStack, accelerator: str, rates: tuple[float, float]) -> bool:
-        if not all(self._costs.runs(name, accelerator) for name in stack.costs):
-            return True
-        system, bandwidth = self._costs.system, self._costs.system.memory_of(stack.stack.accelerator)
-        here_pj = sum(cost.energy_pj for cost in stack.costs.values())
-        here_ps = latency_ps(stack.costs, bandwidth.effective_bytes_per_s)
-        each = [self._costs.cost(name, accelerator) for name in stack.costs]
-        there_pj = sum(least_array_pj(cost) for cost in each)
-        there_ps = sum(least_array_ps(self._layers[cost.layer], system, cost) for cost in each)
-        here, there = (pj * rates[0] + ps * rates[1] for pj, ps in ((here_pj, here_ps), (there_pj, there_ps)))
-        return there > DEAR * here
-
-    def _largest(self, pricer: StackPricer, accelerator: str, names: tuple[str, ...]) -> Iterator[_Cut]:
+    def _largest(self, pricer: StackPricer, accelerator: str, names: tuple[str, ...]) -> list[_Cut]:
         """The cut into the largest tiles of rows that fit, if any does."""
-        if not all(self._costs.runs(name, accelerator) for name in names):
-            return
-        for rows in tile_rows(self._planes[names[-1]].rows):
-            tiling = tiling_of(self._planes, names, rows, self._readers)
-            if tiling is not None and pricer.traffic(tiling.size) is not None:
-                yield _Cut(names=names, rows=rows)
-                return
+        tiling = tiling_of(self._planes, names, tile_rows(self._planes[names[-1]].rows), self._readers)
+        if tiling is None or not all(self._costs.runs(name, accelerator) for name in names):
+            return []
+        fitting = (size.rows for size in tiling.sizes if pricer.traffic(size) is not None)
+        return [_Cut(names=names, rows=rows) for rows in islice(fitting, 1)]
 
     def refusal(self, accelerator: str, names: tuple[str, ...], schedule: Schedule) -> str | None:
         """Why layers are no stack of an accelerator by themselves, for people; none where the objective gains."""
         pricer = self._pricer(accelerator)
         if pricer is None:
             return f"{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
-        cuts = list(self._largest(pricer, accelerator, names))
+        cuts = self._largest(pricer, accelerator, names)
         if not cuts:
             return f"the rows between them do not fit {accelerator}, however few a tile has"
         (found,) = self._gaining(pricer, accelerator, cuts, self._rates(schedule))
@@ -167,8 +147,12 @@ class StackPlanner:
         if cut.parts != 1:
             products = two_products([self._layers[name] for name in cut.names], self._planes, self._readers)
             return None if products is None else products.tiled(pricer, Parts(rows=cut.rows, parts=cut.parts))
-        tiling = tiling_of(self._planes, cut.names, cut.rows, self._readers)
-        return None if tiling is None else pricer.tiled(tiling, self._planes)
+        key = cut.names, cut.rows
+        if key not in self._tiles:
+            tiling = tiling_of(self._planes, cut.names, [cut.rows], self._readers)
+            self._tiles[key] = None if tiling is None else stack_tiles(tiling, self._layers, self._planes)
+        tiles = self._tiles[key]
+        return None if tiles is None else pricer.tiled(tiles)
 
     def priced_all(self, stacks: Sequence[Stack]) -> list[PricedStack]:
         """Given stacks, as `priced` has each."""

@@ -6,49 +6,64 @@ from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 
 
-class TilingSizes:
-    """Stacks of neighbours in one order, by their last layer and the rows of its tiles.
+def tile_rows(rows: int) -> list[int]:
+    """Rows of a tile that are tried, the most first: those of one tile, two, three, and on in steps of about a third.
 
-    `readers` are who reads what each layer makes. Stacks of which more than `most_bits` would lie on chip at once are
-    not looked for, nor longer ones.
+    >>> tile_rows(14)
+    [14, 7, 5, 3, 2, 1]
+    """
+    found: dict[int, None] = {}
+    tiles = 1
+    while tiles < rows:
+        found[-(-rows // tiles)] = None
+        tiles += 1 + tiles // 3
+    found[1] = None
+    return list(found)
+
+
+class TilingSizes:
+    """Stacks of neighbours in one order, by their last layer, in tiles of all `tile_rows`.
+
+    `readers` are who reads what each layer makes. Stacks of which more than `most_bits` would lie on chip at once in
+    tiles of any size are not looked for, nor longer ones.
     """
 
     def __init__(
         self, planes: Mapping[str, Plane], readers: Mapping[str, Collection[str]], most_bits: float = float("inf")
     ) -> None:
         self._planes, self._readers, self._most_bits = planes, readers, most_bits
-        self._known: dict[tuple[str, int], list[TilingSize]] = {}
-        self._open: dict[tuple[str, int], Tiling] = {}
+        self._known: dict[str, list[tuple[TilingSize, ...]]] = {}
+        self._open: dict[str, Tiling] = {}
         """Those that may grow."""
 
-    def sizes(self, order: Sequence[str], end: int, rows: int) -> Iterator[TilingSize]:
+    def sizes(self, order: Sequence[str], end: int) -> Iterator[tuple[TilingSize, ...]]:
         """Of the last layer before `end` alone, then with each layer before it, as long as they can be one stack."""
-        key = order[end - 1], rows
-        if key not in self._known:
-            self._known[key], self._open[key] = [], self._tiling(*key)
-        known = self._known[key]
+        last = order[end - 1]
+        if last not in self._known:
+            self._known[last], self._open[last] = [], self._tiling(last)
+        known = self._known[last]
         for place in range(end):
-            if place == len(known) and not self._grow(key, order[end - 1 - place]):
+            if place == len(known) and not self._grow(last, order[end - 1 - place]):
                 return
             yield known[place]
 
-    def _tiling(self, last: str, rows: int) -> Tiling:
+    def _tiling(self, last: str) -> Tiling:
         def leaves(name: str) -> bool:
             # Readers come after it, so those in the stack have joined before.
             return not self._readers[name] or any(reader not in tiling for reader in self._readers[name])
 
-        tiling = Tiling(self._planes, last, rows, leaves)
+        tiling = Tiling(self._planes, last, tile_rows(self._planes[last].rows), leaves)
         return tiling
 
-    def _grow(self, key: tuple[str, int], layer: str) -> bool:
+    def _grow(self, last: str, layer: str) -> bool:
         """Whether the stack with one more layer before it is one that is looked for."""
-        tiling = self._open.get(key)
+        tiling = self._open.get(last)
         if tiling is None:
             return False
         if tiling.prepend(layer):
-            size = tiling.size
-            if size.most_held_bits <= self._most_bits:
-                self._known[key].append(size)
+            sizes = tiling.sizes
+            if min(size.most_held_bits for size in sizes) <= self._most_bits:
+                self._known[last].append(sizes)
                 return True
-        del self._open[key]
+        del self._open[last]
         return False

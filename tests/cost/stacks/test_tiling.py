@@ -148,15 +148,21 @@ def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, 
     planes = planes_of(graph)
     rows = data.draw(st.integers(1, planes[stack[-1]].rows))
     readers = {name: graph.successors(name) for name in names}
-    tiling, walk = tiling_of(planes, stack, rows, readers), Walk(graph, stack, rows)
+    tiling, walk = tiling_of(planes, stack, [rows], readers), Walk(graph, stack, rows)
     assert tiling is not None
-    assert tiling.tiles == walk.tiles
+    (size,) = tiling.sizes
+    assert size.tiles == walk.tiles
+    other = data.draw(st.integers(1, planes[stack[-1]].rows))
+    beside, alone = (tiling_of(planes, stack, sizes, readers) for sizes in ([other, rows], [other]))
+    assert beside is not None
+    assert alone is not None
+    assert beside.sizes == (*alone.sizes, size)
     for name in stack:
         come = [sum(walk.tile_of[name, row] == tile for row in walk.made[name]) for tile in range(walk.tiles)]
         assert tiling.flows[name].come.tolist() == come
     row_bits = {name: planes[name].row_bits for name in planes} | {None: CHANNELS * COLUMNS * 8}
-    assert tiling.size.read_bits == sum(len(walk.made[name]) * row_bits[name] for name in walk.inputs)
-    assert tiling.size.written_bits == sum(planes[n].size_bits for n in stack if leaves(graph, stack, n))
+    assert size.read_bits == sum(len(walk.made[name]) * row_bits[name] for name in walk.inputs)
+    assert size.written_bits == sum(planes[n].size_bits for n in stack if leaves(graph, stack, n))
     held = np.array(
         [
             [
