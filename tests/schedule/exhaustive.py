@@ -16,6 +16,10 @@ def every_order(problem: Problem) -> Iterator[tuple[int, ...]]:
 
 def every_prediction(problem: Problem) -> list[Prediction]:
     """Predictions of every assignment, and of every order where branches may overlap."""
+    return [evaluate(problem, *placed) for placed in every_schedule(problem)]
+
+
+def every_schedule(problem: Problem) -> list[tuple[tuple[int, ...], tuple[int, ...] | None]]:
+    """Every assignment, with every order where branches may overlap."""
     orders = list(every_order(problem)) if problem.execution == "parallel" else [None]
-    places = product(*(unit.allowed for unit in problem.units))
-    return [evaluate(problem, assignment, order) for assignment in places for order in orders]
+    return [(places, order) for places in product(*(unit.allowed for unit in problem.units)) for order in orders]

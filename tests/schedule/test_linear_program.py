@@ -1,6 +1,7 @@
 """The program's solver: optimum, bound, scale, and silence."""
 
 import ctypes
+import math
 from unittest.mock import patch
 
 import pytest
@@ -28,6 +29,19 @@ def test_the_optimum_is_found_at_every_scale(scale: float) -> None:
 def test_a_known_solution_that_costs_nothing_is_the_optimum() -> None:
     solution = LinearProgram().solve(10.0, known=0.0)
     assert (solution.bound, solution.finished) == (0.0, True)
+
+
+def test_where_nothing_costs_as_little_as_the_known_solution_that_is_the_best() -> None:
+    """No piece is as cheap as 3.9; the solver tells so of what is below the optimum by its own tolerances, too."""
+    solution = knapsack().solve(10.0, known=3.9)
+    assert (solution.bound, solution.finished) == (3.9, True)
+
+
+def test_a_program_without_any_solution_proves_nothing_about_the_known_one() -> None:
+    program = knapsack()
+    program.row([(0, 1.0), (1, 1.0)], low=3.0)
+    solution = program.solve(10.0, known=16.0)
+    assert (solution.bound, solution.finished) == (-math.inf, False)
 
 
 def test_what_the_solver_prints_does_not_reach_the_standard_output(capfd: pytest.CaptureFixture[str]) -> None:

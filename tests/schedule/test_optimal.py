@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 from chains import chain, unit
-from exhaustive import every_prediction
+from exhaustive import every_prediction, every_schedule
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_problems import problems
@@ -15,13 +15,14 @@ from mensa_sim.objective import OBJECTIVES
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact import elimination, enumeration
 from mensa_sim.schedule.exact.arrays import Arrays
-from mensa_sim.schedule.exact.makespan_program import consistent_order
+from mensa_sim.schedule.exact.linear_program import SOLVED
+from mensa_sim.schedule.exact.makespan_program import MakespanProgram, consistent_order
 from mensa_sim.schedule.exact.neighbours import improved
 from mensa_sim.schedule.exact.weighted import Candidate, evaluated
 from mensa_sim.schedule.policies.optimal import beside, optimal
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import UnitTensor
+from mensa_sim.schedule.unit import Refusal, UnitTensor
 
 pytestmark = pytest.mark.usefixtures("added_objective")
 
@@ -84,6 +85,26 @@ def test_with_too_many_schedules_to_try_the_program_bounds_them_all(objective: s
     assert found.bound is not None
     assert found.bound <= best * EXACT
     assert found.value >= best / EXACT
+
+
+@settings(THOROUGH, max_examples=25)
+@given(problem=problems(max_units=4, executions=("parallel",)), weights=st.sampled_from([(0.0, 1.0), (1.0, 1.0)]))
+def test_where_no_unit_uses_a_channel_the_program_finds_the_best_though_it_is_told_of_the_worst(
+    problem: Problem, weights: tuple[float, float]
+) -> None:
+    units = [
+        replace(unit, options=tuple(o if isinstance(o, Refusal) else replace(o, phases=()) for o in unit.options))
+        for unit in problem.units
+    ]
+    problem = replace(problem, units=tuple(units))
+    every = [evaluated(problem, *placed) for placed in every_schedule(problem)]
+    best, worst = (pick(every, key=lambda each: each.weighted(*weights)) for pick in (min, max))
+    program = MakespanProgram(Arrays(problem), [(worst.assignment, worst.order)], budget_s=600)
+    with patch.object(program, "_improved", lambda found, *_: found[-1]):
+        found = program.minimise(*weights)
+    assert found.weighted(*weights) == pytest.approx(best.weighted(*weights), rel=1e-5, abs=1e-2)
+    assert found.bound == pytest.approx(best.weighted(*weights), rel=1e-5, abs=1e-2)
+    assert found.proof == SOLVED
 
 
 @THOROUGH

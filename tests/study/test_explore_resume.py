@@ -15,7 +15,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Task
 from mensa_sim.study.explore.result import ExploreResult
-from mensa_sim.study.explore.study_file import DesignOutcome
+from mensa_sim.study.explore.study_file import DesignOutcome, open_study
 from mensa_sim.study.explore.workers import Local
 
 
@@ -127,6 +127,13 @@ def test_killed_with_sigkill_it_resumes_to_the_front_of_a_calm_run(jobs: int, tm
     for name in ("summary.json", "designs.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
     assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "calm").iterdir()}
+
+
+def test_a_design_is_finished_when_the_disk_has_it(tmp_path: Path) -> None:
+    """Sqlite says so of its log; that a supply of power may fail cannot be tried here."""
+    study = open_study(tmp_path / "study.db", {}, resume=False, fresh=False)
+    assert study._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    study.close()
 
 
 def rows(study: Path) -> dict[int, tuple[object, ...]]:

@@ -291,6 +291,25 @@ def test_re_indexing_costs_nothing(
     assert graph.coverage.layout == 1
 
 
+@pytest.mark.parametrize(("mask", "parts"), [(0b01, ["w[0:2]"]), (0b10, ["w[0:2]", "w[3:5]"])])
+def test_where_its_mask_opens_it_a_strided_slice_begins_at_the_first_element(
+    mask: int, parts: list[str], tmp_path: Path
+) -> None:
+    """Two layers with rows 0 and 1 of a table, of which the second says row 3 and may be told to leave that out."""
+    net = Net()
+    x, table = net.tensor("x", (4, 8)), net.weight("w", 5, 8)
+    made = []
+    for row, opened in ((0, 0), (3, mask)):
+        places = [
+            net.constant(f"{row}{at}", value, kind="int32") for at, value in enumerate(([row, 0], [5, 8], [1, 1]))
+        ]
+        rows = net.add("STRIDED_SLICE", [table, *places], (2, 8), "StridedSliceOptions", BeginMask=opened)
+        made.append(net.add("FULLY_CONNECTED", [x, rows], (4, 2), "FullyConnectedOptions"))
+    graph = imported(tmp_path, net, [x], made)
+    assert graph.parameter_bytes == 16 * len(parts)
+    assert list(dict.fromkeys(each.name for layer in graph.layers for each in layer.parameters)) == parts
+
+
 def test_an_embedding_reads_its_rows(tmp_path: Path) -> None:
     net = Net()
     tokens = net.tensor("tokens", (5,), kind="int32")

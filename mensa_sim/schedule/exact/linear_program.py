@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ TOLERANCE = 1e-6
 COST_SCALE = 1e3
 """What a known solution costs in the solver's eyes."""
 SOLVED = f"exact within the solver's tolerance of {TOLERANCE:g}: mixed-integer program, HiGHS"
+_INFEASIBLE = 2
+"""The status of scipy's `milp` for a program that has no solution."""
 STOPPED = "mixed-integer program, HiGHS stopped by the time limit or by the size of the problem"
 
 
@@ -72,38 +75,42 @@ class LinearProgram:
         """The least cost; without an optimum in time, or in so many nodes, the best found and the bound reached.
 
         `known` is the cost of a feasible solution. No variable and no cost is negative, so none may cost more than it,
-        and it is the scale by which the solver's absolute tolerances become relative.
+        and it is the scale by which the solver's absolute tolerances become relative. Where that leaves no solution,
+        the known one is the best; a program that has none in any case proves nothing.
         """
-        from scipy.optimize import Bounds, LinearConstraint, milp
-        from scipy.sparse import csc_array
-
         if known <= 0:
             return Solution(values=None, bound=0.0, finished=True)
         costs = np.array(self.costs) * (COST_SCALE / known)
         integral = np.array(self.integral, dtype=int)
         highs = np.minimum(self.highs, COST_SCALE * (1 + TOLERANCE) / np.maximum(costs, 1e-300))
         highs = np.maximum(np.where(integral, np.floor(highs), highs), self.lows)
+        options = {"time_limit": time_limit_s, "mip_rel_gap": 1e-9}
+        options |= {} if node_limit is None else {"node_limit": node_limit}
+        result = self._solved(costs, highs, options)
+        if result.status == _INFEASIBLE:
+            sound = self._solved(np.zeros_like(costs), np.array(self.highs), options).status != _INFEASIBLE
+            return Solution(values=None, bound=known if sound else -math.inf, finished=sound)
+        found = result.mip_dual_bound if any(self.integral) else result.fun
+        bound = -math.inf if found is None or math.isnan(found) else float(found) * known / COST_SCALE
+        return Solution(values=result.x, bound=bound, finished=result.status == 0)
+
+    def _solved(self, costs: Floats, highs: Floats, options: Mapping[str, float]) -> Any:
+        """What HiGHS says of the program under other costs and upper bounds."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csc_array
+
         shape = len(self.row_lows), len(self.costs)
         places = np.array([self.row_indexes, self.columns], dtype=np.int32)  # scipy 1.13 takes no wider indices here
         matrix = csc_array((self.coefficients, tuple(places)), shape=shape)
         constraints = [LinearConstraint(matrix, self.row_lows, self.row_highs)] if self.row_lows else []
         with _without_chatter():
-            result = milp(
+            return milp(
                 costs,
-                integrality=integral,
+                integrality=np.array(self.integral, dtype=int),
                 bounds=Bounds(np.array(self.lows), highs),
                 constraints=constraints,
-                options={
-                    "time_limit": time_limit_s,
-                    "mip_rel_gap": 1e-9,
-                    **({} if node_limit is None else {"node_limit": node_limit}),
-                },
+                options=options,
             )
-        if result.status == 2:  # only within its tolerances: a solution is known
-            return Solution(values=None, bound=known, finished=True)
-        found = result.mip_dual_bound if any(self.integral) else result.fun
-        bound = -math.inf if found is None or math.isnan(found) else float(found) * known / COST_SCALE
-        return Solution(values=result.x, bound=bound, finished=result.status == 0)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The study file: every finished design in SQLite, so that an exploration goes on where it was killed.
 
-Each design is one transaction, written when it is finished, with a digest: a row that was damaged since is as good as
-none, and its design is run again. One process at a time holds a study.
+Each design is one transaction, on the disk before it counts as finished, so that neither a kill nor a power cut loses
+it, with a digest: a row that was damaged since is as good as none, and its design is run again. One process at a time
+holds a study; a log that a kill leaves beside it goes into it when it is opened next.
 """
 
 import hashlib
@@ -137,10 +138,9 @@ def _held(path: Path) -> sqlite3.Connection:
     connection.text_factory = _text
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")
         with connection:
             connection.execute("BEGIN EXCLUSIVE")
-        # Waits for no disk at each design: a lost supply of power may cost the last ones, a killed process none.
         connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
         connection.close()
