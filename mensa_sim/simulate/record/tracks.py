@@ -1,8 +1,8 @@
 """What a trace viewer draws beside the spans: power, bandwidth and buffers over time, and arrows for hand-offs."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.units import PS_PER_S
@@ -41,7 +41,7 @@ def tracks(timeline: Timeline, accelerators: Iterable[str], static_mw: float = 0
     names = set(accelerators)
     channels = sorted({span.resource for span in timeline.spans if span.resource not in names})
     return (
-        Track(name="power_mw", points=_steps(_powers(timeline.spans), Fraction(static_mw))),
+        Track(name="power_mw", points=_steps(_powers(timeline.spans), static_mw)),
         *(
             Track(
                 name=f"{name}_bytes_per_s",
@@ -78,8 +78,10 @@ def arrows(timeline: Timeline, graphs: Mapping[str, LayerGraph]) -> tuple[Arrow,
     return tuple(found)
 
 
-Change = tuple[int, int, Fraction]
-"""From, until, and what is added meanwhile."""
+Change = tuple[int, int, int]
+"""From, until, and what is added meanwhile, in units of 2**-_PLACES."""
+_PLACES = 96
+"""Binary places of a sum over time: finer than a float shows of any rate, and integers add up exactly."""
 
 
 def _powers(spans: Iterable[Span]) -> Iterable[Change]:
@@ -91,29 +93,34 @@ def _powers(spans: Iterable[Span]) -> Iterable[Change]:
         drawn = span if span.end_ps > span.start_ps else layers.get((span.request, span.layer), span)
         length_ps = drawn.end_ps - drawn.start_ps
         if length_ps:
-            energy = sum(map(Fraction, span.energy_pj.values()), start=Fraction(0))
-            yield drawn.start_ps, drawn.end_ps, energy * 1000 / length_ps
+            yield drawn.start_ps, drawn.end_ps, _in_places(math.fsum(span.energy_pj.values()) * 1000, length_ps)
 
 
 def _rates(spans: Iterable[Span]) -> Iterable[Change]:
     for span in spans:
         length_ps = span.end_ps - span.start_ps
         if span.size_bytes and length_ps:
-            yield span.start_ps, span.end_ps, Fraction(span.size_bytes * PS_PER_S, length_ps)
+            yield span.start_ps, span.end_ps, _in_places(span.size_bytes * PS_PER_S, length_ps)
 
 
-def _steps(changes: Iterable[Change], base: Fraction = Fraction(0)) -> tuple[tuple[int, float], ...]:
-    """The sum over time, exact until it is shown, so that it comes back to its base."""
-    differences: dict[int, Fraction] = {0: base}
+def _in_places(value: float, divisor: int = 1) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    return (numerator << _PLACES) // (denominator * divisor)
+
+
+def _steps(changes: Iterable[Change], base: float = 0.0) -> tuple[tuple[int, float], ...]:
+    """The sum over time, in integers until it is shown, so that it comes back to its base."""
+    differences = {0: _in_places(base)}
     for start_ps, end_ps, value in changes:
-        differences[start_ps] = differences.get(start_ps, Fraction(0)) + value
-        differences[end_ps] = differences.get(end_ps, Fraction(0)) - value
+        differences[start_ps] = differences.get(start_ps, 0) + value
+        differences[end_ps] = differences.get(end_ps, 0) - value
     points: list[tuple[int, float]] = []
-    level = Fraction(0)
+    level = 0
     for time_ps in sorted(differences):
         level += differences[time_ps]
-        if not points or points[-1][1] != float(level):
-            points.append((time_ps, float(level)))
+        shown = level / (1 << _PLACES)
+        if not points or points[-1][1] != shown:
+            points.append((time_ps, shown))
     return tuple(points)
 
 
