@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, TypeVar, cast
+from typing import Protocol, Self, cast
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import LayerGraph, Made
 
 Key = tuple[str, str, Residency]
 
@@ -18,9 +18,6 @@ Rooms = Mapping[str, int]
 
 WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
 """What a reader must know of a measured accelerator beside others."""
-
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,10 @@ def spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
     what is too large for both at once is worked on in blocks (`spatial_blocks`); of one tensor alone, what is beyond
     the memory leaves.
     """
+    return graph.made_once(("spilled_bytes", capacity_bytes), lambda: _spilled_bytes(graph, capacity_bytes))
+
+
+def _spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
     found: dict[str, int] = {}
     if sum(layer.output_bytes for layer in graph.layers) <= capacity_bytes:
         return found

@@ -1,12 +1,15 @@
 """A layer graph: layers in topological order, and the bytes that flow between them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from mensa_sim.names import repeated
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.order import CircleError, in_order
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class LayerGraph:
     """By layer, who reads its output, in the order of the edges, and how many bytes flow there."""
     _sources: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, Layer] = field(init=False, repr=False, compare=False)
+    _made: dict[Hashable, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<LayerGraph: {self.name}, {len(self.layers)} layers, {self.macs} MACs>"
@@ -100,6 +104,12 @@ class LayerGraph:
         """Bytes that flow from one layer to another."""
         return self._readers[producer][consumer]
 
+    def made_once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of the graph and of its key alone."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(Made, self._made[key])
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
@@ -108,7 +118,7 @@ class LayerGraph:
     @property
     def parameter_bytes(self) -> int:
         """Footprint of all parameters; a tensor that several layers name counts once."""
-        return unique_parameter_bytes(self.layers)
+        return self.made_once("parameter_bytes", lambda: unique_parameter_bytes(self.layers))
 
     @property
     def groups(self) -> Mapping[str, tuple[Layer, ...]]:

@@ -9,16 +9,20 @@ from typing import Any
 import torch
 import torch.fx.config
 from torch._decomp import decompositions
+from torch.fx import _lazy_graph_module
 
 
 @contextmanager
 def spared() -> Iterator[None]:
-    """Within it torch notes no lines of code, walks one time step of a recurrence, and looks for no garbage.
+    """Within it torch notes no lines of code, writes no Python for its graphs, walks one time step of a recurrence.
+
+    Nor does it look for garbage.
 
     A torch that lacks one of these names takes the longer way.
     """
     with ExitStack() as spared:
         spared.enter_context(_replaced(torch.fx.config, "do_not_emit_stack_traces", lambda _: True))
+        spared.enter_context(_replaced(_lazy_graph_module, "_use_lazy_graph_module_flag", lambda _: True))
         for name in _RECURRENT_LAYERS:
             spared.enter_context(_replaced(decompositions, name, _of_one_step))
         if gc.isenabled():
