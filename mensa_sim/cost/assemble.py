@@ -1,18 +1,121 @@
 """From counts to a `LayerCost`: steps, residency, vector work, cycles of the ports, energy by component."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from mensa_sim.cost.counts.crossing import most
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
-from mensa_sim.cost.counts.ways import precision_of
+from mensa_sim.cost.counts.ways import Precision, precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
-from mensa_sim.cost.mapping.search import Mapped
 from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a layer takes in one residency, in plain numbers, or what many take, in arrays: [case]."""
+
+    compute_cycles: Any
+    buffer_cycles: Any
+    head_bytes: Any
+    tail_bytes: Any
+    moved_bytes: Mapping[tuple[str, str], tuple[Any, Any]]
+    """Read and written, by operand and level."""
+    held_bytes: Mapping[tuple[str, str], Any]
+    """By operand and level."""
+    dynamic_pj: Mapping[str, Any]
+    """By component."""
+
+    def rows(self, cases: int) -> Iterator[dict[str, Any]]:
+        """The fields of a `LayerCost` that they are, of each case."""
+
+        def column(values: Any) -> list[Any]:
+            return np.broadcast_to(values, cases).tolist() if isinstance(values, np.ndarray) else [values] * cases
+
+        names = ("compute_cycles", "buffer_cycles", "head_bytes", "tail_bytes")
+        figures = zip(*(column(getattr(self, name)) for name in names), strict=True)
+        moved = [
+            (operand, level, column(self.held_bytes.get((operand, level))), column(read), column(written))
+            for (operand, level), (read, written) in self.moved_bytes.items()
+        ]
+        parts = [(component, column(pj)) for component, pj in self.dynamic_pj.items()]
+        for case, own in enumerate(figures):
+            yield {
+                **dict(zip(names, own, strict=True)),
+                "traffic": tuple(
+                    Traffic(operand=operand, level=level, read_bytes=read, write_bytes=write, held_bytes=held[case])
+                    for operand, level, held, reads, writes in moved
+                    if (read := reads[case]) | (write := writes[case])
+                ),
+                "dynamic_pj": {component: pj for component, each in parts if (pj := each[case])},
+            }
+
+
+def billed(
+    accelerator: PeArray,
+    energy: EnergyModel,
+    precision: Precision,
+    repeats: Repeats,
+    counts: NestCounts | None,
+    work: VectorWork,
+) -> Bill:
+    """What layers take whose nest, if they have one, is done `repeats.steps` times with these counts.
+
+    Their operands are equally wide, and all numbers those of one layer, or arrays of them over many.
+    """
+    tally = new_tally(accelerator)
+    array_cycles: Any = 0
+    ends: list[Any] = [0, 0]
+    held: dict[tuple[str, str], Any] = {}
+    dynamic: dict[str, Any] = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
+    if counts is not None:
+        shares = {operand: precision.memory_share(operand, accelerator) for operand in OPERANDS}
+        nest_traffic(tally, counts, repeats, shares)
+        array_cycles = counts.array_cycles * repeats.steps
+        for operand in OPERANDS:
+            count, waits = counts.operands[operand], accelerator.waits_for(operand)
+            end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
+            side = operand == "output"
+            ends[side] = ends[side] + coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
+        mac_pj = energy.mac_pj(precision.weight_bits, precision.input_bits)
+        skipped = precision.skipped(accelerator)
+        dynamic["mac"] = repeats.steps * counts.macs * (1 - skipped) * mac_pj
+        dynamic["network"] = _network_pj(counts, energy, repeats)
+        for operand, count in counts.operands.items():
+            for each in count.levels:
+                if not each.level.ported:
+                    fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
+                    reads_pj = (fed * each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
+                    writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
+                    dynamic["register"] = dynamic["register"] + repeats.steps * (reads_pj + writes_pj)
+                held[operand, each.level.name] = bits_to_bytes(each.held_bits)
+    vector_traffic(tally, work, accelerator, repeats)
+    buffer_cycles: Any = 0
+    for level in accelerator.levels:
+        if level.ported:
+            port = tally.ports[level.name]
+            buffer_cycles = most(buffer_cycles, port.cycles(level))
+            moved_pj = port.reads * energy.read_pj[level.name] + port.writes * energy.write_pj[level.name]
+            dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
+    read_bits, write_bits = tally.total(MEMORY)
+    dynamic[MEMORY] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
+    return Bill(
+        compute_cycles=most(array_cycles, vector_cycles(work, accelerator)),
+        buffer_cycles=buffer_cycles,
+        head_bytes=ends[0] // BITS_PER_BYTE,
+        tail_bytes=ends[1] // BITS_PER_BYTE,
+        moved_bytes={key: (bits_to_bytes(read), bits_to_bytes(write)) for key, (read, write) in tally.bits.items()},
+        held_bytes=held,
+        dynamic_pj=dynamic,
+    )
 
 
 def assemble(
@@ -23,90 +126,35 @@ def assemble(
     repeats: Repeats,
     counts: NestCounts | None,
     work: VectorWork,
-    *,
-    spatial_utilization: float = 0.0,
-    buffered: Mapping[str, int] | None = None,
-    mapping: str = "",
-    mapping_from: str = "",
-    found: Mapped | None = None,
+    **further: Any,
 ) -> LayerCost:
-    """The cost of a layer whose nest, if it has one, is done `repeats.steps` times with these counts."""
-    tally = new_tally(accelerator)
-    array_cycles = 0
-    ends = [0, 0]
-    held: dict[tuple[str, str], int] = {}
-    dynamic = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
-    if counts is not None:
-        precision = precision_of(layer)
-        shares = {operand: precision.memory_share(operand, accelerator) for operand in OPERANDS}
-        nest_traffic(tally, counts, repeats, shares)
-        array_cycles = counts.array_cycles * repeats.steps
-        for operand in OPERANDS:
-            count, waits = counts.operands[operand], accelerator.waits_for(operand)
-            end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
-            ends[operand == "output"] += coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
-        mac_pj = energy.mac_pj(layer.element_bits("weight"), layer.element_bits("input"))
-        skipped = precision.skipped(accelerator)
-        dynamic["mac"] = repeats.steps * counts.macs * (1 - skipped) * mac_pj
-        dynamic["network"] = _network_pj(counts, energy, repeats)
-        for operand, count in counts.operands.items():
-            for each in count.levels:
-                if not each.level.ported:
-                    fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
-                    reads_pj = (fed * each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
-                    writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
-                    dynamic["register"] += repeats.steps * (reads_pj + writes_pj)
-                held[operand, each.level.name] = bits_to_bytes(each.held_bits)
-    vector_traffic(tally, work, accelerator, repeats)
-    buffer_cycles = 0
-    for level in accelerator.levels:
-        if level.ported:
-            port = tally.ports[level.name]
-            buffer_cycles = max(buffer_cycles, port.cycles(level))
-            moved_pj = port.all_reads * energy.read_pj[level.name] + port.all_writes * energy.write_pj[level.name]
-            dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
-    read_bits, write_bits = tally.total(MEMORY)
-    dynamic[MEMORY] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
-    return LayerCost(
-        layer=layer.name,
-        accelerator=accelerator.name,
-        residency=residency,
-        macs=layer.macs,
-        clock_hz=accelerator.clock_hz,
-        compute_cycles=max(array_cycles, vector_cycles(work, accelerator)),
-        buffer_cycles=buffer_cycles,
-        spatial_utilization=spatial_utilization,
-        peak_macs_per_s=accelerator.peak_macs_per_s,
-        head_bytes=ends[0] // BITS_PER_BYTE,
-        tail_bytes=ends[1] // BITS_PER_BYTE,
-        traffic=tuple(
-            Traffic(
-                operand=operand,
-                level=level,
-                read_bytes=bits_to_bytes(moved[0]),
-                write_bytes=bits_to_bytes(moved[1]),
-                held_bytes=held.get((operand, level)),
-            )
-            for (operand, level), moved in tally.bits.items()
-            if any(moved)
-        ),
-        dynamic_pj={component: pj for component, pj in dynamic.items() if pj},
-        overlap=accelerator.dataflow.overlap,
-        buffered_bytes=buffered or {},
-        mapping=mapping,
-        mapping_from=mapping_from,
-        floor=found.floor if found else None,
-        gap=max(0.0, found.objective / found.floor - 1) if found and found.floor else None,
-    )
+    """The cost of one layer; `further` are fields of its cost that nothing here decides."""
+    own = billed(accelerator, energy, precision_of(layer), repeats, counts, work)
+    (row,) = own.rows(1)
+    return LayerCost(**fixed(layer, accelerator, residency), **row, **further)
 
 
-def _network_pj(counts: NestCounts, energy: EnergyModel, repeats: Repeats) -> float:
+def fixed(layer: Layer, accelerator: PeArray, residency: Residency) -> dict[str, Any]:
+    """The fields of a `LayerCost` that no mapping changes."""
+    return {
+        "layer": layer.name,
+        "accelerator": accelerator.name,
+        "residency": residency,
+        "macs": layer.macs,
+        "clock_hz": accelerator.clock_hz,
+        "peak_macs_per_s": accelerator.peak_macs_per_s,
+        "overlap": accelerator.dataflow.overlap,
+    }
+
+
+def _network_pj(counts: NestCounts, energy: EnergyModel, repeats: Repeats) -> Any:
     """Every element that enters or leaves the array runs along its side; partial sums hop from PE to PE."""
-    each, fetched = 0, 0
+    each: Any = 0
+    fetched: Any = 0
     for operand, count in counts.operands.items():
         if count.wired_to_memory:
-            fetched += repeats.fetches[operand] * count.wire_bits
+            fetched = fetched + repeats.fetches[operand] * count.wire_bits
         else:
-            each += count.wire_bits
+            each = each + count.wire_bits
     crossing_pj = each * energy.broadcast_pj_per_bit + counts.hop_bits * energy.hop_pj_per_bit
     return repeats.steps * crossing_pj + fetched * energy.broadcast_pj_per_bit

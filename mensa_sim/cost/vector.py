@@ -1,6 +1,7 @@
 """Work beside the loop nest: elementwise operations, and tensors that the nest itself does not read."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.units import bits_to_bytes
@@ -9,14 +10,14 @@ from mensa_sim.workload.layer import Layer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorWork:
-    """Elementwise operations of a layer over all its steps, and the bytes that only they move."""
+    """Elementwise operations of a layer over all its steps, and the bytes that only they move; of many in arrays."""
 
-    ops: int
-    input_bytes: int
-    output_bytes: int
-    parameter_bytes: int
+    ops: Any
+    input_bytes: Any
+    output_bytes: Any
+    parameter_bytes: Any
     """Read once per fetch of the layer's parameters: biases, scales, gathered rows."""
-    passes_bytes: int
+    passes_bytes: Any
     """Outputs read and written once more in the buffer, where no vector unit stands behind the array."""
 
 
@@ -48,6 +49,6 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
     )
 
 
-def vector_cycles(work: VectorWork, accelerator: PeArray) -> int:
+def vector_cycles(work: VectorWork, accelerator: PeArray) -> Any:
     """One operation per lane and cycle; none where buffers alone set the pace."""
     return -(-work.ops // accelerator.vector_unit.lanes) if accelerator.vector_unit else 0

@@ -26,8 +26,6 @@ SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "pascal", "pavlov", "jacquard")
 
 KIB = 1024
 
-Residencies = Sequence[Sequence[BufferCase]]
-
 
 def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB
@@ -40,7 +38,7 @@ def main(names: list[str]) -> None:
     made = 0
     best = Search.best
 
-    def counted_best(self: Search, residencies: Residencies) -> list[list[Mapped | None]]:
+    def counted_best(self: Search, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         nonlocal made
         found = best(self, residencies)
         for each in found:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from mensa_sim.cost.counts.crossing import Boundary, Visits, boundaries, pick, whole_words, words
+from mensa_sim.cost.counts.crossing import Boundary, LevelSite, Visits, boundaries, pick, whole_words, words
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -21,22 +21,24 @@ from mensa_sim.workload.layer import LoopNest
 class LevelCounts:
     """Accesses of one operand at one level: bits, and accesses of the smallest size, over all instances.
 
+    Numbers of one mapping, or arrays of them over many: so are all counts here.
+
     `fill` and `drain` are those on memory's side, `feed` and `collect` those on the array's. Registers are accessed
     bit by bit.
     """
 
-    stop: Stop
-    fill_bits: int = 0
-    fill_accesses: int = 0
-    drain_bits: int = 0
-    drain_accesses: int = 0
-    feed_bits: int = 0
-    feed_accesses: int = 0
-    collect_bits: int = 0
-    collect_accesses: int = 0
-    held_bits: int = 0
+    stop: LevelSite
+    fill_bits: Any = 0
+    fill_accesses: Any = 0
+    drain_bits: Any = 0
+    drain_accesses: Any = 0
+    feed_bits: Any = 0
+    feed_accesses: Any = 0
+    collect_bits: Any = 0
+    collect_accesses: Any = 0
+    held_bits: Any = 0
     """What the fullest instance holds of the largest tile."""
-    whole: bool = False
+    whole: Any = False
     """The tile is the whole operand, so that it is never swapped."""
 
     @property
@@ -45,7 +47,7 @@ class LevelCounts:
         return self.stop.level
 
     @property
-    def instances(self) -> int:
+    def instances(self) -> Any:
         """Instances that work side by side, those that hold the same included."""
         return self.stop.spread * self.stop.copied
 
@@ -55,19 +57,19 @@ class OperandCounts:
     """Accesses of one operand at each of its levels, innermost first, and at memory."""
 
     levels: tuple[LevelCounts, ...]
-    memory_read_bits: int = 0
-    memory_write_bits: int = 0
-    wire_bits: int = 0
+    memory_read_bits: Any = 0
+    memory_write_bits: Any = 0
+    wire_bits: Any = 0
     """Bits that enter or leave the array."""
     wired_to_memory: bool = False
     """Whether these bits are those that memory moves, and stay away where the operand is not fetched."""
-    end_bits: int = 0
+    end_bits: Any = 0
     """What memory moves of the first tile of a weight or input, the last tile of an output."""
-    swaps: int = 1
+    swaps: Any = 1
     """Times that the array takes up another tile of it in its registers; without registers, in each pass."""
-    accumulations: int = 0
+    accumulations: Any = 0
     """Times that a sum is added to a register."""
-    visits: int = 1
+    visits: Any = 1
     """Times that each element crosses to or from memory."""
 
 

@@ -8,6 +8,7 @@ first one, came back before; visited once, it is final.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -23,6 +24,11 @@ Number = TypeVar("Number", int, Floats)
 def pick(condition: bool | Bools, yes: Any, no: Any) -> Any:
     """One of two numbers by a truth value, or elementwise by an array of them."""
     return np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes if condition else no
+
+
+def most(*numbers: Any) -> Any:
+    """The largest of some numbers, or elementwise of arrays of them."""
+    return reduce(np.maximum, numbers) if any(isinstance(n, np.ndarray) for n in numbers) else max(numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,10 @@ class LevelSite(Protocol):
     @property
     def spread(self) -> Any:
         """Instances that hold different elements."""
+
+    @property
+    def copied(self) -> Any:
+        """Instances that hold the same element, or each a sum of its own for it."""
 
 
 class Tiles(Protocol[Sum]):
@@ -203,7 +213,7 @@ def whole_words(bits: Any, word_bits: int) -> Any:
     return bits if word_bits == 1 else -(-bits // word_bits) * word_bits
 
 
-def evenly(bits: int, spread: int, unit_bits: int) -> int:
+def evenly(bits: Any, spread: Any, unit_bits: int) -> Any:
     """Accesses that some bits take, spread over so many instances.
 
     >>> evenly(100, 3, 8)

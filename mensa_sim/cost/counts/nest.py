@@ -1,11 +1,13 @@
 """Everything that one step of a loop nest does under one mapping: accesses of all operands, and cycles."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from math import ceil, prod
+from typing import Any
 
-from mensa_sim.cost.counts.counts import OperandCounts, count_operand
+from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, count_operand
+from mensa_sim.cost.counts.crossing import LevelSite
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
@@ -13,19 +15,43 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.dims import OPERANDS, Operand, split_dims
 from mensa_sim.workload.layer import LoopNest
 
+_NO_NUMBER = frozenset({"stop", "levels", "wired_to_memory", "operands"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestCounts:
     """Accesses and cycles of one step of a nest under one mapping, every tensor from and to memory."""
 
-    macs: int
-    array_cycles: int
+    macs: Any
+    array_cycles: Any
     """Passes of the array, partial-sum hops, its fills and drains, and its waits for inner levels."""
-    tiles: int
+    tiles: Any
     """Buffer tiles computed one after another."""
     operands: Mapping[Operand, OperandCounts]
-    hop_bits: int
+    hop_bits: Any
     """Bits of partial sums handed from a PE to the next within a pass."""
+
+
+def changed(
+    counts: NestCounts, change: Callable[[Any], Any], stops: Mapping[Operand, Sequence[LevelSite]]
+) -> NestCounts:
+    """The counts with another form of all numbers, at the levels as they then are."""
+
+    def numbers(record: Any) -> dict[str, Any]:
+        return {each.name: change(getattr(record, each.name)) for each in fields(record) if each.name not in _NO_NUMBER}
+
+    operands = {
+        operand: OperandCounts(
+            levels=tuple(
+                LevelCounts(stop=stop, **numbers(level))
+                for stop, level in zip(stops[operand], count.levels, strict=True)
+            ),
+            wired_to_memory=count.wired_to_memory,
+            **numbers(count),
+        )
+        for operand, count in counts.operands.items()
+    }
+    return NestCounts(operands=operands, **numbers(counts))
 
 
 def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:
@@ -65,9 +91,9 @@ def pass_cycles(
     return cycles
 
 
-def wait_cycles(count: OperandCounts) -> int:
+def wait_cycles(count: OperandCounts) -> Any:
     """Cycles in which the array waits for inner levels: they are fed, or relieved, before it goes on."""
-    cycles = 0
+    cycles: Any = 0
     for inner, outer in pairwise(count.levels):
         if inner.level.waits:
             level = outer.level

@@ -1,11 +1,18 @@
-"""Adding up what a layer moves, level by level: its nest over all steps, and the work beside it."""
+"""Adding up what a layer moves, level by level: its nest over all steps, and the work beside it.
+
+Of one layer in whole numbers, or of many in arrays of them, all of one shape: [case].
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, prod
+from dataclasses import dataclass, field
+from functools import reduce
+from math import lcm, prod
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
+
+from mensa_sim.cost.counts.crossing import most
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.layer_cost import MEMORY, Residency
 from mensa_sim.cost.vector import VectorWork
@@ -22,18 +29,18 @@ _AS_IT_IS: Mapping[Operand, float] = MappingProxyType({})
 class Repeats:
     """How often a layer repeats its nest, and each operand its way from or to memory."""
 
-    steps: int
-    fetches: Mapping[Operand, int]
+    steps: Any
+    fetches: Mapping[Operand, Any]
     """0 where the operand stays on chip, 1 for parameters that stay over all steps, else the steps."""
 
 
-def repeats_of(layer: Layer, steps: int, residency: Residency, *, steps_resident: bool) -> Repeats:
+def repeats_of(layer: Layer, steps: Any, residency: Residency, *, steps_resident: bool) -> Repeats:
     """The repeats of a layer under a residency; `steps_resident` parameters are fetched in the first step only."""
     if layer.weights_are_activations:
         weights = 0 if residency.input else steps
     else:
         weights = 0 if residency.parameters else 1 if steps_resident else steps
-    fetches: dict[Operand, int] = {
+    fetches: dict[Operand, Any] = {
         "weight": weights,
         "input": 0 if residency.input else steps,
         "output": 0 if residency.output else steps,
@@ -41,52 +48,51 @@ def repeats_of(layer: Layer, steps: int, residency: Residency, *, steps_resident
     return Repeats(steps=steps, fetches=fetches)
 
 
+def least_common(units: list[Any]) -> Any:
+    """The least common multiple of some counts of instances."""
+    return reduce(np.lcm, units) if any(isinstance(unit, np.ndarray) for unit in units) else lcm(*units)
+
+
 @dataclass(slots=True)
 class Port:
     """Accesses at one SRAM, over all its instances, in units of its smallest access."""
 
-    reads: Fraction | int = 0
-    """Reads of one instance: accesses over the instances that work side by side."""
-    writes: Fraction | int = 0
-    all_reads: int = 0
-    """Reads of all instances."""
-    all_writes: int = 0
+    reads: Any = 0
+    writes: Any = 0
+    shared: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    """Reads, writes, and the instances that work side by side at them."""
 
-    @property
-    def moved(self) -> tuple[int, int]:
-        """Reads and writes of all instances."""
-        return self.all_reads, self.all_writes
-
-    def access(self, reads: int, writes: int, spread: int = 1) -> None:
+    def access(self, reads: Any, writes: Any, spread: Any = 1) -> None:
         """Add accesses that so many instances share."""
-        self.all_reads += reads
-        self.all_writes += writes
-        self.reads += reads if spread == 1 else Fraction(reads, spread)
-        self.writes += writes if spread == 1 else Fraction(writes, spread)
+        self.reads = self.reads + reads
+        self.writes = self.writes + writes
+        self.shared.append((reads, writes, spread))
 
-    def cycles(self, level: Level) -> int:
-        """Cycles of the busier port, or of the one port that reads and writes share."""
-        reads = -(-self.reads * level.access_bits // level.read_width)
-        writes = -(-self.writes * level.access_bits // level.write_width)
-        return reads + writes if level.ports == "rw" else max(reads, writes)
+    def cycles(self, level: Level) -> Any:
+        """Cycles of the busier port of an instance, or of the one port that reads and writes share."""
+        unit = least_common([spread for _, _, spread in self.shared])
+        read = sum(reads * (unit // spread) for reads, _, spread in self.shared)
+        written = sum(writes * (unit // spread) for _, writes, spread in self.shared)
+        reads = -(-read * level.access_bits // (level.read_width * unit))
+        writes = -(-written * level.access_bits // (level.write_width * unit))
+        return reads + writes if level.ports == "rw" else most(reads, writes)
 
 
 @dataclass(slots=True)
 class LayerTally:
     """What a layer moves, level by level."""
 
-    bits: dict[tuple[str, str], list[int]]
+    bits: dict[tuple[str, str], tuple[Any, Any]]
     ports: dict[str, Port]
     """By the name of the level."""
 
-    def move(self, operand: str, level: str, read_bits: int, write_bits: int) -> None:
-        entry = self.bits.setdefault((operand, level), [0, 0])
-        entry[0] += read_bits
-        entry[1] += write_bits
+    def move(self, operand: str, level: str, read_bits: Any, write_bits: Any) -> None:
+        read, written = self.bits.get((operand, level), (0, 0))
+        self.bits[operand, level] = read + read_bits, written + write_bits
 
-    def total(self, level: str) -> tuple[int, int]:
+    def total(self, level: str) -> tuple[Any, Any]:
         moved = [entry for (_, at), entry in self.bits.items() if at == level]
-        return sum(entry[0] for entry in moved), sum(entry[1] for entry in moved)
+        return sum(read for read, _ in moved), sum(written for _, written in moved)
 
 
 def new_tally(accelerator: PeArray) -> LayerTally:
@@ -124,9 +130,12 @@ def nest_traffic(
             tally.move(operand, level.level.name, read_bits, level.collect_bits * steps + level.fill_bits * outer)
 
 
-def coded_bits(bits: int, share: float) -> int:
+def coded_bits(bits: Any, share: float) -> Any:
     """Bits of which that share is left by a code, to whole bytes as they cross; all of them where there is no code."""
-    return bits if share == 1 else BITS_PER_BYTE * ceil(bits * share / BITS_PER_BYTE)
+    if share == 1:
+        return bits
+    left = BITS_PER_BYTE * -(-(bits * share) // BITS_PER_BYTE)
+    return left.astype(np.int64) if isinstance(left, np.ndarray) else int(left)
 
 
 def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, repeats: Repeats) -> None:
@@ -135,24 +144,22 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
     Parameters come through that of the weights, or with the activations where they have none.
     """
     inputs, outputs = work.input_bytes * BITS_PER_BYTE, work.output_bytes * BITS_PER_BYTE
-    parameters = work.parameter_bytes * BITS_PER_BYTE
+    parameters, passes = work.parameter_bytes * BITS_PER_BYTE, work.passes_bytes * BITS_PER_BYTE
     fetched = repeats.fetches["weight"]
-    from_memory = (inputs if repeats.fetches["input"] else 0) + parameters * fetched
-    to_memory = outputs if repeats.fetches["output"] else 0
-    tally.move("vector", MEMORY, from_memory, to_memory)
-    passes = work.passes_bytes * BITS_PER_BYTE
-    moved: dict[str, list[int]] = {}
-
-    def through(operand: Operand, reads: int, writes: int) -> None:
-        level = accelerator.store_of(operand)
-        if level is not None:
-            entry = moved.setdefault(level.name, [0, 0])
-            entry[0] += reads
-            entry[1] += writes
-
-    through("input", inputs, inputs if repeats.fetches["input"] else 0)
-    through("output", to_memory + passes, outputs + passes)
-    through("weight", parameters * repeats.steps, parameters * fetched)
+    read = inputs * (repeats.fetches["input"] > 0)
+    written = outputs * (repeats.fetches["output"] > 0)
+    tally.move("vector", MEMORY, read + parameters * fetched, written)
+    through: tuple[tuple[Operand, Any, Any], ...] = (
+        ("input", inputs, read),
+        ("output", written + passes, outputs + passes),
+        ("weight", parameters * repeats.steps, parameters * fetched),
+    )
+    moved: dict[str, tuple[Any, Any]] = {}
+    for operand, reads, writes in through:
+        store = accelerator.store_of(operand)
+        if store is not None:
+            before = moved.get(store.name, (0, 0))
+            moved[store.name] = before[0] + reads, before[1] + writes
     for level in accelerator.levels:
         if level.name in moved:
             reads, writes = moved[level.name]

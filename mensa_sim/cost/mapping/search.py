@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
-from mensa_sim.cost.counts.nest import NestCounts, count_nest, nest_counts
+from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates, Residencies
+from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates
 from mensa_sim.cost.mapping.arrays.figures import CandidateFigures, Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
-from mensa_sim.cost.mapping.arrays.winners import Winner, count_winners
+from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, joined
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
-from mensa_sim.cost.mapping.chains import Chains, first_chains, grown
-from mensa_sim.cost.mapping.least import Floor
+from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
+from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
 from mensa_sim.cost.mapping.task import NestTask
@@ -52,8 +52,10 @@ class Mapped:
     """The winner of one case, and its figures as the search saw them."""
 
     mapping: NestMapping
-    counts: NestCounts
-    """Exact."""
+    counted: NestCounts | Counted
+    """Exact: its own counts, or those of all winners that were searched together."""
+    place: int = 0
+    """Among these winners."""
     latency_ps: float
     energy_pj: float
     objective: float
@@ -61,16 +63,20 @@ class Mapped:
     floor: float
     """What no mapping is below."""
 
+    @property
+    def counts(self) -> NestCounts:
+        """Its own counts."""
+        return self.counted.one(self.place) if isinstance(self.counted, Counted) else self.counted
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Chosen:
-    """The best candidate of a case, what it takes, and what no mapping is below."""
+    """The best candidates of one residency: [winner]."""
 
-    winner: Winner
-    latency_s: float
-    energy_pj: float
-    least_s: float
-    least_pj: float
+    winners: Winners
+    task: Indices
+    latency_s: Floats
+    energy_pj: Floats
 
 
 class Search:
@@ -83,7 +89,7 @@ class Search:
         self._inner_stages = stage_count(tasks[0].ways) - 2
         self.inner = ROTATIONS if self._inner_stages else inner_orders(self.target.accelerator.dataflow.stationary)
         self._whole = None if self._inner_stages else self._space(first_chains(tasks))
-        self._floors = [Floor(task) for task in tasks]
+        self._floors = Floors(tasks)
 
     def _space(self, some: Chains) -> Candidates:
         return Candidates(self.tasks, some, self.groups, self.inner, self.outer)
@@ -112,7 +118,7 @@ class Search:
             found = smallest(grown(self.tasks, found))
         return found
 
-    def _promising(self, residencies: Residencies) -> Candidates:
+    def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
         if self._whole is not None:
             return self._whole
@@ -150,12 +156,12 @@ class Search:
             )
         return chains.picked(np.concatenate(found))
 
-    def _priced(self, some: Chains, residencies: Residencies) -> tuple[Floats, Floats]:
+    def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
         """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
         each, own = self._space(some).reached(residencies), Entries(self.tasks, some.task)
         return each, np.stack([own.least(row) for row in each])
 
-    def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Residencies) -> Chains:
+    def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Sequence[BufferCase]) -> Chains:
         """The chains that reach what none is below: those of least floor are priced first, then what may be below."""
         found, priced, count = np.full(floors.shape, np.inf), np.zeros(len(some.task), dtype=bool), _FIRST
         while True:
@@ -168,70 +174,80 @@ class Search:
                 return some.picked(np.flatnonzero(near(found, some.task, reached).any(axis=0)))
             count *= _FIRST
 
-    def best(self, residencies: Residencies) -> list[list[Mapped | None]]:
-        """For each residency, which gives a case for each nest, the best candidates; none where no candidate fits.
+    def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
+        """For each residency the best candidate of each nest; none where no candidate fits.
 
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
         space = self._promising(residencies)
         entries = space.worthy(residencies)
+        found: list[list[Mapped | None]] = [[None] * len(self.tasks) for _ in residencies]
         if not len(entries):
-            return [[None] * len(self.tasks) for _ in residencies]
+            return found
         figures = space.figures(entries)
-        chosen = [self._winners(space, entries, figures, cases) for cases in residencies]
-        distinct = list(dict.fromkeys(each.winner for some in chosen for each in some if each is not None))
-        counted = dict(zip(distinct, self._counted(space, distinct), strict=True)) if distinct else {}
-        return [
-            [None if each is None else self._mapped(each, *counted[each.winner]) for each in some] for some in chosen
-        ]
-
-    def _counted(self, space: Candidates, winners: Sequence[Winner]) -> list[tuple[NestMapping, NestCounts]]:
-        """The mappings of candidates, and their exact counts."""
-        accelerator, found = self.target.accelerator, []
-        for winner, operands in zip(winners, count_winners(space.arrays, space.inside, winners), strict=True):
-            task, held = space.grid.task_of(winner.entry), dict(zip(OPERANDS, winner.holds, strict=True))
-            orders = (*space.grid.orders_of(winner.entry), self.inner[winner.inner])
-            tiles = space.grid.tiles_of(winner.entry)
-            mapping = build(task.unrolling, task.ways, tiles, orders, self.outer[winner.row].groups, held)
-            if operands is None:
-                counts = count_nest(task.nest, accelerator, mapping, task.ways)
-            else:
-                counts = nest_counts(task.nest, accelerator, mapping, task.ways, operands)
-            found.append((mapping, counts))
+        chosen = [self._chosen(space, entries, figures, case) for case in residencies]
+        winners = joined([each.winners for each in chosen])
+        first, kind = distinct([winners.inner, winners.row, winners.entry, *map(_as_index, winners.holds.values())])
+        few = winners.picked(first)
+        counted = Counted(space, few)
+        mappings = self._mappings(space, few)
+        begin = 0
+        for own, each, case in zip(found, chosen, residencies, strict=True):
+            places = kind[begin : begin + len(each.task)].tolist()
+            begin += len(places)
+            for task, place, *reached in zip(each.task.tolist(), places, *self._reached(each, case), strict=True):
+                latency_ps, energy_pj, objective, floor = reached
+                own[task] = Mapped(
+                    mapping=mappings[place],
+                    counted=counted if counted.times[place] else self._count(self.tasks[task], mappings[place]),
+                    place=place,
+                    latency_ps=latency_ps,
+                    energy_pj=energy_pj,
+                    objective=objective,
+                    floor=floor,
+                )
         return found
 
-    def _mapped(self, chosen: _Chosen, mapping: NestMapping, counts: NestCounts) -> Mapped:
-        value = objective_named(self.target.objective).value
-        return Mapped(
-            objective=float(value(chosen.energy_pj / PJ_PER_J, chosen.latency_s)),
-            floor=float(value(chosen.least_pj / PJ_PER_J, chosen.least_s)),
-            mapping=mapping,
-            counts=counts,
-            latency_ps=chosen.latency_s * PS_PER_S,
-            energy_pj=chosen.energy_pj,
-        )
+    def _count(self, task: NestTask, mapping: NestMapping) -> NestCounts:
+        return count_nest(task.nest, self.target.accelerator, mapping, task.ways)
 
-    def _winners(
-        self, space: Candidates, entries: Indices, figures: Figures, cases: Sequence[BufferCase]
-    ) -> list[_Chosen | None]:
+    def _reached(self, chosen: _Chosen, case: BufferCase) -> list[list[float]]:
+        """[figure][winner] Latency in ps, energy, objective, and what no mapping's objective is below."""
+        value = objective_named(self.target.objective).value
+        least_s, least_pj = (each[chosen.task] for each in self._floors.reach(case))
+        figures = (
+            chosen.latency_s * PS_PER_S,
+            chosen.energy_pj,
+            value(chosen.energy_pj / PJ_PER_J, chosen.latency_s),
+            value(least_pj / PJ_PER_J, least_s),
+        )
+        return [each.tolist() for each in figures]
+
+    def _mappings(self, space: Candidates, winners: Winners) -> list[NestMapping]:
+        """The mappings of candidates."""
+        found = []
+        held = zip(*(winners.holds[operand].tolist() for operand in OPERANDS), strict=True)
+        places = zip(winners.inner.tolist(), winners.row.tolist(), winners.entry.tolist(), held, strict=True)
+        for inner, row, entry, holds in places:
+            task, grid = space.grid.task_of(entry), space.grid
+            orders = (*grid.orders_of(entry), self.inner[inner])
+            groups, own = self.outer[row].groups, dict(zip(OPERANDS, holds, strict=True))
+            found.append(build(task.unrolling, task.ways, grid.tiles_of(entry), orders, groups, own))
+        return found
+
+    def _chosen(self, space: Candidates, entries: Indices, figures: Figures, case: BufferCase) -> _Chosen:
         """The best candidate of each nest in one residency, of those in some entries."""
-        priced = figures.priced(cases)
+        priced = figures.priced(case)
         first = _first(priced, figures.entries, space.grid.tiles[entries])
         places = np.unravel_index(first, priced.objective.shape)
-        held = np.stack([_at(priced.holds[operand], places) for operand in OPERANDS], axis=1).tolist()
-        inner, row, entry = places[0].tolist(), places[1].tolist(), entries[places[2]].tolist()
-        latency_s, energy_pj = (each.reshape(-1)[first].tolist() for each in (priced.latency_s, priced.energy_pj))
-        found: list[_Chosen | None] = [None] * len(self.tasks)
-        for index, task in enumerate(space.grid.task_of_entry[entries[places[2]]].tolist()):
-            least_s, least_pj = self._floors[task].reach(cases[task])
-            found[task] = _Chosen(
-                winner=Winner(inner[index], row[index], entry[index], tuple(held[index])),
-                latency_s=latency_s[index],
-                energy_pj=energy_pj[index],
-                least_s=least_s,
-                least_pj=least_pj,
-            )
-        return found
+        inner, row, entry = places[0], places[1], entries[places[2]]
+        holds = {operand: _at(priced.holds[operand], places) for operand in OPERANDS}
+        return _Chosen(
+            winners=Winners(inner=inner, row=row, entry=entry, holds=holds),
+            task=space.grid.task_of_entry[entry],
+            latency_s=priced.latency_s.reshape(-1)[first],
+            energy_pj=priced.energy_pj.reshape(-1)[first],
+        )
 
 
 def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
@@ -242,6 +258,10 @@ def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
         values, some = each.reshape(-1)[near], Entries(own.tasks, own.task_of_entry[near % total])
         near = near[values <= some.least(values)[some.task_of_entry] * TIES]
     return near[np.unique(own.task_of_entry[near % total], return_index=True)[1]]
+
+
+def _as_index(values: Bools) -> Indices:
+    return values.astype(np.intp)
 
 
 def _at(values: Bools, places: Sequence[Indices]) -> Bools:

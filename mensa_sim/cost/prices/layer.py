@@ -3,17 +3,15 @@
 import dataclasses
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.nest import NestCounts, count_nest
-from mensa_sim.cost.counts.tally import Repeats, new_tally, repeats_of, vector_traffic
+from mensa_sim.cost.counts.nest import count_nest
+from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
-from mensa_sim.cost.mapping.arrays.sides import BufferCase
-from mensa_sim.cost.mapping.capacity import buffered_bytes, held_bytes
-from mensa_sim.cost.mapping.least import Floor
+from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Residency
+from mensa_sim.cost.mapping.capacity import held_bytes
+from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import (
     check_lanes,
@@ -27,9 +25,10 @@ from mensa_sim.cost.mapping.own import (
 from mensa_sim.cost.mapping.search import LIMITS, Mapped, Search, limits_of
 from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
+from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.vector import vector_cycles, vector_work
-from mensa_sim.errors import FileError, InfeasibleError
+from mensa_sim.cost.vector import vector_work
+from mensa_sim.errors import FileError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.objective import objective_named
@@ -123,63 +122,54 @@ class Pricer:
         precision = None if self.task is None else self.task.target.precision
         return precision, self.layer.weights_are_activations, self.steps.resident, self.own
 
-    def costs(self) -> dict[Residency, LayerCost]:
-        """The cost in each residency; `InfeasibleError` with the reason where the accelerator cannot run the layer."""
+    @cached_property
+    def residencies(self) -> list[Residency]:
+        """Those for which the buffers have room."""
+        return [each for each in RESIDENCIES if has_room(self.layer, self.accelerator, each)]
+
+    def costs(self, priced: Mapping[Residency, LayerCost]) -> dict[Residency, LayerCost]:
+        """The cost in each residency, given those of which a mapping was found."""
         costs: dict[Residency, LayerCost] = {}
         for residency in RESIDENCIES:
-            cost = self.cost(residency) if has_room(self.layer, self.accelerator, residency) else None
-            if cost is None and residency == STREAMED:
-                raise InfeasibleError(self.shortage)
-            costs[residency] = cost or costs[_lesser(residency, costs)]
+            costs[residency] = priced.get(residency) or costs[_lesser(residency, costs)]
         return costs
 
     def cost(self, residency: Residency) -> LayerCost | None:
         """The cost of the best mapping in a residency, or none where no candidate fits."""
+        return assembled([self.asked(residency)], [self.best(residency)])[0]
+
+    def best(self, residency: Residency) -> Mapped | None:
+        """The best mapping in a residency: found before, or searched alone."""
         if residency not in self.found:
-            self.found[residency] = self._best(self.case(residency))
-        return self.assembled(self.found[residency], *self._use(residency), residency)
+            self.found[residency] = self._best(self.asked(residency))
+        return self.found[residency]
 
-    def case(self, residency: Residency) -> BufferCase:
-        """What a residency asks of a mapping."""
-        return self.case_of(*self._use(residency))
-
-    def _use(self, residency: Residency) -> tuple[Repeats, frozenset[Operand]]:
-        """How often each operand crosses in a residency, and which ones stay."""
+    def asked(self, residency: Residency) -> PricedCase:
+        """What a residency asks: how often each operand crosses, and which ones stay."""
         repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
         kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
-        return repeats, kept | {"weight"} if self.steps.resident else kept
+        kept = kept | {"weight"} if self.steps.resident else kept
+        return PricedCase(pricer=self, repeats=repeats, kept=kept, residency=residency)
 
-    def case_of(self, repeats: Repeats, kept: frozenset[Operand]) -> BufferCase:
-        """What is asked of a mapping where the operands that stay, and how often the others cross, are given."""
-        vector = new_tally(self.accelerator)
-        vector_traffic(vector, self.work, self.accelerator, repeats)
-        return BufferCase(
-            kept=kept,
-            repeats=repeats,
-            vector=vector,
-            vector_cycles=vector_cycles(self.work, self.accelerator),
-            vector_pj=self.work.ops * self.energy.vector_pj,
-        )
-
-    def _best(self, case: BufferCase) -> Mapped | None:
+    def _best(self, asked: PricedCase) -> Mapped | None:
         """The best mapping of a case, searched alone."""
         if self.task is not None and self.fixed is not None:
-            return self._given(self.task, self.fixed, case)
+            return self._given(self.task, self.fixed, asked)
         if self.task is None or not self.task.registers:
             return None
         self._search = self._search or Search([self.task])
-        return self._search.best([[case]])[0][0]
+        return self._search.best([case_of([asked])])[0][0]
 
-    def _given(self, task: NestTask, mapping: NestMapping, case: BufferCase) -> Mapped | None:
+    def _given(self, task: NestTask, mapping: NestMapping, asked: PricedCase) -> Mapped | None:
         """A user's own mapping with what it reaches; none where what stays on chip leaves no room for its tiles."""
         counts = count_nest(task.nest, self.accelerator, mapping, task.ways)
-        held = held_bytes(task.nest, self.accelerator, task.target.precision, counts, case.kept)
+        held = held_bytes(task.nest, self.accelerator, task.target.precision, counts, asked.kept)
         if any(size > self.accelerator.level(name).capacity_bytes for name, size in held.items()):
             return None
-        least_s, least_pj = Floor(task).reach(case)
+        least_s, least_pj = (float(each[0]) for each in Floors([task]).reach(case_of([asked])))
         objective = objective_named(task.target.objective)
-        bare = Mapped(mapping=mapping, counts=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
-        cost = self.assembled(bare, case.repeats, case.kept, STREAMED)
+        bare = Mapped(mapping=mapping, counted=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
+        (cost,) = assembled([asked], [bare])
         latency_ps = cost.latency_ps(task.target.bandwidth_bytes_per_s) if cost else 0
         energy_pj = (cost.energy_pj if cost else 0.0) + leakage_pj(task.target.energy.leakage_mw, latency_ps)
         return dataclasses.replace(
@@ -189,46 +179,6 @@ class Pricer:
             objective=float(objective.value(energy_pj / PJ_PER_J, latency_ps / PS_PER_S)),
             floor=float(objective.value(least_pj / PJ_PER_J, least_s)),
         )
-
-    def assembled(
-        self, best: Mapped | None, repeats: Repeats, kept: frozenset[Operand], residency: Residency
-    ) -> LayerCost | None:
-        """The cost under a mapping that was found for such a case; none where a nest has none."""
-        counts, buffered = None, dict[str, int]()
-        if self.task is not None:
-            if best is None:
-                return None
-            counts = self._counts(self.task, best, kept)
-            held = held_bytes(self.task.nest, self.accelerator, self.task.target.precision, counts, kept)
-            buffered = buffered_bytes(self.accelerator, held)
-        return assemble(
-            self.layer,
-            self.accelerator,
-            self.energy,
-            residency,
-            repeats,
-            counts,
-            self.work,
-            spatial_utilization=self.spatial_utilization,
-            buffered=buffered,
-            mapping=best.mapping.describe() if best is not None else "",
-            found=best,
-            mapping_from=self.own.place if self.own is not None and best is not None else "",
-        )
-
-    def _counts(self, task: NestTask, best: Mapped, kept: frozenset[Operand]) -> NestCounts:
-        """Exact counts; weights that stay are filled once and whole, whatever is fetched again."""
-        counts = best.counts
-        if "weight" not in kept or self.accelerator.store_of("weight") is None:
-            return counts
-        bits = task.nest.weight_elements * task.target.precision.weight_bits
-        weight = counts.operands["weight"]
-        store = weight.levels[-1]
-        fills = store.stop.copied * evenly(bits, store.stop.spread, store.level.access_bits)
-        stored = dataclasses.replace(store, fill_bits=bits, fill_accesses=fills)
-        moved = whole_words(bits, self.word_bits)
-        filled = dataclasses.replace(weight, memory_read_bits=moved, levels=(*weight.levels[:-1], stored))
-        return dataclasses.replace(counts, operands={**counts.operands, "weight": filled})
 
 
 def resident_operands(residency: Residency, *, weights_are_activations: bool) -> frozenset[Operand]:

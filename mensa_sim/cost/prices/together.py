@@ -2,15 +2,13 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, Residency
 from mensa_sim.cost.mapping.search import Mapped, Search
+from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
 from mensa_sim.cost.prices.known import Job
-from mensa_sim.cost.prices.layer import Pricer, has_room
-from mensa_sim.errors import InfeasibleError
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.workload.dims import Operand
 
 _ENTRIES = 16384
 """Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
@@ -21,30 +19,33 @@ def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objec
 
     The accelerators are one, of whose levels each layer may have less than all; an access costs what `energy` says.
     """
-    found: dict[int, Priced] = {}
-    alike: dict[Hashable, list[tuple[int, Pricer]]] = {}
-    for index, (layer, steps, accelerator) in enumerate(jobs):
-        pricer = Pricer(layer, accelerator, memory, energy, steps, objective)
-        alike.setdefault(pricer.likeness, []).append((index, pricer))
+    pricers = [Pricer(layer, accelerator, memory, energy, steps, objective) for layer, steps, accelerator in jobs]
+    alike: dict[Hashable, list[Pricer]] = {}
+    for pricer in pricers:
+        alike.setdefault(pricer.likeness, []).append(pricer)
     for some in alike.values():
-        _search([pricer for _, pricer in some])
-        for index, pricer in some:
-            try:
-                found[index] = pricer.costs()
-            except InfeasibleError as refusal:
-                found[index] = str(refusal)
-    return [found[index] for index in range(len(jobs))]
+        _search(some)
+    held = [(index, each) for index, pricer in enumerate(pricers) for each in pricer.residencies]
+    asked = [pricers[index].asked(residency) for index, residency in held]
+    costs = assembled(asked, [pricers[index].best(residency) for index, residency in held])
+    priced: list[dict[Residency, LayerCost]] = [{} for _ in pricers]
+    for (index, residency), cost in zip(held, costs, strict=True):
+        if cost is not None:
+            priced[index][residency] = cost
+    return [
+        pricer.costs(own) if STREAMED in own else pricer.shortage for pricer, own in zip(pricers, priced, strict=True)
+    ]
 
 
 def _search(pricers: Sequence[Pricer]) -> None:
     """Find the best mappings of layers that are alike, in the residencies for which any has room."""
-    for pricer in pricers:
-        pricer.found = {} if pricer.fixed else dict.fromkeys(RESIDENCIES)
     free = [pricer for pricer in pricers if not pricer.fixed]
+    for pricer in free:
+        pricer.found = dict.fromkeys(RESIDENCIES)
     for search, places in _searches(free):
         some = [free[place] for place in places]
-        held = [each for each in RESIDENCIES if any(has_room(p.layer, p.accelerator, each) for p in some)]
-        best = search.best([[pricer.case(residency) for pricer in some] for residency in held])
+        held = [each for each in RESIDENCIES if any(each in pricer.residencies for pricer in some)]
+        best = search.best([case_of([pricer.asked(residency) for pricer in some]) for residency in held])
         for residency, mapped in zip(held, best, strict=True):
             for index, (pricer, found) in enumerate(zip(some, mapped, strict=True)):
                 pricer.found[residency] = found
@@ -72,18 +73,16 @@ def _search_of(pricers: Sequence[Pricer], places: Sequence[int]) -> Search:
     return Search([task for place in places if (task := pricers[place].task) is not None])
 
 
-def costs_together(asked: Sequence[tuple[Pricer, Repeats, frozenset[Operand]]]) -> list[LayerCost | None]:
+def costs_together(asked: Sequence[PricedCase]) -> list[LayerCost | None]:
     """What each costs where the operands that stay on chip, and how often each crosses, are given; none: no room."""
     alike: dict[Hashable, list[int]] = {}
-    for index, (pricer, _, kept) in enumerate(asked):
-        alike.setdefault((pricer.likeness, kept), []).append(index)
-    best: dict[int, Mapped | None] = {}
+    for index, each in enumerate(asked):
+        alike.setdefault((each.pricer.likeness, each.kept), []).append(index)
+    best: list[Mapped | None] = [None] * len(asked)
     for own in alike.values():
-        for search, places in _searches([asked[index][0] for index in own]):
+        for search, places in _searches([asked[index].pricer for index in own]):
             some = [own[place] for place in places]
-            (found,) = search.best([[asked[i][0].case_of(asked[i][1], asked[i][2]) for i in some]])
-            best |= zip(some, found, strict=True)
-    return [
-        pricer.assembled(best.get(index), repeats, kept, STREAMED)
-        for index, (pricer, repeats, kept) in enumerate(asked)
-    ]
+            (found,) = search.best([case_of([asked[index] for index in some])])
+            for index, mapped in zip(some, found, strict=True):
+                best[index] = mapped
+    return assembled(asked, best) if asked else []

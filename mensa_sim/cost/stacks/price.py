@@ -7,6 +7,7 @@ from math import ceil
 from mensa_sim.cost.counts.tally import Repeats
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost, Priced, Traffic
+from mensa_sim.cost.prices.cases import PricedCase
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import with_room
@@ -163,11 +164,12 @@ class StackPricer:
         new = {key: (tile, case) for tile, case, _ in each if (key := _key(tile, case)) not in self._known}
         places = {key: self._place(tile, case) for key, (tile, case) in new.items()}
         priced = self._memo.get(list(dict.fromkeys(places.values())))
-        asked: dict[Hashable, tuple[Pricer, Repeats, frozenset[Operand]]] = {}
+        asked: dict[Hashable, PricedCase] = {}
         for key, (tile, case) in new.items():
             pricer = None if places[key] in priced else self._tile_pricer(tile, case)
             if pricer is not None:
-                asked[places[key]] = (pricer, Repeats(steps=1, fetches=case.fetches), case.kept)
+                repeats = Repeats(steps=1, fetches=case.fetches)
+                asked[places[key]] = PricedCase(pricer=pricer, repeats=repeats, kept=case.kept)
         costs = costs_together(list(asked.values()))
         fresh: dict[Hashable, Priced] = {
             place: _NO_ROOM if cost is None else {STREAMED: cost} for place, cost in zip(asked, costs, strict=True)

@@ -20,9 +20,6 @@ from mensa_sim.workload.dims import OPERANDS, Operand
 TIES = 1 + 1e-12
 """Figures that differ by no more than what their sums are rounded by are equal. A choice."""
 
-Residencies = Sequence[Sequence[BufferCase]]
-"""For each residency, a case for each nest."""
-
 
 def array_work(grid: Grid) -> Array:
     """What the array does in every entry of a grid."""
@@ -61,36 +58,36 @@ class Candidates:
         }
         """[row] Which of its own groups an operand finds inside its free one."""
         self._accesses = {operand: arrays.accesses() for operand, arrays in self.arrays.items()}
-        self._array = array_work(self.grid)
+        self.array = array_work(self.grid)
 
     def figures(self, entries: Indices) -> Figures:
         """The prices of some entries in every order."""
         rows = {operand: each.picked(self.inside[operand], entries) for operand, each in self._accesses.items()}
         own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
-        return Figures(self._target, own, self._groups, rows, self._outer, self._array.of(entries))
+        return Figures(self._target, own, self._groups, rows, self._outer, self.array.of(entries))
 
-    def worthy(self, residencies: Residencies) -> Indices:
+    def worthy(self, residencies: Sequence[BufferCase]) -> Indices:
         """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
         least = {operand: each.least() for operand, each in self._accesses.items()}
-        bare = Figures(self._target, self.grid, self._groups, least, self._outer[:1], self._array)
-        bounds = np.stack([bare.priced(cases).objective[0, 0] for cases in residencies])  # [residency, entry]
+        bare = Figures(self._target, self.grid, self._groups, least, self._outer[:1], self.array)
+        bounds = np.stack([bare.priced(case).objective[0, 0] for case in residencies])  # [residency, entry]
         of_task = self.grid.task_of_entry
         first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
         reached = self._reached(np.flatnonzero(first.any(axis=0)), residencies)
         near = (bounds <= reached[:, of_task] * TIES) & (bounds < np.inf)
         return np.flatnonzero(near.any(axis=0))
 
-    def _reached(self, entries: Indices, residencies: Residencies) -> Floats:
+    def _reached(self, entries: Indices, residencies: Sequence[BufferCase]) -> Floats:
         """[residency, task] The least objective of some entries."""
         own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
         return np.stack([own.least(each) for each in self._objectives(entries, residencies)])
 
-    def _objectives(self, entries: Indices, residencies: Residencies) -> list[Floats]:
+    def _objectives(self, entries: Indices, residencies: Sequence[BufferCase]) -> list[Floats]:
         """[residency][entry] The least objective of each of some entries."""
         figures = self.figures(entries)
-        return [figures.priced(cases).objective.min(axis=(0, 1)) for cases in residencies]
+        return [figures.priced(case).objective.min(axis=(0, 1)) for case in residencies]
 
-    def reached(self, residencies: Residencies) -> Floats:
+    def reached(self, residencies: Sequence[BufferCase]) -> Floats:
         """[residency, chain] The least objective of all candidates of a chain; infinite if none may be its nest's."""
         entries = self.worthy(residencies)
         found = np.full((len(residencies), len(self.grid.chains.task)), np.inf)

@@ -73,10 +73,10 @@ class Figures:
         self._cycles: Floats = array.pass_cycles + array.fill_cycles * fills + waits
         self._chip_pj: Floats = total([each.chip_pj for each in rows.values()]) + array.constant_pj
 
-    def priced(self, cases: Sequence[BufferCase]) -> CandidateFigures:
-        """Every candidate in a residency, which has a case for each nest."""
-        sides = [self.sides.side(group, cases) for group in self._groups]
-        latency_s, energy_pj = self._totals(cases, sides)
+    def priced(self, case: BufferCase) -> CandidateFigures:
+        """Every candidate in a residency."""
+        sides = [self.sides.side(group, case) for group in self._groups]
+        latency_s, energy_pj = self._totals(case, sides)
         fits = reduce(np.logical_and, [side.fits for side in sides])
         value = objective_named(self._target.objective).value(energy_pj, latency_s)
         objective = np.where(fits, value, np.inf)
@@ -87,27 +87,21 @@ class Figures:
             holds={operand: hold for side in sides for operand, hold in side.holds.items()},
         )
 
-    def _totals(self, cases: Sequence[BufferCase], sides: Sequence[Side]) -> tuple[Floats, Floats]:
+    def _totals(self, case: BufferCase, sides: Sequence[Side]) -> tuple[Floats, Floats]:
         """Latency in seconds and energy of every candidate."""
         accelerator, energy, each = self._target.accelerator, self._target.energy, self.entries.each
-        steps = each([case.repeats.steps for case in cases])
-        moved = [case.vector.total("memory") for case in cases]
+        steps = each(case.repeats.steps)
+        read, written = case.vector.total("memory")
         per_bit_s = 1 / (BITS_PER_BYTE * self._target.bandwidth_bytes_per_s)
-        vector_bits = each([read + write for read, write in moved])
-        body_s = (total([side.body_bits for side in sides]) + vector_bits) * per_bit_s
-        cycles = np.maximum(steps * self._cycles, each([float(case.vector_cycles) for case in cases]))
+        body_s = (total([side.body_bits for side in sides]) + each(read + written)) * per_bit_s
+        cycles = np.maximum(steps * self._cycles, each(case.vector_cycles))
         for side in sides:
             cycles = np.maximum(cycles, side.cycles)
         on_chip_s = cycles / accelerator.clock_hz
         middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
         latency_s = middle_s + total([side.end_bits for side in sides]) * per_bit_s
-        read_pj, write_pj = energy.memory_read_pj_per_bit, energy.memory_write_pj_per_bit
-        vector_pj = each(
-            [
-                read * read_pj + write * write_pj + case.vector_pj
-                for (read, write), case in zip(moved, cases, strict=True)
-            ]
-        )
+        read_pj, write_pj = read * energy.memory_read_pj_per_bit, written * energy.memory_write_pj_per_bit
+        vector_pj = each(read_pj + write_pj + case.vector_pj)
         leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
         sides_pj = total([side.energy_pj for side in sides]) + vector_pj
         energy_pj = steps * self._chip_pj + sides_pj + leakage_pj_per_s * latency_s

@@ -10,12 +10,12 @@ import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.candidates import TIES, Residencies, array_work
+from mensa_sim.cost.mapping.arrays.candidates import TIES, array_work
 from mensa_sim.cost.mapping.arrays.figures import Figures
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.rivals import Rivals
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays
-from mensa_sim.cost.mapping.arrays.sides import Order
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.candidates import ROTATIONS
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.task import NestTask
@@ -31,7 +31,7 @@ class Fronts:
         chains: Chains,
         groups: Sequence[Sequence[Operand]],
         outer: Sequence[Order],
-        residencies: Residencies,
+        residencies: Sequence[BufferCase],
     ) -> None:
         target, self._tasks, self.chains = tasks[0].target, tasks, chains
         self._residencies, self._outer = residencies, outer[:1]
@@ -39,7 +39,7 @@ class Fronts:
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
         figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
-        self.floors: Floats = np.stack([figures.priced(cases).objective.min(axis=(0, 1)) for cases in residencies])
+        self.floors: Floats = np.stack([figures.priced(case).objective.min(axis=(0, 1)) for case in residencies])
         """[residency, chain] Infinite where no candidate fits."""
 
     def unbeaten(self, some: Indices) -> Indices:

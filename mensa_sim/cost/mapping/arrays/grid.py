@@ -28,14 +28,16 @@ class Entries:
         np.minimum.at(found, self.task_of_entry, values)
         return found
 
-    def per_task(self, values: Sequence[npt.ArrayLike] | Floats) -> Floats:
+    def per_task(self, values: npt.ArrayLike) -> Floats:
         """[entry] A number per nest."""
         found: Floats = np.asarray(values, dtype=np.float64)[self.task_of_entry]
         return found
 
-    def each(self, values: Sequence[float]) -> float | Floats:
-        """A number per nest: itself where all have the same, else [entry]."""
-        return values[0] if len(set(values)) == 1 else self.per_task(values)
+    def each(self, values: Any) -> Any:
+        """A number of all nests, or one of each: itself where all have the same, else [entry]."""
+        if not isinstance(values, np.ndarray):
+            return values
+        return values[0].item() if (values == values[0]).all() else self.per_task(values)
 
 
 class Grid(Entries):

@@ -7,13 +7,12 @@ chain that is no worse where any of the operands never come again, or always do,
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from math import lcm
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.tally import least_common
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.candidates import Residencies
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandRows
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides, total
@@ -33,7 +32,7 @@ class Rivals:
         chains: Chains,
         rows: Mapping[Operand, OperandRows],
         pass_cycles: Floats,
-        residencies: Residencies,
+        residencies: Sequence[BufferCase],
         orders: Sequence[Order],
     ) -> None:
         self._target, self._chains, self._pass_cycles = tasks[0].target, chains, pass_cycles
@@ -87,8 +86,8 @@ class Rivals:
                 yield from (each.crossings[figure, 0, 0, 0] for figure in (BODY_BITS, CROSSING_PJ, END_BITS))
         for level, changes in levels:
             ports = [port for each in rows.values() for port in each.ports if port.stop.level.name == level.name]
-            units = [lcm(*each) for each in zip(*(port.stop.instances for port in ports), strict=True)]
-            parts = [grid.each([u // s for u, s in zip(units, port.stop.instances, strict=True)]) for port in ports]
+            units = least_common([port.stop.instances for port in ports])
+            parts = [grid.each(units // port.stop.instances) for port in ports]
             yield total([port.reads * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
             yield total([port.writes * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
             if self._last_stage(level) >= self._outermost:
@@ -119,32 +118,34 @@ class Rivals:
         if self._last_stage(level) > self._outermost:
             return found
         binds = np.zeros_like(found)
-        for cases in self._cases([level]):
-            binds |= self._sides.port_cycles(level, OPERANDS, {}, cases)[0, 0] > self._array_cycles(cases)
+        for case in self._cases([level]):
+            binds |= self._sides.port_cycles(level, OPERANDS, {}, case)[0, 0] > self._array_cycles(case)
         return found & binds
 
     def _busiest(self, levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:
         """[figure][chain] Cycles of the busiest port of the levels that nothing changes, at least the array's."""
         settled = {level: self._settled(level) for level, _ in levels if self._last_stage(level) < self._outermost}
-        for cases in self._cases(list(settled)) if settled else ():
-            cycles = self._array_cycles(cases)
+        for case in self._cases(list(settled)) if settled else ():
+            cycles = self._array_cycles(case)
             for level, counts in settled.items():
-                ports = self._sides.port_cycles(level, OPERANDS, {}, cases)[0, 0]
+                ports = self._sides.port_cycles(level, OPERANDS, {}, case)[0, 0]
                 cycles = np.maximum(cycles, np.where(counts, ports, 0.0))
             yield cycles
 
-    def _array_cycles(self, cases: Sequence[BufferCase]) -> Floats:
+    def _array_cycles(self, case: BufferCase) -> Floats:
         """[chain] Cycles of the array itself over all steps."""
-        return self._entries.each([case.repeats.steps for case in cases]) * self._pass_cycles
+        cycles: Floats = self._entries.each(case.repeats.steps) * self._pass_cycles
+        return cycles
 
-    def _cases(self, levels: Sequence[Level]) -> list[Sequence[BufferCase]]:
+    def _cases(self, levels: Sequence[Level]) -> list[BufferCase]:
         """A residency of each kind that differs in what these levels do."""
-        return list(
-            {
-                tuple((c.repeats.steps, *(c.vector.ports[level.name].moved for level in levels)) for c in cases): cases
-                for cases in self._residencies
-            }.values()
-        )
+
+        def kind(case: BufferCase) -> bytes:
+            ports = [case.vector.ports[level.name] for level in levels]
+            moved = [each for port in ports for each in (port.reads, port.writes)]
+            return b"".join(np.asarray(each).tobytes() for each in (case.repeats.steps, *moved))
+
+        return list({kind(case): case for case in self._residencies}.values())
 
 
 def front(kind: Indices, values: Floats) -> Indices:

@@ -4,13 +4,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import permutations, product
-from math import lcm
+from typing import Any
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.crossing import evenly, whole_words
-from mensa_sim.cost.counts.tally import LayerTally, Repeats
+from mensa_sim.cost.counts.tally import LayerTally, Repeats, least_common
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.rows import (
@@ -34,13 +34,13 @@ Priority = tuple[Operand, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BufferCase:
-    """One residency of a layer: what stays on chip, how often the rest crosses, and what vector work adds."""
+    """One residency of some layers: what stays on chip, how often the rest crosses, what vector work adds: [task]."""
 
     kept: frozenset[Operand]
     repeats: Repeats
     vector: LayerTally
-    vector_cycles: int
-    vector_pj: float
+    vector_cycles: Any
+    vector_pj: Any
     """Of the operations beside the nest: the same for every mapping, but a product of energy and time feels it."""
 
 
@@ -113,30 +113,31 @@ class Sides:
     ) -> None:
         self._accelerator, self._energy = target.accelerator, target.energy
         self._entries, self._rows, self._orders = entries, rows, orders
-        self._whole = [whole_bits(task.nest, target.precision) for task in entries.tasks]
+        whole = [whole_bits(task.nest, target.precision) for task in entries.tasks]
+        self._whole = {operand: np.array([own[operand] for own in whole]) for operand in rows}
+        """[task]"""
         self._capacity_bits = {
             level.name: entries.each(
-                [task.target.accelerator.level(level.name).capacity_bytes * BITS_PER_BYTE for task in entries.tasks]
+                np.array([task.target.accelerator.level(level.name).capacity_bytes for task in entries.tasks])
+                * BITS_PER_BYTE
             )
             for level in target.accelerator.levels
         }
         self._known: dict[Hashable, Side] = {}
 
-    def side(self, operands: Sequence[Operand], cases: Sequence[BufferCase]) -> Side:
-        """What some operands that share levels with no other need in a residency, the same one for each nest."""
-        kept = frozenset(operand for operand in operands if operand in cases[0].kept)
+    def side(self, operands: Sequence[Operand], case: BufferCase) -> Side:
+        """What some operands that share levels with no other need in a residency."""
+        kept = frozenset(operand for operand in operands if operand in case.kept)
         levels = self._levels(operands)
+        ports = [case.vector.ports[level.name] for level in levels]
         needs = [
-            (
-                case.repeats.steps,
-                tuple(case.repeats.fetches[operand] for operand in operands),
-                tuple(case.vector.ports[level.name].moved for level in levels),
-            )
-            for case in cases
+            case.repeats.steps,
+            *(case.repeats.fetches[operand] for operand in operands),
+            *(moved for port in ports for moved in (port.reads, port.writes)),
         ]
-        key = (tuple(operands), kept, tuple(needs))
+        key = (tuple(operands), kept, *(np.asarray(each).tobytes() for each in needs))
         if key not in self._known:
-            self._known[key] = self._needs(operands, levels, kept, cases)
+            self._known[key] = self._needs(operands, levels, kept, case)
         return self._known[key]
 
     def _levels(self, operands: Sequence[Operand]) -> list[Level]:
@@ -148,24 +149,22 @@ class Sides:
         operands: Sequence[Operand],
         levels: Sequence[Level],
         kept: frozenset[Operand],
-        cases: Sequence[BufferCase],
+        case: BufferCase,
     ) -> Side:
         holds, fits = self._holds(operands, levels, kept)
         crossings = {}
         for operand in operands:
-            fetches = self._entries.each([case.repeats.fetches[operand] for case in cases])
+            fetches = self._entries.each(case.repeats.fetches[operand])
             if isinstance(fetches, np.ndarray) or fetches:
                 once = self._whole_fetch(operand) if operand in kept else self._rows[operand].crossing(holds[operand])
                 crossings[operand] = _times(once, fetches)
         energy_pj = total([crossing[CROSSING_PJ] for crossing in crossings.values()])
         cycles = NOTHING
         for level in levels:
-            vector = [case.vector.ports[level.name] for case in cases]
+            vector = case.vector.ports[level.name]
             read_pj, write_pj = self._energy.read_pj[level.name], self._energy.write_pj[level.name]
-            energy_pj = energy_pj + self._entries.each(
-                [p.all_reads * read_pj + p.all_writes * write_pj for p in vector]
-            )
-            cycles = np.maximum(cycles, self.port_cycles(level, operands, crossings, cases))
+            energy_pj = energy_pj + self._entries.each(vector.reads * read_pj + vector.writes * write_pj)
+            cycles = np.maximum(cycles, self.port_cycles(level, operands, crossings, case))
         return Side(
             body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
             end_bits=total([crossing[END_BITS] for crossing in crossings.values()]),
@@ -185,33 +184,31 @@ class Sides:
         level: Level,
         operands: Sequence[Operand],
         crossings: Mapping[Operand, Floats],
-        cases: Sequence[BufferCase],
+        case: BufferCase,
     ) -> Floats:
         """Cycles of a level's busier port, in one of the instances that share the work.
 
         Accesses are added up as multiples of a common share of an instance, so that whole numbers stay whole.
         """
         ports = [(operand, port, outermost) for operand in operands for port, outermost in self._ports(operand, level)]
-        vector = [case.vector.ports[level.name] for case in cases]
-        units = [  # [task] A common share of the instances that work side by side
-            lcm(*instances, own.reads.denominator, own.writes.denominator)
-            for own, *instances in zip(vector, *(port.stop.instances for _, port, _ in ports), strict=True)
-        ]
-        reads: list[Floats] = []
-        writes: list[Floats] = []
+        vector, each = case.vector.ports[level.name], self._entries.each
+        # [task] A common share of the instances that work side by side
+        units = least_common(
+            [*(port.stop.instances for _, port, _ in ports), *(spread for _, _, spread in vector.shared)]
+        )
+        reads: list[Floats] = [each(sum(own * (units // spread) for own, _, spread in vector.shared))]
+        writes: list[Floats] = [each(sum(own * (units // spread) for _, own, spread in vector.shared))]
         for operand, port, outermost in ports:
-            parts = [unit // each for unit, each in zip(units, port.stop.instances, strict=True)]
-            times = self._entries.each([case.repeats.steps * part for case, part in zip(cases, parts, strict=True)])
+            parts = units // port.stop.instances
+            times = each(case.repeats.steps * parts)
             reads.append(_times(port.reads, times))
             writes.append(_times(port.writes, times))
             if outermost and operand in crossings:
-                reads.append(_times(crossings[operand][DRAIN_ACCESSES], self._entries.each(parts)))
-                writes.append(_times(crossings[operand][FILL_ACCESSES], self._entries.each(parts)))
-        own_reads = self._entries.each([float(own.reads * unit) for own, unit in zip(vector, units, strict=True)])
-        own_writes = self._entries.each([float(own.writes * unit) for own, unit in zip(vector, units, strict=True)])
-        unit = self._entries.each(units)
-        read = (total(reads) + own_reads) * level.access_bits / (level.read_width * unit)
-        write = (total(writes) + own_writes) * level.access_bits / (level.write_width * unit)
+                reads.append(_times(crossings[operand][DRAIN_ACCESSES], each(parts)))
+                writes.append(_times(crossings[operand][FILL_ACCESSES], each(parts)))
+        unit = each(units)
+        read = total(reads) * level.access_bits / (level.read_width * unit)
+        write = total(writes) * level.access_bits / (level.write_width * unit)
         found: Floats = np.ceil(read) + np.ceil(write) if level.ports == "rw" else np.ceil(np.maximum(read, write))
         return found
 
@@ -256,8 +253,7 @@ class Sides:
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
         rows = self._rows[operand]
-        bits = [-(-own[operand] // spread) for own, spread in zip(self._whole, port.stop.spreads, strict=True)]
-        whole = self._entries.per_task(bits)
+        whole = self._entries.per_task(-(-self._whole[operand] // port.stop.spreads))
         if operand != "output":
             return whole[None, None]
         hold = min(hold, len(rows.leaves) - 1)
@@ -291,15 +287,14 @@ class Sides:
 
     def _whole_fetch(self, operand: Operand) -> Floats:
         """The crossing of parameters that are fetched once and stay over all steps, whatever the mapping."""
-        rows, bits, energy = self._rows[operand], [own[operand] for own in self._whole], self._energy
+        rows, bits, energy = self._rows[operand], self._whole[operand], self._energy
         ends = rows.crossings[END_BITS, 0]
-        moved = self._entries.per_task([whole_words(each, rows.way.word_bits) for each in bits])
+        moved = self._entries.per_task(whole_words(bits, rows.way.word_bits))
         pj, fills = moved * energy.memory_read_pj_per_bit, np.zeros_like(moved)
         if rows.ports:
             stop = rows.ports[-1].stop
-            unit = stop.level.access_bits
-            pairs = zip(stop.stops, bits, strict=True)
-            fills = self._entries.per_task([own.copied * evenly(each, own.spread, unit) for own, each in pairs])
+            copied = stop.instances // stop.spreads
+            fills = self._entries.per_task(copied * evenly(bits, stop.spreads, stop.level.access_bits))
             pj = pj + fills * energy.write_pj[stop.level.name]
         whole: Floats = np.zeros((5, *np.broadcast_shapes(ends.shape, moved.shape)))
         whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills

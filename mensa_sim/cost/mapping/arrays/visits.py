@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, Ints
 from mensa_sim.cost.counts.counts import visited
 from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
@@ -61,9 +61,9 @@ class StopArrays:
     """Instances that hold different elements: one number where it is that of all nests, else [task]."""
     copied: int | Floats
     """Instances that hold the same: one number where it is that of all nests, else [entry]."""
-    spreads: Sequence[int]
+    spreads: Ints
     """[task] Instances that hold different elements."""
-    instances: Sequence[int]
+    instances: Ints
     """[task] All instances at work."""
 
     @property
@@ -82,8 +82,8 @@ def stop_arrays(grid: Grid, stops: Sequence[Stop]) -> StopArrays:
     spread, copied = [stop.spread for stop in stops], [stop.copied for stop in stops]
     return StopArrays(
         stops=stops,
-        spreads=spread,
-        instances=[some * each for some, each in zip(spread, copied, strict=True)],
+        spreads=np.array(spread),
+        instances=np.array(spread) * np.array(copied),
         spread=spread[0] if len(set(spread)) == 1 else np.array(spread, dtype=np.float64),
         copied=copied[0] if len(set(copied)) == 1 else grid.per_task(copied),
     )

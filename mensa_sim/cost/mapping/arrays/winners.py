@@ -1,60 +1,141 @@
 """The exact counts of the mappings that a search chose, from the arrays that it was searched in."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mensa_sim.arrays import Floats
-from mensa_sim.cost.counts.counts import Figures, LevelCounts, OperandCounts, level_figures, operand_figures
-from mensa_sim.cost.counts.crossing import Visits, boundaries
+from mensa_sim.arrays import Bools, Floats, Ints
+from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, level_figures, operand_figures
+from mensa_sim.cost.counts.crossing import LevelSite, Visits, boundaries
+from mensa_sim.cost.counts.nest import NestCounts, changed, wait_cycles
+from mensa_sim.cost.counts.tally import least_common, spread_of
 from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.candidates import Candidates
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays, cube
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 _EXACT = 2**53
 """Whole numbers below it are exact in the arrays' floating point (IEEE 754, binary64)."""
+_LARGEST = 2**58
+"""Sums of a dozen numbers below it fit 64 bits."""
 
 
-class Winner(NamedTuple):
-    """A candidate: its order within tiles, its row, its entry, and which operands hold more than a tile."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Winners:
+    """Some candidates: [winner]."""
 
-    inner: int
-    row: int
-    entry: int
-    holds: tuple[bool, ...]
+    inner: Indices
+    """The order within tiles."""
+    row: Indices
+    entry: Indices
+    holds: Mapping[Operand, Bools]
+    """Whether an operand holds more than a tile."""
+
+    def picked(self, which: Indices) -> "Winners":
+        """Some of them."""
+        holds = {operand: each[which] for operand, each in self.holds.items()}
+        return Winners(inner=self.inner[which], row=self.row[which], entry=self.entry[which], holds=holds)
 
 
-def count_winners(
-    arrays: Mapping[Operand, OperandArrays], inside: Mapping[Operand, Indices], winners: Sequence[Winner]
-) -> list[dict[Operand, OperandCounts] | None]:
-    """The counts of each; none of one whose numbers are too large to be exact here."""
-    inner, rows, entries = (np.array([winner[axis] for winner in winners]) for axis in range(3))
-    found: dict[Operand, list[OperandCounts | None]] = {}
-    for place, operand in enumerate(OPERANDS):
-        holds = np.array([winner.holds[place] for winner in winners])
-        found[operand] = _Picked(arrays[operand], inner, inside[operand][rows], entries, holds).counts()
-    counted: list[dict[Operand, OperandCounts] | None] = []
-    for index in range(len(winners)):
-        own = {operand: counts for operand in OPERANDS if (counts := found[operand][index]) is not None}
-        counted.append(own if len(own) == len(OPERANDS) else None)
-    return counted
+def joined(some: Sequence[Winners]) -> Winners:
+    """Winners one behind another."""
+    return Winners(
+        inner=np.concatenate([each.inner for each in some]),
+        row=np.concatenate([each.row for each in some]),
+        entry=np.concatenate([each.entry for each in some]),
+        holds={operand: np.concatenate([each.holds[operand] for each in some]) for operand in OPERANDS},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Site:
+    """A level on an operand's way under the unrolling of each winner's nest: [winner]."""
+
+    level: Level
+    spread: Ints
+    copied: Ints
+
+
+class Counted:
+    """The counts of some winners: [winner]."""
+
+    def __init__(self, space: Candidates, winners: Winners) -> None:
+        self._space, grid = space, space.grid
+        self.task: Indices = grid.task_of_entry[winners.entry]
+        """[winner]"""
+        operands = {
+            operand: _Picked(space.arrays[operand], space.inside[operand][winners.row], winners, operand).counts(
+                self._sites(operand, self.task)
+            )
+            for operand in OPERANDS
+        }
+        array, dataflow = space.array.of(winners.entry), grid.tasks[0].target.accelerator.dataflow
+        fills = operands[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
+        waits = sum(wait_cycles(count) for count in operands.values())
+        macs = np.array([float(task.nest.macs) for task in grid.tasks])[self.task]
+        counts = NestCounts(
+            macs=macs,
+            array_cycles=array.pass_cycles + array.fill_cycles * fills + waits,
+            tiles=array.tiles,
+            operands=operands,
+            hop_bits=(macs - operands["output"].accumulations) * space.arrays["output"].way.partial_bits,
+        )
+        self._peak: Floats = np.zeros(len(self.task))
+        """The largest number of each."""
+        self._nest = changed(counts, self._whole, {operand: self._sites(operand, self.task) for operand in OPERANDS})
+        self.times = self._times().tolist()
+        """[winner] How often all may happen before a sum is too large to be exact; 0 where one is at the first time."""
+
+    def _whole(self, values: Any) -> npt.NDArray[Any]:
+        """Figures of all winners as whole numbers, or truth values."""
+        own: npt.NDArray[Any] = np.broadcast_to(values, self.task.shape)
+        if own.dtype == np.bool_:
+            return own
+        self._peak = np.maximum(self._peak, own)
+        found: Ints = np.minimum(own, _EXACT).astype(np.int64)
+        return found
+
+    def _times(self) -> Floats:
+        accelerator = self._space.grid.tasks[0].target.accelerator
+        most = np.ones(len(self.task))
+        for level in accelerator.levels:
+            if level.ported:
+                passing = [
+                    each for count in self._nest.operands.values() for each in count.levels if each.level == level
+                ]
+                units = least_common([spread_of(level, accelerator), *(each.instances for each in passing)])
+                most = np.maximum(most, float(level.access_bits) * units)
+        times: Floats = np.where(self._peak < _EXACT, _LARGEST // (self._peak * most + 1), 0)
+        return times
+
+    def _sites(self, operand: Operand, task: Indices) -> list[LevelSite]:
+        """An operand's levels in some nests."""
+        return [
+            _Site(level=stop.level, spread=stop.spreads[task], copied=(stop.instances // stop.spreads)[task])
+            for stop in self._space.arrays[operand].stops
+        ]
+
+    def picked(self, which: Indices) -> NestCounts:
+        """Those of some winners, again in arrays."""
+        sites = {operand: self._sites(operand, self.task[which]) for operand in OPERANDS}
+        return changed(self._nest, lambda values: values[which], sites)
+
+    def one(self, winner: int) -> NestCounts:
+        """Those of one winner, in plain numbers."""
+        ways = self._space.grid.tasks[self.task[winner]].ways
+        return changed(self._nest, lambda values: values[winner].item(), {each: ways[each].stops for each in OPERANDS})
 
 
 class _Picked:
-    """One operand under some candidates: all arrays are [candidate]."""
+    """One operand under some candidates: all arrays are [winner]."""
 
-    def __init__(
-        self,
-        arrays: OperandArrays,
-        inner: Indices,
-        inside: Indices,
-        entries: Indices,
-        holds: "np.typing.NDArray[np.bool_]",
-    ) -> None:
-        self._arrays, self._inner, self._inside, self._entries = arrays, inner, inside, entries
-        self._holds = holds
+    def __init__(self, arrays: OperandArrays, inside: Indices, winners: Winners, operand: Operand) -> None:
+        self._arrays, self._inner, self._inside, self._entries = arrays, winners.inner, inside, winners.entry
+        self._holds = winners.holds[operand]
 
     def _pick(self, values: Any) -> Floats:
         """Each candidate's own of an array [inner, inside, entry], whose axes may have length 1."""
@@ -67,8 +148,8 @@ class _Picked:
         times, inside, outside, first = map(self._pick, (visits.times, visits.inside, visits.outside, visits.first))
         return Visits(times=times, inside=inside, outside=outside, first=first)
 
-    def counts(self) -> list[OperandCounts | None]:
-        """The counts of each candidate; none where they may not be exact."""
+    def counts(self, sites: Sequence[LevelSite]) -> OperandCounts:
+        """The counts of each candidate, in floating point."""
         arrays, entries = self._arrays, self._entries
         way, stops = arrays.way, arrays.stops
         tiles = [each.at(each.columns[entries]) for each in arrays.tiles]
@@ -80,30 +161,14 @@ class _Picked:
             visits.append(self._at_memory())
             end = self._pick(arrays.alone.end)
         bounds = boundaries(way, stops, tiles, visits)
-        columns = [operand_figures(way, bounds, end)]
-        for index in range(len(stops)):
+        levels = []
+        for index, site in enumerate(sites):
             held = arrays.held(index)
             inside = np.where(self._holds, self._inside, 0) if held.ndim > 1 else 0
-            fullest = np.atleast_2d(held)[inside, entries]
-            columns.append(level_figures(way, index, bounds[index], bounds[index + 1], fullest))
-        exact = reduce(np.logical_and, [value < _EXACT for figures in columns for value in figures.values()])
-        exact = np.broadcast_to(exact, entries.shape)
-        tasks, rows = arrays.grid.task_of_entry[entries].tolist(), zip(*map(self._one_by_one, columns), strict=True)
-        found: list[OperandCounts | None] = []
-        for task, sure, (figures, *each) in zip(tasks, exact.tolist(), rows, strict=True):
-            pairs = zip(stops, each, strict=True)
-            counts = tuple(LevelCounts(stop=stop.stops[task], **level) for stop, level in pairs)
-            own = OperandCounts(levels=counts, wired_to_memory=way.wired_to_memory, **figures)
-            found.append(own if sure else None)
-        return found
-
-    def _one_by_one(self, figures: Figures) -> Iterator[dict[str, Any]]:
-        """Figures of all candidates as plain numbers of each."""
-        columns = []
-        for values in figures.values():
-            plain = np.broadcast_to(np.minimum(values, _EXACT), self._entries.shape)
-            columns.append(plain.astype(bool if np.asarray(values).dtype == bool else np.int64).tolist())
-        return (dict(zip(figures, row, strict=True)) for row in zip(*columns, strict=True))
+            figures = level_figures(way, index, bounds[index], bounds[index + 1], np.atleast_2d(held)[inside, entries])
+            levels.append(LevelCounts(stop=site, **figures))
+        figures = operand_figures(way, bounds, end)
+        return OperandCounts(levels=tuple(levels), wired_to_memory=way.wired_to_memory, **figures)
 
     def _at_memory(self) -> Visits[Floats]:
         """The visits of the outermost SRAM's tiles, which come once where it holds all that matters."""
