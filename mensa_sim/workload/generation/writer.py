@@ -7,14 +7,15 @@ fused as in traced models: activations, residual sums and rotary embeddings into
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Site, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.generation.widths import ModelWidths, WeightWidth
 from mensa_sim.workload.operators.attention import attention
 from mensa_sim.workload.operators.convolution import convolution
 from mensa_sim.workload.operators.elementwise import elementwise
+from mensa_sim.workload.operators.experts import even_shares
 from mensa_sim.workload.operators.matrix import matrix_nest
 from mensa_sim.workload.operators.normalisation import normalisation
 from mensa_sim.workload.operators.softmax import softmax
@@ -42,19 +43,15 @@ class PhaseWriter:
         yield
         self._path.pop()
 
-    def site(self, name: str) -> Site:
+    def _spot(self, name: str) -> Spot:
         """The place of the next operation."""
         self._nodes += 1
         full = ".".join((*self._path, name))
-        return Site(node=f"{full}#{self._nodes}", name=full, source=full)
+        return Spot(builder=self.builder, site=Site(node=f"{full}#{self._nodes}", name=full, source=full))
 
-    def new(self, site: Site, *shape: int, part: str = "") -> Tensor:
-        """A tensor that an operation at a site writes."""
-        return Tensor(id=f"{site.node}{part}", shape=shape, stored=math.prod(shape))
-
-    def constant(self, site: Site, name: str, *shape: int, bits: int) -> Tensor:
+    def _constant(self, spot: Spot, name: str, *shape: int, bits: int) -> Tensor:
         """A parameter of that name; one that is named again is the same."""
-        return self.builder.constant(f"{site.node}/{name}", shape, name=name, bits=bits)
+        return self.builder.constant(f"{spot.site.node}/{name}", shape, name=name, bits=bits)
 
     def input(self, name: str, *shape: int, index: bool = False) -> Tensor:
         """What enters the model."""
@@ -66,28 +63,25 @@ class PhaseWriter:
 
     def embed(self, tokens: Tensor, vocabulary: int, width: int, *, table: str, bits: WeightWidth) -> Tensor:
         """Rows of a table of tokens, and the scales of their groups."""
-        site = self.site("embed")
-        weight = self.constant(site, table, vocabulary, width, bits=bits.bits)
-        scales = self._scales(site, table, weight, bits)
-        made = self.new(site, self.batch, tokens.elements // self.batch, width)
-        self.builder.add(
-            Operation(
-                site=site,
-                operator="embedding",
-                reads=(weight, *scales, tokens),
-                writes=(made,),
-                gathered=made.elements + self._scale_elements(made.elements, bits),
-                vector_ops=made.elements if scales else 0,
-                foldable=False,
-            )
+        spot = self._spot("embed")
+        weight = self._constant(spot, table, vocabulary, width, bits=bits.bits)
+        scales = self._scales(spot, table, weight, bits)
+        made = spot.new("made", (self.batch, tokens.elements // self.batch, width))
+        spot.add(
+            "embedding",
+            reads=(weight, *scales, tokens),
+            writes=(made,),
+            gathered=made.elements + self._scale_elements(made.elements, bits),
+            vector_ops=made.elements if scales else 0,
+            foldable=False,
         )
         return made
 
-    def _scales(self, site: Site, name: str, weight: Tensor, bits: WeightWidth) -> tuple[Tensor, ...]:
+    def _scales(self, spot: Spot, name: str, weight: Tensor, bits: WeightWidth) -> tuple[Tensor, ...]:
         count = bits.scales(weight.elements)
         if not count or bits.group is None:
             return ()
-        return (self.constant(site, f"{name}.scales", count, bits=bits.group.bits),)
+        return (self._constant(spot, f"{name}.scales", count, bits=bits.group.bits),)
 
     def linear(
         self,
@@ -104,57 +98,48 @@ class PhaseWriter:
         Scales multiply the partial sum of each group for each row, or every weight once where that is less work.
         """
         bits = bits or self.weights
-        site = self.site(name)
+        spot = self._spot(name)
         depth = data.shape[-1]
         rows = data.elements // depth
-        called = weight or f"{site.name}.weight"
-        held = self.constant(site, called, columns, depth, bits=bits.bits)
-        scales = self._scales(site, called, held, bits)
-        added = (self._vector(site, "bias", columns),) if bias else ()
-        made = self.new(site, *data.shape[:-1], columns)
-        self.builder.add(
-            Operation(
-                site=site,
-                operator="linear",
-                reads=(data, held, *scales, *added),
-                writes=(made,),
-                nest=matrix_nest(rows=rows, columns=columns, depth=depth),
-                vector_ops=min(rows * bits.scales(held.elements), held.elements) if scales else 0,
-                has_bias=bias,
-            )
+        called = weight or f"{spot.site.name}.weight"
+        held = self._constant(spot, called, columns, depth, bits=bits.bits)
+        scales = self._scales(spot, called, held, bits)
+        made = spot.new("made", (*data.shape[:-1], columns))
+        spot.multiply(
+            "linear",
+            operands=(data, held, *scales),
+            bias=self._vector(spot, "bias", columns) if bias else None,
+            output=made,
+            nest=matrix_nest(rows=rows, columns=columns, depth=depth),
+            vector_ops=min(rows * bits.scales(held.elements), held.elements) if scales else 0,
         )
         return made
 
     def experts(self, rows: Tensor, columns: int, name: str, *, experts: int) -> Tensor:
         """Rows [R, C], each times the weights of the expert that a router chose for it.
 
-        Rows are spread evenly, as routers are trained to do (Shazeer et al. 2017): of R rows on E experts, R mod E
-        get one row more than the others, and with fewer rows than experts only R of them are read.
+        Rows are spread evenly (`operators.experts`).
         """
-        fewer, busier = divmod(rows.shape[0], experts)
-        shares = [(count, each) for count, each in ((busier, fewer + 1), (experts - busier, fewer)) if count and each]
+        shares = even_shares(rows.shape[0], experts)
         parts = tuple(self._some_experts(rows, columns, name, experts, count, each) for count, each in shares)
         return parts[0] if len(parts) == 1 else self.view(parts, rows.shape[0], columns)
 
     def _some_experts(self, rows: Tensor, columns: int, name: str, experts: int, count: int, each: int) -> Tensor:
-        site = self.site(name)
+        spot = self._spot(name)
         depth = rows.shape[-1]
         data = rows if count * each == rows.shape[0] else self.view(rows, count * each, depth)
-        called = f"{site.name}.weight"
-        held = self.constant(site, called, experts, columns, depth, bits=self.weights.bits)
-        scales = self._scales(site, called, held, self.weights)
-        made = self.new(site, count * each, columns)
+        called = f"{spot.site.name}.weight"
+        held = self._constant(spot, called, experts, columns, depth, bits=self.weights.bits)
+        scales = self._scales(spot, called, held, self.weights)
+        made = spot.new("made", (count * each, columns))
         weights = count * columns * depth
-        self.builder.add(
-            Operation(
-                site=site,
-                operator="linear",
-                reads=(data, held, *scales),
-                writes=(made,),
-                nest=matrix_nest(rows=each, columns=columns, depth=depth, groups=count),
-                vector_ops=min(each * self.weights.scales(weights), weights) if scales else 0,
-                gathered=weights + self._scale_elements(weights, self.weights) if count < experts else None,
-            )
+        spot.add(
+            "linear",
+            reads=(data, held, *scales),
+            writes=(made,),
+            nest=matrix_nest(rows=each, columns=columns, depth=depth, groups=count),
+            vector_ops=min(each * self.weights.scales(weights), weights) if scales else 0,
+            gathered=weights + self._scale_elements(weights, self.weights) if count < experts else None,
         )
         return made
 
@@ -163,53 +148,48 @@ class PhaseWriter:
         """What the scales of so many weights take, in elements as wide as a weight."""
         return 0 if bits.group is None else -(-bits.scales(weights) * bits.group.bits // bits.bits)
 
-    def _vector(self, site: Site, name: str, size: int) -> Tensor:
-        return self.constant(site, f"{site.name}.{name}", size, bits=self.widths.activation_bits)
+    def _vector(self, spot: Spot, name: str, size: int) -> Tensor:
+        return self._constant(spot, f"{spot.site.name}.{name}", size, bits=self.widths.activation_bits)
 
     def norm(self, data: Tensor, name: str, *, centred: bool = False) -> Tensor:
         """Rows scaled to unit size (RMS norm), or centred and scaled with a bias (layer norm)."""
-        site = self.site(name)
-        made = self.new(site, *data.shape)
+        spot = self._spot(name)
+        made = spot.new("made", data.shape)
         normalisation(
-            self.builder,
-            site,
+            spot,
             operator="layer_norm" if centred else "rms_norm",
             data=data,
-            weight=self._vector(site, "weight", data.shape[-1]),
-            bias=self._vector(site, "bias", data.shape[-1]) if centred else None,
             output=made,
             statistics=data.elements // data.shape[-1],
-            centred=centred,
+            weight=self._vector(spot, "weight", data.shape[-1]),
+            bias=self._vector(spot, "bias", data.shape[-1]) if centred else None,
         )
         return made
 
     def apply(self, name: str, *operands: Tensor, operations: int = 1) -> Tensor:
         """An elementwise operator of so many operations an element; what has one product before it fuses into that."""
-        site = self.site(name)
-        made = self.new(site, *operands[0].shape)
-        elementwise(
-            self.builder, site, operator=name, operands=operands, output=made, operations_per_element=operations
-        )
+        spot = self._spot(name)
+        made = spot.new("made", operands[0].shape)
+        elementwise(spot, operator=name, operands=operands, output=made, operations_per_element=operations)
         return made
 
     def softmax(self, data: Tensor) -> Tensor:
         """Softmax along the last axis."""
-        site = self.site("softmax")
-        made = self.new(site, *data.shape)
-        softmax(self.builder, site, data=data, output=made, axis=-1)
+        spot = self._spot("softmax")
+        made = spot.new("made", data.shape)
+        softmax(spot, data=data, output=made, row=data.shape[-1])
         return made
 
     def convolution(self, data: Tensor, channels: int, taps: int, name: str, *, stride: int) -> Tensor:
         """[batch, channels, frames] through a biased convolution that pads as much as its taps overhang."""
-        site = self.site(name)
+        spot = self._spot(name)
         bits = self.widths.activation_bits
-        made = self.new(site, data.shape[0], channels, -(-data.shape[2] // stride))
+        made = spot.new("made", (data.shape[0], channels, -(-data.shape[2] // stride)))
         convolution(
-            self.builder,
-            site,
+            spot,
             data=data,
-            weight=self.constant(site, f"{site.name}.weight", channels, data.shape[1], taps, bits=bits),
-            bias=self._vector(site, "bias", channels),
+            weight=self._constant(spot, f"{spot.site.name}.weight", channels, data.shape[1], taps, bits=bits),
+            bias=self._vector(spot, "bias", channels),
             output=made,
             stride=(stride,),
             dilation=(1,),
@@ -218,45 +198,28 @@ class PhaseWriter:
 
     def positions(self, data: Tensor, table: str, longest: int) -> Tensor:
         """Learned positions added to [batch, tokens, width]."""
-        site = self.site("positions")
+        spot = self._spot("positions")
         width = data.shape[-1]
-        places = self.constant(site, table, longest, width, bits=self.widths.activation_bits)
-        made = self.new(site, *data.shape)
-        self.builder.add(
-            Operation(
-                site=site,
-                operator="add",
-                reads=(data, places),
-                writes=(made,),
-                vector_ops=made.elements,
-                gathered=data.shape[1] * width,
-            )
-        )
+        places = self._constant(spot, table, longest, width, bits=self.widths.activation_bits)
+        made = spot.new("made", data.shape)
+        read = data.shape[1] * width
+        spot.add("add", reads=(data, places), writes=(made,), vector_ops=made.elements, gathered=read)
         return made
 
     def view(self, data: Tensor | tuple[Tensor, ...], *shape: int) -> Tensor:
         """The same elements in another shape: of one tensor or of several, fewer of them or some several times."""
-        site = self.site("view")
+        spot = self._spot("view")
         reads = data if isinstance(data, tuple) else (data,)
-        made = self.new(site, *shape)
-        stored = min(made.stored, sum(tensor.stored for tensor in reads))
-        made = replace(made, stored=stored)
-        self.builder.add(Operation(site=site, operator="view", role=Role.VIEW, reads=reads, writes=(made,)))
+        made = spot.new("made", shape, stored=min(math.prod(shape), sum(tensor.stored for tensor in reads)))
+        spot.add("view", role=Role.VIEW, reads=reads, writes=(made,))
         return made
 
     def summed(self, rows: Tensor, scores: Tensor, *shape: int) -> Tensor:
         """Rows weighted by scores and summed to fewer: a product and a sum for each element of a row."""
-        site = self.site("weighted_sum")
-        made = self.new(site, *shape)
-        self.builder.add(
-            Operation(
-                site=site,
-                operator="weighted_sum",
-                reads=(rows, scores),
-                writes=(made,),
-                vector_ops=2 * rows.elements - made.elements,
-            )
-        )
+        spot = self._spot("weighted_sum")
+        made = spot.new("made", shape)
+        operations = 2 * rows.elements - made.elements
+        spot.add("weighted_sum", reads=(rows, scores), writes=(made,), vector_ops=operations)
         return made
 
     def heads(self, data: Tensor, size: int) -> Tensor:
@@ -281,23 +244,21 @@ class PhaseWriter:
         return self._appended(name, (new,), new.shape)
 
     def _appended(self, name: str, parts: tuple[Tensor, ...], shape: tuple[int, ...]) -> Tensor:
-        site = self.site(name)
-        whole = replace(self.new(site, *shape), bits=self.widths.kv_bits)
-        self.builder.add(Operation(site=site, operator="append", role=Role.VIEW, reads=parts, writes=(whole,)))
+        spot = self._spot(name)
+        whole = spot.new("whole", shape, bits=self.widths.kv_bits)
+        spot.add("append", role=Role.VIEW, reads=parts, writes=(whole,))
         self.builder.output(whole.id)
         return whole
 
     def kept(self, name: str, heads: int, rows: int, size: int) -> Tensor:
         """Keys (or values) of earlier phases, as they lie in the cache."""
-        site = self.site(name)
-        return self.builder.state(f"{site.node}/cache", (self.batch, heads, rows, size), bits=self.widths.kv_bits)
+        node = self._spot(name).site.node
+        return self.builder.state(f"{node}/cache", (self.batch, heads, rows, size), bits=self.widths.kv_bits)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
         """Scaled dot-product attention of [batch, heads, tokens, size] over keys of as many or fewer heads."""
-        site = self.site("attention")
+        spot = self._spot("attention")
         batch, heads, tokens, _ = query.shape
-        made = self.new(site, batch, heads, tokens, value.shape[-1])
-        attention(
-            self.builder, site, query=query, key=key, value=value, mask=None, causal=causal and tokens > 1, output=made
-        )
+        made = spot.new("made", (batch, heads, tokens, value.shape[-1]))
+        attention(spot, query=query, key=key, value=value, mask=None, causal=causal and tokens > 1, output=made)
         return self.view(made, batch, tokens, heads * value.shape[-1])

@@ -12,6 +12,7 @@ from typing import Any
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.files import WorkloadFile
+from mensa_sim.workload.importers.messages import one_line
 from mensa_sim.workload.importers.reference import SHIPPED_MODELS, ModelReference, Source
 
 
@@ -50,7 +51,7 @@ def _imported(reference: ModelReference, path: Path) -> Any:
         message = f"model: {reference.location} imports {missing}, which is not installed"
         raise FileError(str(path), [message]) from error
     except Exception as error:  # importing runs a user's code, which may raise anything
-        raise FileError(str(path), [f"model: importing {reference.location} failed: {error_line(error)}"]) from error
+        raise FileError(str(path), [f"model: importing {reference.location} failed: {one_line(error)}"]) from error
 
 
 def _imported_file(file: Path) -> Any:
@@ -77,7 +78,7 @@ def built(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> obje
         made: object = build(**workload.arguments)
         return made
     except Exception as error:  # a user's model may raise anything
-        raise TraceError(f"{path}: model: building {workload.model} failed: {error_line(error)}") from error
+        raise TraceError(f"{path}: model: building {workload.model} failed: {one_line(error)}") from error
 
 
 def _check_arguments(signature: inspect.Signature, workload: WorkloadFile, path: Path) -> None:
@@ -97,9 +98,3 @@ def _check_arguments(signature: inspect.Signature, workload: WorkloadFile, path:
             faults.append(f"arguments.{name}: is required by {workload.model}")
     if faults:
         raise FileError(str(path), faults)
-
-
-def error_line(error: BaseException) -> str:
-    """An error of others on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -7,8 +7,8 @@ query attention) are rows of its group. A causal mask saves nothing: every score
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
@@ -16,8 +16,7 @@ from mensa_sim.workload.operators.softmax import softmax_operations
 
 
 def attention(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     query: Tensor,
     key: Tensor,
@@ -30,38 +29,24 @@ def attention(
     groups = math.prod(key.shape[:-2])
     keys, width = key.shape[-2:]
     rows = query.elements // (groups * width)
-    scores = _new(site, "scores", (groups, rows, keys))
-    weights = _new(site, "softmax", (groups, rows, keys))
-    builder.add(
-        Operation(
-            site=Site(node=site.node, name=f"{site.name}.scores", source=site.source),
-            operator="matmul",
-            reads=(query, key),
-            writes=(scores,),
-            nest=_scores_nest(query, key, rows, keys, width, groups),
-        )
-    )
+    scores, weights = (spot.new(part, (groups, rows, keys)) for part in ("scores", "softmax"))
+    name = spot.site.name
+    nest = _scores_nest(query, key, rows, keys, width, groups)
+    spot.named(f"{name}.scores").add("matmul", reads=(query, key), writes=(scores,), nest=nest)
     masks = int(causal) + (mask is not None)
-    builder.add(
-        Operation(
-            site=Site(node=site.node, name=f"{site.name}.softmax", source=site.source),
-            operator="softmax",
-            reads=(scores,) if mask is None else (scores, mask),
-            writes=(weights,),
-            vector_ops=(1 + masks) * scores.elements + softmax_operations(scores.elements, keys),
-        )
+    spot.named(f"{name}.softmax").add(
+        "softmax",
+        reads=(scores,) if mask is None else (scores, mask),
+        writes=(weights,),
+        vector_ops=(1 + masks) * scores.elements + softmax_operations(scores.elements, keys),
     )
     product(
-        builder,
-        Site(node=site.node, name=f"{site.name}.context", source=site.source),
+        spot.named(f"{name}.context"),
         operator="matmul",
         data=weights,
         weight=value,
         output=output,
-        rows=rows,
-        columns=value.shape[-1],
-        depth=keys,
-        groups=groups,
+        nest=matrix_nest(rows=rows, columns=value.shape[-1], depth=keys, groups=groups),
     )
 
 
@@ -72,14 +57,9 @@ def _scores_nest(query: Tensor, key: Tensor, rows: int, keys: int, width: int, g
     return matrix_nest(rows=rows, columns=keys, depth=width, groups=groups)
 
 
-def _new(site: Site, part: str, shape: tuple[int, ...]) -> Tensor:
-    return Tensor(id=f"{site.node}/{part}", shape=shape, stored=math.prod(shape))
-
-
 def _attention(call: Call) -> None:
     attention(
-        call.builder,
-        call.site,
+        call,
         query=call.tensor("query"),
         key=call.tensor("key"),
         value=call.tensor("value"),

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
-
-if TYPE_CHECKING:
-    from mensa_sim.workload.build.builder import GraphBuilder
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Spot):
     """An ATen call: `arguments` by the names of its schema, defaults filled in, tensors as `Tensor`."""
 
-    builder: "GraphBuilder"
-    site: Site
     target: str
     """The overload, such as `aten.add.Tensor`."""
     arguments: Mapping[str, Any]
@@ -57,10 +53,10 @@ class Call:
                     found.append(item)
         return tuple(found)
 
-    def add(self, *, operator: str | None = None, role: Role = Role.LAYER, **fields: Any) -> None:
+    def add(self, operator: str = "", *, role: Role = Role.LAYER, **fields: Any) -> None:
         """Adds one operation that reads all operands and writes all results, unless `fields` say otherwise."""
         fields = {"reads": self.operands, "writes": self.results, **fields}
-        self.builder.add(Operation(site=self.site, operator=operator or self.operator, role=role, **fields))
+        Spot.add(self, operator or self.operator, role=role, **fields)
 
 
 Handler = Callable[[Call], None]
@@ -68,4 +64,4 @@ Handler = Callable[[Call], None]
 
 def unsupported(call: Call) -> None:
     """An operator that no handler knows: charged what it reads and writes, and marked."""
-    call.add(operator=call.target, role=Role.UNSUPPORTED)
+    call.add(call.target, role=Role.UNSUPPORTED)

@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 
 
+def random(spot: Spot, output: Tensor) -> None:
+    """Drawn anew in each inference, also into a tensor that was made for it."""
+    spot.add("random", reads=(), writes=(output,), foldable=False, vector_ops=output.elements)
+
+
 def _fill(call: Call) -> None:
-    call.builder.fill(call.site, call.result)
+    call.fill(call.result)
 
 
 def _table(call: Call) -> None:
@@ -15,8 +22,7 @@ def _table(call: Call) -> None:
 
 
 def _random(call: Call) -> None:
-    """Drawn anew in each inference, also into a tensor that was made for it."""
-    call.add(operator="random", reads=(), foldable=False, vector_ops=call.result.elements)
+    random(call, call.result)
 
 
 _FILLS = """

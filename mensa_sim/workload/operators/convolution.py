@@ -10,19 +10,15 @@ input positions x K x C x FY x FX.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 
-if TYPE_CHECKING:
-    from mensa_sim.workload.build.builder import GraphBuilder
-
 
 def convolution(
-    builder: "GraphBuilder",
-    site: Site,
+    spot: Spot,
     *,
     data: Tensor,
     weight: Tensor,
@@ -41,7 +37,7 @@ def convolution(
         C=weight.shape[1] * _space(weight.shape[2:])[0],
         **window_sizes(data, output, weight.shape[2:], stride, dilation),
     )
-    _add(builder, site, f"conv{rank}d", data, weight, bias, output, nest, vector_ops=0)
+    spot.multiply(f"conv{rank}d", operands=(data, weight), bias=bias, output=output, nest=nest)
 
 
 def window_sizes(
@@ -69,8 +65,7 @@ def window_sizes(
 
 
 def transposed_convolution(
-    builder: "GraphBuilder",
-    site: Site,
+    spot: Spot,
     *,
     data: Tensor,
     weight: Tensor,
@@ -100,15 +95,12 @@ def transposed_convolution(
         input_height=in_y,
         input_width=in_x,
     )
-    _add(
-        builder,
-        site,
+    spot.multiply(
         f"conv_transpose{rank}d",
-        data,
-        weight,
-        bias,
-        output,
-        nest,
+        operands=(data, weight),
+        bias=bias,
+        output=output,
+        nest=nest,
         vector_ops=columns if made.overlap else 0,
         output_channels=weight.shape[1] * groups,
     )
@@ -140,35 +132,6 @@ def phases(taps: Sequence[int], strides: Sequence[int], *, undilated: bool) -> P
     return Phases(positions=math.prod(taps), taps=(1,) * len(taps), overlap=True)
 
 
-def _add(
-    builder: "GraphBuilder",
-    site: Site,
-    operator: str,
-    data: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    output: Tensor,
-    nest: LoopNest,
-    *,
-    vector_ops: int,
-    output_channels: int | None = None,
-) -> None:
-    """The bias is where the accumulator starts: a parameter, but no operation."""
-    reads = (data, weight) if bias is None else (data, weight, bias)
-    builder.add(
-        Operation(
-            site=site,
-            operator=operator,
-            reads=reads,
-            writes=(output,),
-            nest=nest,
-            output_channels=output_channels,
-            vector_ops=vector_ops,
-            has_bias=bias is not None,
-        )
-    )
-
-
 def batch(data: Tensor, rank: int) -> int:
     """Images of a tensor of shape [N, C, *space]; N may be missing."""
     return data.shape[0] if len(data.shape) == rank + 2 else 1
@@ -188,8 +151,7 @@ def _conv(call: Call) -> None:
     transposed = bool(call.get("transposed", "transpose" in call.operator))
     make = transposed_convolution if transposed else convolution
     make(
-        call.builder,
-        call.site,
+        call,
         data=call.tensor("input"),
         weight=call.tensor("weight"),
         bias=call.get("bias"),
@@ -202,25 +164,20 @@ def _conv(call: Call) -> None:
 
 def _time_first(call: Call) -> None:
     """A convolution over [time, batch, channels], the weight [taps, channels, outputs]."""
-    data, weight, output = call.tensor("input"), call.tensor("weight"), call.result
+    data, weight = call.tensor("input"), call.tensor("weight")
     nest = LoopNest(
         B=data.shape[1],
         K=weight.shape[2],
         C=weight.shape[1],
-        OX=output.shape[0],
+        OX=call.result.shape[0],
         FX=weight.shape[0],
         input_width=data.shape[0],
     )
-    _add(call.builder, call.site, "conv1d", data, weight, call.get("bias"), output, nest, vector_ops=0)
+    call.multiply("conv1d", operands=(data, weight), bias=call.get("bias"), output=call.result, nest=nest)
 
 
 HANDLERS: Mapping[str, Handler] = {
-    "aten.conv1d": _conv,
-    "aten.conv2d": _conv,
-    "aten.conv3d": _conv,
+    **{f"aten.{kind}{rank}d": _conv for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)},
     "aten.convolution": _conv,
     "aten.conv_tbc": _time_first,
-    "aten.conv_transpose1d": _conv,
-    "aten.conv_transpose2d": _conv,
-    "aten.conv_transpose3d": _conv,
 }

@@ -6,34 +6,39 @@ Zeros around rows and columns may become a convolution's own padding (see `reind
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.build.reindexing import COPY
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.views import view
 
 
-def copy(
-    builder: GraphBuilder, site: Site, *, operands: Sequence[Tensor], outputs: Sequence[Tensor], vector_ops: int = 0
-) -> None:
+def copy(spot: Spot, *, operands: Sequence[Tensor], outputs: Sequence[Tensor], vector_ops: int = 0) -> None:
     """Operands read in any order, outputs written."""
-    operation = Operation(site=site, operator=COPY, reads=tuple(operands), writes=tuple(outputs), vector_ops=vector_ops)
-    builder.add(operation)
+    spot.add(COPY, reads=tuple(operands), writes=tuple(outputs), vector_ops=vector_ops)
 
 
-def concatenation(builder: GraphBuilder, site: Site, *, operands: Sequence[Tensor], output: Tensor) -> None:
+def concatenation(spot: Spot, *, operands: Sequence[Tensor], output: Tensor) -> None:
     """Tensors one after another along an axis; what is empty adds nothing, and one alone is that one."""
     filled = [tensor for tensor in operands if tensor.elements]
     if len(filled) == 1:
-        view(builder, site, data=filled[0], output=output)
+        view(spot, data=filled[0], output=output)
     else:
-        copy(builder, site, operands=filled or operands, outputs=(output,))
+        copy(spot, operands=filled or operands, outputs=(output,))
 
 
-def pad(builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, widths: Sequence[int], zeros: bool) -> None:
+def repeat(spot: Spot, *, data: Tensor, output: Tensor) -> None:
+    """Repetition copies, unless it repeats once."""
+    if data.elements == output.elements:
+        view(spot, data=data, output=output)
+    else:
+        copy(spot, operands=(data,), outputs=(output,))
+
+
+def pad(spot: Spot, *, data: Tensor, output: Tensor, widths: Sequence[int], zeros: bool) -> None:
     """Elements put around a tensor (negative widths cut); `widths` are low and high per axis, the last axis first."""
     if all(width <= 0 for width in widths):
-        view(builder, site, data=data, output=output, operator="crop")
+        view(spot, data=data, output=output, operator="crop")
         return
     per_axis = [widths[at] + widths[at + 1] for at in range(0, len(widths), 2)]
     spatial = len(data.shape) - 2
@@ -41,17 +46,13 @@ def pad(builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, widt
     columns, rows = (*per_axis, 0, 0)[:2]
     if zeros and nowhere_else and spatial >= 1:
         rows = rows if spatial > 1 else 0
-        operation = Operation(
-            site=site, operator="pad", role=Role.PAD, reads=(data,), writes=(output,), pads=(rows, columns)
-        )
-        builder.add(operation)
+        spot.add("pad", role=Role.PAD, reads=(data,), writes=(output,), pads=(rows, columns))
     else:
-        copy(builder, site, operands=(data,), outputs=(output,))
+        copy(spot, operands=(data,), outputs=(output,))
 
 
 def update(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     base: Tensor,
     source: Tensor | None,
@@ -68,24 +69,21 @@ def update(
     old: tuple[Tensor, ...] = ()
     if adds and base.constant is None:
         shown = min(updated, base.stored)
-        picked = Tensor(id=f"{site.node}/old", shape=(shown,), stored=shown, index=base.index)
-        builder.add(Operation(site=site, operator="pick", role=Role.VIEW, reads=(base,), writes=(picked,)))
-        old = (builder.tensor(picked.id),)
-    builder.add(
-        Operation(
-            site=site,
-            operator=COPY,
-            role=Role.UPDATE,
-            reads=(base, *((source,) if source is not None else ()), *old, *computed),
-            writes=(output,),
-            vector_ops=updated if adds else 0,
-            updated=updated,
-        )
+        picked = spot.new("old", (shown,), index=base.index)
+        spot.add("pick", role=Role.VIEW, reads=(base,), writes=(picked,))
+        old = (spot.builder.tensor(picked.id),)
+    spot.add(
+        COPY,
+        role=Role.UPDATE,
+        reads=(base, *((source,) if source is not None else ()), *old, *computed),
+        writes=(output,),
+        vector_ops=updated if adds else 0,
+        updated=updated,
     )
 
 
 def _copy(call: Call) -> None:
-    copy(call.builder, call.site, operands=call.operands, outputs=call.results)
+    copy(call, operands=call.operands, outputs=call.results)
 
 
 def _update(call: Call) -> None:
@@ -96,8 +94,7 @@ def _update(call: Call) -> None:
     indices = [tensor for tensor in (at if isinstance(at, list) else [at]) if isinstance(tensor, Tensor)]
     adds = bool(call.get("accumulate")) or call.operator.endswith(("_add", "_reduce")) or call.get("reduce") is not None
     update(
-        call.builder,
-        call.site,
+        call,
         base=base,
         source=source,
         indices=indices,
@@ -119,30 +116,25 @@ def _updated(call: Call, source: Tensor | None, indices: Sequence[Tensor]) -> in
 def _folding(call: Call) -> None:
     """Overlapping columns put together: one addition per element of the source."""
     source = call.operands[-1]
-    copy(call.builder, call.site, operands=call.operands, outputs=call.results, vector_ops=source.elements)
+    copy(call, operands=call.operands, outputs=call.results, vector_ops=source.elements)
 
 
 def _concatenation(call: Call) -> None:
-    concatenation(call.builder, call.site, operands=call.operands, output=call.result)
+    concatenation(call, operands=call.operands, output=call.result)
 
 
 def _pad(call: Call) -> None:
     zeros = call.get("mode", "constant") == "constant" and call.get("value", 0) == 0
-    pad(call.builder, call.site, data=call.tensor("input"), output=call.result, widths=call["pad"], zeros=zeros)
+    pad(call, data=call.tensor("input"), output=call.result, widths=call["pad"], zeros=zeros)
 
 
 def _other_pad(call: Call) -> None:
     widths = call["padding"]
-    pad(call.builder, call.site, data=call.tensor("input"), output=call.result, widths=widths, zeros=False)
+    pad(call, data=call.tensor("input"), output=call.result, widths=widths, zeros=False)
 
 
 def _repeat(call: Call) -> None:
-    """Repetition copies, unless it repeats once."""
-    data = call.operands[0]
-    if math.prod(call.result.shape) == data.elements:
-        view(call.builder, call.site, data=data, output=call.result)
-    else:
-        _copy(call)
+    repeat(call, data=call.operands[0], output=call.result)
 
 
 _COPIES = """

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_letters
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
-from mensa_sim.workload.operators.matrix import product
+from mensa_sim.workload.operators.matrix import matrix_nest, product
 from mensa_sim.workload.operators.reduction import reduction
 from mensa_sim.workload.operators.views import permute
 
@@ -28,31 +28,31 @@ def is_product(equation: str) -> bool:
     return set(output) <= set(left) | set(right) and (set(left) ^ set(right)) <= set(output)
 
 
-def einsum(builder: GraphBuilder, site: Site, *, equation: str, operands: Sequence[Tensor], output: Tensor) -> None:
+def einsum(spot: Spot, *, equation: str, operands: Sequence[Tensor], output: Tensor) -> None:
     """Any Einstein sum; an ellipsis stands for the axes that its term does not name, aligned at the last.
 
     Raises `TraceError` where the equation does not fit the operands.
     """
-    terms, result = _spelt_out(equation, [len(tensor.shape) for tensor in operands], site)
+    terms, result = _spelt_out(equation, [len(tensor.shape) for tensor in operands], spot.site.node)
     sizes: dict[str, int] = {}
     for term, tensor in zip(terms, operands, strict=True):
         for letter, size in zip(term, tensor.shape, strict=True):
             sizes[letter] = max(sizes.get(letter, 1), size)
     if not set(result) <= set(sizes):
-        raise TraceError(f"{site.node}: the result of {equation} has letters that no operand has")
+        raise TraceError(f"{spot.site.node}: the result of {equation} has letters that no operand has")
     waiting = list(zip(terms, operands, strict=True))
-    term, tensor = _alone(builder, site, *waiting.pop(0), kept=_letters(waiting, result), sizes=sizes, number=0)
+    term, tensor = _alone(spot, *waiting.pop(0), kept=_letters(waiting, result), sizes=sizes, number=0)
     for number, (other, right) in enumerate(list(waiting), start=1):
         waiting.pop(0)
         later = _letters(waiting, result)
-        other, right = _alone(builder, site, other, right, kept=later | set(term), sizes=sizes, number=number)
+        other, right = _alone(spot, other, right, kept=later | set(term), sizes=sizes, number=number)
         joined = result if not waiting else "".join(x for x in dict.fromkeys(term + other) if x in later)
-        made = output if not waiting else _new(site, f"product{number}", joined, sizes)
-        _product(builder, site, (term, tensor), (other, right), (joined, made), sizes)
-        term, tensor = joined, builder.tensor(made.id)
+        made = output if not waiting else _new(spot, f"product{number}", joined, sizes)
+        _product(spot, (term, tensor), (other, right), (joined, made), sizes)
+        term, tensor = joined, spot.builder.tensor(made.id)
     if len(operands) == 1:
         order = [term.index(letter) for letter in result]
-        permute(builder, site, data=tensor, output=output, order=order, operator="einsum")
+        permute(spot, data=tensor, output=output, order=order, operator="einsum")
 
 
 def _terms(equation: str) -> tuple[list[str], str]:
@@ -66,7 +66,7 @@ def _terms(equation: str) -> tuple[list[str], str]:
     return terms, output
 
 
-def _spelt_out(equation: str, ranks: Sequence[int], site: Site) -> tuple[list[str], str]:
+def _spelt_out(equation: str, ranks: Sequence[int], node: str) -> tuple[list[str], str]:
     """Letters for every axis: those behind an ellipsis are ones that the equation leaves free."""
     terms, result = _terms(equation)
     named = [term.replace(_ELLIPSIS, "", 1) for term in terms]
@@ -77,11 +77,11 @@ def _spelt_out(equation: str, ranks: Sequence[int], site: Site) -> tuple[list[st
         for name, term, rank in zip(named, terms, ranks, strict=True)
     )
     if not fits:
-        raise TraceError(f"{site.node}: the equation {equation} does not fit operands of {list(ranks)} axes")
+        raise TraceError(f"{node}: the equation {equation} does not fit operands of {list(ranks)} axes")
     free = [letter for letter in ascii_letters if letter not in equation]
     widest = max((rank - len(name) for name, rank in zip(named, ranks, strict=True)), default=0)
     if widest > len(free):
-        raise TraceError(f"{site.node}: an ellipsis of {equation} stands for {widest} axes")
+        raise TraceError(f"{node}: an ellipsis of {equation} stands for {widest} axes")
     behind = "".join(free[:widest])
     spelt = [
         term.replace(_ELLIPSIS, behind[widest - (rank - len(name)) :])
@@ -95,8 +95,7 @@ def _letters(waiting: Iterable[tuple[str, Tensor]], result: str) -> set[str]:
 
 
 def _alone(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     term: str,
     tensor: Tensor,
     *,
@@ -107,26 +106,23 @@ def _alone(
     """One operand with its diagonals taken and its own letters summed."""
     once = "".join(dict.fromkeys(term))
     if once != term:
-        taken = _new(site, f"diagonal{number}", once, sizes)
-        operation = Operation(site=site, operator="diagonal", role=Role.STRIDED, reads=(tensor,), writes=(taken,))
-        builder.add(operation)
-        term, tensor = once, builder.tensor(taken.id)
+        taken = _new(spot, f"diagonal{number}", once, sizes)
+        spot.add("diagonal", role=Role.STRIDED, reads=(tensor,), writes=(taken,))
+        term, tensor = once, spot.builder.tensor(taken.id)
     left = "".join(letter for letter in term if letter in kept)
     if left != term:
-        summed = _new(site, f"sum{number}", left, sizes)
-        reduction(builder, site, operator="sum", operands=(tensor,), outputs=(summed,))
-        term, tensor = left, builder.tensor(summed.id)
+        summed = _new(spot, f"sum{number}", left, sizes)
+        reduction(spot, operator="sum", operands=(tensor,), outputs=(summed,))
+        term, tensor = left, spot.builder.tensor(summed.id)
     return term, tensor
 
 
-def _new(site: Site, part: str, letters: str, sizes: Mapping[str, int]) -> Tensor:
-    shape = tuple(sizes[letter] for letter in letters)
-    return Tensor(id=f"{site.node}/{part}", shape=shape, stored=math.prod(shape))
+def _new(spot: Spot, part: str, letters: str, sizes: Mapping[str, int]) -> Tensor:
+    return spot.new(part, [sizes[letter] for letter in letters])
 
 
 def _product(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     first: tuple[str, Tensor],
     second: tuple[str, Tensor],
     result: tuple[str, Tensor],
@@ -141,22 +137,17 @@ def _product(
         return math.prod(sizes[letter] for letter in letters)
 
     shared = "".join(letter for letter in left if letter in right)
-    product(
-        builder,
-        site,
-        operator="linear" if weight.constant is not None else "matmul",
-        data=data,
-        weight=weight,
-        output=made,
+    nest = matrix_nest(
         rows=extent("".join(letter for letter in left if letter not in right)),
         columns=extent("".join(letter for letter in right if letter not in left)),
         depth=extent("".join(letter for letter in shared if letter not in output)),
         groups=extent("".join(letter for letter in shared if letter in output)),
     )
+    product(spot, data=data, weight=weight, output=made, nest=nest)
 
 
 def _einsum(call: Call) -> None:
-    einsum(call.builder, call.site, equation=call["equation"], operands=call.operands, output=call.result)
+    einsum(call, equation=call["equation"], operands=call.operands, output=call.result)
 
 
 HANDLERS: Mapping[str, Handler] = {"aten.einsum": _einsum}

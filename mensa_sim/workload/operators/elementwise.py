@@ -5,13 +5,10 @@ the builder finds those that a model spells out.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
-
-if TYPE_CHECKING:
-    from mensa_sim.workload.build.builder import GraphBuilder
 
 _ONE_OPERATION = """
     relu relu6 leaky_relu rrelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh hardshrink softshrink
@@ -36,8 +33,7 @@ OPERATIONS_PER_ELEMENT: Mapping[str, int] = {**dict.fromkeys(_ONE_OPERATION.spli
 
 
 def elementwise(
-    builder: "GraphBuilder",
-    site: Site,
+    spot: Spot,
     *,
     operator: str,
     operands: tuple[Tensor, ...],
@@ -45,15 +41,12 @@ def elementwise(
     operations_per_element: int = 1,
 ) -> None:
     """One operator on every element, operands broadcast to the output's shape."""
-    builder.add(
-        Operation(
-            site=site,
-            operator=operator,
-            role=Role.ELEMENTWISE,
-            reads=operands,
-            writes=(output,),
-            vector_ops=output.elements * operations_per_element,
-        )
+    spot.add(
+        operator,
+        role=Role.ELEMENTWISE,
+        reads=operands,
+        writes=(output,),
+        vector_ops=output.elements * operations_per_element,
     )
 
 
@@ -64,8 +57,7 @@ def _elementwise(call: Call) -> None:
     if any(tensor.stored > tensor.elements for tensor in (*call.operands, call.result)):
         per_element = _COMPLEX.get(call.operator, 2 * per_element)
     elementwise(
-        call.builder,
-        call.site,
+        call,
         operator=call.operator,
         operands=call.operands,
         output=call.result,

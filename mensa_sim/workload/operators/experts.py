@@ -4,62 +4,61 @@ Which expert gets how many rows hangs on the data. The rows are spread evenly he
 rows on E experts, R mod E get one row more than the others, and with fewer rows than experts only R of them are read.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
 from mensa_sim.workload.operators.matrix import matmul, matrix_nest
+from mensa_sim.workload.operators.views import part
 
 
-def grouped_product(
-    builder: GraphBuilder, site: Site, *, data: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor
-) -> None:
+def even_shares(rows: int, experts: int) -> list[tuple[int, int]]:
+    """How many experts get how many rows each.
+
+    >>> even_shares(11, 4), even_shares(3, 4)
+    ([(3, 3), (1, 2)], [(3, 1)])
+    """
+    fewer, busier = divmod(rows, experts)
+    return [(count, each) for count, each in ((busier, fewer + 1), (experts - busier, fewer)) if count and each]
+
+
+def grouped_product(spot: Spot, *, data: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor) -> None:
     """Rows [R, C], sorted by expert, times the weights [E, C, K] of their experts."""
     experts, depth, columns = weight.shape
-    fewer, busier = divmod(data.shape[0], experts)
-    shares = [(count, rows) for count, rows in ((busier, fewer + 1), (experts - busier, fewer)) if count and rows]
+    shares = even_shares(data.shape[0], experts)
     written = []
     first_row = first_expert = 0
     for index, (count, rows) in enumerate(shares):
         alone = len(shares) == 1
-        part = output if alone else replace(output, id=f"{site.node}/{index}", shape=(count * rows, columns))
-        part = replace(part, stored=part.elements)
-        read = data if alone else _rows(builder, site, data, first_row, count * rows)
-        held = weight if alone else _experts(builder, site, weight, first_expert, count)
-        builder.add(
-            Operation(
-                site=site,
-                operator="linear" if weight.constant is not None else "matmul",
-                reads=(read, held) if bias is None else (read, held, bias),
-                writes=(part,),
-                nest=matrix_nest(rows=rows, columns=columns, depth=depth, groups=count),
-                gathered=count * depth * columns if weight.constant is not None and count < experts and alone else None,
-                has_bias=bias is not None,
-            )
+        shape = output.shape if alone else (count * rows, columns)
+        made = replace(
+            output, id=output.id if alone else f"{spot.site.node}/{index}", shape=shape, stored=math.prod(shape)
         )
-        written.append(part)
+        read = data if alone else _some(spot, data, "rows", first_row, count * rows)
+        held = weight if alone else _some(spot, weight, "experts", first_expert, count)
+        learned = weight.constant is not None
+        spot.multiply(
+            "linear" if learned else "matmul",
+            operands=(read, held),
+            bias=bias,
+            output=made,
+            nest=matrix_nest(rows=rows, columns=columns, depth=depth, groups=count),
+            gathered=count * depth * columns if learned and count < experts and alone else None,
+        )
+        written.append(made)
         first_row, first_expert = first_row + count * rows, first_expert + count
     if len(written) > 1:
-        builder.add(Operation(site=site, operator="join", role=Role.VIEW, reads=tuple(written), writes=(output,)))
+        spot.add("join", role=Role.VIEW, reads=tuple(written), writes=(output,))
 
 
-def _rows(builder: GraphBuilder, site: Site, data: Tensor, first: int, count: int) -> Tensor:
-    """Some rows of the sorted ones."""
-    rows = replace(data, id=f"{site.node}/rows{first}", shape=(count, data.shape[1]), stored=count * data.shape[1])
-    builder.add(Operation(site=site, operator="slice", role=Role.VIEW, reads=(data,), writes=(rows,)))
-    return builder.tensor(rows.id)
-
-
-def _experts(builder: GraphBuilder, site: Site, weight: Tensor, first: int, count: int) -> Tensor:
-    """The weights of some experts: a parameter of its own."""
-    shape = (count, *weight.shape[1:])
-    some = replace(weight, id=f"{site.node}/experts{first}", shape=shape, stored=0, constant=None)
-    some = replace(some, stored=min(some.elements, weight.stored))
-    part = f"{first}:{first + count}"
-    builder.add(Operation(site=site, operator="slice", role=Role.VIEW, reads=(weight,), writes=(some,), part=part))
-    return builder.tensor(some.id)
+def _some(spot: Spot, whole: Tensor, kind: str, first: int, count: int) -> Tensor:
+    """Some of the sorted rows, or the weights of some experts: a parameter of its own."""
+    some = spot.new(f"{kind}{first}", (count, *whole.shape[1:]), bits=whole.bits)
+    part(spot, data=whole, output=some, axis=0, start=first, length=count)
+    return spot.builder.tensor(some.id)
 
 
 def _grouped(call: Call) -> None:
@@ -67,9 +66,9 @@ def _grouped(call: Call) -> None:
     weight = next(call.tensor(name) for name in ("mat2", "weight") if name in call.arguments)
     if len(data.shape) == 2 and len(weight.shape) == 3:
         bias = call.get("bias")
-        grouped_product(call.builder, call.site, data=data, weight=weight, bias=bias, output=call.result)
+        grouped_product(call, data=data, weight=weight, bias=bias, output=call.result)
     elif len(data.shape) == len(weight.shape) == 3:
-        matmul(call.builder, call.site, left=data, right=weight, output=call.result)
+        matmul(call, left=data, right=weight, output=call.result)
     else:
         unsupported(call)
 

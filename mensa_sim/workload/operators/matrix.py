@@ -7,77 +7,48 @@ parameters or activations (attention), batches are groups.
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
 
 
 def product(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
-    operator: str,
     data: Tensor,
     weight: Tensor,
     output: Tensor,
-    rows: int,
-    columns: int,
-    depth: int,
-    groups: int = 1,
+    nest: LoopNest,
     addend: Tensor | None = None,
+    operator: str | None = None,
 ) -> None:
-    """`groups` products of [rows, depth] and [depth, columns], plus an addend (free if it is a bias)."""
+    """A product, plus an addend (free if it is a bias): `linear` with a parameter, else `matmul`."""
     added = addend is not None and addend.constant is None
-    builder.add(
-        Operation(
-            site=site,
-            operator=operator,
-            reads=(data, weight) if addend is None else (data, weight, addend),
-            writes=(output,),
-            nest=matrix_nest(rows=rows, columns=columns, depth=depth, groups=groups),
-            vector_ops=output.elements if added else 0,
-            has_bias=addend is not None and not added,
-        )
+    spot.add(
+        operator or ("matmul" if weight.constant is None else "linear"),
+        reads=(data, weight) if addend is None else (data, weight, addend),
+        writes=(output,),
+        nest=nest,
+        vector_ops=output.elements if added else 0,
+        has_bias=addend is not None and not added,
     )
 
 
 def matrix_nest(*, rows: int, columns: int, depth: int, groups: int = 1) -> LoopNest:
-    """The loop nest of a matrix product."""
+    """The loop nest of `groups` products of [rows, depth] and [depth, columns]."""
     return LoopNest(G=groups, K=columns, C=depth, OX=rows, input_width=rows)
 
 
-def linear(
-    builder: GraphBuilder, site: Site, *, data: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor
-) -> None:
+def linear(spot: Spot, *, data: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor) -> None:
     """Rows of [..., C] times a weight [K, C]."""
     depth = weight.shape[-1]
-    columns = math.prod(weight.shape[:-1])
-    product(
-        builder,
-        site,
-        operator="linear",
-        data=data,
-        weight=weight,
-        output=output,
-        rows=data.elements // depth,
-        columns=columns,
-        depth=depth,
-        addend=bias,
-    )
+    nest = matrix_nest(rows=data.elements // depth, columns=math.prod(weight.shape[:-1]), depth=depth)
+    product(spot, operator="linear", data=data, weight=weight, output=output, nest=nest, addend=bias)
 
 
-def matmul(
-    builder: GraphBuilder,
-    site: Site,
-    *,
-    left: Tensor,
-    right: Tensor,
-    output: Tensor,
-    addend: Tensor | None = None,
-) -> None:
+def matmul(spot: Spot, *, left: Tensor, right: Tensor, output: Tensor, addend: Tensor | None = None) -> None:
     """numpy's matmul of two tensors; a vector is a row on the left and a column on the right."""
     left_shape = left.shape if len(left.shape) > 1 else (1, *left.shape)
     right_shape = right.shape if len(right.shape) > 1 else (*right.shape, 1)
@@ -95,58 +66,31 @@ def matmul(
         columns, groups = columns * batch, 1
     else:
         groups = batch
-    product(
-        builder,
-        site,
-        operator="linear" if weight.constant is not None else "matmul",
-        data=data,
-        weight=weight,
-        output=output,
-        rows=rows,
-        columns=columns,
-        depth=depth,
-        groups=groups,
-        addend=addend,
-    )
+    nest = matrix_nest(rows=rows, columns=columns, depth=depth, groups=groups)
+    product(spot, data=data, weight=weight, output=output, nest=nest, addend=addend)
 
 
 def _linear(call: Call) -> None:
-    linear(
-        call.builder,
-        call.site,
-        data=call.tensor("input"),
-        weight=call.tensor("weight"),
-        bias=call.get("bias"),
-        output=call.result,
-    )
+    data, weight = call.tensor("input"), call.tensor("weight")
+    linear(call, data=data, weight=weight, bias=call.get("bias"), output=call.result)
 
 
 def _matmul(call: Call) -> None:
     left, right = call.operands
-    matmul(call.builder, call.site, left=left, right=right, output=call.result)
+    matmul(call, left=left, right=right, output=call.result)
 
 
 def _biased(call: Call) -> None:
     addend, left, right = call.operands
-    matmul(call.builder, call.site, left=left, right=right, output=call.result, addend=addend)
+    matmul(call, left=left, right=right, output=call.result, addend=addend)
 
 
 def _summed_batches(call: Call) -> None:
     """An addend and the sum of a batch of products: batches add to the depth."""
     addend, left, right = call.operands
     batch, rows, depth = left.shape
-    product(
-        call.builder,
-        call.site,
-        operator="linear" if right.constant is not None else "matmul",
-        data=left,
-        weight=right,
-        output=call.result,
-        rows=rows,
-        columns=right.shape[-1],
-        depth=batch * depth,
-        addend=addend,
-    )
+    nest = matrix_nest(rows=rows, columns=right.shape[-1], depth=batch * depth)
+    product(call, data=left, weight=right, output=call.result, nest=nest, addend=addend)
 
 
 def _bilinear(call: Call) -> None:
@@ -157,49 +101,23 @@ def _bilinear(call: Call) -> None:
         return
     outputs, depth, second = weight.shape
     rows = left.elements // depth
-    half = replace(call.result, id=f"{call.site.node}/half", shape=(rows, outputs, second))
-    half = replace(half, stored=half.elements)
-    product(
-        call.builder,
-        call.site,
-        operator="linear",
-        data=left,
-        weight=weight,
-        output=half,
-        rows=rows,
-        columns=outputs * second,
-        depth=depth,
-    )
-    product(
-        call.builder,
-        call.site,
-        operator="matmul",
-        data=half,
-        weight=right,
-        output=call.result,
-        rows=outputs,
-        columns=1,
-        depth=second,
-        groups=rows,
-    )
+    half = call.new("half", (rows, outputs, second), index=call.result.index, bits=call.result.bits)
+    wide = matrix_nest(rows=rows, columns=outputs * second, depth=depth)
+    product(call, operator="linear", data=left, weight=weight, output=half, nest=wide)
+    narrow = matrix_nest(rows=outputs, columns=1, depth=second, groups=rows)
+    product(call, operator="matmul", data=half, weight=right, output=call.result, nest=narrow)
 
 
 def _distances(call: Call) -> None:
     """Differences of all pairs, raised, summed: three operations for each coordinate."""
     width = call.operands[0].shape[-1]
-    call.add(operator="cdist", vector_ops=3 * width * call.result.elements)
+    call.add("cdist", vector_ops=3 * width * call.result.elements)
 
 
 HANDLERS: Mapping[str, Handler] = {
     "aten.linear": _linear,
-    "aten.matmul": _matmul,
-    "aten.mm": _matmul,
-    "aten.bmm": _matmul,
-    "aten.mv": _matmul,
-    "aten.dot": _matmul,
-    "aten.addmm": _biased,
-    "aten.addmv": _biased,
-    "aten.baddbmm": _biased,
+    **dict.fromkeys(("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten.dot"), _matmul),
+    **dict.fromkeys(("aten.addmm", "aten.addmv", "aten.baddbmm"), _biased),
     "aten.addbmm": _summed_batches,
     "aten._trilinear": _bilinear,
     **dict.fromkeys(("aten._cdist_forward", "aten.cdist", "aten._pdist_forward", "aten.pdist"), _distances),

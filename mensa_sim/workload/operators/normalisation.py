@@ -6,46 +6,43 @@ Batch norm with running statistics is one scale and one shift per channel, which
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 
 _CENTRED = 5
 """Sum for the mean, difference, square, sum for the variance, product with its root."""
 _UNCENTRED = 3
-"""Square, sum, product with its root."""
+"""Of an RMS norm: square, sum, product with its root."""
 _PER_STATISTIC = 4
 """Two divisions by the count, the added epsilon, one root."""
 
 
-def batch_norm(builder: GraphBuilder, site: Site, *, data: Tensor, names: tuple[str, str], output: Tensor) -> None:
+def batch_norm(spot: Spot, *, data: Tensor, names: tuple[str, str], output: Tensor) -> None:
     """Scale and shift per channel (axis 1); running mean and variance are folded into the two."""
     channels = data.shape[1]
-    scale = builder.constant(f"{site.node}/scale", (channels,), name=names[0])
-    shift = builder.constant(f"{site.node}/shift", (channels,), name=names[1])
-    builder.add(
-        Operation(
-            site=site,
-            operator="batch_norm",
-            role=Role.AFFINE,
-            reads=(data, scale, shift),
-            writes=(output,),
-            vector_ops=2 * output.elements,
-        )
+    scale, shift = (
+        spot.builder.constant(f"{spot.site.node}/{part}", (channels,), name=name)
+        for part, name in zip(("scale", "shift"), names, strict=True)
+    )
+    spot.add(
+        "batch_norm",
+        role=Role.AFFINE,
+        reads=(data, scale, shift),
+        writes=(output,),
+        vector_ops=2 * output.elements,
     )
 
 
 def normalisation(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     operator: str,
     data: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
     output: Tensor,
     statistics: int,
-    centred: bool = True,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
     shown: Sequence[Tensor] = (),
 ) -> None:
     """Each of `statistics` slices of the input scaled to unit variance, then weight and bias.
@@ -53,23 +50,30 @@ def normalisation(
     `shown` are the statistics themselves, where the model reads them.
     """
     affine = tuple(tensor for tensor in (weight, bias) if tensor is not None)
-    per_element = (_CENTRED if centred else _UNCENTRED) + len(affine)
-    builder.add(
-        Operation(
-            site=site,
-            operator=operator,
-            reads=(data, *affine),
-            writes=(output, *shown),
-            vector_ops=per_element * output.elements + _PER_STATISTIC * statistics,
-        )
+    per_element = (_UNCENTRED if operator == "rms_norm" else _CENTRED) + len(affine)
+    spot.add(
+        operator,
+        reads=(data, *affine),
+        writes=(output, *shown),
+        vector_ops=per_element * output.elements + _PER_STATISTIC * statistics,
     )
+
+
+def local_response(spot: Spot, *, data: Tensor, output: Tensor, window: int) -> None:
+    """Square, the sum over a window of channels, scale, shift, power, division."""
+    spot.add("local_response_norm", reads=(data,), writes=(output,), vector_ops=output.elements * (window + 4))
+
+
+def power_norm(spot: Spot, *, data: Tensor, output: Tensor, row: int) -> None:
+    """Each element to a power, added over its row, and divided by the root."""
+    spot.add("lp_norm", reads=(data,), writes=(output,), vector_ops=3 * output.elements + output.elements // row)
 
 
 def _batch_norm(call: Call) -> None:
     """On running statistics, whichever mode the program was exported in; where it keeps none, on those of the data."""
     weight, bias = call.get("weight"), call.get("bias")
     for further in call.results[1:]:  # statistics for training
-        call.builder.fill(call.site, further)
+        call.fill(further)
     if call.arguments.get("running_mean") is None:
         _normalise(call, "instance_norm", call.result.shape[1])
         return
@@ -78,30 +82,24 @@ def _batch_norm(call: Call) -> None:
         weight.constant if weight is not None else f"{source}.scale",
         bias.constant if bias is not None else f"{source}.shift",
     )
-    batch_norm(call.builder, call.site, data=call.tensor("input"), names=names, output=call.result)
+    batch_norm(call, data=call.tensor("input"), names=names, output=call.result)
 
 
-def _normalise(call: Call, operator: str, statistics: int, *, centred: bool = True) -> None:
+def _normalise(call: Call, operator: str, statistics: int) -> None:
     normalisation(
-        call.builder,
-        call.site,
+        call,
         operator=operator,
         data=call.tensor("input"),
         weight=call.get("weight"),
         bias=call.get("bias"),
         output=call.result,
         statistics=statistics,
-        centred=centred,
     )
 
 
 def _layer_norm(call: Call) -> None:
-    _normalise(call, "layer_norm", call.result.elements // math.prod(call["normalized_shape"]))
-
-
-def _rms_norm(call: Call) -> None:
-    rows = call.result.elements // math.prod(call["normalized_shape"])
-    _normalise(call, "rms_norm", rows, centred=False)
+    name = "rms_norm" if "rms" in call.operator else "layer_norm"
+    _normalise(call, name, call.result.elements // math.prod(call["normalized_shape"]))
 
 
 def _group_norm(call: Call) -> None:
@@ -113,17 +111,14 @@ def _instance_norm(call: Call) -> None:
     _normalise(call, "instance_norm", call.result.shape[0] * call.result.shape[1])
 
 
+_BATCH_NORMS = """
+    batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional
+    _native_batch_norm_legit_no_training
+"""
+
 HANDLERS: Mapping[str, Handler] = {
-    "aten.batch_norm": _batch_norm,
-    "aten._native_batch_norm_legit_no_training": _batch_norm,
-    "aten._native_batch_norm_legit": _batch_norm,
-    "aten._native_batch_norm_legit_functional": _batch_norm,
-    "aten.native_batch_norm": _batch_norm,
-    "aten.layer_norm": _layer_norm,
-    "aten.native_layer_norm": _layer_norm,
-    "aten.rms_norm": _rms_norm,
-    "aten._fused_rms_norm": _rms_norm,
-    "aten.group_norm": _group_norm,
-    "aten.native_group_norm": _group_norm,
+    **{f"aten.{name}": _batch_norm for name in _BATCH_NORMS.split()},
+    **{f"aten.{name}": _layer_norm for name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")},
+    **dict.fromkeys(("aten.group_norm", "aten.native_group_norm"), _group_norm),
     "aten.instance_norm": _instance_norm,
 }

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.convolution import batch, window_sizes
 
 
 def pool(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
-    operator: str,
     data: Tensor,
     outputs: tuple[Tensor, ...],
     taps: Sequence[int],
@@ -23,12 +21,15 @@ def pool(
     mean: bool,
 ) -> None:
     """Every output made of a window of inputs (those in the padding count too); shapes are [..., *space]."""
-    inputs = math.prod(taps)
-    operations = outputs[0].elements * (inputs if mean else inputs - 1)
-    window = _window(data, outputs[0], taps, stride, dilation)
-    builder.add(
-        Operation(site=site, operator=operator, reads=(data,), writes=outputs, window=window, vector_ops=operations)
-    )
+    operations = outputs[0].elements * (math.prod(taps) - (not mean))
+    _add(spot, data, outputs, _window(data, outputs[0], taps, stride, dilation), operations, mean=mean)
+
+
+def _add(
+    spot: Spot, data: Tensor, outputs: tuple[Tensor, ...], window: LoopNest | None, operations: int, *, mean: bool
+) -> None:
+    name = "avg_pool" if mean else "max_pool"
+    spot.add(name, reads=(data,), writes=outputs, window=window, vector_ops=operations)
 
 
 def _window(
@@ -41,16 +42,7 @@ def _window(
     return LoopNest(B=batch(data, rank), G=data.shape[-rank - 1], **window_sizes(data, output, taps, stride, dilation))
 
 
-def adaptive_pool(
-    builder: GraphBuilder,
-    site: Site,
-    *,
-    operator: str,
-    data: Tensor,
-    outputs: tuple[Tensor, ...],
-    rank: int,
-    mean: bool,
-) -> None:
+def adaptive_pool(spot: Spot, *, data: Tensor, outputs: tuple[Tensor, ...], rank: int, mean: bool) -> None:
     """Windows that share the input evenly: output i reads from floor(i*in/out) to ceil((i+1)*in/out)."""
     output = outputs[0]
     read = math.prod(_adaptive_reads(data.shape[axis - rank], output.shape[axis - rank]) for axis in range(rank))
@@ -59,13 +51,16 @@ def adaptive_pool(
     sizes = list(zip(data.shape[-rank:], output.shape[-rank:], strict=True))
     even = [size // outputs for size, outputs in sizes if size % outputs == 0]
     window = _window(data, output, even, even, (1,)) if len(even) == rank else None
-    builder.add(
-        Operation(site=site, operator=operator, reads=(data,), writes=outputs, window=window, vector_ops=operations)
-    )
+    _add(spot, data, outputs, window, operations, mean=mean)
 
 
 def _adaptive_reads(size: int, outputs: int) -> int:
     return sum(-(-(i + 1) * size // outputs) - i * size // outputs for i in range(outputs))
+
+
+def power_pool(spot: Spot, *, data: Tensor, output: Tensor, taps: Sequence[int]) -> None:
+    """Each element of a window to a power and added, then the root."""
+    spot.add("lp_pool", reads=(data,), writes=(output,), vector_ops=2 * math.prod(taps) * output.elements)
 
 
 def _rank(call: Call) -> int:
@@ -77,9 +72,7 @@ def _pool(call: Call) -> None:
     sizes = [int(size) for size in call["kernel_size"]]
     taps = sizes if len(sizes) == rank else sizes[:1] * rank
     pool(
-        call.builder,
-        call.site,
-        operator="avg_pool" if mean else "max_pool",
+        call,
         data=call.operands[0],
         outputs=call.results,
         taps=taps,
@@ -91,15 +84,7 @@ def _pool(call: Call) -> None:
 
 def _adaptive(call: Call) -> None:
     mean = "avg" in call.operator
-    adaptive_pool(
-        call.builder,
-        call.site,
-        operator="avg_pool" if mean else "max_pool",
-        data=call.operands[0],
-        outputs=call.results,
-        rank=_rank(call),
-        mean=mean,
-    )
+    adaptive_pool(call, data=call.operands[0], outputs=call.results, rank=_rank(call), mean=mean)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.indexing import embedding
@@ -18,7 +18,7 @@ from mensa_sim.workload.operators.matrix import matmul
 
 _RANGE = 2
 """A minimum and a maximum."""
-_SCALED = 3
+SCALED = 3
 """A minimum, a maximum and the product with the scale that follows from them."""
 _PACKED_BITS = 4
 """Width of an element in torch's packed weights of four bits."""
@@ -28,8 +28,7 @@ def cast(call: Call, *, data: Tensor, output: Tensor, bits: int | None) -> None:
     """The same values, in elements of `bits` (none: as wide as before); what else the call reads are their scales."""
     scales = tuple(tensor for tensor in call.operands if tensor is not data and tensor.constant is not None)
     written = replace(output, stored=min(data.stored, output.elements), index=data.index, bits=bits, scales=scales)
-    operation = Operation(site=call.site, operator="cast", role=Role.VIEW, reads=(data,), writes=(written,))
-    call.builder.add(operation)
+    call.add("cast", role=Role.VIEW, reads=(data,), writes=(written,))
 
 
 def _quantise(call: Call) -> None:
@@ -44,11 +43,11 @@ def _quantise(call: Call) -> None:
     data = call.operands[0]
     if any(tensor.constant is None for tensor in call.operands[1:]) and data.constant is None:
         written = replace(call.result, index=False, bits=bits)
-        call.add(operator="quantize", reads=(data,), writes=(written,), vector_ops=_SCALED * data.elements)
+        call.add("quantize", reads=(data,), writes=(written,), vector_ops=SCALED * data.elements)
         return
     cast(call, data=call.operands[0], output=call.result, bits=bits)
     for further in call.results[1:]:  # which elements were clipped: what training asks for
-        call.builder.fill(call.site, further)
+        call.fill(further)
 
 
 def _dequantise(call: Call) -> None:
@@ -59,7 +58,7 @@ def _dequantise(call: Call) -> None:
     wide = data.index  # a bias, in as many bits as a sum of products has
     output = call.result
     if wide and data.constant is None:
-        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=output)
+        elementwise(call, operator="cast", operands=(data,), output=output)
     else:
         cast(call, data=data, output=output, bits=None if wide else bits)
 
@@ -67,7 +66,7 @@ def _dequantise(call: Call) -> None:
 def _choose(call: Call) -> None:
     """Scale and zero point of what is only known at run time."""
     data = call.operands[0]
-    call.add(operator="aminmax", reads=(data,), vector_ops=_RANGE * data.elements)
+    call.add("aminmax", reads=(data,), vector_ops=_RANGE * data.elements)
 
 
 def _product(call: Call) -> None:
@@ -75,8 +74,7 @@ def _product(call: Call) -> None:
     left = next(call.tensor(name) for name in ("input", "mat_a") if name in call.arguments)
     right = next(call.tensor(name) for name in ("mat2", "mat_b") if name in call.arguments)
     matmul(
-        call.builder,
-        call.site,
+        call,
         left=left,
         right=right,
         output=replace(call.result, index=False),
@@ -96,7 +94,7 @@ def _packed_product(call: Call) -> None:
         bits=bits,
         scales=tuple(tensor for tensor in call.operands[2:] if tensor.constant is not None),
     )
-    matmul(call.builder, call.site, left=data, right=weight, output=call.result)
+    matmul(call, left=data, right=weight, output=call.result)
 
 
 def _embedding(call: Call) -> None:
@@ -107,7 +105,7 @@ def _embedding(call: Call) -> None:
     rows = call.builder.constant(
         f"{call.site.node}/table", (table.shape[0], per_row), name=table.constant or table.id, bits=bits
     )
-    embedding(call.builder, call.site, table=rows, indices=indices, output=call.result)
+    embedding(call, table=rows, indices=indices, output=call.result)
 
 
 def _named(prefix: str, names: str, handler: Handler) -> dict[str, Any]:

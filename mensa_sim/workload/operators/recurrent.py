@@ -9,8 +9,8 @@ projection form a recurrent group.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.matrix import matrix_nest
 
 
@@ -76,8 +76,7 @@ class CellRun:
 
 
 def recurrent_cell(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     kind: str,
     weights: CellWeights,
@@ -89,7 +88,6 @@ def recurrent_cell(
     units = weights.hidden.shape[0] // len(cell.gates)
     state = weights.hidden.shape[1]
     depth = weights.input.shape[1]
-    vector = run.steps * run.batch * units
     halves: list[Tensor] = []
     for index, gate in enumerate(cell.gates):
         for half, weight, bias in (
@@ -98,31 +96,27 @@ def recurrent_cell(
         ):
             hidden = half == "hidden"
             name = f"{group}.{gate}"
-            output = Tensor(id=f"{site.node}/{name}.{half}", shape=(run.steps, run.batch, units), stored=vector)
-            constants = [_gate_slice(builder, site, tensor, index, gate, units) for tensor in (weight, bias) if tensor]
-            builder.add(
-                Operation(
-                    site=replace(site, name=f"{name}.{half}"),
-                    operator=f"{half}_gate",
-                    reads=(*(run.initial if hidden else run.inputs), *constants),
-                    writes=(output,),
-                    nest=matrix_nest(rows=run.batch, columns=units, depth=state if hidden else depth),
-                    steps=run.steps,
-                    recurrent=hidden,
-                    group=group if hidden else None,
-                    gate=name,
-                    feedback_elements=_fed_back(run, state, given=run.initial) if hidden else 0,
-                    has_bias=bias is not None,
-                )
+            output = spot.new(f"{name}.{half}", (run.steps, run.batch, units))
+            constants = [_gate_slice(spot, tensor, index, gate, units) for tensor in (weight, bias) if tensor]
+            spot.named(f"{name}.{half}").add(
+                f"{half}_gate",
+                reads=(*(run.initial if hidden else run.inputs), *constants),
+                writes=(output,),
+                nest=matrix_nest(rows=run.batch, columns=units, depth=state if hidden else depth),
+                steps=run.steps,
+                recurrent=hidden,
+                group=group if hidden else None,
+                gate=name,
+                feedback_elements=_fed_back(run, state, given=run.initial) if hidden else 0,
+                has_bias=bias is not None,
             )
             halves.append(output)
     per_unit = cell.operations_per_unit + weights.cell_operations_per_unit
-    _cell_update(builder, site, replace(cell, operations_per_unit=per_unit), run, group, tuple(halves), units, weights)
+    _cell_update(spot, replace(cell, operations_per_unit=per_unit), run, group, tuple(halves), units, weights)
 
 
 def _cell_update(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     cell: CellKind,
     run: CellRun,
     group: str,
@@ -131,38 +125,31 @@ def _cell_update(
     weights: CellWeights,
 ) -> None:
     projection = weights.projection
-    vector = run.steps * run.batch * units
-    unprojected = Tensor(id=f"{site.node}/{group}.cell", shape=(run.steps, run.batch, units), stored=vector)
+    unprojected = spot.new(f"{group}.cell", (run.steps, run.batch, units))
     # A cell without a carried state still blends the previous hidden state in where it has gates (GRU).
     blended = cell.carries or len(cell.gates) > 1
     initial = run.initial_cell if cell.carries else run.initial if blended else ()
-    builder.add(
-        Operation(
-            site=replace(site, name=f"{group}.cell"),
-            operator="cell_update",
-            reads=(*halves, *initial, *weights.cell),
-            writes=((unprojected,) if projection is not None else run.writes) + run.carried,
-            vector_ops=vector * cell.operations_per_unit,
-            steps=run.steps,
-            recurrent=True,
-            group=group,
-            feedback_elements=_fed_back(run, units, given=initial) if blended else 0,
-            state_elements=(run.steps - 1) * run.batch * units * cell.carries,
-        )
+    spot.named(f"{group}.cell").add(
+        "cell_update",
+        reads=(*halves, *initial, *weights.cell),
+        writes=((unprojected,) if projection is not None else run.writes) + run.carried,
+        vector_ops=unprojected.elements * cell.operations_per_unit,
+        steps=run.steps,
+        recurrent=True,
+        group=group,
+        feedback_elements=_fed_back(run, units, given=initial) if blended else 0,
+        state_elements=(run.steps - 1) * run.batch * units * cell.carries,
     )
     if projection is None:
         return
-    builder.add(
-        Operation(
-            site=replace(site, name=f"{group}.projection"),
-            operator="projection",
-            reads=(unprojected, projection),
-            writes=run.writes,
-            nest=matrix_nest(rows=run.batch, columns=projection.shape[0], depth=projection.shape[1]),
-            steps=run.steps,
-            recurrent=True,
-            group=group,
-        )
+    spot.named(f"{group}.projection").add(
+        "projection",
+        reads=(unprojected, projection),
+        writes=run.writes,
+        nest=matrix_nest(rows=run.batch, columns=projection.shape[0], depth=projection.shape[1]),
+        steps=run.steps,
+        recurrent=True,
+        group=group,
     )
 
 
@@ -172,8 +159,8 @@ def _fed_back(run: CellRun, width: int, *, given: Sequence[Tensor]) -> int:
     return (run.steps - (1 if first else 0)) * run.batch * width
 
 
-def _gate_slice(builder: GraphBuilder, site: Site, stacked: Tensor, index: int, gate: str, units: int) -> Tensor:
+def _gate_slice(spot: Spot, stacked: Tensor, index: int, gate: str, units: int) -> Tensor:
     """One gate's rows of a stacked weight or bias: a parameter of its own, `weight_ih_l0[i]`."""
     name = f"{stacked.constant}[{gate}]"
     shape = (units, *stacked.shape[1:])
-    return builder.constant(f"{site.node}/{stacked.id}[{index}]", shape, name=name, bits=stacked.bits)
+    return spot.builder.constant(f"{spot.site.node}/{stacked.id}[{index}]", shape, name=name, bits=stacked.bits)

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.views import part
 
 
 def stacked_recurrent(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     kind: str,
     data: Tensor,
@@ -26,8 +25,8 @@ def stacked_recurrent(
 
     `cells[layer][direction]`; the states are [layers * directions, batch, units].
     """
-    group = builder.claim(site.name)
-    steps, batch = _steps_and_batch(data, batch_first=batch_first)
+    group = spot.builder.claim(spot.site.name)
+    steps, batch = steps_and_batch(data, batch_first=batch_first)
     inputs: tuple[Tensor, ...] = (data,)
     last_hidden: list[Tensor] = []
     last_cell: list[Tensor] = []
@@ -37,52 +36,48 @@ def stacked_recurrent(
             name = f"{group}.l{layer}" + ("_reverse" if direction else "")
             index = layer * len(directions) + direction
             units = weights.hidden.shape[0] // {"lstm": 4, "gru": 3, "rnn": 1}[kind]
-            sequence = _new(f"{site.node}/{name}", (steps, batch, weights.hidden.shape[1]))
-            carried = (_new(f"{site.node}/{name}.c", (batch, units)),) if kind == "lstm" else ()
+            sequence = spot.new(name, (steps, batch, weights.hidden.shape[1]))
+            carried = (spot.new(f"{name}.c", (batch, units)),) if kind == "lstm" else ()
             run = CellRun(
                 steps=steps,
                 batch=batch,
                 inputs=inputs,
-                initial=_state(builder, site, initial, index, f"{name}.h0"),
-                initial_cell=_state(builder, site, initial_cell, index, f"{name}.c0"),
+                initial=_state(spot, initial, index, f"{name}.h0"),
+                initial_cell=_state(spot, initial_cell, index, f"{name}.c0"),
                 writes=(sequence,),
                 carried=carried,
             )
-            recurrent_cell(builder, site, kind=kind, weights=weights, run=run, group=name)
+            recurrent_cell(spot, kind=kind, weights=weights, run=run, group=name)
             outputs.append(sequence)
-            final = _new(f"{site.node}/{name}.hn", (1, batch, weights.hidden.shape[1]))
-            part(builder, site, data=sequence, output=final, axis=0, start=steps - 1, length=1)
+            final = spot.new(f"{name}.hn", (1, batch, weights.hidden.shape[1]))
+            part(spot, data=sequence, output=final, axis=0, start=steps - 1, length=1)
             last_hidden.append(final)
             last_cell.extend(carried)
         inputs = tuple(outputs)
     for result, pieces in zip(results, (inputs, last_hidden, last_cell), strict=False):
-        _join(builder, site, pieces, result)
+        _join(spot, pieces, result)
 
 
-def _new(id: str, shape: tuple[int, ...]) -> Tensor:
-    tensor = Tensor(id=id, shape=shape, stored=0)
-    return Tensor(id=id, shape=shape, stored=tensor.elements)
-
-
-def _steps_and_batch(data: Tensor, *, batch_first: bool) -> tuple[int, int]:
+def steps_and_batch(data: Tensor, *, batch_first: bool) -> tuple[int, int]:
+    """Of a sequence [steps, batch, features], the first two turned where `batch_first`; no batch is one."""
     if len(data.shape) == 2:
         return data.shape[0], 1
     steps, batch = (data.shape[1], data.shape[0]) if batch_first else data.shape[:2]
     return steps, batch
 
 
-def _state(builder: GraphBuilder, site: Site, states: Tensor | None, index: int, name: str) -> tuple[Tensor, ...]:
+def _state(spot: Spot, states: Tensor | None, index: int, name: str) -> tuple[Tensor, ...]:
     """One layer's first state out of the stacked ones."""
     if states is None:
         return ()
-    output = _new(f"{site.node}/{name}", states.shape[1:])
-    part(builder, site, data=states, output=output, axis=0, start=index, length=1, operator="select")
-    return (builder.tensor(output.id),)
+    output = spot.new(name, states.shape[1:])
+    part(spot, data=states, output=output, axis=0, start=index, length=1, operator="select")
+    return (spot.builder.tensor(output.id),)
 
 
-def _join(builder: GraphBuilder, site: Site, pieces: Sequence[Tensor], result: Tensor) -> None:
+def _join(spot: Spot, pieces: Sequence[Tensor], result: Tensor) -> None:
     """A tensor whose parts the cells write side by side, each in its place: no copy."""
-    builder.add(Operation(site=site, operator="join", role=Role.VIEW, reads=tuple(pieces), writes=(result,)))
+    spot.add("join", role=Role.VIEW, reads=tuple(pieces), writes=(result,))
 
 
 def _weights(call: Call, *, with_projection: bool) -> list[list[CellWeights]]:
@@ -116,8 +111,7 @@ def _layers(call: Call) -> None:
     count = call["num_layers"] * (2 if call["bidirectional"] else 1)
     plain = 2 + 2 * bool(call["has_biases"])
     stacked_recurrent(
-        call.builder,
-        call.site,
+        call,
         kind=kind,
         data=call.tensor("input"),
         batch_first=call["batch_first"],
@@ -149,7 +143,7 @@ def _cell(call: Call) -> None:
         writes=call.results[:1],
         carried=call.results[1:],
     )
-    recurrent_cell(call.builder, call.site, kind=kind, weights=weights, run=run, group=group)
+    recurrent_cell(call, kind=kind, weights=weights, run=run, group=group)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 
 REDUCING_PER_ELEMENT: Mapping[str, int] = {
@@ -22,29 +22,21 @@ REDUCING_PER_ELEMENT: Mapping[str, int] = {
 """Vector operations per input element, by operator."""
 
 
-def reduction(
-    builder: GraphBuilder,
-    site: Site,
-    *,
-    operator: str,
-    operands: tuple[Tensor, ...],
-    outputs: tuple[Tensor, ...],
-    operations_per_element: int = 1,
-) -> None:
-    """Elements combined along axes (or scanned)."""
-    operations = operands[0].elements * operations_per_element
-    builder.add(Operation(site=site, operator=operator, reads=operands, writes=outputs, vector_ops=operations))
+def reduction(spot: Spot, *, operator: str, operands: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+    """Elements combined along axes (or scanned); of operators without an entry, one operation for each."""
+    operations = operands[0].elements * REDUCING_PER_ELEMENT.get(operator, 1)
+    spot.add(operator, reads=operands, writes=outputs, vector_ops=operations)
+
+
+def sort(spot: Spot, *, operator: str, operands: tuple[Tensor, ...], outputs: tuple[Tensor, ...], kept: int) -> None:
+    """A row of n compared log2 n times, or log2 k times where only the k first are `kept`."""
+    operations = operands[0].elements * max(1, (kept - 1).bit_length())
+    spot.add(operator, reads=operands, writes=outputs, vector_ops=operations)
 
 
 def _reduce(call: Call) -> None:
-    reduction(
-        call.builder,
-        call.site,
-        operator="avg_pool" if _is_global_pool(call) else call.operator,
-        operands=call.operands,
-        outputs=call.results,
-        operations_per_element=REDUCING_PER_ELEMENT[call.target.split(".")[1]],
-    )
+    operator = "avg_pool" if _is_global_pool(call) else call.operator
+    reduction(call, operator=operator, operands=call.operands, outputs=call.results)
 
 
 def _is_global_pool(call: Call) -> bool:
@@ -54,26 +46,17 @@ def _is_global_pool(call: Call) -> bool:
 
 
 def _sort(call: Call) -> None:
-    """A row of n compared log2 n times, or log2 k times where only the k first are kept."""
     data = call.operands[0]
     row = data.shape[call.get("dim", -1)] if data.shape else 1
     kept = min(call.get("k", row), row)
-    passes = max(1, (kept - 1).bit_length())
-    reduction(
-        call.builder,
-        call.site,
-        operator=call.operator,
-        operands=call.operands,
-        outputs=call.results,
-        operations_per_element=passes,
-    )
+    sort(call, operator=call.operator, operands=call.operands, outputs=call.results, kept=kept)
 
 
 def _search(call: Call) -> None:
     """Each value finds its place among n sorted boundaries in log2 (n + 1) comparisons."""
     boundaries = next(call.tensor(name) for name in ("sorted_sequence", "boundaries") if name in call.arguments)
     steps = boundaries.shape[-1].bit_length()
-    call.add(operator="search", vector_ops=call.result.elements * max(1, steps))
+    call.add("search", vector_ops=call.result.elements * max(1, steps))
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -2,32 +2,35 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 
 TAPS: Mapping[str, int] = {"nearest": 1, "linear": 2, "bilinear": 4, "trilinear": 8, "bicubic": 16}
 """Input elements that make one output element."""
 
+LINEAR = ("linear", "bilinear", "trilinear")
+"""Linear interpolation by the number of axes, from one on."""
 
-def resize(builder: GraphBuilder, site: Site, *, mode: str, operands: tuple[Tensor, ...], output: Tensor) -> None:
+
+def resize(spot: Spot, *, mode: str, operands: tuple[Tensor, ...], output: Tensor) -> None:
     """Each output: one product per tap and the additions between them; the nearest element costs none."""
     taps = TAPS[mode]
     operations = output.elements * (2 * taps - 1 if taps > 1 else 0)
-    builder.add(Operation(site=site, operator="resize", reads=operands, writes=(output,), vector_ops=operations))
+    spot.add("resize", reads=operands, writes=(output,), vector_ops=operations)
 
 
 def _resize(call: Call) -> None:
     name = call.target.split(".")[1]
     mode = next(mode for mode in sorted(TAPS, key=len, reverse=True) if mode in name)
-    resize(call.builder, call.site, mode=mode, operands=call.operands[:1], output=call.result)
+    resize(call, mode=mode, operands=call.operands[:1], output=call.result)
 
 
 def _grid_sample(call: Call) -> None:
     """Places read from a grid; interpolation 0 is linear per axis, 1 nearest, 2 cubic (torch's numbering)."""
     rank = len(call.result.shape) - 2
-    mode = ({2: "bilinear", 3: "trilinear"}[rank], "nearest", "bicubic")[call.get("interpolation_mode", 0)]
-    resize(call.builder, call.site, mode=mode, operands=call.operands, output=call.result)
+    mode = (LINEAR[rank - 1], "nearest", "bicubic")[call.get("interpolation_mode", 0)]
+    resize(call, mode=mode, operands=call.operands, output=call.result)
 
 
 _KINDS = """

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 
 
@@ -16,32 +16,20 @@ def softmax_operations(elements: int, row: int) -> int:
     return 5 * elements - 2 * (elements // row)
 
 
-def softmax(
-    builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, axis: int, logarithm: bool = False
-) -> None:
-    """Softmax along an axis; its logarithm takes one logarithm per row more (a difference is its division)."""
-    row = output.shape[axis] if output.shape else 1
+def softmax(spot: Spot, *, data: Tensor, output: Tensor, row: int, logarithm: bool = False) -> None:
+    """Softmax of rows; its logarithm takes one logarithm per row more (a difference is its division)."""
     logarithms = output.elements // row if logarithm else 0
-    builder.add(
-        Operation(
-            site=site,
-            operator="log_softmax" if logarithm else "softmax",
-            reads=(data,),
-            writes=(output,),
-            vector_ops=softmax_operations(output.elements, row) + logarithms,
-        )
+    spot.add(
+        "log_softmax" if logarithm else "softmax",
+        reads=(data,),
+        writes=(output,),
+        vector_ops=softmax_operations(output.elements, row) + logarithms,
     )
 
 
 def _softmax(call: Call) -> None:
-    softmax(
-        call.builder,
-        call.site,
-        data=call.operands[0],
-        output=call.result,
-        axis=call["dim"],
-        logarithm="log" in call.operator,
-    )
+    row = call.result.shape[call["dim"]] if call.result.shape else 1
+    softmax(call, data=call.operands[0], output=call.result, row=row, logarithm="log" in call.operator)
 
 
 HANDLERS: Mapping[str, Handler] = dict.fromkeys(

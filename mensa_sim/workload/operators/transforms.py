@@ -33,7 +33,7 @@ def _fft(call: Call) -> None:
     whole = data if data.elements >= output.elements else output
     points = math.prod(whole.shape[axis] for axis in call["dim"])
     batches = whole.elements // points
-    call.add(operator="fft", reads=(data,), vector_ops=fft_operations(batches, points, real=real))
+    call.add("fft", reads=(data,), vector_ops=fft_operations(batches, points, real=real))
 
 
 def _same_numbers(call: Call) -> None:

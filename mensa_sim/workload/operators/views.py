@@ -9,29 +9,26 @@ precision comes from the workload, not from the model.
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 
 
-def view(builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, operator: str = "view") -> None:
+def view(spot: Spot, *, data: Tensor, output: Tensor, operator: str = "view") -> None:
     """The same elements in another shape; an expanded axis repeats what is stored once."""
-    builder.add(Operation(site=site, operator=operator, role=Role.VIEW, reads=(data,), writes=(_kept(data, output),)))
+    spot.add(operator, role=Role.VIEW, reads=(data,), writes=(_kept(data, output),))
 
 
-def permute(
-    builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, order: Sequence[int], operator: str = "permute"
-) -> None:
+def permute(spot: Spot, *, data: Tensor, output: Tensor, order: Sequence[int], operator: str = "permute") -> None:
     """Axes in another order; free where only axes of size one move."""
     moved = [axis % len(order) for axis in order if data.shape[axis] != 1] if order else []
     role = Role.VIEW if moved == sorted(moved) else Role.STRIDED
-    builder.add(Operation(site=site, operator=operator, role=role, reads=(data,), writes=(_kept(data, output),)))
+    spot.add(operator, role=role, reads=(data,), writes=(_kept(data, output),))
 
 
 def part(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     data: Tensor,
     output: Tensor,
@@ -46,21 +43,17 @@ def part(
     run = math.prod(data.shape[axis + 1 :])
     broken = run == 1 and data.shape[axis] > 1 and output.elements > 1 and (step > 1 or length == 1)
     span = f"{start}:{start + (length - 1) * step + 1}" + (f":{step}" if step > 1 else "")
-    builder.add(
-        Operation(
-            site=site,
-            operator=operator,
-            role=Role.STRIDED if broken else Role.VIEW,
-            reads=(data,),
-            writes=(_kept(data, output),),
-            part=":," * axis + span,
-        )
+    spot.add(
+        operator,
+        role=Role.STRIDED if broken else Role.VIEW,
+        reads=(data,),
+        writes=(_kept(data, output),),
+        part=":," * axis + span,
     )
 
 
 def pieces(
-    builder: GraphBuilder,
-    site: Site,
+    spot: Spot,
     *,
     data: Tensor,
     outputs: Sequence[Tensor | None],
@@ -72,23 +65,28 @@ def pieces(
     start = 0
     for output, length in zip(outputs, lengths, strict=False):
         if output is not None:
-            part(builder, site, data=data, output=output, axis=axis, start=start, length=length, operator=operator)
+            part(spot, data=data, output=output, axis=axis, start=start, length=length, operator=operator)
         start += length
 
 
-def box(
-    builder: GraphBuilder, site: Site, *, data: Tensor, output: Tensor, cuts: Sequence[tuple[int, int, int, int]]
-) -> None:
+def box(spot: Spot, *, data: Tensor, output: Tensor, cuts: Sequence[tuple[int, int, int, int]]) -> None:
     """A part along several axes: `cuts` are axis, start (negative ones from the end), length and step of each."""
     if not cuts:
-        view(builder, site, data=data, output=output, operator="slice")
+        view(spot, data=data, output=output, operator="slice")
     for index, (axis, start, length, step) in enumerate(cuts):
         shape = tuple(length if at == axis else size for at, size in enumerate(data.shape))
-        made = Tensor(id=f"{site.node}/cut{index}", shape=shape, stored=math.prod(shape), bits=data.bits)
-        piece = output if index == len(cuts) - 1 else made
+        piece = output if index == len(cuts) - 1 else spot.new(f"cut{index}", shape, bits=data.bits)
         first = min(max(start + (data.shape[axis] if start < 0 else 0), 0), data.shape[axis])
-        part(builder, site, data=data, output=piece, axis=axis, start=first, length=length, step=step)
-        data = builder.tensor(piece.id)
+        part(spot, data=data, output=piece, axis=axis, start=first, length=length, step=step)
+        data = spot.builder.tensor(piece.id)
+
+
+def cast(spot: Spot, *, data: Tensor, output: Tensor, known_free: bool = False) -> None:
+    """Free but between numbers and indices: precision comes from the workload; `known_free` where it is done before."""
+    if data.index == output.index or (known_free and data.constant is not None):
+        view(spot, data=data, output=output, operator="cast")
+    else:
+        elementwise(spot, operator="cast", operands=(data,), output=output)
 
 
 def _kept(data: Tensor, output: Tensor) -> Tensor:
@@ -101,34 +99,30 @@ def _kept(data: Tensor, output: Tensor) -> Tensor:
 
 
 def _view(call: Call) -> None:
-    view(call.builder, call.site, data=call.operands[0], output=call.result, operator=call.operator)
+    view(call, data=call.operands[0], output=call.result, operator=call.operator)
 
 
 def _native_dropout(call: Call) -> None:
     """As in inference, where it passes all of its input on."""
-    view(call.builder, call.site, data=call.tensor("input"), output=call.result, operator="dropout")
+    view(call, data=call.tensor("input"), output=call.result, operator="dropout")
     for mask in call.results[1:]:
-        call.builder.fill(call.site, mask)
+        call.fill(mask)
 
 
 def _same(call: Call) -> None:
     """The source of an in-place copy replaces what it overwrites."""
-    view(call.builder, call.site, data=call.tensor("src"), output=call.result, operator="copy_into")
+    view(call, data=call.tensor("src"), output=call.result, operator="copy_into")
 
 
 def _cast(call: Call) -> None:
-    data = call.operands[0]
-    if data.index == call.result.index:
-        view(call.builder, call.site, data=data, output=call.result, operator="cast")
-    else:
-        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=call.result)
+    cast(call, data=call.operands[0], output=call.result)
 
 
 def _permute(call: Call) -> None:
     data = call.operands[0]
     axes = list(range(len(data.shape)))
     order = _ORDERS[call.target.split(".")[1]](call, axes)
-    permute(call.builder, call.site, data=data, output=call.result, order=order)
+    permute(call, data=data, output=call.result, order=order)
 
 
 def _transposed(call: Call, axes: list[int]) -> list[int]:
@@ -179,13 +173,13 @@ def _slice(call: Call) -> None:
     size = data.shape[axis]
     start = min(max((call.get("start", 0) or 0) + (size if (call.get("start", 0) or 0) < 0 else 0), 0), size)
     length = call.result.shape[axis]
-    part(call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=length, step=step)
+    part(call, data=data, output=call.result, axis=axis, start=start, length=length, step=step)
 
 
 def _select(call: Call) -> None:
     data, axis = call.operands[0], call["dim"]
     start = call["index"] % data.shape[axis]
-    part(call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select")
+    part(call, data=data, output=call.result, axis=axis, start=start, length=1, operator="select")
 
 
 def _pieces(call: Call) -> None:
@@ -194,8 +188,7 @@ def _pieces(call: Call) -> None:
     same_rank = len(call.result.shape) == len(data.shape)
     lengths = [result.shape[axis] if same_rank else 1 for result in call.results]
     pieces(
-        call.builder,
-        call.site,
+        call,
         data=data,
         outputs=call.results,
         lengths=lengths,

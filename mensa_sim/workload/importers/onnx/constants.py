@@ -12,7 +12,8 @@ import numpy as np
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.files import InputEntry
-from mensa_sim.workload.importers.onnx.model import KnownTensor, OnnxModel, Shape, label_of, one_line, onnx_package
+from mensa_sim.workload.importers.messages import one_line
+from mensa_sim.workload.importers.onnx.model import KnownTensor, OnnxModel, Shape, label_of, onnx_package
 from mensa_sim.workload.importers.onnx.types import bits_of
 
 LARGEST_VALUE = 65536

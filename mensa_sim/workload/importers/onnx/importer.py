@@ -10,7 +10,8 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.messages import about_file
+from mensa_sim.workload.importers.file_call import DAMAGE
+from mensa_sim.workload.importers.messages import naming
 from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
 from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
@@ -20,7 +21,6 @@ from mensa_sim.workload.importers.onnx.model import (
     forget_open_shapes,
     is_standard,
     label_of,
-    one_line,
     onnx_package,
     read_proto,
 )
@@ -31,15 +31,10 @@ def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[
     """The layer graph of a workload whose model is an ONNX file; a `TraceError` names the file and the node."""
     file = workload.reference.path_beside(path)
     model = OnnxModel(proto=read_proto(file))
-    try:
+    with naming(file, DAMAGE):  # onnx's helpers check nothing that a file says of itself
         _describe(model, workload)
         settle_shapes(model)
         return _graph(model, workload), ()
-    except TraceError as error:
-        raise TraceError(about_file(file, error)) from error
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        # onnx's helpers check nothing that a file says of itself
-        raise TraceError(about_file(file, f"cannot be read: {one_line(error)}")) from error
 
 
 def _describe(model: OnnxModel, workload: WorkloadFile) -> None:
@@ -67,21 +62,12 @@ def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
     read = {name for node in model.proto.graph.node for name in node.input} | set(model.outputs)
     taken: Counter[str] = Counter()
     for node in model.proto.graph.node:
-        _read(_call(node, model, builder, read, taken), standard=is_standard(node))
+        handler = ONNX_OPERATORS.get(node.op_type) if is_standard(node) else None
+        _call(node, model, builder, read, taken).read(handler)
     for name in model.outputs:
         if name not in model.constants:
             builder.output(name)
     return builder.build()
-
-
-def _read(call: OnnxCall, *, standard: bool) -> None:
-    """Adds a node's layers; what a damaged one says is refused by its name."""
-    handler = ONNX_OPERATORS.get(call.operator) if standard else None
-    try:
-        if not call.builder.makes_nothing(call.site, call.outputs, call.operands):
-            (handler or OnnxCall.unsupported)(call)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise TraceError(f"node {call.site.node} ({call.operator}) cannot be read: {one_line(error)}") from error
 
 
 def _call(node: Any, model: OnnxModel, builder: GraphBuilder, read: set[str], taken: Counter[str]) -> OnnxCall:

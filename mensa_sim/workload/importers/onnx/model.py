@@ -8,6 +8,7 @@ from typing import Any
 
 from mensa_sim.errors import TraceError, UsageError
 from mensa_sim.workload.files import InputEntry
+from mensa_sim.workload.importers.messages import one_line
 
 Shape = tuple[int, ...]
 
@@ -83,18 +84,10 @@ def read_proto(file: Path) -> Any:
         if proto.functions:
             proto = importlib.import_module("onnx.inliner").inline_local_functions(proto)
     except Exception as error:  # protobuf raises what it likes on a foreign file
-        raise TraceError(f"{file} is no ONNX model: {one_line(error)}") from error
+        raise TraceError(f"{file} is no ONNX model: {one_line(error, most=120)}") from error
     if not proto.graph.output:
         raise TraceError(f"{file} is no ONNX model, or one without outputs")
     return proto
-
-
-def one_line(reason: BaseException | str, most: int = 120) -> str:
-    """What others' code says is wrong, on one short line."""
-    text = " ".join(str(reason).split())[:most]
-    if isinstance(reason, str):
-        return text
-    return f"{type(reason).__name__}: {text}" if text else type(reason).__name__
 
 
 def fix_inputs(model: OnnxModel, given: Sequence[InputEntry]) -> None:

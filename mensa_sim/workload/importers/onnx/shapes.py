@@ -18,7 +18,6 @@ from mensa_sim.workload.importers.onnx.model import (
     Shape,
     is_standard,
     label_of,
-    one_line,
     onnx_package,
 )
 from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
@@ -65,7 +64,7 @@ def _infer(model: OnnxModel, *, strict: bool = False) -> None:
         graph = inference.infer_shapes(model.proto, strict_mode=strict, data_prop=True).graph
     except Exception as error:  # the checker's own kinds of errors, and protobuf's
         reason = re.sub(r"\[\w+\] |Inference error\(s\): ", "", str(error))
-        raise TraceError(f"shapes do not fit together: {one_line(reason)}") from error
+        raise TraceError(f"shapes do not fit together: {' '.join(reason.split())}") from error
     for entry in (*graph.input, *graph.value_info, *graph.output):
         kind = entry.type.tensor_type
         if kind.elem_type:

@@ -1,19 +1,19 @@
 """A TFLite file as a layer graph, through the same builder and layer makers as a torch model; all shapes are static."""
 
-import struct
-from collections import Counter
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Site
+from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.messages import about_file
+from mensa_sim.workload.importers.file_call import DAMAGE
+from mensa_sim.workload.importers.messages import naming
 from mensa_sim.workload.importers.tflite.call import TfliteCall, tensor_id
 from mensa_sim.workload.importers.tflite.dilation import without_batches
-from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, read_tflite
+from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
 from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_CUSTOM, TFLITE_OPERATORS
 
 _REFUSED: Mapping[str, str] = {
@@ -30,12 +30,8 @@ _STABLEHLO = "is StableHLO, which says nothing of layers; convert the model with
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[Path, ...]]:
     """The layer graph of a workload whose model is a TFLite file; a `TraceError` names the file and the operator."""
     file = workload.reference.path_beside(path)
-    try:
+    with naming(file, DAMAGE):
         return _graph(read_tflite(file), workload), ()
-    except TraceError as error:
-        raise TraceError(about_file(file, error)) from error
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise TraceError(about_file(file, f"cannot be read: {error}")) from error
 
 
 def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
@@ -47,22 +43,30 @@ def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
     model, dilated, gone = without_batches(model)
     for index in gone:
         builder.note_layout(f"operator {index}")
-    taken: Counter[str] = Counter()
     for operator in model.operators:
-        site = _site(operator, model, taken)
-        call = TfliteCall(
-            builder=builder,
-            model=model,
-            site=site,
-            source=operator,
-            quantised=quantised,
-            dilation=dilated.get(operator.index),
+        _read(
+            TfliteCall(
+                builder=builder,
+                site=_site(operator, model),
+                operator=operator.kind,
+                inputs=tuple(tensor_id(index) if index >= 0 else "" for index in operator.inputs),
+                results=tuple(_result(model.tensors[at], quantised=quantised) for at in operator.outputs if at >= 0),
+                model=model,
+                source=operator,
+                dilation=dilated.get(operator.index),
+            )
         )
-        _read(call)
-    for index in model.outputs:
-        if builder.has(tensor_id(index)) and builder.tensor(tensor_id(index)).constant is None:
-            builder.output(tensor_id(index))
+    for id in map(tensor_id, model.outputs):
+        if builder.has(id) and builder.tensor(id).constant is None:
+            builder.output(id)
     return builder.build()
+
+
+def _result(made: TfliteTensor, *, quantised: bool) -> Tensor:
+    """What an operator writes; only a quantised file says how wide its elements are."""
+    bits = made.bits if quantised else None
+    elements = math.prod(made.shape)
+    return Tensor(id=tensor_id(made.index), shape=made.shape, stored=elements, index=made.is_index, bits=bits)
 
 
 def _declare(model: TfliteModel, builder: GraphBuilder, *, quantised: bool) -> None:
@@ -85,24 +89,17 @@ def _constant_name(model: TfliteModel, index: int) -> str:
     return name if len(same) == 1 else f"{name}#{same.index(index)}"
 
 
-def _site(operator: TfliteOperator, model: TfliteModel, taken: Counter[str]) -> Site:
+def _site(operator: TfliteOperator, model: TfliteModel) -> Site:
     """Named by what it makes; a converter joins the names of nodes that it joined."""
     made = next((model.tensors[index].name for index in operator.outputs if index >= 0), operator.kind.lower())
     path = [piece for piece in made.split(";")[0].replace("/", ".").split(".") if piece] or [operator.kind.lower()]
-    name = ".".join(path)
-    taken[name] += 1
-    return Site(node=f"operator {operator.index}", name=name, source=".".join(path[:-1]))
+    return Site(node=f"operator {operator.index}", name=".".join(path), source=".".join(path[:-1]))
 
 
 def _read(call: TfliteCall) -> None:
-    """Adds an operator's layers; what a damaged one says is refused by its name."""
+    """Adds an operator's layers, or says why the file cannot be read."""
     hlo = call.operator.startswith("STABLEHLO_") and not call.source.custom
     refused = _REFUSED.get(call.operator, _STABLEHLO if hlo else "")
     if refused:
-        raise TraceError(f"{call.site.node} ({call.operator}) {refused}")
-    handler = (TFLITE_CUSTOM if call.source.custom else TFLITE_OPERATORS).get(call.operator)
-    try:
-        if not call.builder.makes_nothing(call.site, call.results, call.operands):
-            (handler or TfliteCall.unsupported)(call)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        raise TraceError(f"{call.site.node} ({call.operator}) cannot be read: {error}") from error
+        raise TraceError(f"{call.label} {refused}")
+    call.read((TFLITE_CUSTOM if call.source.custom else TFLITE_OPERATORS).get(call.operator))

@@ -13,7 +13,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from mensa_sim.errors import FileError, TraceError
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.callables import built, callable_of, error_line
+from mensa_sim.workload.importers.callables import built, callable_of
+from mensa_sim.workload.importers.messages import one_line
 from mensa_sim.workload.importers.modules import importable, project_modules
 from mensa_sim.workload.importers.reference import ModelReference, Source
 from mensa_sim.workload.importers.torch.export import quietly, resized
@@ -136,7 +137,7 @@ def _traced(
         refusal = _refusal(module, tensors, named)
         if refusal is not None:
             shapes = ", ".join(str(list(entry.shape)) for entry in workload.inputs)
-            raise TraceError(f"{path}: inputs: the model fails on {shapes}: {error_line(refusal)}") from error
+            raise TraceError(f"{path}: inputs: the model fails on {shapes}: {one_line(refusal)}") from error
         raise TraceError(f"{path}: {error}") from error
 
 
@@ -145,7 +146,7 @@ def _exported_graph(file: Path, workload: WorkloadFile, path: Path) -> LayerGrap
         with quietly():
             program = torch.export.load(file)
     except Exception as error:  # the loader raises whatever its unpickler and archive reader do
-        raise TraceError(f"{path}: model: {file} is no exported program: {error_line(error)}") from error
+        raise TraceError(f"{path}: model: {file} is no exported program: {one_line(error)}") from error
     try:
         if workload.inputs:
             tensors, named = _tensors(workload)

@@ -12,6 +12,7 @@ from torch.fx import GraphModule, Node
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import REPEATED, Site, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.importers.torch.aliases import Aliases, overwritten, shown_by
 from mensa_sim.workload.importers.torch.parts import parts_of
 from mensa_sim.workload.operators.call import Call, unsupported
@@ -166,7 +167,8 @@ class NodeReader:
         id = self._builder.claim(f"{part.id}{REPEATED}whole")
         stored = max(base.stored, base.elements)
         whole = replace(base, id=id, stored=stored, constant=None, state=False)
-        update(self._builder, _site(writer, id), base=base, source=part, output=whole, updated=part.elements)
+        spot = Spot(builder=self._builder, site=_site(writer, id))
+        update(spot, base=base, source=part, output=whole, updated=part.elements)
         return self._builder.tensor(id)
 
     def _tensor(self, id: str, value: torch.Tensor, node: Node) -> Tensor:

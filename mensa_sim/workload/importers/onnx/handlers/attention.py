@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.attention import attention
 from mensa_sim.workload.operators.views import permute, view
@@ -24,8 +24,7 @@ def _attention(call: OnnxCall) -> None:
     joined = len(output.shape) == 3
     apart = call.new("heads", (*query.shape[:3], value.shape[-1])) if joined else output
     attention(
-        call.builder,
-        call.site,
+        call,
         query=query,
         key=key,
         value=value,
@@ -36,26 +35,25 @@ def _attention(call: OnnxCall) -> None:
     if joined:
         batch, count, length, width = apart.shape
         turned = call.new("joined", (batch, length, count, width))
-        permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
-        view(call.builder, call.site, data=turned, output=output)
-    shown = call.results[_INNER] if len(call.results) > _INNER else None
+        permute(call, data=apart, output=turned, order=(0, 2, 1, 3))
+        view(call, data=turned, output=output)
+    shown = call.output(_INNER)
     if shown is not None:
         part = "softmax" if call.attributes.get("qk_matmul_output_mode", 0) == 3 else "scores"
-        view(call.builder, call.site, data=call.builder.tensor(f"{call.site.node}/{part}"), output=shown)
+        view(call, data=call.builder.tensor(f"{call.site.node}/{part}"), output=shown)
 
 
 def _cached(call: OnnxCall, at: int, heads: int) -> Tensor:
     """Keys or values by head, behind those of the cache: they are appended in place, so that nothing is copied."""
     new = _by_head(call, call.tensor(at), f"input{at}", heads)
     past = call.optional(_PAST[at])
-    present = call.results[_PRESENT[at]] if len(call.results) > _PRESENT[at] else None
+    present = call.output(_PRESENT[at])
     if past is None:
         if present is not None:
-            view(call.builder, call.site, data=new, output=present)
+            view(call, data=new, output=present)
         return new
     grown = present or call.new(f"cache{at}", (*new.shape[:2], past.shape[2] + new.shape[2], new.shape[3]))
-    operation = Operation(site=call.site, operator="append", role=Role.VIEW, reads=(past, new), writes=(grown,))
-    call.builder.add(operation)
+    call.add("append", role=Role.VIEW, reads=(past, new), writes=(grown,))
     return call.builder.tensor(grown.id)
 
 
@@ -64,12 +62,12 @@ def _by_head(call: OnnxCall, data: Tensor, part: str, heads: int) -> Tensor:
     if len(data.shape) == 4:
         return data
     if len(data.shape) != 3 or heads < 1 or data.shape[2] % heads:
-        raise TraceError(f"node {call.site.node} (Attention): {heads} heads do not fit {list(data.shape)}")
+        raise TraceError(f"{call.label}: {heads} heads do not fit {list(data.shape)}")
     batch, length, width = data.shape
     apart = call.new(f"{part}/apart", (batch, length, heads, width // heads))
     turned = call.new(f"{part}/turned", (batch, heads, length, width // heads))
-    view(call.builder, call.site, data=data, output=apart)
-    permute(call.builder, call.site, data=apart, output=turned, order=(0, 2, 1, 3))
+    view(call, data=data, output=apart)
+    permute(call, data=apart, output=turned, order=(0, 2, 1, 3))
     return call.builder.tensor(turned.id)
 
 

@@ -7,13 +7,11 @@ from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
 from mensa_sim.workload.operators.einsum import einsum
 from mensa_sim.workload.operators.elementwise import elementwise
-from mensa_sim.workload.operators.matrix import matmul, product
+from mensa_sim.workload.operators.matrix import matmul, matrix_nest, product
+from mensa_sim.workload.operators.quantisation import SCALED
 from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellWeights
-from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent
+from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent, steps_and_batch
 from mensa_sim.workload.operators.views import permute
-
-_DYNAMIC_QUANTISE = 3
-"""Vector operations for each element whose scale is found at run time: minimum, maximum, product with the scale."""
 
 
 def _convolution(call: OnnxCall) -> None:
@@ -21,11 +19,10 @@ def _convolution(call: OnnxCall) -> None:
     rank = len(weight.shape) - 2
     make = transposed_convolution if call.operator == "ConvTranspose" else convolution
     make(
-        call.builder,
-        call.site,
+        call,
         data=call.tensor(0),
         weight=weight,
-        bias=call.parameter(2) if call.has(2) else None,
+        bias=call.optional_parameter(2),
         output=call.result,
         stride=call.attributes.get("strides", [1] * rank),
         dilation=call.attributes.get("dilations", [1] * rank),
@@ -45,23 +42,13 @@ def _gemm(call: OnnxCall) -> None:
         addend = _scaled(call, addend, "beta")
     if weight.constant is None and call.attributes.get("alpha", 1.0) != 1.0:
         data = _scaled(call, data, "alpha")
-    product(
-        call.builder,
-        call.site,
-        operator="linear" if weight.constant is not None else "matmul",
-        data=data,
-        weight=weight,
-        output=call.result,
-        rows=rows,
-        columns=columns,
-        depth=depth,
-        addend=addend,
-    )
+    nest = matrix_nest(rows=rows, columns=columns, depth=depth)
+    product(call, data=data, weight=weight, output=call.result, nest=nest, addend=addend)
 
 
 def _scaled(call: OnnxCall, tensor: Tensor, factor: str) -> Tensor:
     scaled = call.new(factor, tensor.shape)
-    elementwise(call.builder, call.site, operator="mul", operands=(tensor,), output=scaled)
+    elementwise(call, operator="mul", operands=(tensor,), output=scaled)
     return scaled
 
 
@@ -70,20 +57,19 @@ def _dynamic_quantise(call: OnnxCall) -> None:
     quantised, *factors = call.results
     if quantised is not None:
         elements = call.tensor(0).elements
-        call.add("quantize", writes=(quantised,), vector_ops=_DYNAMIC_QUANTISE * elements)
+        call.add("quantize", writes=(quantised,), vector_ops=SCALED * elements)
     for factor in factors:
         if factor is not None:
-            call.builder.fill(call.site, factor)
+            call.fill(factor)
 
 
 def _matmul(call: OnnxCall) -> None:
     left, right = call.tensor(0), call.tensor(1)
     if left.constant is None or right.constant is None:
         left, right = call.parameter(0), call.parameter(1)
-    matmul(call.builder, call.site, left=left, right=right, output=call.result)
+    matmul(call, left=left, right=right, output=call.result)
 
 
-_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _PEEPHOLES = 3
 """Gates of an LSTM that may see the cell: input, output, forget."""
 
@@ -97,27 +83,23 @@ def _recurrent(call: OnnxCall) -> None:
         call.unsupported()
         return
     weight, hidden = call.parameter(1), call.parameter(2)
-    bias, peepholes = (call.parameter(at) if call.has(at) else None for at in (3, 7))
+    bias, peepholes = (call.optional_parameter(at) for at in (3, 7))
     cells = [[_cell(call, weight, hidden, bias, peepholes, direction) for direction in range(weight.shape[0])]]
     batch_first = bool(call.attributes.get("layout", 0))
     data = call.tensor(0)
-    steps, batch = (data.shape[1], data.shape[0]) if batch_first else data.shape[:2]
+    steps, batch = steps_and_batch(data, batch_first=batch_first)
     directions, units = hidden.shape[0], hidden.shape[2]
-    shapes = ((steps, directions, batch, units), (directions, batch, units), (directions, batch, units))
-    count = 3 if call.operator == "LSTM" else 2
-    results = [
-        (call.results[at] if at < len(call.results) else None) or call.new(f"unread{at}", shapes[at])
-        for at in range(count)
-    ]
+    state = (directions, batch, units)
+    shapes = ((steps, *state), state, state)[: 3 if call.operator == "LSTM" else 2]
+    results = [call.output(at) or call.new(f"unread{at}", shape) for at, shape in enumerate(shapes)]
     stacked_recurrent(
-        call.builder,
-        call.site,
+        call,
         kind=call.operator.lower(),
         data=data,
         batch_first=batch_first,
         cells=cells,
-        initial=_state(call, 5, shapes[1]),
-        initial_cell=_state(call, 6, shapes[2]) if call.operator == "LSTM" else None,
+        initial=_state(call, 5, state),
+        initial_cell=_state(call, 6, state) if call.operator == "LSTM" else None,
         results=results,
     )
 
@@ -127,12 +109,11 @@ def _state(call: OnnxCall, at: int, shape: tuple[int, ...]) -> Tensor | None:
     value = call.value(at)
     given = None if value is not None and not value.any() else call.optional(at)
     if given is None:
-        return call.builder.constant(
-            f"{call.site.node}/zeros{at}", shape, name=f"{call.site.node}.zeros{at}", fill=True
-        )
+        node = call.site.node
+        return call.builder.constant(f"{node}/zeros{at}", shape, name=f"{node}.zeros{at}", fill=True)
     if call.attributes.get("layout", 0):
         turned = call.new(f"state{at}", shape)
-        permute(call.builder, call.site, data=given, output=turned, order=(1, 0, 2))
+        permute(call, data=given, output=turned, order=(1, 0, 2))
         return call.builder.tensor(turned.id)
     return given
 
@@ -157,13 +138,7 @@ def _cell(
 
 
 def _einsum(call: OnnxCall) -> None:
-    einsum(
-        call.builder,
-        call.site,
-        equation=call.attributes["equation"],
-        operands=call.operands,
-        output=call.result,
-    )
+    einsum(call, equation=call.attributes["equation"], operands=call.operands, output=call.result)
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
@@ -173,5 +148,5 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     "MatMul": _matmul,
     "DynamicQuantizeLinear": _dynamic_quantise,
     "Einsum": _einsum,
-    **dict.fromkeys(_GATES, _recurrent),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
 }

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Role
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
-from mensa_sim.workload.operators.copies import concatenation, copy, pad
-from mensa_sim.workload.operators.elementwise import elementwise
-from mensa_sim.workload.operators.indexing import embedding, gather
-from mensa_sim.workload.operators.views import box, part, permute, pieces, view
+from mensa_sim.workload.operators.copies import concatenation, copy, pad, repeat
+from mensa_sim.workload.operators.indexing import gather, pick
+from mensa_sim.workload.operators.views import box, cast, permute, pieces, view
 
 
 def _view(call: OnnxCall) -> None:
-    view(call.builder, call.site, data=call.tensor(0), output=call.result, operator=call.operator.lower())
+    view(call, data=call.tensor(0), output=call.result, operator=call.operator.lower())
 
 
 def _dropout(call: OnnxCall) -> None:
@@ -21,50 +20,45 @@ def _dropout(call: OnnxCall) -> None:
         _view(call)
     for mask in masks:
         if mask is not None:
-            call.builder.fill(call.site, mask)
+            call.fill(mask)
 
 
 def _cast(call: OnnxCall) -> None:
-    """Free between floats, and where it only marks a precision, which the workload file gives."""
-    data = call.tensor(0)
-    if data.index == call.result.index:
-        view(call.builder, call.site, data=data, output=call.result, operator="cast")
-    else:
-        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=call.result)
+    cast(call, data=call.tensor(0), output=call.result)
 
 
 def _transpose(call: OnnxCall) -> None:
     data = call.tensor(0)
     order = call.attributes.get("perm", range(len(data.shape))[::-1])
-    permute(call.builder, call.site, data=data, output=call.result, order=order)
+    permute(call, data=data, output=call.result, order=order)
 
 
 def _slice(call: OnnxCall) -> None:
     """One part per axis that is cut; backwards or computed places are a copy."""
     data, output = call.tensor(0), call.result
-    starts = call.integers("starts", 1)
-    axes = call.integers("axes", 3) or list(range(len(starts or ())))
-    steps = call.integers("steps", 4) or [1] * len(axes)
+    starts = call.listed("starts", 1)
+    axes = call.listed("axes", 3) or list(range(len(starts or ())))
+    steps = call.listed("steps", 4) or [1] * len(axes)
     if starts is None or any(step < 1 for step in steps):
-        gather(call.builder, call.site, data=data, indices=(), output=output)
+        gather(call, data=data, indices=(), output=output)
         return
     cuts = [
         (axis % len(data.shape), start, output.shape[axis], step)
         for axis, start, step in zip(axes, starts, steps, strict=True)
         if data.shape[axis] != output.shape[axis] or step != 1
     ]
-    box(call.builder, call.site, data=data, output=output, cuts=cuts)
+    box(call, data=data, output=output, cuts=cuts)
 
 
 def _split(call: OnnxCall) -> None:
     data = call.tensor(0)
     axis = call.attributes.get("axis", 0) % len(data.shape)
-    lengths = call.integers("split", 1)
+    lengths = call.listed("split", 1)
     if lengths is None:
         count = call.attributes.get("num_outputs", len(call.results))
         each = -(-data.shape[axis] // count)
         lengths = [min(each, data.shape[axis] - at * each) for at in range(count)]
-    pieces(call.builder, call.site, data=data, outputs=call.results, lengths=lengths, axis=axis)
+    pieces(call, data=data, outputs=call.results, lengths=lengths, axis=axis)
 
 
 def _concat(call: OnnxCall) -> None:
@@ -75,30 +69,26 @@ def _concat(call: OnnxCall) -> None:
     if alone and len(new) == 1 and call.result.id in call.model.outputs:
         call.add("append", role=Role.VIEW)
         return
-    concatenation(call.builder, call.site, operands=call.operands, output=call.result)
+    concatenation(call, operands=call.operands, output=call.result)
 
 
 def _pad(call: OnnxCall) -> None:
-    data, widths = call.tensor(0), call.integers("pads", 1)
+    data, widths = call.tensor(0), call.listed("pads", 1)
     rank = len(data.shape)
     if widths is None:
-        copy(call.builder, call.site, operands=(data,), outputs=(call.result,))
+        copy(call, operands=(data,), outputs=(call.result,))
         return
-    axes = [axis % rank for axis in call.integers("axes", 3) or range(rank)]
+    axes = [axis % rank for axis in call.listed("axes", 3) or range(rank)]
     low_high = {axis: (widths[at], widths[at + len(axes)]) for at, axis in enumerate(axes)}
     torch_order = [width for axis in reversed(range(rank)) for width in low_high.get(axis, (0, 0))]
     value = call.value(2)
     fill = call.attributes.get("value", 0.0) if value is None else float(value.reshape(-1)[0])
     zeros = call.attributes.get("mode", "constant") == "constant" and fill == 0
-    pad(call.builder, call.site, data=data, output=call.result, widths=torch_order, zeros=zeros)
+    pad(call, data=data, output=call.result, widths=torch_order, zeros=zeros)
 
 
 def _tile(call: OnnxCall) -> None:
-    data = call.tensor(0)
-    if data.elements == call.result.elements:
-        view(call.builder, call.site, data=data, output=call.result)
-    else:
-        copy(call.builder, call.site, operands=(data,), outputs=(call.result,))
+    repeat(call, data=call.tensor(0), output=call.result)
 
 
 def _shuffle(call: OnnxCall) -> None:
@@ -106,28 +96,20 @@ def _shuffle(call: OnnxCall) -> None:
 
 
 def _gather(call: OnnxCall) -> None:
-    """A known place is a part; computed rows of a parameter table are an embedding."""
-    data, indices = call.tensor(0), call.tensor(1)
-    axis = call.attributes.get("axis", 0) % len(data.shape)
-    value = call.value(1)
-    if call.operator == "Gather" and value is not None and value.size == 1:
-        start = int(value.reshape(-1)[0]) % data.shape[axis]
-        part(
-            call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select"
-        )
-    elif call.operator == "Gather" and data.constant is not None and axis == 0:
-        embedding(call.builder, call.site, table=call.parameter(0), indices=indices, output=call.result)
-    else:
-        gather(call.builder, call.site, data=data, indices=(indices,), output=call.result)
+    data, indices, axis = call.tensor(0), call.tensor(1), call.attributes.get("axis", 0)
+    pick(call, data=data, indices=indices, axis=axis, known=call.integers(1), output=call.result)
+
+
+def _gather_each(call: OnnxCall) -> None:
+    gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result)
 
 
 def _scatter(call: OnnxCall) -> None:
-    updates = call.tensor(2)
-    copy(call.builder, call.site, operands=call.operands, outputs=(call.result,), vector_ops=updates.elements)
+    copy(call, operands=call.operands, outputs=(call.result,), vector_ops=call.tensor(2).elements)
 
 
 def _fill(call: OnnxCall) -> None:
-    call.builder.fill(call.site, call.result)
+    call.fill(call.result)
 
 
 def _table(call: OnnxCall) -> None:
@@ -145,9 +127,9 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     "Concat": _concat,
     "Pad": _pad,
     "Tile": _tile,
-    "DepthToSpace": _shuffle,
-    "SpaceToDepth": _shuffle,
-    **dict.fromkeys(("Gather", "GatherElements", "GatherND"), _gather),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _shuffle),
+    "Gather": _gather,
+    **dict.fromkeys(("GatherElements", "GatherND"), _gather_each),
     **dict.fromkeys(("ScatterElements", "ScatterND", "Scatter"), _scatter),
     "ConstantOfShape": _fill,
     **dict.fromkeys(("Range", "EyeLike", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"), _table),

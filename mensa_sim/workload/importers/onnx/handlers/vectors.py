@@ -8,9 +8,9 @@ from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
 from mensa_sim.workload.operators.pooling import adaptive_pool, pool
-from mensa_sim.workload.operators.reduction import REDUCING_PER_ELEMENT, reduction
-from mensa_sim.workload.operators.resize import resize
-from mensa_sim.workload.operators.softmax import softmax_operations
+from mensa_sim.workload.operators.reduction import reduction, sort
+from mensa_sim.workload.operators.resize import LINEAR, resize
+from mensa_sim.workload.operators.softmax import softmax
 from mensa_sim.workload.operators.views import view
 
 _SPELT_ALIKE = """
@@ -71,35 +71,27 @@ _MANY = ("Max", "Min", "Sum")
 def _elementwise(call: OnnxCall) -> None:
     operands = call.operands[:1] if call.operator == "Clip" else call.operands
     per_element = max(1, len(operands) - 1) if call.operator in _MANY else 1
-    elementwise(
-        call.builder,
-        call.site,
-        operator=_ELEMENTWISE[call.operator],
-        operands=operands,
-        output=call.result,
-        operations_per_element=per_element,
-    )
+    name = _ELEMENTWISE[call.operator]
+    elementwise(call, operator=name, operands=operands, output=call.result, operations_per_element=per_element)
 
 
 def _batch_norm(call: OnnxCall) -> None:
     if call.attributes.get("training_mode", 0):
-        raise TraceError(f"node {call.site.node} (BatchNormalization) is in training mode; export it for inference")
+        raise TraceError(f"{call.label} is in training mode; export it for inference")
     scale, shift = call.tensor(1), call.tensor(2)
     names = (scale.constant or scale.id, shift.constant or shift.id)
-    batch_norm(call.builder, call.site, data=call.tensor(0), names=names, output=call.result)
+    batch_norm(call, data=call.tensor(0), names=names, output=call.result)
 
 
-def _normalise(call: OnnxCall, operator: str, statistics: int, *, centred: bool = True) -> None:
+def _normalise(call: OnnxCall, operator: str, statistics: int) -> None:
     normalisation(
-        call.builder,
-        call.site,
+        call,
         operator=operator,
         data=call.tensor(0),
         weight=call.optional(1),
         bias=call.optional(2),
         output=call.result,
         statistics=statistics,
-        centred=centred,
         shown=call.outputs[1:],
     )
 
@@ -107,10 +99,7 @@ def _normalise(call: OnnxCall, operator: str, statistics: int, *, centred: bool 
 def _layer_norm(call: OnnxCall) -> None:
     shape = call.result.shape
     rows = math.prod(shape[: call.attributes.get("axis", -1) % len(shape)])
-    if call.operator == "LayerNormalization":
-        _normalise(call, "layer_norm", rows)
-    else:
-        _normalise(call, "rms_norm", rows, centred=False)
+    _normalise(call, "layer_norm" if call.operator == "LayerNormalization" else "rms_norm", rows)
 
 
 def _instance_norm(call: OnnxCall) -> None:
@@ -124,9 +113,7 @@ def _group_norm(call: OnnxCall) -> None:
 def _pool(call: OnnxCall) -> None:
     mean = call.operator == "AveragePool"
     pool(
-        call.builder,
-        call.site,
-        operator="avg_pool" if mean else "max_pool",
+        call,
         data=call.tensor(0),
         outputs=call.outputs,
         taps=call.attributes["kernel_shape"],
@@ -138,15 +125,7 @@ def _pool(call: OnnxCall) -> None:
 
 def _global_pool(call: OnnxCall) -> None:
     mean = call.operator == "GlobalAveragePool"
-    adaptive_pool(
-        call.builder,
-        call.site,
-        operator="avg_pool" if mean else "max_pool",
-        data=call.tensor(0),
-        outputs=call.outputs,
-        rank=len(call.result.shape) - 2,
-        mean=mean,
-    )
+    adaptive_pool(call, data=call.tensor(0), outputs=call.outputs, rank=len(call.result.shape) - 2, mean=mean)
 
 
 def _softmax(call: OnnxCall) -> None:
@@ -154,45 +133,34 @@ def _softmax(call: OnnxCall) -> None:
     shape, older = call.result.shape, call.model.opset < 13
     axis = call.attributes.get("axis", 1 if older else -1) % len(shape)
     row = math.prod(shape[axis:]) if older else shape[axis]
-    logarithm = call.operator == "LogSoftmax"
-    operations = softmax_operations(call.result.elements, row)
-    if logarithm:
-        operations += call.result.elements // row
-    call.add("log_softmax" if logarithm else "softmax", vector_ops=operations)
+    softmax(call, data=call.tensor(0), output=call.result, row=row, logarithm=call.operator == "LogSoftmax")
 
 
 def _reduce(call: OnnxCall) -> None:
     operator = _REDUCTIONS[call.operator]
     if call.operator.startswith("Reduce") and call.tensor(0).shape == call.result.shape and operator != "norm":
-        view(call.builder, call.site, data=call.tensor(0), output=call.result)
+        view(call, data=call.tensor(0), output=call.result)
         return
-    reduction(
-        call.builder,
-        call.site,
-        operator=operator,
-        operands=call.operands[:1],
-        outputs=call.outputs,
-        operations_per_element=REDUCING_PER_ELEMENT[operator],
-    )
+    reduction(call, operator=operator, operands=call.operands[:1], outputs=call.outputs)
 
 
 def _top_k(call: OnnxCall) -> None:
-    call.as_aten("topk", input=call.tensor(0), k=call.result.shape[-1], dim=call.attributes.get("axis", -1))
+    kept = call.result.shape[call.attributes.get("axis", -1)]
+    sort(call, operator="topk", operands=call.operands[:1], outputs=call.outputs, kept=kept)
 
 
 def _resize(call: OnnxCall) -> None:
     data, output = call.tensor(0), call.result
     if data.shape == output.shape:
-        view(call.builder, call.site, data=data, output=output)
+        view(call, data=data, output=output)
         return
     axes = sum(before != after for before, after in zip(data.shape, output.shape, strict=True))
     mode = call.attributes.get("mode", "nearest")
-    linear = ("linear", "bilinear", "trilinear")
-    if mode == "linear" and axes <= len(linear):
-        resize(call.builder, call.site, mode=linear[axes - 1], operands=(data,), output=output)
+    if mode == "linear" and axes <= len(LINEAR):
+        resize(call, mode=LINEAR[axes - 1], operands=(data,), output=output)
     elif mode in ("nearest", "cubic") and axes <= 2:
         torch_mode = "bicubic" if mode == "cubic" else "nearest"
-        resize(call.builder, call.site, mode=torch_mode, operands=(data,), output=output)
+        resize(call, mode=torch_mode, operands=(data,), output=output)
     else:
         call.unsupported()
 
@@ -201,17 +169,12 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _reduce),
     "BatchNormalization": _batch_norm,
-    "LayerNormalization": _layer_norm,
-    "RMSNormalization": _layer_norm,
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _layer_norm),
     "InstanceNormalization": _instance_norm,
     "GroupNormalization": _group_norm,
-    "MaxPool": _pool,
-    "AveragePool": _pool,
-    "GlobalAveragePool": _global_pool,
-    "GlobalMaxPool": _global_pool,
-    "Softmax": _softmax,
-    "LogSoftmax": _softmax,
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
+    **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _global_pool),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
     "TopK": _top_k,
-    "Resize": _resize,
-    "Upsample": _resize,
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
 }

@@ -40,7 +40,7 @@ def _detections(call: TfliteCall) -> None:
     decoded, best = call.new("boxes", boxes.shape), call.new("best", (anchors,))
     reads = call.operands[:1] + call.operands[2:3]
     call.add("exp", reads=reads, writes=(decoded,), vector_ops=_PER_COORDINATE * boxes.elements)
-    reduction(call.builder, call.site, operator="topk", operands=(scores,), outputs=(best,))
+    reduction(call, operator="topk", operands=(scores,), outputs=(best,))
     pairs = kept * (kept - 1) // 2
     found = anchors * max(1, (kept - 1).bit_length()) + OPERATIONS_PER_PAIR * pairs
     made = tuple(call.builder.tensor(each.id) for each in (best, decoded))
@@ -52,7 +52,7 @@ def _poses(call: TfliteCall) -> None:
 
     Each point is compared with its neighbours; each part of each pose is found by two samples of the offsets.
     """
-    heatmap, parts = call.tensor(0), call.results[0].elements // 2
+    heatmap, parts = call.tensor(0), call.outputs[0].elements // 2
     samples = 2 * (2 * TAPS["bilinear"] - 1) * parts
     call.add("pose_decoder", vector_ops=_NEIGHBOURS * heatmap.elements + samples)
 

@@ -28,11 +28,10 @@ def _groups(data: Tensor, channels: int) -> int:
 
 def _convolve(call: TfliteCall, weight: Tensor, *, groups: int, axes: str = "HW") -> None:
     convolution(
-        call.builder,
-        call.site,
+        call,
         data=channels_first(call.tensor(0)),
         weight=weight,
-        bias=call.optional(2),
+        bias=call.optional_parameter(2),
         output=channels_first(call.before_activation()),
         stride=_along(call, "Stride{}", axes),
         dilation=call.dilation or _along(call, "Dilation{}Factor", axes),
@@ -75,11 +74,10 @@ def transpose(
 ) -> None:
     """A transposed convolution and its activation; its bias stands behind `data` or, before that, the weights."""
     transposed_convolution(
-        call.builder,
-        call.site,
+        call,
         data=channels_first(call.tensor(data)),
         weight=weight,
-        bias=call.optional(max(data, 1) + 1),
+        bias=call.optional_parameter(max(data, 1) + 1),
         output=channels_first(call.before_activation()),
         stride=stride,
         dilation=dilation,
@@ -96,23 +94,21 @@ def _fully_connected(call: TfliteCall) -> None:
     weight = call.parameter(1)
     if weight.constant is not None:
         linear(
-            call.builder,
-            call.site,
+            call,
             data=call.tensor(0),
             weight=weight,
-            bias=call.optional(2),
+            bias=call.optional_parameter(2),
             output=call.before_activation(),
         )
     else:
         columns, depth = weight.shape
         rows = call.tensor(0).elements // depth
         matmul(
-            call.builder,
-            call.site,
+            call,
             left=replace(call.tensor(0), shape=(rows, depth)),
             right=replace(weight, shape=(depth, columns)),
             output=call.before_activation(),
-            addend=call.optional(2),
+            addend=call.optional_parameter(2),
         )
     call.activate()
 
@@ -120,8 +116,7 @@ def _fully_connected(call: TfliteCall) -> None:
 def _batch_matmul(call: TfliteCall) -> None:
     left, right = call.parameter(0), call.parameter(1)
     matmul(
-        call.builder,
-        call.site,
+        call,
         left=_adjoint(left) if call.option("AdjX", False) else left,
         right=_adjoint(right) if call.option("AdjY", False) else right,
         output=call.result,

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
-from mensa_sim.workload.operators.copies import concatenation, copy, pad, update
-from mensa_sim.workload.operators.elementwise import elementwise
-from mensa_sim.workload.operators.indexing import embedding, gather
-from mensa_sim.workload.operators.views import box, part, permute, pieces, view
+from mensa_sim.workload.operators.copies import concatenation, copy, pad, repeat, update
+from mensa_sim.workload.operators.indexing import embedding, gather, pick
+from mensa_sim.workload.operators.views import box, cast, permute, pieces, view
 
 
 def _view(call: TfliteCall) -> None:
@@ -16,27 +15,23 @@ def _view(call: TfliteCall) -> None:
     before, after = call.tensor(0).elements, call.result.elements
     if before != after and call.operator != "BITCAST":
         raise TraceError(
-            f"{call.site.node} ({call.operator}) makes {after} elements of {before}: its sizes are decided while the "
+            f"{call.label} makes {after} elements of {before}: its sizes are decided while the "
             "model runs; convert the model with fixed sizes"
         )
-    view(call.builder, call.site, data=call.tensor(0), output=call.result, operator=call.operator.lower())
+    view(call, data=call.tensor(0), output=call.result, operator=call.operator.lower())
 
 
 def _cast(call: TfliteCall) -> None:
-    """Free but between numbers and indices: the width is the result's, and sparse weights are spread out beforehand."""
-    data = call.tensor(0)
-    if data.index == call.result.index or data.constant is not None:
-        view(call.builder, call.site, data=data, output=call.result, operator="cast")
-    else:
-        elementwise(call.builder, call.site, operator="cast", operands=(data,), output=call.result)
+    """The width is the result's, and sparse weights are spread out beforehand."""
+    cast(call, data=call.tensor(0), output=call.result, known_free=True)
 
 
 def _transpose(call: TfliteCall) -> None:
     order = call.integers(1)
     if order is None or sorted(axis % len(order) for axis in order) != list(range(len(call.tensor(0).shape))):
-        copy(call.builder, call.site, operands=call.operands[:1], outputs=(call.result,))
+        copy(call, operands=call.operands[:1], outputs=(call.result,))
     else:
-        permute(call.builder, call.site, data=call.tensor(0), output=call.result, order=order)
+        permute(call, data=call.tensor(0), output=call.result, order=order)
 
 
 def _slice(call: TfliteCall) -> None:
@@ -48,7 +43,7 @@ def _slice(call: TfliteCall) -> None:
     plain = call.operator == "SLICE" or not any(call.option(name, 0) for name in masks[:2])
     known = starts is not None and steps is not None and len(starts) == len(steps) <= len(data.shape)
     if starts is None or steps is None or not (plain and known) or any(step < 1 for step in steps):
-        gather(call.builder, call.site, data=data, indices=(), output=output)
+        gather(call, data=data, indices=(), output=output)
         return
     shrunk = call.option("ShrinkAxisMask", 0) if call.operator == "STRIDED_SLICE" else 0
     opened = call.option("BeginMask", 0) if call.operator == "STRIDED_SLICE" else 0
@@ -60,31 +55,30 @@ def _slice(call: TfliteCall) -> None:
         start = starts[axis] if axis < len(starts) and not opened >> axis & 1 else 0
         if length != size or step != 1:
             cuts.append((axis, start, length, step))
-    box(call.builder, call.site, data=data, output=output, cuts=cuts)
+    box(call, data=data, output=output, cuts=cuts)
 
 
 def _split(call: TfliteCall) -> None:
     """SPLIT names the axis first, SPLIT_V last."""
     at_data, at_axis = (1, 0) if call.operator == "SPLIT" else (0, 2)
     data, axis = call.tensor(at_data), (call.integers(at_axis) or [0])[0]
-    lengths = [result.shape[axis] for result in call.results]
-    pieces(call.builder, call.site, data=data, outputs=call.results, lengths=lengths, axis=axis)
+    lengths = [result.shape[axis] for result in call.outputs]
+    pieces(call, data=data, outputs=call.outputs, lengths=lengths, axis=axis)
 
 
 def _unpack(call: TfliteCall) -> None:
     pieces(
-        call.builder,
-        call.site,
+        call,
         data=call.tensor(0),
-        outputs=call.results,
-        lengths=[1] * len(call.results),
+        outputs=call.outputs,
+        lengths=[1] * len(call.outputs),
         axis=call.option("Axis", 0),
         operator="unbind",
     )
 
 
 def _concatenation(call: TfliteCall) -> None:
-    concatenation(call.builder, call.site, operands=call.operands, output=call.before_activation())
+    concatenation(call, operands=call.operands, output=call.before_activation())
     call.activate()
 
 
@@ -93,22 +87,19 @@ def _pad(call: TfliteCall) -> None:
     data, output, widths = call.tensor(0), call.result, call.integers(1)
     zeros = call.operator == "PAD" or call.is_zero(2)
     if widths is None or len(widths) != 2 * len(data.shape) or call.operator == "MIRROR_PAD":
-        copy(call.builder, call.site, operands=(data,), outputs=(output,))
+        copy(call, operands=(data,), outputs=(output,))
         return
     pairs = [widths[at : at + 2] for at in range(0, len(widths), 2)]
     if len(pairs) > 2:
         data, output = channels_first(data), channels_first(output)
         pairs = [pairs[0], pairs[-1], *pairs[1:-1]]
     last_first = [width for pair in reversed(pairs) for width in pair]
-    pad(call.builder, call.site, data=data, output=output, widths=last_first, zeros=zeros)
+    pad(call, data=data, output=output, widths=last_first, zeros=zeros)
 
 
 def _repeat(call: TfliteCall) -> None:
-    data = call.tensor(0)
-    if data.elements == call.result.elements or call.operator == "BROADCAST_TO":
-        view(call.builder, call.site, data=data, output=call.result)
-    else:
-        copy(call.builder, call.site, operands=(data,), outputs=(call.result,))
+    make = view if call.operator == "BROADCAST_TO" else repeat
+    make(call, data=call.tensor(0), output=call.result)
 
 
 def _shuffle(call: TfliteCall) -> None:
@@ -117,51 +108,36 @@ def _shuffle(call: TfliteCall) -> None:
 
 def _batches(call: TfliteCall) -> None:
     """Space to batches and back: a re-ordering, and a copy where elements are added or cut."""
-    if call.tensor(0).elements == call.result.elements:
-        _shuffle(call)
-    else:
-        copy(call.builder, call.site, operands=call.operands[:1], outputs=(call.result,))
+    same = call.tensor(0).elements == call.result.elements
+    (_shuffle if same else _moved)(call)
 
 
 def _moved(call: TfliteCall) -> None:
-    copy(call.builder, call.site, operands=call.operands[:1], outputs=(call.result,))
+    copy(call, operands=call.operands[:1], outputs=(call.result,))
 
 
 def _gather(call: TfliteCall) -> None:
-    """A known place is a part; computed rows of a parameter table are an embedding."""
-    data, indices, value = call.tensor(0), call.tensor(1), call.integers(1)
-    axis = call.option("Axis", 0) % len(data.shape)
-    if call.operator == "GATHER" and value is not None and len(value) == 1:
-        start = value[0] % data.shape[axis]
-        part(
-            call.builder, call.site, data=data, output=call.result, axis=axis, start=start, length=1, operator="select"
-        )
-    elif call.operator == "GATHER" and data.constant is not None and axis == 0:
-        embedding(call.builder, call.site, table=call.parameter(0), indices=indices, output=call.result)
-    else:
-        gather(call.builder, call.site, data=data, indices=(indices,), output=call.result)
+    data, indices, axis = call.tensor(0), call.tensor(1), call.option("Axis", 0)
+    pick(call, data=data, indices=indices, axis=axis, known=call.integers(1), output=call.result)
+
+
+def _gather_each(call: TfliteCall) -> None:
+    gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result)
 
 
 def _embedding(call: TfliteCall) -> None:
     """Indices come first here."""
-    embedding(call.builder, call.site, table=call.parameter(1), indices=call.tensor(0), output=call.result)
+    embedding(call, table=call.parameter(1), indices=call.tensor(0), output=call.result)
 
 
 def _scatter(call: TfliteCall) -> None:
-    copy(call.builder, call.site, operands=call.operands, outputs=(call.result,))
+    copy(call, operands=call.operands, outputs=(call.result,))
 
 
 def _update(call: TfliteCall) -> None:
     """A part overwritten at a computed place: in place where nothing reads the old elements."""
-    source = call.tensor(1)
-    update(
-        call.builder,
-        call.site,
-        base=call.tensor(0),
-        source=source,
-        output=call.result,
-        updated=source.elements,
-    )
+    base, source = call.tensor(0), call.tensor(1)
+    update(call, base=base, source=source, output=call.result, updated=source.elements)
 
 
 def _compared(call: TfliteCall) -> None:
@@ -169,8 +145,8 @@ def _compared(call: TfliteCall) -> None:
 
 
 def _fill(call: TfliteCall) -> None:
-    for result in call.results:
-        call.builder.fill(call.site, result)
+    for result in call.outputs:
+        call.fill(result)
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
@@ -186,7 +162,8 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _shuffle),
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
     **dict.fromkeys(("REVERSE_V2", "REVERSE_SEQUENCE", "MATRIX_DIAG", "DILATE", "REAL", "IMAG"), _moved),
-    **dict.fromkeys(("GATHER", "GATHER_ND"), _gather),
+    "GATHER": _gather,
+    "GATHER_ND": _gather_each,
     "EMBEDDING_LOOKUP": _embedding,
     **dict.fromkeys(("SCATTER_ND", "MATRIX_SET_DIAG", "SPARSE_TO_DENSE"), _scatter),
     "DYNAMIC_UPDATE_SLICE": _update,

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
 from mensa_sim.workload.operators.matrix import linear, matrix_nest
 from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellRun, CellWeights, recurrent_cell
+from mensa_sim.workload.operators.recurrent_calls import steps_and_batch
 from mensa_sim.workload.operators.views import view
 
 _BASIC = 1
@@ -56,32 +57,26 @@ def _lstm(call: TfliteCall) -> None:
     if call.operator == "LSTM" and call.option("KernelType", 0) == _BASIC:
         _basic(call)
         return
-    sequence = call.operator != "LSTM"
-    first = not sequence or bool(call.option("TimeMajor", False))
-    _one_direction(call, _ONE_WAY, call.result, time_first=first, sequence=sequence, mark="")
+    _one_direction(call, _ONE_WAY, call.result)
 
 
 def _two_ways(call: TfliteCall) -> None:
     """Results side by side, each direction in its place, or apart."""
-    time_first = bool(call.option("TimeMajor", False))
     merged = bool(call.option("MergeOutputs", False))
     shape = call.result.shape
-    halves = [
-        call.new(f"way{at}", (*shape[:-1], shape[-1] // 2), like=call.result) if merged else call.results[at]
-        for at in range(2)
-    ]
-    for at, places in enumerate((replace(_ONE_WAY, norms=()), _BACK)):
-        _one_direction(call, places, halves[at], time_first=time_first, sequence=True, mark="_reverse" if at else "")
+    halves = call.outputs
+    if merged:
+        half = (*shape[:-1], shape[-1] // 2)
+        halves = tuple(call.new(f"way{at}", half, bits=call.result.bits) for at in range(2))
+    _one_direction(call, replace(_ONE_WAY, norms=()), halves[0])
+    _one_direction(call, _BACK, halves[1], mark="_reverse")
     if merged:
         reads = tuple(call.builder.tensor(half.id) for half in halves)
         call.add("join", role=Role.VIEW, reads=reads, writes=(call.result,))
 
 
-def _one_direction(
-    call: TfliteCall, places: Places, output: Tensor, *, time_first: bool, sequence: bool, mark: str
-) -> None:
-    data = call.tensor(0)
-    steps, batch = _steps_and_batch(data, time_first=time_first, sequence=sequence)
+def _one_direction(call: TfliteCall, places: Places, output: Tensor, mark: str = "") -> None:
+    steps, batch = _steps_and_batch(call)
     coupled = not call.has(places.weights[0])
     gates = range(1, 4) if coupled else range(4)
     kind = "cifg" if coupled else "lstm"
@@ -96,23 +91,19 @@ def _one_direction(
         cell=(*peepholes, *norms),
         cell_operations_per_unit=PEEPHOLE_OPERATIONS * len(peepholes) + _NORMALISED * len(norms),
     )
-    written = Tensor(
-        id=f"{call.site.node}/sequence{mark}",
-        shape=(steps, batch, output.shape[-1]),
-        stored=output.elements,
-        bits=output.bits,
-    )
+    shape = (steps, batch, output.shape[-1])
+    written = call.new(f"sequence{mark}", shape, stored=output.elements, bits=output.bits)
     group = call.builder.claim(f"{call.site.name}{mark}")
-    run = CellRun(steps=steps, batch=batch, inputs=(data,), writes=(written,))
-    recurrent_cell(call.builder, call.site, kind=kind, weights=weights, run=run, group=group)
-    view(call.builder, call.site, data=call.builder.tensor(written.id), output=output)
+    run = CellRun(steps=steps, batch=batch, inputs=(call.tensor(0),), writes=(written,))
+    recurrent_cell(call, kind=kind, weights=weights, run=run, group=group)
+    view(call, data=call.builder.tensor(written.id), output=output)
 
 
-def _steps_and_batch(data: Tensor, *, time_first: bool, sequence: bool) -> tuple[int, int]:
-    if not sequence:
+def _steps_and_batch(call: TfliteCall) -> tuple[int, int]:
+    data = call.tensor(0)
+    if call.operator in ("LSTM", "RNN"):
         return 1, data.elements // data.shape[-1]
-    steps, batch = data.shape[:2] if time_first else (data.shape[1], data.shape[0])
-    return steps, batch
+    return steps_and_batch(data, batch_first=not call.option("TimeMajor", False))
 
 
 def _stacked(call: TfliteCall, places: Sequence[int], part_name: str) -> Tensor:
@@ -129,13 +120,13 @@ def _basic(call: TfliteCall) -> None:
     data, state, stacked = call.tensor(0), call.tensor(1), call.parameter(2)
     rows, depth, units = stacked.shape[0], data.shape[-1], state.shape[-1]
     if stacked.shape[1] != depth + units:
-        raise TraceError(f"{call.site.node} ({call.operator}): weights {list(stacked.shape)} do not fit its inputs")
+        raise TraceError(f"{call.label}: weights {list(stacked.shape)} do not fit its inputs")
     given = (state,) if state.constant is None else ()
     cell_state = call.tensor(4)
     weights = CellWeights(
         input=_columns(call, stacked, "input", rows, depth),
         hidden=_columns(call, stacked, "hidden", rows, units),
-        input_bias=call.optional(3),
+        input_bias=call.optional_parameter(3),
     )
     run = CellRun(
         steps=1,
@@ -143,11 +134,11 @@ def _basic(call: TfliteCall) -> None:
         inputs=(data,),
         initial=given,
         initial_cell=(cell_state,) if cell_state.constant is None else (),
-        writes=call.results[:1],
-        carried=call.results[1:2],
+        writes=call.outputs[:1],
+        carried=call.outputs[1:2],
     )
     group = call.builder.claim(call.site.name)
-    recurrent_cell(call.builder, call.site, kind="lstm", weights=weights, run=run, group=group)
+    recurrent_cell(call, kind="lstm", weights=weights, run=run, group=group)
 
 
 def _columns(call: TfliteCall, stacked: Tensor, name: str, rows: int, columns: int) -> Tensor:
@@ -157,28 +148,23 @@ def _columns(call: TfliteCall, stacked: Tensor, name: str, rows: int, columns: i
 
 
 def _rnn(call: TfliteCall) -> None:
-    sequence = call.operator != "RNN"
-    time_first = not sequence or bool(call.option("TimeMajor", False))
-    _plain(call, 1, call.result, time_first=time_first, sequence=sequence, mark="")
+    _plain(call, 1, call.result)
 
 
 def _two_way_rnn(call: TfliteCall) -> None:
-    for at, mark in enumerate(("", "_reverse")):
-        if at < len(call.results):
-            time_first = bool(call.option("TimeMajor", False))
-            _plain(call, 1 + 4 * at, call.results[at], time_first=time_first, sequence=True, mark=mark)
+    for at, output in enumerate(call.outputs[:2]):
+        _plain(call, 1 + 4 * at, output, mark="_reverse" if at else "")
 
 
-def _plain(call: TfliteCall, first: int, output: Tensor, *, time_first: bool, sequence: bool, mark: str) -> None:
+def _plain(call: TfliteCall, first: int, output: Tensor, mark: str = "") -> None:
     """Input weights, hidden weights and bias stand one after another."""
-    data = call.tensor(0)
-    steps, batch = _steps_and_batch(data, time_first=time_first, sequence=sequence)
+    steps, batch = _steps_and_batch(call)
     weights = CellWeights(
-        input=call.parameter(first), hidden=call.parameter(first + 1), input_bias=call.optional(first + 2)
+        input=call.parameter(first), hidden=call.parameter(first + 1), input_bias=call.optional_parameter(first + 2)
     )
-    run = CellRun(steps=steps, batch=batch, inputs=(data,), writes=(output,))
+    run = CellRun(steps=steps, batch=batch, inputs=(call.tensor(0),), writes=(output,))
     group = call.builder.claim(f"{call.site.name}{mark}")
-    recurrent_cell(call.builder, call.site, kind="rnn", weights=weights, run=run, group=group)
+    recurrent_cell(call, kind="rnn", weights=weights, run=run, group=group)
 
 
 def _svdf(call: TfliteCall) -> None:
@@ -189,21 +175,17 @@ def _svdf(call: TfliteCall) -> None:
     data, features, times = call.tensor(0), call.parameter(1), call.parameter(2)
     filters, steps = times.shape
     batch = data.elements // data.shape[-1]
-    seen = call.new("features", (batch, filters), like=data)
-    linear(call.builder, call.site, data=data, weight=features, bias=None, output=seen)
+    seen = call.new("features", (batch, filters), bits=data.bits)
+    linear(call, data=data, weight=features, bias=None, output=seen)
     rank = max(1, filters // call.result.shape[-1])
-    reads = (call.builder.tensor(seen.id), call.tensor(4), times, *((call.parameter(3),) if call.has(3) else ()))
-    call.builder.add(
-        Operation(
-            site=call.site,
-            operator="time_filter",
-            reads=reads,
-            writes=(call.before_activation(),),
-            nest=matrix_nest(rows=batch, columns=1, depth=steps, groups=filters),
-            vector_ops=call.result.elements * (rank - 1),
-            state_elements=batch * filters,
-            has_bias=call.has(3),
-        )
+    call.multiply(
+        "time_filter",
+        operands=(call.builder.tensor(seen.id), call.tensor(4), times),
+        bias=call.optional_parameter(3),
+        output=call.before_activation(),
+        nest=matrix_nest(rows=batch, columns=1, depth=steps, groups=filters),
+        vector_ops=call.result.elements * (rank - 1),
+        state_elements=batch * filters,
     )
     call.activate()
 

@@ -11,7 +11,7 @@ from mensa_sim.workload.operators.views import view
 
 def _handle(call: TfliteCall) -> None:
     """A name for memory; it holds nothing that moves."""
-    call.builder.fill(call.site, call.result)
+    call.fill(call.result)
 
 
 def _run_once(call: TfliteCall) -> None:
@@ -29,15 +29,15 @@ def _read(call: TfliteCall) -> None:
         and _variable(call, operator.inputs[0]) == _variable(call, call.source.inputs[0])
     ]
     held = call.builder.tensor(f"operator {before[-1].index}/assigned") if before else _state(call, call.result)
-    view(call.builder, call.site, data=held, output=call.result)
+    view(call, data=held, output=call.result)
 
 
 def _assign(call: TfliteCall) -> None:
     """The runtime copies into the variable's own memory (TFLite's kernels/assign_variable.cc)."""
     value = call.tensor(1)
     state = _state(call, value)
-    assigned = call.new("assigned", value.shape, like=value)
-    copy(call.builder, call.site, operands=(value,), outputs=(assigned,))
+    assigned = call.new("assigned", value.shape, bits=value.bits)
+    copy(call, operands=(value,), outputs=(assigned,))
     call.builder.next_state(state.id, assigned.id)
 
 
@@ -54,7 +54,7 @@ def _variable(call: TfliteCall, handle: int) -> str:
         if operator.kind == "VAR_HANDLE" and handle in operator.outputs:
             shared = operator.options.SharedName() if operator.options is not None else None
             return f"variable {shared.decode(errors='replace')}" if shared else f"variable {tensor_id(handle)}"
-    raise TraceError(f"{call.site.node} ({call.operator}) names a variable that no handle stands for")
+    raise TraceError(f"{call.label} names a variable that no handle stands for")
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {

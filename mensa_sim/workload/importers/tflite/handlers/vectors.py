@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
+from mensa_sim.workload.operators.constants import random
 from mensa_sim.workload.operators.elementwise import elementwise
-from mensa_sim.workload.operators.pooling import pool
-from mensa_sim.workload.operators.reduction import REDUCING_PER_ELEMENT, reduction
+from mensa_sim.workload.operators.normalisation import local_response, power_norm
+from mensa_sim.workload.operators.pooling import pool, power_pool
+from mensa_sim.workload.operators.reduction import reduction, sort
 from mensa_sim.workload.operators.resize import resize
 from mensa_sim.workload.operators.softmax import softmax
 from mensa_sim.workload.operators.transforms import fft_operations
@@ -57,8 +59,7 @@ def _elementwise(call: TfliteCall) -> None:
     operands = call.operands
     per_element = {"ADD_N": max(1, len(operands) - 1), "SQUARED_DIFFERENCE": 2, "COMPLEX_ABS": 4}.get(call.operator, 1)
     elementwise(
-        call.builder,
-        call.site,
+        call,
         operator=_ELEMENTWISE[call.operator],
         operands=operands,
         output=call.before_activation(),
@@ -70,9 +71,7 @@ def _elementwise(call: TfliteCall) -> None:
 def _pool(call: TfliteCall) -> None:
     mean = call.operator == "AVERAGE_POOL_2D"
     pool(
-        call.builder,
-        call.site,
-        operator="avg_pool" if mean else "max_pool",
+        call,
         data=channels_first(call.tensor(0)),
         outputs=(channels_first(call.before_activation()),),
         taps=(call.option("FilterHeight"), call.option("FilterWidth")),
@@ -84,71 +83,49 @@ def _pool(call: TfliteCall) -> None:
 
 
 def _root_pool(call: TfliteCall) -> None:
-    """Each element of a window squared and added, then the root."""
-    window = call.option("FilterHeight") * call.option("FilterWidth")
-    call.add("lp_pool", writes=(call.before_activation(),), vector_ops=2 * window * call.result.elements)
+    taps = (call.option("FilterHeight"), call.option("FilterWidth"))
+    power_pool(call, data=call.tensor(0), output=call.before_activation(), taps=taps)
     call.activate()
 
 
 def _softmax(call: TfliteCall) -> None:
     logarithm = call.operator == "LOG_SOFTMAX"
-    softmax(call.builder, call.site, data=call.tensor(0), output=call.result, axis=-1, logarithm=logarithm)
+    softmax(call, data=call.tensor(0), output=call.result, row=call.result.shape[-1], logarithm=logarithm)
 
 
 def _reduce(call: TfliteCall) -> None:
     """Over axes of length one alone it is a view."""
     data, operator = call.tensor(0), _REDUCTIONS[call.operator]
     if data.elements == call.result.elements and operator not in ("cumsum", "argmax", "argmin"):
-        view(call.builder, call.site, data=data, output=call.result)
+        view(call, data=data, output=call.result)
         return
-    reduction(
-        call.builder,
-        call.site,
-        operator=operator,
-        operands=(data,),
-        outputs=call.results[:1],
-        operations_per_element=REDUCING_PER_ELEMENT[operator],
-    )
+    reduction(call, operator=operator, operands=(data,), outputs=call.outputs[:1])
 
 
 def _largest(call: TfliteCall) -> None:
-    """log2 k passes over a row, as for torch."""
-    kept = call.result.shape[-1]
-    reduction(
-        call.builder,
-        call.site,
-        operator="topk",
-        operands=call.operands[:1],
-        outputs=call.results,
-        operations_per_element=max(1, (kept - 1).bit_length()),
-    )
+    sort(call, operator="topk", operands=call.operands[:1], outputs=call.outputs, kept=call.result.shape[-1])
 
 
 def _unit_norm(call: TfliteCall) -> None:
-    """Each element squared, added, and divided by the root."""
-    elements = call.result.elements
-    rows = elements // call.result.shape[-1]
-    call.add("lp_norm", writes=(call.before_activation(),), vector_ops=3 * elements + rows)
+    power_norm(call, data=call.tensor(0), output=call.before_activation(), row=call.result.shape[-1])
     call.activate()
 
 
 def _local_response(call: TfliteCall) -> None:
-    """Square, the sum over neighbouring channels, scale, shift, power, division."""
-    window = 2 * call.option("Radius") + 1
-    call.add("local_response_norm", vector_ops=call.result.elements * (window + 4))
+    local_response(call, data=call.tensor(0), output=call.result, window=2 * call.option("Radius") + 1)
 
 
 def _resize(call: TfliteCall) -> None:
     data = call.tensor(0)
     if data.shape == call.result.shape:
-        view(call.builder, call.site, data=data, output=call.result)
+        view(call, data=data, output=call.result)
         return
     mode = "bilinear" if call.operator == "RESIZE_BILINEAR" else "nearest"
-    resize(call.builder, call.site, mode=mode, operands=(data,), output=call.result)
+    resize(call, mode=mode, operands=(data,), output=call.result)
 
 
 def _random(call: TfliteCall) -> None:
-    call.add("random", reads=(), foldable=False, vector_ops=call.result.elements)
+    random(call, call.result)
 
 
 OPERATIONS_PER_PAIR = 12
@@ -177,7 +154,7 @@ def _transform(call: TfliteCall) -> None:
 
 def _suppressed(call: TfliteCall) -> None:
     """Boxes in the order of their scores, each compared with those that stay; hosts run it."""
-    boxes, kept = call.tensor(0).shape[0], call.results[0].elements
+    boxes, kept = call.tensor(0).shape[0], call.outputs[0].elements
     order = boxes * max(1, (boxes - 1).bit_length())
     call.add("sort", reads=call.operands[:2], vector_ops=order + boxes * kept * OPERATIONS_PER_PAIR)
 
