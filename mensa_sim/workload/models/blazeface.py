@@ -1,10 +1,9 @@
 """BlazeFace, a face detector for phone cameras (Bazarevsky et al. 2019, arXiv 1907.05047)."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mensa_sim.workload.models.blocks import ConvNorm
+from mensa_sim.workload.models.blocks import ConvNorm, per_anchor
 
 BOTTLENECK = 24
 
@@ -25,14 +24,9 @@ class BlazeBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, double: bool = False) -> None:
         super().__init__()
+        layers = separable5(inputs, BOTTLENECK if double else outputs, stride)
         if double:
-            layers = [
-                *separable5(inputs, BOTTLENECK, stride),
-                nn.ReLU(),
-                *separable5(BOTTLENECK, outputs),
-            ]
-        else:
-            layers = separable5(inputs, outputs, stride)
+            layers += [nn.ReLU(), *separable5(BOTTLENECK, outputs)]
         self.body = nn.Sequential(*layers)
         self.pool = nn.MaxPool2d(2) if stride == 2 else nn.Identity()
         self.new_channels = outputs - inputs
@@ -77,11 +71,4 @@ class BlazeFace(nn.Module):
         """Images (batch, 3, 128, 128) to scores (batch, 896, 1) and boxes (batch, 896, 16)."""
         fine = self.fine(x)
         maps = (fine, self.coarse(fine))
-        scores = [flat(head(m), 1) for head, m in zip(self.scores, maps, strict=True)]
-        boxes = [flat(head(m), 16) for head, m in zip(self.boxes, maps, strict=True)]
-        return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
-
-
-def flat(x: Tensor, values: int) -> Tensor:
-    """(batch, anchors * values, height, width) to (batch, height * width * anchors, values)."""
-    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, values)
+        return per_anchor(self.scores, maps, 1), per_anchor(self.boxes, maps, 16)

@@ -1,6 +1,8 @@
 """The blocks that convolutional networks share."""
 
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,34 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * channels else rounded + divisor
+
+
+def named(**parts: nn.Module) -> nn.Sequential:
+    """Modules one after another, each under its name."""
+    return nn.Sequential(OrderedDict(parts))
+
+
+def conv_relu(inputs: int, outputs: int, kernel: int, **options: Any) -> list[nn.Module]:
+    """A convolution with a bias, and ReLU."""
+    return [nn.Conv2d(inputs, outputs, kernel, **options), nn.ReLU()]
+
+
+def strides_and_dilations(strides: Iterable[int], output_stride: int) -> Iterator[tuple[int, int]]:
+    """Those of blocks behind a stem of stride 2.
+
+    Beyond `output_stride` a strided block keeps its resolution and later ones are dilated instead (Chen et al. 2017).
+
+    >>> list(strides_and_dilations([2, 2, 1], 4))
+    [(2, 1), (1, 1), (1, 2)]
+    """
+    reached, dilation = 2, 1
+    for stride in strides:
+        if stride > 1 and reached >= output_stride:
+            yield 1, dilation
+            dilation *= stride
+        else:
+            yield stride, dilation
+            reached *= stride
 
 
 class ConvNorm(nn.Sequential):
@@ -89,6 +119,10 @@ class Concatenated(nn.Module):
 
 def classifier(inputs: int, classes: int) -> nn.Sequential:
     """Mean over the pixels, then a dense layer to the class scores (softmax not included)."""
-    return nn.Sequential(
-        OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(inputs, classes))
-    )
+    return named(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(inputs, classes))
+
+
+def per_anchor(heads: Iterable[nn.Module], maps: Sequence[Tensor], values: int) -> Tensor:
+    """What heads make of maps, (batch, anchors * values, height, width) each, as (batch, all anchors, values)."""
+    made = [head(each).permute(0, 2, 3, 1) for head, each in zip(heads, maps, strict=True)]
+    return torch.cat([x.reshape(x.shape[0], -1, values) for x in made], dim=1)

@@ -1,11 +1,9 @@
 """AlexNet, VGG and SqueezeNet, which measured data of others covers."""
 
-from collections import OrderedDict
-
-from torch import Tensor, nn
+from torch import nn
 
 from mensa_sim.lookup import lookup
-from mensa_sim.workload.models.blocks import Concatenated
+from mensa_sim.workload.models.blocks import Concatenated, conv_relu, named
 
 
 def alexnet_convolutions(pool_first: bool = False) -> nn.Sequential:
@@ -19,34 +17,31 @@ def alexnet_convolutions(pool_first: bool = False) -> nn.Sequential:
         return [pool, norm] if pool_first else [norm, pool]
 
     return nn.Sequential(
-        nn.Conv2d(3, 96, 11, stride=4),
-        nn.ReLU(),
+        *conv_relu(3, 96, 11, stride=4),
         *norm_and_pool(),
-        nn.Conv2d(96, 256, 5, padding=2, groups=2),
-        nn.ReLU(),
+        *conv_relu(96, 256, 5, padding=2, groups=2),
         *norm_and_pool(),
-        nn.Conv2d(256, 384, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(384, 384, 3, padding=1, groups=2),
-        nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1, groups=2),
-        nn.ReLU(),
+        *conv_relu(256, 384, 3, padding=1),
+        *conv_relu(384, 384, 3, padding=1, groups=2),
+        *conv_relu(384, 256, 3, padding=1, groups=2),
         nn.MaxPool2d(3, stride=2),
     )
 
 
 def alexnet(classes: int = 1000, pool_first: bool = False) -> nn.Sequential:
     """AlexNet for images of 227 x 227: 61.0 million parameters; scores, no softmax."""
-    return nn.Sequential(
-        OrderedDict(
-            convolutions=alexnet_convolutions(pool_first),
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(256 * 6 * 6, 4096),
-            relu6=nn.ReLU(),
-            fc7=nn.Linear(4096, 4096),
-            relu7=nn.ReLU(),
-            fc8=nn.Linear(4096, classes),
-        )
+    return _with_dense_layers(alexnet_convolutions(pool_first), 256 * 6 * 6, classes)
+
+
+def _with_dense_layers(convolutions: nn.Sequential, features: int, classes: int) -> nn.Sequential:
+    return named(
+        convolutions=convolutions,
+        flatten=nn.Flatten(),
+        fc6=nn.Linear(features, 4096),
+        relu6=nn.ReLU(),
+        fc7=nn.Linear(4096, 4096),
+        relu7=nn.ReLU(),
+        fc8=nn.Linear(4096, classes),
     )
 
 
@@ -61,37 +56,21 @@ def vgg(depth: int = 16, classes: int = 1000) -> nn.Sequential:
     stages = lookup(VGG_STAGES, str(depth), "depth of a VGG")
     for count, outputs in zip(stages, (64, 128, 256, 512, 512), strict=True):
         for _ in range(count):
-            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+            layers += conv_relu(inputs, outputs, 3, padding=1)
             inputs = outputs
         layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(
-        OrderedDict(
-            convolutions=nn.Sequential(*layers),
-            flatten=nn.Flatten(),
-            fc6=nn.Linear(512 * 7 * 7, 4096),
-            relu6=nn.ReLU(),
-            fc7=nn.Linear(4096, 4096),
-            relu7=nn.ReLU(),
-            fc8=nn.Linear(4096, classes),
-        )
+    return _with_dense_layers(nn.Sequential(*layers), 512 * 7 * 7, classes)
+
+
+def fire(inputs: int, squeezed: int, expanded: int) -> nn.Sequential:
+    """A 1x1 squeeze and two expansions, 1x1 and 3x3, side by side: twice the expanded channels."""
+    return named(
+        squeeze=nn.Sequential(*conv_relu(inputs, squeezed, 1)),
+        expand=Concatenated(
+            nn.Sequential(*conv_relu(squeezed, expanded, 1)),
+            nn.Sequential(*conv_relu(squeezed, expanded, 3, padding=1)),
+        ),
     )
-
-
-class Fire(nn.Module):
-    """A 1x1 squeeze and two expansions, 1x1 and 3x3, side by side."""
-
-    def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Sequential(nn.Conv2d(inputs, squeezed, 1), nn.ReLU())
-        self.expand = Concatenated(
-            nn.Sequential(nn.Conv2d(squeezed, expanded, 1), nn.ReLU()),
-            nn.Sequential(nn.Conv2d(squeezed, expanded, 3, padding=1), nn.ReLU()),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (batch, inputs, height, width) to twice the expanded channels."""
-        y: Tensor = self.expand(self.squeeze(x))
-        return y
 
 
 # Stem channels and kernel, and the fire modules (after which a pool stands): the publication, and version 1.1.
@@ -105,12 +84,11 @@ def squeezenet(version: str = "1.0", classes: int = 1000) -> nn.Sequential:
     """
     stem, kernel, pools = lookup(SQUEEZENETS, version, "SqueezeNet")
     inputs = stem
-    layers: list[nn.Module] = [nn.Conv2d(3, stem, kernel, stride=2), nn.ReLU()]
-    layers.append(nn.MaxPool2d(3, stride=2, ceil_mode=True))
+    layers = [*conv_relu(3, stem, kernel, stride=2), nn.MaxPool2d(3, stride=2, ceil_mode=True)]
     for index, squeezed in enumerate((16, 16, 32, 32, 48, 48, 64, 64)):
-        layers.append(Fire(inputs, squeezed, 4 * squeezed))
+        layers.append(fire(inputs, squeezed, 4 * squeezed))
         inputs = 8 * squeezed
         if index in pools:
             layers.append(nn.MaxPool2d(3, stride=2, ceil_mode=True))
-    layers += [nn.Conv2d(512, classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    layers += [*conv_relu(512, classes, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers)

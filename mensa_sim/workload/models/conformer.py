@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mensa_sim.errors import UsageError
-from mensa_sim.workload.models.blocks import same_padding
+from mensa_sim.workload.models.blocks import conv_relu, named, same_padding
 from mensa_sim.workload.models.transducers import Joint, LSTMLayer, Transducer
 
 
@@ -15,10 +15,7 @@ class Subsampling(nn.Module):
     def __init__(self, features: int, width: int) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv2d(1, width, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
-            nn.ReLU(),
+            *conv_relu(1, width, 3, stride=2, padding=1), *conv_relu(width, width, 3, stride=2, padding=1)
         )
         self.linear = nn.Linear(width * ((features + 3) // 4), width)
 
@@ -155,23 +152,11 @@ def conformer_transducer(features: int = 80, labels: int = 1024) -> Transducer:
     return Transducer(encoder, labels, 320, [LSTMLayer(320, 320)], joint)
 
 
-class ConformerCTC(nn.Module):
-    """A conformer encoder and a dense layer to the labels and the blank (Graves et al. 2006)."""
-
-    def __init__(self, encoder: ConformerEncoder, width: int, labels: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.output = nn.Linear(width, labels + 1)
-
-    def forward(self, audio: Tensor) -> Tensor:
-        """(batch, frames, features) to label scores (batch, frames / 4, labels + 1)."""
-        scores: Tensor = self.output(self.encoder(audio))
-        return scores
-
-
-def conformer_small(features: int = 80, labels: int = 1024) -> ConformerCTC:
+def conformer_small(features: int = 80, labels: int = 1024) -> nn.Sequential:
     """NVIDIA's Conformer-CTC small (NeMo, `stt_en_conformer_ctc_small`): 13 million parameters.
 
-    16 blocks of 176 with 4 heads and kernels of 31 over 80 log-mel energies every 10 ms; 1,024 word pieces.
+    16 blocks of 176 with 4 heads and kernels of 31 over 80 log-mel energies every 10 ms; 1,024 word pieces. A dense
+    layer makes the labels and the blank (Graves et al. 2006).
     """
-    return ConformerCTC(ConformerEncoder(features, 176, blocks=16, heads=4), 176, labels)
+    encoder = ConformerEncoder(features, 176, blocks=16, heads=4)
+    return named(encoder=encoder, output=nn.Linear(176, labels + 1))

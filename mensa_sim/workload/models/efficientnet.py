@@ -6,14 +6,13 @@ Block tables as in the repository tensorflow/tpu, models/official/efficientnet.
 """
 
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import nn
 
 from mensa_sim.lookup import lookup
-from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channels
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, named, round_channels
 from mensa_sim.workload.models.inverted_residual import inverted_residual
 
 
@@ -87,13 +86,11 @@ def efficientnet(
     classes: int,
 ) -> nn.Sequential:
     """Stem, stages, last convolution, classifier."""
-    return nn.Sequential(
-        OrderedDict(
-            stem=ConvNorm(3, stem, 3, stride=2, activation=activation),
-            blocks=stages(stem, plan, width, activation),
-            last=ConvNorm(round_channels(plan[-1].channels * width), last, activation=activation),
-            head=classifier(last, classes),
-        )
+    return named(
+        stem=ConvNorm(3, stem, 3, stride=2, activation=activation),
+        blocks=stages(stem, plan, width, activation),
+        last=ConvNorm(round_channels(plan[-1].channels * width), last, activation=activation),
+        head=classifier(last, classes),
     )
 
 

@@ -5,12 +5,11 @@ normalization", arXiv 1502.03167, appendix. slim uses batch norm in both, a 3x3 
 and a separable first convolution in v2; neither has auxiliary classifiers at inference.
 """
 
-from collections import OrderedDict
 from functools import partial
 
 from torch import nn
 
-from mensa_sim.workload.models.blocks import Concatenated, ConvNorm, classifier
+from mensa_sim.workload.models.blocks import Concatenated, ConvNorm, classifier, named
 
 unit = partial(ConvNorm, activation=nn.ReLU)
 
@@ -33,25 +32,19 @@ def mixed_v1(inputs: int, *channels: int) -> Concatenated:
 
 def inception_v1(classes: int = 1001) -> nn.Sequential:
     """Inception v1 (GoogLeNet) for images of 224 x 224 (any size works); scores, no softmax."""
-    return nn.Sequential(
-        OrderedDict(
-            stem=nn.Sequential(unit(3, 64, 7, 2), pool(), unit(64, 64), unit(64, 192, 3), pool()),
-            mixed3=nn.Sequential(
-                mixed_v1(192, 64, 96, 128, 16, 32, 32), mixed_v1(256, 128, 128, 192, 32, 96, 64), pool()
-            ),
-            mixed4=nn.Sequential(
-                mixed_v1(480, 192, 96, 208, 16, 48, 64),
-                mixed_v1(512, 160, 112, 224, 24, 64, 64),
-                mixed_v1(512, 128, 128, 256, 24, 64, 64),
-                mixed_v1(512, 112, 144, 288, 32, 64, 64),
-                mixed_v1(528, 256, 160, 320, 32, 128, 128),
-                nn.MaxPool2d(2, ceil_mode=True),
-            ),
-            mixed5=nn.Sequential(
-                mixed_v1(832, 256, 160, 320, 32, 128, 128), mixed_v1(832, 384, 192, 384, 48, 128, 128)
-            ),
-            head=classifier(1024, classes),
-        )
+    return named(
+        stem=nn.Sequential(unit(3, 64, 7, 2), pool(), unit(64, 64), unit(64, 192, 3), pool()),
+        mixed3=nn.Sequential(mixed_v1(192, 64, 96, 128, 16, 32, 32), mixed_v1(256, 128, 128, 192, 32, 96, 64), pool()),
+        mixed4=nn.Sequential(
+            mixed_v1(480, 192, 96, 208, 16, 48, 64),
+            mixed_v1(512, 160, 112, 224, 24, 64, 64),
+            mixed_v1(512, 128, 128, 256, 24, 64, 64),
+            mixed_v1(512, 112, 144, 288, 32, 64, 64),
+            mixed_v1(528, 256, 160, 320, 32, 128, 128),
+            nn.MaxPool2d(2, ceil_mode=True),
+        ),
+        mixed5=nn.Sequential(mixed_v1(832, 256, 160, 320, 32, 128, 128), mixed_v1(832, 384, 192, 384, 48, 128, 128)),
+        head=classifier(1024, classes),
     )
 
 
@@ -84,32 +77,30 @@ def reduction_v2(inputs: int, *channels: int) -> Concatenated:
 
 def inception_v2(classes: int = 1001) -> nn.Sequential:
     """Inception v2 (BN-Inception) for images of 224 x 224 (any size works); scores, no softmax."""
-    return nn.Sequential(
-        OrderedDict(
-            stem=nn.Sequential(
-                nn.Conv2d(3, 24, 7, stride=2, padding=3, groups=3, bias=False),
-                unit(24, 64),
-                pool(),
-                unit(64, 64),
-                unit(64, 192, 3),
-                pool(),
-            ),
-            mixed3=nn.Sequential(
-                mixed_v2(192, 64, 64, 64, 64, 96, 32),
-                mixed_v2(256, 64, 64, 96, 64, 96, 64),
-                reduction_v2(320, 128, 160, 64, 96),
-            ),
-            mixed4=nn.Sequential(
-                mixed_v2(576, 224, 64, 96, 96, 128, 128),
-                mixed_v2(576, 192, 96, 128, 96, 128, 128),
-                mixed_v2(576, 160, 128, 160, 128, 160, 96),
-                mixed_v2(576, 96, 128, 192, 160, 192, 96),
-                reduction_v2(576, 128, 192, 192, 256),
-            ),
-            mixed5=nn.Sequential(
-                mixed_v2(1024, 352, 192, 320, 160, 224, 128),
-                mixed_v2(1024, 352, 192, 320, 192, 224, 128, max_pool=True),
-            ),
-            head=classifier(1024, classes),
-        )
+    return named(
+        stem=nn.Sequential(
+            nn.Conv2d(3, 24, 7, stride=2, padding=3, groups=3, bias=False),
+            unit(24, 64),
+            pool(),
+            unit(64, 64),
+            unit(64, 192, 3),
+            pool(),
+        ),
+        mixed3=nn.Sequential(
+            mixed_v2(192, 64, 64, 64, 64, 96, 32),
+            mixed_v2(256, 64, 64, 96, 64, 96, 64),
+            reduction_v2(320, 128, 160, 64, 96),
+        ),
+        mixed4=nn.Sequential(
+            mixed_v2(576, 224, 64, 96, 96, 128, 128),
+            mixed_v2(576, 192, 96, 128, 96, 128, 128),
+            mixed_v2(576, 160, 128, 160, 128, 160, 96),
+            mixed_v2(576, 96, 128, 192, 160, 192, 96),
+            reduction_v2(576, 128, 192, 192, 256),
+        ),
+        mixed5=nn.Sequential(
+            mixed_v2(1024, 352, 192, 320, 160, 224, 128),
+            mixed_v2(1024, 352, 192, 320, 192, 224, 128, max_pool=True),
+        ),
+        head=classifier(1024, classes),
     )

@@ -1,11 +1,10 @@
 """Inception v4 (Szegedy et al. 2016, arXiv 1602.07261, figures 3 to 9), for images of 299 x 299."""
 
-from collections import OrderedDict
 from functools import partial
 
 from torch import nn
 
-from mensa_sim.workload.models.blocks import Concatenated, ConvNorm, classifier
+from mensa_sim.workload.models.blocks import Concatenated, ConvNorm, classifier, named
 from mensa_sim.workload.models.inception import unit
 
 valid = partial(ConvNorm, activation=nn.ReLU, same=False)
@@ -92,12 +91,10 @@ def block_c() -> Concatenated:
 
 def inception_v4(classes: int = 1001) -> nn.Sequential:
     """Figure 9: stem, 4 A, reduction, 7 B, reduction, 3 C, dense; scores, no softmax. 42.7 M parameters."""
-    return nn.Sequential(
-        OrderedDict(
-            stem=stem(),
-            a=nn.Sequential(*[block_a() for _ in range(4)], reduction_a()),
-            b=nn.Sequential(*[block_b() for _ in range(7)], reduction_b()),
-            c=nn.Sequential(*[block_c() for _ in range(3)]),
-            head=classifier(1536, classes),
-        )
+    return named(
+        stem=stem(),
+        a=nn.Sequential(*[block_a() for _ in range(4)], reduction_a()),
+        b=nn.Sequential(*[block_b() for _ in range(7)], reduction_b()),
+        c=nn.Sequential(*[block_c() for _ in range(3)]),
+        head=classifier(1536, classes),
     )

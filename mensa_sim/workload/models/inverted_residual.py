@@ -1,10 +1,8 @@
 """The inverted residual block of the MobileNets from the second on and of EfficientNet."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, Residual, round_channels
+from mensa_sim.workload.models.blocks import ConvNorm, Residual, named, round_channels
 
 
 class SqueezeExcite(nn.Module):
@@ -12,14 +10,12 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
-        self.gates = nn.Sequential(
-            OrderedDict(
-                pool=nn.AdaptiveAvgPool2d(1),
-                squeeze=nn.Conv2d(channels, squeezed, 1),
-                relu=nn.ReLU(),
-                excite=nn.Conv2d(squeezed, channels, 1),
-                gate=nn.Hardsigmoid(),
-            )
+        self.gates = named(
+            pool=nn.AdaptiveAvgPool2d(1),
+            squeeze=nn.Conv2d(channels, squeezed, 1),
+            relu=nn.ReLU(),
+            excite=nn.Conv2d(squeezed, channels, 1),
+            gate=nn.Hardsigmoid(),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +47,7 @@ def inverted_residual(
     """
     early, late = (1, stride) if late_stride else (stride, 1)
     expands = expanded != inputs
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers: dict[str, nn.Module] = {}
     if fused and expands:
         layers["expand"] = ConvNorm(inputs, expanded, kernel, early, activation=activation)
     elif expands:
@@ -63,5 +59,5 @@ def inverted_residual(
     if squeeze:
         layers["squeeze"] = SqueezeExcite(expanded, round_channels(expanded / 4))
     layers["project"] = ConvNorm(expanded, outputs, 1, late, activation=None)
-    body = nn.Sequential(layers)
+    body = named(**layers)
     return Residual(body) if skip and stride == 1 and inputs == outputs else body

@@ -1,19 +1,15 @@
 """MobileNetV1 (Howard et al. 2017, arXiv 1704.04861), as in TensorFlow's slim, and PoseNet on top of it."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, classifier
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, named, strides_and_dilations
 
 
 def separable(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Sequential:
     """A depthwise 3x3 and a pointwise convolution, each with batch norm and ReLU6."""
-    return nn.Sequential(
-        OrderedDict(
-            depthwise=ConvNorm(inputs, inputs, 3, stride, groups=inputs, dilation=dilation),
-            pointwise=ConvNorm(inputs, outputs),
-        )
+    return named(
+        depthwise=ConvNorm(inputs, inputs, 3, stride, groups=inputs, dilation=dilation),
+        pointwise=ConvNorm(inputs, outputs),
     )
 
 
@@ -26,21 +22,15 @@ def mobilenet_v1_trunk(alpha: float = 1.0, depth: int = 5, output_stride: int = 
     """The stem and the separable blocks, without classifier.
 
     `depth` counts the equal 512-channel blocks in the middle (5 in the publication), `last` are the channels of the two
-    after them. Beyond `output_stride` a strided block keeps its resolution and later ones are dilated instead (Chen et
-    al. 2017).
+    after them. Beyond `output_stride` blocks are dilated (`strides_and_dilations`).
     """
     plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * depth, (last, 2), (last, 1)]
     inputs = mobilenet_v1_channels(alpha, 32)
     blocks: list[nn.Module] = [ConvNorm(3, inputs, 3, stride=2)]
-    reached, dilation = 2, 1
-    for channels, stride in plan:
+    moves = strides_and_dilations((stride for _, stride in plan), output_stride)
+    for (channels, _), (stride, dilation) in zip(plan, moves, strict=True):
         outputs = mobilenet_v1_channels(alpha, channels)
-        dilates = stride > 1 and reached >= output_stride
-        blocks.append(separable(inputs, outputs, 1 if dilates else stride, dilation))
-        if dilates:
-            dilation *= stride
-        else:
-            reached *= stride
+        blocks.append(separable(inputs, outputs, stride, dilation))
         inputs = outputs
     return nn.Sequential(*blocks)
 
@@ -50,11 +40,9 @@ def mobilenet_v1(alpha: float = 1.0, depth: int = 5, classes: int = 1001) -> nn.
 
     slim's checkpoints have 1001 classes: ImageNet's and a background.
     """
-    return nn.Sequential(
-        OrderedDict(
-            trunk=mobilenet_v1_trunk(alpha, depth),
-            head=classifier(mobilenet_v1_channels(alpha, 1024), classes),
-        )
+    return named(
+        trunk=mobilenet_v1_trunk(alpha, depth),
+        head=classifier(mobilenet_v1_channels(alpha, 1024), classes),
     )
 
 

@@ -4,13 +4,12 @@ MobileNetV3: Howard et al. 2019, arXiv 1905.02244, tables 1 and 2. MobileNetEdge
 Next Generation of On-Device Vision Models: MobileNetV3 and MobileNetEdgeTPU", Google AI blog, November 2019.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, classifier, round_channels
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, named, round_channels
 from mensa_sim.workload.models.inverted_residual import inverted_residual
 
 
@@ -110,15 +109,13 @@ def mobilenet_v3(
     body, channels = blocks(stem, plan, alpha)
     wide = round_channels(6 * plan[-1].channels * alpha)
     hidden = round_channels(last * max(1.0, alpha))
-    return nn.Sequential(
-        OrderedDict(
-            stem=ConvNorm(3, stem, 3, stride=2, activation=activation),
-            blocks=nn.Sequential(*body),
-            last=ConvNorm(channels, wide, activation=activation),
-            hidden=classifier(wide, hidden),
-            activation=activation(),
-            scores=nn.Linear(hidden, classes),
-        )
+    return named(
+        stem=ConvNorm(3, stem, 3, stride=2, activation=activation),
+        blocks=nn.Sequential(*body),
+        last=ConvNorm(channels, wide, activation=activation),
+        hidden=classifier(wide, hidden),
+        activation=activation(),
+        scores=nn.Linear(hidden, classes),
     )
 
 
@@ -139,11 +136,9 @@ def mobilenet_edgetpu(alpha: float = 1.0, classes: int = 1001) -> nn.Sequential:
     """
     stem = round_channels(32 * alpha)
     body, channels = blocks(stem, _EDGETPU, alpha)
-    return nn.Sequential(
-        OrderedDict(
-            stem=ConvNorm(3, stem, 3, stride=2, activation=nn.ReLU),
-            blocks=nn.Sequential(*body),
-            last=ConvNorm(channels, 1280, activation=nn.ReLU),
-            head=classifier(1280, classes),
-        )
+    return named(
+        stem=ConvNorm(3, stem, 3, stride=2, activation=nn.ReLU),
+        blocks=nn.Sequential(*body),
+        last=ConvNorm(channels, 1280, activation=nn.ReLU),
+        head=classifier(1280, classes),
     )

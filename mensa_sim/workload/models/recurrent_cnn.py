@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mensa_sim.workload.models.blocks import ConvNorm
+from mensa_sim.workload.models.blocks import ConvNorm, conv_relu
 from mensa_sim.workload.models.classic_cnns import alexnet, alexnet_convolutions
 
 
@@ -64,22 +64,17 @@ class CRNN(nn.Module):
     def __init__(self, classes: int = 37, units: int = 256) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv2d(1, 64, 3, padding=1),
-            nn.ReLU(),
+            *conv_relu(1, 64, 3, padding=1),
             nn.MaxPool2d(2),
-            nn.Conv2d(64, 128, 3, padding=1),
-            nn.ReLU(),
+            *conv_relu(64, 128, 3, padding=1),
             nn.MaxPool2d(2),
-            nn.Conv2d(128, 256, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(256, 256, 3, padding=1),
-            nn.ReLU(),
+            *conv_relu(128, 256, 3, padding=1),
+            *conv_relu(256, 256, 3, padding=1),
             nn.MaxPool2d((2, 1)),
             ConvNorm(256, 512, 3, activation=nn.ReLU),
             ConvNorm(512, 512, 3, activation=nn.ReLU),
             nn.MaxPool2d((2, 1)),
-            nn.Conv2d(512, 512, 2),
-            nn.ReLU(),
+            *conv_relu(512, 512, 2),
         )
         self.lower = nn.LSTM(512, units, bidirectional=True, batch_first=True)
         self.between = nn.Linear(2 * units, units)

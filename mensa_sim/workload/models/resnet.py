@@ -1,12 +1,10 @@
 """ResNets (He et al. 2015, arXiv 1512.03385) and the small residual network for 32 x 32 images."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mensa_sim.lookup import lookup
-from mensa_sim.workload.models.blocks import ConvNorm, classifier
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, named
 
 # Blocks per stage, and whether they are bottlenecks: table 1 of the publication.
 DEPTHS: dict[str, tuple[tuple[int, ...], bool]] = {
@@ -60,13 +58,11 @@ def resnet(depth: int = 50, classes: int = 1000) -> nn.Sequential:
             blocks.append(ResidualBlock(inputs, 64 << stage, stride, bottleneck))
             inputs = (64 << stage) * (4 if bottleneck else 1)
         stages.append(nn.Sequential(*blocks))
-    return nn.Sequential(
-        OrderedDict(
-            stem=ConvNorm(3, 64, 7, stride=2, activation=nn.ReLU),
-            pool=nn.MaxPool2d(3, stride=2, padding=1),
-            stages=nn.Sequential(*stages),
-            head=classifier(inputs, classes),
-        )
+    return named(
+        stem=ConvNorm(3, 64, 7, stride=2, activation=nn.ReLU),
+        pool=nn.MaxPool2d(3, stride=2, padding=1),
+        stages=nn.Sequential(*stages),
+        head=classifier(inputs, classes),
     )
 
 
@@ -76,14 +72,12 @@ def residual_cnn(classes: int = 10) -> nn.Sequential:
     Blocks of two 3x3 convolutions as in He et al. 2015, the second and third with stride 2; the dense layer of
     512 units reads the mean over the pixels.
     """
-    return nn.Sequential(
-        OrderedDict(
-            stem=ConvNorm(3, 64, 3, activation=nn.ReLU),
-            block1=ResidualBlock(64, 64, 1, bottleneck=False),
-            block2=ResidualBlock(64, 128, 2, bottleneck=False),
-            block3=ResidualBlock(128, 256, 2, bottleneck=False),
-            hidden=classifier(256, 512),
-            activation=nn.ReLU(),
-            scores=nn.Linear(512, classes),
-        )
+    return named(
+        stem=ConvNorm(3, 64, 3, activation=nn.ReLU),
+        block1=ResidualBlock(64, 64, 1, bottleneck=False),
+        block2=ResidualBlock(64, 128, 2, bottleneck=False),
+        block3=ResidualBlock(128, 256, 2, bottleneck=False),
+        hidden=classifier(256, 512),
+        activation=nn.ReLU(),
+        scores=nn.Linear(512, classes),
     )

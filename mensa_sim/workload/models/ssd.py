@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, same_padding
+from mensa_sim.workload.models.blocks import ConvNorm, per_anchor, same_padding
 from mensa_sim.workload.models.mobilenet_v1 import mobilenet_v1_channels, mobilenet_v1_trunk
 from mensa_sim.workload.models.mobilenet_v2 import mobilenet_v2_trunk
 from mensa_sim.workload.models.trunk import Taps, cut, cut_at_expansions
@@ -41,12 +41,12 @@ class SSD(nn.Module):
             sizes.append(outputs)
         self.extras = nn.ModuleList(extras)
         self.classes = classes
-        self.boxes = nn.ModuleList(
-            head(inputs, 4 * anchors, head_kernel, depthwise) for inputs, anchors in zip(sizes, ANCHORS, strict=True)
-        )
-        self.scores = nn.ModuleList(
-            head(inputs, classes * anchors, head_kernel, depthwise)
-            for inputs, anchors in zip(sizes, ANCHORS, strict=True)
+        self.boxes, self.scores = (
+            nn.ModuleList(
+                head(inputs, values * anchors, head_kernel, depthwise)
+                for inputs, anchors in zip(sizes, ANCHORS, strict=True)
+            )
+            for values in (4, classes)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -57,9 +57,7 @@ class SSD(nn.Module):
         maps: list[Tensor] = self.trunk(x)
         for extra in self.extras:
             maps.append(extra(maps[-1]))
-        boxes = [anchors_last(head(m), 4) for head, m in zip(self.boxes, maps, strict=True)]
-        scores = [anchors_last(head(m), self.classes) for head, m in zip(self.scores, maps, strict=True)]
-        found = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
+        found = per_anchor(self.boxes, maps, 4), per_anchor(self.scores, maps, self.classes)
         return found if self.detections is None else best_of(*found, self.detections)
 
 
@@ -86,11 +84,6 @@ def head(inputs: int, outputs: int, kernel: int, depthwise: bool) -> nn.Module:
     if not depthwise:
         return nn.Conv2d(inputs, outputs, kernel, padding=same_padding(kernel))
     return nn.Sequential(ConvNorm(inputs, inputs, kernel, groups=inputs), nn.Conv2d(inputs, outputs, 1))
-
-
-def anchors_last(x: Tensor, values: int) -> Tensor:
-    """(batch, anchors * values, height, width) to (batch, height * width * anchors, values)."""
-    return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, values)
 
 
 def ssd_mobilenet_v1(alpha: float = 1.0, classes: int = 91, detections: int | None = None) -> SSD:

@@ -1,10 +1,8 @@
 """Stacks of equal layers, with which others have measured accelerators, and the smallest classifiers."""
 
-from collections import OrderedDict
-
 from torch import nn
 
-from mensa_sim.workload.models.blocks import same_padding
+from mensa_sim.workload.models.blocks import conv_relu, named, same_padding
 
 
 def conv_stack(
@@ -18,8 +16,7 @@ def conv_stack(
     made: list[nn.Module] = []
     for index in range(layers):
         entering = channels if index else inputs
-        made.append(nn.Conv2d(entering, channels, kernel, padding=same_padding(kernel), bias=bias))
-        made.append(nn.ReLU())
+        made += conv_relu(entering, channels, kernel, padding=same_padding(kernel), bias=bias)
     return nn.Sequential(*made)
 
 
@@ -52,27 +49,21 @@ def bottleneck_transformer(inputs: int = 1024, hidden: int = 512, outputs: int =
     made = []
     for index in range(blocks):
         entering = outputs if index else inputs
-        made.append(
-            nn.Sequential(
-                OrderedDict(first=nn.Linear(entering, hidden), relu=nn.ReLU(), second=nn.Linear(hidden, outputs))
-            )
-        )
+        made.append(named(first=nn.Linear(entering, hidden), relu=nn.ReLU(), second=nn.Linear(hidden, outputs)))
     return nn.Sequential(*made)
 
 
 def cifar_cnn(classes: int = 10) -> nn.Sequential:
     """Two 3x3 convolutions of 32 and 64 channels, each pooled, and a dense layer, for images of 32 x 32 x 3."""
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Conv2d(3, 32, 3, padding=1),
-            relu1=nn.ReLU(),
-            pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(32, 64, 3, padding=1),
-            relu2=nn.ReLU(),
-            pool2=nn.MaxPool2d(2),
-            flatten=nn.Flatten(),
-            scores=nn.Linear(64 * 8 * 8, classes),
-        )
+    return named(
+        conv1=nn.Conv2d(3, 32, 3, padding=1),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(32, 64, 3, padding=1),
+        relu2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        scores=nn.Linear(64 * 8 * 8, classes),
     )
 
 
@@ -81,19 +72,17 @@ def mnist_cnn(classes: int = 10) -> nn.Sequential:
 
     The first network of Chollet, "Deep Learning with Python" (2017), section 5.1: 93,322 parameters.
     """
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Conv2d(1, 32, 3),
-            relu1=nn.ReLU(),
-            pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(32, 64, 3),
-            relu2=nn.ReLU(),
-            pool2=nn.MaxPool2d(2),
-            conv3=nn.Conv2d(64, 64, 3),
-            relu3=nn.ReLU(),
-            flatten=nn.Flatten(),
-            hidden=nn.Linear(64 * 3 * 3, 64),
-            relu4=nn.ReLU(),
-            scores=nn.Linear(64, classes),
-        )
+    return named(
+        conv1=nn.Conv2d(1, 32, 3),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(32, 64, 3),
+        relu2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        conv3=nn.Conv2d(64, 64, 3),
+        relu3=nn.ReLU(),
+        flatten=nn.Flatten(),
+        hidden=nn.Linear(64 * 3 * 3, 64),
+        relu4=nn.ReLU(),
+        scores=nn.Linear(64, classes),
     )
