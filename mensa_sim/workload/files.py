@@ -157,6 +157,11 @@ class WorkloadFile:
             weight_group=self.weight_group,
         )
 
+    @property
+    def bits(self) -> dict[str, int]:
+        """The widths of what its model states no width of, by the names that a builder has for them."""
+        return {"parameter_bits": self.parameter_bits, "activation_bits": self.activation_bits}
+
     def _refuse(self, *names: str, because: str) -> None:
         for name in names:
             if getattr(self, name):

@@ -123,13 +123,8 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
 
 def graph_of_layers(workload: WorkloadFile, path: Path) -> LayerGraph:
     """The layer graph of a workload that lists its layers; `path` names its file."""
-    return listed_graph(
-        workload.name,
-        entries_with_widths(workload.layers, widths_of(workload)),
-        parameter_bits=workload.parameter_bits,
-        activation_bits=workload.activation_bits,
-        path=str(path),
-    )
+    entries = entries_with_widths(workload.layers, widths_of(workload))
+    return listed_graph(workload.name, entries, path=str(path), **workload.bits)
 
 
 def with_mappings(graph: LayerGraph, mappings: Sequence[OwnMapping], path: Path) -> LayerGraph:

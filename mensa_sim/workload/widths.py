@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.files import WorkloadFile
@@ -20,22 +21,12 @@ def widths_of(workload: WorkloadFile) -> Widths:
 
 def entries_with_widths(entries: Sequence[LayerEntry], widths: Widths) -> tuple[LayerEntry, ...]:
     """The entries of a layer list; the second operand of a matmul is read like its first."""
-
-    def own(entry: LayerEntry, field: str) -> int | None:
-        given: int | None = getattr(entry, field)
-        read = "input_bits" if field == "weight_bits" and entry.operator == "matmul" else field
-        return widths.get(read) if given is None else given
-
-    return tuple(
-        replace(
-            entry,
-            weight_bits=own(entry, "weight_bits"),
-            input_bits=own(entry, "input_bits"),
-            output_bits=own(entry, "output_bits"),
-            accumulator_bits=own(entry, "accumulator_bits"),
-        )
-        for entry in entries
-    )
+    found = []
+    for entry in entries:
+        read = {**widths, "weight_bits": widths["input_bits"]} if entry.operator == "matmul" else widths
+        missing: dict[str, Any] = {field: bits for field, bits in read.items() if getattr(entry, field) is None}
+        found.append(replace(entry, **missing))
+    return tuple(found)
 
 
 def graph_with_widths(graph: LayerGraph, widths: Widths) -> LayerGraph:

@@ -74,43 +74,19 @@ def _log_distance(value: float, limits: tuple[float, float]) -> float:
     return max(0.0, math.log(low / value), math.log(value / high))
 
 
+_TABLE = (
+    (1, "early standard convolution", (1e3, 100e3), (780, 20_000), (30e6, 200e6)),
+    (2, "pointwise and middle convolution", (100e3, 500e3), (81, 400), (20e6, 100e6)),
+    (3, "LSTM gates, fully connected", (0.9e6, 18e6), (0.5, 1.5), (0.1e6, 10e6)),
+    (4, "late convolution", (0.5e6, 2.5e6), (25, 64), (5e6, 25e6)),
+    (5, "depthwise convolution", (1e3, 100e3), (49, 600), (0.5e6, 5e6)),
+)
+"""Number, description, ranges of footprint in bytes, of MACs per parameter byte and of MACs."""
+
 FAMILIES: Mapping[int, Family] = MappingProxyType(
     {
-        1: Family(
-            number=1,
-            description="early standard convolution",
-            parameter_bytes=(1e3, 100e3),
-            macs_per_parameter_byte=(780, 20_000),
-            macs=(30e6, 200e6),
-        ),
-        2: Family(
-            number=2,
-            description="pointwise and middle convolution",
-            parameter_bytes=(100e3, 500e3),
-            macs_per_parameter_byte=(81, 400),
-            macs=(20e6, 100e6),
-        ),
-        3: Family(
-            number=3,
-            description="LSTM gates, fully connected",
-            parameter_bytes=(0.9e6, 18e6),
-            macs_per_parameter_byte=(0.5, 1.5),
-            macs=(0.1e6, 10e6),
-        ),
-        4: Family(
-            number=4,
-            description="late convolution",
-            parameter_bytes=(0.5e6, 2.5e6),
-            macs_per_parameter_byte=(25, 64),
-            macs=(5e6, 25e6),
-        ),
-        5: Family(
-            number=5,
-            description="depthwise convolution",
-            parameter_bytes=(1e3, 100e3),
-            macs_per_parameter_byte=(49, 600),
-            macs=(0.5e6, 5e6),
-        ),
+        number: Family(number=number, description=text, parameter_bytes=size, macs_per_parameter_byte=reuse, macs=macs)
+        for number, text, size, reuse, macs in _TABLE
     }
 )
 

@@ -27,17 +27,35 @@ def convolution(
     stride: Sequence[int],
     dilation: Sequence[int],
     groups: int = 1,
+    transposed: bool = False,
 ) -> None:
-    """One convolution layer; shapes are [N, C, *space] (N may be missing) and weight [K, C/groups, *taps]."""
-    rank = len(weight.shape) - 2
-    nest = LoopNest(
-        B=batch(data, rank) * _space(output.shape[-rank:])[0],
-        G=groups,
-        K=weight.shape[0] // groups,
-        C=weight.shape[1] * _space(weight.shape[2:])[0],
-        **window_sizes(data, output, weight.shape[2:], stride, dilation),
+    """One convolution layer; shapes are [N, C, *space] (N may be missing) and weight [K, C/groups, *taps].
+
+    The weight of a transposed one is [C, K/groups, *taps].
+    """
+    operands, rank = (data, weight), len(weight.shape) - 2
+    if not transposed:
+        nest = LoopNest(
+            B=batch(data, rank) * _space(output.shape[-rank:])[0],
+            G=groups,
+            K=weight.shape[0] // groups,
+            C=weight.shape[1] * _space(weight.shape[2:])[0],
+            **window_sizes(data, output, weight.shape[2:], stride, dilation),
+        )
+        spot.multiply(f"conv{rank}d", operands=operands, bias=bias, output=output, nest=nest)
+        return
+    undilated = all(step == 1 for step in _per_axis(dilation, rank))
+    made = phases(_space(weight.shape[2:]), _space(_per_axis(stride, rank)), undilated=undilated)
+    nest = _nest_at_input(data, weight, made, groups)
+    spot.multiply(
+        f"conv_transpose{rank}d",
+        operands=operands,
+        bias=bias,
+        output=output,
+        nest=nest,
+        vector_ops=nest.output_elements if made.overlap else 0,
+        output_channels=weight.shape[1] * groups,
     )
-    spot.multiply(f"conv{rank}d", operands=(data, weight), bias=bias, output=output, nest=nest)
 
 
 def window_sizes(
@@ -64,45 +82,22 @@ def window_sizes(
     }
 
 
-def transposed_convolution(
-    spot: Spot,
-    *,
-    data: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    output: Tensor,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    groups: int = 1,
-) -> None:
-    """One transposed convolution layer; weight is [C, K/groups, *taps]."""
+def _nest_at_input(data: Tensor, weight: Tensor, made: "Phases", groups: int) -> LoopNest:
+    """The loops of a transposed convolution, phases as channels."""
     rank = len(weight.shape) - 2
     in_z, in_y, in_x = _space(data.shape[-rank:])
-    channels = weight.shape[0] // groups
-    undilated = all(step == 1 for step in _per_axis(dilation, rank))
-    made = phases(_space(weight.shape[2:]), _space(_per_axis(stride, rank)), undilated=undilated)
     depth_taps, taps_y, taps_x = made.taps
-    columns = batch(data, rank) * in_z * in_y * in_x * weight.shape[1] * groups * made.positions
-    nest = LoopNest(
+    return LoopNest(
         B=batch(data, rank) * in_z,
         G=groups,
         K=weight.shape[1] * made.positions,
-        C=channels * depth_taps,
+        C=weight.shape[0] // groups * depth_taps,
         OY=in_y,
         OX=in_x,
         FY=taps_y,
         FX=taps_x,
         input_height=in_y,
         input_width=in_x,
-    )
-    spot.multiply(
-        f"conv_transpose{rank}d",
-        operands=(data, weight),
-        bias=bias,
-        output=output,
-        nest=nest,
-        vector_ops=columns if made.overlap else 0,
-        output_channels=weight.shape[1] * groups,
     )
 
 
@@ -148,9 +143,7 @@ def _space(values: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _conv(call: Call) -> None:
-    transposed = bool(call.get("transposed", "transpose" in call.operator))
-    make = transposed_convolution if transposed else convolution
-    make(
+    convolution(
         call,
         data=call.tensor("input"),
         weight=call.tensor("weight"),
@@ -159,6 +152,7 @@ def _conv(call: Call) -> None:
         stride=call["stride"],
         dilation=call["dilation"],
         groups=call["groups"],
+        transposed=bool(call.get("transposed", "transpose" in call.operator)),
     )
 
 

@@ -4,13 +4,14 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mensa_sim.workload.importers.onnx.model import onnx_package
 
 
 def evaluated(nodes: Sequence[Any], feeds: Mapping[str, Any], outputs: Sequence[str], opset: int) -> list[Any]:
     """The outputs of nodes, as numpy arrays; the evaluator raises what it likes on what it cannot do."""
-    numpy = importlib.import_module("numpy")
-    return [numpy.asarray(value) for value in evaluator(nodes, feeds, outputs, opset).run(None, dict(feeds))]
+    return [np.asarray(value) for value in evaluator(nodes, feeds, outputs, opset).run(None, dict(feeds))]
 
 
 def evaluator(nodes: Sequence[Any], feeds: Mapping[str, Any], outputs: Sequence[str], opset: int) -> Any:

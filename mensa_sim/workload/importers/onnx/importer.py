@@ -50,9 +50,7 @@ def _describe(model: OnnxModel, workload: WorkloadFile) -> None:
 
 
 def _graph(model: OnnxModel, workload: WorkloadFile) -> LayerGraph:
-    builder = GraphBuilder(
-        workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
-    )
+    builder = GraphBuilder(workload.name, **workload.bits)
     for name in model.inputs:
         if any(size < 0 for size in model.shapes[name]):
             raise TraceError(f"input {name} has the shape {list(model.shapes[name])}")

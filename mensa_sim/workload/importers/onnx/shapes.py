@@ -5,6 +5,8 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.checked import check_nodes
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
@@ -123,14 +125,13 @@ def _shapes_made(node: Any, model: OnnxModel) -> tuple[Shape | None, ...]:
 
 
 def _shape_of(node: Any, model: OnnxModel) -> list[Any] | None:
-    numpy = importlib.import_module("numpy")
     shape = model.shapes.get(node.input[0])
     if shape is None:
         return None
     if node.op_type == "Size":
-        return [numpy.array(numpy.prod(shape, dtype=numpy.int64), dtype=numpy.int64)]
+        return [np.array(np.prod(shape, dtype=np.int64), dtype=np.int64)]
     limits = {attribute.name: attribute.i for attribute in node.attribute}
-    return [numpy.array(shape[limits.get("start") : limits.get("end")], dtype=numpy.int64)]
+    return [np.array(shape[limits.get("start") : limits.get("end")], dtype=np.int64)]
 
 
 def _computed(node: Any, model: OnnxModel) -> list[Any] | None:

@@ -35,9 +35,7 @@ def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, tuple[
 
 
 def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
-    builder = GraphBuilder(
-        workload.name, parameter_bits=workload.parameter_bits, activation_bits=workload.activation_bits
-    )
+    builder = GraphBuilder(workload.name, **workload.bits)
     quantised = any(tensor.is_quantised for tensor in model.tensors)
     _declare(model, builder, quantised=quantised)
     model, dilated, gone = without_batches(model)

@@ -126,13 +126,7 @@ def _traced(
 ) -> LayerGraph:
     tensors, named = examples
     try:
-        return trace(
-            module,
-            named or tensors,
-            name=workload.name,
-            parameter_bits=workload.parameter_bits,
-            activation_bits=workload.activation_bits,
-        )
+        return trace(module, named or tensors, name=workload.name, **workload.bits)
     except TraceError as error:
         refusal = _refusal(module, tensors, named)
         if refusal is not None:
@@ -151,12 +145,7 @@ def _exported_graph(file: Path, workload: WorkloadFile, path: Path) -> LayerGrap
         if workload.inputs:
             tensors, named = _tensors(workload)
             program = resized(program, named or tensors, name=workload.name)
-        return graph_of(
-            program,
-            name=workload.name,
-            parameter_bits=workload.parameter_bits,
-            activation_bits=workload.activation_bits,
-        )
+        return graph_of(program, name=workload.name, **workload.bits)
     except TraceError as error:
         raise TraceError(f"{path}: {error}") from error
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
-from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
+from mensa_sim.workload.operators.convolution import convolution
 from mensa_sim.workload.operators.einsum import einsum
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.matrix import matmul, matrix_nest, product
@@ -17,8 +17,7 @@ from mensa_sim.workload.operators.views import permute
 def _convolution(call: OnnxCall) -> None:
     weight = call.parameter(1)
     rank = len(weight.shape) - 2
-    make = transposed_convolution if call.operator == "ConvTranspose" else convolution
-    make(
+    convolution(
         call,
         data=call.tensor(0),
         weight=weight,
@@ -27,6 +26,7 @@ def _convolution(call: OnnxCall) -> None:
         stride=call.attributes.get("strides", [1] * rank),
         dilation=call.attributes.get("dilations", [1] * rank),
         groups=call.attributes.get("group", 1),
+        transposed=call.operator == "ConvTranspose",
     )
 
 
@@ -142,8 +142,7 @@ def _einsum(call: OnnxCall) -> None:
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
-    "Conv": _convolution,
-    "ConvTranspose": _convolution,
+    **dict.fromkeys(("Conv", "ConvTranspose"), _convolution),
     "Gemm": _gemm,
     "MatMul": _matmul,
     "DynamicQuantizeLinear": _dynamic_quantise,

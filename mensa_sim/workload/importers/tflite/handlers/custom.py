@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping
 
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
-from mensa_sim.workload.importers.tflite.handlers.layers import transpose, transposed_weight
+from mensa_sim.workload.importers.tflite.handlers.layers import convolve, transposed_weight
 from mensa_sim.workload.importers.tflite.handlers.vectors import OPERATIONS_PER_PAIR
 from mensa_sim.workload.operators.reduction import reduction
 from mensa_sim.workload.operators.resize import TAPS
@@ -25,7 +25,7 @@ def _transposed_with_bias(call: TfliteCall) -> None:
         call.unsupported()
         return
     _, columns, rows = _PADDING_AND_STRIDES.unpack_from(call.source.custom_options)
-    transpose(call, transposed_weight(call), data=0, stride=(rows, columns), dilation=(1, 1))
+    convolve(call, transposed_weight(call), stride=(rows, columns), transposed=True)
 
 
 def _detections(call: TfliteCall) -> None:

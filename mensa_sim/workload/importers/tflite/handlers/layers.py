@@ -5,39 +5,21 @@ from dataclasses import replace
 
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
-from mensa_sim.workload.operators.convolution import convolution, transposed_convolution
+from mensa_sim.workload.operators.convolution import convolution
 from mensa_sim.workload.operators.matrix import linear, matmul
 
 
 def _convolution(call: TfliteCall) -> None:
-    """Groups are as many as the weight's input channels divide those of the data."""
     weight = channels_first(call.parameter(1))
-    _convolve(call, weight, groups=_groups(call.tensor(0), weight.shape[1]))
+    convolve(call, weight, groups=_groups(call, weight), dilation=_along(call, "Dilation{}Factor", "HW"))
 
 
 def _depthwise(call: TfliteCall) -> None:
     """Weights [1, rows, columns, channels * multiplier]: one group for each channel of the data."""
     stored = call.parameter(1)
     _, rows, columns, outputs = stored.shape
-    _convolve(call, replace(stored, shape=(outputs, 1, rows, columns)), groups=call.tensor(0).shape[-1])
-
-
-def _groups(data: Tensor, channels: int) -> int:
-    return max(1, data.shape[-1] // channels)
-
-
-def _convolve(call: TfliteCall, weight: Tensor, *, groups: int, axes: str = "HW") -> None:
-    convolution(
-        call,
-        data=channels_first(call.tensor(0)),
-        weight=weight,
-        bias=call.optional_parameter(2),
-        output=channels_first(call.before_activation()),
-        stride=_along(call, "Stride{}", axes),
-        dilation=call.dilation or _along(call, "Dilation{}Factor", axes),
-        groups=groups,
-    )
-    call.activate()
+    weight = replace(stored, shape=(outputs, 1, rows, columns))
+    convolve(call, weight, groups=call.tensor(0).shape[-1], dilation=_along(call, "Dilation{}Factor", "HW"))
 
 
 def _convolution_3d(call: TfliteCall) -> None:
@@ -45,12 +27,18 @@ def _convolution_3d(call: TfliteCall) -> None:
     stored = call.parameter(1)
     *taps, channels, outputs = stored.shape
     weight = replace(stored, shape=(outputs, channels, *taps))
-    _convolve(call, weight, groups=_groups(call.tensor(0), channels), axes="DHW")
+    stride, dilation = _along(call, "Stride{}", "DHW"), _along(call, "Dilation{}Factor", "DHW")
+    convolve(call, weight, groups=_groups(call, weight), stride=stride, dilation=dilation)
+
+
+def _groups(call: TfliteCall, weight: Tensor) -> int:
+    """As many as the weight's input channels divide those of the data."""
+    return max(1, call.tensor(0).shape[-1] // weight.shape[1])
 
 
 def _transposed(call: TfliteCall) -> None:
     """Inputs: shape of the result, weights [K, rows, columns, C], data, bias; the schema has no dilation of it."""
-    transpose(call, transposed_weight(call), data=2, stride=_along(call, "Stride{}", "HW"), dilation=(1, 1))
+    convolve(call, transposed_weight(call), data=2, transposed=True)
 
 
 def _transposed_3d(call: TfliteCall) -> None:
@@ -59,7 +47,7 @@ def _transposed_3d(call: TfliteCall) -> None:
     *taps, outputs, channels = stored.shape
     weight = replace(stored, shape=(channels, outputs, *taps))
     stride, dilation = _along(call, "Stride{}", "DHW"), _along(call, "Dilation{}Factor", "DHW")
-    transpose(call, weight, data=2, stride=stride, dilation=dilation)
+    convolve(call, weight, data=2, stride=stride, dilation=dilation, transposed=True)
 
 
 def transposed_weight(call: TfliteCall) -> Tensor:
@@ -69,18 +57,30 @@ def transposed_weight(call: TfliteCall) -> Tensor:
     return replace(stored, shape=(channels, outputs, *taps))
 
 
-def transpose(
-    call: TfliteCall, weight: Tensor, *, data: int, stride: tuple[int, ...], dilation: tuple[int, ...]
+def convolve(
+    call: TfliteCall,
+    weight: Tensor,
+    *,
+    data: int = 0,
+    groups: int = 1,
+    stride: tuple[int, ...] = (),
+    dilation: tuple[int, ...] = (1,),
+    transposed: bool = False,
 ) -> None:
-    """A transposed convolution and its activation; its bias stands behind `data` or, before that, the weights."""
-    transposed_convolution(
+    """A convolution and its activation; its bias stands behind `data` or, before that, the weights.
+
+    Without a `stride` it has that of the options for rows and columns.
+    """
+    convolution(
         call,
         data=channels_first(call.tensor(data)),
         weight=weight,
         bias=call.optional_parameter(max(data, 1) + 1),
         output=channels_first(call.before_activation()),
-        stride=stride,
-        dilation=dilation,
+        stride=stride or _along(call, "Stride{}", "HW"),
+        dilation=call.dilation or dilation,
+        groups=groups,
+        transposed=transposed,
     )
     call.activate()
 
@@ -91,41 +91,26 @@ def _along(call: TfliteCall, option: str, axes: str) -> tuple[int, ...]:
 
 
 def _fully_connected(call: TfliteCall) -> None:
-    weight = call.parameter(1)
+    data, weight, bias, output = call.tensor(0), call.parameter(1), call.optional_parameter(2), call.before_activation()
     if weight.constant is not None:
-        linear(
-            call,
-            data=call.tensor(0),
-            weight=weight,
-            bias=call.optional_parameter(2),
-            output=call.before_activation(),
-        )
+        linear(call, data=data, weight=weight, bias=bias, output=output)
     else:
         columns, depth = weight.shape
-        rows = call.tensor(0).elements // depth
-        matmul(
-            call,
-            left=replace(call.tensor(0), shape=(rows, depth)),
-            right=replace(weight, shape=(depth, columns)),
-            output=call.before_activation(),
-            addend=call.optional_parameter(2),
-        )
+        left = replace(data, shape=(data.elements // depth, depth))
+        matmul(call, left=left, right=replace(weight, shape=(depth, columns)), output=output, addend=bias)
     call.activate()
 
 
 def _batch_matmul(call: TfliteCall) -> None:
-    left, right = call.parameter(0), call.parameter(1)
-    matmul(
-        call,
-        left=_adjoint(left) if call.option("AdjX", False) else left,
-        right=_adjoint(right) if call.option("AdjY", False) else right,
-        output=call.result,
-    )
+    left, right = (_turned(call, at, option) for at, option in enumerate(("AdjX", "AdjY")))
+    matmul(call, left=left, right=right, output=call.result)
 
 
-def _adjoint(tensor: Tensor) -> Tensor:
+def _turned(call: TfliteCall, at: int, option: str) -> Tensor:
+    """An operand, its last two axes exchanged where the option says so."""
+    tensor = call.parameter(at)
     *batch, rows, columns = tensor.shape
-    return replace(tensor, shape=(*batch, columns, rows))
+    return replace(tensor, shape=(*batch, columns, rows)) if call.option(option, False) else tensor
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
