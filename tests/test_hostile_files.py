@@ -268,7 +268,7 @@ def test_a_closed_loop_that_never_ends_is_stopped(folder: Path, monkeypatch: pyt
             "its window reaches over 79993 x 79993",
         ),
         ("long", "name: x\nmodel: " + "y" * 5000 + ".py:f\ninputs: [{shape: [1]}]\n", "case.yaml"),
-        ("accelerator", "{technology}", "vdd_v is 0.0, must be finite and positive"),
+        ("accelerator", "{technology}", "vdd_v is 0.0, must be positive and finite"),
         *(
             ("input", TRACED.replace("8, 8", f"8, {size}"), f"has a size above {2**24}, more than can be counted")
             for size in (2**24 + 1, 2**63 - 1, 2**63, 10**39)

@@ -8,17 +8,11 @@ from mensa_sim.hardware.memory import MemoryEntry
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import check_folder_name
+from mensa_sim.ranges import at_least, positive, share, within
 
 BufferName = Literal["parameter", "activation"]
 
 BUFFERS: tuple[BufferName, ...] = ("parameter", "activation")
-
-
-def at_least(record: str, minimum: float, **values: float) -> None:
-    """Refuses values below a minimum, by name."""
-    for name, value in values.items():
-        if not value >= minimum:
-            raise ValueError(f"{record}: {name} is {value}, must be at least {minimum}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +23,7 @@ class VectorUnit:
     """Operations in a cycle."""
 
     def __post_init__(self) -> None:
-        at_least("vector unit", 1, lanes=self.lanes)
+        at_least(1, self, "lanes", label="vector unit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +38,8 @@ class PowerGating:
     """The publication that both are from, or that they are choices."""
 
     def __post_init__(self) -> None:
-        at_least("power_gating", 0, residual=self.residual, wake_up_ps=self.wake_up_ps)
-        if self.residual > 1:
-            raise ValueError(f"power_gating: residual is {self.residual}, must be at most 1")
+        within(0, 1, self, "residual", label="power_gating")
+        at_least(0, self, "wake_up_ps", label="power_gating")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +69,7 @@ class Accelerator:
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
-        at_least(self.name, 1, clock_hz=self.clock_hz)
+        at_least(1, self, "clock_hz", label=self.name)
 
     @property
     def peak_macs_per_s(self) -> int:
@@ -102,7 +95,7 @@ class Device(Accelerator):
 
     def __post_init__(self) -> None:
         Accelerator.__post_init__(self)
-        at_least(self.name, 1, macs_per_s=self.macs_per_s)
+        at_least(1, self, "macs_per_s", label=self.name)
         if self.power_mw is not None and not self.power_mw.value > (self.idle_mw.value if self.idle_mw else 0):
             raise ValueError(f"{self.name}: power_mw must be above 0, and above idle_mw")
 
@@ -144,19 +137,9 @@ class DeviceRates:
     """Operations on single elements in a second, beside their streaming; none: no limit."""
 
     def __post_init__(self) -> None:
-        for name in ("compute_efficiency", "weight_efficiency", "cache_efficiency"):
-            self._refuse_no_share(name, getattr(self, name))
-        if self.attention_efficiency is not None:
-            self._refuse_no_share("attention_efficiency", self.attention_efficiency)
-        for name in ("unpack_weights_per_s", "vector_ops_per_s"):
-            limit = getattr(self, name)
-            if limit is not None and limit.value <= 0:
-                raise ValueError(f"reached: {name} must be positive")
-
-    @staticmethod
-    def _refuse_no_share(name: str, share: Constant) -> None:
-        if not 0 < share.value <= 1:
-            raise ValueError(f"reached: {name} is {share.value}, must be above 0 and at most 1")
+        efficiencies = ("compute_efficiency", "weight_efficiency", "cache_efficiency", "attention_efficiency")
+        share(self, *efficiencies, label="reached")
+        positive(self, "unpack_weights_per_s", "vector_ops_per_s", label="reached")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

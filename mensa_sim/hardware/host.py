@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mensa_sim.ranges import at_least
+
 HOST = "host"
 """The name of a system's host among its resources."""
 
@@ -34,8 +36,5 @@ class HostLink:
     """The publication or the measurements that these figures come from."""
 
     def __post_init__(self) -> None:
-        if min(self.in_bytes_per_s, self.out_bytes_per_s) < 1:
-            raise ValueError("host: in_bytes_per_s and out_bytes_per_s must be positive")
-        least = min(self.overhead_ps, self.instruction_bytes_per_layer, self.board_mw, self.output_channel_multiple - 1)
-        if least < 0:
-            raise ValueError("host: an overhead, instruction size, power or channel multiple is out of range")
+        at_least(1, self, "in_bytes_per_s", "out_bytes_per_s", "output_channel_multiple", label="host")
+        at_least(0, self, "overhead_ps", "instruction_bytes_per_layer", "board_mw", label="host")

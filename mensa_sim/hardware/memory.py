@@ -1,21 +1,15 @@
 """Memories and the links between them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mensa_sim.ranges import at_least, not_negative, positive, share
 from mensa_sim.units import BITS_PER_BYTE
 
 SRAM = "sram"
 """The kind of a memory on the chip: tensors may live in it, and no accelerator hangs on it."""
 SRAM_ACCESS_BITS = 512
 """Width of an access of a memory on the chip where its file does not say: a line of 64 bytes, a choice."""
-
-
-def _positive(record: str, **values: float) -> None:
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{record}: {name} is {value}, must be positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +41,11 @@ class Memory:
     """Of an on-chip memory; DRAM is no part of the chip's."""
 
     def __post_init__(self) -> None:
-        _positive(
-            "memory",
-            word_bits=self.word_bits,
-            bandwidth_bytes_per_s=self.bandwidth_bytes_per_s,
-            efficiency=self.efficiency,
-        )
-        if self.efficiency > 1:
-            raise ValueError(f"memory: efficiency is {self.efficiency}, must be at most 1")
-        if min(self.read_pj_per_bit, self.write_pj_per_bit, self.background_mw, self.area_mm2) < 0:
-            raise ValueError("memory: an energy, power or area is negative")
+        positive(self, "word_bits", "bandwidth_bytes_per_s", "unit_power_mw", label="memory")
+        share(self, "efficiency", label="memory")
+        at_least(0, self, "read_pj_per_bit", "write_pj_per_bit", "background_mw", "area_mm2", label="memory")
         if self.on_chip and self.capacity_bytes is None:
             raise ValueError("memory: one on the chip holds so many bytes and no more; say capacity_bytes")
-        if self.unit_power_mw is not None:
-            _positive("memory", unit_power_mw=self.unit_power_mw)
 
     @property
     def on_chip(self) -> bool:
@@ -103,12 +88,9 @@ class MemoryPort:
     mapping is chosen without regard to that, and copies between memories and prefetches are not slowed."""
 
     def __post_init__(self) -> None:
-        if min(self.bandwidth_bytes_per_s, self.channels, self.word_bits) < 1:
-            raise ValueError("bandwidth_bytes_per_s, channels and word_bits must be at least 1")
-        if self.power_limit_mw is not None and not (self.power_limit_mw > 0 and math.isfinite(self.power_limit_mw)):
-            raise ValueError(f"power_limit_mw is {self.power_limit_mw}, must be positive")
-        if not 0 < self.efficiency <= 1:
-            raise ValueError(f"efficiency is {self.efficiency}, must be above 0 and at most 1")
+        at_least(1, self, "bandwidth_bytes_per_s", "channels", "word_bits")
+        positive(self, "power_limit_mw")
+        share(self, "efficiency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +121,8 @@ class MemoryEntry(MemoryPort):
 
     def __post_init__(self) -> None:
         MemoryPort.__post_init__(self)
-        if self.capacity_bytes is not None and self.capacity_bytes < 1:
-            raise ValueError(f"capacity_bytes is {self.capacity_bytes}, must be at least 1")
+        at_least(1, self, "capacity_bytes", "access_bits")
+        not_negative(self, "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         own = ("reached_by", "access_bits", "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         said = [name for name in own if getattr(self, name) is not None]
         if self.kind != SRAM:
@@ -153,10 +135,6 @@ class MemoryEntry(MemoryPort):
             raise ValueError(
                 f"ports, exclusive and power_limit_mw: not for a memory of kind {SRAM}, which has one way in"
             )
-        for name in said[said[:1] == ["reached_by"] :]:
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= (1 if name == "access_bits" else 0)):
-                raise ValueError(f"{name} is {value}, must be finite and not negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +153,8 @@ class Link:
     """Of its figures."""
 
     def __post_init__(self) -> None:
-        _positive("link", bandwidth_bytes_per_s=self.bandwidth_bytes_per_s)
-        if self.energy_pj_per_bit < 0 or self.latency_ps < 0:
-            raise ValueError("link: energy or latency is negative")
+        positive(self, "bandwidth_bytes_per_s", label="link")
+        at_least(0, self, "energy_pj_per_bit", "latency_ps", label="link")
         if self.between[0] == self.between[1]:
             raise ValueError(f"link: joins {self.between[0]} to itself")
 

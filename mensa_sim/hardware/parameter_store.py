@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mensa_sim.ranges import at_least, positive
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterStore:
@@ -37,12 +39,8 @@ class ParameterStore:
 
     def __post_init__(self) -> None:
         others = ("dense_bias_bytes", "balanced", "reports_copies", "source")
-        counts = {name: getattr(self, name) for name in self.__slots__ if name not in others}
-        for name, value in counts.items():
-            if not value > 0:
-                raise ValueError(f"parameter_store: {name} is {value}, must be positive")
-        if self.dense_bias_bytes is not None and self.dense_bias_bytes < 0:
-            raise ValueError(f"parameter_store: dense_bias_bytes is {self.dense_bias_bytes}, must not be negative")
+        positive(self, *(name for name in self.__slots__ if name not in others), label="parameter_store")
+        at_least(0, self, "dense_bias_bytes", label="parameter_store")
 
     def channel_bytes(self, *, dense: bool) -> int:
         """What an output channel takes beside its weights."""

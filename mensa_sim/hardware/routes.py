@@ -7,6 +7,7 @@ from typing import Literal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.memory import Link
 from mensa_sim.hardware.system import System
+from mensa_sim.ranges import at_least, positive
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -25,10 +26,8 @@ class Leg:
     latency_ps: int = 0
 
     def __post_init__(self) -> None:
-        if not self.bandwidth_bytes_per_s > 0 or self.pj_per_byte < 0 or self.latency_ps < 0:
-            raise ValueError(
-                f"transfer over {self.resource}: bandwidth must be positive, energy and latency not negative"
-            )
+        positive(self, "bandwidth_bytes_per_s", label=f"transfer over {self.resource}")
+        at_least(0, self, "pj_per_byte", "latency_ps", label=f"transfer over {self.resource}")
 
     def time_ps(self, size_bytes: int) -> int:
         """Time of a transfer that has the resource to itself, rounded up to whole ps; nothing takes no time."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mensa_sim.ranges import not_negative, positive
+
 Run = Callable[[], object]
 Clock = Callable[[], float]
 
@@ -43,12 +45,8 @@ class Limits:
     max_repetitions: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("relative_error", "budget_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}, must be positive and finite")
-        if not (math.isfinite(self.warm_up_s) and self.warm_up_s >= 0):
-            raise ValueError(f"warm_up_s is {self.warm_up_s}, must be finite and not negative")
+        positive(self, "relative_error", "budget_s")
+        not_negative(self, "warm_up_s")
         if not 2 <= self.min_repetitions <= self.max_repetitions:
             raise ValueError("min_repetitions must be at least 2 and at most max_repetitions")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from mensa_sim.io.faults import Fault
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
+from mensa_sim.ranges import within
 from mensa_sim.workload.generation.model import Generate
 from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults
@@ -101,10 +102,7 @@ class WorkloadFile:
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
-        for bits in WIDTHS:
-            value = getattr(self, bits)
-            if value is not None and not 1 <= value <= MAX_BITS:
-                raise ValueError(f"{bits} is {value}, must be from 1 to {MAX_BITS}")
+        within(1, MAX_BITS, self, *WIDTHS)
         without = [index for index, own in enumerate(self.mappings) if own.accelerator is None]
         if without:
             raise ValueError(f"mappings[{without[0]}].accelerator: is required: whose array it is a mapping for")

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
+from mensa_sim.ranges import at_least, within
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import DIMS, Operand
 from mensa_sim.workload.own_mapping import OwnMapping
@@ -88,6 +89,10 @@ OPERAND_WIDTHS = ("weight_bits", "input_bits", "output_bits", "accumulator_bits"
 """The fields that say how wide elements of a nest's operands are: final ones, and partial sums."""
 WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
+_SIZES = (
+    *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes"),
+    *("model_input_bytes", "model_output_bytes", "state_bytes"),
+)
 MAX_BITS = 64
 """The widest element."""
 
@@ -153,24 +158,13 @@ class Layer:
     """What the workload's file fixes of its mapping, on some accelerators."""
 
     def __post_init__(self) -> None:
-        sizes = ("input_bytes", "output_bytes", "model_input_bytes", "model_output_bytes", "state_bytes")
-        for name in ("vector_ops", *sizes):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{self.name}: {name} is negative")
-        if self.steps < 1:
-            raise ValueError(f"{self.name}: {self.steps} steps, must be at least 1")
+        at_least(0, self, *_SIZES, label=self.name)
+        at_least(1, self, "steps", *WIDTHS, label=self.name)
+        within(0, 1, self, "input_zeros", "output_zeros", label=self.name)
         if self.nest is not None and self.window is not None:
             raise ValueError(f"{self.name}: a window is for a layer without a nest")
         if self.recurrent and self.group is None:
             raise ValueError(f"{self.name}: a recurrent layer needs a group")
-        if self.gathered_bytes is not None and self.gathered_bytes < 0:
-            raise ValueError(f"{self.name}: gathered_bytes is negative")
-        if not (0 <= self.input_zeros <= 1 and 0 <= self.output_zeros <= 1):
-            raise ValueError(f"{self.name}: a share of zeros is not from 0 to 1")
-        for width in WIDTHS:
-            bits = getattr(self, width)
-            if bits is not None and bits < 1:
-                raise ValueError(f"{self.name}: {width} is {bits}, must be at least 1")
 
     @property
     def macs(self) -> int:

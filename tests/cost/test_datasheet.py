@@ -165,11 +165,11 @@ def test_a_device_without_a_power_runs_nothing(board: Path, small: str) -> None:
     [
         ("value: 0.8", "value: 1.2", "weight_efficiency is 1.2"),
         ("  launch_us: {value: 10.0, source: a choice}\n", "", "launch_us"),
-        ("value: 4000000000.0", "value: 0.0", "unpack_weights_per_s must be positive"),
+        ("value: 4000000000.0", "value: 0.0", "unpack_weights_per_s is 0.0, must be positive"),
         (
             "reached:",
             "reached:\n  vector_ops_per_s: {value: 0.0, source: a choice}",
-            "vector_ops_per_s must be positive",
+            "vector_ops_per_s is 0.0, must be positive",
         ),
     ],
 )

@@ -64,7 +64,7 @@ def test_memories_take_their_energy_from_the_technology() -> None:
         ("accelerators/pavlov.yaml", "accelerators/pavlova.yaml", "accelerators[1].spec: no such file"),
         ("accelerators/pavlov.yaml", "accelerators/pascal.yaml", "accelerators[1]: a second pascal"),
         ("efficiency: 0.75, channels: 8", "efficiency: 1.5, channels: 8", "efficiency is 1.5"),
-        ("latency_ps: 100000", "latency_ps: -1", "latency is negative"),
+        ("latency_ps: 100000", "latency_ps: -1", "latency_ps is -1, must be at least 0"),
         ("efficiency: 0.75, channels: 8", "efficiency: .nan, channels: 8", "not a finite number"),
         ("bandwidth_bytes_per_s: 256000000000", "bandwidth_bytes_per_s: 256e9", "write 256000000000"),
     ],

@@ -4,7 +4,6 @@ The table is the seam between a device and the simulator: measured once, read an
 """
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import Literal
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.ranges import at_least, not_negative, positive
 from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import LoopNest
 
@@ -100,16 +100,9 @@ class Timing:
     """Energy of one run above nothing (idle power included), where the device could be asked."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.median_us) and self.median_us > 0):
-            raise ValueError(f"median_us is {self.median_us}, must be positive and finite")
-        for name in ("iqr_us", "relative_error"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}, must be finite and not negative")
-        if self.repetitions < 1:
-            raise ValueError(f"repetitions is {self.repetitions}, must be at least 1")
-        if self.energy_uj is not None and not (math.isfinite(self.energy_uj) and self.energy_uj > 0):
-            raise ValueError(f"energy_uj is {self.energy_uj}, must be positive and finite, or left empty")
+        positive(self, "median_us", "energy_uj")
+        not_negative(self, "iqr_us", "relative_error")
+        at_least(1, self, "repetitions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +129,7 @@ class Conditions:
             text = getattr(self, name)
             if not text.strip() or "\n" in text:
                 raise ValueError(f"{name} is empty or has more than one line")
-        for name in ("processors", "cache_bytes", "copy_bytes_per_s"):
-            value = getattr(self, name)
-            if not 0 < value <= sys.float_info.max:
-                raise ValueError(f"{name} is {value}, must be positive and finite")
+        positive(self, "processors", "cache_bytes", "copy_bytes_per_s")
         for dtype, rate in self.peak_macs_per_s.items():
             if dtype not in DTYPE_BYTES:
                 raise ValueError(f"peak_macs_per_s.{dtype}: unknown dtype, choose from {', '.join(DTYPE_BYTES)}")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mensa_sim.hardware.accelerator import at_least
 from mensa_sim.names import check_folder_name
+from mensa_sim.ranges import at_least
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 PortKind = Literal["separate", "rw"]
@@ -52,7 +52,7 @@ class Level:
 
     def __post_init__(self) -> None:
         check_folder_name(self.name)
-        at_least(self.name, 1, capacity_bytes=self.capacity_bytes)
+        at_least(1, self, "capacity_bytes", label=self.name)
         faults = self._port_faults()
         if not self.serves or len(set(self.serves)) < len(self.serves):
             faults.append(f"serves names each of its operands once, of {', '.join(OPERANDS)}")
@@ -78,7 +78,7 @@ class Level:
                 return ["read_bits and write_bits go together"]
             own = self.min_bits is not None or self.ports != "separate"
             return ["min_bits and ports are for a level with read_bits and write_bits"] if own else []
-        at_least(self.name, 1, read_bits=self.read_bits, write_bits=self.write_bits, min_bits=self.access_bits)
+        at_least(1, self, "read_bits", "write_bits", "min_bits", label=self.name)
         if self.access_bits > min(self.read_bits, self.write_bits):
             return [f"min_bits {self.min_bits} is above its port width"]
         return []

@@ -7,12 +7,13 @@ from itertools import pairwise
 from math import ceil, prod
 from typing import Literal
 
-from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit, at_least
+from mensa_sim.hardware.accelerator import BUFFERS, Accelerator, BufferName, VectorUnit
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.run_length import RunLength
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import repeated
+from mensa_sim.ranges import at_least
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
 from mensa_sim.workload.own_mapping import OwnMapping
 
@@ -27,7 +28,7 @@ class Axis:
     """Dims of the loop nest that fill it, in this order: `K`, `C`, ..., or two flattened, as in `OX*OY`."""
 
     def __post_init__(self) -> None:
-        at_least("axis", 1, size=self.size)
+        at_least(1, self, "size", label="axis")
         if not self.dims:
             raise ValueError("axis: dims is empty")
         flat = [dim for entry in self.dims for dim in split_dims(entry)]
@@ -50,7 +51,7 @@ class Hop:
     """The dims over whose products a PE adds up before it hands on."""
 
     def __post_init__(self) -> None:
-        at_least("hop", 1, cycles=self.cycles)
+        at_least(1, self, "cycles", label="hop")
         for dim in self.per:
             split_dims(dim)
 
@@ -87,10 +88,8 @@ class Dataflow:
     def __post_init__(self) -> None:
         if not self.axes:
             raise ValueError("dataflow: axes is empty")
-        at_least("dataflow", 1, depthwise_tap_slots=self.depthwise_tap_slots)
-        at_least("dataflow", 1, depthwise_slot_cycles=self.depthwise_slot_cycles)
-        if self.pipeline_cycles is not None:
-            at_least("dataflow", 0, pipeline_cycles=self.pipeline_cycles)
+        at_least(1, self, "depthwise_tap_slots", "depthwise_slot_cycles", label="dataflow")
+        at_least(0, self, "pipeline_cycles", label="dataflow")
         for entry in self.pe_dims:
             split_dims(entry)
 
@@ -134,13 +133,7 @@ class PeArray(Accelerator):
 
     def __post_init__(self) -> None:
         Accelerator.__post_init__(self)
-        at_least(
-            self.name,
-            1,
-            macs_per_pe=self.macs_per_pe,
-            operand_bits=self.operand_bits,
-            accumulator_bits=self.accumulator_bits,
-        )
+        at_least(1, self, "macs_per_pe", "operand_bits", "accumulator_bits", label=self.name)
         faults = self._axis_faults() + self._level_faults() + self._mapping_faults()
         faults += [f"rates: {width}: {rate} must be above 0" for width, rate in self.rates.items() if not rate > 0]
         if faults:

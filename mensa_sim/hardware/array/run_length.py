@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mensa_sim.hardware.accelerator import at_least
+from mensa_sim.ranges import at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class RunLength:
     """Pairs in a word."""
 
     def __post_init__(self) -> None:
-        at_least("run_length", 1, run_bits=self.run_bits, word_bits=self.word_bits, pairs=self.pairs)
+        at_least(1, self, *self.__slots__, label="run_length")
 
     def share(self, element_bits: int, zeros: float) -> float:
         """Bits after coding over bits before, of elements of which that share are zeros at random; at most 1.

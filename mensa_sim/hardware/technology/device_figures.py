@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from mensa_sim.hardware.technology.node_scaling import NODES_NM, energy_factor
+from mensa_sim.ranges import positive, share
 
 HOME_NM = 12.0
 """The node that energies of a MAC are quoted at."""
@@ -33,12 +34,8 @@ class DeviceFigures:
     """Base clock over boost clock: what its power lasts for whatever it does. Absent: not stated."""
 
     def __post_init__(self) -> None:
-        for name in ("processors", "cache_bytes", "bytes_per_s", "peak_macs_per_s", "power_w", "node_nm"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}, must be positive and finite")
-        if self.base_share is not None and not 0 < self.base_share <= 1:
-            raise ValueError(f"base_share is {self.base_share}, must be above 0 and at most 1")
+        positive(self, "processors", "cache_bytes", "bytes_per_s", "peak_macs_per_s", "power_w", "node_nm")
+        share(self, "base_share")
 
     def clock_excess(self, home_pj_per_mac: float) -> float:
         """By how much its boost clock exceeds the one that its power lasts for, where a MAC takes that at `HOME_NM`.

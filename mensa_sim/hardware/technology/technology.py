@@ -1,9 +1,10 @@
 """A technology: energy, leakage and area of each component as functions of capacity, width and node."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
+
+from mensa_sim.ranges import at_least, not_negative, positive
 
 SramCell = Literal["itrs-hp", "itrs-lop", "itrs-lstp"]
 
@@ -37,12 +38,9 @@ class SramPoint:
     """Of the whole SRAM."""
 
     def __post_init__(self) -> None:
-        if min(self.capacity_bytes, self.access_bits) < 1:
-            raise ValueError("capacity_bytes and access_bits must be at least 1")
-        if not min(self.read_pj, self.write_pj) > 0:
-            raise ValueError("read_pj and write_pj must be positive")
-        if min(self.leakage_mw, self.area_mm2) < 0:
-            raise ValueError("leakage_mw and area_mm2 must not be negative")
+        at_least(1, self, "capacity_bytes", "access_bits")
+        positive(self, "read_pj", "write_pj")
+        not_negative(self, "leakage_mw", "area_mm2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +61,12 @@ class Constant:
     """Supply voltage there; goes with `node_nm`."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise ValueError(f"value is {self.value}, must be finite and not negative")
+        not_negative(self, "value")
+        positive(self, "node_nm", "vdd_v")
         if not self.source.strip():
             raise ValueError("source is empty")
         if (self.node_nm is None) != (self.vdd_v is None):
             raise ValueError("node_nm and vdd_v go together: give both or neither")
-        for name in ("node_nm", "vdd_v"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}, must be finite and positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +132,7 @@ class Technology:
     """Multiplies SRAM leakage: for sensitivity studies."""
 
     def __post_init__(self) -> None:
-        for name in ("node_nm", "vdd_v", "sram_energy_factor", "sram_leakage_factor"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{self.name}: {name} must be positive")
+        positive(self, "node_nm", "vdd_v", "sram_energy_factor", "sram_leakage_factor", label=self.name)
         if not self.sram_source.strip():
             raise ValueError(f"{self.name}: sram_source is empty")
         if not self.sram.get(self.sram_cell):

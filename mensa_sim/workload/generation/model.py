@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from mensa_sim.errors import UsageError
+from mensa_sim.ranges import at_least, within
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.graph import LayerGraph
 
@@ -47,10 +48,8 @@ class Speculation:
     """Share of proposed tokens that the model would have chosen too."""
 
     def __post_init__(self) -> None:
-        if self.tokens < 1:
-            raise ValueError(f"tokens is {self.tokens}, must be at least 1")
-        if not 0 <= self.acceptance <= 1:
-            raise ValueError(f"acceptance is {self.acceptance}, must be from 0 to 1")
+        at_least(1, self, "tokens")
+        within(0, 1, self, "acceptance")
 
     @property
     def tokens_a_round(self) -> float:
@@ -78,9 +77,7 @@ class Generate:
     """Of a model that reads what a smaller one proposes."""
 
     def __post_init__(self) -> None:
-        for name in ("prompt_tokens", "new_tokens", "conversations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        at_least(1, self, "prompt_tokens", "new_tokens", "conversations")
         if self.conversations * (self.prompt_tokens + self.new_tokens) > MAX_TOKENS:
             raise ValueError(f"all conversations together have more than {MAX_TOKENS} tokens")
 

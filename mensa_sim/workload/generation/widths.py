@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-_WIDEST = 64
+from mensa_sim.ranges import at_least, within
+from mensa_sim.workload.layer import MAX_BITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +18,9 @@ class WeightGroup:
     """Of the zero point that a group shares; 0: it has none."""
 
     def __post_init__(self) -> None:
-        if self.group < 1:
-            raise ValueError(f"group is {self.group}, must be at least 1")
-        if not (1 <= self.scale_bits <= _WIDEST and 0 <= self.zero_bits <= _WIDEST):
-            raise ValueError(f"scale_bits must be from 1 and zero_bits from 0 to {_WIDEST}")
+        at_least(1, self, "group")
+        within(1, MAX_BITS, self, "scale_bits")
+        within(0, MAX_BITS, self, "zero_bits")
 
     @property
     def bits(self) -> int:
@@ -55,10 +55,7 @@ class ModelWidths:
     weight_group: WeightGroup | None = None
 
     def __post_init__(self) -> None:
-        for name in ("weight_bits", "activation_bits", "kv_bits", "embedding_bits", "head_bits"):
-            bits = getattr(self, name)
-            if bits is not None and not 1 <= bits <= _WIDEST:
-                raise ValueError(f"{name} is {bits}, must be from 1 to {_WIDEST}")
+        within(1, MAX_BITS, self, "weight_bits", "activation_bits", "kv_bits", "embedding_bits", "head_bits")
 
     @property
     def weights(self) -> WeightWidth:
