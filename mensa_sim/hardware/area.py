@@ -1,15 +1,16 @@
-"""Area of an accelerator's components, and the wires that follow from it."""
+"""What the components of an array come to, their area first of all, and the wires that follow from it."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.sram import sram_of
-from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.hardware.technology.technology import Constant, Technology
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import relevant
 
@@ -21,15 +22,28 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
     """
     if isinstance(placed.spec, Device):
         return {}
+    return by_component(placed, "area_mm2")
+
+
+def by_component(placed: PlacedAccelerator, figure: Literal["area_mm2", "leakage_mw"]) -> dict[str, float]:
+    """A figure of each component of an array: what the technology says of one, as often as it stands there."""
     spec, technology = placed.array, placed.technology
-    area = {"mac": _mac_area_mm2(spec, technology), "register": _register_area_mm2(spec, technology)}
+
+    def of_one(part: str) -> float:
+        constant: Constant = getattr(technology, part)
+        return constant.value
+
+    found = {
+        "mac": macs_8_bit(spec, technology) * of_one(f"mac_{figure}"),
+        "register": register_bits(spec) * of_one(f"register_{figure}_per_bit"),
+    }
     for level in spec.levels:
         if level.ported:
-            each = instances(spec, level) * sram_of(technology, level).area_mm2
-            area[level.component] = area.get(level.component, 0.0) + each
+            each: float = getattr(sram_of(technology, level), figure)
+            found[level.component] = found.get(level.component, 0.0) + instances(spec, level) * each
     if spec.vector_unit is not None:
-        area["vector"] = spec.vector_unit.lanes * technology.vector_lane_area_mm2.value
-    return area
+        found["vector"] = spec.vector_unit.lanes * of_one(f"vector_lane_{figure}")
+    return found
 
 
 def instances(spec: PeArray, level: Level) -> int:
@@ -69,7 +83,8 @@ class ArrayWires:
 def array_wires(placed: PlacedAccelerator) -> ArrayWires:
     """The wires of an accelerator's array; a lower bound, since routing and control take area of their own."""
     spec, technology = placed.array, placed.technology
-    side_mm = math.sqrt(_mac_area_mm2(spec, technology) + _register_area_mm2(spec, technology))
+    area = area_mm2(placed)
+    side_mm = math.sqrt(area["mac"] + area["register"])
     pitch_mm = side_mm / math.sqrt(spec.pes)
     return ArrayWires(
         side_mm=side_mm,
@@ -85,14 +100,6 @@ def chip_area_mm2(system: System) -> float:
     return sum(sum(area_mm2(placed).values()) for placed in system.accelerators) + shared
 
 
-def _mac_area_mm2(spec: PeArray, technology: Technology) -> float:
-    return macs_8_bit(spec, technology) * technology.mac_area_mm2.value
-
-
 def macs_8_bit(spec: PeArray, technology: Technology) -> float:
     """The array's MACs counted as 8-bit ones."""
     return spec.pes * spec.macs_per_pe * technology.mac_width_factor(spec.operand_bits)
-
-
-def _register_area_mm2(spec: PeArray, technology: Technology) -> float:
-    return register_bits(spec) * technology.register_area_mm2_per_bit.value

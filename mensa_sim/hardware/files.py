@@ -1,7 +1,7 @@
 """Reading accelerators, technologies and systems from YAML: every fault of a file in one error."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,19 @@ FILE_KINDS: Mapping[str, type[Any]] = {
 
 ACCELERATOR_KINDS = ("accelerator", "measured_device", "datasheet_device")
 
-DEVICE_MARKS: Mapping[str, type[Accelerator]] = {"timings": MeasuredDevice, "reached": DatasheetDevice}
-"""By the key that only its file has, the record of each kind of accelerator that is not a PE array."""
+_MARKS: Mapping[str, str] = {
+    "timings": "measured_device",
+    "reached": "datasheet_device",
+    "clock_hz": "accelerator",
+    "sram_cell": "technology",
+    "memories": "system",
+}
+"""Kinds of files by a key that only they have, but for that of all accelerators, which comes behind the devices'."""
 
 
-def kind_of(raw: Mapping[str, Any]) -> str | None:
-    """The kind of hardware file that plain data is, by a key that only that kind has; none if it is no such file."""
-    marks = {
-        "timings": "measured_device",
-        "reached": "datasheet_device",
-        "clock_hz": "accelerator",
-        "sram_cell": "technology",
-        "memories": "system",
-    }
-    return next((kind for key, kind in marks.items() if key in raw), None)
+def kind_of(keys: Container[str]) -> str | None:
+    """The kind of hardware file that has these keys at its top level; none if it is no such file."""
+    return next((kind for key, kind in _MARKS.items() if key in keys), None)
 
 
 def validated_accelerator(data: Raw, label: str) -> Accelerator:
@@ -63,9 +62,11 @@ def read_accelerator(path: Path) -> Accelerator:
     return read_record(path, _record_of(keys))
 
 
-def _record_of(keys: Iterable[str]) -> type[Accelerator]:
-    """The record of an accelerator's file, by the key that only that kind has."""
-    return next((kind for key, kind in DEVICE_MARKS.items() if key in keys), PeArray)
+def _record_of(keys: Container[str]) -> type[Accelerator]:
+    """The record of an accelerator's file; a file that says nothing of its kind is taken for an array's."""
+    kind = kind_of(keys)
+    record: type[Accelerator] = FILE_KINDS[kind] if kind in ACCELERATOR_KINDS else PeArray
+    return record
 
 
 def accelerator_data(path: Path) -> Raw:

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.hardware.accelerator import Device
-from mensa_sim.hardware.area import instances, macs_8_bit, register_bits
+from mensa_sim.hardware.area import by_component
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.units import PJ_PER_MJ
 
 
@@ -18,17 +17,7 @@ def component_leakage_mw(placed: PlacedAccelerator) -> Mapping[str, float]:
     """
     if isinstance(placed.spec, Device):
         return {} if placed.spec.idle_mw is None else {"device": placed.spec.idle_mw.value}
-    spec, technology = placed.array, placed.technology
-    leakage = {
-        "mac": macs_8_bit(spec, technology) * technology.mac_leakage_mw.value,
-        "register": register_bits(spec) * technology.register_leakage_mw_per_bit.value,
-    }
-    for level in spec.levels:
-        if level.ported:
-            each = instances(spec, level) * sram_of(technology, level).leakage_mw
-            leakage[level.component] = leakage.get(level.component, 0.0) + each
-    if spec.vector_unit is not None:
-        leakage["vector"] = spec.vector_unit.lanes * technology.vector_lane_leakage_mw.value
+    leakage, spec = by_component(placed, "leakage_mw"), placed.array
     if spec.clock_network_pj_per_cycle is not None:
         leakage["clock"] = spec.clock_network_pj_per_cycle.value * spec.clock_hz / PJ_PER_MJ
     return leakage
