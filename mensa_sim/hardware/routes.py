@@ -97,7 +97,8 @@ def route_between(system: System, producer: str, reader: str) -> Route:
     if link is None and source != target:
         raise InfeasibleError(
             f"system {system.name}: no link joins the memories {source} and {target}, so nothing can be handed over "
-            f"from {producer} to {reader}; add `links: [{{between: [{source}, {target}], ...}}]`"
+            f"from {producer} to {reader}; add `links: [{{between: [{source}, {target}], bandwidth_bytes_per_s: ..., "
+            "energy_pj_per_bit: ..., latency_ps: ...}]`"
         )
     between = () if link is None else (_over(link),)
     if legs:

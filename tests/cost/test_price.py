@@ -111,7 +111,8 @@ def test_a_layer_that_one_pass_of_the_array_cannot_hold_in_registers_is_refused(
     refused = price(
         GRAPH, _small(system, levels=(Level(name="sums", serves=("output",), capacity_bytes=1, per=(0, 1)),))
     )
-    with pytest.raises(InfeasibleError, match="one pass of the array needs more than the registers of its output hold"):
+    needs = r"one pass of the array needs more than the registers of its output hold \(4 bytes of sums, which has 1\)"
+    with pytest.raises(InfeasibleError, match=needs):
         refused.cost("first", "edge_tpu")
 
 

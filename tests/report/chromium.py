@@ -34,6 +34,10 @@ class Opened:
         """What the page is told that its reader prefers: `light` or `dark`."""
         self._page.emulate_media(color_scheme=name)  # type: ignore[arg-type]
 
+    def media(self, kind: str) -> None:
+        """What the page is styled for: `screen` or `print`."""
+        self._page.emulate_media(media=kind)  # type: ignore[arg-type]
+
     def value(self, script: str) -> Any:
         """What an expression in the page's own JavaScript is."""
         return self._page.evaluate(script)

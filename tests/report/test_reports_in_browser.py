@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ from chromium import Opened, chromium
 from playwright.sync_api import Browser
 from small_reports import HOSTILE, PAGES
 
-from mensa_sim.report.slides.export import find_browser
+from mensa_sim.report.page.figure import figure, scatter
+from mensa_sim.report.page.page import figure_block, page
+from mensa_sim.report.slides.export import BROWSER_FLAGS, find_browser
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no chromium on this machine")
 
@@ -180,6 +183,33 @@ def test_a_table_is_sorted_by_its_quantities_and_searched(opened: Callable[[str]
     )
     visible = "[...document.querySelectorAll('#layers tbody tr')].filter((row) => !row.hidden).length"
     assert page.value(visible) == 1
+
+
+def test_a_page_counts_as_loaded_only_once_its_figures_are_drawn(tmp_path: Path) -> None:
+    """So that a browser that prints it without waiting for anything else prints them."""
+    drawn = figure("a finding", "time (ms)", "energy (mJ)", [scatter(x=[1, 2], y=[2, 1])])
+    file = tmp_path / "report.html"
+    file.write_text(page("drawn", [figure_block("first", drawn), figure_block("second", drawn)]))
+    command = [str(find_browser()), "--headless", *BROWSER_FLAGS, "--dump-dom", file.as_uri()]
+    shown = subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()
+    body = shown[shown.index("<body>") :]
+    assert body.count('class="main-svg"') >= 2
+    assert "<iframe" not in shown
+
+
+def test_a_long_table_has_a_beginning_on_paper_and_says_so(opened: Callable[[str], Opened]) -> None:
+    rows = "[...document.querySelectorAll('#layers tbody tr')]"
+    told = "getComputedStyle(document.querySelector('#layers').parentElement, '::after').content"
+    page = opened("run")
+    page.value(f"{rows}[0].after(...Array.from({{length: 70}}, () => {rows}[0].cloneNode(true)))")
+    seen = f"{rows}.filter((row) => getComputedStyle(row).display !== 'none').length"
+    whole = page.value(seen)
+    assert whole > 70
+    page.media("print")
+    assert (page.value(seen), "60 rows" in page.value(told)) == (60, True)
+    page.media("screen")
+    assert (page.value(seen), page.value(told)) == (whole, "none")
+    page.value(f"{rows}.slice(1, 71).forEach((row) => row.remove())")
 
 
 def test_on_paper_figures_are_light_and_fit_the_sheet(opened: Callable[[str], Opened], tmp_path: Path) -> None:

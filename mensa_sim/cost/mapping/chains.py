@@ -4,6 +4,7 @@ No tile is left out because a larger one fits, as that one may ask for a last ti
 away is found by comparing figures.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -76,11 +77,12 @@ class Rooms:
                     held.append((way, stop, way.partial_bits * accelerator.copies(level)))
 
     def short(self, extents: Extents) -> list[str]:
-        """The levels that cannot hold a tile, by the operands that they serve."""
+        """The levels that cannot hold a tile: the operands that they serve, what it takes of them, what they have."""
         return [
-            " and ".join(way.operand for way, _, _ in held)
-            for room, held in self._levels.values()
-            if self._needed(held, extents) > room
+            f"the registers of its {' and '.join(way.operand for way, _, _ in held)} hold "
+            f"({math.ceil(needed / BITS_PER_BYTE)} bytes of {name}, which has {room // BITS_PER_BYTE})"
+            for name, (room, held) in self._levels.items()
+            if (needed := self._needed(held, extents)) > room
         ]
 
     def hold(self, extents: Mapping[str, int | Floats]) -> Any:

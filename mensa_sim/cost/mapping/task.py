@@ -107,5 +107,4 @@ class NestTask:
     def shortage(self) -> str:
         """Why not even one pass of the array fits, for people."""
         short = Rooms(self.nest, self.target.accelerator, self.ways, 0).short(self.unrolling.lanes)
-        held = f"the registers of its {' and '.join(short)} hold" if short else "its inner levels hold"
-        return f"one pass of the array needs more than {held}"
+        return f"one pass of the array needs more than {' and '.join(short) or 'its inner levels hold'}"

@@ -2,27 +2,21 @@
 
 from dataclasses import asdict
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
+from mensa_sim.report.compare.side_by_side import systems_page, systems_tables
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.generation.tables import answer_rows, answer_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, shown
-from mensa_sim.report.page.page import (
-    heading,
-    page,
-    paragraph,
-    provenance_block,
-    table_block,
-)
+from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, scatter, shown
+from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
@@ -119,8 +113,7 @@ def compare_rows(result: CompareResult) -> list[tuple[str, ...]]:
 def compare_tables(result: CompareResult) -> RenderableType:
     """The systems side by side."""
     title = f"{result.workload}, {_inference(result)}; efficiency and speed against {result.baseline}"
-    table = Sheet([*texts(""), *numbers(*result.systems)], compare_rows(result), title=title)
-    return Group(lead_text(result), "", table, *compare_notes(result))
+    return systems_tables(title, lead_text(result), list(result.systems), compare_rows(result), compare_notes(result))
 
 
 def _inference(result: CompareResult) -> str:
@@ -176,25 +169,21 @@ def compare_notes(result: CompareResult) -> list[str]:
 
 def compare_html(result: CompareResult) -> str:
     """The comparison as one page."""
-    names, figures = list(result.systems), compare_figures(result)
-    return page(
-        f"{result.workload} on {len(names)} systems",
-        (
-            paragraph(lead_text(result), kind="lead"),
-            paragraph(
-                f"{_inference(result).capitalize()}, scheduler {result.scheduler} where there is a choice, objective "
-                f"{result.objective}. "
-                f"Energy efficiency and speed are against {result.baseline}: above 1 is better."
-            ),
-            table_block(("", *names), compare_rows(result), numeric=names),
-            *map(paragraph, compare_notes(result)),
-            drawn_block(figures, *figures),
-            heading("Where the layers run" if not result.answers else "Where the layers of the first step run"),
-            _placements(result),
-            heading("Layer by layer"),
-            _layers(result),
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
+    reading = (
+        f"{_inference(result).capitalize()}, scheduler {result.scheduler} where there is a choice, objective "
+        f"{result.objective}. Energy efficiency and speed are against {result.baseline}: above 1 is better."
+    )
+    return systems_page(
+        result,
+        lead_text(result),
+        reading,
+        compare_rows(result),
+        compare_notes(result),
+        compare_figures(result),
+        heading("Where the layers run" if not result.answers else "Where the layers of the first step run"),
+        _placements(result),
+        heading("Layer by layer"),
+        _layers(result),
     )
 
 
@@ -223,16 +212,15 @@ def trade_figure(result: CompareResult) -> Figure:
     product = product_shown(*(system.objective for system in result.systems.values()))
     products = {name: objective_of(each, product) for name, each in systems.items()}
     traces: list[Trace] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": shown(name),
-            "x": [systems[name].latency_ps / PS_PER_MS],
-            "y": [systems[name].energy_pj / PJ_PER_MJ],
-            "marker": {"color": look.colour, "symbol": look.symbol, "size": 13},
-            "hovertemplate": f"{lines(name, objective_text(product, products[name]))}<br>"
+        scatter(
+            mode="markers",
+            name=shown(name),
+            x=[systems[name].latency_ps / PS_PER_MS],
+            y=[systems[name].energy_pj / PJ_PER_MJ],
+            marker={"color": look.colour, "symbol": look.symbol, "size": 13},
+            hovertemplate=f"{lines(name, objective_text(product, products[name]))}<br>"
             "%{x:.4g} ms, %{y:.4g} mJ<extra></extra>",
-        }
+        )
         for name, look in looks(systems).items()
     ]
     fastest = min(systems, key=lambda name: systems[name].latency_ps)

@@ -2,17 +2,15 @@
 
 from dataclasses import asdict
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.compare.compare import provenance_summary
+from mensa_sim.report.compare.side_by_side import marks, systems_page, systems_tables
 from mensa_sim.report.page.changes import changes_summary, changes_text
-from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, categories, figure, padded, scatter, shown
-from mensa_sim.report.page.page import page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import Figure, categories, figure, padded
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.scenario.files import gaps_text
 from mensa_sim.report.trace.layers import caveats_text
@@ -80,10 +78,9 @@ def scenario_lead(result: ScenarioCompareResult) -> str:
     """Which system serves the scenario best, and beside which."""
     best, second, *_ = result.ranking
     ours, theirs = result.systems[best], result.systems[second]
-    requests = sum(stream.requests for stream in ours.metrics.streams.values())
     text = (
-        f"{best} serves {result.workload} best: {ours.deadline_misses} of {requests} requests miss their deadline "
-        f"({second}: {theirs.deadline_misses})"
+        f"{best} serves {result.workload} best: it misses {ours.deadline_misses} deadlines of "
+        f"{sum(ours.requests.values())} requests ({second}: {theirs.deadline_misses})"
     )
     if ours.energy_per_inference_pj and theirs.energy_per_inference_pj:
         gain = theirs.energy_per_inference_pj / ours.energy_per_inference_pj
@@ -105,8 +102,7 @@ def _notes(result: ScenarioCompareResult) -> list[str]:
 def scenario_compare_tables(result: ScenarioCompareResult) -> RenderableType:
     """The lead, the systems side by side, and what a reader must know."""
     title = f"{result.workload}; energy efficiency against {result.baseline}"
-    table = Sheet([*texts(""), *numbers(*result.systems)], _rows(result), title=title)
-    return Group(scenario_lead(result), "", table, *_notes(result))
+    return systems_tables(title, scenario_lead(result), list(result.systems), _rows(result), _notes(result))
 
 
 def scenario_compare_figures(result: ScenarioCompareResult) -> dict[str, Drawn]:
@@ -126,40 +122,22 @@ def scenario_compare_figures(result: ScenarioCompareResult) -> dict[str, Drawn]:
 def p99_figure(result: ScenarioCompareResult) -> Figure:
     """The latency that one request of a hundred exceeds, by stream, a mark for each system."""
     found = {
-        name: {stream: each.p99_ps for stream, each in system.metrics.streams.items() if each.p99_ps}
+        name: {stream: each.p99_ps / PS_PER_MS for stream, each in system.metrics.streams.items() if each.p99_ps}
         for name, system in result.systems.items()
     }
-    traces = [
-        scatter(
-            mode="markers",
-            name=shown(name),
-            x=list(map(shown, found[name])),
-            y=[time_ps / PS_PER_MS for time_ps in found[name].values()],
-            marker={"color": look.colour, "symbol": look.symbol, "size": 11},
-            hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} ms<extra></extra>",
-        )
-        for name, look in looks(found).items()
-    ]
+    traces = marks(found, "ms")
     longest = {name: max(times.values(), default=0) for name, times in found.items()}
     slowest = max(longest, key=lambda name: longest[name])
-    title = f"99 of 100 requests end within {time_text(longest[slowest])} on {slowest}, where the slowest stream is"
+    ends = time_text(round(longest[slowest] * PS_PER_MS))
+    title = f"99 of 100 requests end within {ends} on {slowest}, where the slowest stream is"
     return figure(title, categories("stream"), padded("p99 latency (ms)", traces, "y"), traces)
 
 
 def scenario_compare_html(result: ScenarioCompareResult) -> str:
     """The comparison as one page."""
-    names, figures = list(result.systems), scenario_compare_figures(result)
-    return page(
-        f"{result.workload} on {len(names)} systems",
-        (
-            paragraph(scenario_lead(result), kind="lead"),
-            paragraph(
-                f"Scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
-                f"Energy efficiency is against {result.baseline}: above 1 is better."
-            ),
-            table_block(("", *names), _rows(result), numeric=names),
-            *map(paragraph, _notes(result)),
-            drawn_block(figures, *figures),
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
+    reading = (
+        f"Scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
+        f"Energy efficiency is against {result.baseline}: above 1 is better."
     )
+    lead, figures = scenario_lead(result), scenario_compare_figures(result)
+    return systems_page(result, lead, reading, _rows(result), _notes(result), figures)

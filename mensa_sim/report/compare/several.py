@@ -1,5 +1,6 @@
 """What `mensa-sim compare` prints and writes of several workloads."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
@@ -13,16 +14,16 @@ from mensa_sim.report.compare.compare import (
     lead_text,
     provenance_summary,
 )
+from mensa_sim.report.compare.side_by_side import marks
 from mensa_sim.report.page.changes import changes_summary
-from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, figure, padded, scatter, shown, slanted
+from mensa_sim.report.page.figure import Figure, figure, padded, slanted
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import gap_text
 from mensa_sim.study.compare.several import SeveralResult
-from mensa_sim.study.run.result import Took
+from mensa_sim.study.run.result import Ratios
 
 
 def several_json(result: SeveralResult) -> str:
@@ -43,34 +44,23 @@ def several_json(result: SeveralResult) -> str:
     )
 
 
-def _table(result: SeveralResult) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Columns of figures, and one row a workload; the last row has the means of the ratios."""
-    others = result.systems[1:]
-    gain = f"less {objective_named(result.product).title}"
-    ratios = ("energy efficiency", "speed", gain)
-    columns = [f"{name}: {what}" for name in result.systems for what in ("time", "energy", "above the bound")]
-    columns += [f"{name}: {what}" for name in others for what in ratios]
+def _table(result: SeveralResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns of figures, and one row for each workload and system; the last rows have the means of the ratios."""
+    columns = ("time", "energy", "above the bound", "energy efficiency", "speed", objective_named(result.product).title)
+
+    def ratio_texts(own: Ratios, gain: float) -> Iterator[str]:
+        return map(factor_text, (own.energy_efficiency, own.latency, gain))
+
     rows = []
     for workload, part in result.parts.items():
-        cells = [
-            text
-            for name, each in part.systems.items()
-            for text in (*_whole_texts(part.whole(name)), gap_text(each.optimality))
-        ]
-        for name in others:
-            own = part.ratios(name)
-            cells += map(factor_text, (own.energy_efficiency, own.latency, result.gains(name)[workload]))
-        rows.append((workload, *cells))
-    means: list[str] = []
-    for name in others:
-        mean = result.mean_ratios(name)
-        means += map(factor_text, (mean.energy_efficiency, mean.latency, result.mean_gain(name)))
-    rows.append(("geometric mean", *[""] * (len(columns) - len(means)), *means))
+        for name, each in part.systems.items():
+            whole = part.whole(name)
+            taken = (time_text(whole.latency_ps), energy_text(whole.energy_pj), gap_text(each.optimality))
+            rows.append((workload, name, *taken, *ratio_texts(part.ratios(name), result.gains(name)[workload])))
+    for name in result.systems:
+        means = ratio_texts(result.mean_ratios(name), result.mean_gain(name))
+        rows.append(("geometric mean", name, "", "", "", *means))
     return columns, rows
-
-
-def _whole_texts(whole: Took) -> tuple[str, str]:
-    return time_text(whole.latency_ps), energy_text(whole.energy_pj)
 
 
 def several_lead(result: SeveralResult) -> str:
@@ -87,10 +77,10 @@ def several_lead(result: SeveralResult) -> str:
 
 
 def several_tables(result: SeveralResult) -> RenderableType:
-    """The lead, a row a workload, and what a reader must know."""
+    """The lead, a row for each workload and system, and what a reader must know."""
     columns, rows = _table(result)
-    title = f"one inference or answer of each; ratios against {result.systems[0]}"
-    table = Sheet([*texts("workload"), *numbers(*columns)], rows, title=title)
+    title = f"one inference or answer of each; ratios are times better than {result.systems[0]}"
+    table = Sheet([*texts("workload", "system"), *numbers(*columns)], rows, title=title)
     notes = [f"{name}: {text}" for name, part in result.parts.items() for text in compare_notes(part)]
     return Group(several_lead(result), "", table, *notes)
 
@@ -104,19 +94,7 @@ def gains_figure(result: SeveralResult) -> Figure:
     """How many times less of the objective than the baseline, by workload, a mark for each system."""
     baseline, *others = result.systems
     objective = objective_named(result.product).title
-    traces = []
-    for name, look in looks(result.systems).items():
-        gains = result.gains(name)
-        traces.append(
-            scatter(
-                mode="markers",
-                name=shown(name),
-                x=list(map(shown, gains)),
-                y=list(gains.values()),
-                marker={"color": look.colour, "symbol": look.symbol, "size": 11},
-                hovertemplate=f"{shown(name)}, %{{x}}: %{{y:.3g}} times less<extra></extra>",
-            )
-        )
+    traces = marks({name: result.gains(name) for name in result.systems}, "times less")
     most = max(others, key=lambda name: max(result.gains(name).values()))
     workload = max(result.parts, key=lambda each: result.gains(most)[each])
     gain = factor_text(result.gains(most)[workload])
@@ -143,8 +121,8 @@ def several_html(result: SeveralResult) -> str:
         f"{len(result.parts)} workloads on {len(result.systems)} systems",
         (
             paragraph(several_lead(result), kind="lead"),
-            paragraph(f"One inference or answer of each; ratios are against {result.systems[0]}: above 1 is better."),
-            table_block(("workload", *columns), rows, numeric=columns),
+            paragraph(f"One inference or answer of each; ratios are times better than {result.systems[0]}."),
+            table_block(("workload", "system", *columns), rows, numeric=columns),
             drawn_block(figures, *figures),
             *sections,
             provenance_block(result.versions, result.inputs, result.command),

@@ -12,9 +12,6 @@ from mensa_sim.report.page.quantities import factor_text, setting_text
 from mensa_sim.report.sensitivity.page import BARS, PARITY
 from mensa_sim.study.decide.result import DecideResult, Tried
 
-ON_ORANGE = "#1b1b1b"
-"""Text on an orange bar, whatever the page's theme: what plotly chooses there is hardly read."""
-
 
 def decide_figures(result: DecideResult) -> dict[str, Drawn]:
     """By name; one that would have nothing to show is absent."""
@@ -88,8 +85,9 @@ def moving_figure(result: DecideResult) -> Figure | None:
                 x=[each.lead - result.lead for each in own],
                 y=[_label(each) for each in own],
                 text=[factor_text(each.lead) for each in own],
-                textposition="auto",
-                insidetextfont={"color": ON_ORANGE if colour == ORANGE else "#ffffff"},
+                textposition="outside",
+                constraintext="none",
+                textfont={"size": 11},
                 cliponaxis=False,
                 marker={"color": colour, "pattern": pattern(shape)},
                 hovertemplate="%{y}: %{text}<extra></extra>",

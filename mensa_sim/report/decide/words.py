@@ -17,8 +17,8 @@ def verdict_text(result: DecideResult) -> str:
     if result.lead - 1 < EVEN:
         return f"{result.best} and {result.runner_up} are as good as each other on {over} in {title}."
     return (
-        f"{result.best} is better than {result.runner_up} on {over}: {factor_text(result.lead)} less {title}; "
-        f"it is the best in {world_share(result)} of the drawn worlds."
+        f"{result.best} is better than {result.runner_up} on {over}: {factor_text(result.lead)} less {title}, each "
+        f"with its best schedule; it is the best in {world_share(result)} of the drawn worlds."
     )
 
 

@@ -39,15 +39,15 @@ def said_of(found: ExplainResult) -> list[str]:
     return [text for text in (found.runs, found.output, widths_text(found)) if text]
 
 
-PLACE_COLUMNS = ("accelerator", "time", "energy", "copies", "copies'", "bound")
+PLACE_COLUMNS = ("accelerator", "time", "energy", "copies: time", "copies: energy", "bound")
 
 
 def place_cells(place: Place, chosen: str) -> tuple[str, ...]:
-    """A row under `PLACE_COLUMNS`; a star for where the layer runs."""
+    """A row under `PLACE_COLUMNS`; where the layer runs is said."""
     if place.refusal is not None:
         return (place.accelerator, *"-----")
     return (
-        place.accelerator + (" *" if place.accelerator == chosen else ""),
+        place.accelerator + (" (here)" if place.accelerator == chosen else ""),
         time_text(place.latency_ps),
         energy_text(place.energy_pj),
         time_text(place.copies_ps),

@@ -60,7 +60,10 @@ def levels_figure(use: MappingUse) -> Figure:
                     y=[shown(each.level) for each in own],
                     x=[each.moved_bytes for each in own],
                     text=[_holding(each) for each in own],
-                    textposition="auto",
+                    textposition="outside",
+                    constraintext="none",
+                    textfont={"size": 10},
+                    cliponaxis=False,
                     hovertemplate="%{y}, %{fullData.name}: %{customdata}<extra></extra>",
                     customdata=[
                         f"{bytes_text(each.read_bytes)} read, {bytes_text(each.write_bytes)} written" for each in own

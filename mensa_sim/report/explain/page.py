@@ -36,7 +36,7 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
         use = found.use
         blocks += [
             heading("What each level holds and moves"),
-            paragraph(f"Every tensor from and to memory. {use.mapping}. {gap_text(use)}."),
+            paragraph(f"Every tensor from and to memory: {use.mapping}; {gap_text(use)}."),
             *([paragraph(f"The mapping is {fixed_text(use)}.")] if use.fixed_in else []),
             drawn_block(explain_figures(found), "levels"),
             table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),

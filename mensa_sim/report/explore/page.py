@@ -151,7 +151,9 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
             )
         )
     colours = looks(reference.name for reference in result.references)
-    limits = [_limits([value for trace in traces for value in trace[letter]]) for letter in "xy"]
+    drawn_at = {letter: [value for trace in traces for value in trace[letter]] for letter in "xy"}
+    limits = [_limits(values) for values in drawn_at.values()]
+    middle = (min(drawn_at["x"], default=0.0) + max(drawn_at["x"], default=0.0)) / 2
     for place, reference in enumerate(result.references):
         values = {**reference.metrics, **reference.objectives}
         if x in values and y in values:
@@ -168,7 +170,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
                     y=[kept[1]],
                     customdata=[len(drawn) + place],
                     text=[label],
-                    textposition="top center" if kept[0] == at[0] else "top left" if kept[0] < at[0] else "top right",
+                    textposition="top left" if kept[0] > middle else "top right",
                     marker={"color": colours[reference.name].colour, "symbol": _symbol(at, kept), "size": 14},
                     hovertemplate=f"{shown(reference.name)}<br>{at[0]:.4g}, {at[1]:.4g}<extra></extra>",
                 )

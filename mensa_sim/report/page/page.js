@@ -9,6 +9,11 @@ const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
 let printing = false;
 
+// A frame that is still being written keeps the page from being called loaded, so that whoever waits for that (a browser
+// that prints without a screen) sees the figures.
+const gate = document.head.appendChild(document.createElement("iframe"));
+gate.contentDocument.open();
+
 // Plotly runs as soon as its script is unpacked; a browser that knows light-dark() knows how.
 const unpacked = (async () => {
   const bytes = Uint8Array.from(atob(document.getElementById("packed").textContent), (each) => each.charCodeAt(0));
@@ -113,6 +118,11 @@ function filterTable(input) {
   }
 }
 
+addEventListener("DOMContentLoaded", async () => {
+  await unpacked;
+  gate.contentDocument.close();
+  gate.remove();
+});
 systemIsDark.addEventListener("change", redraw);
 addEventListener("beforeprint", () => setPrinting(true));
 addEventListener("afterprint", () => setPrinting(false));

@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from mensa_sim.report.page.packed import packed_plotly
 
 SIGNIFICANT_DIGITS = 7
 """Of the numbers in a figure: more than any screen shows, after zooming too."""
+
+
+_BREAKS = re.compile(r"(?<=\w)([._])(?=\w)")
+"""Where the name of a field may be broken at the head of a column."""
 
 
 def page(title: str, blocks: Sequence[str]) -> str:
@@ -108,7 +113,8 @@ def table_block(
     def cell(tag: str, column: str, text: str) -> str:
         kinds = [*(["number"] if column in numeric else []), *(["sortable"] if tag == "th" and column else [])]
         kind = f' class="{" ".join(kinds)}"' if kinds else ""
-        return f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+        shown = html.escape(text) if tag == "td" else _BREAKS.sub(r"\1<wbr>", html.escape(text))
+        return f"<{tag}{kind}>{shown}</{tag}>"
 
     head = "".join(cell("th", column, column) for column in header)
     lines = ["".join(cell("td", column, text) for column, text in zip(header, row, strict=True)) for row in rows]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, looks
-from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, shown
+from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, log_axis, most_of, padded, shown
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text, time_text
 from mensa_sim.study.run.result import LayerResult, SystemResult
 from mensa_sim.units import PS_PER_S
@@ -33,8 +33,8 @@ def roofline_figure(main: SystemResult) -> Figure | None:
         own = [layer for layer in placed if layer.accelerator == name]
         if own:
             traces.append(_points(main, name, look.colour, own))
-    x = logarithmic("MACs per byte over the memory (MAC/B)")
-    return figure(_finding(main), x, logarithmic("throughput (GMAC/s)"), traces)
+    x = log_axis("MACs per byte over the memory (MAC/B)", *map(math.log10, ends))
+    return figure(_finding(main), x, padded("throughput (GMAC/s)", traces, "y"), traces)
 
 
 def _placed(main: SystemResult) -> list[LayerResult]:

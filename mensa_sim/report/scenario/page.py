@@ -51,9 +51,10 @@ def scenario_html(result: ScenarioResult) -> str:
 def _lead(result: ScenarioResult) -> str:
     main, baseline = result.main, result.baseline
     beside = f" ({baseline.system}: {baseline.deadline_misses})" if baseline else ""
-    requests = sum(stream.requests for stream in main.metrics.streams.values())
+    asked = main.requests
+    streams = "one stream" if len(asked) == 1 else f"{len(asked)} streams"
     text = (
-        f"{requests} requests of {len(main.metrics.streams)} streams in {time_text(main.metrics.end_ps)}: "
+        f"{sum(asked.values())} requests of {streams} in {time_text(main.metrics.end_ps)}: "
         f"deadlines missed: {main.deadline_misses}{beside}, mean power {power_text(main.metrics.mean_power_mw)}."
     )
     text += f" {result.alone[0].upper()}{result.alone[1:]}." if result.alone else ""

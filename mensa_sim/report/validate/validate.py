@@ -1,6 +1,7 @@
 """A validation as JSON, as tables and as a page with a parity plot."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -180,9 +181,10 @@ def validation_html(result: ValidateResult, constants: Sequence[FittedConstant])
 
 
 def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
-    """By name: a parity plot for each metric."""
-    metrics = dict.fromkeys(row.measurement.metric for row in result.rows)
-    return {f"parity_{metric}": Drawn(figure=parity_figure(result, metric)) for metric in metrics}
+    """By name: a parity plot for each metric with more than one row."""
+    rows = Counter(row.measurement.metric for row in result.rows)
+    note = "Open marks: rows that only test."
+    return {f"parity_{each}": Drawn(figure=parity_figure(result, each), note=note) for each in rows if rows[each] > 1}
 
 
 def rows_csv(result: ValidateResult) -> str:
@@ -218,10 +220,11 @@ def parity_figure(result: ValidateResult, metric: str) -> Figure:
     values = [value for row in rows for value in (row.predicted, row.measurement.measured) if value > 0]
     low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
     traces: list[Trace] = []
-    for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % high"), (0.8, "dot", "20 % low")):
+    for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % off"), (0.8, "dot", "20 % low")):
         line = {"color": GREY, "dash": dash, "width": 1}
         ends, scaled = [low, high], [low * factor, high * factor]
-        traces.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip"))
+        legend = {"legendgroup": dash, "showlegend": name != "20 % low"}
+        traces.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip", **legend))
     for system, look in looks(row.measurement.system for row in rows).items():
         own = [row for row in rows if row.measurement.system == system]
         traces.append(
@@ -246,7 +249,6 @@ def parity_figure(result: ValidateResult, metric: str) -> Figure:
         log_axis(f"measured {words}", *limits),
         log_axis(f"predicted {words}", *limits),
         traces,
-        legend={"title": {"text": "system (open: tests only)"}},
     )
 
 

@@ -47,6 +47,8 @@ class ScenarioSystemResult:
     objective: str
     seed: int
     policy: str
+    streams: tuple[str, ...]
+    """Those of the scenario; the metrics have the steps of their conversations beside them."""
     metrics: ScenarioMetrics
     timeline: Timeline
     graphs: Mapping[str, LayerGraph]
@@ -59,6 +61,11 @@ class ScenarioSystemResult:
     """By workload, how far its schedule is above the proven bound, where that is more than `NOTABLE_GAP`."""
     caveats: tuple[str, ...] = ()
     """As a single run has them, for the workloads of all streams."""
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """By stream, those that arrived."""
+        return {name: self.metrics.streams[name].requests for name in self.streams}
 
     @property
     def finished(self) -> int:
@@ -249,6 +256,7 @@ def scenario_on(
         objective=goal.objective,
         seed=scenario.seed,
         policy=scenario.policy,
+        streams=tuple(stream.name for stream in scenario.streams),
         metrics=done.metrics,
         timeline=done.timeline,
         graphs={

@@ -1,0 +1,60 @@
+"""What every comparison shows alike: its table, its page, and marks that tell the systems apart."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+
+from mensa_sim.report.page.colours import looks
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Trace, scatter, shown
+from mensa_sim.report.page.page import page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.study.compare.compare import CompareResult
+from mensa_sim.study.compare.scenarios import ScenarioCompareResult
+
+Rows = Sequence[tuple[str, ...]]
+
+
+def marks(values: Mapping[str, Mapping[str, float]], unit: str) -> list[Trace]:
+    """By system, a mark over each name that it has a value for."""
+    return [
+        scatter(
+            mode="markers",
+            name=shown(system),
+            x=list(map(shown, values[system])),
+            y=list(values[system].values()),
+            marker={"color": look.colour, "symbol": look.symbol, "size": 11},
+            hovertemplate=f"{shown(system)}, %{{x}}: %{{y:.3g}} {unit}<extra></extra>",
+        )
+        for system, look in looks(values).items()
+    ]
+
+
+def systems_tables(title: str, lead: str, systems: Sequence[str], rows: Rows, notes: Sequence[str]) -> RenderableType:
+    """The lead, one row a quantity and one column a system, and what a reader must know."""
+    return Group(lead, "", Sheet([*texts(""), *numbers(*systems)], rows, title=title), *notes)
+
+
+def systems_page(
+    result: CompareResult | ScenarioCompareResult,
+    lead: str,
+    reading: str,
+    rows: Rows,
+    notes: Sequence[str],
+    figures: dict[str, Drawn],
+    *more: str,
+) -> str:
+    """The same as one page, with the figures; `reading` says what the table is of, `more` are blocks below."""
+    names = list(result.systems)
+    return page(
+        f"{result.workload} on {len(names)} systems",
+        (
+            paragraph(lead, kind="lead"),
+            paragraph(reading),
+            table_block(("", *names), rows, numeric=names),
+            *map(paragraph, notes),
+            drawn_block(figures, *figures),
+            *more,
+            provenance_block(result.versions, result.inputs, result.command),
+        ),
+    )
