@@ -12,7 +12,7 @@ from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.compare.scenarios import ScenarioCompareResult
 
-Rows = Sequence[tuple[str, ...]]
+RowTexts = Sequence[tuple[str, ...]]
 
 
 def marks(values: Mapping[str, Mapping[str, float]], unit: str) -> list[Trace]:
@@ -30,7 +30,9 @@ def marks(values: Mapping[str, Mapping[str, float]], unit: str) -> list[Trace]:
     ]
 
 
-def systems_tables(title: str, lead: str, systems: Sequence[str], rows: Rows, notes: Sequence[str]) -> RenderableType:
+def systems_tables(
+    title: str, lead: str, systems: Sequence[str], rows: RowTexts, notes: Sequence[str]
+) -> RenderableType:
     """The lead, one row a quantity and one column a system, and what a reader must know."""
     return Group(lead, "", Sheet([*texts(""), *numbers(*systems)], rows, title=title), *notes)
 
@@ -39,7 +41,7 @@ def systems_page(
     result: CompareResult | ScenarioCompareResult,
     lead: str,
     reading: str,
-    rows: Rows,
+    rows: RowTexts,
     notes: Sequence[str],
     figures: dict[str, Drawn],
     *more: str,
