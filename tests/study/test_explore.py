@@ -19,7 +19,8 @@ from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Setup
-from mensa_sim.study.explore.result import ExploreResult, dominates
+from mensa_sim.study.explore.front import dominates
+from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.workers import Local
 
 ROOT = Path(__file__).resolve().parents[2]

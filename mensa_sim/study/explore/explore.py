@@ -9,6 +9,7 @@ from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.shipped import find
 from mensa_sim.io.store import digest_of
 from mensa_sim.study.explore.evaluate import Setup, Task
+from mensa_sim.study.explore.front import dominates, pareto_front
 from mensa_sim.study.explore.metrics import summary_metrics
 from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.study.explore.result import (
@@ -16,9 +17,7 @@ from mensa_sim.study.explore.result import (
     ExploreResult,
     Reference,
     costs,
-    dominates,
     importances,
-    pareto_front,
 )
 from mensa_sim.study.explore.sampling import Points, sequence_of
 from mensa_sim.study.explore.setup import files_of, identity_of, setup_of

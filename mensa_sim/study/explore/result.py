@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from mensa_sim.arguments import checked
 from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
@@ -93,31 +91,6 @@ def recommended(result: ExploreResult) -> DesignResult | None:
         )
 
     return min(front, key=distance)
-
-
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether one is better somewhere and worse nowhere.
-
-    >>> dominates((1, 2), (1, 3)), dominates((1, 2), (1, 2)), dominates((0, 4), (1, 2))
-    (True, False, False)
-    """
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
-
-
-def pareto_front(points: Sequence[Sequence[float]]) -> list[int]:
-    """Places of the points that no other dominates, in order; of equal points the first alone.
-
-    >>> pareto_front([(1, 3), (2, 2), (2, 3), (3, 1), (1, 3)])
-    [0, 1, 3]
-    """
-    values = np.array(points, dtype=float).reshape(len(points), -1)
-    kept = np.empty_like(values)  # a row for each that is kept, in lexicographic order: none dominates one before it
-    places: list[int] = []
-    for place in np.lexsort(values.T[::-1]):
-        if not (kept[: len(places)] <= values[place]).all(axis=1).any():
-            kept[len(places)] = values[place]
-            places.append(int(place))
-    return sorted(places)
 
 
 def importances(space: Space, designs: Sequence[DesignResult], objective: str) -> dict[str, float]:
