@@ -9,12 +9,16 @@ from shared_systems import GB, pool
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.stacks.planes import planes_of
+from mensa_sim.cost.tiles.pieces import SPLIT_AXES, axis_size, pieces_of
+from mensa_sim.cost.tiles.rewrite import with_reads
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
 from mensa_sim.schedule.exact.linear_program import TOLERANCE
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
+from mensa_sim.schedule.tiles.estimate import least_of, option_of
 from mensa_sim.schedule.tiles.floor import floor_of
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
@@ -24,6 +28,7 @@ from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.tiles import in_tiles
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 FOUR = pool(4, bandwidth=10_000 * GB)
 """With memory to spare."""
@@ -155,6 +160,40 @@ def test_a_layer_that_fills_few_lanes_of_each_array_has_a_floor_of_those_and_no_
     assert floor_ps == pytest.approx(4 * graph.macs * 10**12 / arrays, rel=2 * TOLERANCE)
     for cut in (split("rows", 16, 4), split("channels", 16, 4), split("channels", 16, 2)):
         assert simulated(graph, FOUR, [cut])[0].end_ps >= floor_ps
+
+
+@pytest.mark.parametrize(
+    ("axes", "dims"),
+    [
+        (("rows", "channels"), {"K": 64, "C": 32, "FY": 3, "FX": 3}),
+        (("rows", "channels"), {"K": 48, "C": 32, "stride_y": 2, "stride_x": 2, "OY": 8, "OX": 8}),
+        (("rows", "groups"), {"G": 32, "FY": 5, "FX": 5}),
+        (("channels",), {"K": 100, "C": 64, "OY": 1, "OX": 1, "input_height": 1, "input_width": 1}),
+    ],
+)
+def test_no_pieces_cost_less_than_they_are_taken_to_before_they_are_priced(axes, dims):
+    nest = LoopNest(**{"OY": 16, "OX": 16, "input_height": 16, "input_width": 16, **dims})
+    layer = Layer(
+        name="conv",
+        operator="conv",
+        nest=nest,
+        parameters=(Parameter(name="weight", size_bytes=nest.weight_elements + nest.K * nest.G),),
+        input_bytes=nest.input_elements,
+        model_input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+        vector_ops=nest.output_elements,
+    )
+    graph = joined([layer], [])
+    plane, whole = planes_of(graph)["conv"], price(graph, FOUR, "energy").cost("conv", "core0")
+    assert [axis for axis in SPLIT_AXES if axis_size(layer, plane, axis) > 1] == list(axes)
+    for axis in axes:
+        sizes = even_sizes(axis_size(layer, plane, axis), 4)
+        pieces = [with_reads(graph, {"conv": plane}, each, layer) for each in pieces_of(layer, plane, axis, sizes)]
+        table = price(joined([piece.layer for piece in pieces], []), FOUR, "energy")
+        least = least_of(axis, sizes, pieces, FOUR, whole)
+        known = option_of(axis, sizes, pieces, [table.cost(piece.layer.name, "core0") for piece in pieces])
+        for figure in ("on_chip_ps", "chip_pj", "parameter_bytes", "read_bytes", "written_bytes"):
+            assert 0 <= getattr(least, figure) <= getattr(known, figure) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -155,6 +156,7 @@ def _channels_of(layer: Layer, axis: SplitAxis, span: Extent, whole: int) -> Lay
     )
 
 
+@lru_cache(maxsize=4096)
 def needed_rows(read: Read, span: Extent) -> Extent:
     """The rows of a tensor that some rows of its reader need."""
     low, high = read.needs(np.array([span[0]]), np.array([span[1]]))

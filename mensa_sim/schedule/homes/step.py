@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from mensa_sim.cost.energy import access_pj
 from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency, Traffic
@@ -85,8 +86,11 @@ class HomeCosts:
         self._costs = costs
         self._parameter_rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
         self._stay = {layer for kept in data.parameters for layer in kept.layers}
-        self._shapes: dict[tuple[str, str], Hashable] = {}
+        self._shapes: dict[Hashable, int] = {}
+        """The number of each shape, and of the layers on accelerators that have it."""
         self._known: dict[Hashable, list[AtHome]] = {}
+        self._whole: dict[Hashable, list[AtHome]] = {}
+        """With all of the level, parameters streaming."""
         self._read_pj: dict[str, float] = {}
 
     def options(self, step: Step, *, parameters: bool) -> list[AtHome]:
@@ -94,13 +98,11 @@ class HomeCosts:
 
         Where all inputs are at home they are taken from there as they lie, or tile by tile like any other tensor.
         """
-        alike = self._alike(step, parameters=parameters)
+        alike = self._alike(step), parameters
         if alike not in self._known:
-            self._known[alike] = [
-                each
-                for room_bytes in self._rooms(step)
-                for each in self._in_room(step, room_bytes, parameters=parameters)
-            ]
+            rooms = (self._in_room(step, room_bytes, parameters=parameters) for room_bytes in self._rooms(step))
+            whole = self._in_room(step, None, parameters=True) if parameters else self._in_whole(step)
+            self._known[alike] = [*whole, *chain.from_iterable(rooms)]
         return [
             each
             if each.cost.layer == step.layer
@@ -112,7 +114,7 @@ class HomeCosts:
             for each in self._known[alike]
         ]
 
-    def _alike(self, step: Step, *, parameters: bool) -> Hashable:
+    def _alike(self, step: Step) -> Hashable:
         """All that a layer's costs in a step depend on: the many equal layers of a network are looked at once.
 
         A recurrent layer's costs depend on its group, and a mapping may be a named layer's own.
@@ -121,8 +123,16 @@ class HomeCosts:
         if at not in self._shapes:
             layer, spec = self._costs.graph[step.layer], self._costs.system.accelerator(step.accelerator).spec
             alone = layer.group is not None or layer.mappings or getattr(spec, "mappings", ())
-            self._shapes[at] = layer.name if alone else shape_of(layer)
-        return (self._shapes[at], replace(step, layer=""), tuple(self._through(step).items()), parameters)
+            shape = layer.name if alone else shape_of(layer)
+            self._shapes[at] = self._shapes.setdefault(shape, len(self._shapes))
+        live = step.live_bytes, step.reads_bytes, step.whole, step.output
+        return self._shapes[at], step.accelerator, live, tuple(self._through(step).items())
+
+    def _in_whole(self, step: Step) -> list[AtHome]:
+        alike = self._alike(step)
+        if alike not in self._whole:
+            self._whole[alike] = self._in_room(step, None, parameters=False)
+        return self._whole[alike]
 
     def best(self, step: Step, *, parameters: bool) -> AtHome | None:
         """The best of the costs that fit beside what lives there; none where none does."""
@@ -140,12 +150,10 @@ class HomeCosts:
             default=None,
         )
 
-    def _rooms(self, step: Step) -> Iterator[int | None]:
-        """All of the level; where that may be too much, halves of it, and what is left beside what lives there."""
+    def _rooms(self, step: Step) -> Iterator[int]:
+        """Where all of the level may be too much: halves of it, and what is left beside what lives there."""
         level = self._level(step.accelerator)
-        yield None
-        whole = self._in_room(step, None, parameters=False)
-        if all(each.beside_bytes + step.live_bytes <= level.capacity_bytes for each in whole):
+        if all(each.beside_bytes + step.live_bytes <= level.capacity_bytes for each in self._in_whole(step)):
             return
         yield from (level.capacity_bytes >> halvings for halvings in range(1, HALVINGS))
         part_bytes = max(1, level.capacity_bytes // ROOM_PARTS)
@@ -171,9 +179,11 @@ class HomeCosts:
 
     def expect(self, steps: Iterable[Step]) -> None:
         """Have all that `options` will ask for in these steps priced together."""
-        asked = list(dict.fromkeys(steps))
-        self._expect([(step, {}) for step in asked])
-        self._expect([(step, self._part(step, room_bytes)) for step in asked for room_bytes in self._rooms(step)])
+        asked: dict[Hashable, Step] = {}
+        for step in steps:
+            asked.setdefault(self._alike(step), step)
+        self._expect([(step, {}) for step in asked.values()])
+        self._expect([(step, self._part(step, room)) for step in asked.values() for room in self._rooms(step)])
 
     def _expect(self, asks: Sequence[tuple[Step, Rooms]]) -> None:
         """First what is asked for, then those of it whose parameters take more than what is left to them."""

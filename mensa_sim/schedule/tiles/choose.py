@@ -1,20 +1,22 @@
 """Which layers of a placed graph are cut into pieces over a pool of equal accelerators, and along which axis."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.table import CostTable
-from mensa_sim.cost.tiles.pieces import SPLIT_AXES, Piece, SplitAxis, axis_size, needed, pieces_of, whole_piece
+from mensa_sim.cost.tiles.pieces import SPLIT_AXES, axis_size, needed, pieces_of, whole_piece
 from mensa_sim.cost.tiles.rewrite import with_reads
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Split, SplitPart
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, common_parts, largest, option_of
+from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, common_parts, least_of, option_of
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 
 SWEEPS = 4
 """Times that each layer is looked at again beside what its neighbours have become: a choice."""
@@ -31,7 +33,10 @@ def even_sizes(whole: int, parts: int) -> tuple[int, ...]:
 
 
 class SplitChooser:
-    """Ways to split the `able` layers of a graph, which stand on a pool; each piece is priced as the layer it is."""
+    """Ways to split the `able` layers of a graph, which stand on a pool; pieces are priced as the layers they are.
+
+    An option that nobody has priced is taken to cost what none is below, so only those are priced that could be chosen.
+    """
 
     def __init__(
         self,
@@ -41,30 +46,34 @@ class SplitChooser:
         problem: Problem,
         memo: PriceMemo | None = None,
     ) -> None:
-        self._costs, self._around, self._problem = costs, around, problem
+        self._costs, self._around, self._problem, self._memo = costs, around, problem, memo or PriceMemo()
         self._planes = planes_of(costs.graph)
-        self._options = self._priced(
-            [layer.name for layer in costs.graph.layers if layer.name in able], memo or PriceMemo()
-        )
+        self._options = {layer.name: self._ways(layer) for layer in costs.graph.layers if layer.name in able}
+        self._refused: set[tuple[str, int]] = set()
         self._read: dict[tuple[str, str, int, int], dict[tuple[int, int], int]] = {}
-        self._beside = {
-            name: [name, *(each for each in self._neighbours(name) if each in self._options)] for name in self._options
-        }
+        self._known: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
+        self._moved: dict[tuple[str, tuple[int, ...]], tuple[dict[tuple[int, int], int], float, float]] = {}
+        self._staying: dict[tuple[str, tuple[int, ...]], list[bool]] = {}
+        self._beside = {name: [name, *self._within(self._neighbours(name))] for name in self._options}
+        self._felt = {name: self._all_felt(name) for name in self._options}
+        """The layers on whose options the cost of each depends."""
 
     def best(self, rest: tuple[float, float]) -> list[Split]:
         """The cuts of the least estimated objective that is found from two starts: all whole, and each the best alone.
 
         `rest` are the energy and the latency of all layers that stand elsewhere.
         """
-        whole = dict.fromkeys(self._options, 0)
-        rates = self._rates(self._total(whole, rest))
-        alone = {}
-        for name, options in self._options.items():
-            values = [_weighed(self._around.cost(option), rates) for option in options]
-            alone[name] = values.index(min(values))
-        settled = [self._settled(start, rest) for start in (whole, alone)]
-        values = [self._problem.value(*self._total(chosen, rest)) for chosen in settled]
-        return self._splits(settled[values.index(min(values))])
+        while True:
+            whole = dict.fromkeys(self._options, 0)
+            rates = self._rates(self._total(whole, rest))
+            alone = {name: self._least(name, partial(self._alone, rates)) for name in self._options}
+            settled = [self._settled(start, rest) for start in (whole, alone)]
+            values = [self._problem.value(*self._total(chosen, rest)) for chosen in settled]
+            chosen = settled[values.index(min(values))]
+            new = [(name, place) for name, place in chosen.items() if not self._options[name][place].known]
+            if not new:
+                return self._splits(chosen)
+            self._price(new)
 
     def _total(self, chosen: Mapping[str, int], rest: tuple[float, float]) -> tuple[float, float]:
         each = [self._cost(name, chosen) for name in chosen]
@@ -79,30 +88,61 @@ class SplitChooser:
     def _neighbours(self, name: str) -> tuple[str, ...]:
         return (*self._costs.graph.predecessors(name), *self._costs.graph.successors(name))
 
-    def _priced(self, names: Sequence[str], memo: PriceMemo) -> dict[str, list[PoolOption]]:
-        """By layer, it whole and in every cut, by what the largest piece costs; those that the accelerators can run."""
-        first = self._around.system.accelerator(self._around.pool[0])
-        cuts: list[tuple[str, SplitAxis, tuple[int, ...], list[Piece]]] = []
-        found: dict[str, list[PoolOption]] = {}
-        graph = self._costs.graph
-        for name in names:
-            layer, plane = graph[name], self._planes[name]
-            found[name] = [option_of(None, (1,), [whole_piece(layer, plane)], self._costs.cost(name, first.name))]
-            for axis in SPLIT_AXES:
-                sizes = even_sizes(axis_size(layer, plane, axis), len(self._around.pool))
-                if len(sizes) > 1:
-                    pieces = pieces_of(layer, plane, axis, sizes)
-                    cuts.append((name, axis, sizes, [with_reads(graph, self._planes, each, layer) for each in pieces]))
-        if not cuts:
-            return found
-        layers = [replace(largest(pieces).layer, name=str(place)) for place, (*_, pieces) in enumerate(cuts)]
-        alone = replace(self._around.system, accelerators=(first,), links=(), families={})
-        table = price(LayerGraph(name=graph.name, layers=tuple(layers), edges=()), alone, self._costs.objective, memo)
-        for place, (name, axis, sizes, pieces) in enumerate(cuts):
-            cost = table.costs.get((str(place), first.name, STREAMED))
-            if cost is not None:
-                found[name].append(option_of(axis, sizes, pieces, cost))
+    def _within(self, names: Iterable[str]) -> list[str]:
+        return [name for name in dict.fromkeys(names) if name in self._options]
+
+    def _all_felt(self, name: str) -> list[str]:
+        makers = self._within(self._costs.graph.predecessors(name))
+        around = (each for maker in makers for each in (maker, *self._neighbours(maker)))
+        return self._within((name, *self._neighbours(name), *around))
+
+    def _ways(self, layer: Layer) -> list[PoolOption]:
+        """A layer whole, and in every cut, by what none is below."""
+        graph, plane = self._costs.graph, self._planes[layer.name]
+        cost, pool = self._costs.cost(layer.name, self._around.pool[0]), self._around.pool
+        found = [option_of(None, (1,), [whole_piece(layer, plane)], [cost])]
+        for axis in SPLIT_AXES:
+            sizes = even_sizes(axis_size(layer, plane, axis), len(pool))
+            if len(sizes) > 1:
+                cut = pieces_of(layer, plane, axis, sizes)
+                pieces = [with_reads(graph, self._planes, each, layer) for each in cut]
+                found.append(least_of(axis, sizes, pieces, self._around.system, cost))
         return found
+
+    def _price(self, some: Sequence[tuple[str, int]]) -> None:
+        """Have options cost what their pieces do; none is one that has a piece which the accelerators cannot run."""
+        first = self._around.system.accelerator(self._around.pool[0])
+        options = [self._options[name][place] for name, place in some]
+        layers = [
+            replace(piece.layer, name=f"{number}.{index}")
+            for number, option in enumerate(options)
+            for index, piece in enumerate(option.pieces)
+        ]
+        alone = replace(self._around.system, accelerators=(first,), links=(), families={})
+        graph = LayerGraph(name=self._costs.graph.name, layers=tuple(layers), edges=())
+        table = price(graph, alone, self._costs.objective, self._memo)
+        for number, ((name, place), option) in enumerate(zip(some, options, strict=True)):
+            keys = [(f"{number}.{index}", first.name, STREAMED) for index in range(len(option.pieces))]
+            if all(key in table.costs for key in keys):
+                costs = [table.costs[key] for key in keys]
+                self._options[name][place] = option_of(option.axis, option.sizes, option.pieces, costs)
+            else:
+                self._refused.add((name, place))
+        self._known.clear()
+
+    def _alone(self, rates: tuple[float, float], at: tuple[str, int]) -> float:
+        return _weighed(self._around.cost(self._options[at[0]][at[1]]), rates)
+
+    def _beside_others(self, chosen: dict[str, int], rates: tuple[float, float], at: tuple[str, int]) -> float:
+        """What a layer and its neighbours add where it is chosen so."""
+        chosen[at[0]] = at[1]
+        return sum(_weighed(self._cost(other, chosen), rates) for other in self._beside[at[0]])
+
+    def _least(self, name: str, value: Callable[[tuple[str, int]], float]) -> int:
+        """The option of a layer of the least value."""
+        places = [place for place in range(len(self._options[name])) if (name, place) not in self._refused]
+        values = [value((name, place)) for place in places]
+        return places[values.index(min(values))]
 
     def _settled(self, start: Mapping[str, int], rest: tuple[float, float]) -> dict[str, int]:
         """The best option of each layer beside those of its neighbours, until none changes."""
@@ -111,17 +151,22 @@ class SplitChooser:
             before, rates = dict(chosen), self._rates(self._total(chosen, rest))
             for name, options in self._options.items():
                 if len(options) > 1:
-                    values = []
-                    for place in range(len(options)):
-                        chosen[name] = place
-                        values.append(sum(_weighed(self._cost(other, chosen), rates) for other in self._beside[name]))
-                    chosen[name] = values.index(min(values))
+                    chosen[name] = self._least(name, partial(self._beside_others, chosen, rates))
             if chosen == before:
                 break
         return chosen
 
     def _cost(self, name: str, chosen: Mapping[str, int]) -> tuple[float, float]:
         """Dynamic energy and time of a layer, where what has room stays on the accelerator that makes it."""
+        key = name, tuple([chosen[each] for each in self._felt[name]])
+        if key not in self._known:
+            if key not in self._moved:
+                self._moved[key] = self._moves(name, chosen)
+            self._known[key] = self._around.cost(self._options[name][chosen[name]], *self._moved[key])
+        return self._known[key]
+
+    def _moves(self, name: str, chosen: Mapping[str, int]) -> tuple[dict[tuple[int, int], int], float, float]:
+        """What comes over links, and the shares of what is read and made that do not cross the memory."""
         graph, option = self._costs.graph, self._options[name][chosen[name]]
         read, at_home, elsewhere = graph[name].model_input_bytes, 0, dict[tuple[int, int], int]()
         for producer in graph.predecessors(name):
@@ -138,13 +183,19 @@ class SplitChooser:
         made_here = zip(option.pieces, self._stays(name, chosen), strict=True)
         kept = sum(piece.layer.output_bytes for piece, at in made_here if at)
         made = sum(piece.layer.output_bytes for piece in option.pieces)
-        return self._around.cost(option, elsewhere, at_home / max(1, read), kept / max(1, made))
+        return elsewhere, at_home / max(1, read), kept / max(1, made)
 
     def _stays(self, name: str, chosen: Mapping[str, int]) -> list[bool]:
         """Of each piece, whether its output may live where it is made.
 
         That is where it has room beside the inputs made there, and ways lead to all that read it.
         """
+        key = name, tuple([chosen[each] for each in self._beside[name]])
+        if key not in self._staying:
+            self._staying[key] = self._may_stay(name, chosen)
+        return self._staying[key]
+
+    def _may_stay(self, name: str, chosen: Mapping[str, int]) -> list[bool]:
         graph, option = self._costs.graph, self._options[name][chosen[name]]
         readers = graph.successors(name)
         if graph[name].model_output_bytes or not all(reader in chosen for reader in readers):

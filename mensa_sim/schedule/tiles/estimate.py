@@ -1,14 +1,18 @@
 """What a layer in pieces on equal accelerators takes, beside what the layers around it leave on which of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from mensa_sim.cost.feeds.ways import Passage, from_level
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost
+from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
 from mensa_sim.hardware.system import System
-from mensa_sim.units import transfer_ps
+from mensa_sim.schedule.homes.step import input_nest_bytes
+from mensa_sim.units import BITS_PER_BYTE, transfer_ps
+from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,7 @@ class PoolOption:
     """None: whole."""
     sizes: tuple[int, ...]
     pieces: tuple[Piece, ...]
-    on_chip_ps: int
+    on_chip_ps: float
     """Of the slowest piece."""
     chip_pj: float
     """Of all pieces, without memory."""
@@ -28,30 +32,77 @@ class PoolOption:
     read_bytes: int
     """Of activations, likewise."""
     written_bytes: int
+    known: bool
+    """Whether it is what mappings take; else what none is below."""
 
 
-def largest(pieces: Sequence[Piece]) -> Piece:
-    """The piece that reads most of those that make most: halos lie on both of its sides."""
-    return max(pieces, key=lambda piece: (piece.layer.output_bytes, piece.layer.input_bytes))
+def least_of(
+    axis: SplitAxis, sizes: tuple[int, ...], pieces: Sequence[Piece], system: System, whole: LayerCost
+) -> PoolOption:
+    """What no mappings of pieces are below: work at as many lanes as their dims fill, every byte that is used once.
 
-
-def option_of(axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], cost: LayerCost) -> PoolOption:
-    """The option whose largest piece costs that; all others are taken to cost as much for what they make."""
-    shared = frozenset() if axis is None else READ_BY_ALL[axis]
-    times = sum(piece.layer.output_bytes for piece in pieces) / max(1, largest(pieces).layer.output_bytes)
-    crossing = [each for each in cost.traffic if each.level == MEMORY]
-    weights = sum(each.read_bytes for each in crossing if each.operand == "weight")
-    parameters = 0 if pieces[0].layer.weights_are_activations else weights
+    `whole` is the cost of the layer.
+    """
+    layers = [piece.layer for piece in pieces]
     return PoolOption(
         axis=axis,
         sizes=sizes,
         pieces=tuple(pieces),
-        on_chip_ps=cost.on_chip_ps,
-        chip_pj=(cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0)) * times,
-        parameter_bytes=round(parameters * (1 if "weight" in shared else times)),
-        read_bytes=round((cost.memory_read_bytes - parameters) * (1 if "input" in shared else times)),
-        written_bytes=round(cost.memory_write_bytes * times),
+        on_chip_ps=max(least_array_ps(layer, system, whole) for layer in layers),
+        chip_pj=least_array_pj(whole),
+        parameter_bytes=_of_all(axis, "weight", [_least_weights(layer) for layer in layers]),
+        read_bytes=_of_all(axis, "input", [_least_inputs(layer) for layer in layers]),
+        written_bytes=sum(layer.output_bytes for layer in layers),
+        known=False,
     )
+
+
+def option_of(
+    axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
+) -> PoolOption:
+    """The option whose pieces cost that."""
+    weights = [
+        0 if piece.layer.weights_are_activations else _read_bytes(cost, {"weight"})
+        for piece, cost in zip(pieces, costs, strict=True)
+    ]
+    reads = [cost.memory_read_bytes - own for cost, own in zip(costs, weights, strict=True)]
+    return PoolOption(
+        axis=axis,
+        sizes=sizes,
+        pieces=tuple(pieces),
+        on_chip_ps=max(cost.on_chip_ps for cost in costs),
+        chip_pj=sum(cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0) for cost in costs),
+        parameter_bytes=_of_all(axis, "weight", weights),
+        read_bytes=_of_all(axis, "input", reads),
+        written_bytes=sum(cost.memory_write_bytes for cost in costs),
+        known=True,
+    )
+
+
+def _least_weights(layer: Layer) -> int:
+    """Bytes that its products multiply with, where those are parameters."""
+    if layer.nest is None or layer.weights_are_activations:
+        return 0
+    return min(layer.parameter_bytes, layer.nest.weight_elements * layer.element_bits("weight") // BITS_PER_BYTE)
+
+
+def _least_inputs(layer: Layer) -> int:
+    """Bytes of inputs, without rows and columns that no window touches."""
+    nest = layer.nest
+    if nest is None:
+        return layer.input_bytes
+    touched = min(nest.input_height, nest.OY * nest.FY) * min(nest.input_width, nest.OX * nest.FX)
+    passed_by = 1 - touched / (nest.input_height * nest.input_width)
+    return layer.input_bytes - round(min(layer.input_bytes, input_nest_bytes(layer)) * passed_by)
+
+
+def _of_all(axis: SplitAxis | None, operand: Operand, sizes: Sequence[int]) -> int:
+    """What pieces read of an operand, that each reads so much of: one reads for all what all of them read."""
+    return max(sizes) if axis is not None and operand in READ_BY_ALL[axis] else sum(sizes)
+
+
+def _read_bytes(cost: LayerCost, operands: Container[str]) -> int:
+    return sum(each.read_bytes for each in cost.traffic if each.level == MEMORY and each.operand in operands)
 
 
 class Surroundings:
@@ -69,6 +120,7 @@ class Surroundings:
             if holder != reader
         }
         """How one reads what another one holds, by their places; none: it does not."""
+        self._known: dict[tuple[int, int, int], tuple[float, tuple[tuple[str, int], ...]]] = {}
 
     def cost(
         self,
@@ -85,15 +137,24 @@ class Surroundings:
         written_bytes = round(option.written_bytes * (1 - made_at_home))
         linked_pj, busy_ps = 0.0, dict[str, int]()
         for (holder, reader), size_bytes in elsewhere.items():
-            way = self.ways[holder, reader]
-            if way is not None:
-                linked_pj += way.pj_per_byte * size_bytes
-                for feed in way.feeds(size_bytes):
-                    busy_ps[feed.resource] = busy_ps.get(feed.resource, 0) + feed.time_ps
+            pj, times = self._linked(holder, reader, size_bytes)
+            linked_pj += pj
+            for resource, time_ps in times:
+                busy_ps[resource] = busy_ps.get(resource, 0) + time_ps
         memory = self.system.memory_of(self.pool[0])
         moved_ps = transfer_ps(read_bytes + written_bytes, memory.effective_bytes_per_s)
         pj = option.chip_pj + linked_pj + memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes)
         return pj, float(max(option.on_chip_ps, moved_ps, *busy_ps.values()))
+
+    def _linked(self, holder: int, reader: int, size_bytes: int) -> tuple[float, tuple[tuple[str, int], ...]]:
+        """Energy of bytes from one to another, and the time that they take of each resource on the way."""
+        key = holder, reader, size_bytes
+        if key not in self._known:
+            way = self.ways[holder, reader]
+            feeds = () if way is None else way.feeds(size_bytes)
+            pj = 0.0 if way is None else way.pj_per_byte * size_bytes
+            self._known[key] = pj, tuple((feed.resource, feed.time_ps) for feed in feeds)
+        return self._known[key]
 
 
 def common_parts(
