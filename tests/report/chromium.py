@@ -46,9 +46,14 @@ class Opened:
         """What an expression is as soon as it holds; it fails where that never comes, however busy the machine is."""
         return self._page.wait_for_function(script, timeout=120_000).json_value()
 
-    def move(self, x: float, y: float) -> None:
-        """Move the mouse."""
-        self._page.mouse.move(x, y)
+    def hovered(self, x: float, y: float, script: str) -> Any:
+        """What an expression is as soon as it holds while the mouse trembles at a place: a busy page misses moves."""
+        for trembling in range(1200):
+            self._page.mouse.move(x, y + trembling % 2)
+            self._page.wait_for_timeout(100)
+            if found := self.value(script):
+                return found
+        raise AssertionError(script)
 
     def click(self, x: float, y: float) -> None:
         """Click with the mouse's left button."""

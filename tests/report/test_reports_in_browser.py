@@ -101,7 +101,7 @@ def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Opened], 
     page.until(f"{paper}.every((colour) => colour === '#ffffff')")
     assert max(each["wider"] for each in page.value(FIGURES)) <= 0
     page.click(*page.value(MIDDLE % "#theme"))
-    assert set(page.value(paper)) == {page.value("THEMES.dark.paper")}
+    page.until(f"{paper}.every((colour) => colour === THEMES.dark.paper)")
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(23, 25, 28)"
     assert page.complaints == []
     page.value("setTheme('light')")
@@ -116,8 +116,8 @@ def test_a_reproduction_is_read_without_scrolling_through_more_than_seven_screen
 
 def test_hovering_shows_a_layer_by_its_name_as_text(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
-    page.move(*page.value(MIDDLE % "#timeline .bars .point path"))
-    text = page.until("document.querySelector('#timeline .hovertext')?.textContent")
+    place = page.value(MIDDLE % "#timeline .bars .point path")
+    text = page.hovered(*place, "document.querySelector('#timeline .hovertext')?.textContent")
     assert HOSTILE in text
     assert page.value("window.hacked ?? 0") == 0
 
@@ -143,8 +143,8 @@ def test_a_bar_of_the_timeline_shows_its_layers_name_once_it_is_zoomed_to_where_
 
 def test_hovering_the_roofline_names_layer_accelerator_and_bound(opened: Callable[[str], Opened]) -> None:
     page = opened("run")
-    page.move(*page.value(MIDDLE % "#roofline .scatterlayer .points path"))
-    text = page.until("document.querySelector('#roofline .hovertext')?.textContent")
+    place = page.value(MIDDLE % "#roofline .scatterlayer .points path")
+    text = page.hovered(*place, "document.querySelector('#roofline .hovertext')?.textContent")
     assert re.search(r"on (pascal|pavlov), bound by (compute|memory|a buffer|buffer)", text)
 
 
