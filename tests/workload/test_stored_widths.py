@@ -5,6 +5,7 @@ import torch
 
 from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
+from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.operators.matrix import linear
@@ -12,6 +13,10 @@ from mensa_sim.workload.operators.matrix import linear
 
 def tensor(id: str, elements: int, bits: int | None) -> Tensor:
     return Tensor(id=id, shape=(elements,), stored=elements, bits=bits)
+
+
+def spot(builder: GraphBuilder, name: str) -> Spot:
+    return Spot(builder=builder, site=Site(node=name, name=name))
 
 
 def view(builder: GraphBuilder, read: str, written: str, bits: int | None) -> None:
@@ -32,18 +37,18 @@ def layers(*casts: int | None, also_read: bool = False, leaves: bool = False) ->
     data = builder.input("x", (1, 8), bits=16)
     weights = [builder.constant(name, (8, 8), name=name, bits=4) for name in ("v", "w")]
     made = Tensor(id="made", shape=(1, 8), stored=8, bits=32)
-    linear(builder, Site(node="a", name="a"), data=data, weight=weights[0], bias=None, output=made)
+    linear(spot(builder, "a"), data=data, weight=weights[0], bias=None, output=made)
     shown = "made"
     for at, bits in enumerate(casts):
         view(builder, shown, f"cast{at}", bits)
         shown = f"cast{at}"
     read = builder.tensor(shown)
     out = Tensor(id="y", shape=(1, 8), stored=8)
-    linear(builder, Site(node="b", name="b"), data=read, weight=weights[1], bias=None, output=out)
+    linear(spot(builder, "b"), data=read, weight=weights[1], bias=None, output=out)
     builder.output("y")
     if also_read:
         other = Tensor(id="z", shape=(1, 8), stored=8)
-        linear(builder, Site(node="c", name="c"), data=made, weight=weights[1], bias=None, output=other)
+        linear(spot(builder, "c"), data=made, weight=weights[1], bias=None, output=other)
         builder.output("z")
     if leaves:
         builder.output("made")
