@@ -147,9 +147,8 @@ def _system_mapping(given: Given) -> tuple[Path, Raw, SystemFile]:
     bare = Path(name_or_path).name == name_or_path and not Path(name_or_path).suffix
     if bare and name_or_path not in systems:
         path = lookup({**systems, **accelerators}, name_or_path, "system")
-        raw = _own_system(path)
-        return path, raw, validate(raw, SystemFile, path)
-    path = find("systems", name_or_path)
+    else:
+        path = find("systems", name_or_path)
     raw = read_mapping(path)
     if kind_of(raw) in ACCELERATOR_KINDS:
         raw = _own_system(path)

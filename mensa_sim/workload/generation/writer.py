@@ -64,8 +64,7 @@ class PhaseWriter:
     def embed(self, tokens: Tensor, vocabulary: int, width: int, *, table: str, bits: WeightWidth) -> Tensor:
         """Rows of a table of tokens, and the scales of their groups."""
         spot = self._spot("embed")
-        weight = self._constant(spot, table, vocabulary, width, bits=bits.bits)
-        scales = self._scales(spot, table, weight, bits)
+        weight, *scales = self._weight(spot, table, vocabulary, width, bits=bits)
         made = spot.new("made", (self.batch, tokens.elements // self.batch, width))
         spot.add(
             "embedding",
@@ -77,11 +76,13 @@ class PhaseWriter:
         )
         return made
 
-    def _scales(self, spot: Spot, name: str, weight: Tensor, bits: WeightWidth) -> tuple[Tensor, ...]:
+    def _weight(self, spot: Spot, name: str, *shape: int, bits: WeightWidth) -> tuple[Tensor, ...]:
+        """A parameter, and the scales of its groups where it has any."""
+        weight = self._constant(spot, name, *shape, bits=bits.bits)
         count = bits.scales(weight.elements)
         if not count or bits.group is None:
-            return ()
-        return (self._constant(spot, f"{name}.scales", count, bits=bits.group.bits),)
+            return (weight,)
+        return weight, self._constant(spot, f"{name}.scales", count, bits=bits.group.bits)
 
     def linear(
         self,
@@ -101,9 +102,7 @@ class PhaseWriter:
         spot = self._spot(name)
         depth = data.shape[-1]
         rows = data.elements // depth
-        called = weight or f"{spot.site.name}.weight"
-        held = self._constant(spot, called, columns, depth, bits=bits.bits)
-        scales = self._scales(spot, called, held, bits)
+        held, *scales = self._weight(spot, weight or f"{spot.site.name}.weight", columns, depth, bits=bits)
         made = spot.new("made", (*data.shape[:-1], columns))
         spot.multiply(
             "linear",
@@ -128,9 +127,7 @@ class PhaseWriter:
         spot = self._spot(name)
         depth = rows.shape[-1]
         data = rows if count * each == rows.shape[0] else self.view(rows, count * each, depth)
-        called = f"{spot.site.name}.weight"
-        held = self._constant(spot, called, experts, columns, depth, bits=self.weights.bits)
-        scales = self._scales(spot, called, held, self.weights)
+        held, *scales = self._weight(spot, f"{spot.site.name}.weight", experts, columns, depth, bits=self.weights)
         made = spot.new("made", (count * each, columns))
         weights = count * columns * depth
         spot.add(

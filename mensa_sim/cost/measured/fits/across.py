@@ -12,7 +12,7 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.measured.fits.common import Part, in_common
-from mensa_sim.cost.measured.fits.fit import SIZES, OperatorFit, form_of, predicted
+from mensa_sim.cost.measured.fits.fit import OperatorFit, ends_of, form_of, percent, predicted, rounded
 from mensa_sim.cost.measured.fits.model import Model, ModelForm, Shapes, roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Timing
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
@@ -61,15 +61,14 @@ def _judged(rows: DeviceRows, fit: OperatorFit, unseen: OperatorFit) -> Operator
     shapes, measured = _taken(rows, len(rows.timings))
     alone = replace(unseen, tiles=rows.tiles, shared=rows.shared)
     times = predicted(alone, rows.figures, shapes), roofline_s(rows.figures, shapes)
-    error, roofline = (round(100 * float(np.abs(each / measured - 1).mean()), 2) for each in times)
-    seen = {name: (int(getattr(shapes, name).min()), int(getattr(shapes, name).max())) for name in SIZES[fit.form]}
+    error, roofline = (percent(np.abs(each / measured - 1)) for each in times)
     return replace(
         fit,
         tiles=rows.tiles,
         shared=rows.shared,
         error_percent=error,
         roofline_error_percent=roofline,
-        seen=seen,
+        seen=ends_of(fit.form, shapes),
     )
 
 
@@ -91,7 +90,7 @@ def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
     return {
         family: OperatorFit(
             form=form,
-            constants={name: float(f"{value:.5g}") for name, value in constants.items()},
+            constants=rounded(constants),
             rows=sum(len(each.timings) for each in rows if each.family == family),
             error_percent=0,
             roofline_error_percent=0,

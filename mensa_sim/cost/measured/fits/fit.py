@@ -193,13 +193,13 @@ def _fit(
     found = search(rows, figures, kin)
     return OperatorFit(
         form=form,
-        constants={name: float(f"{value:.5g}") for name, value in found.constants.items()},
+        constants=rounded(found.constants),
         tiles=found.tiles,
         shared=found.shared,
         rows=len(measured),
-        error_percent=_percent(np.concatenate(errors)),
-        roofline_error_percent=_percent(np.abs(roofline_s(figures, shapes) / measured - 1)),
-        seen={name: _ends(getattr(shapes, name)) for name in SIZES[form]},
+        error_percent=percent(np.concatenate(errors)),
+        roofline_error_percent=percent(np.abs(roofline_s(figures, shapes) / measured - 1)),
+        seen=ends_of(form, shapes),
     )
 
 
@@ -221,9 +221,17 @@ def outside(fit: OperatorFit, kernel: Kernel) -> tuple[str, ...]:
     return tuple(name for name, (low, high) in fit.seen.items() if not low <= getattr(shapes, name)[0] <= high)
 
 
-def _ends(sizes: Floats) -> tuple[int, int]:
-    return int(sizes.min()), int(sizes.max())
+def rounded(constants: Mapping[str, float]) -> dict[str, float]:
+    """Constants in five digits: more than any fit is worth, few enough to read."""
+    return {name: float(f"{value:.5g}") for name, value in constants.items()}
 
 
-def _percent(errors: Floats) -> float:
+def ends_of(form: ModelForm, shapes: Shapes) -> dict[str, tuple[int, int]]:
+    """Smallest and largest of each size by which a form tells what lies inside."""
+    sizes: dict[str, Floats] = {name: getattr(shapes, name) for name in SIZES[form]}
+    return {name: (int(each.min()), int(each.max())) for name, each in sizes.items()}
+
+
+def percent(errors: Floats) -> float:
+    """The mean of relative errors."""
     return round(100 * float(errors.mean()), 2)

@@ -50,6 +50,18 @@ def _ordered(entries: Sequence[LayerEntry], path: str) -> list[LayerEntry]:
     return order
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moved:
+    """What a layer computes and moves."""
+
+    nest: LoopNest | None
+    size: tuple[int, int] | None
+    """Rows and columns of its output, where it has any."""
+    input_bytes: int
+    model_input_bytes: int
+    output_bytes: int
+
+
 @dataclass(slots=True, kw_only=True)
 class _Draft:
     """The graph so far: what each layer moves, by name."""
@@ -58,47 +70,41 @@ class _Draft:
     activation_bits: int
     edges: list[Edge] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
-    _nests: dict[str, LoopNest | None] = field(default_factory=dict)
-    _sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    """Rows and columns of each layer's output, where it has any."""
-    _input_bytes: dict[str, int] = field(default_factory=dict)
-    _model_input_bytes: dict[str, int] = field(default_factory=dict)
-    _output_bytes: dict[str, int] = field(default_factory=dict)
+    _moved: dict[str, _Moved] = field(default_factory=dict)
 
     def add(self, entry: LayerEntry) -> None:
         """Derives what one layer moves, and the edges into it."""
         nest = entry.nest(self._input_size(entry))
-        self._nests[entry.name] = nest
-        self._sizes[entry.name] = self._output_size(entry)
-        elements = _output_elements(entry, nest)
-        given = entry.output_bytes
-        self._output_bytes[entry.name] = (
-            self._activation_bytes(elements, entry, entry.output_bits) if given is None else given
-        )
-        offered = [self._output_bytes[producer] for producer in entry.inputs]
+        made = self._activation_bytes(_output_elements(entry, nest), entry, entry.output_bits)
+        offered = [self._moved[producer].output_bytes for producer in entry.inputs]
         needed = self._needed_bytes(entry, nest, offered)
         self._check(entry, nest, needed, sum(offered))
-        self._input_bytes[entry.name] = needed
         flows = _split(needed, offered)
-        self._model_input_bytes[entry.name] = 0 if entry.recurrent else needed - sum(flows)
+        self._moved[entry.name] = _Moved(
+            nest=nest,
+            size=self._output_size(entry),
+            input_bytes=needed,
+            model_input_bytes=0 if entry.recurrent else needed - sum(flows),
+            output_bytes=made if entry.output_bytes is None else entry.output_bytes,
+        )
         for producer, size_bytes in zip(entry.inputs, flows, strict=True):
             self.edges.append(Edge(producer=producer, consumer=entry.name, size_bytes=size_bytes))
 
     def finished(self, entry: LayerEntry, *, leaves: bool) -> Layer:
         """The layer of an entry; `leaves` where no layer reads what it makes."""
-        output_bytes = self._output_bytes[entry.name]
+        moved = self._moved[entry.name]
         return Layer(
             name=entry.name,
             operator=_TRACED.get(entry.operator, entry.operator),
-            nest=self._nests[entry.name],
+            nest=moved.nest,
             output_channels=entry.dims.G * entry.dims.K if entry.is_transposed and entry.dims else None,
             vector_ops=self._vector_ops(entry),
             parameters=tuple(self._parameters(entry)),
             gathered_bytes=entry.gathered_bytes,
-            input_bytes=self._input_bytes[entry.name],
-            output_bytes=output_bytes,
-            model_input_bytes=self._model_input_bytes[entry.name],
-            model_output_bytes=output_bytes if leaves else 0,
+            input_bytes=moved.input_bytes,
+            output_bytes=moved.output_bytes,
+            model_input_bytes=moved.model_input_bytes,
+            model_output_bytes=moved.output_bytes if leaves else 0,
             steps=entry.steps,
             recurrent=entry.recurrent,
             group=entry.group,
@@ -164,19 +170,19 @@ class _Draft:
 
     def _size_above(self, entry: LayerEntry) -> tuple[int, int] | None:
         """Rows and columns that all of the layer's inputs have."""
-        sizes = {self._sizes[producer] for producer in entry.inputs}
+        sizes = {self._moved[producer].size for producer in entry.inputs}
         return sizes.pop() if len(sizes) == 1 else None
 
     def _vector_ops(self, entry: LayerEntry) -> int:
         if entry.vector_ops is not None:
             return entry.vector_ops
-        nest = self._nests[entry.name]
+        nest = self._moved[entry.name].nest
         if nest is not None and entry.is_transposed and entry.phases.overlap:
             return nest.output_elements * entry.steps
         return (entry.elements or 0) * entry.steps * PER_ELEMENT.get(entry.operator, 0)
 
     def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
-        nest = self._nests[entry.name]
+        nest = self._moved[entry.name].nest
         name = entry.parameter or f"{entry.name}.parameters"
         if entry.parameter_bytes is not None:
             size_bytes = entry.parameter_bytes

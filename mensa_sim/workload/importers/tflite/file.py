@@ -17,20 +17,11 @@ from mensa_sim.errors import TraceError, UsageError
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE
 
 _IDENTIFIER = b"TFL3"
-_NUMPY = {
-    "FLOAT32": "float32",
-    "FLOAT16": "float16",
-    "INT32": "int32",
-    "UINT8": "uint8",
-    "INT64": "int64",
-    "BOOL": "bool",
-    "INT16": "int16",
-    "INT8": "int8",
-    "FLOAT64": "float64",
-    "UINT32": "uint32",
-    "UINT16": "uint16",
-    "UINT64": "uint64",
-}
+_NUMPY = (
+    *("BOOL", "FLOAT16", "FLOAT32", "FLOAT64"),
+    *("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"),
+)
+"""Element types that numpy has, under the same names in small letters."""
 _INDEX_TYPES = ("INT32", "INT64", "UINT32", "UINT64")
 _NOT_NUMBERS = ("STRING", "RESOURCE", "VARIANT", "BOOL")
 
@@ -200,14 +191,14 @@ def _value(buffer: Any, name: str, shape: tuple[int, ...], kind: str, *, sparse:
     elements = math.prod(shape)
     if kind not in _NUMPY or sparse:
         return None
-    width = np.dtype(_NUMPY[kind]).itemsize
+    width = np.dtype(kind.lower()).itemsize
     if buffer.DataLength() != elements * width:
         raise TraceError(
             f"tensor {name} of shape {list(shape)} holds {buffer.DataLength()} bytes, not {elements * width}"
         )
     if elements > LARGEST_VALUE:
         return None
-    return np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=_NUMPY[kind]).reshape(shape)
+    return np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=kind.lower()).reshape(shape)
 
 
 def _operators(tflite: Any, model: Any, graph: Any) -> Iterator[TfliteOperator]:

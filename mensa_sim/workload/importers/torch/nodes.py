@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,24 +127,25 @@ class NodeReader:
     def _read_parts(self, call: Call, parts: GraphModule, operands: list[Node], prefix: str) -> None:
         """The nodes that a decomposition put in the place of one, and what they return as that one's results."""
         inner = f"{call.site.node}/"
-        placeholders = iter(operands)
-        for node in parts.graph.nodes:
-            if node.op == "placeholder":
-                operand = next(placeholders)
-                self._builder.alias(inner + node.name, self._builder.tensor(prefix + operand.name))
-            elif node.op == "get_attr":
-                held = getattr(parts, str(node.target))
-                self._builder.constant(inner + node.name, held.shape, name=inner + node.name, fill=held.numel() == 1)
-            elif node.op == "call_function" and not isinstance(node.target, type):
-                self.read(node, parts, inner)
-        returned = parts.graph.output_node().args[0]
-        if isinstance(returned, Node) and isinstance(returned.target, type):  # a tuple with names
-            returned = returned.args
-        for result, value in zip(
-            call.results, returned if isinstance(returned, list | tuple) else [returned], strict=False
-        ):
+        for result, value in zip(call.results, self._read_body(parts, operands, prefix, inner), strict=False):
             if isinstance(value, Node):
                 self._builder.alias(result.id, self._builder.tensor(inner + value.name))
+
+    def _read_body(self, body: GraphModule, operands: Sequence[Any], prefix: str, inner: str) -> Sequence[Any]:
+        """The nodes of a graph inside another one, whose names begin with `inner`, and what it returns."""
+        given = iter(operands)
+        for node in body.graph.nodes:
+            held = getattr(body, str(node.target)) if node.op == "get_attr" else None
+            if node.op == "placeholder":
+                self._builder.alias(inner + node.name, self._builder.tensor(prefix + next(given).name))
+            elif isinstance(held, torch.Tensor):
+                self._builder.constant(inner + node.name, held.shape, name=inner + node.name, fill=held.numel() == 1)
+            elif node.op == "call_function" and not isinstance(node.target, type):
+                self.read(node, body, inner)
+        returned = body.graph.output_node().args[0]
+        if isinstance(returned, Node) and isinstance(returned.target, type):  # a tuple with names
+            returned = returned.args
+        return returned if isinstance(returned, list | tuple) else [returned]
 
     def _note_memory(self, node: Node, prefix: str, results: tuple[Tensor, ...]) -> None:
         """What shares the memory of a call's results; what it wrote to is now what it made."""
@@ -208,15 +209,7 @@ class NodeReader:
         assert isinstance(body_node, Node)
         body = getattr(module, str(body_node.target))
         inner = f"{prefix}{node.name}/"
-        placeholders = [n for n in body.graph.nodes if n.op == "placeholder"]
-        for placeholder, operand in zip(placeholders, node.args[at + 1 :], strict=True):
-            assert isinstance(operand, Node)
-            self._builder.alias(inner + placeholder.name, self._builder.tensor(prefix + operand.name))
-        for call in body.graph.nodes:
-            if call.op == "call_function":
-                self.read(call, body, inner)
-        returned = body.graph.output_node().args[0]
-        for index, value in enumerate(returned):
+        for index, value in enumerate(self._read_body(body, node.args[at + 1 :], prefix, inner)):
             if isinstance(value, Node):
                 self._builder.alias(f"{prefix}{node.name}#{index}", self._builder.tensor(inner + value.name))
 
