@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ NAME_LAYERS = ("run tiny.yaml", "run tiny.yaml --system base_hb --baseline coral
 """Those whose tables have layers by name."""
 MANY = "compare two_layers.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2,coral_usb3,coral_dev_board_micro"
 """More systems than 80 columns have room for."""
+ENDED = "-- it has ended --"
+ONE_BY_ONE = f"""
+import sys
+from mensa_sim.cli.main import main
+_, *commands = sys.argv
+for command in commands:
+    sys.argv = ["mensa-sim", *command.split()]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    print("{ENDED}", flush=True)
+"""
 ERASE = "\x1b[2K"
 ESCAPE = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
@@ -74,10 +89,12 @@ def called(command: str, **environment: str) -> Result:
     return CliRunner().invoke(app, command.split(), env={"COLUMNS": "80", **environment})
 
 
-def started(arguments: str, folder: Path, **options: object) -> "subprocess.Popen[str]":
+def started(arguments: str | Sequence[str], folder: Path, **options: object) -> "subprocess.Popen[str]":
+    """A command in a process of its own; of several, all in one, each told to have ended."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **options.pop("env", {})}  # type: ignore[dict-item]
+    what = ["-m", "mensa_sim", *arguments.split()] if isinstance(arguments, str) else ["-c", ONE_BY_ONE, *arguments]
     return subprocess.Popen(
-        [sys.executable, "-m", "mensa_sim", *arguments.split()],
+        [sys.executable, *what],
         cwd=folder,
         env=environment,
         text=True,
@@ -124,15 +141,17 @@ def test_in_a_pipe_every_row_is_a_line_with_whole_names_whatever_terminal_is_aro
         assert widest(wide.stdout) <= 80
 
 
-@pytest.mark.parametrize("command", [*NAME_LAYERS, "run two.yaml", MANY])
-def test_a_terminal_of_80_columns_cuts_no_figure_and_a_wide_one_has_whole_names(command: str, folder: Path) -> None:
-    wide, narrow = (plain(on_a_terminal(command, folder, COLUMNS=str(columns))) for columns in (200, 80))
-    assert widest(narrow) <= 80
-    assert widest(wide) <= 200
-    assert "…" not in narrow
-    assert figures(narrow) == figures(wide)
-    assert len(figures(wide)) > 5
-    assert (LONG in wide) == (command in NAME_LAYERS)
+def test_a_terminal_of_80_columns_cuts_no_figure_and_a_wide_one_has_whole_names(folder: Path) -> None:
+    commands = [*NAME_LAYERS, "run two.yaml", MANY]
+    wide, narrow = (on_a_terminal(commands, folder, COLUMNS=str(columns)) for columns in (200, 80))
+    for command, *shown in zip(commands, map(plain, wide), map(plain, narrow), strict=True):
+        of_wide, of_narrow = shown
+        assert widest(of_narrow) <= 80
+        assert widest(of_wide) <= 200
+        assert "…" not in of_narrow
+        assert figures(of_narrow) == figures(of_wide)
+        assert len(figures(of_wide)) > 5
+        assert (LONG in of_wide) == (command in NAME_LAYERS)
 
 
 def widest(text: str) -> int:
@@ -160,10 +179,10 @@ def test_verbose_tells_the_steps_on_standard_error_and_changes_nothing_else(fold
     assert all(re.match(r"\[ *\d+\.\d\d s\] ", line) for line in steps)
 
 
-def on_a_terminal(arguments: str, folder: Path, **environment: str) -> str:
-    """What a terminal gets."""
+def on_a_terminal(commands: Sequence[str], folder: Path, **environment: str) -> list[str]:
+    """What a terminal gets of each command, one after another."""
     parent, child = pty.openpty()
-    process = started(arguments, folder, stdout=child, stderr=child, env={"TERM": "xterm", **environment})
+    process = started(commands, folder, stdout=child, stderr=child, env={"TERM": "xterm", **environment})
     os.close(child)
     shown = b""
     while select.select([parent], [], [], HANGS_S)[0]:
@@ -173,43 +192,46 @@ def on_a_terminal(arguments: str, folder: Path, **environment: str) -> str:
             break
     assert process.wait(HANGS_S) == 0, shown
     os.close(parent)
-    return shown.decode()
+    *of_each, _ = shown.decode().split(f"{ENDED}\r\n")
+    assert len(of_each) == len(commands)
+    return of_each
 
 
 def test_a_terminal_sees_the_present_step_which_leaves_nothing_behind(folder: Path) -> None:
-    shown = on_a_terminal("run tiny.yaml", folder)
+    shown, of_json = on_a_terminal(["run tiny.yaml", "run tiny.yaml --json"], folder)
     assert "tiny: simulating on mensa_g" in shown
     last_step = shown.rindex("tiny: simulating on edge_tpu")
     left = ESCAPE.sub(lambda code: code[0] if code[0] == ERASE else "", shown[last_step:]).partition(ERASE)
     assert left[0].split() == ["tiny:", "simulating", "on", "edge_tpu"]
     assert "results in" in left[2]
-    assert "simulating" not in on_a_terminal("run tiny.yaml --json", folder)
+    assert "simulating" not in of_json
 
 
-@pytest.mark.parametrize("command", ["run tiny.yaml", "explore space.yaml --jobs 1"])
-def test_a_terminal_that_cannot_take_a_line_back_sees_counts_on_lines_and_results(command: str, folder: Path) -> None:
+def test_a_terminal_that_cannot_take_a_line_back_sees_counts_on_lines_and_results(folder: Path) -> None:
     (folder / "space.yaml").write_text(SPACE)
-    shown = on_a_terminal(command, folder, TERM="dumb")
-    assert "\x1b" not in shown
-    assert "simulating" not in shown
-    assert not shown.startswith("\r\n")
-    counts = [line for line in shown.splitlines() if line.startswith("designs run: ")]
-    assert bool(counts) == command.startswith("explore")
-    assert "results in" in shown
+    commands = ["run tiny.yaml", "explore space.yaml --jobs 1"]
+    for command, shown in zip(commands, on_a_terminal(commands, folder, TERM="dumb"), strict=True):
+        assert "\x1b" not in shown
+        assert "simulating" not in shown
+        assert not shown.startswith("\r\n")
+        counts = [line for line in shown.splitlines() if line.startswith("designs run: ")]
+        assert bool(counts) == command.startswith("explore")
+        assert "results in" in shown
 
 
 def test_a_terminal_sees_how_much_is_done_and_nothing_of_it_is_left(folder: Path) -> None:
     (folder / "space.yaml").write_text(SPACE)
-    shown = on_a_terminal("explore space.yaml --jobs 1", folder)
+    commands = ["explore space.yaml --jobs 1", "explore space.yaml --jobs 1 --quiet --force"]
+    shown, quiet = on_a_terminal(commands, folder)
     counts = [int(count) for count in re.findall(r"designs run: (\d+)", shown)]
     assert counts == sorted(counts)
     assert set(counts) == set(range(5))
     assert ERASE in shown[shown.rindex("designs run:") :]
-    assert "designs run:" not in on_a_terminal("explore space.yaml --jobs 1 --quiet --force", folder)
+    assert "designs run:" not in quiet
 
 
 def test_no_color_is_heeded(folder: Path) -> None:
-    coloured, plain = (on_a_terminal("list systems", folder, **env) for env in ({}, {"NO_COLOR": "1"}))
+    coloured, plain = (on_a_terminal(["list systems"], folder, **env)[0] for env in ({}, {"NO_COLOR": "1"}))
     assert "The Coral Dev Board" in plain
     colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
     assert not colours.search(plain)

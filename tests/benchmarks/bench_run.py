@@ -34,7 +34,8 @@ def timed(arguments: Sequence[str], environment: dict[str, str]) -> tuple[float,
     """CPU seconds, those of its workers included, and peak MiB of one process."""
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
@@ -49,7 +50,8 @@ def main() -> None:
     program = [sys.executable, "-m", "mensa_sim"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as scratch:
-        environment["MENSA_SIM_CACHE"] = str(Path(scratch) / "cache")
+        if not arguments.smallest:
+            environment["MENSA_SIM_CACHE"] = str(Path(scratch) / "cache")
         output = ["--output", str(Path(scratch) / "results"), "--force"]
         commands = {"--help": [*program, "--help"], "import mensa_sim": [sys.executable, "-c", "import mensa_sim"]}
         commands |= {f"run {name}": [*program, "run", name, *output] for name in workloads}

@@ -7,6 +7,7 @@ loop above that level outwards, as an address generator without a look at the da
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from math import ceil, prod
 
@@ -32,10 +33,12 @@ class Boundary:
     visited: Counter = field(default_factory=Counter)
 
 
+@cache
 def members(dim: str) -> list[str]:
     return dim.split("*")
 
 
+@cache
 def is_relevant(operand: str, dim: str) -> bool:
     return members(dim)[0] in RELEVANT[operand].split()
 
@@ -155,18 +158,25 @@ def watch(nest: LoopNest, mapping: NestMapping, operand: str, levels: list[Level
     watchers += [Watcher(mapping, operand, inner) for inner in held]
     registers = 1 if levels and levels[0].read_bits is None else 0
     seen = [Boundary() for _ in watchers]
-    cache: dict[object, int] = {}
+    sizes: dict[object, int] = {}
+    instances: dict[object, int] = {}
+    indexing = [dim for dim in mapping.unrolling.sizes if is_relevant(operand, dim)]
     last_tile: int | None = None
     swaps = 0
 
     def count(ranges: Ranges) -> int:
-        key = tuple(ranges.values())
-        if key not in cache:
-            cache[key] = len(elements(nest, operand, ranges))
-        return cache[key]
+        key = tuple([ranges[dim] for dim in indexing])
+        if key not in sizes:
+            sizes[key] = len(elements(nest, operand, ranges))
+        return sizes[key]
 
     def reached(level: Level | None, lanes: Ranges) -> int:
-        return instances_reached(lanes, mapping, operand, level, relevant=False) if level else 1
+        if level is None:
+            return 1
+        key = (id(level), *lanes.values())
+        if key not in instances:
+            instances[key] = instances_reached(lanes, mapping, operand, level, relevant=False)
+        return instances[key]
 
     for counters, ranges in passes(mapping):
         for index, (watcher, boundary) in enumerate(zip(watchers, seen, strict=True)):
