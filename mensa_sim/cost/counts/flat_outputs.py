@@ -21,25 +21,55 @@ def sizes_of_flat_tiles(
 
     `tile_taps` are those along the slow and the fast axis.
     """
-    tiles = _tiles(slow, fast, extent)
-    lengths = np.minimum(extent, slow.outputs * fast.outputs - tiles.begins)
-    first_row, left = np.divmod(tiles.begins, fast.outputs)
-    last_row, right = np.divmod(tiles.begins + lengths - 1, fast.outputs)
-    rows = last_row - first_row
+    tiles = _flat_tiles(slow, fast, extent)
     columns, lines = fast.groups(tile_taps[1]), slow.groups(tile_taps[0])
-    sizes = np.empty((len(columns), len(lines), len(tiles.begins)), dtype=np.int64)
-    read = [_columns(fast, begin, taps) for begin, taps, _ in columns]
-    kinds = rows * (extent + 1) + lengths
-    for kind in np.unique(kinds):
-        alike = np.flatnonzero(kinds == kind)
-        span, length = divmod(int(kind), extent + 1)
-        widths = [each.widths(left[alike], right[alike], span, length) for each in read]
-        for line, (begin, taps, _) in enumerate(lines):
-            heights = _heights(slow, begin, taps, first_row[alike], span)
-            for column, width in enumerate(widths):
-                sizes[column, line, alike] = (heights * width).sum(axis=0)
-    each = np.multiply.outer([repeats for _, _, repeats in columns], [repeats for _, _, repeats in lines])
-    return sizes.ravel(), np.multiply.outer(each, tiles.repeats).ravel()
+    widths = np.stack([tiles.widths(begin, taps) for begin, taps, _ in columns])  # [column, kind, tile]
+    heights = np.stack([tiles.heights(begin, taps) for begin, taps, _ in lines])  # [line, kind, tile]
+    repeats = np.multiply.outer([each for _, _, each in columns], [each for _, _, each in lines])
+    return np.einsum("ckt,lkt->clt", widths, heights).ravel(), np.multiply.outer(repeats, tiles.repeats).ravel()
+
+
+class _FlatTiles:
+    """Tiles of so many flattened outputs that stand for all, through whatever taps they read."""
+
+    def __init__(self, slow: WindowAxis, fast: WindowAxis, extent: int) -> None:
+        self._slow, self._fast = slow, fast
+        tiles = _tiles(slow, fast, extent)
+        self.repeats = tiles.repeats
+        lengths = np.minimum(extent, slow.outputs * fast.outputs - tiles.begins)
+        self._first_row, self._left = np.divmod(tiles.begins, fast.outputs)
+        last_row, self._right = np.divmod(tiles.begins + lengths - 1, fast.outputs)
+        shapes = (last_row - self._first_row) * (extent + 1) + lengths
+        self._alike = [
+            (np.flatnonzero(shapes == shape), *divmod(shape, extent + 1)) for shape in np.unique(shapes).tolist()
+        ]
+        """Of tiles that reach as many rows down and are as long: which, these rows, and their outputs."""
+        self._widths: dict[tuple[int, int], Ints] = {}
+        self._heights: dict[tuple[int, int], Ints] = {}
+
+    def widths(self, begin: int, taps: int) -> Ints:
+        """[kind, tile] Columns that the rows of each kind read through taps along the fast axis."""
+        if (begin, taps) not in self._widths:
+            own, read = self._widths.setdefault((begin, taps), self._empty()), _columns(self._fast, begin, taps)
+            for alike, span, length in self._alike:
+                own[:, alike] = read.widths(self._left[alike], self._right[alike], span, length)
+        return self._widths[begin, taps]
+
+    def heights(self, begin: int, taps: int) -> Ints:
+        """[kind, tile] Input rows of each kind, read through taps along the slow axis."""
+        if (begin, taps) not in self._heights:
+            own = self._heights.setdefault((begin, taps), self._empty())
+            for alike, span, _ in self._alike:
+                own[:, alike] = _heights(self._slow, begin, taps, self._first_row[alike], span)
+        return self._heights[begin, taps]
+
+    def _empty(self) -> Ints:
+        return np.empty((4, len(self.repeats)), dtype=np.int64)
+
+
+@lru_cache(maxsize=256)
+def _flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> _FlatTiles:
+    return _FlatTiles(slow, fast, extent)
 
 
 def _tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> Seen:

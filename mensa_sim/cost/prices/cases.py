@@ -145,7 +145,9 @@ def _work(asked: Sequence[PricedCase]) -> VectorWork:
     )
 
 
-def _whole(numbers: Iterable[int]) -> npt.NDArray[Any]:
-    """Whole numbers in an array, python's own where those of the machine might not hold their products."""
+def _whole(numbers: Iterable[int]) -> Any:
+    """A whole number that all have, or an array; of python's own where the machine's might not hold their products."""
     own = list(numbers)
+    if len(set(own)) == 1:
+        return own[0]
     return np.array(own, dtype=np.int64 if max(own) < _SMALL else object)

@@ -15,6 +15,11 @@ from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.task import NestTask
 
 
+def one_or_array(numbers: Sequence[int]) -> Any:
+    """The whole number that all of some nests have, or [task] those of each."""
+    return numbers[0] if len(set(numbers)) == 1 else np.array(numbers)
+
+
 class Entries:
     """Entries of some nests: those of a nest lie together, in the nests' order."""
 
@@ -34,10 +39,8 @@ class Entries:
         return found
 
     def each(self, values: Any) -> Any:
-        """A number of all nests, or one of each: itself where all have the same, else [entry]."""
-        if not isinstance(values, np.ndarray):
-            return values
-        return values[0].item() if (values == values[0]).all() else self.per_task(values)
+        """A number of all nests as it is, or [entry] of one for each."""
+        return self.per_task(values) if isinstance(values, np.ndarray) else values
 
 
 class Grid(Entries):

@@ -195,7 +195,7 @@ class OperandArrays:
 
     def _waited(self, outside: StopArrays, each: Boundary[Floats]) -> Floats:
         """[inner, inside, entry] Cycles that a level takes to feed the one inside it and to take back what leaves."""
-        level, spread = outside.level, self.grid.per_task(outside.instances)
+        level, spread = outside.level, self.grid.each(outside.instances)
         fed, taken = each.outer_accesses * each.crossing.feeds, each.outer_accesses * each.crossing.collects
         found: Floats = np.ceil(fed * level.access_bits / (level.read_width * spread)) + np.ceil(
             taken * level.access_bits / (level.write_width * spread)
@@ -226,7 +226,7 @@ class OperandArrays:
         if not isinstance(stop.spread, np.ndarray) and stop.spread == 1:
             return tiles.largest
         own = self._own(stop) if last else self._own_below(index)
-        found: Floats = np.where(self.grid.per_task(stop.spreads) == 1, tiles.largest, own)
+        found: Floats = np.where(self.grid.each(stop.spread) == 1, tiles.largest, own)
         return found
 
     def _own_below(self, index: int) -> Floats:
@@ -237,7 +237,7 @@ class OperandArrays:
         """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
         grid, known = self.grid, self.grid.extents(self.grid.known - 1)
         own, all_own = (self._own_of(stop, extents) for extents in (known, grid.extents(grid.stages)))
-        alone = grid.per_task(stop.spreads) == 1
+        alone = grid.each(stop.spread) == 1
         inside = np.where(alone, self._outermost.largest, own)
         whole = np.where(alone, self.every.elements, all_own)
         least = np.minimum(inside * self.accelerator.copies(stop.level), whole)

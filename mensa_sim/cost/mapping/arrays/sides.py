@@ -12,7 +12,7 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.crossing import evenly, whole_words
 from mensa_sim.cost.counts.tally import LayerTally, Repeats, least_common
 from mensa_sim.cost.counts.ways import Way
-from mensa_sim.cost.mapping.arrays.grid import Entries
+from mensa_sim.cost.mapping.arrays.grid import Entries, one_or_array
 from mensa_sim.cost.mapping.arrays.rows import (
     BODY_BITS,
     CROSSING_PJ,
@@ -118,7 +118,7 @@ class Sides:
         """[task]"""
         self._capacity_bits = {
             level.name: entries.each(
-                np.array([task.target.accelerator.level(level.name).capacity_bytes for task in entries.tasks])
+                one_or_array([task.target.accelerator.level(level.name).capacity_bytes for task in entries.tasks])
                 * BITS_PER_BYTE
             )
             for level in target.accelerator.levels
@@ -253,7 +253,7 @@ class Sides:
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
         rows = self._rows[operand]
-        whole = self._entries.per_task(-(-self._whole[operand] // port.stop.spreads))
+        whole = self._entries.per_task(-(-self._whole[operand] // port.stop.spread))
         if operand != "output":
             return whole[None, None]
         hold = min(hold, len(rows.leaves) - 1)
@@ -293,8 +293,8 @@ class Sides:
         pj, fills = moved * energy.memory_read_pj_per_bit, np.zeros_like(moved)
         if rows.ports:
             stop = rows.ports[-1].stop
-            copied = stop.instances // stop.spreads
-            fills = self._entries.per_task(copied * evenly(bits, stop.spreads, stop.level.access_bits))
+            copied = stop.instances // stop.spread
+            fills = self._entries.per_task(copied * evenly(bits, stop.spread, stop.level.access_bits))
             pj = pj + fills * energy.write_pj[stop.level.name]
         whole: Floats = np.zeros((5, *np.broadcast_shapes(ends.shape, moved.shape)))
         whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills

@@ -17,7 +17,7 @@ from mensa_sim.arrays import Bools, Floats, Ints
 from mensa_sim.cost.counts.counts import visited
 from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
-from mensa_sim.cost.mapping.arrays.grid import Grid
+from mensa_sim.cost.mapping.arrays.grid import Grid, one_or_array
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, ROTATIONS, GroupOrder, group
 from mensa_sim.cost.mapping.chains import distinct
 from mensa_sim.hardware.array.levels import Level
@@ -57,14 +57,12 @@ class StopArrays:
 
     stops: Sequence[Stop]
     """[task]"""
-    spread: int | Floats
+    spread: int | Ints
     """Instances that hold different elements: one number where it is that of all nests, else [task]."""
+    instances: int | Ints
+    """All instances at work, likewise."""
     copied: int | Floats
     """Instances that hold the same: one number where it is that of all nests, else [entry]."""
-    spreads: Ints
-    """[task] Instances that hold different elements."""
-    instances: Ints
-    """[task] All instances at work."""
 
     @property
     def level(self) -> Level:
@@ -79,14 +77,9 @@ class StopArrays:
 
 def stop_arrays(grid: Grid, stops: Sequence[Stop]) -> StopArrays:
     """A level over the nests of a grid."""
-    spread, copied = [stop.spread for stop in stops], [stop.copied for stop in stops]
-    return StopArrays(
-        stops=stops,
-        spreads=np.array(spread),
-        instances=np.array(spread) * np.array(copied),
-        spread=spread[0] if len(set(spread)) == 1 else np.array(spread, dtype=np.float64),
-        copied=copied[0] if len(set(copied)) == 1 else grid.per_task(copied),
-    )
+    spread = one_or_array([stop.spread for stop in stops])
+    copied = one_or_array([stop.copied for stop in stops])
+    return StopArrays(stops=stops, spread=spread, instances=spread * copied, copied=grid.each(copied))
 
 
 class VisitArrays:

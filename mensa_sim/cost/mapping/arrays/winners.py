@@ -56,8 +56,8 @@ class _Site:
     """A level on an operand's way under the unrolling of each winner's nest: [winner]."""
 
     level: Level
-    spread: Ints
-    copied: Ints
+    spread: int | Ints
+    copied: int | Ints
 
 
 class Counted:
@@ -115,7 +115,7 @@ class Counted:
     def _sites(self, operand: Operand, task: Indices) -> list[LevelSite]:
         """An operand's levels in some nests."""
         return [
-            _Site(level=stop.level, spread=stop.spreads[task], copied=(stop.instances // stop.spreads)[task])
+            _Site(level=stop.level, spread=_of(stop.spread, task), copied=_of(stop.instances // stop.spread, task))
             for stop in self._space.arrays[operand].stops
         ]
 
@@ -128,6 +128,11 @@ class Counted:
         """Those of one winner, in plain numbers."""
         ways = self._space.grid.tasks[self.task[winner]].ways
         return changed(self._nest, lambda values: values[winner].item(), {each: ways[each].stops for each in OPERANDS})
+
+
+def _of(values: Any, task: Indices) -> Any:
+    """Those of some nests, or the one number that all have."""
+    return values[task] if isinstance(values, np.ndarray) else values
 
 
 class _Picked:
