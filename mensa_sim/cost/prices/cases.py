@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mensa_sim.cost.assemble import billed, fixed
 from mensa_sim.cost.counts.crossing import evenly, pick, whole_words
