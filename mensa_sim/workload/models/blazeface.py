@@ -1,5 +1,6 @@
 """BlazeFace, a face detector for phone cameras (Bazarevsky et al. 2019, arXiv 1907.05047)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -71,4 +72,5 @@ class BlazeFace(nn.Module):
         """Images (batch, 3, 128, 128) to scores (batch, 896, 1) and boxes (batch, 896, 16)."""
         fine = self.fine(x)
         maps = (fine, self.coarse(fine))
-        return per_anchor(self.scores, maps, 1), per_anchor(self.boxes, maps, 16)
+        scores, boxes = per_anchor(self.scores, maps, 1), per_anchor(self.boxes, maps, 16)
+        return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)

@@ -122,7 +122,7 @@ def classifier(inputs: int, classes: int) -> nn.Sequential:
     return named(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(inputs, classes))
 
 
-def per_anchor(heads: Iterable[nn.Module], maps: Sequence[Tensor], values: int) -> Tensor:
-    """What heads make of maps, (batch, anchors * values, height, width) each, as (batch, all anchors, values)."""
-    made = [head(each).permute(0, 2, 3, 1) for head, each in zip(heads, maps, strict=True)]
-    return torch.cat([x.reshape(x.shape[0], -1, values) for x in made], dim=1)
+def per_anchor(heads: Iterable[nn.Module], maps: Sequence[Tensor], values: int) -> list[Tensor]:
+    """What each head makes of its map, (batch, anchors * values, height, width), as (batch, anchors, values)."""
+    made = (head(each).permute(0, 2, 3, 1) for head, each in zip(heads, maps, strict=True))
+    return [x.reshape(x.shape[0], -1, values) for x in made]

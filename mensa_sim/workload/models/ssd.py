@@ -57,7 +57,8 @@ class SSD(nn.Module):
         maps: list[Tensor] = self.trunk(x)
         for extra in self.extras:
             maps.append(extra(maps[-1]))
-        found = per_anchor(self.boxes, maps, 4), per_anchor(self.scores, maps, self.classes)
+        boxes, scores = per_anchor(self.boxes, maps, 4), per_anchor(self.scores, maps, self.classes)
+        found = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
         return found if self.detections is None else best_of(*found, self.detections)
 
 
