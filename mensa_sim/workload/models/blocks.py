@@ -1,7 +1,8 @@
-"""The blocks that convolutional networks share."""
+"""The blocks that convolutional networks share, and trunks whose inner activations others read."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -126,3 +127,102 @@ def per_anchor(heads: Iterable[nn.Module], maps: Sequence[Tensor], values: int) 
     """What each head makes of its map, (batch, anchors * values, height, width), as (batch, anchors, values)."""
     made = (head(each).permute(0, 2, 3, 1) for head, each in zip(heads, maps, strict=True))
     return [x.reshape(x.shape[0], -1, values) for x in made]
+
+
+class SqueezeExcite(nn.Module):
+    """Channel gates from the mean of each channel (Hu et al. 2018), with MobileNetV3's hard sigmoid."""
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.gates = named(
+            pool=nn.AdaptiveAvgPool2d(1),
+            squeeze=nn.Conv2d(channels, squeezed, 1),
+            relu=nn.ReLU(),
+            excite=nn.Conv2d(squeezed, channels, 1),
+            gate=nn.Hardsigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (batch, channels, height, width), each channel scaled by its gate."""
+        y: Tensor = x * self.gates(x)
+        return y
+
+
+def inverted_residual(
+    inputs: int,
+    expanded: int,
+    outputs: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    dilation: int = 1,
+    activation: type[nn.Module] = nn.ReLU6,
+    squeeze: bool = False,
+    fused: bool = False,
+    late_stride: bool = False,
+    skip: bool = True,
+) -> nn.Module:
+    """Expand 1x1, depthwise kxk, project 1x1 without activation (Sandler et al. 2018).
+
+    Without expansion (as many expanded channels as inputs) the first convolution falls away. `fused` puts one
+    dense kxk convolution in place of expansion and depthwise, and `late_stride` leaves the stride to the
+    projection then (both in EfficientNet-EdgeTPU). `squeeze` adds MobileNetV3's gates, a quarter as wide as the
+    expansion. The input is added where shapes allow, unless `skip` forbids.
+    """
+    early, late = (1, stride) if late_stride else (stride, 1)
+    expands = expanded != inputs
+    layers: dict[str, nn.Module] = {}
+    if fused and expands:
+        layers["expand"] = ConvNorm(inputs, expanded, kernel, early, activation=activation)
+    elif expands:
+        layers["expand"] = ConvNorm(inputs, expanded, activation=activation)
+    if not fused:
+        layers["depthwise"] = ConvNorm(
+            expanded, expanded, kernel, early, groups=expanded, dilation=dilation, activation=activation
+        )
+    if squeeze:
+        layers["squeeze"] = SqueezeExcite(expanded, round_channels(expanded / 4))
+    layers["project"] = ConvNorm(expanded, outputs, 1, late, activation=None)
+    body = named(**layers)
+    return Residual(body) if skip and stride == 1 and inputs == outputs else body
+
+
+class Taps(nn.Module):
+    """A trunk cut into stages; gives what every stage makes."""
+
+    def __init__(self, stages: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Images (batch, channels, height, width) to one activation per stage."""
+        made = []
+        for stage in self.stages:
+            x = stage(x)
+            made.append(x)
+        return made
+
+
+def cut(trunk: nn.Sequential, ends: Sequence[int]) -> Taps:
+    """Stages that end before the given positions, and one for the rest where any is left."""
+    bounds = [0, *ends, len(trunk)]
+    return Taps(trunk[start:end] for start, end in pairwise(bounds) if end > start)
+
+
+def cut_at_expansions(trunk: nn.Sequential, blocks: Sequence[int]) -> Taps:
+    """Stages that end at the expanded activations of some strided inverted residual blocks, and the rest.
+
+    Such a block has no residual, so its expansion can end one stage and the remainder begin the next.
+    """
+    flat: list[nn.Module] = []
+    ends = []
+    for position, block in enumerate(trunk):
+        if position in blocks:
+            if not isinstance(block, nn.Sequential):
+                raise ValueError(f"block {position} has a residual and cannot be cut")
+            flat.append(block[0])
+            ends.append(len(flat))
+            flat.append(block[1:])
+        else:
+            flat.append(block)
+    return cut(nn.Sequential(*flat), ends)

@@ -2,8 +2,14 @@
 
 from torch import nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, classifier, named, round_channels, strides_and_dilations
-from mensa_sim.workload.models.inverted_residual import inverted_residual
+from mensa_sim.workload.models.blocks import (
+    ConvNorm,
+    classifier,
+    inverted_residual,
+    named,
+    round_channels,
+    strides_and_dilations,
+)
 
 # Expansion, channels, repeats, stride of the first: table 2 of the publication.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

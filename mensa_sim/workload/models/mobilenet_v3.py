@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, classifier, named, round_channels
-from mensa_sim.workload.models.inverted_residual import inverted_residual
+from mensa_sim.workload.models.blocks import ConvNorm, classifier, inverted_residual, named, round_channels
 
 
 class BlockShape(NamedTuple):

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mensa_sim.workload.models.blocks import ConvNorm, round_channels
+from mensa_sim.workload.models.blocks import ConvNorm, cut_at_expansions, round_channels
 from mensa_sim.workload.models.mobilenet_v2 import mobilenet_v2_trunk
-from mensa_sim.workload.models.trunk import cut_at_expansions
 
 
 class DeepLabV3(nn.Module):

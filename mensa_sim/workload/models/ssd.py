@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mensa_sim.workload.models.blocks import ConvNorm, per_anchor, same_padding
+from mensa_sim.workload.models.blocks import ConvNorm, Taps, cut, cut_at_expansions, per_anchor, same_padding
 from mensa_sim.workload.models.mobilenet_v1 import mobilenet_v1_channels, mobilenet_v1_trunk
 from mensa_sim.workload.models.mobilenet_v2 import mobilenet_v2_trunk
-from mensa_sim.workload.models.trunk import Taps, cut, cut_at_expansions
 
 EXTRA_CHANNELS = (512, 256, 256, 128)
 ANCHORS = (3, 6, 6, 6, 6, 6)

@@ -8,7 +8,6 @@ from mensa_sim.workload.operators import (
     constants,
     convolution,
     copies,
-    deformable,
     einsum,
     elementwise,
     experts,
@@ -19,7 +18,7 @@ from mensa_sim.workload.operators import (
     quantisation,
     recurrent_calls,
     reduction,
-    resize,
+    sampling,
     softmax,
     transforms,
     views,
@@ -28,7 +27,6 @@ from mensa_sim.workload.operators.call import Handler
 
 _FAMILIES = (
     convolution,
-    deformable,
     matrix,
     experts,
     einsum,
@@ -40,7 +38,7 @@ _FAMILIES = (
     pooling,
     reduction,
     elementwise,
-    resize,
+    sampling,
     copies,
     views,
     constants,

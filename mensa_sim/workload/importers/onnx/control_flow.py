@@ -8,9 +8,9 @@ import numpy as np
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.importers.onnx.bodies import copy_of, named, new_node, with_own_constants
 from mensa_sim.workload.importers.onnx.constants import keep_small
+from mensa_sim.workload.importers.onnx.evaluate import counted_trips
 from mensa_sim.workload.importers.onnx.model import OnnxModel, label_of
 from mensa_sim.workload.importers.onnx.names import replace_nodes
-from mensa_sim.workload.importers.onnx.trips import counted_trips
 
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
 

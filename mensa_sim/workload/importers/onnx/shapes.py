@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.importers.onnx.checked import check_nodes
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
 from mensa_sim.workload.importers.onnx.contributed.parts import take_apart
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
-from mensa_sim.workload.importers.onnx.evaluate import evaluated
+from mensa_sim.workload.importers.onnx.evaluate import RANDOM, evaluated
 from mensa_sim.workload.importers.onnx.functions import expand_functions
 from mensa_sim.workload.importers.onnx.model import (
     KnownTensor,
@@ -22,10 +21,12 @@ from mensa_sim.workload.importers.onnx.model import (
     label_of,
     onnx_package,
 )
-from mensa_sim.workload.importers.onnx.names import put_in_order, read_by, replace_nodes
+from mensa_sim.workload.importers.onnx.names import bodies, put_in_order, read_by, replace_nodes
 from mensa_sim.workload.importers.onnx.quantised import CASTS, in_float_form, take_casts_out
-from mensa_sim.workload.importers.onnx.trips import RANDOM
 from mensa_sim.workload.importers.onnx.types import is_index_type
+
+_TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
 
 _MOST_ROUNDS = 100
 _SHAPED_AS_INPUT = frozenset(
@@ -166,3 +167,18 @@ def _drop_unread(model: OnnxModel) -> None:
             read.update(read_by(node))
             kept.append(node)
     replace_nodes(model.proto.graph, reversed(kept))
+
+
+def check_nodes(model: OnnxModel) -> None:
+    """Refuses nodes on which inference (onnx 1.23) would not come to an end."""
+    _check(model.proto.graph)
+
+
+def _check(graph: Any) -> None:
+    for node in graph.node:
+        if node.op_type == "Einsum":
+            equations = [a.s.decode(errors="replace") for a in node.attribute if a.name == "equation"]
+            if not all(_EQUATION.fullmatch(equation.replace(" ", "")) for equation in equations):
+                raise TraceError(f"node {label_of(node)} (Einsum) has the equation {equations[0]!r}, which is none")
+        for body in bodies(node):
+            _check(body)

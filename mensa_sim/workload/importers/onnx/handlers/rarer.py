@@ -7,11 +7,10 @@ from mensa_sim.workload.build.operation import Role
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.constants import random
 from mensa_sim.workload.operators.copies import copy
-from mensa_sim.workload.operators.deformable import deformable
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import local_response, normalisation, power_norm
 from mensa_sim.workload.operators.pooling import power_pool
-from mensa_sim.workload.operators.resize import LINEAR, TAPS, resize
+from mensa_sim.workload.operators.sampling import LINEAR, TAPS, deformable, resize
 from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
 

@@ -7,7 +7,7 @@ from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
 from mensa_sim.workload.importers.tflite.handlers.layers import convolve, transposed_weight
 from mensa_sim.workload.importers.tflite.handlers.vectors import OPERATIONS_PER_PAIR
 from mensa_sim.workload.operators.reduction import reduction
-from mensa_sim.workload.operators.resize import TAPS
+from mensa_sim.workload.operators.sampling import TAPS
 
 _PADDING_AND_STRIDES = struct.Struct("<3i")
 """How TfLiteTransposeConvParams begins (TFLite's c/builtin_op_data.h): padding, stride of columns, stride of rows."""
