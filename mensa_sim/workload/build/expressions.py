@@ -12,7 +12,7 @@ enters (beside constants) and one tensor alone leaves becomes one operator, what
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor, narrower
+from mensa_sim.workload.build.operation import Operation, Role, Tensor, narrower, readers_of
 
 _GATES: Mapping[frozenset[str], str] = {
     frozenset({"erf"}): "gelu",
@@ -40,10 +40,7 @@ def join_expressions(
 def _joined(
     operations: Sequence[Operation], outputs: Sequence[str], absorbed: list[Operation], *, numbers_alone: bool
 ) -> list[Operation]:
-    readers: dict[str, list[int]] = {}
-    for index, operation in enumerate(operations):
-        for id in dict.fromkeys(tensor.id for tensor in operation.reads):
-            readers.setdefault(id, []).append(index)
+    readers = readers_of(operations)
     result: list[Operation | None] = list(operations)
     leaving = frozenset(outputs)
     for tensor in _entries(operations, readers):

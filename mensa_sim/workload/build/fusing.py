@@ -78,12 +78,11 @@ def _takes_in(producer: Operation, operation: Operation, made: list[Tensor]) -> 
     elements = [tensor.elements for tensor in operation.writes]
     if [tensor.id for tensor in made] != written or [tensor.elements for tensor in made] != elements:
         return False
-    needs_parameters = any(tensor.constant is not None and tensor.stored for tensor in operation.reads)
-    return not (needs_parameters and producer.nest is not None and not _has_weights(producer))
+    return not (_has_weights(operation) and producer.nest is not None and not _has_weights(producer))
 
 
 def _has_weights(operation: Operation) -> bool:
-    return any(tensor.constant is not None and tensor.stored for tensor in operation.reads)
+    return any(tensor.is_parameter for tensor in operation.reads)
 
 
 def _fused(producer: Operation, operation: Operation, made: list[Tensor]) -> Operation:

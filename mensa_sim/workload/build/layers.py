@@ -71,7 +71,7 @@ class LayerMaker:
         """The widths of the operands, where the model says others than the workload; indices have one of their own."""
         activations = [tensor for tensor in operation.reads if tensor.constant is None and not tensor.index]
         computed = [self._flow.operand_bits(tensor) for tensor in activations]
-        held = [tensor for tensor in operation.reads if tensor.constant is not None and tensor.stored]
+        held = [tensor for tensor in operation.reads if tensor.is_parameter]
         found: dict[str, tuple[int, int]] = {}
         if computed:
             found["input"] = (computed[0], self._activation_bits)

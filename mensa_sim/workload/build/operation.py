@@ -5,7 +5,7 @@ here knows torch.
 """
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +69,11 @@ class Tensor:
         """Elements of the shape."""
         return math.prod(self.shape)
 
+    @property
+    def is_parameter(self) -> bool:
+        """Whether it is a constant that takes memory."""
+        return self.constant is not None and self.stored > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -120,6 +125,15 @@ class Operation:
     """Every traced node that was folded into it."""
     foldable: bool = True
     """False where constant operands do not make a constant result of any use (a table that is gathered from)."""
+
+
+def readers_of(operations: Iterable[Operation]) -> dict[str, list[int]]:
+    """By tensor, the places of the operations that read it, in order."""
+    readers: dict[str, list[int]] = {}
+    for index, operation in enumerate(operations):
+        for id in dict.fromkeys(tensor.id for tensor in operation.reads):
+            readers.setdefault(id, []).append(index)
+    return readers
 
 
 def narrower(bits: int | None, other: int | None) -> int | None:

@@ -10,7 +10,7 @@ and that copy is a layer charged with its bytes.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor
+from mensa_sim.workload.build.operation import Operation, Role, Tensor, readers_of
 
 COPY = "copy"
 
@@ -19,10 +19,7 @@ _PADDING_READERS = ("conv1d", "conv2d", "conv3d")
 
 def settle_reindexing(operations: Sequence[Operation], outputs: Sequence[str]) -> list[Operation]:
     """The operations with every STRIDED one made a view or a copy, and every PAD absorbed or made a copy."""
-    readers: dict[str, list[int]] = {}
-    for index, operation in enumerate(operations):
-        for id in dict.fromkeys(tensor.id for tensor in operation.reads):
-            readers.setdefault(id, []).append(index)
+    readers = readers_of(operations)
     settled = list(operations)
     leaving = frozenset(outputs)
     for index in reversed(range(len(operations))):

@@ -64,7 +64,7 @@ def _views_of(operations: Sequence[Operation]) -> _Views:
 
 def _signature(operation: Operation) -> Hashable:
     """What two operations have in common when they are steps of one: everything but which tensors flow."""
-    parameters = tuple(t.constant for t in operation.reads if t.constant is not None and t.stored)
+    parameters = tuple(t.constant for t in operation.reads if t.is_parameter)
     shapes = tuple(tensor.shape for tensor in operation.writes)
     place = (operation.role, operation.operator, operation.site.source, operation.recurrent, operation.fused)
     return (place, parameters, operation.nest, operation.steps, operation.vector_ops, shapes)
@@ -78,7 +78,7 @@ def _loops(signatures: list[Hashable], operations: list[Operation], views: _View
     free = 0
     for index, signature in enumerate(signatures):
         operation = operations[index]
-        shared = operation.nest is not None and any(t.constant and t.stored for t in operation.reads)
+        shared = operation.nest is not None and any(t.is_parameter for t in operation.reads)
         if index < free:
             continue
         later = [other for other in following[signature] if other > index][:_CANDIDATES]

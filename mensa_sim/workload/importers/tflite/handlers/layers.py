@@ -11,7 +11,7 @@ from mensa_sim.workload.operators.matrix import linear, matmul
 
 def _convolution(call: TfliteCall) -> None:
     weight = channels_first(call.parameter(1))
-    convolve(call, weight, groups=_groups(call, weight), dilation=_along(call, "Dilation{}Factor", "HW"))
+    convolve(call, weight, groups=_groups(call, weight), dilated=True)
 
 
 def _depthwise(call: TfliteCall) -> None:
@@ -19,7 +19,7 @@ def _depthwise(call: TfliteCall) -> None:
     stored = call.parameter(1)
     _, rows, columns, outputs = stored.shape
     weight = replace(stored, shape=(outputs, 1, rows, columns))
-    convolve(call, weight, groups=call.tensor(0).shape[-1], dilation=_along(call, "Dilation{}Factor", "HW"))
+    convolve(call, weight, groups=call.tensor(0).shape[-1], dilated=True)
 
 
 def _convolution_3d(call: TfliteCall) -> None:
@@ -27,8 +27,7 @@ def _convolution_3d(call: TfliteCall) -> None:
     stored = call.parameter(1)
     *taps, channels, outputs = stored.shape
     weight = replace(stored, shape=(outputs, channels, *taps))
-    stride, dilation = _along(call, "Stride{}", "DHW"), _along(call, "Dilation{}Factor", "DHW")
-    convolve(call, weight, groups=_groups(call, weight), stride=stride, dilation=dilation)
+    convolve(call, weight, groups=_groups(call, weight), axes="DHW", dilated=True)
 
 
 def _groups(call: TfliteCall, weight: Tensor) -> int:
@@ -46,8 +45,7 @@ def _transposed_3d(call: TfliteCall) -> None:
     stored = call.parameter(1)
     *taps, outputs, channels = stored.shape
     weight = replace(stored, shape=(channels, outputs, *taps))
-    stride, dilation = _along(call, "Stride{}", "DHW"), _along(call, "Dilation{}Factor", "DHW")
-    convolve(call, weight, data=2, stride=stride, dilation=dilation, transposed=True)
+    convolve(call, weight, data=2, axes="DHW", dilated=True, transposed=True)
 
 
 def transposed_weight(call: TfliteCall) -> Tensor:
@@ -63,13 +61,14 @@ def convolve(
     *,
     data: int = 0,
     groups: int = 1,
+    axes: str = "HW",
     stride: tuple[int, ...] = (),
-    dilation: tuple[int, ...] = (1,),
+    dilated: bool = False,
     transposed: bool = False,
 ) -> None:
     """A convolution and its activation; its bias stands behind `data` or, before that, the weights.
 
-    Without a `stride` it has that of the options for rows and columns.
+    The options have a stride for each axis, where none is given, and a dilation where it may be `dilated`.
     """
     convolution(
         call,
@@ -77,17 +76,12 @@ def convolve(
         weight=weight,
         bias=call.optional_parameter(max(data, 1) + 1),
         output=channels_first(call.before_activation()),
-        stride=stride or _along(call, "Stride{}", "HW"),
-        dilation=call.dilation or dilation,
+        stride=stride or [call.option(f"Stride{axis}") for axis in axes],
+        dilation=call.dilation or [call.option(f"Dilation{axis}Factor") if dilated else 1 for axis in axes],
         groups=groups,
         transposed=transposed,
     )
     call.activate()
-
-
-def _along(call: TfliteCall, option: str, axes: str) -> tuple[int, ...]:
-    """An option that the schema has for each axis, by the axis's letter."""
-    return tuple(call.option(option.format(axis)) for axis in axes)
 
 
 def _fully_connected(call: TfliteCall) -> None:
