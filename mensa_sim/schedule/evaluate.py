@@ -41,10 +41,9 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
         serial_ps += option.latency_ps
         dynamic_pj += option.energy_pj
     for tensor in problem.tensors:
-        source = problem.memories[assignment[tensor.producer]]
-        for target in dict.fromkeys(problem.memories[assignment[reader]] for reader in tensor.readers):
-            serial_ps += problem.transfer_ps(tensor.size_bytes, source, target)
-            dynamic_pj += problem.transfer_pj(tensor.size_bytes, source, target)
+        for copied in problem.copies(tensor, assignment.__getitem__):
+            serial_ps += problem.transfer_ps(*copied)
+            dynamic_pj += problem.transfer_pj(*copied)
     latency_ps = serial_ps if problem.execution == "serial" else together.makespan_ps
     return Prediction(
         serial_ps=serial_ps,

@@ -1,6 +1,7 @@
 """`schedule.yaml`: a schedule as a file that a person can edit and `--schedule` reads back."""
 
 from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from mensa_sim.flow import IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
 from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Split, Stack
-from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.problem import Problem, fault_at
 from mensa_sim.schedule.schedule import Schedule, schedule_of
-from mensa_sim.schedule.unit import Refusal, Unit
+from mensa_sim.schedule.unit import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +127,7 @@ def read_schedule(path: Path, problem: Problem) -> Schedule:
 
 def _data_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int]) -> list[str]:
     """What lives or stays somewhere and is not made, has two places, or belongs to another flow."""
-    faults = [f"homes: {problem.name} has no layer {h.tensor!r}" for h in content.homes if h.tensor not in unit_of]
-    times = Counter(home.tensor for home in content.homes)
-    faults += [f"homes: {tensor} stands {count} times" for tensor, count in times.items() if count > 1]
+    faults = _unknown_or_twice("homes", [home.tensor for home in content.homes], problem.name, unit_of)
     if content.homes and content.flow in (None, LAYERS):
         faults.append(f"homes: the flow is {content.flow or 'not given'}; tensors have homes under another one")
     if content.parameters and content.flow is None:
@@ -137,19 +136,21 @@ def _data_faults(content: ScheduleFile, problem: Problem, unit_of: dict[str, int
         if kept.accelerator not in problem.accelerators:
             error = unknown_name(kept.accelerator, problem.accelerators, "accelerator")
             faults.append(f"parameters: {error}")
-        unknown = [layer for layer in kept.layers if layer not in unit_of]
-        faults += [f"parameters: {problem.name} has no layer {layer!r}" for layer in unknown]
-    times = Counter(kept.accelerator for kept in content.parameters)
-    faults += [f"parameters: {name} stands {count} times" for name, count in times.items() if count > 1]
-    return faults
+        faults += _unknown_or_twice("parameters", kept.layers, problem.name, unit_of)
+    names = [kept.accelerator for kept in content.parameters]
+    return [*faults, *_unknown_or_twice("parameters", names, problem.name, names)]
+
+
+def _unknown_or_twice(field: str, names: Sequence[str], problem: str, known: Container[str]) -> list[str]:
+    faults = [f"{field}: {problem} has no layer {name!r}" for name in names if name not in known]
+    return faults + [f"{field}: {name} stands {count} times" for name, count in Counter(names).items() if count > 1]
 
 
 def _stack_faults(content: ScheduleFile, unit_of: dict[str, int]) -> list[str]:
     """Stacks of layers that there are not, that stand in two, on another accelerator, or in a flow that has none."""
     placed = {row.layer: row.accelerator for row in content.layers}
     layers = [layer for stack in content.stacks for layer in stack.layers]
-    faults = [f"stacks: {content.problem} has no layer {layer!r}" for layer in layers if layer not in unit_of]
-    faults += [f"stacks: {layer} stands {count} times" for layer, count in Counter(layers).items() if count > 1]
+    faults = _unknown_or_twice("stacks", layers, content.problem, unit_of)
     for stack in content.stacks:
         elsewhere = [layer for layer in stack.layers if placed.get(layer, stack.accelerator) != stack.accelerator]
         faults += [f"stacks: {layer} runs on {placed[layer]}, its stack on {stack.accelerator}" for layer in elsewhere]
@@ -189,12 +190,8 @@ def _place_of(
     if not wanted:
         return 0, []
     place = places[wanted.pop()]
-    option = unit.options[place]
-    if isinstance(option, Refusal):
-        return place, [f"layers: {problem.accelerators[place]} cannot run {unit.name}: {option.reason}"]
-    if unit.pin not in (None, place):
-        return place, [f"layers: {unit.name} is pinned to {problem.accelerators[unit.pin or 0]}"]
-    return place, []
+    fault = fault_at(problem, unit, place)
+    return place, [] if fault is None else [f"layers: {fault}"]
 
 
 def _order_faults(problem: Problem, order: list[int]) -> list[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from mensa_sim.schedule.evaluate import Prediction
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import UnitTensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +56,7 @@ def with_copies(problem: Problem, assignment: Sequence[int], unit: int, accelera
     option = problem.units[unit].option(accelerator)
     latency_ps, energy_pj = option.latency_ps, option.energy_pj
     for tensor in (*problem.incoming[unit], *problem.outgoing[unit]):
-        for copy_ps, copy_pj in _copies(problem, assignment, tensor, unit, accelerator):
-            latency_ps += copy_ps
-            energy_pj += copy_pj
+        for copied in problem.copies(tensor, lambda other: accelerator if other == unit else assignment[other]):
+            latency_ps += problem.transfer_ps(*copied)
+            energy_pj += problem.transfer_pj(*copied)
     return latency_ps, energy_pj
-
-
-def _copies(
-    problem: Problem, assignment: Sequence[int], tensor: UnitTensor, unit: int, accelerator: int
-) -> list[tuple[int, float]]:
-    def memory_of(other: int) -> str:
-        return problem.memories[accelerator if other == unit else assignment[other]]
-
-    source = memory_of(tensor.producer)
-    targets = dict.fromkeys(memory_of(reader) for reader in tensor.readers)
-    size = tensor.size_bytes
-    return [(problem.transfer_ps(size, source, m), problem.transfer_pj(size, source, m)) for m in targets]

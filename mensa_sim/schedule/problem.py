@@ -1,6 +1,6 @@
 """The scheduling problem in plain numbers: units, accelerators, what each pair costs, and what flows between."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
@@ -126,6 +126,12 @@ class Problem:
         """Dynamic energy of copying bytes between memories."""
         return self.routes[source, target].energy_pj(size_bytes) if source != target else 0.0
 
+    def copies(self, tensor: UnitTensor, place_of: Callable[[int], int]) -> Iterator[tuple[int, str, str]]:
+        """Bytes, and the memories from and to which a tensor is copied where units have places; within one: nothing."""
+        source = self.memories[place_of(tensor.producer)]
+        for target in dict.fromkeys(self.memories[place_of(reader)] for reader in tensor.readers):
+            yield tensor.size_bytes, source, target
+
     def total_pj(self, dynamic_pj: float, latency_ps: float) -> float:
         """Energy of an inference: dynamic, and the static power of the whole system over its latency."""
         return dynamic_pj + self.static_pj_per_ps * latency_ps
@@ -152,6 +158,14 @@ def require_runnable(problem: Problem) -> None:
         faults.append(f"{fault} ({reasons})")
     if faults:
         raise InfeasibleError(f"{problem.name}: " + "; ".join(faults))
+
+
+def fault_at(problem: Problem, unit: Unit, place: int) -> str | None:
+    """Why a unit may not stand on an accelerator; none where it may."""
+    option = unit.options[place]
+    if isinstance(option, Refusal):
+        return f"{problem.accelerators[place]} cannot run {unit.name}: {option.reason}"
+    return None if unit.pin in (None, place) else f"{unit.name} is pinned to {problem.accelerators[unit.pin or 0]}"
 
 
 def _reasons(problem: Problem, unit: Unit, accelerators: "range | list[int]") -> str:

@@ -98,6 +98,11 @@ def with_bound(schedule: Schedule, bound: float, proof: str) -> Schedule:
     return replace(schedule, bound=min(bound, schedule.value), proof=proof)
 
 
+def judged_as(schedule: Schedule, other: Schedule) -> Schedule:
+    """The schedule with the value and the bound of another one, of which it is a part or an equal."""
+    return replace(schedule, objective=other.objective, value=other.value, bound=other.bound, proof=other.proof)
+
+
 def unit_assignment(problem: Problem, schedule: Schedule) -> list[int]:
     """The accelerator of each unit of the problem, by index."""
     index = {name: number for number, name in enumerate(problem.accelerators)}

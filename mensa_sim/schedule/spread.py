@@ -1,11 +1,10 @@
 """Streams on a pool of equal accelerators: each schedule with its load where the others leave most time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mensa_sim.schedule.policies.throughput import loads_ps
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order
+from mensa_sim.schedule.schedule import Schedule, judged_as, schedule_of, unit_assignment, unit_order
 
 
 def spread_over(
@@ -48,10 +47,7 @@ def _moved(problem: Problem, schedule: Schedule, to: Mapping[str, str]) -> Sched
     where = [problem.accelerators.index(to[schedule.assignment[unit.layers[0]]]) for unit in problem.units]
     reasons = [_reason(schedule, unit.layers[0], to) for unit in problem.units]
     order = unit_order(problem, schedule)
-    moved = schedule_of(problem, schedule.scheduler, where, order=order, reasons=reasons)
-    return replace(
-        moved, objective=schedule.objective, value=schedule.value, bound=schedule.bound, proof=schedule.proof
-    )
+    return judged_as(schedule_of(problem, schedule.scheduler, where, order=order, reasons=reasons), schedule)
 
 
 def _reason(schedule: Schedule, layer: str, to: Mapping[str, str]) -> str:

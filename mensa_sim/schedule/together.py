@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment
+from mensa_sim.schedule.schedule import Schedule, judged_as, schedule_of, unit_assignment
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 
@@ -37,9 +37,7 @@ def parted(problems: Sequence[Problem], whole: Problem, found: Schedule) -> list
     for problem in problems:
         count = len(problem.units)
         own = schedule_of(problem, found.scheduler, assignment[:count], reasons=reasons[:count])
-        schedules.append(
-            replace(own, objective=found.objective, value=found.value, bound=found.bound, proof=found.proof)
-        )
+        schedules.append(judged_as(own, found))
         assignment, reasons = assignment[count:], reasons[count:]
     return schedules
 

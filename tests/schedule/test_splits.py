@@ -18,7 +18,7 @@ from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
 from mensa_sim.schedule.exact.linear_program import TOLERANCE
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
-from mensa_sim.schedule.tiles.estimate import least_of, option_of
+from mensa_sim.schedule.tiles.estimate import PoolOption, least_work, work_of
 from mensa_sim.schedule.tiles.floor import floor_of
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
@@ -190,10 +190,12 @@ def test_no_pieces_cost_less_than_they_are_taken_to_before_they_are_priced(axes,
         sizes = even_sizes(axis_size(layer, plane, axis), 4)
         pieces = [with_reads(graph, {"conv": plane}, each, layer) for each in pieces_of(layer, plane, axis, sizes)]
         table = price(joined([piece.layer for piece in pieces], []), FOUR, "energy")
-        least = least_of(axis, sizes, pieces, FOUR, whole)
-        known = option_of(axis, sizes, pieces, [table.cost(piece.layer.name, "core0") for piece in pieces])
+        least = [least_work(piece.layer, FOUR, whole, len(pieces)) for piece in pieces]
+        known = [work_of(piece.layer, table.cost(piece.layer.name, "core0")) for piece in pieces]
+        options = [PoolOption(axis, sizes, pieces, works, known=works is known) for works in (least, known)]
         for figure in ("on_chip_ps", "chip_pj", "parameter_bytes", "read_bytes", "written_bytes"):
-            assert 0 <= getattr(least, figure) <= getattr(known, figure) * (1 + 1e-12)
+            below, above = (getattr(option, figure) for option in options)
+            assert 0 <= below <= above * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_what_crosses_memory_is_what_the_stacks_and_other_layers_cost(stacked: S
     (memory,) = stacked.hardware.memories
     crossed = sum(span.size_bytes for span in stacked.timeline.spans if span.resource == memory)
     planner = StackPlanner(price(stacked.graph, stacked.hardware), stacked.problem)
-    in_stacks = [cost for each in planner.priced_all(plan_of(stacked).stacks) for cost in each.costs.values()]
+    in_stacks = [cost for each in map(planner.priced, plan_of(stacked).stacks) for cost in each.costs.values()]
     assert {cost.layer for cost in in_stacks} == {layer.name for layer in stacked.graph.layers}
     assert crossed == sum(cost.memory_bytes for cost in in_stacks)
     assert {span.layer for span in stacked.timeline.spans} == {layer.name for layer in stacked.graph.layers}
@@ -114,12 +114,12 @@ def test_what_crosses_memory_is_what_the_stacks_and_other_layers_cost(stacked: S
 def test_a_tile_is_priced_once_whatever_asks_for_it(stacked: SystemResult) -> None:
     memo, stacks = PriceMemo(), plan_of(stacked).stacks[:2]
     costs = price(stacked.graph, stacked.hardware)
-    first = StackPlanner(costs, stacked.problem, memo).priced_all(stacks)
+    first = list(map(StackPlanner(costs, stacked.problem, memo).priced, stacks))
     priced = memo.priced
     assert priced > 0
-    assert StackPlanner(costs, stacked.problem, memo).priced_all(stacks) == first
+    assert list(map(StackPlanner(costs, stacked.problem, memo).priced, stacks)) == first
     assert memo.priced == priced
-    assert StackPlanner(costs, replace(stacked.problem, objective="latency"), memo).priced_all(stacks)
+    assert list(map(StackPlanner(costs, replace(stacked.problem, objective="latency"), memo).priced, stacks))
     assert memo.priced > priced
 
 

@@ -22,10 +22,11 @@ class Cuts:
         """[size]"""
         self.last: Ints = np.cumsum(self.tiles) - 1
         """[size] The place of the last tile."""
-        self._first = self.last - self.tiles + 1
+        self.first: Ints = self.last - self.tiles + 1
+        """[size] That of the first."""
         self.size: Ints = np.repeat(np.arange(len(rows)), self.tiles)
         """[tile]"""
-        self.number: Ints = np.arange(len(self.size)) - self._first[self.size]
+        self.number: Ints = np.arange(len(self.size)) - self.first[self.size]
         """[tile] Of the tiles of its size, from 0."""
 
     def so_far(self, values: Ints, most: int) -> Ints:
@@ -43,7 +44,7 @@ class Cuts:
         """[tile] What the tile before has; 0 in the first."""
         found = np.zeros_like(values)
         found[1:] = values[:-1]
-        found[self._first] = 0
+        found[self.first] = 0
         return found
 
     def after(self, values: Ints, end: int) -> Ints:
@@ -51,16 +52,6 @@ class Cuts:
         found = np.full_like(values, end)
         found[:-1] = values[1:]
         found[self.last] = end
-        return found
-
-    def sums(self, values: Ints) -> Ints:
-        """[size] Over all tiles."""
-        found: Ints = np.add.reduceat(values, self._first)
-        return found
-
-    def most(self, values: Ints) -> Ints:
-        """[size] The largest of all tiles."""
-        found: Ints = np.maximum.reduceat(values, self._first)
         return found
 
 
@@ -72,14 +63,13 @@ class Flow:
     any more.
     """
 
-    rows: int
     row_bits: int
     start: Ints
     """The first row that comes in a tile."""
     stop: Ints
     """Behind the last one."""
     first: Ints
-    """The first row that this tile or a later one reads; `rows` where none does."""
+    """The first row that this tile or a later one reads; all rows where none does."""
     later: Ints
     """The first row that later tiles read, likewise."""
     readers: tuple[str, ...]
@@ -129,7 +119,7 @@ class Needed:
         """One more layer that reads rows `low` to `high`, [tile]."""
         self.readers.append(reader)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._rows_read = self._rows_read + self._cuts.sums(np.maximum(0, high - low))
+        self._rows_read = self._rows_read + np.add.reduceat(np.maximum(0, high - low), self._cuts.first)
         self._coming = None
 
     @property
@@ -145,29 +135,24 @@ class Needed:
         stop = cuts.so_far(self._high, rows)
         if whole:
             stop[cuts.last] = rows
-        first = cuts.from_now(self._low, rows)
-        return Flow(
-            rows=rows,
-            row_bits=row_bits,
-            start=cuts.before(stop),
-            stop=stop,
-            first=first,
-            later=cuts.after(first, rows),
-            readers=tuple(reversed(self.readers)),
-            shared=self._rows_read > stop[cuts.last],
-        )
+        first, readers = cuts.from_now(self._low, rows), tuple(reversed(self.readers))
+        return _flow(cuts, rows, row_bits, stop, first, readers, self._rows_read)
 
 
 def even_flow(rows: int, row_bits: int, stop: Ints, cuts: Cuts) -> Flow:
     """The rows of a tensor that nobody in the stack reads."""
-    nobody = np.full_like(stop, rows)
+    return _flow(cuts, rows, row_bits, stop, np.full_like(stop, rows), (), np.zeros_like(cuts.tiles))
+
+
+def _flow(
+    cuts: Cuts, rows: int, row_bits: int, stop: Ints, first: Ints, readers: tuple[str, ...], rows_read: Ints
+) -> Flow:
     return Flow(
-        rows=rows,
         row_bits=row_bits,
         start=cuts.before(stop),
         stop=stop,
-        first=nobody,
-        later=nobody,
-        readers=(),
-        shared=np.zeros(len(cuts.rows), dtype=bool),
+        first=first,
+        later=cuts.after(first, rows),
+        readers=readers,
+        shared=rows_read > stop[cuts.last],
     )

@@ -14,6 +14,7 @@ from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
 from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.traffic import StackTraffic
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 SOFTMAX = frozenset({"softmax", "log_softmax"})
@@ -130,7 +131,7 @@ class TwoProducts:
     def _case(self, layer: Layer, cut: Parts, pricer: StackPricer) -> TileCase:
         """Beside the first product lie the sums of the second, beside the second the input of the first."""
         others = self._sum_bits(cut.rows, pricer) if layer is self._first else self._input_bits(cut.rows)
-        return replace(_within(layer), weight_fetches=1, taken_bytes=(0, bits_to_bytes(others)))
+        return replace(_within(layer), taken_bytes=(0, bits_to_bytes(others)))
 
     def _rescaled(self, layer: Layer, cut: Parts) -> Layer:
         if layer.operator not in SOFTMAX:
@@ -151,13 +152,8 @@ class TwoProducts:
 
 def _within(layer: Layer) -> TileCase:
     """On chip before and after."""
-    return TileCase(
-        kept=frozenset({"input", "output"}) if layer.nest else frozenset(),
-        input_fetches=0,
-        output_fetches=0,
-        weight_fetches=1,
-        taken_bytes=(0, 0),
-    )
+    kept: frozenset[Operand] = frozenset({"input", "output"}) if layer.nest else frozenset()
+    return TileCase(kept=kept, fetches=(1, 0, 0), taken_bytes=(0, 0))
 
 
 def _nest_of(layer: Layer) -> LoopNest:

@@ -21,7 +21,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer
 
 _NO_ROOM = "no mapping of the tile fits"
@@ -32,16 +32,10 @@ class TileCase:
     """How a layer's tiles are priced: what stays, how often the rest crosses, what others take of the levels."""
 
     kept: frozenset[Operand]
-    input_fetches: int
-    output_fetches: int
-    weight_fetches: int
+    fetches: tuple[int, int, int]
+    """How often each of `OPERANDS` crosses."""
     taken_bytes: tuple[int, int]
     """Of the levels of parameters and of activations."""
-
-    @property
-    def fetches(self) -> dict[Operand, int]:
-        """How often each operand crosses."""
-        return {"weight": self.weight_fetches, "input": self.input_fetches, "output": self.output_fetches}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +129,8 @@ class StackPricer:
             kept.add("input")
         if tiles.output_stays:
             kept.add("output")
-        return TileCase(
-            kept=frozenset(kept),
-            input_fetches=int(tiles.streams),
-            output_fetches=int(not tiles.output_stays),
-            weight_fetches=0 if stays else fetches,
-            taken_bytes=(parameters, activations),
-        )
+        each = (0 if stays else fetches, int(tiles.streams), int(not tiles.output_stays))
+        return TileCase(kept=frozenset(kept), fetches=each, taken_bytes=(parameters, activations))
 
     def costs(self, stack: TiledStack) -> dict[str, LayerCost] | None:
         """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
@@ -168,7 +157,7 @@ class StackPricer:
         for key, (tile, case) in new.items():
             pricer = None if places[key] in priced else self._tile_pricer(tile, case)
             if pricer is not None:
-                repeats = Repeats(steps=1, fetches=case.fetches)
+                repeats = Repeats(steps=1, fetches=dict(zip(OPERANDS, case.fetches, strict=True)))
                 asked[places[key]] = PricedCase(pricer=pricer, repeats=repeats, kept=case.kept)
         costs = costs_together(list(asked.values()))
         fresh: dict[Hashable, Priced] = {
@@ -183,8 +172,8 @@ class StackPricer:
 
     def _place(self, layer: Layer, case: TileCase) -> Hashable:
         """All that the price of a tile depends on."""
-        fetches, kept = tuple(case.fetches.values()), tuple(sorted(case.kept))
-        return self._on, "tile", case.taken_bytes, fetches, kept, shape_of(replace(layer, mappings=()))
+        kept = tuple(sorted(case.kept))
+        return self._on, "tile", case.taken_bytes, case.fetches, kept, shape_of(replace(layer, mappings=()))
 
     def _tile_pricer(self, layer: Layer, case: TileCase) -> Pricer | None:
         accelerator = self._with_less(case.taken_bytes)

@@ -129,7 +129,7 @@ class Tiling:
         cuts, layers = self._cuts, tuple(self.layers)
         inputs = [each.coming for each in self._needed.values() if not each.read.weight]
         read_bits = sum((flow.stop[cuts.last] * flow.row_bits for flow in inputs), np.zeros_like(cuts.tiles))
-        held_bits = cuts.most(self.held_bits().max(axis=0))
+        held_bits = np.maximum.reduceat(self.held_bits().max(axis=0), cuts.first)
         each = zip(cuts.rows, cuts.tiles.tolist(), held_bits.tolist(), read_bits.tolist(), strict=True)
         return tuple(
             TilingSize(

@@ -54,8 +54,8 @@ def plan_homes(
         fitting = _fitting(home_costs, graph, accelerator, order, found.tensors)
         homes |= {each.layer: Home(tensor=each.layer, home=accelerator, size_bytes=each.size_bytes) for each in fitting}
     in_levels = tuple(homes[layer] for layer in tensors if layer in homes)
-    shared = choose_shared(costs, assignment, stacks, frozenset(homes), rates)
-    return PlannedHomes(homes=(*in_levels, *shared.homes), gap=max(gap, shared.gap))
+    shared, shared_gap = choose_shared(costs, assignment, stacks, frozenset(homes), rates)
+    return PlannedHomes(homes=(*in_levels, *shared), gap=max(gap, shared_gap))
 
 
 def _in_short(graph: LayerGraph, tensors: dict[str, HomeTensor]) -> dict[str, HomeTensor]:

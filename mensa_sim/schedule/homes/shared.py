@@ -35,14 +35,6 @@ class SharedTensor:
     """The layers that read it, and how many bytes of it each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedHomes:
-    """Homes in shared memories, and how far they may be from the best choice."""
-
-    homes: tuple[Home, ...] = ()
-    gap: float = 0.0
-
-
 def shared_tensors(
     graph: LayerGraph, system: System, assignment: Mapping[str, str], memory: str, stacks: Sequence[Sequence[str]] = ()
 ) -> dict[str, SharedTensor]:
@@ -86,8 +78,8 @@ def choose_shared(
     stacks: Sequence[Sequence[str]],
     taken: Collection[str],
     rates: tuple[float, float],
-) -> SharedHomes:
-    """The homes in memories on the chip that save the most, of the tensors that are not `taken` elsewhere.
+) -> tuple[list[Home], float]:
+    """The homes in memories on the chip that save the most, of the tensors that are not `taken` elsewhere, and a gap.
 
     Each memory in turn, exactly by what each tensor saves alone: what two of one layer save beside each other may be
     less where its time is the array's.
@@ -102,7 +94,7 @@ def choose_shared(
         homes += [Home(tensor=each.layer, home=name, size_bytes=each.size_bytes) for each in chosen]
         gone |= {each.layer for each in chosen}
         gap = max(gap, own_gap)
-    return SharedHomes(homes=tuple(homes), gap=gap)
+    return homes, gap
 
 
 def tensors_in_shared(

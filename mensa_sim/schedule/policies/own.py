@@ -6,9 +6,8 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.lookup import unknown_name
-from mensa_sim.schedule.problem import Problem, require_runnable
+from mensa_sim.schedule.problem import Problem, fault_at, require_runnable
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_order, with_bound
-from mensa_sim.schedule.unit import Refusal
 
 OwnScheduler = Callable[..., Schedule | Sequence[str] | Sequence[int]]
 """A function of a problem, and of its own keyword options: a schedule, or the accelerator of each unit in order."""
@@ -77,12 +76,7 @@ def _index(problem: Problem, entry: Any, name: str) -> int:
 
 def _check(problem: Problem, assignment: Sequence[int], name: str) -> None:
     """Every unit that stands where it cannot run or where its pin does not let it."""
-    faults = []
-    for unit, place in zip(problem.units, assignment, strict=True):
-        option = unit.options[place]
-        if isinstance(option, Refusal):
-            faults.append(f"{problem.accelerators[place]} cannot run {unit.name}: {option.reason}")
-        elif unit.pin not in (None, place):
-            faults.append(f"{unit.name} is pinned to {problem.accelerators[unit.pin or 0]}")
+    each = (fault_at(problem, unit, place) for unit, place in zip(problem.units, assignment, strict=True))
+    faults = [fault for fault in each if fault is not None]
     if faults:
         raise UsageError(f"scheduler {name}: " + "; ".join(faults))

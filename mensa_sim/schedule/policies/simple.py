@@ -2,7 +2,7 @@
 
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.lookup import unknown_name
-from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.problem import Problem, fault_at
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
 
@@ -12,13 +12,7 @@ def single(problem: Problem, name: str) -> Schedule:
     if name not in problem.accelerators:
         raise unknown_name(name, problem.accelerators, "accelerator")
     target = problem.accelerators.index(name)
-    faults = []
-    for unit in problem.units:
-        option = unit.options[target]
-        if isinstance(option, Refusal):
-            faults.append(f"it cannot run {unit.name} ({option.reason})")
-        elif unit.pin not in (None, target):
-            faults.append(f"{unit.name} is pinned to {problem.accelerators[unit.pin or 0]}")
+    faults = [fault for unit in problem.units if (fault := fault_at(problem, unit, target)) is not None]
     if faults:
         raise InfeasibleError(f"{problem.name}: not everything fits on {name}: " + "; ".join(faults))
     reasons = [f"everything on {name}"] * len(problem.units)

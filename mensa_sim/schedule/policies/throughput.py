@@ -55,9 +55,8 @@ def loads_ps(problem: Problem, assignment: Sequence[int]) -> dict[str, int]:
         memory = f"memory {problem.channel(accelerator)}"
         loads[memory] = loads.get(memory, 0) + option.memory_ps
     for tensor in problem.tensors:
-        source = problem.memories[assignment[tensor.producer]]
-        for target in dict.fromkeys(problem.memories[assignment[reader]] for reader in tensor.readers):
-            for resource, time_ps in _copy_loads(problem, tensor.size_bytes, source, target).items():
+        for copied in problem.copies(tensor, assignment.__getitem__):
+            for resource, time_ps in _copy_loads(problem, *copied).items():
                 loads[resource] = loads.get(resource, 0) + time_ps
     return loads
 

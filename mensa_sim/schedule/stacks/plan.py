@@ -36,17 +36,6 @@ class PricedStack:
     costs: Mapping[str, LayerCost]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cut:
-    """Layers that may run as a stack, and how it is cut."""
-
-    names: tuple[str, ...]
-    rows: int
-    """Of the last layer in a tile."""
-    parts: int = 1
-    """Of the channels between two products, for each tile of rows."""
-
-
 class StackPlanner:
     """Finds and prices stacks of a graph on a system, whose layers cost by themselves what a table says."""
 
@@ -71,30 +60,19 @@ class StackPlanner:
 
     def plan(self, schedule: Schedule) -> list[PricedStack]:
         """The stacks of a schedule's layers, none of which the objective is better without, one by one."""
-        rates = self._rates(schedule)
-        found: list[PricedStack] = []
-        for accelerator, order in self._runs(schedule.assignment):
-            found += self._stacks(accelerator, order, rates)
-        return found
+        return self._of(schedule.assignment, schedule)
 
     def on(self, accelerator: str, schedule: Schedule) -> list[PricedStack]:
         """The stacks of all that may run on an accelerator, were all of that there."""
-        pins = {
-            layer: self._problem.accelerators[unit.pin]
-            for unit in self._problem.units
-            for layer in unit.layers
-            if unit.pin is not None
-        }
-        able = {
-            name: accelerator
-            for name in self._layers
-            if self._costs.runs(name, accelerator) and pins.get(name, accelerator) == accelerator
-        }
+        names = self._problem.accelerators
+        units = (unit for unit in self._problem.units if unit.pin is None or names[unit.pin] == accelerator)
+        layers = (layer for unit in units for layer in unit.layers if self._costs.runs(layer, accelerator))
+        return self._of(dict.fromkeys(layers, accelerator), schedule)
+
+    def _of(self, assignment: Mapping[str, str], schedule: Schedule) -> list[PricedStack]:
         rates = self._rates(schedule)
-        found: list[PricedStack] = []
-        for _, order in self._runs(able):
-            found += self._stacks(accelerator, order, rates)
-        return found
+        runs = self._runs(assignment)
+        return [stack for accelerator, order in runs for stack in self._stacks(accelerator, order, rates)]
 
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
         """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
@@ -104,27 +82,36 @@ class StackPlanner:
             pricer = self._pricer(accelerator)
             if pricer is not None:
                 others = [each.stack.layers for each in stacks if each.stack.accelerator != accelerator]
-                cuts = [cut for names in others for cut in self._largest(pricer, accelerator, names)]
-                found += [each for each in self._gaining(pricer, accelerator, cuts, rates) if each is not None]
+                largest = [stack for layers in others for stack in self._largest(pricer, accelerator, layers)]
+                found += [each for each in self._gaining(pricer, largest, rates) if each is not None]
         return found
 
-    def _largest(self, pricer: StackPricer, accelerator: str, names: tuple[str, ...]) -> list[_Cut]:
-        """The cut into the largest tiles of rows that fit, if any does."""
-        tiling = tiling_of(self._planes, names, tile_rows(self._planes[names[-1]].rows), self._readers)
-        if tiling is None or not all(self._costs.runs(name, accelerator) for name in names):
+    def _largest(self, pricer: StackPricer, accelerator: str, layers: tuple[str, ...]) -> list[Stack]:
+        """The stack in the largest tiles of rows that fit, if any does."""
+        tiling = tiling_of(self._planes, layers, tile_rows(self._planes[layers[-1]].rows), self._readers)
+        if tiling is None or not all(self._costs.runs(name, accelerator) for name in layers):
             return []
         fitting = (size.rows for size in tiling.sizes if pricer.traffic(size) is not None)
-        return [_Cut(names=names, rows=rows) for rows in islice(fitting, 1)]
+        return [self._stack(layers, accelerator, rows) for rows in islice(fitting, 1)]
 
-    def refusal(self, accelerator: str, names: tuple[str, ...], schedule: Schedule) -> str | None:
+    def _stack(self, layers: Sequence[str], accelerator: str, rows: int, parts: int = 1) -> Stack:
+        tiles = self._row_tiles(layers, rows) * parts
+        return Stack(layers=tuple(layers), accelerator=accelerator, tiles=tiles, rows=rows)
+
+    def _row_tiles(self, layers: Sequence[str], rows: int) -> int:
+        """Tiles of rows over all copies."""
+        plane = self._planes[layers[-1]]
+        return -(-plane.rows // rows) * plane.copies
+
+    def refusal(self, accelerator: str, layers: tuple[str, ...], schedule: Schedule) -> str | None:
         """Why layers are no stack of an accelerator by themselves, for people; none where the objective gains."""
         pricer = self._pricer(accelerator)
         if pricer is None:
             return f"{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
-        cuts = self._largest(pricer, accelerator, names)
-        if not cuts:
+        largest = self._largest(pricer, accelerator, layers)
+        if not largest:
             return f"the rows between them do not fit {accelerator}, however few a tile has"
-        (found,) = self._gaining(pricer, accelerator, cuts, self._rates(schedule))
+        (found,) = self._gaining(pricer, largest, self._rates(schedule))
         return "the objective gains nothing" if found is None else None
 
     def priced(self, stack: Stack) -> PricedStack:
@@ -133,30 +120,24 @@ class StackPlanner:
         if not all(name in self._layers and can_stack(self._layers[name]) for name in stack.layers):
             raise InfeasibleError(f"{what}: some of them run in steps, or are unknown")
         pricer = self._pricer(stack.accelerator)
-        plane = self._planes[stack.layers[-1]]
-        parts, rest = divmod(stack.tiles, -(-plane.rows // stack.rows) * plane.copies)
-        cut = _Cut(names=stack.layers, rows=stack.rows, parts=parts)
-        tiled = None if pricer is None else self._tiled(pricer, cut)
+        tiled = None if pricer is None else self._tiled(pricer, stack)
         found = None if pricer is None or tiled is None else pricer.costs(tiled)
-        if rest or found is None:
+        if found is None or stack.tiles % self._row_tiles(stack.layers, stack.rows):
             raise InfeasibleError(f"{what}: {stack.tiles} tiles of {stack.rows} rows do not fit its levels")
         return PricedStack(stack=stack, costs=found)
 
-    def _tiled(self, pricer: StackPricer, cut: _Cut) -> TiledStack | None:
-        """The stack of a cut, to be priced; none where it does not fit."""
-        if cut.parts != 1:
-            products = two_products([self._layers[name] for name in cut.names], self._planes, self._readers)
-            return None if products is None else products.tiled(pricer, Parts(rows=cut.rows, parts=cut.parts))
-        key = cut.names, cut.rows
+    def _tiled(self, pricer: StackPricer, stack: Stack) -> TiledStack | None:
+        """The stack, to be priced; none where it does not fit."""
+        parts = stack.tiles // self._row_tiles(stack.layers, stack.rows)
+        if parts != 1:
+            products = two_products([self._layers[name] for name in stack.layers], self._planes, self._readers)
+            return None if products is None else products.tiled(pricer, Parts(rows=stack.rows, parts=parts))
+        key = stack.layers, stack.rows
         if key not in self._tiles:
-            tiling = tiling_of(self._planes, cut.names, [cut.rows], self._readers)
+            tiling = tiling_of(self._planes, stack.layers, [stack.rows], self._readers)
             self._tiles[key] = None if tiling is None else stack_tiles(tiling, self._layers, self._planes)
         tiles = self._tiles[key]
         return None if tiles is None else pricer.tiled(tiles)
-
-    def priced_all(self, stacks: Sequence[Stack]) -> list[PricedStack]:
-        """Given stacks, as `priced` has each."""
-        return [self.priced(stack) for stack in stacks]
 
     def _rates(self, schedule: Schedule) -> tuple[float, float]:
         """What a pJ and a ps count in the objective, around the schedule's prediction."""
@@ -205,8 +186,8 @@ class StackPlanner:
         for _ in range(ROUNDS):
             segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
             new = [segment for segment in segments if segment not in found]
-            cuts = [_Cut(names=tuple(order[s.begin : s.end]), rows=s.rows, parts=s.parts) for s in new]
-            found |= zip(new, self._gaining(pricer, accelerator, cuts, rates), strict=True)
+            stacks = [self._stack(order[s.begin : s.end], accelerator, s.rows, s.parts) for s in new]
+            found |= zip(new, self._gaining(pricer, stacks, rates), strict=True)
             for segment in segments:
                 if found[segment] is None:
                     cutter.refuse(segment)
@@ -228,34 +209,23 @@ class StackPlanner:
                 yield Segment(begin=begin, end=end, rows=cut.rows, parts=cut.parts, value=moved_pj)
 
     def _gaining(
-        self, pricer: StackPricer, accelerator: str, cuts: Sequence[_Cut], rates: tuple[float, float]
+        self, pricer: StackPricer, stacks: Sequence[Stack], rates: tuple[float, float]
     ) -> list[PricedStack | None]:
-        """The stack of each cut, if the objective is better with it than with its layers one by one."""
-        stacks = [self._tiled(pricer, cut) for cut in cuts]
-        pricer.expect(stack for stack in stacks if stack is not None)
+        """Each stack, if the objective is better with it than with its layers one by one."""
+        tiled = [self._tiled(pricer, stack) for stack in stacks]
+        pricer.expect(each for each in tiled if each is not None)
+        costs = [None if each is None else pricer.costs(each) for each in tiled]
         return [
-            None if stack is None else self._if_gaining(accelerator, cut, stack.tiles, pricer.costs(stack), rates)
-            for cut, stack in zip(cuts, stacks, strict=True)
+            None if each is None or not self._gains(stack, each, rates) else PricedStack(stack=stack, costs=each)
+            for stack, each in zip(stacks, costs, strict=True)
         ]
 
-    def _if_gaining(
-        self,
-        accelerator: str,
-        cut: _Cut,
-        tiles: int,
-        costs: Mapping[str, LayerCost] | None,
-        rates: tuple[float, float],
-    ) -> PricedStack | None:
-        if costs is None:
-            return None
-        bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
-        each = [self._costs.cost(name, accelerator) for name in cut.names]
-        saved_pj = sum(cost.energy_pj for cost in each) - sum(cost.energy_pj for cost in costs.values())
-        saved_ps = sum(cost.latency_ps(bandwidth) for cost in each) - latency_ps(costs, bandwidth)
-        if saved_pj * rates[0] + saved_ps * rates[1] <= 0:
-            return None
-        stack = Stack(layers=cut.names, accelerator=accelerator, tiles=tiles, rows=cut.rows)
-        return PricedStack(stack=stack, costs=costs)
+    def _gains(self, stack: Stack, costs: Mapping[str, LayerCost], rates: tuple[float, float]) -> bool:
+        bandwidth = self._costs.system.memory_of(stack.accelerator).effective_bytes_per_s
+        alone = {name: self._costs.cost(name, stack.accelerator) for name in stack.layers}
+        saved_pj = sum(cost.energy_pj for cost in alone.values()) - sum(cost.energy_pj for cost in costs.values())
+        saved_ps = latency_ps(alone, bandwidth) - latency_ps(costs, bandwidth)
+        return saved_pj * rates[0] + saved_ps * rates[1] > 0
 
 
 def _moved_pj(memory: Memory, moved: StackTraffic) -> float:
@@ -264,7 +234,7 @@ def _moved_pj(memory: Memory, moved: StackTraffic) -> float:
 
 
 def latency_ps(costs: Mapping[str, LayerCost], bandwidth_bytes_per_s: float) -> int:
-    """Of a stack with its memory to itself."""
+    """Of layers one after another, with their memory to themselves."""
     return sum(cost.latency_ps(bandwidth_bytes_per_s) for cost in costs.values())
 
 

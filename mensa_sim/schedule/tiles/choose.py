@@ -14,7 +14,7 @@ from mensa_sim.cost.tiles.rewrite import with_reads
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Split, SplitPart
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, common_parts, least_of, option_of
+from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, common_parts, least_work, work_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -100,13 +100,14 @@ class SplitChooser:
         """A layer whole, and in every cut, by what none is below."""
         graph, plane = self._costs.graph, self._planes[layer.name]
         cost, pool = self._costs.cost(layer.name, self._around.pool[0]), self._around.pool
-        found = [option_of(None, (1,), [whole_piece(layer, plane)], [cost])]
+        found = [PoolOption(None, (1,), [whole_piece(layer, plane)], [work_of(layer, cost)], known=True)]
         for axis in SPLIT_AXES:
             sizes = even_sizes(axis_size(layer, plane, axis), len(pool))
             if len(sizes) > 1:
                 cut = pieces_of(layer, plane, axis, sizes)
                 pieces = [with_reads(graph, self._planes, each, layer) for each in cut]
-                found.append(least_of(axis, sizes, pieces, self._around.system, cost))
+                least = [least_work(each.layer, self._around.system, cost, len(pieces)) for each in pieces]
+                found.append(PoolOption(axis, sizes, pieces, least, known=False))
         return found
 
     def _price(self, some: Sequence[tuple[str, int]]) -> None:
@@ -124,8 +125,8 @@ class SplitChooser:
         for number, ((name, place), option) in enumerate(zip(some, options, strict=True)):
             keys = [(f"{number}.{index}", first.name, STREAMED) for index in range(len(option.pieces))]
             if all(key in table.costs for key in keys):
-                costs = [table.costs[key] for key in keys]
-                self._options[name][place] = option_of(option.axis, option.sizes, option.pieces, costs)
+                works = [work_of(piece.layer, table.costs[key]) for piece, key in zip(option.pieces, keys, strict=True)]
+                self._options[name][place] = PoolOption(option.axis, option.sizes, option.pieces, works, known=True)
             else:
                 self._refused.add((name, place))
         self._known.clear()

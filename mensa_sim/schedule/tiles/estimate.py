@@ -1,6 +1,6 @@
 """What a layer in pieces on equal accelerators takes, beside what the layers around it leave on which of them."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,98 +11,77 @@ from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.homes.step import input_nest_bytes
 from mensa_sim.units import BITS_PER_BYTE, transfer_ps
-from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a piece takes."""
+
+    on_chip_ps: float
+    chip_pj: float
+    """Without memory."""
+    parameter_bytes: int
+    """Fetched from memory."""
+    read_bytes: int
+    """Of activations."""
+    written_bytes: int
+
+
 class PoolOption:
     """One way to run a layer on a pool: whole, or in pieces, the first on the first accelerator and so on."""
 
-    axis: SplitAxis | None
-    """None: whole."""
-    sizes: tuple[int, ...]
-    pieces: tuple[Piece, ...]
-    on_chip_ps: float
-    """Of the slowest piece."""
-    chip_pj: float
-    """Of all pieces, without memory."""
-    parameter_bytes: int
-    """Fetched from memory, what pieces share once."""
-    read_bytes: int
-    """Of activations, likewise."""
-    written_bytes: int
-    known: bool
-    """Whether it is what mappings take; else what none is below."""
+    def __init__(
+        self,
+        axis: SplitAxis | None,
+        sizes: tuple[int, ...],
+        pieces: Sequence[Piece],
+        works: Sequence[Work],
+        known: bool,
+    ) -> None:
+        """`axis` is none of a whole layer; `known` is whether `works` are what mappings take, else none is below."""
+        self.axis, self.sizes, self.pieces, self.known = axis, sizes, pieces, known
+        self.on_chip_ps = max(work.on_chip_ps for work in works)
+        self.chip_pj = sum(work.chip_pj for work in works)
+        shared = frozenset() if axis is None else READ_BY_ALL[axis]
+        # One piece reads for all what all of them read.
+        self.parameter_bytes = (max if "weight" in shared else sum)(work.parameter_bytes for work in works)
+        self.read_bytes = (max if "input" in shared else sum)(work.read_bytes for work in works)
+        self.written_bytes = sum(work.written_bytes for work in works)
 
 
-def least_of(
-    axis: SplitAxis, sizes: tuple[int, ...], pieces: Sequence[Piece], system: System, whole: LayerCost
-) -> PoolOption:
-    """What no mappings of pieces are below: work at as many lanes as their dims fill, every byte that is used once.
+def least_work(layer: Layer, system: System, whole: LayerCost, pieces: int) -> Work:
+    """What no mapping of one of so many pieces is below: at as many lanes as dims fill, every byte that is used once.
 
-    `whole` is the cost of the layer.
+    `whole` is the cost of the layer that it is a piece of.
     """
-    layers = [piece.layer for piece in pieces]
-    return PoolOption(
-        axis=axis,
-        sizes=sizes,
-        pieces=tuple(pieces),
-        on_chip_ps=max(least_array_ps(layer, system, whole) for layer in layers),
-        chip_pj=least_array_pj(whole),
-        parameter_bytes=_of_all(axis, "weight", [_least_weights(layer) for layer in layers]),
-        read_bytes=_of_all(axis, "input", [_least_inputs(layer) for layer in layers]),
-        written_bytes=sum(layer.output_bytes for layer in layers),
-        known=False,
+    nest, weights, passed_by = layer.nest, 0, 0.0
+    if nest is not None:
+        if not layer.weights_are_activations:
+            weights = min(layer.parameter_bytes, nest.weight_elements * layer.element_bits("weight") // BITS_PER_BYTE)
+        # Rows and columns that no window touches stay in memory.
+        touched = min(nest.input_height, nest.OY * nest.FY) * min(nest.input_width, nest.OX * nest.FX)
+        passed_by = 1 - touched / (nest.input_height * nest.input_width)
+    return Work(
+        on_chip_ps=least_array_ps(layer, system, whole),
+        chip_pj=least_array_pj(whole) / pieces,
+        parameter_bytes=weights,
+        read_bytes=layer.input_bytes - round(min(layer.input_bytes, input_nest_bytes(layer)) * passed_by),
+        written_bytes=layer.output_bytes,
     )
 
 
-def option_of(
-    axis: SplitAxis | None, sizes: tuple[int, ...], pieces: Sequence[Piece], costs: Sequence[LayerCost]
-) -> PoolOption:
-    """The option whose pieces cost that."""
-    weights = [
-        0 if piece.layer.weights_are_activations else _read_bytes(cost, {"weight"})
-        for piece, cost in zip(pieces, costs, strict=True)
-    ]
-    reads = [cost.memory_read_bytes - own for cost, own in zip(costs, weights, strict=True)]
-    return PoolOption(
-        axis=axis,
-        sizes=sizes,
-        pieces=tuple(pieces),
-        on_chip_ps=max(cost.on_chip_ps for cost in costs),
-        chip_pj=sum(cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0) for cost in costs),
-        parameter_bytes=_of_all(axis, "weight", weights),
-        read_bytes=_of_all(axis, "input", reads),
-        written_bytes=sum(cost.memory_write_bytes for cost in costs),
-        known=True,
+def work_of(layer: Layer, cost: LayerCost) -> Work:
+    """What a piece takes that costs that."""
+    weights = (each.read_bytes for each in cost.traffic if (each.level, each.operand) == (MEMORY, "weight"))
+    parameter_bytes = 0 if layer.weights_are_activations else sum(weights)
+    return Work(
+        on_chip_ps=cost.on_chip_ps,
+        chip_pj=cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0),
+        parameter_bytes=parameter_bytes,
+        read_bytes=cost.memory_read_bytes - parameter_bytes,
+        written_bytes=cost.memory_write_bytes,
     )
-
-
-def _least_weights(layer: Layer) -> int:
-    """Bytes that its products multiply with, where those are parameters."""
-    if layer.nest is None or layer.weights_are_activations:
-        return 0
-    return min(layer.parameter_bytes, layer.nest.weight_elements * layer.element_bits("weight") // BITS_PER_BYTE)
-
-
-def _least_inputs(layer: Layer) -> int:
-    """Bytes of inputs, without rows and columns that no window touches."""
-    nest = layer.nest
-    if nest is None:
-        return layer.input_bytes
-    touched = min(nest.input_height, nest.OY * nest.FY) * min(nest.input_width, nest.OX * nest.FX)
-    passed_by = 1 - touched / (nest.input_height * nest.input_width)
-    return layer.input_bytes - round(min(layer.input_bytes, input_nest_bytes(layer)) * passed_by)
-
-
-def _of_all(axis: SplitAxis | None, operand: Operand, sizes: Sequence[int]) -> int:
-    """What pieces read of an operand, that each reads so much of: one reads for all what all of them read."""
-    return max(sizes) if axis is not None and operand in READ_BY_ALL[axis] else sum(sizes)
-
-
-def _read_bytes(cost: LayerCost, operands: Container[str]) -> int:
-    return sum(each.read_bytes for each in cost.traffic if each.level == MEMORY and each.operand in operands)
 
 
 class Surroundings:

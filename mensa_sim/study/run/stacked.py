@@ -15,7 +15,7 @@ from mensa_sim.study.run.placement import Goal, Placement, placed_in, problem_at
 def in_stacks_given(placement: Placement, data: DataPlan, memo: PriceMemo | None) -> Placement:
     """The placement with the stacks of a data plan, at what they cost."""
     planner = StackPlanner(placement.costs, placement.problem, memo)
-    return _with_stacks(placement, data, planner.priced_all(data.stacks))
+    return _with_stacks(placement, data, [planner.priced(stack) for stack in data.stacks])
 
 
 def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -> Iterator[Placement]:
