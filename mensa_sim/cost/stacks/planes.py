@@ -132,23 +132,21 @@ def _plane(layer: Layer, sources: Sequence[Supplied], planes: Mapping[str, Plane
     loops, made_bits = layer.nest or layer.window, layer.output_bytes * BITS_PER_BYTE
     if loops is not None and layer.steps == 1:
         axis, copies = row_axis(loops), copies_of(layer, loops)
-        columns = 1 if is_matrix(loops) else loops.OX
-        if made_bits % (axis.outputs * copies) == 0:
-            plane = Plane(
-                layer=layer.name,
-                rows=axis.outputs,
-                columns=columns,
-                row_bits=made_bits // (axis.outputs * copies),
-                copies=copies,
-            )
+        plane = _rows_of(layer, axis.outputs, 1 if is_matrix(loops) else loops.OX, copies, made_bits)
+        if plane is not None:
             return replace(plane, reads=tuple(_window_reads(layer, loops, plane, sources, planes)))
     like = _like(layer, sources, planes)
-    if like is not None and made_bits % (like.rows * like.copies) == 0:
-        row_bits = made_bits // (like.rows * like.copies)
-        plane = Plane(layer=layer.name, rows=like.rows, columns=like.columns, row_bits=row_bits, copies=like.copies)
-        return replace(plane, reads=tuple(_same_rows(plane, source, planes) for source in sources))
+    plane = None if like is None else _rows_of(layer, like.rows, like.columns, like.copies, made_bits)
+    if plane is not None:
+        return replace(plane, reads=tuple([_same_rows(plane, source, planes) for source in sources]))
     plane = Plane(layer=layer.name, rows=1, columns=1, row_bits=made_bits)
-    return replace(plane, reads=tuple(_whole(plane, source, planes) for source in sources))
+    return replace(plane, reads=tuple([_whole(plane, source, planes) for source in sources]))
+
+
+def _rows_of(layer: Layer, rows: int, columns: int, copies: int, made_bits: int) -> Plane | None:
+    """The plane of so many rows, if what is made divides into them."""
+    row_bits, rest = divmod(made_bits, rows * copies)
+    return None if rest else Plane(layer=layer.name, rows=rows, columns=columns, row_bits=row_bits, copies=copies)
 
 
 def _window_reads(

@@ -194,7 +194,7 @@ class StackPricer:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
         cost = _together(name, tiles)
         ports: dict[str, float] = {}
-        traffic, energies = list(cost.traffic), [(cost.dynamic_pj, 1)]
+        traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
         for each in crossings:
             level = self._accelerator.store_of(each.operand)
             if level is None:
@@ -205,13 +205,13 @@ class StackPricer:
             level_pj = reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
             if each.stays:
                 energies.append(({level.component: level_pj}, 1))
-                traffic.append(_moved(each.operand, level.name, each.write_bits, each.read_bits))
+                traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
                 continue
             memory_pj = each.read_bits * self._energy.memory_read_pj_per_bit
             memory_pj += each.write_bits * self._energy.memory_write_pj_per_bit
             energies.append(({level.component: level_pj, MEMORY: memory_pj}, 1))
-            traffic.append(_moved(each.operand, MEMORY, each.read_bits, each.write_bits))
-            traffic.append(_moved(each.operand, level.name, each.write_bits, each.read_bits))
+            traffic.append((_moved(each.operand, MEMORY, each.read_bits, each.write_bits), 1))
+            traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
         busiest = sum(tile.buffer_cycles * times for tile, times in tiles) + ceil(max(ports.values(), default=0.0))
         return replace(
             cost,
@@ -237,10 +237,9 @@ def with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> 
     """The first layer's cost with what the stack holds at once of parameters: those that stay, the largest tile."""
     tiles = (each.buffered_bytes.get("parameter", 0) for name, each in costs.items() if name not in stay)
     held = sum(stay.values()) + max(tiles, default=0)
-    sizes = (held, *(0 for _ in range(len(costs) - 1)))
     return {
-        name: replace(cost, buffered_bytes={**cost.buffered_bytes, "parameter": size})
-        for (name, cost), size in zip(costs.items(), sizes, strict=True)
+        name: replace(cost, buffered_bytes={**cost.buffered_bytes, "parameter": 0 if place else held})
+        for place, (name, cost) in enumerate(costs.items())
     }
 
 
@@ -266,18 +265,7 @@ def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
         buffer_cycles=sum(pace * times for _, times, pace in paces),
         head_bytes=costs[0][0].head_bytes,
         tail_bytes=costs[-1][0].tail_bytes,
-        traffic=_summed(
-            [
-                Traffic(
-                    operand=each.operand,
-                    level=each.level,
-                    read_bytes=each.read_bytes * times,
-                    write_bytes=each.write_bytes * times,
-                )
-                for cost, times in costs
-                for each in cost.traffic
-            ]
-        ),
+        traffic=_summed((each, times) for cost, times in costs for each in cost.traffic),
         dynamic_pj=_added([(cost.dynamic_pj, times) for cost, times in costs]),
         buffered_bytes=buffered,
         floor=None,
@@ -285,12 +273,13 @@ def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
     )
 
 
-def _summed(traffic: Iterable[Traffic]) -> tuple[Traffic, ...]:
+def _summed(traffic: Iterable[tuple[Traffic, int]]) -> tuple[Traffic, ...]:
+    """Lines of traffic, each so many times."""
     sums: dict[tuple[str, str], list[int]] = {}
-    for each in traffic:
+    for each, times in traffic:
         entry = sums.setdefault((each.operand, each.level), [0, 0])
-        entry[0] += each.read_bytes
-        entry[1] += each.write_bytes
+        entry[0] += each.read_bytes * times
+        entry[1] += each.write_bytes * times
     return tuple(
         Traffic(operand=operand, level=level, read_bytes=read, write_bytes=write)
         for (operand, level), (read, write) in sums.items()
