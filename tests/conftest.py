@@ -34,8 +34,9 @@ def pytest_sessionstart() -> None:
 
     A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us. The
     suite's processes share the cores as the command's do, one thread of BLAS each, and what one has compiled of our
-    modules the others read.
+    modules the others read. No test asks what a power cut leaves, so none waits for the disk.
     """
+    os.fsync = lambda _: None
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

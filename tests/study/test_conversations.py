@@ -32,13 +32,14 @@ def written(tmp_path: Path, *, users: int = 1, more: str = "", workload: str = W
     return file
 
 
-def ran(file: Path, system: str = "mensa_g", **more: str) -> ms.ScenarioRun:
-    return ms.run_scenario(file, system=system, **more)
+def ran(file: Path, system: str = "mensa_g") -> ms.ScenarioRun:
+    """On one system, which stands for the baseline too."""
+    return ms.run_scenario(file, system=system, baseline=system)
 
 
 def test_one_user_waits_as_long_as_an_answer_by_itself_takes(tmp_path: Path) -> None:
     file = written(tmp_path)
-    answer = ms.run(tmp_path / "small.yaml", system="mensa_g").answer
+    answer = ms.run(tmp_path / "small.yaml", system="mensa_g", baseline="mensa_g").answer
     streams = ran(file).main.metrics.streams
     prompts, tokens = streams["chat"], streams["chat tokens"]
     assert (prompts.finished, tokens.finished) == (6, 6 * 8)
@@ -77,7 +78,7 @@ def test_where_data_lives_is_planned_for_the_longest_step_and_held_by_the_others
 
     monkeypatch.setattr(conversing, "with_data_plan", counted)
     file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 9, context_step: 1}")
-    found = ran(file, "edge_tpu", baseline="edge_tpu").main.metrics.streams["chat tokens"]
+    found = ran(file, "edge_tpu").main.metrics.streams["chat tokens"]
     assert planned == ["small_prompt", "small", "small"] * 2, "of eight steps the first and the last, on both systems"
     answer = ms.run(tmp_path / "small.yaml", system="edge_tpu").answer
     assert answer is not None
@@ -113,7 +114,7 @@ def test_keys_and_values_that_steps_read_elsewhere_cross_the_link_once_a_convers
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path)
-    answer = ms.run(tmp_path / "small.yaml", system="mensa_g").answer
+    answer = ms.run(tmp_path / "small.yaml", system="mensa_g", baseline="mensa_g").answer
     assert answer is not None
     moved = answer.moved_bytes
     whole = ran(file).main.metrics.channels

@@ -33,7 +33,7 @@ def speculating(tmp_path: Path, tokens: int, acceptance: float) -> Path:
 
 
 def answered(file: Path) -> Answer:
-    answer = ms.run(file, system="mensa_g").answer
+    answer = ms.run(file, system="mensa_g", baseline="mensa_g").answer
     assert answer is not None
     return answer
 

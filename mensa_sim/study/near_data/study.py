@@ -122,8 +122,8 @@ def _answered(gain: PublishedGain, side: GainSide, memo: PriceMemo) -> Answered:
     goal = goal_on(system, scheduler=side.scheduler)
     generation = load_generation(gain.workload)
     if generation is not None:
-        return answer_on(generation, system, goal, evaluate, memo)
-    return Answered(answer=None, step=evaluate(load_workload(gain.workload), system, goal, memo=memo))
+        return answer_on(generation, system, goal, evaluate, memo, explained=False)
+    return Answered(answer=None, step=evaluate(load_workload(gain.workload), system, goal, memo=memo, explained=False))
 
 
 def gains_csv(rows: Sequence[RecomputedGain]) -> str:

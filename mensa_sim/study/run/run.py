@@ -69,7 +69,8 @@ def run(request: RunRequest) -> RunResult:
         return Answered(answer=None, step=result)
 
     main = on(system, goal, beside_best=True)
-    base, alone = if_it_can(request, lambda: on(baseline, beside))
+    same = (baseline, beside) == (system, goal)
+    base, alone = if_it_can(request, lambda: main if same else on(baseline, beside))
     return RunResult(
         main=main.step,
         baseline=None if base is None else base.step,

@@ -114,12 +114,15 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
     system, baseline, changes = sides_given(request)
     goal, beside = goals_of(request, system, baseline)
     memo = shared_memo(cache=request.cache)
-    ours = pinned(scenario, graphs, request.pins)
-    main = scenario_on(ours, graphs, system, replace(goal, pins={}), generations=generations, memo=memo)
-    base, alone = if_it_can(
-        request,
-        lambda: scenario_on(without_places(scenario), graphs, baseline, beside, generations=generations, memo=memo),
-    )
+    goal = replace(goal, pins={})
+    ours, theirs = pinned(scenario, graphs, request.pins), without_places(scenario)
+
+    def on(scenario: Scenario, system: System, goal: Goal) -> ScenarioSystemResult:
+        return scenario_on(scenario, graphs, system, goal, generations=generations, memo=memo)
+
+    main = on(ours, system, goal)
+    same = (theirs, baseline, beside) == (ours, system, goal)
+    base, alone = if_it_can(request, lambda: main if same else on(theirs, baseline, beside))
     return ScenarioResult(
         main=main,
         baseline=base,

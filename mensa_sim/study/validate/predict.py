@@ -15,7 +15,7 @@ from mensa_sim.lookup import lookup
 from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState
-from mensa_sim.study.run.run import evaluate, evaluate_system
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.file import Lengths
 from mensa_sim.study.validate.generated import GENERATION_PREDICTIONS, PROMPT_METRICS, PhaseRate
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, seconds_to_ps
@@ -75,11 +75,11 @@ class Predictor:
         asked = replace(generation, generate=replace(generation.generate, **given))
         goal = Goal(scheduler=_scheduler(system), objective="latency")
         if prompt:
-            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self.memo))
+            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self.memo, explained=False))
         if lengths.context is not None:
-            step = evaluate(asked.step(lengths.context), system, goal, memo=self.memo)
+            step = evaluate(asked.step(lengths.context), system, goal, memo=self.memo, explained=False)
             return PhaseRate.of_step(asked, step)
-        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate, self.memo))
+        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate, self.memo, explained=False))
 
     def graph(self, workload: str) -> LayerGraph:
         """The layer graph of a workload."""
@@ -98,8 +98,8 @@ class Predictor:
         key = (workload, system)
         if key not in self._steady:
             graph, built = self.graph(workload), self.system(system)
-            goal = _scheduler(built), _objective(built)
-            self._steady[key] = evaluate_system(graph, built, *goal, memo=self.memo).steady
+            goal = Goal(scheduler=_scheduler(built), objective=_objective(built))
+            self._steady[key] = evaluate(graph, built, goal, memo=self.memo, explained=False).steady
         return self._steady[key]
 
     def roofline(self, workload: str, system: str, metric: str, lengths: Lengths = UNSAID) -> float | None:
