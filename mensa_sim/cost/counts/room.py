@@ -27,7 +27,7 @@ def own_elements(nest: LoopNest, operand: Operand, stop: Stop, extents: Mapping[
 
     Lanes take turns along a dim. What padding spares is not counted: an instance must do wherever its lanes lie.
     """
-    own = {dim: -(-extents[dim] // lanes) for dim, lanes in stop.own.items()}
+    own = {dim: extents[dim] if lanes == 1 else -(-extents[dim] // lanes) for dim, lanes in stop.own.items()}
     factors = dict(own)
     if operand == "input":
         for outputs, taps, stride, dilation in (

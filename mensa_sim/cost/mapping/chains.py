@@ -60,6 +60,15 @@ class Chains:
         )
 
 
+def joined_chains(some: Sequence[Chains]) -> Chains:
+    """Chains one behind another."""
+    return Chains(
+        task=np.concatenate([each.task for each in some]),
+        tiles=tuple(np.concatenate(tiles) for tiles in zip(*(each.tiles for each in some), strict=True)),
+        orders=tuple(np.concatenate(orders) for orders in zip(*(each.orders for each in some), strict=True)),
+    )
+
+
 class Rooms:
     """What the levels of one stage can hold, whatever the others do."""
 

@@ -5,7 +5,7 @@ priced in every order; then those whose bound is not above what these reach. The
 SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that may hold a winner.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
 from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, joined
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
-from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
+from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown, joined_chains
 from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
@@ -39,8 +39,10 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
-_FIRST = 4
-"""Chains of each nest that are priced first, and by how much each further round is larger: a choice."""
+_FIRST = 2
+"""Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
+_NEXT = 16
+"""Chains of each nest that are priced then, and by how much each further round is larger: a choice."""
 _PIECE = 1024
 """Chains that are priced at once, at most: their arrays fit a cache. A choice."""
 _MOST = 8192
@@ -133,28 +135,12 @@ class Search:
                 break
             fronts = above(grown(self.tasks, few))
         _, reached = self._priced(few, residencies)
-        fronts = begin
-        while True:
-            kept = fronts.unbeaten(np.flatnonzero(near(fronts.floors, fronts.chains.task, reached).any(axis=0)))
-            some = fronts.chains.picked(kept)
-            if not len(kept):
-                return self._space(self._least())
-            if len(some.tiles) > self._inner_stages:
-                return self._space(self._nearer(some, fronts.floors[:, kept], reached, residencies))
-            fronts = above(self._hopeful(some, reached, above))
-
-    def _hopeful(self, inner: Chains, reached: Floats, above: Callable[[Chains], Fronts]) -> Chains:
-        """The chains around some; where they are many, those that may hold a winner, told in pieces."""
-        chains = grown(self.tasks, inner)
-        if len(chains.task) <= _MOST:
-            return chains
-        found = []
-        for piece in np.array_split(np.arange(len(chains.task)), -(-len(chains.task) // _MOST)):
-            fronts = above(chains.picked(piece))
-            found.append(
-                piece[fronts.unbeaten(np.flatnonzero(near(fronts.floors, fronts.chains.task, reached).any(axis=0)))]
-            )
-        return chains.picked(np.concatenate(found))
+        some, floors = _hopeful([begin], reached)
+        while len(some.tiles) <= self._inner_stages and len(some.task):
+            around = grown(self.tasks, some)
+            pieces = np.array_split(np.arange(len(around.task)), -(-len(around.task) // _MOST))
+            some, floors = _hopeful((above(around.picked(piece)) for piece in pieces), reached)
+        return self._space(self._nearer(some, floors, reached, residencies) if len(some.task) else self._least())
 
     def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
         """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
@@ -163,7 +149,7 @@ class Search:
 
     def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Sequence[BufferCase]) -> Chains:
         """The chains that reach what none is below: those of least floor are priced first, then what may be below."""
-        found, priced, count = np.full(floors.shape, np.inf), np.zeros(len(some.task), dtype=bool), _FIRST
+        found, priced, count = np.full(floors.shape, np.inf), np.zeros(len(some.task), dtype=bool), _NEXT
         while True:
             worthy = near(floors, some.task, reached) & ~priced
             first = np.flatnonzero((worthy & least(floors, some.task, count)).any(axis=0))
@@ -172,7 +158,7 @@ class Search:
                 reached, priced[piece] = np.minimum(reached, best), True
             if not worthy.any():
                 return some.picked(np.flatnonzero(near(found, some.task, reached).any(axis=0)))
-            count *= _FIRST
+            count *= _NEXT
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         """For each residency the best candidate of each nest; none where no candidate fits.
@@ -248,6 +234,16 @@ class Search:
             latency_s=priced.latency_s.reshape(-1)[first],
             energy_pj=priced.energy_pj.reshape(-1)[first],
         )
+
+
+def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
+    """Of chains in pieces, those that may hold a winner, and what none of their candidates is below."""
+    kept = [
+        (each.chains.picked(which), each.floors[:, which])
+        for each in some
+        for which in [each.unbeaten(np.flatnonzero(near(each.floors, each.chains.task, reached).any(axis=0)))]
+    ]
+    return joined_chains([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=1)
 
 
 def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
