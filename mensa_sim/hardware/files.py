@@ -15,7 +15,7 @@ from mensa_sim.hardware.leakage import under_limit
 from mensa_sim.hardware.memory import SRAM, Memory, MemoryEntry, MemoryPort
 from mensa_sim.hardware.system import PlacedAccelerator, Setting, System, SystemFile
 from mensa_sim.hardware.technology.node_scaling import at_own_node
-from mensa_sim.hardware.technology.on_chip import on_chip_memory, reach_faults
+from mensa_sim.hardware.technology.sram import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate

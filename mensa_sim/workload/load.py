@@ -5,19 +5,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mensa_sim.errors import FileError, TraceError
+from mensa_sim.errors import FileError, TraceError, UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.io.files import validate
 from mensa_sim.io.shipped import beside, find, is_file
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
-from mensa_sim.workload.generation.load import generation_of
-from mensa_sim.workload.generation.model import Generation
+from mensa_sim.workload.generation.model import GeneratingModel, Generation
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.callables import built, callable_of
 from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
-from mensa_sim.workload.importers.reference import require_permission
+from mensa_sim.workload.importers.reference import Source, require_permission
 from mensa_sim.workload.importers.registry import IMPORTERS
 from mensa_sim.workload.own_mapping import OwnMapping, placed
 from mensa_sim.workload.widths import entries_with_widths, graph_with_widths, widths_of
@@ -50,11 +50,35 @@ def load_generation(name_or_path: Given, *, allow_code: bool = False) -> Generat
     workload = _workload_at(path)
     if workload.generate is None:
         return None
-    generation = generation_of(workload, path, allow_code=allow_code)
+    generation = _generation_of(workload, path, allow_code=allow_code)
     draft = _draft_of(workload, path)
     if draft is None:
         return generation
     return replace(generation, draft=load_generation(draft, allow_code=allow_code))
+
+
+def _generation_of(workload: WorkloadFile, path: Path, *, allow_code: bool = False) -> Generation:
+    """The model of a workload file with `generate`; `FileError` for one whose callable gives no such model."""
+    assert workload.generate is not None
+    reference = workload.reference
+    require_permission(reference, path, allow_code=allow_code)
+    if reference.source is Source.CONFIG:
+        from mensa_sim.workload.models.configured import read_decoder
+
+        model: object = read_decoder(reference.path_beside(path))
+    else:
+        model = built(callable_of(reference, path), workload, path)
+    if not isinstance(model, GeneratingModel):
+        what = f"{workload.model} gives a {type(model).__name__}"
+        raise FileError(
+            str(path), [f"model: {what}, which has no phases: a workload with `generate` needs a model that has"]
+        )
+    generation = Generation(name=workload.name, model=model, widths=workload.widths, generate=workload.generate)
+    try:
+        generation.step(workload.generate.prompt_tokens + workload.generate.new_tokens - 1)
+    except UsageError as error:
+        raise FileError(str(path), [f"generate: {error}"]) from error
+    return generation
 
 
 def _draft_of(workload: WorkloadFile, path: Path) -> str | None:
@@ -103,7 +127,7 @@ def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool)
     if workload.model is None:
         return graph_of_layers(workload, path)
     if workload.generate is not None:
-        return generation_of(workload, path, allow_code=allow_code).step(workload.generate.prompt_tokens)
+        return _generation_of(workload, path, allow_code=allow_code).step(workload.generate.prompt_tokens)
     reference = workload.reference
     require_permission(reference, path, allow_code=allow_code)
     inputs = [path]

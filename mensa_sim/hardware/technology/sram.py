@@ -1,12 +1,15 @@
-"""SRAM figures at any capacity and access width, interpolated between the points of a sweep."""
+"""SRAM at any capacity and access width, interpolated between the points of a sweep: buffers, and shared memories."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.memory import SRAM_ACCESS_BITS, Memory, MemoryEntry
+from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import SramFigures, SramPoint, Technology
+from mensa_sim.lookup import unknown_name
 
 
 def sram_figures(technology: Technology, capacity_bytes: int, access_bits: int) -> SramFigures:
@@ -73,3 +76,33 @@ def _at(curve: Sequence[tuple[int, float]], x: int) -> float:
         return left[1] + (right[1] - left[1]) * (x - left[0]) / (right[0] - left[0])
     slope = math.log(right[1] / left[1]) / math.log(right[0] / left[0])
     return left[1] * math.pow(x / left[0], slope)
+
+
+def on_chip_memory(entry: MemoryEntry, accelerators: Sequence[PlacedAccelerator]) -> Memory:
+    """A memory on the chip, in the technology of the first accelerator that reaches it where it says no figures."""
+    names = [placed.name for placed in accelerators] if entry.reached_by is None else entry.reached_by
+    first = next((placed for placed in accelerators if placed.name in names), accelerators[0])
+    width = entry.access_bits or SRAM_ACCESS_BITS
+    figures = sram_figures(first.technology, entry.capacity_bytes or 0, width)
+    read_pj, write_pj = figures.read_pj / width, figures.write_pj / width
+    return Memory(
+        kind=entry.kind,
+        bandwidth_bytes_per_s=entry.bandwidth_bytes_per_s,
+        efficiency=entry.efficiency,
+        read_pj_per_bit=read_pj if entry.read_pj_per_bit is None else entry.read_pj_per_bit,
+        write_pj_per_bit=write_pj if entry.write_pj_per_bit is None else entry.write_pj_per_bit,
+        background_mw=figures.leakage_mw if entry.leakage_mw is None else entry.leakage_mw,
+        word_bits=entry.word_bits,
+        capacity_bytes=entry.capacity_bytes,
+        reached_by=tuple(names),
+        area_mm2=figures.area_mm2,
+    )
+
+
+def reach_faults(on_chip: Mapping[str, MemoryEntry], names: Sequence[str]) -> list[str]:
+    """Accelerators that a file says to reach a memory and that there are not."""
+    faults: list[str] = []
+    for memory, entry in on_chip.items():
+        unknown = [name for name in entry.reached_by or () if name not in names]
+        faults += [f"memories.{memory}.reached_by: {unknown_name(name, names, 'accelerator')}" for name in unknown]
+    return faults

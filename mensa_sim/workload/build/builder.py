@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.attention import with_attention_marked
 from mensa_sim.workload.build.dataflow import Producers, live
 from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
-from mensa_sim.workload.build.layers import LayerMaker
+from mensa_sim.workload.build.layers import LayerMaker, with_attention_marked
 from mensa_sim.workload.build.operation import REPEATED, Operation, Role, Site, Tensor, narrower, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing
 from mensa_sim.workload.build.unrolling import fold_unrolled

@@ -18,7 +18,7 @@ from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.experts import even_shares
 from mensa_sim.workload.operators.matrix import matrix_nest
 from mensa_sim.workload.operators.normalisation import normalisation
-from mensa_sim.workload.operators.softmax import softmax
+from mensa_sim.workload.operators.reduction import softmax
 
 ROTARY_OPERATIONS = 3
 """Of an element: its product with a cosine, its partner's with a sine, their sum (Su et al. 2021, arXiv 2104.09864)."""

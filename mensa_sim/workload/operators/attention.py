@@ -12,7 +12,7 @@ from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
-from mensa_sim.workload.operators.softmax import softmax_operations
+from mensa_sim.workload.operators.reduction import softmax_operations
 
 
 def attention(

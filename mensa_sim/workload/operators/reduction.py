@@ -1,4 +1,4 @@
-"""Reductions, scans and sorts: vector operations per element that is read."""
+"""Reductions, scans, sorts and softmax: vector operations per element that is read."""
 
 from collections.abc import Mapping
 
@@ -59,8 +59,37 @@ def _search(call: Call) -> None:
     call.add("search", vector_ops=call.result.elements * max(1, steps))
 
 
+def softmax_operations(elements: int, row: int) -> int:
+    """Vector operations of a softmax over rows of a length.
+
+    Per row of n the maximum (n - 1), n differences, n exponentials, their sum (n - 1) and n divisions.
+
+    >>> softmax_operations(elements=12, row=4)  # three rows: 3 + 4 + 4 + 3 + 4 each
+    54
+    """
+    return 5 * elements - 2 * (elements // row)
+
+
+def softmax(spot: Spot, *, data: Tensor, output: Tensor, row: int, logarithm: bool = False) -> None:
+    """Softmax of rows; its logarithm takes one logarithm per row more (a difference is its division)."""
+    logarithms = output.elements // row if logarithm else 0
+    spot.add(
+        "log_softmax" if logarithm else "softmax",
+        reads=(data,),
+        writes=(output,),
+        vector_ops=softmax_operations(output.elements, row) + logarithms,
+    )
+
+
+def _softmax(call: Call) -> None:
+    row = call.result.shape[call["dim"]] if call.result.shape else 1
+    softmax(call, data=call.operands[0], output=call.result, row=row, logarithm="log" in call.operator)
+
+
 HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _reduce for name in REDUCING_PER_ELEMENT},
     **dict.fromkeys(("aten.searchsorted", "aten.bucketize"), _search),
     **dict.fromkeys(("aten.topk", "aten.sort", "aten.argsort", "aten.median", "aten.kthvalue"), _sort),
+    **dict.fromkeys(("aten.softmax", "aten._softmax", "aten._safe_softmax"), _softmax),
+    **dict.fromkeys(("aten.log_softmax", "aten._log_softmax"), _softmax),
 }

@@ -19,7 +19,6 @@ from mensa_sim.workload.operators import (
     recurrent_calls,
     reduction,
     sampling,
-    softmax,
     transforms,
     views,
 )
@@ -34,7 +33,6 @@ _FAMILIES = (
     recurrent_calls,
     indexing,
     normalisation,
-    softmax,
     pooling,
     reduction,
     elementwise,

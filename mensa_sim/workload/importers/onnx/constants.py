@@ -13,8 +13,7 @@ import numpy as np
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.files import InputEntry
 from mensa_sim.workload.importers.messages import one_line
-from mensa_sim.workload.importers.onnx.model import KnownTensor, OnnxModel, Shape, label_of, onnx_package
-from mensa_sim.workload.importers.onnx.types import bits_of
+from mensa_sim.workload.importers.onnx.model import KnownTensor, OnnxModel, Shape, bits_of, label_of, onnx_package
 
 LARGEST_VALUE = 65536
 """Elements of the largest constant whose value may matter to a shape (a choice)."""

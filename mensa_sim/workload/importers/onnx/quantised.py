@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.workload.importers.onnx.contributed.parts import MICROSOFT
-from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, label_of, onnx_package
+from mensa_sim.workload.importers.onnx.model import (
+    OnnxModel,
+    bits_of,
+    is_index_type,
+    is_quantised_type,
+    is_standard,
+    label_of,
+    onnx_package,
+)
 from mensa_sim.workload.importers.onnx.names import rename_reads, replace_nodes
-from mensa_sim.workload.importers.onnx.types import bits_of, is_index_type, is_quantised_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

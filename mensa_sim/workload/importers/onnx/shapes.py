@@ -17,13 +17,13 @@ from mensa_sim.workload.importers.onnx.model import (
     KnownTensor,
     OnnxModel,
     Shape,
+    is_index_type,
     is_standard,
     label_of,
     onnx_package,
 )
 from mensa_sim.workload.importers.onnx.names import bodies, put_in_order, read_by, replace_nodes
 from mensa_sim.workload.importers.onnx.quantised import CASTS, in_float_form, take_casts_out
-from mensa_sim.workload.importers.onnx.types import is_index_type
 
 _TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
 _EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")

@@ -6,9 +6,8 @@ from typing import Any
 from mensa_sim.workload.importers.onnx.constants import as_shape_alone
 from mensa_sim.workload.importers.onnx.contributed.attention import ATTENTION_PARTS
 from mensa_sim.workload.importers.onnx.contributed.fused import FusedNode
-from mensa_sim.workload.importers.onnx.model import OnnxModel, onnx_package
+from mensa_sim.workload.importers.onnx.model import OnnxModel, bits_of, onnx_package
 from mensa_sim.workload.importers.onnx.names import replace_nodes
-from mensa_sim.workload.importers.onnx.types import bits_of
 
 MICROSOFT = "com.microsoft"
 

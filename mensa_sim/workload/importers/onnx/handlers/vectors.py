@@ -8,9 +8,8 @@ from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
 from mensa_sim.workload.operators.pooling import adaptive_pool, pool
-from mensa_sim.workload.operators.reduction import reduction, sort
+from mensa_sim.workload.operators.reduction import reduction, softmax, sort
 from mensa_sim.workload.operators.sampling import LINEAR, resize
-from mensa_sim.workload.operators.softmax import softmax
 from mensa_sim.workload.operators.views import view
 
 _SPELT_ALIKE = """

@@ -7,9 +7,8 @@ from mensa_sim.workload.operators.constants import random
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import local_response, power_norm
 from mensa_sim.workload.operators.pooling import pool, power_pool
-from mensa_sim.workload.operators.reduction import reduction, sort
+from mensa_sim.workload.operators.reduction import reduction, softmax, sort
 from mensa_sim.workload.operators.sampling import resize
-from mensa_sim.workload.operators.softmax import softmax
 from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
 
