@@ -26,9 +26,7 @@ from mensa_sim.study.explore.metrics import check_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
-    "DrawnResult",
     "Resumed",
-    "fitted_constants",
     "folder_of",
     "is_scenario",
     "refuse_scenario",

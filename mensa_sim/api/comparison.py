@@ -1,16 +1,13 @@
 """Systems compared on a workload, on several, on a scenario, and what a notebook does with that."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
-from mensa_sim.api.shown import DrawnResult, with_methods
+from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.errors import UsageError
-from mensa_sim.io.csv_text import csv_text
-from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.compare.compare import compare as compare_one
 from mensa_sim.study.compare.request import CompareRequest
@@ -20,12 +17,10 @@ from mensa_sim.study.compare.several import SeveralResult, compare_several
 from mensa_sim.study.request.command import results_folder
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class Comparison(DrawnResult, CompareResult):
+class Comparison(Shown, CompareResult):
     """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
 
     >>> import mensa_sim as ms
@@ -45,28 +40,14 @@ class Comparison(DrawnResult, CompareResult):
         """A folder of workload, systems and the choices that are no defaults."""
         return results_folder(f"{self.workload}-compare", self.choices)
 
-    def table(self) -> "RenderableType":
-        """One column a system."""
-        from mensa_sim.report.compare.compare import compare_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.compare.compare import COMPARISON
 
-        return compare_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.compare.compare import compare_figures
-
-        return compare_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.compare.compare import compare_html, compare_json
-
-        return {"report.html": compare_html(self), MARKER: compare_json(self)}
-
-    def _csv(self) -> str:
-        return _csv_of(self.summary()["systems"])
+        return COMPARISON
 
 
-class ScenarioComparison(DrawnResult, ScenarioCompareResult):
+class ScenarioComparison(Shown, ScenarioCompareResult):
     """One scenario on several systems: `systems` by name, `ranking` with the best first.
 
     >>> import mensa_sim as ms
@@ -86,28 +67,14 @@ class ScenarioComparison(DrawnResult, ScenarioCompareResult):
         """A folder of scenario, systems and the choices that are no defaults."""
         return results_folder(f"{self.workload}-compare", self.choices)
 
-    def table(self) -> "RenderableType":
-        """One column a system."""
-        from mensa_sim.report.compare.scenario import scenario_compare_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.compare.scenario import SCENARIO_COMPARISON
 
-        return scenario_compare_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.compare.scenario import scenario_compare_figures
-
-        return scenario_compare_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.compare.scenario import scenario_compare_html, scenario_compare_json
-
-        return {"report.html": scenario_compare_html(self), MARKER: scenario_compare_json(self)}
-
-    def _csv(self) -> str:
-        return _csv_of(self.summary()["systems"])
+        return SCENARIO_COMPARISON
 
 
-class Comparisons(DrawnResult, SeveralResult):
+class Comparisons(Shown, SeveralResult):
     """Several workloads on several systems: `parts` by workload, `ranking` and means over all of them.
 
     >>> import mensa_sim as ms
@@ -127,26 +94,11 @@ class Comparisons(DrawnResult, SeveralResult):
         """A folder of workloads, systems and the choices that are no defaults."""
         return results_folder("compare", {"workloads": list(self.parts), **self.choices})
 
-    def table(self) -> "RenderableType":
-        """One row a workload."""
-        from mensa_sim.report.compare.several import several_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.compare.several import COMPARISONS
 
-        return several_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.compare.several import several_figures
-
-        return several_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.compare.several import several_html, several_json
-
-        return {"report.html": several_html(self), MARKER: several_json(self)}
-
-    def _csv(self) -> str:
-        parts = self.summary()["compared"]
-        return _csv_of([{"workload": part["workload"], **each} for part in parts for each in part["systems"]])
+        return COMPARISONS
 
 
 @asks(CompareRequest)
@@ -180,18 +132,3 @@ def compare_workloads(request: CompareRequest) -> Comparisons:
 def compare_scenario(request: CompareRequest) -> ScenarioComparison:
     """One scenario on several systems; the first is the baseline, and every stream is placed anew on each."""
     return with_methods(compare_streams(request), ScenarioComparison)
-
-
-def _csv_of(entries: Sequence[Mapping[str, Any]]) -> str:
-    rows = [dict(_flat(entry)) for entry in entries]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return csv_text(names, ([row.get(name) for name in names] for row in rows))
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values by dotted name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

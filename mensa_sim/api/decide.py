@@ -1,14 +1,12 @@
 """What a notebook types to decide between systems, and what it does with the decision."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Resumed
 from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
-from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.study.decide.decide import decide as decide_request
 from mensa_sim.study.decide.request import DecideRequest
@@ -16,9 +14,7 @@ from mensa_sim.study.decide.result import DecideResult
 from mensa_sim.study.request.command import choices_of, results_folder
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
 class Decision(Resumed, DecideResult):
@@ -37,28 +33,11 @@ class Decision(Resumed, DecideResult):
         """A folder of workloads, systems and the choices that are no defaults."""
         return results_folder("-".join((*self.shares, "decide")), self.choices)
 
-    def table(self) -> "RenderableType":
-        """The verdict, the systems, how sure it is, and where it turns."""
-        from mensa_sim.report.decide.files import decide_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.decide.page import DECISION
 
-        return decide_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.decide.figures import decide_figures
-
-        return decide_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html, summary.json and tried.csv: name to text."""
-        from mensa_sim.report.decide.files import decide_json, tried_csv
-        from mensa_sim.report.decide.page import decide_html
-
-        return {"report.html": decide_html(self), MARKER: decide_json(self), "tried.csv": tried_csv(self)}
-
-    def _csv(self) -> str:
-        from mensa_sim.report.decide.files import tried_csv
-
-        return tried_csv(self)
+        return DECISION
 
 
 @asks(DecideRequest)

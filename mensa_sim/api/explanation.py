@@ -1,15 +1,13 @@
 """Placing a workload without simulating it, why a layer runs where it does, and what a notebook does with that."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
-from mensa_sim.api.shown import DrawnResult, with_methods
+from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.flow import LAYERS
-from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.study.explain.explain import ExplainResult, Move
 from mensa_sim.study.explain.explain import moves as moves_of
@@ -23,12 +21,10 @@ from mensa_sim.study.run.request import PlaceRequest
 from mensa_sim.study.run.scheduling import goal_asked
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class Explanation(DrawnResult, ExplainResult):
+class Explanation(Shown, ExplainResult):
     """Why a layer runs where it does: `places` with its cost everywhere, the `runner_up`, and what would change it.
 
     >>> import mensa_sim as ms
@@ -47,29 +43,11 @@ class Explanation(DrawnResult, ExplainResult):
         """A folder of the layer's name."""
         return results_folder("explain", {"layer": self.layer})
 
-    def table(self) -> "RenderableType":
-        """The layer on every accelerator, the runner-up, and what its levels hold and move."""
-        from mensa_sim.report.explain.explain import explanation_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.explain.page import EXPLANATION
 
-        return explanation_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.explain.page import explain_figures
-
-        return explain_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.explain.explain import explanation_json
-        from mensa_sim.report.explain.page import explanation_html
-        from mensa_sim.study.run.provenance import versions
-
-        return {"report.html": explanation_html(self, versions()), MARKER: explanation_json(self, ())}
-
-    def _csv(self) -> str:
-        from mensa_sim.report.explain.explain import places_csv
-
-        return places_csv(self)
+        return EXPLANATION
 
 
 @asks(PlaceRequest)

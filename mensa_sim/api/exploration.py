@@ -1,22 +1,18 @@
 """What a notebook does with a searched design space: the table, the files."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mensa_sim.api.shown import DrawnResult
+from mensa_sim.api.shown import Shown
 from mensa_sim.arguments import checked
-from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class Exploration(DrawnResult, ExploreResult):
+class Exploration(Shown, ExploreResult):
     """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
 
     __slots__ = ()
@@ -30,29 +26,6 @@ class Exploration(DrawnResult, ExploreResult):
         """A folder of the space's name."""
         return explore_folder(self.space.file.name)
 
-    def table(self) -> "RenderableType":
-        """The front, the systems beside it, and which parameters matter."""
-        from mensa_sim.report.explore.tables import explore_tables
-
-        return explore_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.explore.page import explore_figures
-
-        return explore_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """designs.csv, report.html, summary.json and a system for each design of the front: name to text."""
-        from mensa_sim.report.explore.files import designs_csv, explore_json, front_files
-        from mensa_sim.report.explore.page import explore_html
-
-        return {
-            "designs.csv": designs_csv(self),
-            "report.html": explore_html(self),
-            **front_files(self),
-            MARKER: explore_json(self),
-        }
-
     @checked
     def to_optuna(self, path: str | Path) -> None:
         """Writes every design that was run as a study of Optuna's own, a file that optuna-dashboard opens."""
@@ -60,7 +33,8 @@ class Exploration(DrawnResult, ExploreResult):
 
         write_dashboard(self, Path(path))
 
-    def _csv(self) -> str:
-        from mensa_sim.report.explore.files import designs_csv
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.explore.page import EXPLORATION
 
-        return designs_csv(self)
+        return EXPLORATION

@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mensa_sim.api.shown import DrawnResult
+from mensa_sim.api.shown import Shown
 from mensa_sim.arguments import checked
-from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
 from mensa_sim.study.reproduce.store import FOLDER as UNFINISHED
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class Resumed(DrawnResult):
+class Resumed(Shown):
     """The result of a study that keeps what is done in its folder, until the result is saved there."""
 
     __slots__ = ()
@@ -47,28 +44,11 @@ class Reproduction(Resumed, ReproduceResult):
         """A folder of the choices that are no defaults."""
         return results_folder("reproduce", self.choices)
 
-    def table(self) -> "RenderableType":
-        """Every figure beside the paper's, and what explains the distance."""
-        from mensa_sim.report.reproduce.tables import reproduce_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.reproduce.page import REPRODUCTION
 
-        return reproduce_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.reproduce.page import reproduce_figures
-
-        return reproduce_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """models.csv, report.html and summary.json: name to text."""
-        from mensa_sim.report.reproduce.files import models_csv, reproduce_json
-        from mensa_sim.report.reproduce.page import reproduce_html
-
-        return {"models.csv": models_csv(self), "report.html": reproduce_html(self), MARKER: reproduce_json(self)}
-
-    def _csv(self) -> str:
-        from mensa_sim.report.reproduce.files import models_csv
-
-        return models_csv(self)
+        return REPRODUCTION
 
 
 class Sensitivity(Resumed, SensitivityResult):
@@ -85,25 +65,8 @@ class Sensitivity(Resumed, SensitivityResult):
         """A folder of the choices that are no defaults."""
         return results_folder("sensitivity", self.choices)
 
-    def table(self) -> "RenderableType":
-        """The headlines under every choice, and their intervals under all."""
-        from mensa_sim.report.sensitivity.files import sensitivity_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.sensitivity.page import SENSITIVITY
 
-        return sensitivity_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.sensitivity.page import sensitivity_figures
-
-        return sensitivity_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html, summary.json and swings.csv: name to text."""
-        from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
-        from mensa_sim.report.sensitivity.page import sensitivity_html
-
-        return {"report.html": sensitivity_html(self), MARKER: sensitivity_json(self), "swings.csv": swings_csv(self)}
-
-    def _csv(self) -> str:
-        from mensa_sim.report.sensitivity.files import swings_csv
-
-        return swings_csv(self)
+        return SENSITIVITY

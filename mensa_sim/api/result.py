@@ -1,21 +1,18 @@
 """What a notebook does with a run: tables, figures, data frames, files."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mensa_sim.api.shown import DrawnResult
+from mensa_sim.api.shown import Shown
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class _Simulation(DrawnResult, BesideBaseline[Any]):
+class _Simulation(Shown, BesideBaseline[Any]):
     """What an inference and a scenario have alike."""
 
     __slots__ = ()
@@ -45,27 +42,11 @@ class Run(_Simulation, RunResult):
 
     __slots__ = ()
 
-    def table(self) -> "RenderableType":
-        """Layers, totals beside the baseline, distance from the optimum, coverage."""
-        from mensa_sim.report.page.tables import run_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.run.files import INFERENCE
 
-        return run_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.run.figures import run_figures
-
-        return run_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """layers.csv, schedule.yaml, report.html, timeline.json and summary.json: name to text."""
-        from mensa_sim.report.run.files import run_files
-
-        return run_files(self)
-
-    def _csv(self) -> str:
-        from mensa_sim.report.run.summary import layers_csv
-
-        return layers_csv(self)
+        return INFERENCE
 
 
 class ScenarioRun(_Simulation, ScenarioResult):
@@ -81,24 +62,8 @@ class ScenarioRun(_Simulation, ScenarioResult):
 
     __slots__ = ()
 
-    def table(self) -> "RenderableType":
-        """Streams, load of accelerators and memories, energy and power beside the baseline."""
-        from mensa_sim.report.scenario.files import scenario_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.scenario.page import SCENARIO_RUN
 
-        return scenario_tables(self)
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.scenario.figures import scenario_figures
-
-        return scenario_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """streams.csv, report.html, timeline.json and summary.json: name to text."""
-        from mensa_sim.report.scenario.folder import scenario_files
-
-        return scenario_files(self)
-
-    def _csv(self) -> str:
-        from mensa_sim.report.scenario.files import streams_csv
-
-        return streams_csv(self)
+        return SCENARIO_RUN

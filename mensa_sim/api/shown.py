@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import RenderableType
 
-    from mensa_sim.report.page.drawn import Drawn
     from mensa_sim.report.page.plotly_figures import PlotlyFigure
+    from mensa_sim.report.page.report import Report
 
 T = TypeVar("T")
 
@@ -39,20 +39,21 @@ class Shown(ABC):
     def folder(self) -> Path:
         """Where the command writes it unless told otherwise: a name for what was run, and for choices of one's own."""
 
+    @property
     @abstractmethod
-    def table(self) -> "RenderableType":
-        """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""
-
-    @abstractmethod
-    def files(self) -> Mapping[str, str]:
-        """The files that the command writes: name to text."""
+    def _report(self) -> "Report[Any]":
+        """What shows it, which is read when it is asked for."""
 
     keeps: ClassVar[Collection[str]] = ()
     """What the study keeps in the folder while it is under way."""
 
-    @abstractmethod
-    def _csv(self) -> str:
-        """The rows of the data frame, as CSV."""
+    def table(self) -> "RenderableType":
+        """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""
+        return self._report.table(self)
+
+    def files(self) -> Mapping[str, str]:
+        """The files that the command writes, summary.json and report.html among them: name to text."""
+        return self._report.files(self)
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds: plain numbers in the unit of their name."""
@@ -75,7 +76,7 @@ class Shown(ABC):
             import pandas
         except ImportError as error:
             raise UsageError("to_pandas needs pandas: pip install 'mensa-sim[pandas]'") from error
-        return pandas.read_csv(io.StringIO(self._csv())).convert_dtypes()
+        return pandas.read_csv(io.StringIO(self._report.rows(self))).convert_dtypes()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._title}>"
@@ -90,21 +91,11 @@ class Shown(ABC):
 
         return html_of(self.table())
 
-
-class DrawnResult(Shown):
-    """A result with figures."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        """The figures of its report; one that would have nothing to show is absent."""
-
     def figures(self) -> "Mapping[str, PlotlyFigure]":
         """Every figure of report.html as a plotly figure, by name."""
         from mensa_sim.report.page.plotly_figures import figures
 
-        return figures(self._drawn())
+        return figures(self._report.figures(self))
 
     @checked
     def figure(self, name: str | None = None) -> "PlotlyFigure":
@@ -124,7 +115,7 @@ class DrawnResult(Shown):
         from mensa_sim.report.slides.export import exported, formats_named
 
         page = self.files().get("report.html", "")
-        files = exported(self._drawn(), page, formats_named(formats))
+        files = exported(self._report.figures(self), page, formats_named(formats))
         folder = self.folder if folder is None else Path(folder)
         write_all_atomically({folder / name: content for name, content in files.items()})
         return files

@@ -1,32 +1,25 @@
 """What a notebook types to hold predictions against measured silicon, and what it does with the errors."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.shown import DrawnResult, with_methods
-from mensa_sim.hardware.files import load_system
-from mensa_sim.report.page.output_folder import MARKER
+from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.study.request.command import choices_of, command_of, results_folder
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.validate.file import read_measurements
-from mensa_sim.study.validate.fitted_constants import FittedConstant
-from mensa_sim.study.validate.fitted_constants import fitted_constants as constants_of
 from mensa_sim.study.validate.reference_rows import reference_measurements
 from mensa_sim.study.validate.request import ValidateRequest
 from mensa_sim.study.validate.validate import ValidateResult, shipped_files_of_measurements, shipped_measurements
 from mensa_sim.study.validate.validate import validate as validate_measurements
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from mensa_sim.report.page.drawn import Drawn
+    from mensa_sim.report.page.report import Report
 
 
-class Validation(DrawnResult, ValidateResult):
+class Validation(Shown, ValidateResult):
     """Predictions beside measurements: `rows` of both, `groups` with their scores, `failures` with their reasons."""
 
     __slots__ = ()
@@ -41,28 +34,11 @@ class Validation(DrawnResult, ValidateResult):
         named = f"validate-{Path(next(iter(self.inputs))).stem}" if "data" in self.choices else "validate"
         return results_folder(named, self.choices, said=("data",))
 
-    def table(self) -> "RenderableType":
-        """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
-        from mensa_sim.report.validate.validate import validation_tables
+    @property
+    def _report(self) -> "Report[Any]":
+        from mensa_sim.report.validate.validate import VALIDATION
 
-        return validation_tables(self, fitted_constants())
-
-    def _drawn(self) -> "Mapping[str, Drawn]":
-        from mensa_sim.report.validate.validate import validate_figures
-
-        return validate_figures(self)
-
-    def files(self) -> Mapping[str, str]:
-        """report.html and summary.json: name to text."""
-        from mensa_sim.report.validate.validate import validation_html, validation_json
-
-        constants = fitted_constants()
-        return {"report.html": validation_html(self, constants), MARKER: validation_json(self, constants)}
-
-    def _csv(self) -> str:
-        from mensa_sim.report.validate.validate import rows_csv
-
-        return rows_csv(self)
+        return VALIDATION
 
 
 @asks(ValidateRequest)
@@ -88,8 +64,3 @@ def validate(request: ValidateRequest) -> Validation:
         command=command_of("validate", request),
     )
     return with_methods(found, Validation)
-
-
-def fitted_constants() -> tuple[FittedConstant, ...]:
-    """The constants of shipped specs that measurements decided."""
-    return constants_of(load_system)

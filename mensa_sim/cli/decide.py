@@ -2,26 +2,19 @@
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
+from mensa_sim.cli.options import Told, add
 from mensa_sim.cli.results import deliver_resumed
 from mensa_sim.study.decide.request import DecideRequest
 
 
-def decide(
-    request: DecideRequest,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Force = False,
-    export: Export = None,
-) -> None:
+def decide(request: DecideRequest, told: Told) -> None:
     """Which system is better for your workloads, by how much, how sure, and at which value does it turn?
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import decide as api
 
-    folder = api.folder_of(request)
-    deliver_resumed(api.decide.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
+    deliver_resumed(api.decide.of, request, api.folder_of(request), told)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
+from mensa_sim.cli.options import AsJson, Delivery, Export, Quiet, add
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.results import deliver, formats_of
 from mensa_sim.cli.steps import counting
@@ -35,14 +35,7 @@ def explore(
         show_results(api.folder_of(request), [*files, *(["optuna.db"] if request.dashboard else [])])
 
 
-def compare(
-    request: CompareRequest,
-    output: Output = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Force = False,
-    export: Export = None,
-) -> None:
+def compare(request: CompareRequest, told: Delivery) -> None:
     """Run a workload, several, or a scenario on several systems, side by side."""
     from mensa_sim.api import comparison as api
     from mensa_sim.api.session import is_scenario
@@ -52,14 +45,7 @@ def compare(
             return api.compare_workloads.of(request)
         return api.compare_scenario.of(request) if is_scenario(request.workload) else api.compare.of(request)
 
-    deliver(
-        compared,
-        output,
-        as_json=as_json,
-        quiet=quiet,
-        force=force,
-        export=export,
-    )
+    deliver(compared, told, told.output)
 
 
 def diff(

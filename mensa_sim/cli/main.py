@@ -17,7 +17,7 @@ from mensa_sim.cli import files as cli_files
 from mensa_sim.cli import measure as cli_measure
 from mensa_sim.cli import reproduce as cli_reproduce
 from mensa_sim.cli import validate as cli_validate
-from mensa_sim.cli.options import AsJson, Export, Force, Output, Quiet, add
+from mensa_sim.cli.options import AsJson, Delivery, add
 from mensa_sim.cli.printing import show, write
 from mensa_sim.cli.results import deliver
 from mensa_sim.cli.spelling import SPELLED
@@ -51,28 +51,14 @@ def options(
     """Options of every command."""
 
 
-def run(
-    request: RunRequest,
-    output: Output = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Force = False,
-    export: Export = None,
-) -> None:
+def run(request: RunRequest, told: Delivery) -> None:
     """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim.api import session as api
 
     def ran() -> api.Run | api.ScenarioRun:
         return api.run_scenario.of(request) if api.is_scenario(request.workload) else api.run.of(request)
 
-    deliver(
-        ran,
-        output,
-        as_json=as_json,
-        quiet=quiet,
-        force=force,
-        export=export,
-    )
+    deliver(ran, told, told.output)
 
 
 def trace(

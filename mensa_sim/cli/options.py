@@ -4,6 +4,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,23 @@ Export = Annotated[
     str | None,
     typer.Option("--export", help="Write figures and tables for slides too: svg,png,csv, or some of these."),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How a study's result is told; each field is an option of a command that takes one."""
+
+    as_json: AsJson = False
+    quiet: Quiet = False
+    force: Force = False
+    export: Export = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Told):
+    """How it is told, and where its files go."""
+
+    output: Output = None
 
 
 def names_of(*kinds: str) -> Callable[[str], list[str]]:
@@ -56,7 +74,7 @@ def add(
     """Adds a command with the option that all have, `-v`; one whose request counts its work shows no passing steps.
 
     The options of a command with a request record are the fields of that, beside the command's own: it is called with
-    the request that they make.
+    the request that they make. So are those of its own parameters that are records.
     """
     options = [] if request is None else [each for each in options_of(request) if not each.spelling.at_hand]
 
@@ -64,19 +82,29 @@ def add(
     def with_steps(*, verbose: bool, **given: Any) -> None:
         silent = bool(request and counts_of(request)) or given.get("quiet") or given.get("as_json")
         with told(verbose=verbose, passing=not silent, notes=not given.get("quiet")):
+            for name, kind in spread.items():
+                given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
             if request is None:
                 command(**given)
             else:
-                fields = {option.field: _field_value(option, given.pop(option.field)) for option in options}
-                command(request(**fields), **given)
+                asking = {option.field: _field_value(option, given.pop(option.field)) for option in options}
+                command(request(**asking), **given)
 
     own = list(inspect.signature(command).parameters.values())[0 if request is None else 1 :]
+    spread: dict[str, Any] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
+    own = [option for each in own for option in _spread(each)]
     verbose = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
     asked = [_parameter(option) for option in sorted(options, key=_place)]
     parameters = [*asked, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), verbose]
     with_steps.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_steps.__annotations__ = {each.name: each.annotation for each in parameters}
     app.command(name)(with_steps)
+
+
+def _spread(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """A parameter, or those of the record that it is."""
+    record: Any = parameter.annotation if is_dataclass(parameter.annotation) else None
+    return list(inspect.signature(record).parameters.values()) if record else [parameter]
 
 
 def _place(option: StudyOption) -> int:

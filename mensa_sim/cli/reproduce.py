@@ -2,7 +2,7 @@
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Export, Force, Quiet, add
+from mensa_sim.cli.options import Quiet, Told, add
 from mensa_sim.cli.results import deliver_resumed
 from mensa_sim.cli.steps import counting
 from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
@@ -10,38 +10,24 @@ from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 
 
-def reproduce(
-    request: ReproduceRequest,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Force = False,
-    export: Export = None,
-) -> None:
+def reproduce(request: ReproduceRequest, told: Told) -> None:
     """Run the 24 models on the paper's systems and set every figure beside the paper's.
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import reproduce as api
 
-    folder = api.folder_of("reproduce", request)
-    deliver_resumed(api.reproduce.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
+    deliver_resumed(api.reproduce.of, request, api.folder_of("reproduce", request), told)
 
 
-def sensitivity(
-    request: SensitivityRequest,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    force: Force = False,
-    export: Export = None,
-) -> None:
+def sensitivity(request: SensitivityRequest, told: Told) -> None:
     """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
     from mensa_sim.api import reproduce as api
 
-    folder = api.folder_of("sensitivity", request)
-    deliver_resumed(api.sensitivity.of, request, folder, as_json=as_json, quiet=quiet, force=force, export=export)
+    deliver_resumed(api.sensitivity.of, request, api.folder_of("sensitivity", request), told)
 
 
 def reproduce_pim(request: ReproducePimRequest) -> None:

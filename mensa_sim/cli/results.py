@@ -5,61 +5,44 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mensa_sim.cli.options import Told
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.steps import counting
 
 if TYPE_CHECKING:
-    from mensa_sim.api.shown import DrawnResult
+    from mensa_sim.api.shown import Shown
 
-Result = TypeVar("Result", bound="DrawnResult")
+Result = TypeVar("Result", bound="Shown")
 
 
-def deliver(
-    run: "Callable[[], Result]",
-    output: Path | None,
-    keeps: Collection[str] = (),
-    *,
-    as_json: bool,
-    quiet: bool,
-    force: bool,
-    export: str | None = None,
-) -> "Result":
+def deliver(run: "Callable[[], Result]", told: Told, output: Path | None, keeps: Collection[str] = ()) -> "Result":
     """Run a study, write its files and give it back; a folder that somebody else uses is refused before any work.
 
-    `keeps` names what a study under way has in its folder, `export` the formats for slides.
+    `keeps` names what a study under way has in its folder.
     """
     from mensa_sim.report.page.output_folder import MARKER
 
-    refuse_place(output, keeps, force=force)
-    formats = formats_of(export)
+    refuse_place(output, keeps, force=told.force)
+    formats = formats_of(told.export)
     result = run()
     folder = output or result.folder
-    files = result.save(folder, force=force)
+    files = result.save(folder, force=told.force)
     if formats:
         result.export(formats, folder)
-    if as_json:
+    if told.as_json:
         write(files[MARKER])
-    elif not quiet:
+    elif not told.quiet:
         show(result.table())
         show_results(folder, (*files, *(("figures/", "tables/") if formats else ())))
     return result
 
 
-def deliver_resumed(
-    study: "Callable[[Any], Result]",
-    request: Any,
-    folder: Path,
-    *,
-    as_json: bool,
-    quiet: bool,
-    force: bool,
-    export: str | None,
-) -> None:
+def deliver_resumed(study: "Callable[[Any], Result]", request: Any, folder: Path, told: Told) -> None:
     """Run a study that goes on in its folder where a killed run was, and count what it does."""
     from mensa_sim.api.reproduction import Resumed
 
-    asked = counting(replace(request, output=folder), quiet=quiet or as_json)
-    deliver(lambda: study(asked), folder, Resumed.keeps, as_json=as_json, quiet=quiet, force=force, export=export)
+    asked = counting(replace(request, output=folder), quiet=told.quiet or told.as_json)
+    deliver(lambda: study(asked), told, folder, Resumed.keeps)
 
 
 def formats_of(export: str | None) -> tuple[str, ...]:

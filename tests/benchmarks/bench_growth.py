@@ -17,7 +17,7 @@ from typing import Any
 from smallest import parser
 
 import mensa_sim as ms
-from mensa_sim.report.run.files import run_files
+from mensa_sim.report.run.files import INFERENCE
 from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.study.run.placement import Goal, price_problem
@@ -101,7 +101,7 @@ def stages_of(shape: str, count: int, schedulers: Sequence[str], flow: str) -> d
     for name, on_chip in (("plain", ms.PLAIN), ("full", ms.FULL)):
         timed(f"simulate {name}", functools.partial(simulate, graph, costs, assignment, on_chip))
     result = timed("run", lambda: ms.run(graph, system=SYSTEM, flow=flow))
-    files = timed("files", lambda: run_files(result))
+    files = timed("files", lambda: INFERENCE.files(result))
     sizes = ", ".join(f"{name} {len(text) / 1e6:.2f} MB" for name, text in files.items())
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB
     print(f"{shape} of {count} layers: {sizes}; peak {peak_mib:.0f} MiB", flush=True)

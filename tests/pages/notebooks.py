@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mensa_sim.report.page.page import script_json
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FIGURE = "application/vnd.plotly.v1+json"
-SIZE = (900, 420)
+SIZE = (760, 380)
 """Pixels of a figure's picture."""
 TIMEOUT_S = 1800
 
@@ -48,11 +50,14 @@ def outputs(notebook: Any) -> Iterator[Any]:
 
 
 def kept(notebook: Any) -> Any:
-    """The notebook without times and versions of one machine, its figures with pictures."""
+    """The notebook without times and versions of one machine, its figures with pictures, digits as on a page."""
     notebook["metadata"] = {"kernelspec": dict(notebook["metadata"]["kernelspec"]), "language_info": {"name": "python"}}
     for cell in notebook["cells"]:
         cell["metadata"] = {}
     figures = [each["data"] for each in outputs(notebook) if FIGURE in each.get("data", {})]
+    for data in figures:
+        data[FIGURE] = json.loads(script_json(data[FIGURE]))
+        data[FIGURE]["layout"].get("template", {}).pop("data", None)
     for data, picture in zip(figures, _pictures([data[FIGURE] for data in figures]), strict=True):
         data.pop("text/html", None)
         data["image/png"] = picture

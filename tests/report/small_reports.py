@@ -9,7 +9,8 @@ import mensa_sim as ms
 from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
-from mensa_sim.api.validate import fitted_constants, validate
+from mensa_sim.api.validate import validate
+from mensa_sim.hardware.files import load_system
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.compare.compare import compare_html
 from mensa_sim.report.compare.scenario import scenario_compare_html
@@ -32,6 +33,7 @@ from mensa_sim.study.scenario.scenario import ScenarioResult
 from mensa_sim.study.sensitivity.joint import Draw, Interval
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.swings import Swing, headlines_of
+from mensa_sim.study.validate.fitted_constants import fitted_constants
 
 HOSTILE = "<img src=x onerror='window.hacked=1'></script><script>window.hacked=1</script>"
 """Whatever file it comes from, it is text."""
@@ -118,7 +120,7 @@ def validate_page(folder: Path) -> str:
         "workload,system,metric,measured,source\ntiny.yaml,coral_usb3,latency_ms,0.5,made up\n"
         "tiny.yaml,edge_tpu,latency_ms,0.001,made up\n"
     )
-    return validation_html(validate(rows), fitted_constants())
+    return validation_html(validate(rows), fitted_constants(load_system))
 
 
 def sensitivity_page(folder: Path) -> str:

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
-from mensa_sim.report.compare.side_by_side import systems_page, systems_tables
+from mensa_sim.report.compare.side_by_side import flat_csv, systems_page, systems_tables
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.generation.tables import answer_rows, answer_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
@@ -17,6 +17,7 @@ from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, s
 from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
@@ -38,17 +39,22 @@ def compared_values(result: CompareResult) -> dict[str, object]:
         "scheduler": result.scheduler,
         "objective": result.objective,
         "baseline": result.baseline,
-        "systems": [
-            {
-                "system": name,
-                **present(_values(system)),
-                **({"generation": generation_summary(result.answers[name])} if name in result.answers else {}),
-                "ratios": asdict(result.ratios(name)),
-            }
-            for name, system in result.systems.items()
-        ],
+        "systems": system_entries(result),
         **({"differences": [asdict(each) for each in result.differences]} if result.differences else {}),
     }
+
+
+def system_entries(result: CompareResult) -> list[dict[str, object]]:
+    """One for each system."""
+    return [
+        {
+            "system": name,
+            **present(_values(system)),
+            **({"generation": generation_summary(result.answers[name])} if name in result.answers else {}),
+            "ratios": asdict(result.ratios(name)),
+        }
+        for name, system in result.systems.items()
+    ]
 
 
 def provenance_summary(result: Provenance) -> dict[str, object]:
@@ -259,3 +265,12 @@ def _layers(result: CompareResult) -> str:
 
 def _layer_cells(layer: LayerResult) -> tuple[str, str, str]:
     return layer.accelerator, time_text(layer.end_ps - layer.start_ps), energy_text(layer.energy_pj)
+
+
+COMPARISON = Report(
+    table=compare_tables,
+    figures=compare_figures,
+    page=compare_html,
+    summary=compare_json,
+    rows=lambda result: flat_csv(system_entries(result)),
+)

@@ -6,11 +6,12 @@ from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.compare.compare import provenance_summary
-from mensa_sim.report.compare.side_by_side import marks, systems_page, systems_tables
+from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_page, systems_tables
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, categories, figure, padded
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.scenario.files import gaps_text
 from mensa_sim.report.trace.layers import caveats_text
@@ -27,11 +28,15 @@ def scenario_compare_json(result: ScenarioCompareResult) -> str:
             "scheduler": result.scheduler,
             "objective": result.objective,
             "baseline": result.baseline,
-            "systems": [{"system": name, **present(_values(system))} for name, system in result.systems.items()],
+            "systems": _entries(result),
             **changes_summary(result.changes),
             **provenance_summary(result),
         }
     )
+
+
+def _entries(result: ScenarioCompareResult) -> list[dict[str, object]]:
+    return [{"system": name, **present(_values(system))} for name, system in result.systems.items()]
 
 
 def _values(system: ScenarioSystemResult) -> dict[str, object]:
@@ -141,3 +146,12 @@ def scenario_compare_html(result: ScenarioCompareResult) -> str:
     )
     lead, figures = scenario_lead(result), scenario_compare_figures(result)
     return systems_page(result, lead, reading, _rows(result), _notes(result), figures)
+
+
+SCENARIO_COMPARISON = Report(
+    table=scenario_compare_tables,
+    figures=scenario_compare_figures,
+    page=scenario_compare_html,
+    summary=scenario_compare_json,
+    rows=lambda result: flat_csv(_entries(result)),
+)

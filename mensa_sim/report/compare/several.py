@@ -13,13 +13,15 @@ from mensa_sim.report.compare.compare import (
     compared_values,
     lead_text,
     provenance_summary,
+    system_entries,
 )
-from mensa_sim.report.compare.side_by_side import marks
+from mensa_sim.report.compare.side_by_side import flat_csv, marks
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, figure, padded, slanted
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.page.tables import gap_text
 from mensa_sim.study.compare.several import SeveralResult
@@ -128,3 +130,14 @@ def several_html(result: SeveralResult) -> str:
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
+
+
+COMPARISONS = Report(
+    table=several_tables,
+    figures=several_figures,
+    page=several_html,
+    summary=several_json,
+    rows=lambda result: flat_csv(
+        [{"workload": name, **each} for name, part in result.parts.items() for each in system_entries(part)]
+    ),
+)

@@ -1,9 +1,11 @@
 """What every comparison shows alike: its table, its page, and marks that tell the systems apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Trace, scatter, shown
@@ -60,3 +62,18 @@ def systems_page(
             provenance_block(result.versions, result.inputs, result.command),
         ),
     )
+
+
+def flat_csv(entries: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each entry, nested values by dotted name."""
+    rows = [dict(_flat(entry)) for entry in entries]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_text(names, ([row.get(name) for name in names] for row in rows))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

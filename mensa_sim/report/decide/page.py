@@ -3,16 +3,20 @@
 from mensa_sim.report.decide.figures import decide_figures
 from mensa_sim.report.decide.files import (
     TURNS,
+    decide_json,
+    decide_tables,
     measured_header,
     measured_rows,
     standing_header,
     standing_rows,
+    tried_csv,
     turn_rows,
 )
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.drawn import drawn_block
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import factor_text, setting_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.study.decide.result import DecideResult
 
 EVERYTHING = ("what", "on", "now", "otherwise", "lead", "best then", "source")
@@ -57,3 +61,13 @@ def decide_html(result: DecideResult) -> str:
         provenance_block(result.versions, result.inputs, result.command),
     ]
     return page(f"Which is better: {systems}?", [block for block in blocks if block])
+
+
+DECISION = Report(
+    table=decide_tables,
+    figures=decide_figures,
+    page=decide_html,
+    summary=decide_json,
+    rows=tried_csv,
+    rows_file="tried.csv",
+)

@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.report.explain.explain import PLACE_COLUMNS, place_cells, said_of
+from mensa_sim.report.explain.explain import (
+    PLACE_COLUMNS,
+    explanation_json,
+    explanation_tables,
+    place_cells,
+    places_csv,
+    said_of,
+)
 from mensa_sim.report.explain.levels import USE_COLUMNS, fixed_text, gap_text, levels_figure, use_cells
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import (
@@ -12,7 +19,9 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.report import Report
 from mensa_sim.study.explain.explain import ExplainResult
+from mensa_sim.study.run.provenance import versions
 
 
 def explain_figures(found: ExplainResult) -> dict[str, Drawn]:
@@ -42,3 +51,12 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
             table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),
         ]
     return page(f"{found.layer} on {found.accelerator}", (*blocks, provenance_block(versions, {})))
+
+
+EXPLANATION = Report(
+    table=explanation_tables,
+    figures=explain_figures,
+    page=lambda found: explanation_html(found, versions()),
+    summary=lambda found: explanation_json(found, ()),
+    rows=places_csv,
+)

@@ -5,9 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.explore.axes import axis
-from mensa_sim.report.explore.files import design_folder
+from mensa_sim.report.explore.files import design_folder, designs_csv, explore_json, front_files
 from mensa_sim.report.explore.parallel import parallel_figure
-from mensa_sim.report.explore.tables import columns, finding_text, metric_text, outcome_text, recommendation_texts
+from mensa_sim.report.explore.tables import (
+    columns,
+    explore_tables,
+    finding_text,
+    metric_text,
+    outcome_text,
+    recommendation_texts,
+)
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
@@ -20,6 +27,7 @@ from mensa_sim.report.page.page import (
     table_block,
 )
 from mensa_sim.report.page.quantities import percent_text, setting_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
 
 MAX_OTHERS = 300
@@ -292,3 +300,14 @@ def _failures(result: ExploreResult) -> list[str]:
         return []
     rows = [(str(outcome.number), outcome.detail) for outcome in failed[:50]]
     return [heading(f"Failed designs ({len(failed)})"), table_block(("design", "error"), rows)]
+
+
+EXPLORATION = Report(
+    table=explore_tables,
+    figures=explore_figures,
+    page=explore_html,
+    summary=explore_json,
+    rows=designs_csv,
+    rows_file="designs.csv",
+    more=front_files,
+)

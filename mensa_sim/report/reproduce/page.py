@@ -17,6 +17,7 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.reproduce.figures import (
     KINDS,
     change_figure,
@@ -28,6 +29,7 @@ from mensa_sim.report.reproduce.figures import (
     throughput_roofline,
     utilization_figure,
 )
+from mensa_sim.report.reproduce.files import models_csv, reproduce_json
 from mensa_sim.report.reproduce.tables import (
     CLAIMED,
     DEFINITION,
@@ -43,6 +45,7 @@ from mensa_sim.report.reproduce.tables import (
     held,
     lead_text,
     number_text,
+    reproduce_tables,
     short_name,
     taken_text,
 )
@@ -249,3 +252,13 @@ def latency_figure(runs: Runs) -> Figure:
         f"On Mensa-G {mean:.0%} of the latency, on average, passes while no accelerator works: copies between memories"
     )
     return figure(title, slanted("model"), "busy time over latency (%)", traces, barmode="stack")
+
+
+REPRODUCTION = Report(
+    table=reproduce_tables,
+    figures=reproduce_figures,
+    page=reproduce_html,
+    summary=reproduce_json,
+    rows=models_csv,
+    rows_file="models.csv",
+)

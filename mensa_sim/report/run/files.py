@@ -1,5 +1,8 @@
-"""The files of a run's results folder: name to text."""
+"""What a run of one workload is shown by and writes."""
 
+from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.tables import run_tables
+from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.summary import layers_csv, summary_json
 from mensa_sim.report.viewer.perfetto import perfetto_json
@@ -7,13 +10,10 @@ from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.study.run.result import RunResult
 
 
-def run_files(result: RunResult) -> dict[str, str]:
-    """What a run of one workload writes."""
+def _schedule_and_timeline(result: RunResult) -> dict[str, str]:
     main = result.main
     return {
-        "layers.csv": layers_csv(result),
         "schedule.yaml": schedule_yaml(main.problem, main.schedule),
-        "report.html": report_html(result),
         "timeline.json": perfetto_json(
             f"{main.workload} on {main.system}",
             main.timeline,
@@ -21,5 +21,15 @@ def run_files(result: RunResult) -> dict[str, str]:
             {main.workload: main.graph},
             main.problem.static_mw,
         ),
-        "summary.json": summary_json(result),
     }
+
+
+INFERENCE = Report(
+    table=run_tables,
+    figures=run_figures,
+    page=report_html,
+    summary=summary_json,
+    rows=layers_csv,
+    rows_file="layers.csv",
+    more=_schedule_and_timeline,
+)

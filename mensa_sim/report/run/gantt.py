@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from mensa_sim.report.page.colours import GREY, Look, looks, pattern
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, lines, shown
-from mensa_sim.report.page.lanes import lanes_of
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
+from mensa_sim.report.viewer.lanes import lanes_of
 from mensa_sim.simulate.metrics.inference import union_ps
 from mensa_sim.simulate.record.timeline import RequestRecord, Span
 

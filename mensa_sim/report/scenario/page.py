@@ -5,10 +5,12 @@ from mensa_sim.report.page.changes import changes_text
 from mensa_sim.report.page.drawn import drawn_block, others
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
 from mensa_sim.report.page.quantities import energy_text, percent_text, power_text, time_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
-from mensa_sim.report.scenario.files import gaps_text
+from mensa_sim.report.scenario.files import gaps_text, scenario_json, scenario_tables, streams_csv
 from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
 
 WAITING, LOAD, SLOWEST = ("latency", "waiting"), ("load", "energy"), ("timeline",)
@@ -126,3 +128,21 @@ def _assumptions(main: ScenarioSystemResult) -> list[str]:
         "A request that has not ended when the run stops counts as missed only if its deadline has passed.",
         *memory_texts(main.hardware),
     ]
+
+
+def _timeline(result: ScenarioResult) -> dict[str, str]:
+    main = result.main
+    names = tuple(main.metrics.accelerators)
+    title = f"{main.workload} on {main.system}"
+    return {"timeline.json": perfetto_json(title, main.timeline, names, main.graphs, main.static_mw)}
+
+
+SCENARIO_RUN = Report(
+    table=scenario_tables,
+    figures=scenario_figures,
+    page=scenario_html,
+    summary=scenario_json,
+    rows=streams_csv,
+    rows_file="streams.csv",
+    more=_timeline,
+)

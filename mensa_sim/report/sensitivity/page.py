@@ -10,8 +10,17 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.reproduce.tables import number_text
-from mensa_sim.report.sensitivity.files import headline_name, ranked, runs_text, swing_text
+from mensa_sim.report.sensitivity.files import (
+    headline_name,
+    ranked,
+    runs_text,
+    sensitivity_json,
+    sensitivity_tables,
+    swing_text,
+    swings_csv,
+)
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.swings import Headline, Swing
 
@@ -132,3 +141,13 @@ def _table(result: SensitivityResult) -> str:
         for swing in result.swings
     ]
     return table_block(header, [taken, *rows], numeric=header[1:-1])
+
+
+SENSITIVITY = Report(
+    table=sensitivity_tables,
+    figures=sensitivity_figures,
+    page=sensitivity_html,
+    summary=sensitivity_json,
+    rows=swings_csv,
+    rows_file="swings.csv",
+)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.colours import GREY, looks
@@ -19,8 +20,9 @@ from mensa_sim.report.page.page import (
     provenance_block,
     table_block,
 )
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.validate.fitted_constants import FittedConstant
+from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
 from mensa_sim.study.validate.score import Score
 from mensa_sim.study.validate.validate import Failure, GroupKey, ValidateResult, ValidationRow
 
@@ -255,3 +257,12 @@ def parity_figure(result: ValidateResult, metric: str) -> Figure:
 def _finding(rows: Sequence[ValidationRow]) -> str:
     errors = [abs(row.error_percent) for row in rows]
     return f"{sum(error <= 20 for error in errors)} of {len(errors)} rows within 20 %"
+
+
+VALIDATION = Report(
+    table=lambda result: validation_tables(result, fitted_constants(load_system)),
+    figures=validate_figures,
+    page=lambda result: validation_html(result, fitted_constants(load_system)),
+    summary=lambda result: validation_json(result, fitted_constants(load_system)),
+    rows=rows_csv,
+)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import replace
 
 from mensa_sim.io.json_text import json_line
-from mensa_sim.report.page.lanes import Lanes, lanes_of
+from mensa_sim.report.viewer.lanes import Lanes, lanes_of
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.simulate.record.tracks import Arrow, Track, arrows, tracks
 from mensa_sim.units import PS_PER_US
