@@ -1,5 +1,6 @@
 """Measured accelerators: exact kernels, then fits, else a refusal; never zero, never silent."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,6 +217,14 @@ def test_a_table_of_several_types_asks_which_and_one_of_another_is_refused(tmp_p
     assert half.latency_ps("a", "device") == 5_000_000
     with pytest.raises(FileError, match="no timings at int8, only at float32, float16"):
         price(one, system(tmp_path, *two, timings_dtype="int8"))
+
+
+def test_a_table_that_was_changed_is_read_anew_whatever_its_time_says(tmp_path: Path) -> None:
+    one = LayerGraph(name="g", layers=(linear("a", 3),), edges=())
+    for median_us in (10.0, 20.0):
+        own = system(tmp_path, of(linear("a", 3), median_us))
+        os.utime(tmp_path / "t.csv", (1, 1))
+        assert price(one, own, timings="exact").latency_ps("a", "device") == median_us * 1e6
 
 
 def test_a_table_without_the_peak_of_its_type_cannot_be_fitted(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
+from mensa_sim.io.store import file_digest
 
 MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"
 
@@ -110,12 +111,12 @@ def load_timings(
     """
     if not os.path.exists(path):
         raise FileError(str(path), ["no such file; make it with `mensa-sim measure`"])
-    return _loaded(path, path.stat().st_mtime_ns, dtype, allow_fit, figures)
+    return _loaded(path, file_digest(path), dtype, allow_fit, figures)
 
 
 @lru_cache(maxsize=32)
 def _loaded(
-    path: Path, changed_ns: int, dtype: str | None, allow_fit: bool, figures: DeviceFigures | None
+    path: Path, digest: str | None, dtype: str | None, allow_fit: bool, figures: DeviceFigures | None
 ) -> MeasuredTimings:
     if path.suffix == ".yaml":
         fit = read_record(path, DeviceFit)
