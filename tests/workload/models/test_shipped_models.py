@@ -12,14 +12,8 @@ from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
 
 WORKLOADS = sorted((Path(__file__).parents[3] / "workloads").glob("*.yaml"))
 OTHERS = {
-    "bottleneck_transformer",
-    "residual_cnn",
-    "cifar_cnn",
-    "mnist_cnn",
-    "char_lstm",
-    "mobilebert",
-    "conformer_small",
-    "small_cnn",
+    *("bottleneck_transformer", "residual_cnn", "cifar_cnn", "mnist_cnn", "char_lstm", "mobilebert"),
+    *("conformer_small", "small_cnn"),
 }
 
 
