@@ -1,12 +1,12 @@
 """An installed copy that reads its own files beside an edited checkout says so, with the file and where it lies."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_this_process import mensa_sim
+
+from mensa_sim.io import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,15 +18,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ran(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "mensa_sim", *arguments],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def told(checkout: Path, *arguments: str) -> list[str]:
+    """What a command says beside its results, as a process that has said nothing yet."""
+    shipped._warn_of_a_checkout.cache_clear()
+    return mensa_sim(checkout, *arguments).stderr.splitlines()
 
 
 def edit(checkout: Path) -> None:
@@ -38,17 +33,16 @@ def edit(checkout: Path) -> None:
 
 def test_an_edited_file_that_a_bare_name_does_not_mean_is_named_once(checkout: Path) -> None:
     edit(checkout)
-    told = ran(checkout, "run", "small_cnn").stderr.splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("mensa-sim: note: ")
-    assert f"{ROOT};" in told[0]
-    assert "accelerator_specs/accelerators/pascal.yaml" in told[0]
+    (note,) = told(checkout, "run", "small_cnn")
+    assert note.startswith("mensa-sim: note: ")
+    assert f"{ROOT};" in note
+    assert "accelerator_specs/accelerators/pascal.yaml" in note
 
 
 def test_nothing_is_said_where_the_files_are_the_same_or_paths_name_them(checkout: Path) -> None:
-    assert not ran(checkout, "run", "small_cnn").stderr
+    assert not told(checkout, "run", "small_cnn")
     edit(checkout)
     paths = ("workloads/small_cnn.yaml", "--system", "accelerator_specs/systems/mensa_g.yaml")
     baseline = ("--baseline", "accelerator_specs/systems/edge_tpu.yaml")
-    assert not ran(checkout, "run", *paths, *baseline).stderr
-    assert not ran(checkout, "run", "small_cnn", "--quiet").stderr
+    assert not told(checkout, "run", *paths, *baseline)
+    assert not told(checkout, "run", "small_cnn", "--quiet")

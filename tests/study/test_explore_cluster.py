@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from explorations import outcomes
 from space_files import write_space
 
 from mensa_sim.api.explore import explore
@@ -35,10 +36,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
-def measured(result: ExploreResult) -> list[tuple[object, ...]]:
-    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware)) for o in result.outcomes]
-
-
 @pytest.fixture(scope="module")
 def local(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> ExploreResult:
     folder = tmp_path_factory.mktemp("local")
@@ -47,7 +44,7 @@ def local(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> ExploreResu
 
 def test_a_cluster_finds_what_one_process_finds(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
     result = explore(write_space(tmp_path), folder=tmp_path / "out", cluster=cluster.scheduler_address)
-    assert measured(result) == measured(local)
+    assert outcomes(result) == outcomes(local)
     assert [design.number for design in result.front] == [design.number for design in local.front]
 
 
@@ -76,4 +73,4 @@ def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: Exp
     space = write_space(tmp_path)
     result = explore(space, folder=tmp_path / "out", cluster=cluster.scheduler_address, progress=kill_one)
     assert killed
-    assert measured(result) == measured(local)
+    assert outcomes(result) == outcomes(local)

@@ -2,15 +2,13 @@
 
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_this_process import mensa_sim
 from space_files import GRID, write_space
 
 from mensa_sim.api.explore import explore
@@ -21,7 +19,6 @@ from mensa_sim.report.explore.tables import explore_tables
 from mensa_sim.report.page.notebook import text_of
 from mensa_sim.study.explore.result import ExploreResult, recommended
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -105,15 +102,13 @@ def test_no_text_of_a_file_becomes_markup(result: ExploreResult) -> None:
 
 def test_the_command_prints_the_summary_that_it_writes(tmp_path: Path) -> None:
     write_space(tmp_path, references=[])
-    command = [sys.executable, "-m", "mensa_sim", "explore", "small_grid.yaml", "--jobs", "1", "--trials", "3"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    options: dict[str, Any] = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
-    done = subprocess.run([*command, "--json"], check=True, **options)
+    command = ("explore", "small_grid.yaml", "--jobs", "1", "--trials", "3")
+    done = mensa_sim(tmp_path, *command, "--json")
     folder = tmp_path / "results" / "explore-small_grid"
     assert json.loads(done.stdout) == json.loads((folder / "summary.json").read_text())
     assert json.loads(done.stdout)["trials"] == 3
     assert not done.stderr
-    again = subprocess.run([*command, "--resume"], check=True, **options)
+    again = mensa_sim(tmp_path, *command, "--resume")
     assert "3 designs run of 12 points" in again.stdout
     assert max(len(line) for line in again.stdout.splitlines() if "results in" not in line) <= 80
 

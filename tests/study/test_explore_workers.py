@@ -6,20 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from explorations import outcomes
 from space_files import write_space
 
 from mensa_sim.api.explore import explore
 from mensa_sim.study.explore import workers as explore_workers
 from mensa_sim.study.explore.evaluate import Setup, Task
-from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Local
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.space import load_space
-
-
-def measured(result: ExploreResult) -> list[tuple[object, ...]]:
-    return [(o.number, o.point, o.state, o.workloads, dict(o.hardware)) for o in result.outcomes]
 
 
 def test_killing_a_process_in_the_middle_changes_nothing(tmp_path: Path) -> None:
@@ -34,7 +30,7 @@ def test_killing_a_process_in_the_middle_changes_nothing(tmp_path: Path) -> None
 
     disturbed = explore(space, folder=tmp_path / "disturbed", jobs=2, progress=kill_one)
     assert killed
-    assert measured(disturbed) == measured(explore(space, folder=tmp_path / "calm"))
+    assert outcomes(disturbed) == outcomes(explore(space, folder=tmp_path / "calm"))
 
 
 def dying_on_two(setup: Setup) -> Callable[[Task], DesignOutcome]:

@@ -61,12 +61,6 @@ def upright(x: float, **line: Any) -> dict[str, Any]:
     return {"type": "line", "yref": "y domain", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": line}
 
 
-def band(low: float, high: float, colour: str) -> dict[str, Any]:
-    """A shape: a stretch of the x axis over the whole height of a figure."""
-    place = {"yref": "y domain", "x0": low, "x1": high, "y0": 0, "y1": 1}
-    return {"type": "rect", **place, "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}}
-
-
 def _axis(axis: Axis) -> dict[str, Any]:
     settings: dict[str, Any] = {"title": axis} if isinstance(axis, str) else dict(axis)
     return {**settings, "title": {"text": shown(str(settings["title"]))}}
