@@ -15,7 +15,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.report.explain.levels import use_tables
-from mensa_sim.units import bits_to_bytes
+from mensa_sim.units import PJ_PER_J, bits_to_bytes
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import LoopNest
 
@@ -92,6 +92,13 @@ def test_a_whole_mapping_moves_what_the_interpreter_sees_of_it(where: str, tmp_p
     assert cost.mapping_from.endswith({"workload": "w.yaml", "array": "small.yaml"}[where])
 
 
+def leaked_pj_per_ps(cost: LayerCost) -> float:
+    """What is left of the energy that the gap is told of, less that of the layer itself, for its time."""
+    assert cost.floor is not None
+    assert cost.gap is not None
+    return (cost.floor * (1 + cost.gap) * PJ_PER_J - cost.energy_pj) / cost.latency_ps(1_000_000_000)
+
+
 def test_a_whole_mapping_is_no_better_than_the_searched_one_and_says_how_far_it_is_from_the_floor(
     tmp_path: Path,
 ) -> None:
@@ -103,6 +110,7 @@ def test_a_whole_mapping_is_no_better_than_the_searched_one_and_says_how_far_it_
     assert searched.gap is not None
     assert own.gap > searched.gap
     assert own.mapping != searched.mapping
+    assert leaked_pj_per_ps(own) == pytest.approx(leaked_pj_per_ps(searched), rel=1e-6)
 
 
 def test_the_workloads_file_goes_before_the_accelerators_and_the_first_pattern_counts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 from drawn import accelerators, nests, with_level
 from hypothesis import assume, given, settings
@@ -18,7 +19,7 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.candidates import ORDERS, build, stage_count
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.chains import first_chains, grown
+from mensa_sim.cost.mapping.chains import distinct, first_chains, grown
 from mensa_sim.cost.mapping.search import LIMITS, Search
 from mensa_sim.cost.prices.layer import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
@@ -191,6 +192,14 @@ def test_a_larger_buffer_never_needs_more_memory_traffic(spec: PeArray, nest: Lo
     if small is not None:
         assert large is not None
         assert large.dynamic_pj["memory"] <= small.dynamic_pj["memory"] * (1 + 1e-9)
+
+
+def test_rows_of_any_size_are_told_apart() -> None:
+    """Their numbers together are beyond all whole numbers of an array."""
+    rows = 2 * list(product((0, 2**62), repeat=4))
+    first, kind = distinct([np.array(column) for column in zip(*rows, strict=True)])
+    assert [rows[place] for place in first] == sorted(set(rows))
+    assert [rows[first[each]] for each in kind] == rows
 
 
 def test_the_floor_is_met_where_nothing_comes_twice_and_holds_all_that_must_move() -> None:
