@@ -13,6 +13,10 @@ import numpy as np
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.datasheet import DeviceWork
 
+THREAD_BYTES_PER_S = 1e10
+"""What a thread's rates are over, as one core is as fast beside 800 GB/s as beside 17: about what one streams, a choice
+of scale."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPhase:
@@ -25,18 +29,21 @@ class RunPhase:
     """1 for a prompt."""
     bytes_per_s: float
     """The memory's quoted bandwidth."""
+    threads: int | None = None
+    """Of a CPU, those that work, where that is said."""
 
     @property
     def parts(self) -> tuple[float, ...]:
         """What its time is the sum of, before prices, in the order of `USUAL`: seconds at a constant of one."""
         work, bandwidth = self.work, self.bytes_per_s
+        computed = bandwidth if self.threads is None else self.threads * THREAD_BYTES_PER_S
         return (
             1e-6 * work.launches,
             work.streamed_bytes / bandwidth,
             work.cache_bytes / bandwidth,
-            work.packed_weights / bandwidth,
-            work.macs / bandwidth,
-            work.attention_macs / bandwidth,
+            work.packed_weights / computed,
+            work.macs / computed,
+            work.attention_macs / computed,
             1e-9 * self.logits,
             1e-3 * self.prompts,
         )
@@ -61,16 +68,23 @@ USUAL = {
 off some 300 published runs on 40 devices. Rates are over the memory's bandwidth, so that one value serves phones and
 servers."""
 
-PRICE_SIGN = np.array([1.0 if name.rpartition("_")[2] in {"us", "ns", "ms"} else -1.0 for name in USUAL])
-"""By constant, whether a part costs it (a time), or its inverse (a rate)."""
+SLOWNESS = (1.0, 0.7)
+"""Likewise of a factor that all parts share but the memory's, as a clock or a mode of power gives: a choice."""
 
-MOST_LOG = np.array([0.0 if name in {"weight_efficiency", "cache_efficiency"} else math.inf for name in USUAL])
-"""By constant, the largest logarithm: no share of the bandwidth is above one."""
+_SIGN = np.array([1.0 if name.rpartition("_")[2] in {"us", "ns", "ms"} else -1.0 for name in USUAL])
+"""By constant, whether a part costs it (a time), or its inverse (a rate)."""
+_SHARE = np.array([name in {"weight_efficiency", "cache_efficiency"} for name in USUAL])
+
+MIX: Floats = np.column_stack([np.diag(_SIGN), np.where(_SHARE, 0.0, 1.0)])
+"""How each logarithm, of the constants and of slowness, enters that of each part's price: [parts, logarithms]."""
+
+MOST_LOG: Floats = np.append(np.where(_SHARE, 0.0, math.inf), math.inf)
+"""The largest of each logarithm: no share of the bandwidth is above one."""
 
 
 def prices(logs: Floats) -> Floats:
-    """What each part costs at logarithms of constants, which lie along the last axis."""
-    found: Floats = np.exp(PRICE_SIGN * np.minimum(logs, MOST_LOG))
+    """What each part costs at logarithms, which lie along the last axis."""
+    found: Floats = np.exp(np.minimum(logs, MOST_LOG) @ MIX.T)
     return found
 
 
@@ -95,11 +109,11 @@ class FittedDevice:
     prompt_ms: float
     """Of each prompt, whatever its length."""
 
-    @property
-    def logs(self) -> Floats:
-        """The logarithms, in the order of `USUAL`."""
-        return np.log([getattr(self, name) for name in USUAL])
+    @classmethod
+    def at(cls, logs: Floats) -> "FittedDevice":
+        """At logarithms of constants, slowness last, which enters them."""
+        return cls(**dict(zip(USUAL, (prices(logs) ** _SIGN).tolist(), strict=True)))
 
     def seconds(self, phase: RunPhase) -> float:
         """What a phase takes."""
-        return float(np.array(phase.parts) @ prices(self.logs))
+        return float(np.array(phase.parts) @ np.array([getattr(self, name) for name in USUAL]) ** _SIGN)

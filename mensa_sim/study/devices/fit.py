@@ -1,23 +1,31 @@
 """What devices reach, as the most likely under their runs and under what is usual.
 
-The logarithm of a constant is the usual one plus a deviation of the device itself and smaller ones that it shares: with
-the other settings of its board, with its runtime on this kind of unit, with that runtime's weights of one format, with
-the kind of unit. All are found at once, by Gauss-Newton on logarithms of times. A device with many runs follows these;
-one with few, or with none of a format, what it has in common with others; one with nothing in common stays usual.
+The logarithm of a constant is the usual one plus a deviation of the runtime on this board and smaller ones: of the mode
+or the threads, of the board, of what runs the same kernels on this kind of unit, of their weights of one format, of the
+kind of unit. Modes and threads differ most in how slow they are. All are found at once, by Gauss-Newton on logarithms
+of times. A device with many runs follows these; one with few, or with none of a format, what it has in common with
+others; one with nothing in common stays usual.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
 from mensa_sim.arrays import Floats
-from mensa_sim.study.devices.constants import MOST_LOG, PRICE_SIGN, USUAL, FittedDevice, RunPhase, prices
+from mensa_sim.study.devices.constants import MIX, MOST_LOG, SLOWNESS, USUAL, FittedDevice, prices
 from mensa_sim.study.devices.runs import DeviceRun, Kin
 
-KIN_SHARE = 0.2
-"""Variance of a deviation that devices share, over that of a device's own: a choice."""
+KIN_SHARES: Mapping[str, tuple[float, float]] = {
+    "device": (0.2, 1.0),
+    "setup": (0.8, 0.2),
+    "board": (0.2, 0.2),
+    "kernels": (0.2, 0.2),
+    "weights": (0.2, 0.2),
+    "unit": (0.2, 0.2),
+}
+"""By what devices have in common, how much of the usual variance is its: of constants, and of slowness; choices."""
 
 STEP_DEVIATION, PROMPT_DEVIATION = 0.08, 0.15
 """Of the logarithm of a measured time from what a device's constants say: choices, about what good fits leave."""
@@ -25,8 +33,8 @@ STEP_DEVIATION, PROMPT_DEVIATION = 0.08, 0.15
 PULL = 0.1
 """How strongly the two parts of an energy are held at half of the mean each, beside one run: a choice."""
 
-_STEPS, _MOST_CHANGE, _ENOUGH = 100, 0.5, 1e-6
-"""Of Gauss-Newton: how many at most, how far a logarithm goes in one, and the change that ends it."""
+_STEPS, _SHORTEST, _ENOUGH = 100, 2.0**-12, 1e-7
+"""Of Gauss-Newton: how many at most, the smallest share of one that is tried, and the relative gain that ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +44,12 @@ class FittedDevices:
     kin: tuple[Kin, ...]
     """Of each measured time."""
     pulls: Floats
-    """How each measured time moves each constant: [times, constants]."""
+    """How each measured time moves each logarithm: [times, logarithms]."""
 
     def of(self, kin: Kin) -> FittedDevice:
         """The constants of a device."""
         (logs,) = _logs(likeness([kin], self.kin), self.pulls)
-        return FittedDevice(**dict(zip(USUAL, np.exp(np.minimum(logs, MOST_LOG)).tolist(), strict=True)))
+        return FittedDevice.at(logs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +65,11 @@ class FittedEnergy:
 
 
 def likeness(some: Sequence[Kin], others: Sequence[Kin]) -> Floats:
-    """By pair, the variance that the constants of two devices have in common: 1 and more for a device and itself."""
-    shares = [[1.0, *(KIN_SHARE for _ in each.shared)] for each in some[:1]]
-    total = np.zeros((len(some), len(others)))
-    for level, share in enumerate(shares[0] if shares else ()):
-        one, other = (np.array([each.levels[level] for each in kin], dtype=str) for kin in (some, others))
-        total += share * (one[:, None] == other[None, :])
+    """By pair, the variance two devices share: [constants or slowness, some, others]; 1 and more alone."""
+    total = np.zeros((2, len(some), len(others)))
+    for name, shares in KIN_SHARES.items():
+        one, other = (np.array([getattr(kin, name) for kin in kins], dtype=str) for kins in (some, others))
+        total += np.reshape(shares, (2, 1, 1)) * (one[:, None] == other[None, :])
     return total
 
 
@@ -71,39 +78,45 @@ def fit_device_rates(runs: Sequence[DeviceRun]) -> FittedDevices:
     timed = [(run.kin, run.step, run.decode_s, STEP_DEVIATION) for run in runs if run.decode_s]
     timed += [(run.kin, run.prompt, run.prompt_s, PROMPT_DEVIATION) for run in runs if run.prompt and run.prompt_s]
     kin = tuple(each for each, *_ in timed)
-    rows = _rows([phase for _, phase, _, _ in timed])
+    rows = np.array([phase.parts for _, phase, _, _ in timed]).reshape(len(timed), len(USUAL))
     measured = np.log([seconds for _, _, seconds, _ in timed])
-    noise = np.diag([deviation**2 for *_, deviation in timed])
+    deviations = np.array([deviation for *_, deviation in timed])
     alike = likeness(kin, kin)
-    pulls = np.zeros(rows.shape)
+    pulls = np.zeros((len(timed), len(_USUAL_LOGS)))
+
+    def unlikely(pulls: Floats) -> float:
+        logs = _logs(alike, pulls)
+        off = (measured - np.log((rows * prices(logs)).sum(axis=1))) / deviations
+        return float(off @ off + (pulls * (logs - _USUAL_LOGS)).sum())
+
+    now = unlikely(pulls)
     for _ in range(_STEPS if timed else 0):
         logs = _logs(alike, pulls)
         parts = rows * prices(logs)
         total = parts.sum(axis=1)
         # What a logarithm of a constant does to that of each time; nothing once a share of the bandwidth is one.
-        slopes = PRICE_SIGN * parts / total[:, None] * (logs <= MOST_LOG)
+        slopes = (parts / total[:, None]) @ MIX * (logs <= MOST_LOG)
         left = measured - np.log(total) + (slopes * (logs - _USUAL_LOGS)).sum(axis=1)
-        spread = noise + alike * ((slopes * _VARIANCES) @ slopes.T)
-        wanted = slopes * np.linalg.solve(spread, left)[:, None]
-        change = float(np.abs(_logs(alike, wanted) - logs).max())
-        pulls = pulls + min(1.0, _MOST_CHANGE / change if change else 1.0) * (wanted - pulls)
-        if change < _ENOUGH:
+        constants, slowness = np.split(slopes * _VARIANCES**0.5, [-1], axis=1)
+        spread = np.diag(deviations**2) + alike[0] * (constants @ constants.T) + alike[1] * (slowness @ slowness.T)
+        way = slopes * np.linalg.solve(spread, left)[:, None] - pulls
+        length, before = 1.0, now
+        while (now := unlikely(pulls + length * way)) > before and length > _SHORTEST:
+            length /= 2
+        pulls = pulls + length * way
+        if now > before * (1 - _ENOUGH):
             break
     return FittedDevices(kin=kin, pulls=pulls)
 
 
-_USUAL_LOGS = np.log([value for value, _ in USUAL.values()])
-_VARIANCES = np.array([deviation**2 for _, deviation in USUAL.values()])
+_USUAL_LOGS = np.log([value for value, _ in (*USUAL.values(), SLOWNESS)])
+_VARIANCES = np.array([deviation**2 for _, deviation in (*USUAL.values(), SLOWNESS)])
 
 
 def _logs(alike: Floats, pulls: Floats) -> Floats:
-    """Logarithms of constants, [devices, constants], of devices so much alike those of the measured times."""
-    found: Floats = _USUAL_LOGS + _VARIANCES * (alike @ pulls)
+    """Logarithms, [devices, logarithms], of devices so much alike those of the measured times."""
+    found: Floats = _USUAL_LOGS + _VARIANCES * np.column_stack([alike[0] @ pulls[:, :-1], alike[1] @ pulls[:, -1]])
     return found
-
-
-def _rows(phases: Sequence[RunPhase]) -> Floats:
-    return np.array([phase.parts for phase in phases]).reshape(len(phases), len(USUAL))
 
 
 def fit_energy(runs: Sequence[DeviceRun]) -> FittedEnergy | None:

@@ -1,7 +1,11 @@
-"""Devices judged on runs that they were not fitted to: the other half of their models, or others altogether."""
+"""Devices judged on runs that they were not fitted to: the other half of their models, or others altogether.
 
+Halves are drawn ten times, as one way to halve says little; devices whose board is left out altogether are told beside.
+"""
+
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.study.devices.constants import USUAL, FittedDevice
@@ -12,11 +16,17 @@ NAME_WIDTH = 70
 """Characters of a device's name in the report: a choice."""
 
 
+TIMES_HALVED, BOARD_FOLDS = 10, 8
+"""How often each device's models are halved at random, and in how many parts boards are left out: choices."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A run beside what others say of it, in seconds and joules."""
 
     run: DeviceRun
+    halving: int = 0
+    """Which of the drawn halves it was judged by."""
     decode_s: float
     prompt_s: float | None
     energy_j: float | None
@@ -53,18 +63,34 @@ class JudgedDevice:
         return _percent((each.run.roofline_s, each.run.decode_s) for each in self.runs)
 
 
-def judge_devices(runs: Sequence[DeviceRun]) -> tuple[JudgedDevice, ...]:
-    """Every device with at least two models, in alphabetical order, by the other halves of all devices' models."""
-    by_device: dict[str, list[DeviceRun]] = {}
+JudgedFigure = Callable[[JudgedDevice], float | None]
+
+
+def judge_devices(runs: Sequence[DeviceRun], halvings: int = TIMES_HALVED) -> tuple[JudgedDevice, ...]:
+    """Every device with at least two models, in alphabetical order, by random halves of all devices' models."""
+    own: dict[str, list[DeviceRun]] = {}
     for run in sorted(runs, key=lambda run: run.kin.device):
-        by_device.setdefault(run.kin.device, []).append(run)
-    halves = {device: model_halves(own) for device, own in by_device.items()}
-    learnt = [[run for half in halves.values() for run in half[side]] for side in (0, 1)]
-    fits, whole = [fit_device_rates(side) for side in learnt], fit_device_rates(runs)
+        own.setdefault(run.kin.device, []).append(run)
+    judged: dict[str, list[Judged]] = {device: [] for device in own if len({run.model for run in own[device]}) > 1}
+    for halving in range(halvings if judged else 0):
+        halves = {device: model_halves(own[device], halving) for device in own}
+        for side in (0, 1):
+            fitted = fit_device_rates([run for half in halves.values() for run in half[side]])
+            for device, found in judged.items():
+                found += _judged(fitted, halves[device][side], halves[device][1 - side], halving)
+    whole = fit_device_rates(runs)
+    return tuple(_judged_device(found, whole) for found in judged.values())
+
+
+def judge_boards(runs: Sequence[DeviceRun]) -> tuple[JudgedDevice, ...]:
+    """Every device by runs of other boards alone."""
+    boards = sorted({run.kin.board for run in runs})
     return tuple(
-        _judged_device([*_judged(fits[0], even, odd), *_judged(fits[1], odd, even)], whole)
-        for even, odd in halves.values()
-        if odd
+        device
+        for fold in (boards[start::BOARD_FOLDS] for start in range(min(BOARD_FOLDS, len(boards))))
+        for device in judge_others(
+            [run for run in runs if run.kin.board not in fold], [run for run in runs if run.kin.board in fold]
+        )
     )
 
 
@@ -90,14 +116,18 @@ def _judged_device(judged: Sequence[Judged], fitted: FittedDevices) -> JudgedDev
     )
 
 
-def model_halves(runs: Sequence[DeviceRun]) -> tuple[list[DeviceRun], list[DeviceRun]]:
-    """The runs of every second model by size, and those of the others: both halves span the sizes."""
-    order = sorted({(run.parameters, run.model) for run in runs})
-    place = {model: index for index, (_, model) in enumerate(order)}
-    return [run for run in runs if place[run.model] % 2 == 0], [run for run in runs if place[run.model] % 2]
+def model_halves(runs: Sequence[DeviceRun], halving: int) -> tuple[list[DeviceRun], list[DeviceRun]]:
+    """The runs of a device that are of a random half of its models, and the others; either has more."""
+    models = sorted({run.model for run in runs})
+    draw = random.Random(f"{runs[0].kin.device} {halving}")
+    draw.shuffle(models)
+    half = models[: (len(models) + draw.randrange(2)) // 2]
+    return [run for run in runs if run.model in half], [run for run in runs if run.model not in half]
 
 
-def _judged(fitted: FittedDevices, learnt: Sequence[DeviceRun], others: Sequence[DeviceRun]) -> list[Judged]:
+def _judged(
+    fitted: FittedDevices, learnt: Sequence[DeviceRun], others: Sequence[DeviceRun], halving: int = 0
+) -> list[Judged]:
     """Runs of a device; its energies are those of its learnt runs of the same scope."""
     energies = {run.scope: fit_energy([each for each in learnt if each.scope == run.scope]) for run in others}
     rates = {run.kin: fitted.of(run.kin) for run in others}
@@ -107,6 +137,7 @@ def _judged(fitted: FittedDevices, learnt: Sequence[DeviceRun], others: Sequence
         found.append(
             Judged(
                 run=run,
+                halving=halving,
                 decode_s=step_s,
                 prompt_s=None if run.prompt is None else rates[run.kin].seconds(run.prompt),
                 energy_j=None if energy is None else energy.joules(run, step_s),
@@ -115,10 +146,23 @@ def _judged(fitted: FittedDevices, learnt: Sequence[DeviceRun], others: Sequence
     return found
 
 
-def mean_of(devices: Sequence[JudgedDevice], figure: Callable[[JudgedDevice], float | None]) -> float | None:
+def mean_of(devices: Iterable[JudgedDevice], figure: JudgedFigure) -> float | None:
     """The mean of a figure over the devices that have it."""
     known = [value for value in map(figure, devices) if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def of_halvings(devices: Sequence[JudgedDevice], figure: JudgedFigure) -> list[float]:
+    """That mean in each of the halvings."""
+    halvings = sorted({each.halving for device in devices for each in device.runs})
+    found = (
+        mean_of(
+            (replace(device, runs=tuple(each for each in device.runs if each.halving == one)) for device in devices),
+            figure,
+        )
+        for one in halvings
+    )
+    return [mean for mean in found if mean is not None]
 
 
 def _percent(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
@@ -126,41 +170,33 @@ def _percent(pairs: Iterable[tuple[float | None, float | None]]) -> float | None
     return 100 * sum(errors) / len(errors) if errors else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorColumn:
-    """A column of errors in the report."""
-
-    title: str
-    error: Callable[[JudgedDevice], float | None]
-
-    def cell(self, percent: float | None) -> str:
-        """An error, or that there is none."""
-        return f"{'-' if percent is None else f'{percent:.1f} %':>10}"
-
-
-ERROR_COLUMNS = (
-    ErrorColumn(title="decoding", error=lambda device: device.decode_percent),
-    ErrorColumn(title="prompt", error=lambda device: device.prompt_percent),
-    ErrorColumn(title="energy", error=lambda device: device.energy_percent),
-    ErrorColumn(title="roofline", error=lambda device: device.roofline_percent),
-)
+ERROR_COLUMNS: Mapping[str, JudgedFigure] = {
+    "decoding": lambda device: device.decode_percent,
+    "prompt": lambda device: device.prompt_percent,
+    "energy": lambda device: device.energy_percent,
+    "roofline": lambda device: device.roofline_percent,
+}
 """Of decoding time, time of the prompt, energy of a token; and of decoding time by the plain roofline."""
 
 
-def judgement_text(devices: Sequence[JudgedDevice], passed_over: Mapping[str, int]) -> str:
-    """One line a device, the means over devices and over runs, what was fitted, and the rows that were passed over."""
-    lines = [
-        f"{'device':{NAME_WIDTH}}{'runs':>6}{'models':>8}" + "".join(f"{each.title:>10}" for each in ERROR_COLUMNS)
-    ]
+def judgement_text(
+    devices: Sequence[JudgedDevice], boards_left_out: Sequence[JudgedDevice], passed_over: Mapping[str, int]
+) -> str:
+    """One line a device, the means over devices, what was fitted, and the rows that were passed over."""
+    titles = "".join(f"{title:>10}" for title in ERROR_COLUMNS)
+    lines = [f"{'device':{NAME_WIDTH}}{'runs':>6}{'models':>8}{titles}"]
     for device in devices:
-        cells = "".join(each.cell(each.error(device)) for each in ERROR_COLUMNS)
-        lines.append(f"{device.device[: NAME_WIDTH - 1]:{NAME_WIDTH}}{len(device.runs):6}{device.models:8}{cells}")
-    together = JudgedDevice(device="", models=0, fitted={}, runs=tuple(run for each in devices for run in each.runs))
-    for name, error in (
-        ("mean of devices", lambda column: mean_of(devices, column.error)),
-        ("mean of runs", lambda column: column.error(together)),
-    ):
-        lines.append(f"{name:{NAME_WIDTH + 14}}" + "".join(each.cell(error(each)) for each in ERROR_COLUMNS))
+        count = sum(each.halving == 0 for each in device.runs)
+        cells = _cells([figure(device) for figure in ERROR_COLUMNS.values()])
+        lines.append(f"{device.device[: NAME_WIDTH - 1]:{NAME_WIDTH}}{count:6}{device.models:8}{cells}")
+    means: dict[str, Callable[[JudgedFigure], float | None]] = {
+        "mean of devices": lambda figure: mean_of(devices, figure)
+    }
+    if boards_left_out:
+        means[f"  least of {TIMES_HALVED} halvings"] = lambda figure: min(of_halvings(devices, figure), default=None)
+        means[f"  most of {TIMES_HALVED} halvings"] = lambda figure: max(of_halvings(devices, figure), default=None)
+        means["mean of devices, their board left out"] = lambda figure: mean_of(boards_left_out, figure)
+    lines += [f"{name:{NAME_WIDTH + 14}}{_cells(map(mean, ERROR_COLUMNS.values()))}" for name, mean in means.items()]
     lines.append("errors on runs that the constants were not fitted to; roofline: bytes of a step over the bandwidth")
     lines += [f"passed over: {count} rows, {reason}" for reason, count in passed_over.items()]
     lines += ["", f"{'fitted to all runs':{NAME_WIDTH}}" + "".join(f"{name:>{len(name) + 2}}" for name in USUAL)]
@@ -172,34 +208,24 @@ def judgement_text(devices: Sequence[JudgedDevice], passed_over: Mapping[str, in
     return "\n".join(lines)
 
 
+def _cells(percents: Iterable[float | None]) -> str:
+    return "".join(f"{'-' if percent is None else f'{percent:.1f} %':>10}" for percent in percents)
+
+
 def judgement_csv(devices: Sequence[JudgedDevice]) -> str:
     """A row for each run: what was measured, and what runs that it was kept from say."""
-    header = (
-        "device",
-        "model",
-        "step_bytes",
-        "decode_s",
-        "decode_s_predicted",
-        "prompt_s",
-        "prompt_s_predicted",
-        "energy_j",
-        "energy_j_predicted",
-        "roofline_s",
-    )
-    rows = (
-        (
-            each.run.kin.device,
-            each.run.model,
-            each.run.step.read_bytes,
-            each.run.decode_s,
-            each.decode_s,
-            each.run.prompt_s,
-            each.prompt_s,
-            each.run.energy_j,
-            each.energy_j,
-            each.run.roofline_s,
-        )
-        for device in devices
-        for each in device.runs
-    )
-    return csv_text(header, rows)
+    cells: Mapping[str, Callable[[Judged], object]] = {
+        "device": lambda each: each.run.kin.device,
+        "model": lambda each: each.run.model,
+        "halving": lambda each: each.halving,
+        "step_bytes": lambda each: each.run.step.read_bytes,
+        "decode_s": lambda each: each.run.decode_s,
+        "decode_s_predicted": lambda each: each.decode_s,
+        "prompt_s": lambda each: each.run.prompt_s,
+        "prompt_s_predicted": lambda each: each.prompt_s,
+        "energy_j": lambda each: each.run.energy_j,
+        "energy_j_predicted": lambda each: each.energy_j,
+        "roofline_s": lambda each: each.run.roofline_s,
+    }
+    runs = (each for device in devices for each in device.runs)
+    return csv_text(tuple(cells), ([cell(each) for cell in cells.values()] for each in runs))

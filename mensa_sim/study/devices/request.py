@@ -15,7 +15,7 @@ class FitDevicesRequest:
     shapes: str | Path = field(metadata=spelled(file=True))
     """JSON of shapes by name, each the arguments of a decoder, as workload files have them."""
     others: str | Path | None = field(default=None, metadata=spelled(file=True))
-    """CSV of runs to judge, of the same devices or of others, by constants fitted to all of `runs`; none: each half of
-    a device's models judges the other."""
+    """CSV of runs to judge, of the same devices or of others, by constants fitted to all of `runs`; none: random
+    halves of each device's models judge each other."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
-    """CSV to write: every run beside what its device's other models say of it."""
+    """CSV to write: every run beside what runs that it was kept from say of it."""

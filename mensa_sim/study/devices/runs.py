@@ -29,9 +29,15 @@ DEVICE_COLUMNS = ("device", "unit", "framework", "power_mode_w")
 COUNTED_WIDTHS = ModelWidths(weight_bits=16, activation_bits=16, kv_bits=16)
 """Widths at which work is counted; weights are then scaled to the bits that the run had."""
 
-
 UNIT_KINDS = ("CPU", "GPU", "NPU")
 """Kinds of units; what is none of them is a kind of its own name."""
+
+KERNELS_OF = {"Ollama": "llama.cpp", "LM": "llama.cpp"}
+"""Whose kernels a runtime runs, by its first word, where they are not its own."""
+
+SUPERBLOCK = 256
+"""Weights that llama.cpp's formats Qn_K store together; a matrix whose rows are no multiple of it gets another format
+(`tensor_type_fallback` in its `src/llama-quant.cpp`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +46,16 @@ class Kin:
 
     device: str
     """Board, unit, the runtime's first word, its threads, power mode: what is judged as one."""
+    setup: str
+    """Board, unit and runtime, in whatever mode."""
     board: str
-    """With the unit: whatever runs on it, in whatever mode."""
-    runtime: str
+    """With the unit: whatever runs on it."""
+    kernels: str
     """With the kind of unit."""
     weights: str
-    """The runtime's weights of one format on this kind of unit."""
+    """The kernels' weights of one format on this kind of unit."""
     unit: str
     """Its kind."""
-
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """What others may have too."""
-        return self.board, self.runtime, self.weights, self.unit
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Itself, and that."""
-        return self.device, *self.shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +150,19 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
         raise _PassedOverError("without a speed or an energy")
     middle = int(context or (prompt or 0) + (new or 0) / 2) or 1
 
+    threads = re.search(r"(\d+) threads", str(row.get("framework")))
+
     def phase(tokens: int, before: int, prompts: int) -> RunPhase:
-        work = _work(model, tokens, before, bits)
-        return RunPhase(work=work, logits=model.vocab, prompts=prompts, bytes_per_s=bandwidth * 1e9)
+        return RunPhase(
+            work=_work(model, tokens, before, bits),
+            logits=model.vocab,
+            prompts=prompts,
+            bytes_per_s=bandwidth * 1e9,
+            threads=int(threads.group(1)) if threads else None,
+        )
 
     return DeviceRun(
-        kin=_kin(row),
+        kin=_kin(row, threads.group() if threads else "", model.hidden),
         model=row["shape"],
         parameters=model.parameters,
         step=phase(1, middle, 0),
@@ -169,19 +174,21 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
     )
 
 
-def _kin(row: Mapping[str, Any]) -> Kin:
+def _kin(row: Mapping[str, Any], threads: str, columns: int) -> Kin:
     """What is not said is left out of a name."""
     board, unit, framework, mode = (str(row.get(name) or "").strip() for name in DEVICE_COLUMNS)
     runtime = framework.partition(" ")[0].rstrip(",")
-    threads = re.search(r"\d+ threads", framework)
     kind = next((each for each in UNIT_KINDS if each in unit.partition(" ")[0]), unit)
+    kernels = f"{KERNELS_OF.get(runtime, runtime)}, {kind}"
     weights = str(row.get("quantisation") or "").strip().partition(" ")[0].upper()
-    own = (board, unit, runtime, threads.group() if threads else "", mode)
+    if re.match(r"Q\d_K", weights) and columns % SUPERBLOCK:
+        weights += " replaced"
     return Kin(
-        device=", ".join(filter(None, own)),
+        device=", ".join(filter(None, (board, unit, runtime, threads, mode))),
+        setup=f"{board}, {unit}, {runtime}",
         board=f"{board}, {unit}",
-        runtime=f"{runtime}, {kind}",
-        weights=f"{runtime}, {kind}, {weights}",
+        kernels=kernels,
+        weights=f"{kernels}, {weights}",
         unit=kind,
     )
 

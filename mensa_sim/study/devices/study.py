@@ -6,7 +6,14 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-from mensa_sim.study.devices.judge import JudgedDevice, judge_devices, judge_others, judgement_csv, judgement_text
+from mensa_sim.study.devices.judge import (
+    JudgedDevice,
+    judge_boards,
+    judge_devices,
+    judge_others,
+    judgement_csv,
+    judgement_text,
+)
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import read_runs
 
@@ -17,11 +24,13 @@ class DeviceStudy:
 
     devices: tuple[JudgedDevice, ...]
     passed_over: Mapping[str, int]
+    boards_left_out: tuple[JudgedDevice, ...] = ()
+    """Devices by runs of other boards alone, where halves judge each other."""
 
     @property
     def report(self) -> str:
         """What the command prints."""
-        return judgement_text(self.devices, self.passed_over)
+        return judgement_text(self.devices, self.boards_left_out, self.passed_over)
 
 
 def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
@@ -40,4 +49,5 @@ def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
         raise UsageError(wanted)
     if request.output is not None:
         write_atomically(Path(request.output), judgement_csv(devices).encode())
-    return DeviceStudy(devices=devices, passed_over=found.passed_over)
+    left_out = judge_boards(found.runs) if request.others is None else ()
+    return DeviceStudy(devices=devices, passed_over=found.passed_over, boards_left_out=left_out)
