@@ -82,25 +82,6 @@ def window_sizes(
     }
 
 
-def _nest_at_input(data: Tensor, weight: Tensor, made: "Phases", groups: int) -> LoopNest:
-    """The loops of a transposed convolution, phases as channels."""
-    rank = len(weight.shape) - 2
-    in_z, in_y, in_x = _space(data.shape[-rank:])
-    depth_taps, taps_y, taps_x = made.taps
-    return LoopNest(
-        B=batch(data, rank) * in_z,
-        G=groups,
-        K=weight.shape[1] * made.positions,
-        C=weight.shape[0] // groups * depth_taps,
-        OY=in_y,
-        OX=in_x,
-        FY=taps_y,
-        FX=taps_x,
-        input_height=in_y,
-        input_width=in_x,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
     """How a transposed convolution becomes a convolution at its input's resolution."""
@@ -125,6 +106,25 @@ def phases(taps: Sequence[int], strides: Sequence[int], *, undilated: bool) -> P
         each = tuple(tap // step for tap, step in zip(taps, strides, strict=True))
         return Phases(positions=math.prod(strides), taps=each, overlap=False)
     return Phases(positions=math.prod(taps), taps=(1,) * len(taps), overlap=True)
+
+
+def _nest_at_input(data: Tensor, weight: Tensor, made: Phases, groups: int) -> LoopNest:
+    """The loops of a transposed convolution, phases as channels."""
+    rank = len(weight.shape) - 2
+    in_z, in_y, in_x = _space(data.shape[-rank:])
+    depth_taps, taps_y, taps_x = made.taps
+    return LoopNest(
+        B=batch(data, rank) * in_z,
+        G=groups,
+        K=weight.shape[1] * made.positions,
+        C=weight.shape[0] // groups * depth_taps,
+        OY=in_y,
+        OX=in_x,
+        FY=taps_y,
+        FX=taps_x,
+        input_height=in_y,
+        input_width=in_x,
+    )
 
 
 def batch(data: Tensor, rank: int) -> int:

@@ -84,19 +84,18 @@ def _weights(call: Call, *, with_projection: bool) -> list[list[CellWeights]]:
     parameters: list[Tensor] = list(call["params"])
     per_cell = 2 + 2 * bool(call["has_biases"]) + with_projection
     rows = [parameters[at : at + per_cell] for at in range(0, len(parameters), per_cell)]
-    cells = [_cell_weights(row, has_biases=call["has_biases"], projection=with_projection) for row in rows]
+    cells = [
+        CellWeights(
+            input=row[0],
+            hidden=row[1],
+            input_bias=row[2] if call["has_biases"] else None,
+            hidden_bias=row[3] if call["has_biases"] else None,
+            projection=row[-1] if with_projection else None,
+        )
+        for row in rows
+    ]
     directions = 2 if call["bidirectional"] else 1
     return [cells[at : at + directions] for at in range(0, len(cells), directions)]
-
-
-def _cell_weights(row: Sequence[Tensor], *, has_biases: bool, projection: bool) -> CellWeights:
-    return CellWeights(
-        input=row[0],
-        hidden=row[1],
-        input_bias=row[2] if has_biases else None,
-        hidden_bias=row[3] if has_biases else None,
-        projection=row[-1] if projection else None,
-    )
 
 
 def _layers(call: Call) -> None:
@@ -146,13 +145,9 @@ def _cell(call: Call) -> None:
     recurrent_cell(call, kind=kind, weights=weights, run=run, group=group)
 
 
+_KINDS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+
 HANDLERS: Mapping[str, Handler] = {
-    "aten.lstm": _layers,
-    "aten.gru": _layers,
-    "aten.rnn_tanh": _layers,
-    "aten.rnn_relu": _layers,
-    "aten.lstm_cell": _cell,
-    "aten.gru_cell": _cell,
-    "aten.rnn_tanh_cell": _cell,
-    "aten.rnn_relu_cell": _cell,
+    **{f"aten.{kind}": _layers for kind in _KINDS},
+    **{f"aten.{kind}_cell": _cell for kind in _KINDS},
 }

@@ -6,7 +6,6 @@ it is coupled to the forget gate (Greff et al. 2017). A two-directional one has 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role, Tensor
@@ -23,41 +22,15 @@ _NORMALISED = 7
 """Vector operations of a normalised gate for each unit: sum, difference, square, sum, product, scale, shift."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where the inputs of one direction stand; the gates in the order i f g o."""
-
-    weights: tuple[int, ...]
-    hidden: tuple[int, ...]
-    peepholes: tuple[int, ...]
-    biases: tuple[int, ...]
-    projection: int
-    norms: tuple[int, ...]
-
-
-_ONE_WAY = Places(
-    weights=(1, 2, 3, 4),
-    hidden=(5, 6, 7, 8),
-    peepholes=(9, 10, 11),
-    biases=(12, 13, 14, 15),
-    projection=16,
-    norms=(20, 21, 22, 23),
-)
-_BACK = Places(
-    weights=(18, 19, 20, 21),
-    hidden=(22, 23, 24, 25),
-    peepholes=(26, 27, 28),
-    biases=(29, 30, 31, 32),
-    projection=33,
-    norms=(),
-)
+_NORMS = (20, 21, 22, 23)
+"""Of an LSTM in one direction; one in two has none."""
 
 
 def _lstm(call: TfliteCall) -> None:
     if call.operator == "LSTM" and call.option("KernelType", 0) == _BASIC:
         _basic(call)
         return
-    _one_direction(call, _ONE_WAY, call.result)
+    _one_direction(call, 1, call.result, norms=_NORMS)
 
 
 def _two_ways(call: TfliteCall) -> None:
@@ -68,34 +41,34 @@ def _two_ways(call: TfliteCall) -> None:
     if merged:
         half = (*shape[:-1], shape[-1] // 2)
         halves = tuple(call.new(f"way{at}", half, bits=call.result.bits) for at in range(2))
-    _one_direction(call, replace(_ONE_WAY, norms=()), halves[0])
-    _one_direction(call, _BACK, halves[1], mark="_reverse")
+    _one_direction(call, 1, halves[0])
+    _one_direction(call, 18, halves[1], mark="_reverse")
     if merged:
         reads = tuple(call.builder.tensor(half.id) for half in halves)
         call.add("join", role=Role.VIEW, reads=reads, writes=(call.result,))
 
 
-def _one_direction(call: TfliteCall, places: Places, output: Tensor, mark: str = "") -> None:
+def _one_direction(call: TfliteCall, first: int, output: Tensor, *, mark: str = "", norms: Sequence[int] = ()) -> None:
+    """`first` is where its inputs begin; they have the order of those of one direction."""
     steps, batch = _steps_and_batch(call)
-    coupled = not call.has(places.weights[0])
+    coupled = not call.has(first)
     gates = range(1, 4) if coupled else range(4)
-    kind = "cifg" if coupled else "lstm"
-    biased = call.has(places.biases[1])
-    peepholes = [call.parameter(at) for at in places.peepholes if call.has(at)]
-    norms = [call.parameter(at) for at in places.norms if call.has(at)]
+    hidden, peephole, bias, projection = first + 4, first + 8, first + 11, first + 15
+    peepholes = [call.parameter(at) for at in range(peephole, bias) if call.has(at)]
+    scales = [call.parameter(at) for at in norms if call.has(at)]
     weights = CellWeights(
-        input=_stacked(call, [places.weights[at] for at in gates], f"input{mark}"),
-        hidden=_stacked(call, [places.hidden[at] for at in gates], f"hidden{mark}"),
-        input_bias=_stacked(call, [places.biases[at] for at in gates], f"bias{mark}") if biased else None,
-        projection=call.parameter(places.projection) if call.has(places.projection) else None,
-        cell=(*peepholes, *norms),
-        cell_operations_per_unit=PEEPHOLE_OPERATIONS * len(peepholes) + _NORMALISED * len(norms),
+        input=_stacked(call, [first + at for at in gates], f"input{mark}"),
+        hidden=_stacked(call, [hidden + at for at in gates], f"hidden{mark}"),
+        input_bias=_stacked(call, [bias + at for at in gates], f"bias{mark}") if call.has(bias + 1) else None,
+        projection=call.optional_parameter(projection),
+        cell=(*peepholes, *scales),
+        cell_operations_per_unit=PEEPHOLE_OPERATIONS * len(peepholes) + _NORMALISED * len(scales),
     )
     shape = (steps, batch, output.shape[-1])
     written = call.new(f"sequence{mark}", shape, stored=output.elements, bits=output.bits)
     group = call.builder.claim(f"{call.site.name}{mark}")
     run = CellRun(steps=steps, batch=batch, inputs=(call.tensor(0),), writes=(written,))
-    recurrent_cell(call, kind=kind, weights=weights, run=run, group=group)
+    recurrent_cell(call, kind="cifg" if coupled else "lstm", weights=weights, run=run, group=group)
     view(call, data=call.builder.tensor(written.id), output=output)
 
 
