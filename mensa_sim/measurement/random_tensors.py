@@ -1,16 +1,14 @@
 """Random data on a device: never zeros, which some devices multiply at less power or time."""
 
+from collections.abc import Mapping
+
 import torch
 
+from mensa_sim.cost.measured.table import DTYPE_BYTES
 from mensa_sim.errors import UsageError
 from mensa_sim.lookup import lookup
 
-TORCH_DTYPES = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "int8": torch.int8,
-}
+TORCH_DTYPES: Mapping[str, torch.dtype] = {name: getattr(torch, name) for name in DTYPE_BYTES}
 
 
 class RandomTensors:

@@ -8,18 +8,17 @@ from mensa_sim.cost.measured.table import Kernel
 from mensa_sim.measurement.kernels.products import nest_of
 from mensa_sim.measurement.random_tensors import RandomTensors
 from mensa_sim.measurement.stopwatch import Run
-
-_CELL_KINDS: Mapping[str, tuple[int, int]] = {"lstm": (13, 8), "gru": (11, 6), "rnn": (2, 2)}
-"""Vector operations per unit and halves of gates read per unit, by kind of cell."""
+from mensa_sim.workload.operators.recurrent import CELLS
 
 
 def _cell_update(kernel: Kernel, tensors: RandomTensors) -> Run:
     """One step's update of the state from both halves of every gate; the kind follows from the counts."""
-    for kind, (operations, halves) in _CELL_KINDS.items():
+    for kind, update in _UPDATES.items():
+        operations, halves = CELLS[kind].operations_per_unit, 2 * len(CELLS[kind].gates)
         units = kernel.vector_ops // operations
         exact = units > 0 and kernel.vector_ops % operations == 0
         if exact and halves * units <= kernel.input_elements <= (halves + 2) * units:
-            return _UPDATES[kind](units, tensors)
+            return update(units, tensors)
     raise ValueError(f"a cell update of {kernel.vector_ops} operations on {kernel.input_elements} elements is no cell")
 
 

@@ -6,7 +6,7 @@ from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
-from mensa_sim.workload.operators.recurrent import CellRun, CellWeights, recurrent_cell
+from mensa_sim.workload.operators.recurrent import CELLS, CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.views import part
 
 
@@ -35,7 +35,7 @@ def stacked_recurrent(
         for direction, weights in enumerate(directions):
             name = f"{group}.l{layer}" + ("_reverse" if direction else "")
             index = layer * len(directions) + direction
-            units = weights.hidden.shape[0] // {"lstm": 4, "gru": 3, "rnn": 1}[kind]
+            units = weights.hidden.shape[0] // len(CELLS[kind].gates)
             sequence = spot.new(name, (steps, batch, weights.hidden.shape[1]))
             carried = (spot.new(f"{name}.c", (batch, units)),) if kind == "lstm" else ()
             run = CellRun(
