@@ -107,7 +107,7 @@ def test_a_layer_beside_tensors_of_others_is_mapped_to_what_is_left():
     graph = joined([pointwise("conv", 32, 64, 64)], [])
     costs = price(graph, small_system(256), "energy")
     home_costs = HomeCosts(costs, LAYER_BY_LAYER)
-    other = HomeTensor(layer="other", accelerator="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
+    other = HomeTensor(layer="other", home="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
     alone, beside = (
         home_costs.best(step_of(graph, "conv", "edge_tpu", live), parameters=False) for live in ([], [other])
     )
@@ -123,7 +123,7 @@ def test_equal_layers_have_equal_costs_each_under_its_own_name():
     layers = [pointwise(name, 32, 64, 64) for name in ("one", "two", "three")]
     graph = joined(layers, [("one", "two"), ("two", "three")])
     costs = price(graph, small_system(256), "energy")
-    other = HomeTensor(layer="other", accelerator="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
+    other = HomeTensor(layer="other", home="edge_tpu", size_bytes=240 * KIB, first=0, last=2, readers={"x": 1})
     steps = [(name, live) for live in ([], [other]) for name in ("two", "three")]
     shared = HomeCosts(costs, LAYER_BY_LAYER)
     for name, live in steps:

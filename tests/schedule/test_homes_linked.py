@@ -64,7 +64,7 @@ def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounte
             held = dict.fromkeys(("core0", "core1", "core2"), 0)
             for tensor in tensors:
                 end_ps = max(own[name].end_ps for name in (*tensor.readers, *tensor.remote))
-                held[tensor.accelerator] += tensor.size_bytes * (own[tensor.layer].start_ps <= moment.start_ps < end_ps)
+                held[tensor.home] += tensor.size_bytes * (own[tensor.layer].start_ps <= moment.start_ps < end_ps)
             assert max(held.values()) <= CAPACITY
         assert all(level.size_bytes <= CAPACITY for level in timeline.levels if level.buffer == "activation")
     plan = make_plan(graph, costs, where, FULL, data=data)

@@ -46,7 +46,7 @@ def plan_homes(
     homes: dict[str, Home] = {}
     gap = 0.0
     for accelerator, order in order_of(graph, assignment, stacks).items():
-        own = [tensor for tensor in tensors.values() if tensor.accelerator == accelerator]
+        own = [tensor for tensor in tensors.values() if tensor.home == accelerator]
         if not own:
             continue
         found = Chooser(costs, accelerator, assignment, own, order, stay, home_costs, rates).choose()
@@ -116,9 +116,9 @@ def tensors_at_home(
         if found is None:
             reason = refused.get(home.tensor, "no layer reads it")
             raise UsageError(f"{graph.name}: {home.tensor} has no home on {home.home}: {reason}")
-        if (found.accelerator, found.size_bytes) != (home.home, home.size_bytes):
+        if (found.home, found.size_bytes) != (home.home, home.size_bytes):
             raise UsageError(
-                f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.accelerator}, "
+                f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.home}, "
                 f"not {home.size_bytes} on {home.home}"
             )
     return [able[home.tensor] for home in own]

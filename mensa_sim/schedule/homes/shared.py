@@ -1,7 +1,6 @@
 """Homes in memories on the chip that several accelerators share: which tensors save the most, as a program."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.feeds.ways import from_shared, to_shared
@@ -12,6 +11,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import weighed
+from mensa_sim.schedule.homes.tensors import HomeTensor, readers_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
 
@@ -20,24 +20,9 @@ SHARED_NODES = 2000
 SHARED_LIMIT_S = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedTensor:
-    """The output of a layer that may live in a memory on the chip."""
-
-    layer: str
-    memory: str
-    size_bytes: int
-    first: int
-    """The place of its producer among all units, in their order."""
-    last: int
-    """That of its last reader."""
-    readers: Mapping[str, int]
-    """The layers that read it, and how many bytes of it each."""
-
-
 def shared_tensors(
     graph: LayerGraph, system: System, assignment: Mapping[str, str], memory: str, stacks: Sequence[Sequence[str]] = ()
-) -> dict[str, SharedTensor]:
+) -> dict[str, HomeTensor]:
     """The tensors that may live in a memory on the chip, by the layer that makes each.
 
     Who makes and who reads it reaches the memory and has a PE array; it does not leave the model, and no recurrent
@@ -49,16 +34,15 @@ def shared_tensors(
     capacity_bytes, reached = system.room_for_tensors(memory), set(system.memories[memory].reached_by)
     found = {}
     for layer in graph.layers:
-        sizes = {name: graph.edge_bytes(layer.name, name) for name in graph.successors(layer.name)}
-        readers = {name: size for name, size in sizes.items() if size}
+        readers = readers_of(graph, layer.name)
         names = {layer.name, *readers}
         if not readers or not names <= able or not {assignment[name] for name in names} <= reached:
             continue
         if layer.model_output_bytes or layer.output_bytes > capacity_bytes:
             continue
-        found[layer.name] = SharedTensor(
+        found[layer.name] = HomeTensor(
             layer=layer.name,
-            memory=memory,
+            home=memory,
             size_bytes=layer.output_bytes,
             first=place[layer.name],
             last=max(place[name] for name in readers),
@@ -99,7 +83,7 @@ def choose_shared(
 
 def tensors_in_shared(
     graph: LayerGraph, system: System, assignment: Mapping[str, str], data: DataPlan
-) -> list[SharedTensor]:
+) -> list[HomeTensor]:
     """The tensors that live in memories on the chip by a plan; `UsageError` for a home that a tensor cannot have."""
     found = []
     stacks = [stack.layers for stack in data.stacks]
@@ -118,10 +102,10 @@ def tensors_in_shared(
     return found
 
 
-def _saves(costs: CostTable, assignment: Mapping[str, str], tensor: SharedTensor, rates: tuple[float, float]) -> float:
+def _saves(costs: CostTable, assignment: Mapping[str, str], tensor: HomeTensor, rates: tuple[float, float]) -> float:
     """What the objective gains where a tensor alone lives there."""
     system = costs.system
-    into, out_of = to_shared(system, tensor.memory), from_shared(system, tensor.memory)
+    into, out_of = to_shared(system, tensor.home), from_shared(system, tensor.home)
     cases = {tensor.layer: Fed(output=(into, out_of))}
     cases |= {name: Fed(inputs=((out_of, size),)) for name, size in tensor.readers.items()}
     saved = 0.0
@@ -134,7 +118,7 @@ def _saves(costs: CostTable, assignment: Mapping[str, str], tensor: SharedTensor
     return saved
 
 
-def _best(tensors: Sequence[tuple[SharedTensor, float]], capacity_bytes: int) -> tuple[list[SharedTensor], float]:
+def _best(tensors: Sequence[tuple[HomeTensor, float]], capacity_bytes: int) -> tuple[list[HomeTensor], float]:
     """Those that save the most and fit at each place in the order, and at most by what share others would save more."""
     places = sorted({each.first for each, _ in tensors})
     live = {place: [n for n, (each, _) in enumerate(tensors) if each.first <= place <= each.last] for place in places}

@@ -71,7 +71,7 @@ def live_at(tensors: Iterable[HomeTensor], order: Mapping[str, Sequence[str]]) -
     """
     live: dict[str, list[HomeTensor]] = {}
     for tensor in tensors:
-        for layer in order[tensor.accelerator][tensor.first : tensor.last + 1]:
+        for layer in order[tensor.home][tensor.first : tensor.last + 1]:
             live.setdefault(layer, []).append(tensor)
     return live
 

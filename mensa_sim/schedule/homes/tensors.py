@@ -12,19 +12,26 @@ from mensa_sim.workload.unit_order import units_in_order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeTensor:
-    """The output of a layer that lives where it is made: read there, and over links by other accelerators."""
+    """The output of a layer that lives on the chip: where it is made, or in a memory that several reach."""
 
     layer: str
-    accelerator: str
+    home: str
+    """The accelerator that makes it, or the memory."""
     size_bytes: int
     first: int
-    """The place of its producer among the units of the accelerator, in their order."""
+    """The place of its producer among the units of that accelerator, in their order; of a memory, among all units."""
     last: int
-    """That of the last unit that runs there before or when its last reader does."""
+    """That of the last unit of those that runs before or when its last reader does."""
     readers: Mapping[str, int]
     """The layers that read it there, and how many bytes of it each."""
     remote: Mapping[str, int] = field(default_factory=dict)
-    """The layers that read it over links, likewise."""
+    """The layers on other accelerators that read it over links, likewise."""
+
+
+def readers_of(graph: LayerGraph, layer: str) -> dict[str, int]:
+    """Who reads what a layer makes, and how many bytes."""
+    sizes = {name: graph.edge_bytes(layer, name) for name in graph.successors(layer)}
+    return {name: size for name, size in sizes.items() if size}
 
 
 def tensors_of(
@@ -53,8 +60,7 @@ def tensors_of(
     refused: dict[str, str] = {}
     for layer in graph.layers:
         accelerator = assignment[layer.name]
-        sizes = {name: graph.edge_bytes(layer.name, name) for name in graph.successors(layer.name)}
-        readers = {name: size for name, size in sizes.items() if size}
+        readers = readers_of(graph, layer.name)
         if not readers:
             continue
         last = bisect_right(order[accelerator], max(number[name] for name in readers)) - 1
@@ -67,7 +73,7 @@ def tensors_of(
             continue
         found[layer.name] = HomeTensor(
             layer=layer.name,
-            accelerator=accelerator,
+            home=accelerator,
             size_bytes=layer.output_bytes,
             first=place[layer.name],
             last=last,

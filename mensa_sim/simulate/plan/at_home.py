@@ -11,7 +11,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
-from mensa_sim.schedule.homes.shared import SharedTensor, tensors_in_shared
+from mensa_sim.schedule.homes.shared import tensors_in_shared
 from mensa_sim.schedule.homes.step import HomeCosts, Step, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor
 from mensa_sim.schedule.tiles.multicast import multicast_of
@@ -107,7 +107,7 @@ class _Feeds:
         costs: CostTable,
         assignment: Mapping[str, str],
         own: Sequence[HomeTensor],
-        shared: Sequence[SharedTensor],
+        shared: Sequence[HomeTensor],
         heard: Mapping[str, frozenset[Operand]],
     ) -> None:
         system, self._heard = costs.system, heard
@@ -116,11 +116,11 @@ class _Feeds:
         self._written: dict[str, tuple[Passage, Passage]] = {}
         for home in own:
             for name, size_bytes in home.remote.items():
-                way = from_level(system, home.accelerator, assignment[name])
+                way = from_level(system, home.home, assignment[name])
                 assert way is not None
                 self._links.setdefault(name, []).append((way, size_bytes))
         for tensor in shared:
-            ways = to_shared(system, tensor.memory), from_shared(system, tensor.memory)
+            ways = to_shared(system, tensor.home), from_shared(system, tensor.home)
             self._written[tensor.layer] = ways
             for name, size_bytes in tensor.readers.items():
                 self._shared.setdefault(name, []).append((ways[1], size_bytes))
@@ -203,7 +203,7 @@ def _after_remote(
     """What runs where a tensor lives, after the last unit that it is counted beside, waits for its remote readers."""
     found = []
     for tensor in own:
-        layers = order[tensor.accelerator]
+        layers = order[tensor.home]
         if tensor.remote and tensor.last + 1 < len(layers):
             following = index_of[layers[tensor.last + 1]]
             found += [(index_of[name], following) for name in tensor.remote]
@@ -211,7 +211,7 @@ def _after_remote(
 
 
 def _turns(
-    shared: Sequence[SharedTensor], index_of: Mapping[str, int], capacities: Mapping[str, int]
+    shared: Sequence[HomeTensor], index_of: Mapping[str, int], capacities: Mapping[str, int]
 ) -> tuple[dict[str, int], list[tuple[int, int]]]:
     """What each shared memory holds at most, and which readers a producer waits for that its tensor has room.
 
@@ -219,9 +219,9 @@ def _turns(
     """
     peaks: dict[str, int] = {}
     waits: list[tuple[int, int]] = []
-    for memory in dict.fromkeys(tensor.memory for tensor in shared):
-        held: list[SharedTensor] = []
-        for tensor in sorted((each for each in shared if each.memory == memory), key=lambda each: each.first):
+    for memory in dict.fromkeys(tensor.home for tensor in shared):
+        held: list[HomeTensor] = []
+        for tensor in sorted((each for each in shared if each.home == memory), key=lambda each: each.first):
             over = sorted((each for each in held if each.last < tensor.first), key=lambda each: each.last)
             while over and sum(each.size_bytes for each in held) + tensor.size_bytes > capacities[memory]:
                 gone = over.pop(0)

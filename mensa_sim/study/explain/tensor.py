@@ -27,7 +27,7 @@ def tensor_text(costs: CostTable, schedule: Schedule, layer: str) -> str:
     tensor = able[layer]
     last = max({**tensor.readers, **tensor.remote}, key=[each.name for each in graph.layers].index)
     if any(home.tensor == layer for home in data.homes):
-        return f"its output, {tensor.size_bytes} bytes, lives on {tensor.accelerator} until {last} has read it"
+        return f"its output, {tensor.size_bytes} bytes, lives on {tensor.home} until {last} has read it"
     return f"its output goes through memory: {_crowded(costs, schedule, tensor)}"
 
 
@@ -38,11 +38,11 @@ def _crowded(costs: CostTable, schedule: Schedule, tensor: HomeTensor) -> str:
         return f"under the flow {data.flow} no plan with homes is better when simulated"
     order = order_of(graph, schedule.assignment, [stack.layers for stack in data.stacks])
     living = tensors_at_home(graph, costs.system, schedule.assignment, data)
-    capacity_bytes = costs.system.accelerator(tensor.accelerator).spec.buffer_bytes["activation"]
+    capacity_bytes = costs.system.accelerator(tensor.home).spec.buffer_bytes["activation"]
     home_costs = HomeCosts(costs, data)
     for name, live in live_at([*living, tensor], order).items():
         if tensor in live:
-            step = step_of(graph, name, tensor.accelerator, live)
+            step = step_of(graph, name, tensor.home, live)
             if home_costs.best(step, parameters=False) is None:
                 taken = step.live_bytes - tensor.size_bytes
                 return (
