@@ -71,7 +71,7 @@ class Carriage:
             channel = self._carrier.channels[crossing.resource]
             move_ps = now + crossing.latency_ps
             end_ps = move_ps + crossing.alone_ps
-            if not (channel.turns.free and self._carrier.clock.skip_to(end_ps)):
+            if channel.turns.demand.heap or not self._carrier.clock.skip_to(end_ps):
                 self._start_ps = now
                 if crossing.latency_ps:
                     Alarm(self._carrier.clock, self._move).set(crossing.latency_ps)

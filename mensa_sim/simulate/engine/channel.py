@@ -110,51 +110,37 @@ class Turns:
 
     def __init__(self, clock: Clock, work_per_ps: int) -> None:
         """All ways that take turns do so much work in a ps, each byte as much of it as its way is slow."""
-        self._clock = clock
+        self.clock = clock
         self.work_per_ps = work_per_ps
-        self._demand = Lane(work_per_ps)
+        self.demand = Lane(work_per_ps)
+        """All transfers but prefetches; with none the time is free."""
         self._background = Lane(work_per_ps)
-        self._last_ps = 0
+        self.last_ps = 0
         self._due_ps = -1
         """When the earliest alarm goes off; none is set for a time before the past."""
-        self._waking = False
+        self.waking = False
         self._alarm = Alarm(clock, self._wake)
-
-    def transfer(self, size_bytes: int, work: int, on_end: Callable[[int], object]) -> Transfer:
-        """Start moving bytes, that much work; `on_end` is called with the time when the last one has passed."""
-        now = self._clock.now_ps
-        if now != self._last_ps:
-            self._catch_up(now)
-        transfer = Transfer(size_bytes, work, now, on_end)
-        if self._demand.join(transfer) and not self._waking:
-            self._set_alarm(now)
-        return transfer
-
-    @property
-    def free(self) -> bool:
-        """Whether no transfer is active but prefetches."""
-        return not self._demand.heap
 
     def carried(self, start_ps: int, end_ps: int) -> None:
         """A transfer had all of the free time from one moment to another, up to which nobody looks at it."""
-        if start_ps != self._last_ps:
-            self._catch_up(start_ps)
-        self._last_ps = end_ps
+        if start_ps != self.last_ps:
+            self.catch_up(start_ps)
+        self.last_ps = end_ps
 
     def prefetch(self, size_bytes: int, work: int) -> Transfer:
         """Start moving bytes behind everybody's demand."""
-        now = self._clock.now_ps
-        if not self._demand.heap:
-            self._catch_up(now)
+        now = self.clock.now_ps
+        if not self.demand.heap:
+            self.catch_up(now)
         transfer = Transfer(size_bytes, work, now, None)
         self._background.join(transfer)
         return transfer
 
     def cancel(self, prefetch: Transfer) -> int:
         """Stop a prefetch; the whole bytes that have passed, all of them if it is done."""
-        now = self._clock.now_ps
-        if not self._demand.heap:
-            self._catch_up(now)
+        now = self.clock.now_ps
+        if not self.demand.heap:
+            self.catch_up(now)
         if prefetch.done:
             return prefetch.size_bytes
         self._background.take_out(prefetch)
@@ -163,25 +149,25 @@ class Turns:
 
     def moved_bytes(self, transfer: Transfer) -> int:
         """The whole bytes of a transfer that have passed until now."""
-        self._catch_up(self._clock.now_ps)
-        return transfer.size_bytes if transfer.done else self._moved_bytes(transfer, self._demand)
+        self.catch_up(self.clock.now_ps)
+        return transfer.size_bytes if transfer.done else self._moved_bytes(transfer, self.demand)
 
     def _moved_bytes(self, transfer: Transfer, lane: Lane) -> int:
         return transfer.size_bytes + (-lane.missing(transfer) * transfer.size_bytes // transfer.work)
 
-    def _catch_up(self, now: int) -> None:
+    def catch_up(self, now: int) -> None:
         """Share what has passed since the last change; transfers that end now are left to the alarm of this instant."""
-        lane = self._demand
+        lane = self.demand
         if lane.heap:
-            lane.served += (now - self._last_ps) * lane.rate // len(lane.heap)
+            lane.served += (now - self.last_ps) * lane.rate // len(lane.heap)
         elif self._background.heap:
             self._catch_up_background(now)
-        self._last_ps = now
+        self.last_ps = now
 
     def _catch_up_background(self, now: int) -> None:
         """Step from end to end of prefetches: no alarm looks after them, for nobody waits."""
         lane = self._background
-        time_ps = self._last_ps
+        time_ps = self.last_ps
         while lane.heap and time_ps < now:
             then_ps = min(now, time_ps + lane.next_end_ps())
             lane.pass_time(then_ps - time_ps)
@@ -190,9 +176,9 @@ class Turns:
                 prefetch.done = True
                 prefetch.end_ps = time_ps
 
-    def _set_alarm(self, now: int) -> None:
+    def set_alarm(self, now: int) -> None:
         """For the next end, unless an earlier one is set already and will look again."""
-        lane = self._demand
+        lane = self.demand
         heap = lane.heap
         delay_ps = -((lane.served - heap[0][0]) * len(heap) // lane.rate)
         due_ps = now + delay_ps
@@ -204,20 +190,20 @@ class Turns:
         """Let those that have ended go; what they begin at once shares the bandwidth from this instant on."""
         if now != self._due_ps:
             return
-        if now != self._last_ps:
-            self._catch_up(now)
+        if now != self.last_ps:
+            self.catch_up(now)
         self._due_ps = -1
-        lane = self._demand
+        lane = self.demand
         if lane.heap[0][0] <= lane.served:
-            self._waking = self._clock.telling = True
+            self.waking = self.clock.telling = True
             for transfer in lane.take_ended():
                 transfer.done = True
                 transfer.end_ps = now
                 if transfer.on_end is not None:
                     transfer.on_end(now)
-            self._waking = self._clock.telling = False
+            self.waking = self.clock.telling = False
         if lane.heap:
-            self._set_alarm(now)
+            self.set_alarm(now)
 
 
 class Channel:
@@ -240,7 +226,13 @@ class Channel:
         """
         turns = self.turns
         work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * turns.work_per_ps
-        return turns.transfer(size_bytes, work, on_end)
+        now = turns.clock.now_ps
+        if now != turns.last_ps:
+            turns.catch_up(now)
+        transfer = Transfer(size_bytes, work, now, on_end)
+        if turns.demand.join(transfer) and not turns.waking:
+            turns.set_alarm(now)
+        return transfer
 
     def prefetch(self, size_bytes: int) -> Transfer:
         """Start moving bytes, a positive number, behind everybody's demand."""

@@ -25,6 +25,7 @@ class Execution:
         "_clock",
         "_computed",
         "_computing_ps",
+        "_demand",
         "_feeding",
         "_head_bytes",
         "_moving",
@@ -61,6 +62,7 @@ class Execution:
         self._feeding = feeding
         self._accelerator = accelerator
         self._channel = channel
+        self._demand = channel.turns.demand
         self._recorder = recorder
         self._on_end = on_end
         self._computed = Alarm(clock, self._end_computation)
@@ -88,7 +90,7 @@ class Execution:
     def _begin_stage(self, now: int) -> None:
         """The next stage begins; those with nothing beside them are over at once."""
         self._take_stage(now)
-        while self._runs_alone(now):
+        while not self._demand.heap and self._runs_alone(now):
             now = self._clock.now_ps
             self._record(now)
             if self._next == len(self._stages):
@@ -113,9 +115,9 @@ class Execution:
         self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1
 
     def _runs_alone(self, now: int) -> bool:
-        """Whether the whole stage has its memory to itself and nothing else happens meanwhile: then it is over."""
+        """Whether a whole stage that has its memory to itself sees nothing else happen meanwhile: then it is over."""
         stage, channel = self._stage, self._channel
-        if stage.feeds or not channel.turns.free:
+        if stage.feeds:
             return False
         body_ps = now + channel.alone_ps(self._head_bytes)
         body_end_ps = body_ps + channel.alone_ps(self._body_bytes)
