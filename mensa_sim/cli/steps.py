@@ -59,21 +59,23 @@ _shown: "Shown | None" = None
 
 
 def _show(text: str, done: int = 0, total: int | None = None) -> None:
-    """Puts a text on the passing line, behind it a bar where it is known how much there is to do."""
+    """Puts a text on the passing line; where it is known how much there is to do, a bar and the time left behind it."""
     global _shown
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Shown
 
     if _shown is None:
-        columns = [TextColumn("{task.description}", markup=False), *([BarColumn()] if total else [])]
+        bar = [BarColumn(), TimeRemainingColumn()] if total else []
         _shown = Shown(
-            *columns,
+            TextColumn("{task.description}", markup=False),
+            *bar,
             console=Console(stderr=True, highlight=False),
             transient=True,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
+            speed_estimate_period=600,
         )
         _shown.start()
         _shown.add_task("", total=total)
