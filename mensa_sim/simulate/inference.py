@@ -73,17 +73,13 @@ def _turns(timeline: Timeline) -> Iterator[Timeline]:
         begin_ps, end_ps = record.arrival_ps, record.end_ps
         spans = (span for span in timeline.spans if span.request == record.name)
         levels = (level for level in timeline.levels if end_ps is not None and begin_ps <= level.time_ps < end_ps)
-        yield Timeline(
-            spans=tuple(
-                replace(span, start_ps=span.start_ps - begin_ps, end_ps=span.end_ps - begin_ps) for span in spans
-            ),
-            requests=(
-                replace(
-                    record,
-                    arrival_ps=0,
-                    start_ps=None if record.start_ps is None else record.start_ps - begin_ps,
-                    end_ps=None if end_ps is None else end_ps - begin_ps,
-                ),
-            ),
-            levels=tuple(replace(level, time_ps=level.time_ps - begin_ps) for level in levels),
-        )
+        if begin_ps:
+            spans = (replace(span, start_ps=span.start_ps - begin_ps, end_ps=span.end_ps - begin_ps) for span in spans)
+            levels = (replace(level, time_ps=level.time_ps - begin_ps) for level in levels)
+            record = replace(
+                record,
+                arrival_ps=0,
+                start_ps=None if record.start_ps is None else record.start_ps - begin_ps,
+                end_ps=None if end_ps is None else end_ps - begin_ps,
+            )
+        yield Timeline(spans=tuple(spans), requests=(record,), levels=tuple(levels))

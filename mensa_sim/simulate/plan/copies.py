@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.host_traffic import HostCrossing, host_traffic
@@ -60,25 +61,21 @@ def copies_of(
 
     Raises `InfeasibleError` where two memories have no link.
     """
+    route = cache(partial(route_between, system))
     found: list[Copy] = []
     for each in handovers(graph, members):
         home = system.home_of(where[each.producer])
         found += [
-            _copy(system, each, where, readers)
+            Copy(
+                layer=each.layer,
+                crossings=crossings_over(route(where[each.producer], where[readers[0]]), each.size_bytes),
+                after=(each.producer,),
+                dependents=tuple(readers),
+            )
             for target, readers in readers_by_home(system, each, where).items()
             if target != home
         ]
     return (*found, *_host_copies(graph, system, members, where, len(found)))
-
-
-def _copy(system: System, handover: Handover, where: Sequence[str], readers: Sequence[int]) -> Copy:
-    route = route_between(system, where[handover.producer], where[readers[0]])
-    return Copy(
-        layer=handover.layer,
-        crossings=crossings_over(route, handover.size_bytes),
-        after=(handover.producer,),
-        dependents=tuple(readers),
-    )
 
 
 def crossings_over(route: Route, size_bytes: int) -> tuple[Crossing, ...]:

@@ -1,10 +1,10 @@
 """What two inferences of a plan, one after another, take at least: most choices of what stays need no simulation."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.data_plan import KeptParameters
@@ -12,6 +12,7 @@ from mensa_sim.simulate.plan.kept import with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, pin
+from mensa_sim.simulate.plan.stage import Stage
 from mensa_sim.simulate.plan.variants import Variant
 from mensa_sim.units import transfer_ps
 
@@ -21,12 +22,17 @@ Least = tuple[int, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnAccelerator:
-    """What the units of one accelerator take at least, of each inference by unit."""
+    """What the units of one accelerator take at least in one inference."""
 
-    first: Mapping[int, Least]
-    """It finds empty buffers."""
-    steady: Mapping[int, Least]
-    """It finds all parameters that stay."""
+    time_ps: Mapping[int, int]
+    """By unit."""
+    busy_ps: int
+    """Of all of them, one after another."""
+    energy_pj: float
+
+
+Turns = tuple[OnAccelerator, OnAccelerator]
+"""Of an inference that finds empty buffers, and of one that finds all parameters that stay."""
 
 
 class PlanFloor:
@@ -48,6 +54,7 @@ class PlanFloor:
                 after[index].append(number)
         self._after = after
         self._order = tuple(TopologicalSorter(after).static_order())
+        self._chain = all(after[later] == [before] for before, later in pairwise(self._order))
         crossings = [copy.crossings for copy in plan.copies]
         self._copies_ps = [sum(each.latency_ps + each.alone_ps for each in some) for some in crossings]
         self._copies_pj = math.fsum(pj for some in crossings for each in some for pj in each.energy_pj.values())
@@ -56,7 +63,7 @@ class PlanFloor:
             for name in dict.fromkeys(u.accelerator for u in plan.units)
         }
 
-    def on(self, accelerator: str, kept: KeptParameters | None) -> OnAccelerator:
+    def on(self, accelerator: str, kept: KeptParameters | None) -> Turns:
         """What its units take at least beside those parameters."""
         plan, own = self._plan, tuple((u.index, u.layers) for u in self._plan.units if u.accelerator == accelerator)
         key = ("floor", own, plan.data, self._options, kept)
@@ -69,16 +76,18 @@ class PlanFloor:
     def beside(self, accelerator: str, kept: KeptParameters | None) -> list[Least]:
         """The least of each inference where these parameters stay on an accelerator, beside what stays on others."""
         own = {**self._own, accelerator: self.on(accelerator, kept)}.values()
-        return [self._least([each.first for each in own]), self._least([each.steady for each in own])]
+        return [self._least(parts) for parts in zip(*own, strict=True)]
 
-    def _least(self, parts: list[Mapping[int, Least]]) -> Least:
-        units = {index: least for part in parts for index, least in part.items()}
-        times_ps = [*(units[index][0] for index in range(len(units))), *self._copies_ps]
+    def _least(self, parts: Sequence[OnAccelerator]) -> Least:
+        energy_pj = math.fsum([self._copies_pj, *(part.energy_pj for part in parts)])
+        if self._chain:
+            return sum(self._copies_ps) + sum(part.busy_ps for part in parts), energy_pj
+        units_ps = {index: time_ps for part in parts for index, time_ps in part.time_ps.items()}
+        times_ps = [*(units_ps[index] for index in range(len(units_ps))), *self._copies_ps]
         ends_ps = [0] * len(times_ps)
         for index in self._order:
             ends_ps[index] = times_ps[index] + max([ends_ps[before] for before in self._after[index]], default=0)
-        busy_ps = (sum(time_ps for time_ps, _ in part.values()) for part in parts)
-        return max(*ends_ps, *busy_ps), math.fsum([self._copies_pj, *(pj for _, pj in units.values())])
+        return max(*ends_ps, *(part.busy_ps for part in parts)), energy_pj
 
 
 def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None:
@@ -89,7 +98,7 @@ def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None
     return PlanFloor(plan, costs, options)
 
 
-def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: KeptParameters | None) -> OnAccelerator:
+def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: KeptParameters | None) -> Turns:
     if kept is not None:
         fitted = with_room(plan, costs, options, accelerator, kept.room_bytes)
         plan = replace(fitted, data=plan.data.with_parameters(kept))
@@ -97,13 +106,15 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
     pinned = pin([plan], placed, options.parameters, behind_host=costs.system.feeder_of(accelerator) is not None)
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     own = [unit for unit in plan.units if unit.accelerator == accelerator]
-    turns = []
-    for loaded in (False, True):
-        here = {index for _, index in pinned.units} if loaded else set()
-        chosen = _variants(plan, own, here, options)
-        early = _early_bytes(plan, own, chosen, pinned, loaded=loaded) if options.prefetch else {}
-        turns.append({index: _least(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()})
-    return OnAccelerator(first=turns[0], steady=turns[1])
+
+    def turn(loaded: set[int]) -> OnAccelerator:
+        chosen = _variants(plan, own, loaded, options)
+        early = _early_bytes(plan, own, chosen, pinned, loaded=bool(loaded)) if options.prefetch else {}
+        time_ps = {index: _alone_ps(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
+        energies_pj = (pj for each in chosen.values() for stage in each.stages for pj in _energies_pj(stage))
+        return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=math.fsum(energies_pj))
+
+    return turn(set()), turn({index for _, index in pinned.units})
 
 
 def _variants(plan: Plan, own: list[PlannedUnit], loaded: set[int], options: Options) -> dict[int, Variant]:
@@ -151,8 +162,8 @@ def _in_turn(plan: Plan, own: list[PlannedUnit]) -> bool:
     return all(before[unit.index] >> one.index & 1 for one, unit in pairwise(own))
 
 
-def _least(variant: Variant, bandwidth: float, early_bytes: int) -> Least:
-    """What a variant takes with its memory to itself."""
+def _alone_ps(variant: Variant, bandwidth: float, early_bytes: int) -> int:
+    """The time of a variant that has its memory to itself."""
     time_ps = 0
     for stage in variant.stages:
         early = min(early_bytes, stage.prefetchable_bytes)
@@ -161,5 +172,8 @@ def _least(variant: Variant, bandwidth: float, early_bytes: int) -> Least:
         body_ps = transfer_ps(body_bytes, bandwidth)
         middle_ps = max(body_ps, stage.on_chip_ps) if stage.overlap else body_ps + stage.on_chip_ps
         time_ps += transfer_ps(head_bytes, bandwidth) + middle_ps + transfer_ps(stage.tail_bytes, bandwidth)
-    parts = (part for each in variant.stages for part in (each.chip_pj, each.head_pj, each.body_pj, each.tail_pj))
-    return time_ps, math.fsum(pj for part in parts for pj in part.values())
+    return time_ps
+
+
+def _energies_pj(stage: Stage) -> Iterator[float]:
+    return chain(*(part.values() for part in (stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj)))
