@@ -46,6 +46,10 @@ def gap_text(use: MappingUse) -> str:
     return f"{use.objective} {value}, and no mapping is below {floor}: at most {percent_text(use.gap)} to gain"
 
 
+LABEL_ROOM = 0.1
+"""Of the axis, more for the text beside the longest bar: a choice."""
+
+
 def levels_figure(use: MappingUse) -> Figure:
     """Bytes that each level moves, by operand: memory on top, registers at the bottom."""
     order = list(dict.fromkeys(each.level for each in use.levels))
@@ -73,13 +77,15 @@ def levels_figure(use: MappingUse) -> Figure:
             )
     ys = {**categories("level"), "categoryorder": "array", "categoryarray": [shown(name) for name in reversed(order)]}
     xs = {**padded("moved in both directions (B)", traces, "x"), "tickformat": "~s"}
+    low, high = xs["range"]
+    xs["range"] = [low, high + LABEL_ROOM * (high - low)]
     return figure(_finding(use), xs, ys, traces, barmode="group", bargap=0.2)
 
 
 def _holding(each: LevelUse) -> str:
     if each.held_bytes is None or each.capacity_bytes is None:
         return ""
-    return f"holds {bytes_text(each.held_bytes)} of {bytes_text(each.capacity_bytes)}"
+    return f"{bytes_text(each.held_bytes)} of {bytes_text(each.capacity_bytes)}"
 
 
 def _finding(use: MappingUse) -> str:

@@ -23,10 +23,12 @@ from mensa_sim.report.page.report import Report
 from mensa_sim.study.explain.explain import ExplainResult
 from mensa_sim.study.run.provenance import versions
 
+HELD = "Beside a bar: what the level holds of the operand at a time, of the room of one instance."
+
 
 def explain_figures(found: ExplainResult) -> dict[str, Drawn]:
     """By name; empty where the layer has no mapping."""
-    return {} if found.use is None else {"levels": Drawn(figure=levels_figure(found.use), wide=True)}
+    return {} if found.use is None else {"levels": Drawn(figure=levels_figure(found.use), note=HELD, wide=True)}
 
 
 def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
