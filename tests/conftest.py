@@ -63,7 +63,7 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: Python need not walk through all of it again and again for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
+    gc.set_threshold(200_000)
 
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"

@@ -1,10 +1,12 @@
 """Random small nests, arrays and mappings."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from mensa_sim.cost.counts.ways import Precision, ways
+from mensa_sim.cost.layer_cost import Residency
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
 from mensa_sim.hardware.array.levels import Level
@@ -36,6 +38,17 @@ def nests(draw: st.DrawFn, largest: int = 4) -> LoopNest:
         reach = steps[f"stride_{axis}"] * (outputs - 1) + spread[f"dilation_{axis}"] * (taps - 1) + 1
         size[name] = max(1, reach + draw(st.integers(-3, 1)))
     return LoopNest(**sizes, **steps, **spread, **size)
+
+
+def residencies(spec: PeArray, some: Sequence[Residency]) -> st.SearchStrategy[Residency]:
+    """Those that an array has buffers for, the first half as often as each of the others: it keeps nothing on chip."""
+
+    def possible(each: Residency) -> bool:
+        activations, buffers = each.input or each.output, spec.buffer_bytes
+        return ("activation" in buffers or not activations) and ("parameter" in buffers or not each.parameters)
+
+    found = [each for each in some if possible(each)]
+    return st.sampled_from([*found, *found[1:]])
 
 
 def sharing(draw: st.DrawFn, serves: tuple[Operand, ...], per: list[int]) -> dict[str, tuple[int, ...]]:

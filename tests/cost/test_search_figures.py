@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from drawn import accelerators, nests, with_level
+from drawn import accelerators, nests, residencies, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -45,9 +45,7 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, d
         if level.ported:
             most = 3 * sum(needed[operand] for operand in level.serves)
             spec = with_level(spec, level.name, capacity_bytes=data.draw(st.integers(1, most)), source="tight")
-    residency = data.draw(st.sampled_from(RESIDENCIES))
-    assume("activation" in spec.buffer_bytes or not (residency.input or residency.output))
-    assume("parameter" in spec.buffer_bytes or not residency.parameters)
+    residency = data.draw(residencies(spec, RESIDENCIES))
     memory = replace(MEMORY, word_bits=data.draw(st.sampled_from([1, 64])))
     many = data.draw(st.sampled_from([1, 3]))
     steps = Steps(
