@@ -1,21 +1,18 @@
 """Everything that one step of a loop nest does under one mapping: accesses of all operands, and cycles."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 
-from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, count_operand
-from mensa_sim.cost.counts.crossing import LevelSite
+from mensa_sim.cost.counts.counts import OperandCounts, count_operand
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.dims import OPERANDS, Operand, split_dims
 from mensa_sim.workload.layer import LoopNest
-
-_NO_NUMBER = frozenset({"stop", "levels", "wired_to_memory", "operands"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,28 +27,6 @@ class NestCounts:
     operands: Mapping[Operand, OperandCounts]
     hop_bits: Any
     """Bits of partial sums handed from a PE to the next within a pass."""
-
-
-def changed(
-    counts: NestCounts, change: Callable[[Any], Any], stops: Mapping[Operand, Sequence[LevelSite]]
-) -> NestCounts:
-    """The counts with another form of all numbers, at the levels as they then are."""
-
-    def numbers(record: Any) -> dict[str, Any]:
-        return {each.name: change(getattr(record, each.name)) for each in fields(record) if each.name not in _NO_NUMBER}
-
-    operands = {
-        operand: OperandCounts(
-            levels=tuple(
-                LevelCounts(stop=stop, **numbers(level))
-                for stop, level in zip(stops[operand], count.levels, strict=True)
-            ),
-            wired_to_memory=count.wired_to_memory,
-            **numbers(count),
-        )
-        for operand, count in counts.operands.items()
-    }
-    return NestCounts(operands=operands, **numbers(counts))
 
 
 def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:

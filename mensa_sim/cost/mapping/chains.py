@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, picked
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -50,23 +50,6 @@ class Chains:
     """[stage][chain, dim] Extents."""
     orders: tuple[Indices, ...] = ()
     """[block][chain] Which of the rotations."""
-
-    def picked(self, which: Indices) -> "Chains":
-        """Some of them."""
-        return Chains(
-            task=self.task[which],
-            tiles=tuple(each[which] for each in self.tiles),
-            orders=tuple(each[which] for each in self.orders),
-        )
-
-
-def joined_chains(some: Sequence[Chains]) -> Chains:
-    """Chains one behind another."""
-    return Chains(
-        task=np.concatenate([each.task for each in some]),
-        tiles=tuple(np.concatenate(tiles) for tiles in zip(*(each.tiles for each in some), strict=True)),
-        orders=tuple(np.concatenate(orders) for orders in zip(*(each.orders for each in some), strict=True)),
-    )
 
 
 class Rooms:
@@ -171,7 +154,7 @@ def grown(tasks: Sequence["NestTask"], inner: Chains) -> Chains:
         rows.append(chain[place] + ends[index])
         tiles.append(above[tile[place]])
         orders.append(order)
-    old = inner.picked(np.concatenate(rows))
+    old = picked(inner, np.concatenate(rows))
     return Chains(
         task=old.task, tiles=(*old.tiles, np.concatenate(tiles)), orders=(*old.orders, np.concatenate(orders))
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, joined, picked
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates
@@ -18,9 +18,9 @@ from mensa_sim.cost.mapping.arrays.figures import CandidateFigures, Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
-from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, joined
+from mensa_sim.cost.mapping.arrays.winners import Counted, Winners
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
-from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown, joined_chains
+from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
 from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
@@ -113,7 +113,7 @@ class Search:
         lanes = np.array([list(task.unrolling.lanes.values()) for task in self.tasks])
 
         def smallest(some: Chains) -> Chains:
-            return some.picked(np.flatnonzero((some.tiles[-1] == lanes[some.task]).all(axis=1)))
+            return picked(some, np.flatnonzero((some.tiles[-1] == lanes[some.task]).all(axis=1)))
 
         found = smallest(first_chains(self.tasks))
         for _ in range(self._inner_stages):
@@ -130,7 +130,7 @@ class Search:
 
         begin = fronts = above(grown(self.tasks, first_chains(self.tasks)))
         while True:
-            few = fronts.chains.picked(np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
+            few = picked(fronts.chains, np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
             if len(few.tiles) > self._inner_stages:
                 break
             fronts = above(grown(self.tasks, few))
@@ -139,7 +139,7 @@ class Search:
         while len(some.tiles) <= self._inner_stages and len(some.task):
             around = grown(self.tasks, some)
             pieces = np.array_split(np.arange(len(around.task)), -(-len(around.task) // _MOST))
-            some, floors = _hopeful((above(around.picked(piece)) for piece in pieces), reached)
+            some, floors = _hopeful((above(picked(around, piece)) for piece in pieces), reached)
         return self._space(self._nearer(some, floors, reached, residencies) if len(some.task) else self._least())
 
     def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
@@ -154,10 +154,10 @@ class Search:
             worthy = near(floors, some.task, reached) & ~priced
             first = np.flatnonzero((worthy & least(floors, some.task, count)).any(axis=0))
             for piece in np.array_split(first, -(-len(first) // _PIECE)) if len(first) else ():
-                found[:, piece], best = self._priced(some.picked(piece), residencies)
+                found[:, piece], best = self._priced(picked(some, piece), residencies)
                 reached, priced[piece] = np.minimum(reached, best), True
             if not worthy.any():
-                return some.picked(np.flatnonzero(near(found, some.task, reached).any(axis=0)))
+                return picked(some, np.flatnonzero(near(found, some.task, reached).any(axis=0)))
             count *= _NEXT
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
@@ -174,7 +174,7 @@ class Search:
         chosen = [self._chosen(space, entries, figures, case) for case in residencies]
         winners = joined([each.winners for each in chosen])
         first, kind = distinct([winners.inner, winners.row, winners.entry, *map(_as_index, winners.holds.values())])
-        few = winners.picked(first)
+        few = picked(winners, first)
         counted = Counted(space, few)
         mappings = self._mappings(space, few)
         begin = 0
@@ -239,11 +239,11 @@ class Search:
 def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
     """Of chains in pieces, those that may hold a winner, and what none of their candidates is below."""
     kept = [
-        (each.chains.picked(which), each.floors[:, which])
+        (picked(each.chains, which), each.floors[:, which])
         for each in some
         for which in [each.unbeaten(np.flatnonzero(near(each.floors, each.chains.task, reached).any(axis=0)))]
     ]
-    return joined_chains([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=1)
+    return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=1)
 
 
 def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mensa_sim.arrays import picked
 from mensa_sim.cost.assemble import billed, fixed
 from mensa_sim.cost.counts.crossing import evenly, pick, whole_words
 from mensa_sim.cost.counts.nest import NestCounts
@@ -107,7 +108,7 @@ def _counted(asked: Sequence[PricedCase], found: Sequence[Mapped]) -> tuple[Nest
     pricer, many, best = asked[0].pricer, len(found) > 1, found[0]
     own = [whole_bits(each.pricer.task.nest, each.pricer.task.target.precision) for each in asked if each.pricer.task]
     if many and isinstance(best.counted, Counted):
-        counts = best.counted.picked(np.array([each.place for each in found]))
+        counts = picked(best.counted.nest, np.array([each.place for each in found]))
         whole: dict[Operand, Any] = {operand: np.array([bits[operand] for bits in own]) for operand in OPERANDS}
         stays: dict[Operand, Any] = {
             operand: np.array([operand in each.kept for each in asked]) for operand in OPERANDS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mensa_sim.arrays import Floats
+from mensa_sim.arrays import Floats, picked
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
@@ -64,7 +64,7 @@ class Candidates:
         """The prices of some entries in every order."""
         rows = {operand: each.picked(self.inside[operand], entries) for operand, each in self._accesses.items()}
         own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
-        return Figures(self._target, own, self._groups, rows, self._outer, self.array.of(entries))
+        return Figures(self._target, own, self._groups, rows, self._outer, picked(self.array, entries))
 
     def worthy(self, residencies: Sequence[BufferCase]) -> Indices:
         """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""

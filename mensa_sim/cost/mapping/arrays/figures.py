@@ -7,7 +7,6 @@ from functools import reduce
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
-from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.rows import OperandRows
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Side, Sides, total
@@ -29,15 +28,6 @@ class Array:
     """Tiles of the last stage."""
     constant_pj: Floats
     """Energy that every mapping has."""
-
-    def of(self, entries: Indices) -> "Array":
-        """The same of some entries."""
-        return Array(
-            pass_cycles=self.pass_cycles[entries],
-            fill_cycles=self.fill_cycles[entries],
-            tiles=self.tiles[entries],
-            constant_pj=self.constant_pj[entries],
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, picked
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import TIES, array_work
 from mensa_sim.cost.mapping.arrays.figures import Figures
@@ -47,7 +47,7 @@ class Fronts:
         if not len(some):
             return some
         rows = {operand: each.picked(np.zeros(1, dtype=np.intp), some) for operand, each in self._rows.items()}
-        passes, chains = self._array.pass_cycles[some], self.chains.picked(some)
+        passes, chains = self._array.pass_cycles[some], picked(self.chains, some)
         found: Indices = some[Rivals(self._tasks, chains, rows, passes, self._residencies, self._outer).unbeaten()]
         return found
 

@@ -5,7 +5,7 @@ Other axes as in `visits`; a row is an order of the outermost block, and takes t
 are picked, axis `row` is `inside` itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, changed
 from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole_words, words
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
@@ -31,6 +31,8 @@ CROSSINGS = BODY_BITS, CROSSING_PJ, FILL_ACCESSES, DRAIN_ACCESSES, END_BITS = ra
 """Memory traffic beside the array's work, its energy with that of the outermost SRAM's memory side, that side's
 accesses, and the first tile of a weight or input, the last one of an output."""
 
+_OF_TASKS = ("way", "stop")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PortRows:
@@ -41,15 +43,6 @@ class PortRows:
     writes: Floats
     room_bits: Floats
     """[holds, inner, row, entry] What the operand takes of an instance, second copies included."""
-
-    def changed(self, change: Callable[[Any], Any]) -> "PortRows":
-        """With another form of all arrays."""
-        return PortRows(
-            stop=self.stop,
-            reads=change(self.reads),
-            writes=change(self.writes),
-            room_bits=change(self.room_bits),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,19 +72,6 @@ class OperandRows:
         picked: Floats = np.where(holds, self.crossings[:, 1], self.crossings[:, 0])
         return picked
 
-    def _changed(self, change: Callable[[Any], Any]) -> "OperandRows":
-        """With another form of all arrays."""
-        return OperandRows(
-            way=self.way,
-            ports=tuple(port.changed(change) for port in self.ports),
-            chip_pj=change(self.chip_pj),
-            swaps=change(self.swaps),
-            wait_cycles=change(self.wait_cycles),
-            partial=change(self.partial),
-            crossings=change(self.crossings),
-            leaves=change(self.leaves),
-        )
-
     def picked(self, inside: Indices, entries: Indices) -> "OperandRows":
         """The rows that take these `inside`, at some of the entries."""
 
@@ -99,18 +79,18 @@ class OperandRows:
             some = values if values.shape[-1] == 1 else values.take(entries, axis=-1)
             return some if some.shape[-2] == 1 else some.take(inside, axis=-2)
 
-        return self._changed(pick)
+        return changed(self, pick, _OF_TASKS)
 
     def least(self) -> "OperandRows":
         """One row that no order of loops is below, in any figure and in what it asks of the levels."""
-        few = self._changed(lambda values: values.min(axis=(-3, -2), keepdims=True))
+        few = changed(self, lambda values: values.min(axis=(-3, -2), keepdims=True), _OF_TASKS)
         either = {name: getattr(few, name).min(axis=-4, keepdims=True) for name in ("crossings", "leaves")}
         ports = tuple(replace(port, room_bits=port.room_bits.min(axis=0, keepdims=True)) for port in few.ports)
         return replace(few, ports=ports, **either)
 
     def most(self) -> "OperandRows":
         """One row that no order of loops is above, in any figure."""
-        return self._changed(lambda values: values.max(axis=(-3, -2), keepdims=True))
+        return changed(self, lambda values: values.max(axis=(-3, -2), keepdims=True), _OF_TASKS)
 
 
 class OperandArrays:

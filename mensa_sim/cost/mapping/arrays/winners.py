@@ -1,16 +1,16 @@
 """The exact counts of the mappings that a search chose, from the arrays that it was searched in."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.arrays import Bools, Floats, Ints
+from mensa_sim.arrays import Bools, Floats, Ints, changed, picked
 from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, level_figures, operand_figures
-from mensa_sim.cost.counts.crossing import LevelSite, Visits, boundaries
-from mensa_sim.cost.counts.nest import NestCounts, changed, wait_cycles
+from mensa_sim.cost.counts.crossing import Visits, boundaries
+from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
 from mensa_sim.cost.counts.tally import least_common, spread_of
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
@@ -35,21 +35,6 @@ class Winners:
     holds: Mapping[Operand, Bools]
     """Whether an operand holds more than a tile."""
 
-    def picked(self, which: Indices) -> "Winners":
-        """Some of them."""
-        holds = {operand: each[which] for operand, each in self.holds.items()}
-        return Winners(inner=self.inner[which], row=self.row[which], entry=self.entry[which], holds=holds)
-
-
-def joined(some: Sequence[Winners]) -> Winners:
-    """Winners one behind another."""
-    return Winners(
-        inner=np.concatenate([each.inner for each in some]),
-        row=np.concatenate([each.row for each in some]),
-        entry=np.concatenate([each.entry for each in some]),
-        holds={operand: np.concatenate([each.holds[operand] for each in some]) for operand in OPERANDS},
-    )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Site:
@@ -69,11 +54,11 @@ class Counted:
         """[winner]"""
         operands = {
             operand: _Picked(space.arrays[operand], space.inside[operand][winners.row], winners, operand).counts(
-                self._sites(operand, self.task)
+                self.task
             )
             for operand in OPERANDS
         }
-        array, dataflow = space.array.of(winners.entry), grid.tasks[0].target.accelerator.dataflow
+        array, dataflow = picked(space.array, winners.entry), grid.tasks[0].target.accelerator.dataflow
         fills = operands[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
         waits = sum(wait_cycles(count) for count in operands.values())
         macs = np.array([float(task.nest.macs) for task in grid.tasks])[self.task]
@@ -86,7 +71,7 @@ class Counted:
         )
         self._peak: Floats = np.zeros(len(self.task))
         """The largest number of each."""
-        self._nest = changed(counts, self._whole, {operand: self._sites(operand, self.task) for operand in OPERANDS})
+        self.nest = changed(counts, self._whole, ("stop",))
         self.times = self._times().tolist()
         """[winner] How often all may happen before a sum is too large to be exact; 0 where one is at the first time."""
 
@@ -105,29 +90,22 @@ class Counted:
         for level in accelerator.levels:
             if level.ported:
                 passing = [
-                    each for count in self._nest.operands.values() for each in count.levels if each.level == level
+                    each for count in self.nest.operands.values() for each in count.levels if each.level == level
                 ]
                 units = least_common([spread_of(level, accelerator), *(each.instances for each in passing)])
                 most = np.maximum(most, float(level.access_bits) * units)
         times: Floats = np.where(self._peak < _EXACT, _LARGEST // (self._peak * most + 1), 0)
         return times
 
-    def _sites(self, operand: Operand, task: Indices) -> list[LevelSite]:
-        """An operand's levels in some nests."""
-        return [
-            _Site(level=stop.level, spread=_of(stop.spread, task), copied=_of(stop.instances // stop.spread, task))
-            for stop in self._space.arrays[operand].stops
-        ]
-
-    def picked(self, which: Indices) -> NestCounts:
-        """Those of some winners, again in arrays."""
-        sites = {operand: self._sites(operand, self.task[which]) for operand in OPERANDS}
-        return changed(self._nest, lambda values: values[which], sites)
-
     def one(self, winner: int) -> NestCounts:
         """Those of one winner, in plain numbers."""
         ways = self._space.grid.tasks[self.task[winner]].ways
-        return changed(self._nest, lambda values: values[winner].item(), {each: ways[each].stops for each in OPERANDS})
+        counts = changed(self.nest, lambda values: values[winner].item())
+        operands = {}
+        for operand, count in counts.operands.items():
+            pairs = zip(count.levels, ways[operand].stops, strict=True)
+            operands[operand] = replace(count, levels=tuple(replace(level, stop=stop) for level, stop in pairs))
+        return replace(counts, operands=operands)
 
 
 def _of(values: Any, task: Indices) -> Any:
@@ -153,7 +131,7 @@ class _Picked:
         times, inside, outside, first = map(self._pick, (visits.times, visits.inside, visits.outside, visits.first))
         return Visits(times=times, inside=inside, outside=outside, first=first)
 
-    def counts(self, sites: Sequence[LevelSite]) -> OperandCounts:
+    def counts(self, task: Indices) -> OperandCounts:
         """The counts of each candidate, in floating point."""
         arrays, entries = self._arrays, self._entries
         way, stops = arrays.way, arrays.stops
@@ -167,10 +145,13 @@ class _Picked:
             end = self._pick(arrays.alone.end)
         bounds = boundaries(way, stops, tiles, visits)
         levels = []
-        for index, site in enumerate(sites):
+        for index, stop in enumerate(stops):
             held = arrays.held(index)
             inside = np.where(self._holds, self._inside, 0) if held.ndim > 1 else 0
             figures = level_figures(way, index, bounds[index], bounds[index + 1], np.atleast_2d(held)[inside, entries])
+            site = _Site(
+                level=stop.level, spread=_of(stop.spread, task), copied=_of(stop.instances // stop.spread, task)
+            )
             levels.append(LevelCounts(stop=site, **figures))
         figures = operand_figures(way, bounds, end)
         return OperandCounts(levels=tuple(levels), wired_to_memory=way.wired_to_memory, **figures)
