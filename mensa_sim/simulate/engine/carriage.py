@@ -18,11 +18,7 @@ class Carrier:
     """Sends copies on their way, and tells `on_end` of each with its request and its place in the plan."""
 
     def __init__(
-        self,
-        clock: Clock,
-        channels: Mapping[str, Channel],
-        recorder: Recorder,
-        on_end: Callable[[Request, int], None],
+        self, clock: Clock, channels: Mapping[str, Channel], recorder: Recorder, on_end: Callable[[Request, int], None]
     ) -> None:
         self.clock, self.channels, self.recorder, self.on_end = clock, channels, recorder, on_end
         self.moving: dict[Transfer, Carriage] = {}

@@ -99,23 +99,14 @@ class Evaluator:
             for condition in self._conditions:
                 if not condition.holds(values):
                     return DesignOutcome(
-                        number=task.number,
-                        point=task.point,
-                        state="excluded",
-                        hardware=hardware,
-                        detail=condition.text,
+                        number=task.number, point=task.point, state="excluded", hardware=hardware, detail=condition.text
                     )
         runs = tuple(self._run(graph_number, system, design) for graph_number in range(len(self._graphs)))
         scenarios = tuple(self._run_scenario(place, system, design) for place in range(len(self._setup.scenarios)))
         for objective in self._objectives:
             objective.value(hardware, runs, scenarios)
         return DesignOutcome(
-            number=task.number,
-            point=task.point,
-            state="done",
-            workloads=runs,
-            scenarios=scenarios,
-            hardware=hardware,
+            number=task.number, point=task.point, state="done", workloads=runs, scenarios=scenarios, hardware=hardware
         )
 
     def _run(self, graph_number: int, system: System, design: Design) -> Mapping[str, float]:

@@ -12,13 +12,7 @@ from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.front import dominates, pareto_front
 from mensa_sim.study.explore.metrics import summary_metrics
 from mensa_sim.study.explore.request import ExploreRequest
-from mensa_sim.study.explore.result import (
-    DesignResult,
-    ExploreResult,
-    Reference,
-    costs,
-    importances,
-)
+from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference, costs, importances
 from mensa_sim.study.explore.sampling import Points, sequence_of
 from mensa_sim.study.explore.setup import files_of, identity_of, setup_of
 from mensa_sim.study.explore.study_file import DesignOutcome, StudyFile, open_study

@@ -73,9 +73,7 @@ def drawn_tasks(populations: int, taken: Taken = SHIPPED) -> list[ModelTask]:
 
 
 def drawn_figures(
-    figures: Sequence[PaperFigure],
-    ran: Mapping[int, Sequence[ModelOutcomes]],
-    system_named: Callable[[str], System],
+    figures: Sequence[PaperFigure], ran: Mapping[int, Sequence[ModelOutcomes]], system_named: Callable[[str], System]
 ) -> dict[str, DrawnFigure]:
     """The figures by name that every population gives; `ran` holds the outcomes of each seed's models."""
     found: dict[str, list[float]] = {figure.name: [] for figure in figures}

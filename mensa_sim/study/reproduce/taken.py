@@ -37,9 +37,7 @@ class Taken:
     def case(self, case: Case) -> Case:
         """A case on top of what is taken."""
         return replace(
-            case,
-            overrides=(*self.on(case.system), *case.overrides),
-            goal=self.scheduled(case.system, case.goal),
+            case, overrides=(*self.on(case.system), *case.overrides), goal=self.scheduled(case.system, case.goal)
         )
 
 

@@ -167,10 +167,7 @@ class Finished(Protocol):
 
 
 def run_models(
-    tasks: Sequence[ModelTask],
-    jobs: int,
-    progress: Progress = silent,
-    finished: Finished | None = None,
+    tasks: Sequence[ModelTask], jobs: int, progress: Progress = silent, finished: Finished | None = None
 ) -> tuple[ModelOutcomes, ...]:
     """Every task, in the order given, on so many processes; the result does not depend on how many.
 

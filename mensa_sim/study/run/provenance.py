@@ -30,11 +30,7 @@ class Provenance:
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of the libraries that results depend on."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return {
-        "mensa-sim": mensa_sim.__version__,
-        "python": python,
-        **{name: metadata.version(name) for name in PACKAGES},
-    }
+    return {"mensa-sim": mensa_sim.__version__, "python": python, **{name: metadata.version(name) for name in PACKAGES}}
 
 
 def input_hashes(paths: Iterable[Path]) -> dict[str, str]:

@@ -57,10 +57,7 @@ class RunRequest(PlaceRequest):
     on_chip: Options = field(
         default=FULL,
         metadata=spelled(
-            "--plain",
-            form="flag",
-            stands_for=PLAIN,
-            help="No prefetch, nothing stays on chip between layers.",
+            "--plain", form="flag", stands_for=PLAIN, help="No prefetch, nothing stays on chip between layers."
         ),
     )
     """What the simulation may prefetch and keep on chip."""

@@ -229,11 +229,7 @@ def objective_of(took: Took, name: str) -> float:
 def ratios(result: Took, baseline: Took) -> Ratios:
     """Energy efficiency is baseline energy over ours; throughput and latency are baseline time over ours."""
     speedup = baseline.latency_ps / result.latency_ps
-    return Ratios(
-        energy_efficiency=baseline.energy_pj / result.energy_pj,
-        throughput=speedup,
-        latency=speedup,
-    )
+    return Ratios(energy_efficiency=baseline.energy_pj / result.energy_pj, throughput=speedup, latency=speedup)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,11 +41,7 @@ def goal_on(
 def goal_asked(request: ScheduledRequest, system: System) -> Goal:
     """The goal that a request states on a system; an unknown objective is an error."""
     goal = goal_on(
-        system,
-        scheduler=request.scheduler,
-        objective=request.objective,
-        options=request.options,
-        flow=request.flow,
+        system, scheduler=request.scheduler, objective=request.objective, options=request.options, flow=request.flow
     )
     goal = replace(goal, timings=timings_named(request.timings))
     if isinstance(request, PlaceRequest):

@@ -54,11 +54,7 @@ PRICE_CHOICES: tuple[PriceChoice, ...] = (
     ),
     PriceChoice(name="MAC leakage", fields=("mac_leakage_mw",), low=HALF[0], high=HALF[1], source=_HALF_SOURCE),
     PriceChoice(
-        name="register leakage",
-        fields=("register_leakage_mw_per_bit",),
-        low=HALF[0],
-        high=HALF[1],
-        source=_HALF_SOURCE,
+        name="register leakage", fields=("register_leakage_mw_per_bit",), low=HALF[0], high=HALF[1], source=_HALF_SOURCE
     ),
     PriceChoice(
         name="vector leakage", fields=("vector_lane_leakage_mw",), low=HALF[0], high=HALF[1], source=_HALF_SOURCE
@@ -153,10 +149,7 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
     RunChoice(
         name="DRAM efficiency",
         taken="0.75",
-        settings=(
-            Setting(label="0.6", overrides=_efficiency(0.6)),
-            Setting(label="0.9", overrides=_efficiency(0.9)),
-        ),
+        settings=(Setting(label="0.6", overrides=_efficiency(0.6)), Setting(label="0.9", overrides=_efficiency(0.9))),
         source="a choice: the paper states none",
         joint=True,
     ),
@@ -165,10 +158,7 @@ RUN_CHOICES: tuple[RunChoice, ...] = (
         taken="prefetch, activations, parameters",
         settings=(
             Setting(label="nothing (plain reading)", on_chip=PLAIN),
-            Setting(
-                label="no activations",
-                on_chip=Options(prefetch=True, activations=False, parameters="best-value"),
-            ),
+            Setting(label="no activations", on_chip=Options(prefetch=True, activations=False, parameters="best-value")),
         ),
         source="a choice, the same for every system",
         joint=True,

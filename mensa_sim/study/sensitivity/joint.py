@@ -79,12 +79,7 @@ def _case(label: str, system: str, settings: Sequence[Setting]) -> Case:
 
 
 def joint_intervals(
-    runs: Runs,
-    draws: Sequence[Draw],
-    prices: Prices,
-    headlines: Sequence[tuple[str, str, str]],
-    count: int,
-    seed: int,
+    runs: Runs, draws: Sequence[Draw], prices: Prices, headlines: Sequence[tuple[str, str, str]], count: int, seed: int
 ) -> dict[tuple[str, str, str], Interval]:
     """The interval of each headline (quantity, system, against) over `count` draws of prices for each drawn run."""
     samples: dict[tuple[str, str, str], list[Floats]] = {headline: [] for headline in headlines}

@@ -43,10 +43,7 @@ class Prices:
         Each array has a row a draw of prices and a column a model.
         """
         table = {
-            (choice.name, system): (
-                self.factors(choice, system, choice.low),
-                self.factors(choice, system, choice.high),
-            )
+            (choice.name, system): (self.factors(choice, system, choice.low), self.factors(choice, system, choice.high))
             for choice in self.choices
             for system in self.taken
         }
