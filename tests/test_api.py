@@ -26,12 +26,7 @@ from mensa_sim.study.explore.metrics import check_metric
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_THE_COMMAND_LINE = {
-    "Resumed",
-    "folder_of",
-    "is_scenario",
-    "refuse_scenario",
-    "with_methods",
-    "Shown",
+    *("Resumed", "folder_of", "is_scenario", "refuse_scenario", "with_methods", "Shown"),
 }
 
 

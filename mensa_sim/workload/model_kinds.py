@@ -8,19 +8,9 @@ from collections.abc import Mapping
 
 MODEL_KINDS: Mapping[str, tuple[str, ...]] = {
     "cnn": (
-        "mobilenet_v1",
-        "mobilenet_v2",
-        "mobilenet_v3_large",
-        "mobilenet_edgetpu",
-        "efficientnet_lite0",
-        "efficientnet_edgetpu_s",
-        "inception_v1",
-        "resnet50",
-        "ssd_mobilenet_v2",
-        "deeplab_v3_mobilenet_v2",
-        "unet_mobilenet_v2",
-        "posenet_mobilenet_v1",
-        "blazeface",
+        *("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_edgetpu", "efficientnet_lite0"),
+        *("efficientnet_edgetpu_s", "inception_v1", "resnet50", "ssd_mobilenet_v2", "deeplab_v3_mobilenet_v2"),
+        *("unet_mobilenet_v2", "posenet_mobilenet_v1", "blazeface"),
     ),
     "lstm": ("keyboard_cifg", "speech_lstmp", "translation_lstm", "lstm"),
     "transducer": ("rnnt_streaming", "rnnt_small", "rnnt_cifg", "conformer_transducer"),

@@ -20,14 +20,8 @@ SPEC: PeArray = SYSTEM.accelerators[0].array
 MEMORY = SYSTEM.memory_of(SPEC.name)
 ENERGY: EnergyModel = energy_model(SYSTEM.accelerators[0], MEMORY)
 LEVELS = (
-    "weight_register",
-    "weight_sram",
-    "weight_dram",
-    "input_sram",
-    "input_dram",
-    "output_register",
-    "output_sram",
-    "output_dram",
+    *("weight_register", "weight_sram", "weight_dram", "input_sram", "input_dram", "output_register"),
+    *("output_sram", "output_dram"),
 )
 
 

@@ -1,8 +1,11 @@
 """Homes in memories on the chip that several accelerators share."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 from homes_problems import KIB, elementwise, graphs, joined
 from hypothesis import given, settings
@@ -14,6 +17,7 @@ from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home
+from mensa_sim.schedule.exact.linear_program import LinearProgram, Solution
 from mensa_sim.schedule.homes.plan import plan_homes
 from mensa_sim.schedule.homes.shared import choose_shared, shared_tensors
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
@@ -70,6 +74,16 @@ def test_what_is_handed_over_in_a_shared_memory_crosses_it_and_no_dram():
     passes = {"read_bytes": 8 * KIB, "write_bytes": 8 * KIB}
     saved_pj = dram.transfer_pj(**passes) - slc.transfer_pj(**passes)
     assert energy(before) - energy(after) == pytest.approx(saved_pj, rel=1e-12)
+
+
+def test_a_choice_that_was_not_proved_says_by_what_share_of_all_that_homes_may_save_it_may_be_off():
+    layers = [elementwise(name, KIB, 24 * KIB, enters=KIB) for name in "ab"]
+    graph = joined([*layers, elementwise("c", 48 * KIB, KIB, leaves=KIB)], [("a", "c"), ("b", "c")])
+    costs, where = price(graph, TIGHT, "energy"), dict.fromkeys("abc", "core0")
+    none = Solution(values=np.ones(2), bound=0.0, finished=False)
+    for share in (0.0, 0.25):
+        with patch.object(LinearProgram, "solve", lambda *given, share=share: replace(none, bound=given[2] * share)):
+            assert choose_shared(costs, where, [], frozenset(), (1.0, 0.0)) == ([], pytest.approx(1 - share))
 
 
 @settings(max_examples=10, deadline=None)

@@ -112,6 +112,15 @@ def test_a_resize_costs_its_taps(
     assert only(imported(tmp_path, nodes, inputs={"x": shape}, constants={"s": scales})).vector_ops == vector_ops
 
 
+@pytest.mark.parametrize(
+    ("mode", "axes", "each"), [("nearest", 2, 0), ("linear", 2, 7), ("linear", 3, 15), ("cubic", 2, 31)]
+)
+def test_a_grid_of_places_costs_its_taps(tmp_path: Path, mode: str, axes: int, each: int) -> None:
+    nodes = [node("GridSample", "x g", mode=mode)]
+    inputs = {"x": [1, 2, *[4] * axes], "g": [1, *[5] * axes, axes]}
+    assert only(imported(tmp_path, nodes, inputs=inputs, opset=20)).vector_ops == each * 2 * 5**axes
+
+
 def test_a_resize_to_the_same_size_is_free_and_one_of_four_axes_is_unsupported(tmp_path: Path) -> None:
     nodes = [node("Resize", "x _ s", mode="linear")]
     same = imported(tmp_path, nodes, inputs={"x": [1, 2, 4, 4]}, constants={"s": sizes(1, 1, 1, 1)})

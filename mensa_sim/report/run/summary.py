@@ -16,18 +16,8 @@ from mensa_sim.study.run.result import (
 )
 
 LAYER_FIELDS = (
-    "name",
-    "operator",
-    "family",
-    "accelerator",
-    "start_ps",
-    "end_ps",
-    "cycles",
-    "energy_pj",
-    "utilization",
-    "bound",
-    "source",
-    "error_percent",
+    *("name", "operator", "family", "accelerator", "start_ps", "end_ps", "cycles", "energy_pj", "utilization"),
+    *("bound", "source", "error_percent"),
 )
 MAPPING_FIELDS = ("mapping_floor", "mapping_gap_percent")
 ROW_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason", *MAPPING_FIELDS)

@@ -16,21 +16,8 @@ from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.trace_record import trace_record
 
 TRACE_FIELDS = (
-    "name",
-    "operator",
-    "macs",
-    "vector_ops",
-    "parameter_bytes",
-    "input_bytes",
-    "output_bytes",
-    "macs_per_parameter_byte",
-    "steps",
-    "recurrent",
-    "group",
-    "gate",
-    "fused",
-    "supported",
-    "source",
+    *("name", "operator", "macs", "vector_ops", "parameter_bytes", "input_bytes", "output_bytes"),
+    *("macs_per_parameter_byte", "steps", "recurrent", "group", "gate", "fused", "supported", "source"),
 )
 
 

@@ -13,23 +13,8 @@ from mensa_sim.io.json_text import parsed_json
 PlainValue = int | float | bool | str | None
 
 MADE_FROM = (
-    "choices",
-    "inputs",
-    "versions",
-    "seed",
-    "workload",
-    "workloads",
-    "scenario",
-    "scenarios",
-    "space",
-    "system",
-    "scheduler",
-    "objective",
-    "policy",
-    "over",
-    "sampler",
-    "points",
-    "objectives",
+    *("choices", "inputs", "versions", "seed", "workload", "workloads", "scenario", "scenarios", "space"),
+    *("system", "scheduler", "objective", "policy", "over", "sampler", "points", "objectives"),
 )
 """The top-level keys of a summary that say what a result was made from."""
 NAMES = ("name", "system", "design", "quantity")

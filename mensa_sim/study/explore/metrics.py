@@ -19,12 +19,7 @@ from mensa_sim.units import PS_PER_S, mean_power_mw
 Values = Mapping[str, float]
 
 HARDWARE = (
-    "area_mm2",
-    "accelerators",
-    "peak_macs_per_s",
-    "peak_tops",
-    "buffer_bytes",
-    "leakage_mw",
+    *("area_mm2", "accelerators", "peak_macs_per_s", "peak_tops", "buffer_bytes", "leakage_mw"),
     "memory_bandwidth_bytes_per_s",
 )
 """What conditions may ask of a design before it is run: sums over its accelerators, or its memories."""
@@ -41,24 +36,12 @@ RUN = (
 )
 """What is kept of every workload on every design."""
 ANSWER_METRICS = (
-    "ttft_ps",
-    "time_per_token_ps",
-    "tokens_per_s",
-    "prefill_tokens_per_s",
-    "energy_per_token_pj",
-    "kv_bytes",
+    *("ttft_ps", "time_per_token_ps", "tokens_per_s", "prefill_tokens_per_s", "energy_per_token_pj", "kv_bytes"),
 )
 """Of a workload that generates: `generation.ttft_ps`."""
 MORE_IS_BETTER = (
-    "tokens_per_s",
-    "prefill_tokens_per_s",
-    "throughput_inferences_per_s",
-    "macs_per_s",
-    "utilization",
-    "tops_per_w",
-    "peak_macs_per_s",
-    "peak_tops",
-    "throughput_per_s",
+    *("tokens_per_s", "prefill_tokens_per_s", "throughput_inferences_per_s", "macs_per_s", "utilization"),
+    *("tops_per_w", "peak_macs_per_s", "peak_tops", "throughput_per_s"),
 )
 MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queueing_ps", "layers", "busy_ps")
 ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
