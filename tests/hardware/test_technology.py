@@ -23,6 +23,7 @@ from mensa_sim.hardware.technology.node_scaling import (
     leakage_factor,
 )
 from mensa_sim.hardware.technology.sram import sram_figures, sram_of
+from mensa_sim.hardware.technology.technology import SramPoint
 from mensa_sim.io.shipped import shipped_files
 
 TECHNOLOGY = load_technology("cmos_22nm")
@@ -73,6 +74,15 @@ def test_halfway_between_two_points_lies_their_geometric_mean() -> None:
     corners = [sram_figures(TECHNOLOGY, capacity, 512) for capacity in (2 * 2**20, 8 * 2**20)]
     middle = sram_figures(TECHNOLOGY, 4 * 2**20, 512)
     assert middle.read_pj == pytest.approx((corners[0].read_pj * corners[1].read_pj) ** 0.5)
+
+
+def test_from_a_point_that_leaks_nothing_leakage_goes_up_evenly() -> None:
+    """As 0 has no logarithm."""
+    rest = {"access_bits": 64, "read_pj": 1.0, "write_pj": 1.0, "area_mm2": 1.0}
+    points = tuple(SramPoint(capacity_bytes=size, leakage_mw=mw, **rest) for size, mw in ((1000, 0.0), (3000, 4.0)))
+    technology = dataclasses.replace(TECHNOLOGY, sram={TECHNOLOGY.sram_cell: points})
+    found = [sram_figures(technology, size, 64).leakage_mw for size in (1000, 1500, 5000)]
+    assert found == [mw * TECHNOLOGY.sram_leakage_factor for mw in (0, 1, 8)]
 
 
 def test_above_the_widest_access_several_run_in_parallel() -> None:
