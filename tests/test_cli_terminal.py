@@ -42,16 +42,10 @@ objectives: [{metric: energy_pj}, {metric: latency_ps}]
 sampler: {name: grid}
 """
 TABLES = (
-    "run tiny.yaml",
-    "run two.yaml",
-    "run tiny.yaml --system base_hb --baseline coral_dev_board_micro",
-    "trace tiny.yaml",
-    "explain tiny.yaml",
-    "explain tiny.yaml --layer b",
+    *("run tiny.yaml", "run two.yaml", "run tiny.yaml --system base_hb --baseline coral_dev_board_micro"),
+    *("trace tiny.yaml", "explain tiny.yaml", "explain tiny.yaml --layer b"),
     "families tiny.yaml more.yaml --count 2",
-    "compare tiny.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2",
-    "diff before after",
-    "list",
+    *("compare tiny.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2", "diff before after", "list"),
 )
 NAME_LAYERS = ("run tiny.yaml", "run tiny.yaml --system base_hb --baseline coral_dev_board_micro", "trace tiny.yaml")
 """Those whose tables have layers by name."""

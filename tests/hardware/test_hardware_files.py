@@ -105,12 +105,9 @@ def test_overrides_reach_systems_accelerators_and_technologies() -> None:
         [
             "accelerators.pascal.clock_hz=1000000000",
             "accelerators.jacquard.levels.parameter_buffer.capacity_bytes=262144",
-            "accelerators.pavlov.dataflow.axes.0.size=16",
-            "accelerators.jacquard.memory=lpddr4",
-            "memories.lpddr4.bandwidth_bytes_per_s=64000000000",
-            "links.0.energy_pj_per_bit=1.5",
-            "families.4=pascal",
-            "technology.sram_cell=itrs-hp",
+            *("accelerators.pavlov.dataflow.axes.0.size=16", "accelerators.jacquard.memory=lpddr4"),
+            *("memories.lpddr4.bandwidth_bytes_per_s=64000000000", "links.0.energy_pj_per_bit=1.5"),
+            *("families.4=pascal", "technology.sram_cell=itrs-hp"),
             "accelerators.pascal.technology.mac_pj_8_bit=1.6",
         ],
     )

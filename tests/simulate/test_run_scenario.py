@@ -138,22 +138,14 @@ def urgent_and_slow(policy: str, **urgent) -> list[str]:
 
 def test_first_come_first_served_finishes_a_request_before_the_next():
     assert urgent_and_slow("fcfs", priority=5, deadline_ps=1) == [
-        "slow#0:slow0",
-        "slow#0:slow1",
-        "slow#1:slow0",
-        "slow#1:slow1",
-        "urgent#0:urgent0",
+        *("slow#0:slow0", "slow#0:slow1", "slow#1:slow0", "slow#1:slow1", "urgent#0:urgent0"),
     ]
 
 
 @pytest.mark.parametrize(("policy", "urgent"), [("priority", {"priority": 1}), ("edf", {"deadline_ps": 5 * MS})])
 def test_an_urgent_request_goes_first_but_only_between_layers(policy, urgent):
     assert urgent_and_slow(policy, **urgent) == [
-        "slow#0:slow0",
-        "urgent#0:urgent0",
-        "slow#0:slow1",
-        "slow#1:slow0",
-        "slow#1:slow1",
+        *("slow#0:slow0", "urgent#0:urgent0", "slow#0:slow1", "slow#1:slow0", "slow#1:slow1"),
     ]
 
 

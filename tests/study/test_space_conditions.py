@@ -107,12 +107,7 @@ def test_whatever_is_outside_the_language_is_refused_when_read(text: str) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "count",
-        "count + 1",
-        "count / 0 == 1",
-        "scheduler < 3",
-        "scheduler * 9 == 'x'",
-        "not count",
+        *("count", "count + 1", "count / 0 == 1", "scheduler < 3", "scheduler * 9 == 'x'", "not count"),
         "count and count > 1",
     ],
 )

@@ -114,12 +114,7 @@ def test_a_tensor_that_leaves_the_expression_in_the_middle_is_written_and_read()
         return x * gate + torch.softmax(gate, -1)
 
     assert [each.operator for each in between(leaking).layers] == [
-        "conv2d",
-        "sigmoid",
-        "mul",
-        "softmax",
-        "add",
-        "conv2d",
+        *("conv2d", "sigmoid", "mul", "softmax", "add", "conv2d"),
     ]
 
 
