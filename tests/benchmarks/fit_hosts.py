@@ -3,23 +3,26 @@
     python tests/benchmarks/fit_hosts.py FOLDER [SYSTEM...] [--no-loo]
 
 Each host's constants are the least squares of the logarithm over its latencies that `may_be_fitted` admits. Printed:
-the constants, the mean error on the other rows and, without --no-loo, the mean error of each workload under the
-constants that all others give.
+the constants, the mean errors on the other rows, of each half of the workloads (every second by name) under the
+constants that the other half gives and, without --no-loo, of each workload under those that all others give.
 """
 
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import least_squares
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.study.calibrate.rule import may_be_fitted
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.study.validate.reference_rows import reference_measurements
 from mensa_sim.study.validate.validate import shipped_measurements
@@ -39,6 +42,10 @@ HOSTS: Mapping[str, tuple[str, ...]] = {
 constants come from the same fit by sums of the simulation's parts, whose predictions agree within 1 %."""
 
 
+MEMO = PriceMemo()
+graph_of = lru_cache(load_workload)
+
+
 def with_host(system: System, values: Mapping[str, float]) -> System:
     """The system with an overhead in ms, rates in MB/s and instructions of a layer in kB."""
     assert system.host is not None
@@ -56,15 +63,14 @@ def with_host(system: System, values: Mapping[str, float]) -> System:
         ),
     )
     efficiency = min(1.0, link / memory.bandwidth_bytes_per_s)
-    return replace(system, host=host, memories={name: replace(memory, efficiency=efficiency)})
+    return replace(system, host=host, memories={**system.memories, name: replace(memory, efficiency=efficiency)})
 
 
 def latencies_ms(system: System, rows: Sequence[Measurement]) -> np.ndarray:
     """Predicted, by row."""
+    goal = Goal(scheduler=f"single:{system.accelerators[0].name}", objective="latency")
     known = {
-        path: evaluate_system(
-            load_workload(path), system, f"single:{system.accelerators[0].name}", "latency"
-        ).steady.latency_ps
+        path: evaluate(graph_of(path), system, goal, memo=MEMO, explained=False).steady.latency_ps
         for path in dict.fromkeys(row.workload_path for row in rows)
     }
     return np.array([known[row.workload_path] / PS_PER_MS for row in rows])
@@ -103,6 +109,8 @@ def main() -> None:
             rows = [row for row in found if row.system == name and row.metric == "latency_ms"]
             learn = [row for row in rows if may_be_fitted(row.workload, row.system, row.metric)]
             judge = [row for row in rows if row not in learn]
+            workloads = sorted({row.workload for row in rows})
+            halved = sorted({row.workload for row in learn})
             values = fitted(system, names, learn)
             text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
             others = ""
@@ -110,18 +118,20 @@ def main() -> None:
                 others = f"; {len(judge)} others {error_percent(with_host(system, values), judge).mean():.1f} %"
             print(f"{name}: {text} on {len(learn)} rows{others}", flush=True)
             if "--no-loo" not in sys.argv:
-                left_out(name, system, names, rows)
+                held_out("each", system, names, rows, [[each] for each in workloads])
+            held_out("each half", system, names, learn, [halved[::2], halved[1::2]])
 
 
-def left_out(name: str, system: System, names: Sequence[str], rows: Sequence[Measurement]) -> None:
-    """Prints the error of each workload under the fit to the others."""
+def held_out(
+    name: str, system: System, names: Sequence[str], rows: Sequence[Measurement], parts: Sequence[Sequence[str]]
+) -> None:
+    """Prints the error of each part of the workloads under the fit to the others."""
     errors: list[float] = []
-    for workload in dict.fromkeys(row.workload for row in rows):
-        own = [row for row in rows if row.workload == workload]
-        others = [row for row in rows if row.workload != workload]
-        each = error_percent(with_host(system, fitted(system, names, others)), own)
-        errors += list(each)
-    print(f"  each left out: {np.mean(errors):.1f} % mean, {max(errors):.1f} % largest", flush=True)
+    for part in parts:
+        own = [row for row in rows if row.workload in part]
+        others = [row for row in rows if row.workload not in part]
+        errors += list(error_percent(with_host(system, fitted(system, names, others)), own))
+    print(f"  {name} left out: {np.mean(errors):.1f} % mean, {max(errors):.1f} % largest", flush=True)
 
 
 if __name__ == "__main__":
