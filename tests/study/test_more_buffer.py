@@ -15,7 +15,7 @@ from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.study.run.flows import with_data_plan
 from mensa_sim.study.run.placement import Goal, Placement, place
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
@@ -50,7 +50,7 @@ def test_a_larger_parameter_buffer_makes_a_recurrent_model_no_slower() -> None:
     graph = load_workload("keyboard_cifg")
     found = []
     for kib in (512, 1024, 1536, 2048, 4096):
-        result = evaluate_system(graph, with_buffer(kib), "single:edge_tpu", "latency")
+        result = evaluate(graph, with_buffer(kib), Goal(scheduler="single:edge_tpu", objective="latency"))
         found.append((result.latency_ps, result.steady.latency_ps))
     for (first, later), (first_with_more, later_with_more) in pairwise(found):
         assert first_with_more <= first
@@ -62,7 +62,7 @@ def test_a_larger_parameter_buffer_makes_a_steady_network_no_slower() -> None:
     """What saves the most bytes is not what saves the most time beside parameters that come early."""
     graph = load_workload("mobilenet_v2")
     found = [
-        evaluate_system(graph, with_buffer(kib), "single:edge_tpu", "latency").steady.latency_ps
+        evaluate(graph, with_buffer(kib), Goal(scheduler="single:edge_tpu", objective="latency")).steady.latency_ps
         for kib in (1024, 1536, 2048)
     ]
     assert found == sorted(found, reverse=True)

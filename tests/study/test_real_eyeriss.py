@@ -9,7 +9,8 @@ import pytest
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.predict import Predictor
 from mensa_sim.units import PJ_PER_MJ, PS_PER_S, leakage_pj
 from mensa_sim.workload.load import load_workload
@@ -55,7 +56,9 @@ def test_all_five_convolutions_take_what_34_7_images_a_second_leave() -> None:
 def test_the_chip_takes_the_power_that_was_measured_while_it_works_on_all_five(costs: Mapping[str, LayerCost]) -> None:
     """278 mW, its DRAM's apart; without clock network and gating of zeros it would be 23 % less."""
     system = load_system("eyeriss_v1")
-    found = evaluate_system(load_workload("alexnet_convolutions"), system, "single:eyeriss_v1", "energy")
+    found = evaluate(
+        load_workload("alexnet_convolutions"), system, Goal(scheduler="single:eyeriss_v1", objective="energy")
+    )
     of_dram_pj = sum(cost.dynamic_pj["memory"] for cost in costs.values()) + found.energy_by_component_pj["background"]
     power_mw = (found.energy_pj - of_dram_pj) / found.latency_ps * PS_PER_S / PJ_PER_MJ
     assert power_mw == pytest.approx(278, rel=0.06)

@@ -29,7 +29,7 @@ from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of
 from mensa_sim.study.run.placement import Goal
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import Coverage
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
@@ -206,7 +206,7 @@ def test_models_are_chosen_by_name_or_kind_in_the_order_of_the_study() -> None:
 @pytest.mark.parametrize("system", ["edge_tpu", "mensa_g"])
 def test_the_study_sees_what_a_run_sees(system: str) -> None:
     graph = load_workload("keyboard_cifg")
-    alone = evaluate_system(graph, load_system(system), "mensa", "edp")
+    alone = evaluate(graph, load_system(system), Goal(scheduler="mensa", objective="edp"))
     (seen,) = run_model(ModelTask(model="keyboard_cifg", cases=(Case(label="main", system=system),))).outcomes
     assert seen.latency_ps == alone.latency_ps
     assert seen.total_pj == pytest.approx(alone.energy_pj, rel=1e-12)
@@ -403,6 +403,19 @@ def test_every_model_and_system_has_a_line(few: ReproduceResult) -> None:
     for model in FEW:
         for system in ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g"):
             assert any(line.startswith(f"{model},") and f",{system},main," in line for line in lines)
+
+
+def test_a_study_reads_the_systems_files_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = system_of("mensa_g", ())
+
+    def stopped(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr("mensa_sim.study.reproduce.reproduce.run_models", stopped)
+    assert system_of("mensa_g", ()) is before
+    with pytest.raises(InterruptedError):
+        reproduce(ReproduceRequest(models=FEW))
+    assert system_of("mensa_g", ()) is not before
 
 
 def test_progress_counts_models() -> None:

@@ -9,7 +9,8 @@ from torch import nn
 from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import TraceError
 from mensa_sim.hardware.files import load_accelerator, load_system
-from mensa_sim.study.run.run import evaluate_system
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
 
@@ -35,7 +36,7 @@ def test_what_follows_a_detector_is_decoding_and_selection_which_the_hosts_cpu_r
     assert (decode.vector_ops, decode.parameter_bytes) == (3 * 40, 40)
     assert classes.vector_ops == 10 * 3
     assert best.vector_ops == 10 * 3 + 12 * (5 * 4 // 2)
-    result = evaluate_system(graph, load_system("coral_usb3"), "first", "latency")
+    result = evaluate(graph, load_system("coral_usb3"), Goal(scheduler="first", objective="latency"))
     assert [result.schedule.assignment[layer.name] for layer in graph.layers] == ["coral"] * 2 + ["xeon_gold_6154"] * 3
 
 

@@ -19,10 +19,9 @@ from mensa_sim.io.shipped import find
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.study.near_data.request import NearDataRequest
 from mensa_sim.study.reproduce.outcome import Case, Outcome
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.sensitivity.choices import price_choices
-from mensa_sim.study.sensitivity.setting import forget_systems
 from mensa_sim.units import MW_PER_W, PJ_PER_MJ, PS_PER_S
 from mensa_sim.workload.load import load_generation
 

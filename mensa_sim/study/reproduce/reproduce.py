@@ -23,7 +23,7 @@ from mensa_sim.study.reproduce.statements import statements
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import taken_of
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.workload.load import workload_files
@@ -57,6 +57,7 @@ def reproduce(request: ReproduceRequest) -> ReproduceResult:
     With an output folder each model is kept there as soon as it is done, until `forget_finished` says that the results
     are written: a run that was killed goes on where it was.
     """
+    forget_systems()
     models = chosen_models(tuple(request.models))
     taken = taken_of(request, (*SYSTEMS, LARGE_BUFFER))
     cases = (*main_cases(taken), *(case for experiment in EXPERIMENTS for case in experiment.cases(taken)))

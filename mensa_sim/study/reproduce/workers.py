@@ -11,8 +11,9 @@ from typing import Protocol
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_system, system_data
 from mensa_sim.hardware.system import System
+from mensa_sim.io.files import Raw
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.generation.outcome import MADE_ANSWERS, answer_outcome
@@ -120,6 +121,19 @@ def population(seed: int, choices: Choices | None = None) -> Population:
 def system_of(name: str, overrides: tuple[str, ...]) -> System:
     """A system, read once in each process."""
     return load_system(name, overrides=overrides)
+
+
+@lru_cache(maxsize=64)
+def data_of_system(name: str) -> tuple[Raw, dict[str, Raw]]:
+    """What a system's file says and, by name, what those of its accelerators say; read once in each process."""
+    _, raw, accelerators = system_data(name)
+    return raw, {each: data for each, (_, data) in accelerators.items()}
+
+
+def forget_systems() -> None:
+    """Read files anew: a user may have changed them since the study before."""
+    data_of_system.cache_clear()
+    system_of.cache_clear()
 
 
 def stretched(graph: LayerGraph, factor: float) -> LayerGraph:

@@ -1,11 +1,9 @@
 """Running one workload on one system beside its baseline: trace, price, schedule, simulate, measure."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
@@ -89,26 +87,6 @@ def run(request: RunRequest) -> RunResult:
             )
         ),
     )
-
-
-def evaluate_system(
-    graph: LayerGraph,
-    system: System,
-    scheduler: str,
-    objective: str,
-    *,
-    seed: int = 0,
-    options: Mapping[str, float] | None = None,
-    timings: TimingsMode = "fit",
-    on_chip: Options = FULL,
-    memo: PriceMemo | None = None,
-) -> SystemResult:
-    """Price, schedule and simulate a graph on one system: a first inference, and a second for the steady state.
-
-    `memo` carries prices between systems.
-    """
-    goal = Goal(scheduler=scheduler, objective=objective, options=options or {}, timings=timings)
-    return evaluate(graph, system, goal, seed=seed, on_chip=on_chip, memo=memo)
 
 
 def evaluate(

@@ -10,7 +10,7 @@ from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.taken import taken_of
-from mensa_sim.study.reproduce.workers import ModelTask, run_models, system_of
+from mensa_sim.study.reproduce.workers import ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import choices_of, command_of
 from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
 from mensa_sim.study.sensitivity.choices import price_choices, run_choices
@@ -18,7 +18,7 @@ from mensa_sim.study.sensitivity.drawn import draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, Interval, draws_of, joint_intervals
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.request import SensitivityRequest
-from mensa_sim.study.sensitivity.setting import RunChoice, forget_systems
+from mensa_sim.study.sensitivity.setting import RunChoice
 from mensa_sim.study.sensitivity.swings import SEARCHED, Headline, Swing, Swings, headlines_of, search_label
 
 

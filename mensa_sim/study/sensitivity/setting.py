@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from mensa_sim.hardware.fields import Parts, holds_place, parse_override, place_of
-from mensa_sim.hardware.files import system_data
 from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.scaling import multiplied
-from mensa_sim.study.reproduce.workers import system_of
+from mensa_sim.study.reproduce.workers import data_of_system, system_of
 from mensa_sim.study.run.placement import Goal
 
 EVERY = "*"
@@ -91,19 +89,6 @@ class RunChoice:
     def touches(self, system: str) -> bool:
         """Whether a setting of it changes anything on a system."""
         return any(setting.on(system) is not None for setting in self.settings)
-
-
-@lru_cache(maxsize=64)
-def data_of_system(name: str) -> tuple[Raw, dict[str, Raw]]:
-    """What a system's file says and, by name, what those of its accelerators say; read once in each process."""
-    _, raw, accelerators = system_data(name)
-    return raw, {each: data for each, (_, data) in accelerators.items()}
-
-
-def forget_systems() -> None:
-    """Read files anew: a user may have changed them since the study before."""
-    data_of_system.cache_clear()
-    system_of.cache_clear()
 
 
 def settings_on(system: str, texts: Sequence[str]) -> tuple[str, ...]:

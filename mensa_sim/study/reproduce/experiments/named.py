@@ -1,7 +1,7 @@
 """All experiments by name, one change or several at once. A deviation is explained by the runs that close it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECURRENT_KINDS, Experiment, together
@@ -89,12 +89,14 @@ def main_cases(taken: Taken = SHIPPED) -> tuple[Case, ...]:
 
 def with_prices(models: tuple[ModelOutcomes, ...], taken: Taken = SHIPPED) -> tuple[ModelOutcomes, ...]:
     """The outcomes with those that need no run of their own: of prices, and of systems that another run stands for."""
+    factors = cache(_factors)
     return tuple(
-        dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes, taken))) for each in models
+        dataclasses.replace(each, outcomes=(*each.outcomes, *_derived(each.outcomes, taken, factors)))
+        for each in models
     )
 
 
-def _derived(outcomes: tuple[Outcome, ...], taken: Taken) -> list[Outcome]:
+def _derived(outcomes: tuple[Outcome, ...], taken: Taken, factors: Callable[..., Factors]) -> list[Outcome]:
     known = {(outcome.label, outcome.system): outcome for outcome in outcomes}
     found: dict[tuple[str, str], Outcome] = {}
     for experiment in EXPERIMENTS:
@@ -108,14 +110,12 @@ def _derived(outcomes: tuple[Outcome, ...], taken: Taken) -> list[Outcome]:
             base = "" if experiment.base is None else experiment.base.name
             outcome = known.get((base, system)) or known.get((MAIN, system))
             if experiment.prices_only and system in experiment.touched and outcome is not None:
-                priced = at_prices(
-                    outcome, _factors(experiment.name, system, taken.on(system), based=outcome.label == base)
-                )
+                change = factors(experiment.name, system, taken.on(system), based=outcome.label == base)
+                priced = at_prices(outcome, change)
                 found[experiment.name, system] = dataclasses.replace(priced, label=experiment.name)
     return list(found.values())
 
 
-@cache
 def _factors(name: str, system: str, given: tuple[str, ...], *, based: bool) -> Factors:
     """What an experiment's own prices multiply: on the runs of its base, or of the headline where a model has none."""
     experiment = EXPERIMENT_NAMED[name]
