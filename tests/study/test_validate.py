@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,6 +208,27 @@ def test_speeds_and_energies_of_generation_are_those_of_a_run(tmp_path: Path) ->
     assert decode == pytest.approx(answer.tokens_per_s)
     assert energy == pytest.approx((answer.energy_per_token_pj or 0) / 1e9)
     assert later < decode
+
+
+def test_the_first_token_waits_until_keys_and_values_lie_where_the_steps_read_them(tmp_path: Path) -> None:
+    """The figure of `run`, where the prompt and the steps run beside two memories; one token alone waits for none."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    path = written(
+        tmp_path,
+        "small,mensa_g,decode_tokens_per_s,1,x,300,3,\n"
+        "small,mensa_g,ttft_ms,1,x,300,3,\n"
+        "small,mensa_g,prefill_tokens_per_s,1,x,300,3,\n"
+        "small,mensa_g,ttft_ms,1,x,300,1,\n",
+        GENERATING,
+    )
+    _, waited, rate, alone = (row.predicted for row in validate(read_measurements(path)).rows)
+    places: dict[str, Any] = {"baseline": "mensa_g", "scheduler": "optimal", "objective": "latency", "flow": "layers"}
+    answer = ms.run(tmp_path / "small.yaml", system="mensa_g", prompt_tokens=300, new_tokens=3, **places).answer
+    assert answer is not None
+    assert answer.moved_ps > 0.01 * answer.prompt.latency_ps
+    assert waited == answer.ttft_ps / 1e9
+    assert rate == answer.prefill_tokens_per_s
+    assert alone == answer.prompt.latency_ps / 1e9
 
 
 def test_the_roofline_of_a_step_is_its_bytes_over_the_bandwidth(tmp_path: Path) -> None:

@@ -26,9 +26,13 @@ class PhaseRate:
     """Parameters once, and the keys and values that it reads."""
 
     @classmethod
-    def of_prompt(cls, generation: Generation, result: SystemResult) -> "PhaseRate":
-        """The prompt, with all its tokens."""
-        return _rate(result, generation.generate.conversations * generation.generate.prompt_tokens)
+    def of_prompt(cls, generation: Generation, answered: Answered) -> "PhaseRate":
+        """The prompt with all its tokens, until the answer's first one."""
+        answer, prompt = answered.answer, answered.prompt
+        if answer is None or prompt is None:
+            raise UsageError(f"{generation.name}: no prompt is read")
+        tokens = generation.generate.conversations * generation.generate.prompt_tokens
+        return replace(_rate(prompt, tokens), latency_ps=answer.ttft_ps)
 
     @classmethod
     def of_step(cls, generation: Generation, result: SystemResult) -> "PhaseRate":

@@ -12,7 +12,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
-from mensa_sim.study.generation.generation import answer_on
+from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate
@@ -42,6 +42,7 @@ class Predictor:
     memo: PriceMemo = field(init=False)
     _generations: dict[str, Generation] = field(default_factory=dict)
     _phases: dict[tuple[str, str, bool, Lengths], PhaseRate] = field(default_factory=dict)
+    _answers: dict[tuple[str, str, Lengths], Answered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memo = shared_memo(cache=self.cache)
@@ -66,20 +67,22 @@ class Predictor:
             self._generations[workload] = found
         key = (workload, system, metric in PROMPT_METRICS, lengths)
         if key not in self._phases:
-            self._phases[key] = self._phase(self._generations[workload], self.system(system), *key[2:])
+            self._phases[key] = self._phase(*key)
         return self._phases[key]
 
-    def _phase(self, generation: Generation, system: System, prompt: bool, lengths: Lengths) -> PhaseRate:
+    def _phase(self, workload: str, name: str, prompt: bool, lengths: Lengths) -> PhaseRate:
+        generation, system = self._generations[workload], self.system(name)
         said = {"prompt_tokens": lengths.prompt_tokens, "new_tokens": lengths.new_tokens}
         given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         asked = replace(generation, generate=replace(generation.generate, **given))
         goal = Goal(scheduler=_scheduler(system), objective="latency")
-        if prompt:
-            return PhaseRate.of_prompt(asked, evaluate(asked.prompt, system, goal, memo=self.memo, explained=False))
-        if lengths.context is not None:
+        if lengths.context is not None and not prompt:
             step = evaluate(asked.step(lengths.context), system, goal, memo=self.memo, explained=False)
             return PhaseRate.of_step(asked, step)
-        return PhaseRate.of_answer(asked, answer_on(asked, system, goal, evaluate, self.memo, explained=False))
+        if (workload, name, lengths) not in self._answers:
+            answered = answer_on(asked, system, goal, evaluate, self.memo, explained=False)
+            self._answers[workload, name, lengths] = answered
+        return (PhaseRate.of_prompt if prompt else PhaseRate.of_answer)(asked, self._answers[workload, name, lengths])
 
     def graph(self, workload: str) -> LayerGraph:
         """The layer graph of a workload."""
