@@ -11,6 +11,7 @@ import mensa_sim as ms
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.generation.stretches import OFF_THE_LINE, linear_stretches
@@ -113,6 +114,8 @@ def test_keys_and_values_that_the_steps_read_elsewhere_are_carried_there_before_
     assert answer.moved_bytes == cache
     slowest = min(memory.effective_bytes_per_s for memory in hardware.memories.values())
     assert answer.ttft_ps >= answer.prompt.latency_ps + cache / slowest * 1e12
+    idle_pj = sum(answer.energy_by_component_pj.get(name, 0.0) for name in STATIC)
+    assert idle_pj == pytest.approx(static_power(hardware).total_mw * answer.latency_ps / 1e3, rel=1e-6)
     assert sum(answer.weights_held_bytes.values()) == pytest.approx(2 * asked.model.parameters, rel=1e-6)
 
 

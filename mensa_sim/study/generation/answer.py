@@ -77,7 +77,8 @@ class Answer:
     moved_bytes: int
     """Keys and values of the prompt that go to the memory where the steps read them."""
     moved_ps: int
-    moved_pj: float
+    moved_pj: Mapping[str, float]
+    """What that costs by component: the links' work, and what the whole system draws meanwhile."""
     decoding: tuple[Stretch, ...]
     """All steps in order; none where the prompt gives the only token."""
     weights_held_bytes: Mapping[str, int]
@@ -115,14 +116,17 @@ class Answer:
     @property
     def energy_pj(self) -> float:
         """Energy of the whole answer, prompt included."""
-        return self.prompt.energy_pj + self.moved_pj + self.over_steps(lambda step: step.energy_pj)
+        moved_pj = math.fsum(self.moved_pj.values())
+        return self.prompt.energy_pj + moved_pj + self.over_steps(lambda step: step.energy_pj)
 
     @property
     def energy_by_component_pj(self) -> dict[str, float]:
-        """The same by component; what carries keys and values to another memory counts as the link's."""
-        prompt = self.prompt.energy_by_component_pj
-        found = {name: prompt.get(name, 0.0) + self._over_steps_pj(name) for name in self._components}
-        return found | ({"link": found.get("link", 0.0) + self.moved_pj} if self.moved_pj else {})
+        """The same by component; the work of carrying keys and values to another memory counts as the link's."""
+        once = (self.prompt.energy_by_component_pj, self.moved_pj)
+        return {
+            name: sum(each.get(name, 0.0) for each in once) + self._over_steps_pj(name)
+            for name in dict.fromkeys((*self._components, *(name for name, pj in self.moved_pj.items() if pj)))
+        }
 
     @property
     def _components(self) -> tuple[str, ...]:

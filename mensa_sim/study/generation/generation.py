@@ -16,7 +16,7 @@ from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
 from mensa_sim.flow import IN_TILES, STACKS
-from mensa_sim.hardware.static_energy import STATIC
+from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
@@ -137,14 +137,16 @@ def _answer(
     phases = {"prompt": prompt, **({} if last is None else {"step": last})}
     placed = {name: PlacedPhase(graph=each.graph, assignment=each.schedule.assignment) for name, each in phases.items()}
     moved = list(moved_to_steps(system, placed["prompt"], placed["step"])) if last is not None else []
+    moved_ps = sum(each.route.time_ps(each.size_bytes) for each in moved)
+    links_pj = sum(each.route.energy_pj(each.size_bytes) for each in moved)
     answer = Answer(
         prompt_tokens=generation.generate.prompt_tokens,
         new_tokens=generation.generate.new_tokens,
         conversations=generation.generate.conversations,
         prompt=_figures(0, prompt),
         moved_bytes=sum(each.size_bytes for each in moved),
-        moved_ps=sum(each.route.time_ps(each.size_bytes) for each in moved),
-        moved_pj=sum(each.route.energy_pj(each.size_bytes) for each in moved),
+        moved_ps=moved_ps,
+        moved_pj={"link": links_pj, **static_power(system).over(moved_ps).by_component_pj} if moved else {},
         decoding=decoding,
         weights_held_bytes=weights_held(system, tuple(placed.values())),
         kv_held_bytes=kv_held(system, placed.get("step", placed["prompt"]), generation.kv_bytes),

@@ -84,7 +84,7 @@ def _energy(answer: Answer, step: SystemResult, prompt: SystemResult) -> dict[st
                 name = _general(component)
                 share = energy_pj / whole[name] if whole[name] else 0.0
                 mine[component] = mine.get(component, 0.0) + share * answer.over_steps(partial(energy_of, name))
-    return found | ({MOVED: {"link": answer.moved_pj}} if answer.moved_pj else {})
+    return found | ({MOVED: dict(answer.moved_pj)} if answer.moved_pj else {})
 
 
 def _of(result: SystemResult) -> dict[str, dict[str, float]]:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
 from mensa_sim.workload.generation.model import Speculation
+
+Number = TypeVar("Number", int, float)
 
 
 def speculated(model: Answer, draft: Answer, speculation: Speculation) -> Answer:
@@ -21,7 +24,7 @@ def speculated(model: Answer, draft: Answer, speculation: Speculation) -> Answer
         prompt=_sum(model.prompt, draft.prompt),
         moved_bytes=model.moved_bytes + draft.moved_bytes,
         moved_ps=model.moved_ps + draft.moved_ps,
-        moved_pj=model.moved_pj + draft.moved_pj,
+        moved_pj=_added(model.moved_pj, draft.moved_pj),
         decoding=tuple(
             Stretch(
                 first=_sum(_at(verified, low), _at(proposing, low), times=proposed, share=share),
@@ -76,5 +79,5 @@ def _sum(model: PhaseFigures, draft: PhaseFigures, *, times: int = 1, share: flo
     )
 
 
-def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+def _added(one: Mapping[str, Number], other: Mapping[str, Number]) -> dict[str, Number]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
