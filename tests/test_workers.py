@@ -172,6 +172,30 @@ def test_an_error_of_ours_survives_the_way_between_processes() -> None:
     assert (back.path, back.faults, str(back)) == ("a.yaml", ("one", "two"), "a.yaml: one\na.yaml: two")
 
 
+BEREFT = """
+import multiprocessing
+from mensa_sim.io import workers
+ours, theirs = multiprocessing.Pipe()
+def start():
+    def work(task):
+        ours.close()
+        if task == "refused":
+            raise ValueError(task)
+    return work
+ours.send({task!r})
+workers._serve(start, theirs, {{}})
+"""
+"""A worker's life whose parent's end of the pipe closes while it is at its task."""
+
+
+@pytest.mark.parametrize("task", ["done", "refused"])
+def test_a_worker_whose_parent_dies_during_its_task_says_nothing(task: str) -> None:
+    script = BEREFT.format(task=task)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
 def test_what_is_under_way_when_a_pool_closes_is_lost_and_its_workers_are_gone() -> None:
     before = set(multiprocessing.active_children())
     pool: Processes[int, int] = Processes(sleeping, 2)

@@ -14,7 +14,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -242,4 +242,5 @@ def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str]) -
         except Exception as error:
             if not isinstance(error, MensaError):
                 error.add_note(traceback.format_exc())
-            pipe.send((None, error))
+            with suppress(OSError):  # nobody may be left to read it: then the next look for a task says so
+                pipe.send((None, error))
