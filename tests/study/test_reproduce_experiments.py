@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, together
-from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS, main_cases, with_prices
-from mensa_sim.study.reproduce.experiments.single import PLAIN_READING, SINGLE_CHANGES
+from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, PLAIN_READING, together
+from mensa_sim.study.reproduce.experiments.named import (
+    EXPERIMENT_NAMED,
+    EXPERIMENTS,
+    SINGLE_CHANGES,
+    main_cases,
+    with_prices,
+)
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.quantities import Means

@@ -6,7 +6,7 @@ from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.study.reproduce.agreement import Agreement
-from mensa_sim.study.reproduce.experiments.single import OPTIMAL, PLAIN_READING
+from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.populations import DrawnFigure

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.flow import HOMES, STACKS
-from mensa_sim.study.reproduce.experiments.experiment import Experiment
+from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING, Experiment
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS
-from mensa_sim.study.reproduce.experiments.single import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.quantities import Means, peak_macs_per_s
 from mensa_sim.study.reproduce.readings import Reading, readings
 from mensa_sim.study.reproduce.table import Row, Runs, row_of, within_tolerance

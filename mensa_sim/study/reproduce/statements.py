@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
-from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
-from mensa_sim.study.reproduce.experiments.single import OPTIMAL, PLAIN_READING
+from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING, RECURRENT_KINDS
 from mensa_sim.study.reproduce.outcome import IN_FLIGHT
 from mensa_sim.study.reproduce.quantities import ALONE
 from mensa_sim.study.reproduce.table import MAIN, Runs

@@ -23,9 +23,9 @@ class PriceChoice:
     name: str
     fields: tuple[str, ...]
     """Names as `Technology.constants()` has them, or another number of the technology."""
-    low: float
-    high: float
-    source: str
+    low: float = 0.5
+    high: float = 1.5
+    source: str = "a half to either side"
 
     @property
     def memory_kind(self) -> str | None:

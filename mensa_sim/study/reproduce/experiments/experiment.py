@@ -13,6 +13,8 @@ from mensa_sim.study.run.placement import Goal
 
 LARGE_BUFFER = "edge_tpu_8x_buffer"
 RECURRENT_KINDS = ("lstm", "transducer")
+PLAIN_READING = "activations_through_memory"
+OPTIMAL = "optimal_schedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

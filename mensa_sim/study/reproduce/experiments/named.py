@@ -1,11 +1,15 @@
-"""All experiments by name, one change or several at once. A deviation is explained by the runs that close it."""
+"""All experiments by name, one change or several at once, as `experiments.yaml` states them.
+
+None of them enters the headline. A deviation is explained by the runs that close it.
+"""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
+from mensa_sim.io.files import Raw, read_mapping, validate
 from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER, RECURRENT_KINDS, Experiment, together
-from mensa_sim.study.reproduce.experiments.single import OPTIMAL, PLAIN_READING, SINGLE_CHANGES
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.scaling import Factors, at_prices, price_factors
@@ -13,72 +17,33 @@ from mensa_sim.study.reproduce.table import MAIN
 from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, system_of
 
-_SINGLE: Mapping[str, Experiment] = {experiment.name: experiment for experiment in SINGLE_CHANGES}
+_FILE = Path(__file__).with_name("experiments.yaml")
+_DATA = read_mapping(_FILE)
 
 
-def _join(name: str, mechanism: str, *parts: str, base: Experiment | None = None) -> Experiment:
-    """Single changes together, on top of another joint experiment where one is named."""
-    found = [*([] if base is None else [base]), *(_SINGLE[part] for part in parts)]
-    return together(name, " and ".join(part.change for part in found), mechanism, found)
+def _single(data: Raw) -> Experiment:
+    """A change as the file states it: `every` stands for all systems."""
+    by_system = {
+        field: dict.fromkeys((*SYSTEMS, LARGE_BUFFER), values["every"]) if "every" in values else values
+        for field in ("overrides", "multiples")
+        if (values := data.get(field)) is not None
+    }
+    return validate({**data, **by_system}, Experiment, _FILE)
 
 
-_PLAIN_FAST_EYERISS = _join(
-    "plain_and_eyeriss_2_ghz",
-    "with neither larger buffers for activations nor a faster clock, the Edge TPU's advantage over Eyeriss v2 shrinks",
-    PLAIN_READING,
-    "eyeriss_2_ghz",
-)
-_NO_GATES_OPTIMAL = _join(
-    "no_gates_kept_and_optimal",
-    "the baseline fetches gates in each step, and Mensa-G's layers go where they cost least",
-    "no_gates_kept",
-    OPTIMAL,
-)
-_DEAR_BUFFERS = "then buffers, of which the Edge TPU has 32 times as much, cost as much as memory"
+def _with_joint(single: Iterable[Experiment]) -> dict[str, Experiment]:
+    """Single changes and those together, which may stand on a joint one before them."""
+    found = {experiment.name: experiment for experiment in single}
+    for data in _DATA["joint"]:
+        parts = [found[name] for name in data["parts"]]
+        change = " and ".join(part.change for part in parts)
+        found[data["name"]] = together(data["name"], change, data["mechanism"], parts)
+    return found
 
-JOINT_CHANGES: tuple[Experiment, ...] = (
-    _join(
-        "wide_ports",
-        "no layer waits for a port of a buffer any more: the array or the memory sets its time",
-        "wide_parameter_ports",
-        "wide_activation_ports",
-    ),
-    _join(
-        "single_buffered_no_gates_kept",
-        "every step of a gate waits for its parameters from memory",
-        "no_gates_kept",
-        "single_buffered",
-    ),
-    _join("no_gates_kept_and_leaky", _DEAR_BUFFERS, "no_gates_kept", "leaky_sram"),
-    _NO_GATES_OPTIMAL,
-    _join("no_gates_kept_optimal_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_NO_GATES_OPTIMAL),
-    _join("no_gates_kept_optimal_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_NO_GATES_OPTIMAL),
-    _join("plain_and_leaky", _DEAR_BUFFERS, PLAIN_READING, "leaky_sram"),
-    _PLAIN_FAST_EYERISS,
-    _join("plain_fast_eyeriss_and_leaky", _DEAR_BUFFERS, "leaky_sram", base=_PLAIN_FAST_EYERISS),
-    _join("plain_fast_eyeriss_and_dear_sram", _DEAR_BUFFERS, "leaky_sram", "sram_5.8x", base=_PLAIN_FAST_EYERISS),
-    _join(
-        "plain_fast_eyeriss_dear_sram_and_zeros",
-        f"{_DEAR_BUFFERS}, and Eyeriss v2 skips what is zero",
-        "leaky_sram",
-        "sram_5.8x",
-        "eyeriss_skips_zeros",
-        base=_PLAIN_FAST_EYERISS,
-    ),
-    _join(
-        "plain_fast_eyeriss_dear_sram_zeros_and_cheap_dram",
-        f"{_DEAR_BUFFERS}, Eyeriss v2 skips what is zero, and its memory traffic counts less",
-        "leaky_sram",
-        "sram_5.8x",
-        "eyeriss_skips_zeros",
-        "cheap_dram",
-        base=_PLAIN_FAST_EYERISS,
-    ),
-)
-"""Changes that, each alone, close part of a distance; together they say how far all of them go."""
 
-EXPERIMENTS: tuple[Experiment, ...] = (*SINGLE_CHANGES, *JOINT_CHANGES)
-EXPERIMENT_NAMED: Mapping[str, Experiment] = {experiment.name: experiment for experiment in EXPERIMENTS}
+SINGLE_CHANGES: tuple[Experiment, ...] = tuple(map(_single, _DATA["single"]))
+EXPERIMENT_NAMED: Mapping[str, Experiment] = _with_joint(SINGLE_CHANGES)
+EXPERIMENTS: tuple[Experiment, ...] = tuple(EXPERIMENT_NAMED.values())
 
 
 def main_cases(taken: Taken = SHIPPED) -> tuple[Case, ...]:
