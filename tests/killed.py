@@ -34,21 +34,32 @@ os.replace = replacing
 """
 
 
-def broken_off(changes: str, *arguments: str, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
-    """The exit code and the errors of a command in a process of its own, whose code some statements change before.
+def around(**environment: str) -> dict[str, str]:
+    """The environment of a process that imports this checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **environment}
 
-    They may call `kill()`, and `interrupt()` for Ctrl-C as a terminal sends it, to all processes of the command.
-    """
+
+def ended(*words: str, cwd: Path | None = None, **environment: str) -> tuple[int, str, str]:
+    """How Python with some words ends: its exit code, and what it printed, also as errors, with all that it began."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(changes=changes), *arguments],
+        [sys.executable, *words],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env=around(**environment),
         capture_output=True,
         text=True,
         timeout=HANGS_S,
         start_new_session=True,
     )
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def broken_off(changes: str, *arguments: str, cwd: Path | None = None, **environment: str) -> tuple[int, str]:
+    """The exit code and the errors of a command in a process of its own, whose code some statements change before.
+
+    They may call `kill()`, and `interrupt()` for Ctrl-C as a terminal sends it, to all processes of the command.
+    """
+    code, _, errors = ended("-c", PROGRAM.format(changes=changes), *arguments, cwd=cwd, **environment)
+    return code, errors
 
 
 def killed_after(entries: int, *arguments: str) -> None:

@@ -6,61 +6,19 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-from killed import HANGS_S, ROOT
+from killed import HANGS_S, around, ended
+from pool_work import deadly, identity, killed_first, refusing, sleeping, squaring
 
 from mensa_sim.errors import FileError, MensaError, UnknownNameError
 from mensa_sim.io.workers import ATTEMPTS, DeadWorkerError, Pool, Processes, pool_of
 
-LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds descendants in /proc")
-
-
-def squaring() -> Callable[[int], int]:
-    return lambda number: number * number
-
-
-def killed_first(folder: Path) -> Callable[[int], int]:
-    """Squares; each number is killed the first time it is tried."""
-
-    def work(number: int) -> int:
-        mark = folder / str(number)
-        if not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return number * number
-
-    return work
-
-
-def deadly(number: int) -> Callable[[int], int]:
-    """Squares; one number kills whoever tries it."""
-
-    def work(given: int) -> int:
-        if given == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return given * given
-
-    return work
-
-
-def refusing(error: Exception) -> Callable[[int], int]:
-    """Squares even numbers, refuses odd ones."""
-
-    def work(number: int) -> int:
-        if number % 2:
-            raise error
-        return number * number
-
-    return work
-
-
-def identity() -> Callable[[object], tuple[int, object]]:
-    return lambda given: (os.getpid(), given)
+FORKS = pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="no process is copied from another here"
+)
 
 
 def results(pool: Pool[int, int], numbers: range) -> list[int]:
@@ -96,9 +54,7 @@ def test_a_script_runs_once_though_it_guards_nothing(tmp_path: Path, script: str
     """Only a worker whose work is a function of the script reads the script."""
     file = tmp_path / "mine.py"
     file.write_text(script)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=environment, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == (said, "", 0)
+    assert ended(str(file)) == (0, said, "")
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2, 5])
@@ -190,10 +146,36 @@ workers._serve(start, theirs, {{}})
 
 @pytest.mark.parametrize("task", ["done", "refused"])
 def test_a_worker_whose_parent_dies_during_its_task_says_nothing(task: str) -> None:
-    script = BEREFT.format(task=task)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert ended("-c", BEREFT.format(task=task)) == (0, "", "")
+
+
+CUT_OFF = """
+import os, signal
+from functools import partial
+from multiprocessing import popen_forkserver, reduction
+from operator import neg
+from mensa_sim.io.workers import pool_of
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+with pool_of(partial(partial, neg), 2) as pool:
+    pool.submit(1)
+    {change}
+    pool.submit(2)
+"""
+
+
+@FORKS
+@pytest.mark.parametrize(
+    "change",
+    [
+        "reduction.sendfds = kill",
+        "popen_forkserver.open = kill",
+        "popen_forkserver.open = lambda pipe, *_, **__: kill(os.write(pipe, b'\\x80\\x04'))",
+    ],
+    ids=["before it is asked for", "before it is told its work", "while it is told its work"],
+)
+def test_a_command_that_is_killed_while_it_begins_a_worker_ends_in_silence(change: str) -> None:
+    assert ended("-c", CUT_OFF.format(change=change)) == (-signal.SIGKILL, "", "")
 
 
 def test_what_is_under_way_when_a_pool_closes_is_lost_and_its_workers_are_gone() -> None:
@@ -208,44 +190,10 @@ def test_what_is_under_way_when_a_pool_closes_is_lost_and_its_workers_are_gone()
     assert not any(worker.is_alive() for worker in workers)
 
 
-def sleeping() -> Callable[[int], int]:
-    def work(number: int) -> int:
-        time.sleep(3600)
-        return number
-
-    return work
-
-
-def parents() -> dict[int, int]:
-    """The parent of every process that has not ended, as /proc has it."""
-    found: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            found[int(entry.parent.name)] = int(parent)
-    return found
-
-
-def descendants(process: int) -> set[int]:
-    above = parents()
-    found, new = {process}, {process}
-    while new:
-        new = {child for child, parent in above.items() if parent in new} - found
-        found |= new
-    return found - {process}
-
-
-def alive(processes: set[int]) -> set[int]:
-    return processes & set(parents())
-
-
 PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
-from test_workers import sleeping
+from pool_work import sleeping
 from mensa_sim.io.workers import pool_of
 if __name__ == "__main__":
     with pool_of(sleeping, 2) as pool:
@@ -279,14 +227,13 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
         "def start(): return lambda number: number\n"
     )
     (tmp_path / "program.py").write_text(SLOW.format(folder=str(tmp_path)))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "program.py"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=around(),
         start_new_session=True,
     ) as process:
         while len(list(tmp_path.glob("*.pid"))) < 2:
@@ -297,31 +244,24 @@ def test_ctrl_c_while_workers_are_being_made_ready_is_the_parents_alone(tmp_path
     assert errors.count("Traceback") == 1, errors
 
 
-@LINUX
 @pytest.mark.parametrize("how", ["the parent is killed", "Ctrl-C", "the parent is terminated"])
 def test_no_worker_outlives_its_parent(how: str, tmp_path: Path) -> None:
+    """What the parent writes errors to, its workers hold too: it ends with the last of them."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(tests=str(Path(__file__).parent)))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, str(program)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=around(),
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        below = descendants(process.pid)
-        assert len(below) >= 2
         if how == "Ctrl-C":
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.send_signal(signal.SIGKILL if how == "the parent is killed" else signal.SIGTERM)
         _, errors = process.communicate(timeout=HANGS_S)
     assert errors.count("Traceback") == (how == "Ctrl-C"), errors
-    end = time.monotonic() + HANGS_S
-    while alive(below) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not alive(below)

@@ -188,7 +188,7 @@ def _context(start: Callable[[], Any]) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     work = getattr(start, "func", start)
-    context.set_forkserver_preload([__name__, getattr(work, "__module__", __name__)])
+    context.set_forkserver_preload(["mensa_sim.io.fork_server", __name__, getattr(work, "__module__", __name__)])
     return context
 
 
