@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
@@ -16,9 +15,6 @@ from mensa_sim.study.compare.scenarios import compare_scenario as compare_stream
 from mensa_sim.study.compare.several import SeveralResult, compare_several
 from mensa_sim.study.request.command import results_folder
 
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
-
 
 class Comparison(Shown, CompareResult):
     """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
@@ -30,6 +26,7 @@ class Comparison(Shown, CompareResult):
     """
 
     __slots__ = ()
+    shown_by = "compare.compare:COMPARISON"
 
     @property
     def _title(self) -> str:
@@ -39,12 +36,6 @@ class Comparison(Shown, CompareResult):
     def folder(self) -> Path:
         """A folder of workload, systems and the choices that are no defaults."""
         return results_folder(f"{self.workload}-compare", self.choices)
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.compare.compare import COMPARISON
-
-        return COMPARISON
 
 
 class ScenarioComparison(Shown, ScenarioCompareResult):
@@ -57,6 +48,7 @@ class ScenarioComparison(Shown, ScenarioCompareResult):
     """
 
     __slots__ = ()
+    shown_by = "compare.scenario:SCENARIO_COMPARISON"
 
     @property
     def _title(self) -> str:
@@ -66,12 +58,6 @@ class ScenarioComparison(Shown, ScenarioCompareResult):
     def folder(self) -> Path:
         """A folder of scenario, systems and the choices that are no defaults."""
         return results_folder(f"{self.workload}-compare", self.choices)
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.compare.scenario import SCENARIO_COMPARISON
-
-        return SCENARIO_COMPARISON
 
 
 class Comparisons(Shown, SeveralResult):
@@ -84,6 +70,7 @@ class Comparisons(Shown, SeveralResult):
     """
 
     __slots__ = ()
+    shown_by = "compare.several:COMPARISONS"
 
     @property
     def _title(self) -> str:
@@ -93,12 +80,6 @@ class Comparisons(Shown, SeveralResult):
     def folder(self) -> Path:
         """A folder of workloads, systems and the choices that are no defaults."""
         return results_folder("compare", {"workloads": list(self.parts), **self.choices})
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.compare.several import COMPARISONS
-
-        return COMPARISONS
 
 
 @asks(CompareRequest)

@@ -1,7 +1,6 @@
 """What a notebook types to decide between systems, and what it does with the decision."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.reproduction import Resumed
@@ -13,14 +12,12 @@ from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.decide.result import DecideResult
 from mensa_sim.study.request.command import choices_of, results_folder
 
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
-
 
 class Decision(Resumed, DecideResult):
     """Which system is better: `best`, its `lead`, `certain.share` of the worlds, and what `turns` it."""
 
     __slots__ = ()
+    shown_by = "decide.page:DECISION"
 
     @property
     def _title(self) -> str:
@@ -32,12 +29,6 @@ class Decision(Resumed, DecideResult):
     def folder(self) -> Path:
         """A folder of workloads, systems and the choices that are no defaults."""
         return results_folder("-".join((*self.shares, "decide")), self.choices)
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.decide.page import DECISION
-
-        return DECISION
 
 
 @asks(DecideRequest)

@@ -1,7 +1,6 @@
 """Placing a workload without simulating it, why a layer runs where it does, and what a notebook does with that."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
@@ -20,9 +19,6 @@ from mensa_sim.study.run.placement import place as place_graph
 from mensa_sim.study.run.request import PlaceRequest
 from mensa_sim.study.run.scheduling import goal_asked
 
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
-
 
 class Explanation(Shown, ExplainResult):
     """Why a layer runs where it does: `places` with its cost everywhere, the `runner_up`, and what would change it.
@@ -33,6 +29,7 @@ class Explanation(Shown, ExplainResult):
     """
 
     __slots__ = ()
+    shown_by = "explain.page:EXPLANATION"
 
     @property
     def _title(self) -> str:
@@ -42,12 +39,6 @@ class Explanation(Shown, ExplainResult):
     def folder(self) -> Path:
         """A folder of the layer's name."""
         return results_folder("explain", {"layer": self.layer})
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.explain.page import EXPLANATION
-
-        return EXPLANATION
 
 
 @asks(PlaceRequest)

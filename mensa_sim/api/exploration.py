@@ -1,21 +1,18 @@
 """What a notebook does with a searched design space: the table, the files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.shown import Shown
 from mensa_sim.arguments import checked
 from mensa_sim.study.explore.explore import explore_folder
 from mensa_sim.study.explore.result import ExploreResult
 
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
-
 
 class Exploration(Shown, ExploreResult):
     """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
 
     __slots__ = ()
+    shown_by = "explore.page:EXPLORATION"
 
     @property
     def _title(self) -> str:
@@ -32,9 +29,3 @@ class Exploration(Shown, ExploreResult):
         from mensa_sim.study.explore.dashboard import write_dashboard
 
         write_dashboard(self, Path(path))
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.explore.page import EXPLORATION
-
-        return EXPLORATION

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.shown import Shown
 from mensa_sim.arguments import checked
@@ -10,9 +9,6 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
 from mensa_sim.study.reproduce.store import FOLDER as UNFINISHED
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
-
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
 
 
 class Resumed(Shown):
@@ -34,6 +30,7 @@ class Reproduction(Resumed, ReproduceResult):
     """The paper's figures beside ours: `rows` of both, `deviations` with what closes them."""
 
     __slots__ = ()
+    shown_by = "reproduce.page:REPRODUCTION"
 
     @property
     def _title(self) -> str:
@@ -44,17 +41,12 @@ class Reproduction(Resumed, ReproduceResult):
         """A folder of the choices that are no defaults."""
         return results_folder("reproduce", self.choices)
 
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.reproduce.page import REPRODUCTION
-
-        return REPRODUCTION
-
 
 class Sensitivity(Resumed, SensitivityResult):
     """Headlines as taken, with one choice at a time decided otherwise, and with all."""
 
     __slots__ = ()
+    shown_by = "sensitivity.page:SENSITIVITY"
 
     @property
     def _title(self) -> str:
@@ -64,9 +56,3 @@ class Sensitivity(Resumed, SensitivityResult):
     def folder(self) -> Path:
         """A folder of the choices that are no defaults."""
         return results_folder("sensitivity", self.choices)
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.sensitivity.page import SENSITIVITY
-
-        return SENSITIVITY

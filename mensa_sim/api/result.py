@@ -1,15 +1,12 @@
 """What a notebook does with a run: tables, figures, data frames, files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mensa_sim.api.shown import Shown
 from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.scenario.scenario import ScenarioResult
-
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
 
 
 class _Simulation(Shown, BesideBaseline[Any]):
@@ -41,12 +38,7 @@ class Run(_Simulation, RunResult):
     """
 
     __slots__ = ()
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.run.files import INFERENCE
-
-        return INFERENCE
+    shown_by = "run.files:INFERENCE"
 
 
 class ScenarioRun(_Simulation, ScenarioResult):
@@ -61,9 +53,4 @@ class ScenarioRun(_Simulation, ScenarioResult):
     """
 
     __slots__ = ()
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.scenario.page import SCENARIO_RUN
-
-        return SCENARIO_RUN
+    shown_by = "scenario.page:SCENARIO_RUN"

@@ -5,6 +5,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -39,13 +40,16 @@ class Shown(ABC):
     def folder(self) -> Path:
         """Where the command writes it unless told otherwise: a name for what was run, and for choices of one's own."""
 
-    @property
-    @abstractmethod
-    def _report(self) -> "Report[Any]":
-        """What shows it, which is read when it is asked for."""
-
+    shown_by: ClassVar[str]
+    """The module below `report` and the name there of what shows it, which is read when it is asked for."""
     keeps: ClassVar[Collection[str]] = ()
     """What the study keeps in the folder while it is under way."""
+
+    @property
+    def _report(self) -> "Report[Any]":
+        module, name = self.shown_by.split(":")
+        report: Report[Any] = getattr(import_module(f"mensa_sim.report.{module}"), name)
+        return report
 
     def table(self) -> "RenderableType":
         """The tables that the command prints, for `rich.print`; a notebook shows them by itself."""

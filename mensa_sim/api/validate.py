@@ -3,26 +3,22 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.shown import Shown, with_methods
-from mensa_sim.study.request.command import choices_of, command_of, results_folder
-from mensa_sim.study.run.provenance import input_hashes, versions
+from mensa_sim.study.request.command import made_of, results_folder
 from mensa_sim.study.validate.file import read_measurements
 from mensa_sim.study.validate.reference_rows import reference_measurements
 from mensa_sim.study.validate.request import ValidateRequest
 from mensa_sim.study.validate.validate import ValidateResult, shipped_files_of_measurements, shipped_measurements
 from mensa_sim.study.validate.validate import validate as validate_measurements
 
-if TYPE_CHECKING:
-    from mensa_sim.report.page.report import Report
-
 
 class Validation(Shown, ValidateResult):
     """Predictions beside measurements: `rows` of both, `groups` with their scores, `failures` with their reasons."""
 
     __slots__ = ()
+    shown_by = "validate.validate:VALIDATION"
 
     @property
     def _title(self) -> str:
@@ -33,12 +29,6 @@ class Validation(Shown, ValidateResult):
         """A folder of the measurements and the choices that are no defaults."""
         named = f"validate-{Path(next(iter(self.inputs))).stem}" if "data" in self.choices else "validate"
         return results_folder(named, self.choices, said=("data",))
-
-    @property
-    def _report(self) -> "Report[Any]":
-        from mensa_sim.report.validate.validate import VALIDATION
-
-        return VALIDATION
 
 
 @asks(ValidateRequest)
@@ -56,11 +46,4 @@ def validate(request: ValidateRequest) -> Validation:
         found = validate_measurements(
             measurements, allow_code=request.allow_code, cache=request.cache, progress=request.progress
         )
-    found = replace(
-        found,
-        inputs=input_hashes(files),
-        versions=versions(),
-        choices=choices_of(request),
-        command=command_of("validate", request),
-    )
-    return with_methods(found, Validation)
+    return with_methods(replace(found, **made_of("validate", request, files)), Validation)

@@ -14,6 +14,7 @@ from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, scatter, shown
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
@@ -22,7 +23,6 @@ from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
-from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
@@ -55,15 +55,6 @@ def system_entries(result: CompareResult) -> list[dict[str, object]]:
         }
         for name, system in result.systems.items()
     ]
-
-
-def provenance_summary(result: Provenance) -> dict[str, object]:
-    """What a comparison was made from."""
-    return {
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
-    }
 
 
 def _values(system: SystemResult) -> dict[str, object]:

@@ -8,6 +8,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, setting_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -43,9 +44,7 @@ def decide_data(result: DecideResult) -> dict[str, object]:
             "drawn": [dict(draw.chosen) for draw in result.draws],
         },
         "simulated": result.simulated,
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.json_text import json_text
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
 from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
 from mensa_sim.study.space.design import Design, technology_data
@@ -36,9 +37,7 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
         "reference_failures": dict(result.reference_failures),
         "importance": {name: dict(shares) for name, shares in result.importance.items()},
         "failures": [{"design": o.number, "error": o.detail} for o in result.outcomes if o.state == "failed"],
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
 
 

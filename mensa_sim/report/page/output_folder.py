@@ -6,9 +6,15 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
+from mensa_sim.study.run.provenance import Provenance
 
 MARKER = "summary.json"
 """The file by which we know a folder of ours again; it takes its name last."""
+
+
+def provenance_summary(result: Provenance) -> dict[str, object]:
+    """What a result was made from, for its summary.json."""
+    return {"choices": dict(result.choices), "versions": dict(result.versions), "inputs": dict(result.inputs)}
 
 
 def write_folder(

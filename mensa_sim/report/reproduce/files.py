@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.reproduce.agreement import Agreement
 from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
@@ -37,9 +38,7 @@ def reproduce_data(result: ReproduceResult) -> dict[str, object]:
         "statements": list(result.statements),
         "definitions": dict(DEFINITIONS),
         "models": {each.model: each.kind for each in result.runs.models},
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
 
 

@@ -6,6 +6,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.result import (
     LayerResult,
@@ -43,9 +44,7 @@ def summary(result: RunResult) -> dict[str, object]:
         **({"best_schedule": _best(result)} if main.best else {}),
         **_against(result),
         **changes_summary(result.changes),
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
 
 

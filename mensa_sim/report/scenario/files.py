@@ -8,6 +8,7 @@ from rich.text import Text
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
@@ -114,9 +115,7 @@ def scenario_json(result: ScenarioResult) -> str:
         "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},
         **_against(result),
         **changes_summary(result.changes),
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
     return json_text(present(record))
 

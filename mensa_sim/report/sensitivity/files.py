@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
@@ -62,9 +63,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
         "repriced": result.repriced,
         "searched_anew": dict(result.searched),
         "models": list(result.models),
-        "choices": dict(result.choices),
-        "versions": dict(result.versions),
-        "inputs": dict(result.inputs),
+        **provenance_summary(result),
     }
 
 

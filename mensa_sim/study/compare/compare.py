@@ -13,14 +13,14 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.systems import systems_compared
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import Answered, answer_on
-from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.given import (
     generation_given,
     graph_given,
     system_files_given,
     workload_files_given,
 )
-from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
 from mensa_sim.study.run.run import evaluate
 
@@ -89,9 +89,6 @@ def compare(request: CompareRequest) -> CompareResult:
         objective=sides.objective,
         systems=found,
         answers=answers,
-        versions=versions(),
-        inputs=input_hashes([*workload_files_given(request.workload), *system_files_given(*request.systems)]),
-        choices=choices_of(request),
         changes=sides.changes,
-        command=command_of("compare", request),
+        **made_of("compare", request, (*workload_files_given(request.workload), *system_files_given(*request.systems))),
     )

@@ -8,9 +8,9 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.systems import systems_compared
-from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.given import system_files_given
-from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.scenario.placing import without_places
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult, scenario_given, scenario_on
 
@@ -64,8 +64,5 @@ def compare_scenario(request: CompareRequest) -> ScenarioCompareResult:
         },
         changes=sides.changes,
         places_left_out=scenario != given.scenario,
-        versions=versions(),
-        inputs=input_hashes([*given.files, *system_files_given(*request.systems)]),
-        choices=choices_of(request),
-        command=command_of("compare", request),
+        **made_of("compare", request, (*given.files, *system_files_given(*request.systems))),
     )

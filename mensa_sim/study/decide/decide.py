@@ -22,9 +22,8 @@ from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.table import MAIN
 from mensa_sim.study.reproduce.workers import forget_systems, system_of
-from mensa_sim.study.request.command import choices_of, command_of, override_texts
+from mensa_sim.study.request.command import made_of, override_texts
 from mensa_sim.study.run.placement import Goal, baseline_goal
-from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.study.sensitivity.choices import price_choices, run_choices
 from mensa_sim.study.sensitivity.joint import Draw, draws_of, interval_of
@@ -87,10 +86,7 @@ def decide(request: DecideRequest) -> DecideResult:
         prices=request.prices,
         simulated=ledger.simulated,
         seed=request.seed,
-        versions=versions(),
-        inputs=input_hashes(files),
-        choices=choices_of(request),
-        command=command_of("decide", request),
+        **made_of("decide", request, files),
     )
 
 

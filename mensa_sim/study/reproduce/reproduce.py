@@ -24,8 +24,8 @@ from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import taken_of
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
-from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.workload.load import workload_files
 from mensa_sim.workload.model_kinds import MODELS
 
@@ -85,10 +85,7 @@ def reproduce(request: ReproduceRequest) -> ReproduceResult:
         runs=runs,
         drawn=drawn_figures(figures, by_seed, system_named),
         statistics=drawn_statistics(populations),
-        versions=versions(),
-        inputs=input_hashes(files),
-        choices=choices_of(request),
-        command=command_of("reproduce", request),
+        **made_of("reproduce", request, files),
     )
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mensa_sim.io.at_hand import file_of, text_at_hand
 from mensa_sim.io.json_text import json_line
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import StudyOption, options_of
-from mensa_sim.study.run.provenance import file_hash, portable_name
+from mensa_sim.study.run.provenance import file_hash, input_hashes, portable_name, versions
 
 LONGEST = 80
 """Characters of a folder's name that say the choices; what is longer is cut and told apart by a digest."""
@@ -33,6 +33,12 @@ def command_of(command: str, request: Any) -> str:
     if any(_is_object(option, value) for option, value in given):
         return ""
     return shlex.join(["mensa-sim", command, *(word for each in given for word in _words(*each))])
+
+
+def made_of(command: str, request: Any, files: Iterable[Path]) -> dict[str, Any]:
+    """The fields of `Provenance` of what a command makes of a request and of these files."""
+    said = {"choices": choices_of(request), "command": command_of(command, request)}
+    return {"versions": versions(), "inputs": input_hashes(files), **said}
 
 
 def _is(default: object, value: object) -> bool:

@@ -15,7 +15,7 @@ from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.generation import Answered, answer_on
-from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.flows import data_of, with_data_plan
 from mensa_sim.study.run.given import (
     check_seed,
@@ -29,7 +29,6 @@ from mensa_sim.study.run.given import (
 from mensa_sim.study.run.on_chip import homes_of, splits_of, stacks_of
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
-from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import (
     NOTABLE_GAP,
@@ -76,15 +75,14 @@ def run(request: RunRequest) -> RunResult:
         baseline_answer=None if base is None else base.answer,
         alone=alone,
         changes=changes,
-        versions=versions(),
-        choices=choices_of(request),
-        command=command_of("run", request),
-        inputs=input_hashes(
+        **made_of(
+            "run",
+            request,
             (
                 *workload_files_given(request.workload),
                 *system_files_given(request.system, request.baseline or BASELINE),
                 *(Path(file) for file in (request.schedule, request.families) if file is not None),
-            )
+            ),
         ),
     )
 

@@ -20,13 +20,12 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
-from mensa_sim.study.request.command import choices_of, command_of
+from mensa_sim.study.request.command import made_of
 from mensa_sim.study.request.common import WorkloadRequest
 from mensa_sim.study.request.fields import options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal, Placement
-from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
 from mensa_sim.study.run.scheduling import goals_of
@@ -128,10 +127,7 @@ def run_scenario(request: RunRequest) -> ScenarioResult:
         baseline=base,
         alone=alone,
         changes=changes,
-        versions=versions(),
-        choices=choices_of(request),
-        command=command_of("run", request),
-        inputs=input_hashes((*given.files, *system_files_given(request.system, request.baseline or BASELINE))),
+        **made_of("run", request, (*given.files, *system_files_given(request.system, request.baseline or BASELINE))),
     )
 
 

@@ -11,8 +11,8 @@ from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.taken import taken_of
 from mensa_sim.study.reproduce.workers import ModelTask, forget_systems, run_models, system_of
-from mensa_sim.study.request.command import choices_of, command_of
-from mensa_sim.study.run.provenance import Provenance, input_hashes, versions
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.sensitivity.choices import price_choices, run_choices
 from mensa_sim.study.sensitivity.drawn import draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, Interval, draws_of, joint_intervals
@@ -84,10 +84,7 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
         repriced=2 * len(prices.choices) + request.runs * request.prices,
         searched=study.searched(),
         seed=request.seed,
-        versions=versions(),
-        inputs=input_hashes(files),
-        choices=choices_of(request),
-        command=command_of("sensitivity", request),
+        **made_of("sensitivity", request, files),
     )
 
 
