@@ -33,6 +33,10 @@ class DeviceWork:
     """Keys and values."""
     packed_weights: int = 0
     """Weights that are narrower than numbers that the device multiplies."""
+    logits: int = 0
+    """Tokens of the vocabulary that the runtime looks at to choose one."""
+    prompts: int = 0
+    """That the runtime receives."""
 
     def __add__(self, other: "DeviceWork") -> "DeviceWork":
         return DeviceWork(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -40,6 +44,12 @@ class DeviceWork:
     def times(self, count: int) -> "DeviceWork":
         """So many of it; of what is taken away, fewer than none."""
         return DeviceWork(**{name: count * getattr(self, name) for name in self.__slots__})
+
+    def runtime_seconds(self, rates: DeviceRates) -> float:
+        """Time that its runtime takes besides: launches, tokens chosen, prompts received."""
+        launches = self.launches * rates.launch_us.value * 1e-6
+        logits = self.logits * rates.logit_ns.value * 1e-9 if rates.logit_ns else 0.0
+        return launches + logits + (self.prompts * rates.prompt_ms.value * 1e-3 if rates.prompt_ms else 0.0)
 
     def compute_seconds(self, rates: DeviceRates, macs_per_s: float) -> float:
         """Time that its products and its operations on single elements take."""
@@ -56,18 +66,20 @@ class DeviceWork:
 
 
 def device_work(layer: Layer) -> DeviceWork:
-    """What a layer asks of a device; parameters are read once."""
-    product, narrow = layer.nest is not None, 0
-    if layer.nest is not None and layer.parameters:
-        narrow = packed_weights(layer.nest.weight_elements, layer.element_bits("weight"))
+    """What a layer asks of a device; parameters are read once, and have the bits that they take with their scales."""
+    nest, narrow = layer.nest, 0
+    if nest is not None and layer.parameters:
+        narrow = packed_weights(nest.weight_elements, BITS_PER_BYTE * _parameters_read(layer) / nest.weight_elements)
     return DeviceWork(
-        launches=layer.steps if product else 0,
+        launches=layer.steps if nest else 0,
         macs=layer.macs if layer.parameters else 0,
         attention_macs=0 if layer.parameters else layer.macs,
         vector_ops=layer.vector_ops,
         streamed_bytes=_parameters_read(layer) + sum(_activations_moved(layer)),
         cache_bytes=layer.state_bytes,
         packed_weights=narrow,
+        logits=nest.output_elements if layer.chooses and nest else 0,
+        prompts=layer.prompts,
     )
 
 
@@ -92,7 +104,7 @@ def packed_weights(weights: int, bits: float) -> int:
 
 
 def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> LayerCost:
-    """The launch, then all that streams, then the products at the rate that it reaches, one after the other.
+    """What the runtime takes, then all that streams, then the products at the rate that it reaches, one after the other.
 
     `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
     """
@@ -102,10 +114,10 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
     if spec.power_mw is None:
         raise InfeasibleError("its power is not stated, and no total may leave its energy out; give it a power_mw")
     work, rates = device_work(layer), spec.reached
-    launch = work.launches * rates.launch_us.value * 1e-6
+    runtime = work.runtime_seconds(rates)
     compute = work.compute_seconds(rates, spec.macs_per_s)
     stream = work.stream_seconds(rates, memory.bandwidth_bytes_per_s)
-    seconds = launch + stream + compute
+    seconds = runtime + stream + compute
     inputs, outputs = _activations_moved(layer)
     moved = (
         Traffic(operand="weight", level=MEMORY, read_bytes=_parameters_read(layer), write_bytes=0),
@@ -118,13 +130,13 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
         source="datasheet",
         macs=layer.macs,
         clock_hz=spec.clock_hz,
-        compute_cycles=_cycles(seconds if compute > stream else launch + compute, spec),
+        compute_cycles=_cycles(seconds if compute > stream else runtime + compute, spec),
         buffer_cycles=_cycles(seconds if compute <= stream else stream, spec),
         spatial_utilization=1.0 if layer.macs else 0.0,
         peak_macs_per_s=spec.peak_macs_per_s,
         traffic=tuple(each for each in moved if each.read_bytes or each.write_bytes),
         dynamic_pj={"device": _dynamic_pj(work, spec, spec.power_mw.value, seconds, streams=stream >= compute)},
-        mapping="datasheet: launch, streaming, products",
+        mapping="datasheet: runtime, streaming, products",
         caveats=(f"times from its datasheet and from rates that it was seen to reach ({rates.launch_us.source})",),
     )
 

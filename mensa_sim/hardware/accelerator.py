@@ -135,6 +135,10 @@ class DeviceRates:
     """Weights of fewer than 8 bits that are made numbers again in a second, beside their streaming; none: no limit."""
     vector_ops_per_s: Constant | None = None
     """Operations on single elements in a second, beside their streaming; none: no limit."""
+    logit_ns: Constant | None = None
+    """Time in which the runtime looks at one token of the vocabulary, when one is chosen; none: it takes none."""
+    prompt_ms: Constant | None = None
+    """Time in which the runtime receives a prompt, whatever its length; none: it takes none."""
 
     def __post_init__(self) -> None:
         efficiencies = ("compute_efficiency", "weight_efficiency", "cache_efficiency", "attention_efficiency")

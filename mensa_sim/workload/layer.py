@@ -91,7 +91,7 @@ WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
 _SIZES = (
     *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes"),
-    *("model_input_bytes", "model_output_bytes", "state_bytes"),
+    *("model_input_bytes", "model_output_bytes", "state_bytes", "prompts"),
 )
 MAX_BITS = 64
 """The widest element."""
@@ -154,6 +154,10 @@ class Layer:
     """Likewise of the output."""
     in_attention: bool = False
     """A product of two activations before or behind a softmax, or that softmax: a runtime may fuse the three."""
+    chooses: bool = False
+    """Whether a token is chosen among its outputs, for each of its rows: the head of a model that generates."""
+    prompts: int = 0
+    """Prompts that are received before it works: the first layer of what reads them."""
     mappings: tuple[OwnMapping, ...] = ()
     """What the workload's file fixes of its mapping, on some accelerators."""
 

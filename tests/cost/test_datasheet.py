@@ -154,6 +154,37 @@ def test_energy_is_power_times_time_idle_power_counted_once(board: Path, small: 
     assert {layer.source for layer in result.main.layers} == {"datasheet"}
 
 
+def test_a_runtime_receives_each_prompt_and_looks_at_each_logit_once(board: Path, small: str, tmp_path: Path) -> None:
+    """In answers, their energies and scenarios: 30 ms a prompt, 2 us for each of 500 tokens that one is chosen among."""
+    scenario = tmp_path / "talks.yaml"
+    scenario.write_text(
+        "name: talks\nduration_s: 0.2\nstreams:\n"
+        "  - {name: talk, workload: small.yaml, arrivals: {kind: closed_loop, in_flight: 1, requests: 1}}\n"
+    )
+
+    def took(conversations: int) -> tuple[float, ...]:
+        changed = tmp_path / "several.yaml"
+        changed.write_text(Path(small).read_text().replace("4}", f"4, conversations: {conversations}}}"))
+        answer = ms.run(changed, system=str(board), baseline=str(board)).answer
+        assert answer is not None
+        assert answer.time_per_token_ps is not None
+        streams = ms.run_scenario(scenario, system=str(board), baseline=str(board)).main.metrics.streams
+        talk = [streams[name].max_ps or 0 for name in ("talk", "talk tokens")]
+        times_ps = (answer.ttft_ps, answer.time_per_token_ps, *talk)
+        return answer.energy_pj / 1e9, *(each / 1e9 for each in times_ps)
+
+    costs = "  prompt_ms: {value: 30.0, source: a choice}\n  logit_ns: {value: 2000.0, source: a choice}\n"
+    without = [took(conversations) for conversations in (1, 3)]
+    board.write_text(board.read_text().replace("default_memory", f"{costs}default_memory"))
+    for conversations, before, after in zip((1, 3), without, (took(1), took(3)), strict=True):
+        energy_mj, first, token, *talk = (one - other for one, other in zip(after, before, strict=True))
+        chosen_ms = conversations * 500 * 2e-3
+        assert (first, token) == pytest.approx((conversations * 30 + chosen_ms, chosen_ms), rel=1e-6)
+        assert talk == pytest.approx((30 + 1, 1), rel=1e-6)
+        idle_and_work_mw = 5000 + load_system(board).memory_of("board").background_mw
+        assert energy_mj == pytest.approx(idle_and_work_mw * (first + 3 * token) / 1e3, rel=1e-3)
+
+
 def test_a_device_without_a_power_runs_nothing(board: Path, small: str) -> None:
     board.write_text(board.read_text().replace("power_mw: {value: 5000.0, source: a choice}\n", ""))
     with pytest.raises(InfeasibleError, match="power"):
@@ -170,6 +201,11 @@ def test_a_device_without_a_power_runs_nothing(board: Path, small: str) -> None:
             "reached:",
             "reached:\n  vector_ops_per_s: {value: 0.0, source: a choice}",
             "vector_ops_per_s is 0.0, must be positive",
+        ),
+        (
+            "reached:",
+            "reached:\n  logit_ns: {value: -1.0, source: a choice}",
+            "reached.logit_ns: value is -1.0, must be finite and not negative",
         ),
     ],
 )

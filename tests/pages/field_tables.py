@@ -46,6 +46,7 @@ UNITS: Mapping[str, str] = {
     "hz": "Hz",
     "ps": "ps",
     "us": "µs",
+    "ns": "ns",
     "ms": "ms",
     "s": "s",
     "pj": "pJ",

@@ -12,7 +12,11 @@ from typer.testing import CliRunner
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cli.main import app
+from mensa_sim.cost.datasheet import DeviceWork, datasheet_cost, device_work
 from mensa_sim.errors import FileError, UsageError
+from mensa_sim.hardware.accelerator import DatasheetDevice, DeviceRates
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.study.devices.constants import SLOWNESS, USUAL, FittedDevice
 from mensa_sim.study.devices.fit import (
     KIN_SHARES,
@@ -35,6 +39,10 @@ from mensa_sim.study.devices.judge import (
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import DeviceRun, Kin, read_runs
 from mensa_sim.study.devices.study import fit_devices
+from mensa_sim.units import PS_PER_S
+from mensa_sim.workload.generation.model import phase_of
+from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
+from mensa_sim.workload.models.decoder import Decoder
 
 REFERENCE = Path(__file__).parents[3] / "shared/reference/llm"
 TRUE = FittedDevice(
@@ -264,20 +272,50 @@ def test_others_are_judged_by_all_runs(runs: tuple[DeviceRun, ...]) -> None:
 
 
 def test_a_step_of_many_layers_is_counted_as_its_whole_graph_is(tmp_path: Path, shapes: Path) -> None:
-    from mensa_sim.cost.datasheet import DeviceWork, device_work
-    from mensa_sim.workload.generation.widths import ModelWidths
-    from mensa_sim.workload.models.decoder import Decoder
-
     shape = {**SHAPES["m0"], "attention_window": 100, "window_every": 3}
     shapes.write_text(json.dumps({"own": shape}))
-    (run,) = read_runs(table(tmp_path, "board,50,own,16,,,300,1,,9,,"), shapes).runs
+    (run,) = read_runs(table(tmp_path, "board,50,own,16,20,,300,1,99,9,,"), shapes).runs
     model = Decoder(**{name: value for name, value in shape.items() if name != "note"})
     widths = ModelWidths(weight_bits=16, activation_bits=16, kv_bits=16)
-    total = DeviceWork()
-    for layer in model.phase("whole", widths, tokens=1, context=300).layers:
-        total += device_work(layer)
-    assert run.step.work == total
-    assert (run.step.logits, run.step.prompts) == (32000, 0)
+    for phase, tokens, context in ((run.step, 1, 300), (run.prompt, 20, 0)):
+        total = DeviceWork()
+        for layer in phase_of(model, "whole", widths, tokens=tokens, context=context).layers:
+            total += device_work(layer)
+        assert phase is not None
+        assert phase.work == total
+        assert (phase.work.logits, phase.work.prompts) == (32000, 0 if context else 1)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_run_takes_what_the_fitted_constants_say_of_it(tmp_path: Path, shapes: Path, tied: bool) -> None:
+    """Layer by layer as a device file prices them, at 4 bits and a scale of 16 for each 32 weights."""
+    shape = {**SHAPES["m1"], "tied_embeddings": tied}
+    shapes.write_text(json.dumps({"own": shape}))
+    (run,) = read_runs(table(tmp_path, "board,2039,own,4.5,700,,900,1,99,9,,"), shapes).runs
+    system = load_system("a100_80gb")
+    spec, memory = system.accelerators[0].spec, system.memory_of("a100_80gb")
+    assert isinstance(spec, DatasheetDevice)
+    macs = run.step.bytes_per_s / spec.macs_per_s
+    rates = {
+        "launch_us": TRUE.launch_us,
+        "weight_efficiency": TRUE.weight_efficiency,
+        "cache_efficiency": TRUE.cache_efficiency,
+        "unpack_weights_per_s": TRUE.unpack_weights_per_byte * run.step.bytes_per_s,
+        "compute_efficiency": TRUE.macs_per_byte * macs,
+        "attention_efficiency": TRUE.attention_macs_per_byte * macs,
+        "logit_ns": TRUE.logit_ns,
+        "prompt_ms": TRUE.prompt_ms,
+    }
+    reached = DeviceRates(**{name: Constant(value=value, source="a test") for name, value in rates.items()})
+    spec = replace(spec, reached=reached)
+    widths = ModelWidths(weight_bits=4, weight_group=WeightGroup(group=32, scale_bits=16), activation_bits=16)
+    model = Decoder(**{name: value for name, value in shape.items() if name != "note"})
+    for phase, tokens, context in ((run.step, 1, 900), (run.prompt, 700, 0)):
+        graph = phase_of(model, "own", widths, tokens=tokens, context=context)
+        costs = [datasheet_cost(layer, spec, memory) for layer in graph.layers]
+        priced_s = sum(each.latency_ps(memory.effective_bytes_per_s) for each in costs) / PS_PER_S
+        assert phase is not None
+        assert priced_s == pytest.approx(TRUE.seconds(phase), rel=1e-4)
 
 
 def test_rows_that_say_too_little_are_passed_over_and_counted(tmp_path: Path, shapes: Path) -> None:

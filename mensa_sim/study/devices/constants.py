@@ -23,10 +23,6 @@ class RunPhase:
     """A prompt, or one decoding step."""
 
     work: DeviceWork
-    logits: int
-    """Tokens of the vocabulary that one is chosen among."""
-    prompts: int = 0
-    """1 for a prompt."""
     bytes_per_s: float
     """The memory's quoted bandwidth."""
     threads: int | None = None
@@ -44,8 +40,8 @@ class RunPhase:
             work.packed_weights / computed,
             work.macs / computed,
             work.attention_macs / computed,
-            1e-9 * self.logits,
-            1e-3 * self.prompts,
+            1e-9 * work.logits,
+            1e-3 * work.prompts,
         )
 
     @property

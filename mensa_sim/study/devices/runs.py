@@ -21,6 +21,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.json_text import parsed_json
 from mensa_sim.study.devices.constants import RunPhase
+from mensa_sim.workload.generation.model import phase_of
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.models.decoder import Decoder
 
@@ -152,11 +153,9 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
 
     threads = re.search(r"(\d+) threads", str(row.get("framework")))
 
-    def phase(tokens: int, before: int, prompts: int) -> RunPhase:
+    def phase(tokens: int, before: int) -> RunPhase:
         return RunPhase(
             work=_work(model, tokens, before, bits),
-            logits=model.vocab,
-            prompts=prompts,
             bytes_per_s=bandwidth * 1e9,
             threads=int(threads.group(1)) if threads else None,
         )
@@ -165,8 +164,8 @@ def _run(row: Mapping[str, Any], models: Mapping[str, Decoder | None]) -> Device
         kin=_kin(row, threads.group() if threads else "", model.hidden),
         model=row["shape"],
         parameters=model.parameters,
-        step=phase(1, middle, 0),
-        prompt=phase(int(prompt), 0, 1) if prompt and prompt_s else None,
+        step=phase(1, middle),
+        prompt=phase(int(prompt), 0) if prompt and prompt_s else None,
         decode_s=1 / decode if decode else None,
         prompt_s=prompt_s,
         energy_j=energy,
@@ -255,7 +254,7 @@ def _second_layer(alone: Decoder, tokens: int, context: int) -> _Counted:
 @lru_cache(maxsize=4096)
 def _of_graph(model: Decoder, tokens: int, context: int) -> _Counted:
     total, weight_bytes, weights = DeviceWork(), 0, 0
-    for layer in model.phase("run", COUNTED_WIDTHS, tokens=tokens, context=context).layers:
+    for layer in phase_of(model, "run", COUNTED_WIDTHS, tokens=tokens, context=context).layers:
         total += device_work(layer)
         if layer.parameters:
             weight_bytes += layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes

@@ -1,7 +1,7 @@
 """A model that generates, and what is asked of it: the graphs of its phases and the memory that it takes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -30,6 +30,22 @@ class GeneratingModel(Protocol):
     def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
         """The graph of some new tokens after those of the context."""
         ...
+
+
+def phase_of(
+    model: GeneratingModel, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1
+) -> LayerGraph:
+    """The graph of a phase, with what a runtime does besides: prompts come in first, tokens are chosen last."""
+    graph = model.phase(name, widths, tokens=tokens, context=context, batch=batch)
+    head = next((layer.name for layer in reversed(graph.layers) if layer.nest and layer.parameters), None)
+    first = None if context else graph.layers[0].name
+    layers = tuple(
+        replace(layer, chooses=layer.name == head, prompts=batch if layer.name == first else 0)
+        if layer.name in {head, first}
+        else layer
+        for layer in graph.layers
+    )
+    return replace(graph, layers=layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +131,7 @@ class Generation:
     def _phase(self, name: str, tokens: int, context: int) -> LayerGraph:
         batch = self.generate.conversations
         try:
-            return self.model.phase(name, self.widths, tokens=tokens, context=context, batch=batch)
+            return phase_of(self.model, name, self.widths, tokens=tokens, context=context, batch=batch)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
 
