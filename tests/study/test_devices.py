@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -370,10 +370,12 @@ def test_the_command_tells_each_device_and_writes_each_run(tmp_path: Path, shape
     asked = ["fit-devices", str(table(tmp_path, *lines)), "--shapes", str(shapes), "--output", str(output)]
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
-    line, constants = (line for line in result.output.splitlines() if line.startswith("board"))
+    line, constants, of_any = (line for line in result.output.splitlines() if line.startswith("board"))
     assert "least of 10 halvings" in result.output
     assert "their board left out" in result.output
     assert len(constants.split()) == 1 + len(USUAL)
+    assert of_any.split()[:3] == ["board,", "any", "format"]
+    assert of_any.split()[3:] == constants.split()[1:]  # as there is one format
     assert line.split()[1:3] == ["4", "2"]
     assert line.split()[-1] == "%"
     with output.open(newline="") as stream:
@@ -386,13 +388,46 @@ def test_the_command_tells_each_device_and_writes_each_run(tmp_path: Path, shape
     assert all(float(row["decode_s_predicted"]) > 0 and not row["prompt_s"] for row in rows)
 
 
-def test_published_runs_are_predicted_by_halves_of_their_devices_models() -> None:
-    """The bounds that were asked for, and no plain roofline is near."""
+@pytest.fixture(scope="module")
+def published() -> tuple[JudgedDevice, ...]:
     if not REFERENCE.is_dir():
         pytest.skip("the published runs are not part of the project")
-    devices = judge_devices(read_runs(REFERENCE / "given.csv", REFERENCE / "llm_shapes.json").runs, halvings=1)
-    assert len(devices) > 40
-    assert (mean_of(devices, ERROR_COLUMNS["decoding"]) or 100) < 15
-    assert (mean_of(devices, ERROR_COLUMNS["prompt"]) or 100) < 30
-    assert (mean_of(devices, ERROR_COLUMNS["energy"]) or 100) < 25
-    assert (mean_of(devices, ERROR_COLUMNS["roofline"]) or 0) > 50
+    return judge_devices(read_runs(REFERENCE / "given.csv", REFERENCE / "llm_shapes.json").runs, halvings=1)
+
+
+def test_published_runs_are_predicted_by_halves_of_their_devices_models(published: tuple[JudgedDevice, ...]) -> None:
+    """The bounds that were asked for, and no plain roofline is near."""
+    assert len(published) > 40
+    assert (mean_of(published, ERROR_COLUMNS["decoding"]) or 100) < 15
+    assert (mean_of(published, ERROR_COLUMNS["prompt"]) or 100) < 30
+    assert (mean_of(published, ERROR_COLUMNS["energy"]) or 100) < 25
+    assert (mean_of(published, ERROR_COLUMNS["roofline"]) or 0) > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("rk3588_npu", "RK3588, NPU, RKLLM, max CPU+NPU clocks"),
+        ("xdna2_npu", "Ryzen AI 7 350 (XDNA2 NPU), NPU, FastFlowLM, default (Performance)"),
+        ("orin_nano_gpu", "Jetson Orin Nano Super 8GB, GPU, llama.cpp, MAXN"),
+        ("m2_ultra_gpu", "Apple M2 Ultra (76-core GPU), GPU, llama.cpp"),
+    ],
+)
+def test_device_files_hold_what_is_fitted_to_published_runs(
+    name: str, device: str, published: tuple[JudgedDevice, ...]
+) -> None:
+    system = load_system(name)
+    spec, bytes_per_s = system.accelerators[0].spec, system.memory_of(name).bandwidth_bytes_per_s
+    assert isinstance(spec, DatasheetDevice)
+    judged = next(each for each in published if each.device == device)
+    found = judged.of_any
+    assert found is not None
+    held = {
+        part.name.replace("_per_s", "_per_byte"): getattr(spec.reached, part.name) for part in fields(spec.reached)
+    }
+    shares = {"compute_efficiency": found.macs_per_byte, "attention_efficiency": found.attention_macs_per_byte}
+    expected = {each: share * bytes_per_s / spec.macs_per_s for each, share in shares.items()}
+    expected |= {each: getattr(found, each) for each in USUAL if each in held}
+    held = {each: constant.value for each, constant in held.items() if constant is not None}
+    held["unpack_weights_per_byte"] /= bytes_per_s
+    assert held == pytest.approx(expected, rel=0.01)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.study.devices.constants import USUAL, FittedDevice
 from mensa_sim.study.devices.fit import FittedDevices, fit_device_rates, fit_energy
-from mensa_sim.study.devices.runs import DeviceRun
+from mensa_sim.study.devices.runs import DeviceRun, Kin
 
 NAME_WIDTH = 70
 """Characters of a device's name in the report: a choice."""
@@ -41,6 +41,8 @@ class JudgedDevice:
     fitted: Mapping[str, FittedDevice]
     """By its formats of weights; to the runs that may be fitted to where others are judged."""
     runs: tuple[Judged, ...]
+    of_any: FittedDevice | None = None
+    """One set for weights of any format, as device files have it; none where others are judged."""
 
     @property
     def decode_percent(self) -> float | None:
@@ -63,6 +65,9 @@ class JudgedDevice:
         return _percent((each.run.roofline_s, each.run.decode_s) for each in self.runs)
 
 
+ANY_FORMAT = "any format"
+"""What all weights are taken to have, for constants that tell none from another."""
+
 JudgedFigure = Callable[[JudgedDevice], float | None]
 
 
@@ -78,8 +83,14 @@ def judge_devices(runs: Sequence[DeviceRun], halvings: int = TIMES_HALVED) -> tu
             fitted = fit_device_rates([run for half in halves.values() for run in half[side]])
             for device, found in judged.items():
                 found += _judged(fitted, halves[device][side], halves[device][1 - side], halving)
-    whole = fit_device_rates(runs)
-    return tuple(_judged_device(found, whole) for found in judged.values())
+    whole, of_any = fit_device_rates(runs), fit_device_rates([replace(run, kin=_of_any(run.kin)) for run in runs])
+    return tuple(
+        replace(_judged_device(found, whole), of_any=of_any.of(_of_any(found[0].run.kin))) for found in judged.values()
+    )
+
+
+def _of_any(kin: Kin) -> Kin:
+    return replace(kin, weights=f"{kin.kernels}, {ANY_FORMAT}")
 
 
 def judge_boards(runs: Sequence[DeviceRun]) -> tuple[JudgedDevice, ...]:
@@ -201,7 +212,8 @@ def judgement_text(
     lines += [f"passed over: {count} rows, {reason}" for reason, count in passed_over.items()]
     lines += ["", f"{'fitted to all runs':{NAME_WIDTH}}" + "".join(f"{name:>{len(name) + 2}}" for name in USUAL)]
     for device in devices:
-        for weights, constants in device.fitted.items():
+        of_any = {} if device.of_any is None else {ANY_FORMAT: device.of_any}
+        for weights, constants in {**device.fitted, **of_any}.items():
             name = f"{device.device}, {weights.rpartition(', ')[2]}".removesuffix(", ")
             values = "".join(f"{getattr(constants, each):{len(each) + 2}.3g}" for each in USUAL)
             lines.append(f"{name[: NAME_WIDTH - 1]:{NAME_WIDTH}}{values}")
