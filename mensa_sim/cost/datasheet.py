@@ -104,7 +104,7 @@ def packed_weights(weights: int, bits: float) -> int:
 
 
 def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> LayerCost:
-    """What the runtime takes, then all that streams, then the products at the rate that it reaches, one after the other.
+    """What the runtime takes, then all that streams, then the products at the rate it reaches, one after the other.
 
     `InfeasibleError` where the device states no power: a total without its energy would count it as zero.
     """

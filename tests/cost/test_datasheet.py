@@ -155,7 +155,7 @@ def test_energy_is_power_times_time_idle_power_counted_once(board: Path, small: 
 
 
 def test_a_runtime_receives_each_prompt_and_looks_at_each_logit_once(board: Path, small: str, tmp_path: Path) -> None:
-    """In answers, their energies and scenarios: 30 ms a prompt, 2 us for each of 500 tokens that one is chosen among."""
+    """In answers, their energies and scenarios: 30 ms a prompt, 2 us for each of 500 tokens to choose among."""
     scenario = tmp_path / "talks.yaml"
     scenario.write_text(
         "name: talks\nduration_s: 0.2\nstreams:\n"

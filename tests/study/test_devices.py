@@ -422,9 +422,7 @@ def test_device_files_hold_what_is_fitted_to_published_runs(
     judged = next(each for each in published if each.device == device)
     found = judged.of_any
     assert found is not None
-    held = {
-        part.name.replace("_per_s", "_per_byte"): getattr(spec.reached, part.name) for part in fields(spec.reached)
-    }
+    held = {part.name.replace("_per_s", "_per_byte"): getattr(spec.reached, part.name) for part in fields(spec.reached)}
     shares = {"compute_efficiency": found.macs_per_byte, "attention_efficiency": found.attention_macs_per_byte}
     expected = {each: share * bytes_per_s / spec.macs_per_s for each, share in shares.items()}
     expected |= {each: getattr(found, each) for each in USUAL if each in held}
