@@ -143,3 +143,19 @@ def test_a_cancelled_transfer_says_how_many_whole_bytes_have_passed(size, at_ps)
     other = channel.transfer(3, nobody_waits)
     clock.run()
     assert other.end_ps - other.start_ps == 3000
+
+
+def test_a_transfer_looked_at_in_the_instant_of_its_end_has_passed_whole_and_not_more():
+    """At 7 bytes in a ps: ten bytes end with the second ps, in which four more would have found room."""
+    clock = Clock()
+    channel = channels_in_turns(clock, {"ram": 7e12})["ram"]
+
+    def looking():
+        end = clock.timeout(2)
+        transfer = channel.transfer(10, nobody_waits)
+        yield end
+        assert not transfer.done
+        assert channel.moved_bytes(transfer) == 10
+
+    clock.process(looking())
+    clock.run()

@@ -96,6 +96,17 @@ def test_the_largest_of_a_row_take_as_many_passes_as_their_number_has_bits(tmp_p
         assert (layer.vector_ops, layer.output_bytes) == (passes * 32, 4 * kept)
 
 
+@pytest.mark.parametrize(("axis", "passes"), [(0, 3), (1, 1), (-2, 3), (None, 1)])
+def test_the_largest_are_taken_along_the_axis_that_is_named_or_the_last(
+    tmp_path: Path, axis: int | None, passes: int
+) -> None:
+    """Five of eight rows take three passes, two of the sixteen columns one."""
+    nodes = [node("TopK", "x k", "y i", **({} if axis is None else {"axis": axis}))]
+    kept = 5 if passes == 3 else 2
+    layer = only(imported(tmp_path, nodes, inputs={"x": [8, 16]}, constants={"k": numbers(kept)}))
+    assert layer.vector_ops == passes * 8 * 16
+
+
 @pytest.mark.parametrize(
     ("mode", "shape", "scales", "vector_ops"),
     [
