@@ -2,19 +2,16 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from in_this_process import mensa_sim
+from killed import ROOT, ended
 
 from mensa_sim.api import files as api_files
 from mensa_sim.study.check.check import RECORDS
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = {"summary.json", "layers.csv", "schedule.yaml", "report.html", "timeline.json"}
 
 
@@ -23,16 +20,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-def in_a_process_of_its_own(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    return subprocess.run(
-        [sys.executable, *command], cwd=home, env=environment, check=True, capture_output=True, text=True
-    )
+def printed(home: Path, *command: str) -> str:
+    """What a command prints in a process of its own."""
+    code, out, err = ended(*command, cwd=home, COLUMNS="80")
+    assert code == 0, err
+    return out
 
 
 @pytest.fixture(scope="module")
-def first_run(home: Path) -> subprocess.CompletedProcess[str]:
-    return in_a_process_of_its_own(home, "-m", "mensa_sim", "run", "lstm")
+def first_run(home: Path) -> str:
+    return printed(home, "-m", "mensa_sim", "run", "lstm")
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -40,21 +37,19 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def test_a_run_prints_the_table_and_writes_the_five_files(
-    home: Path, first_run: subprocess.CompletedProcess[str]
-) -> None:
-    assert "lstm.l0.i.hidden" in first_run.stdout
-    assert "edge_tpu (baseline)" in first_run.stdout
+def test_a_run_prints_the_table_and_writes_the_five_files(home: Path, first_run: str) -> None:
+    assert "lstm.l0.i.hidden" in first_run
+    assert "edge_tpu (baseline)" in first_run
     assert {entry.name for entry in (home / "results" / "lstm-mensa_g").iterdir()} == FILES
 
 
-def test_tables_fit_80_columns(first_run: subprocess.CompletedProcess[str]) -> None:
-    assert max(len(line) for line in first_run.stdout.splitlines() if "results in" not in line) <= 80
+def test_tables_fit_80_columns(first_run: str) -> None:
+    assert max(len(line) for line in first_run.splitlines() if "results in" not in line) <= 80
 
 
 @pytest.mark.usefixtures("first_run")
 def test_a_second_run_gives_the_same_bytes(home: Path) -> None:
-    in_a_process_of_its_own(home, "-m", "mensa_sim", "run", "lstm", "--output", "again")
+    printed(home, "-m", "mensa_sim", "run", "lstm", "--output", "again")
     for name in FILES:
         assert (home / "again" / name).read_bytes() == (home / "results" / "lstm-mensa_g" / name).read_bytes()
 
@@ -78,7 +73,7 @@ def imported_by(home: Path, *arguments: str) -> set[str]:
         "import sys\nfrom mensa_sim.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    print('imported', *sys.modules)\n"
     )
-    *_, last = in_a_process_of_its_own(home, "-c", script, *arguments).stdout.splitlines()
+    *_, last = printed(home, "-c", script, *arguments).splitlines()
     told, *modules = last.split(" ")
     assert told == "imported"
     return set(modules)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from killed import HANGS_S
 from playwright.sync_api import Browser, Request, sync_playwright
 
 from mensa_sim.report.slides.export import BROWSER_FLAGS, find_browser
@@ -19,7 +20,7 @@ class Opened:
         self._page.on("console", lambda message: self.complaints.append(message.text))
         self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._page.on("request", self._requested)
-        self._page.goto(path.resolve().as_uri(), timeout=120_000)
+        self._page.goto(path.resolve().as_uri(), timeout=HANGS_S * 1000)
         self.until("[...document.querySelectorAll('.figure')].every((div) => div.querySelector('.main-svg'))")
 
     def _requested(self, request: Request) -> None:
@@ -44,11 +45,11 @@ class Opened:
 
     def until(self, script: str) -> Any:
         """What an expression is as soon as it holds; it fails where that never comes, however busy the machine is."""
-        return self._page.wait_for_function(script, timeout=120_000).json_value()
+        return self._page.wait_for_function(script, timeout=HANGS_S * 1000).json_value()
 
     def hovered(self, x: float, y: float, script: str) -> Any:
         """What an expression is as soon as it holds while the mouse trembles at a place: a busy page misses moves."""
-        for trembling in range(1200):
+        for trembling in range(10 * HANGS_S):
             self._page.mouse.move(x, y + trembling % 2)
             self._page.wait_for_timeout(100)
             if found := self.value(script):
@@ -68,6 +69,6 @@ class Opened:
 def chromium() -> Iterator[Browser]:
     """A browser, gone at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=BROWSER_FLAGS, timeout=HANGS_S * 1000)
         yield browser
         browser.close()

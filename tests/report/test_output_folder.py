@@ -4,14 +4,12 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from killed import HANGS_S
+from killed import ended
 
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io import atomic as atomic_write
@@ -83,7 +81,7 @@ def test_what_a_kill_left_behind_makes_no_folder_foreign_and_is_gone_after_the_n
     call: str, at: int, tmp_path: Path
 ) -> None:
     killed = WRITING.format(call=call, at=at, signal="SIGKILL") + f"write_folder(Path('.'), {OLD!r})"
-    assert command(tmp_path, killed).returncode == -signal.SIGKILL
+    assert ended("-c", killed, cwd=tmp_path)[0] == -signal.SIGKILL
     assert any(is_temporary(path.name) for path in tmp_path.iterdir())
     write_folder(tmp_path, NEW)
     assert contents(tmp_path) == NEW
@@ -168,23 +166,15 @@ main()
 """
 
 
-def command(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS_S
-    )
-
-
 def test_the_command_that_finds_no_room_says_so_and_keeps_the_results_before(tmp_path: Path) -> None:
     layers = [{"name": "head", "operator": "linear", "dims": {"K": 10, "C": 64}}]
     (tmp_path / "tiny.yaml").write_text(json.dumps({"name": "tiny", "layers": layers}))
-    done = command(tmp_path, LIMITED.replace("resource.setrlimit", "(lambda *rest: None)"))
-    assert done.returncode == 0, done.stderr
+    code, _, errors = ended("-c", LIMITED.replace("resource.setrlimit", "(lambda *rest: None)"), cwd=tmp_path)
+    assert code == 0, errors
     before = contents(tmp_path / "out")
-    done = command(tmp_path, LIMITED)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "report.html: cannot be written: File too large; what stood there is unchanged" in done.stderr
+    code, _, errors = ended("-c", LIMITED, cwd=tmp_path)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "report.html: cannot be written: File too large; what stood there is unchanged" in errors
     assert contents(tmp_path / "out") == before
 
 
@@ -193,6 +183,5 @@ def test_the_command_interrupted_while_it_writes_keeps_the_results_before(folder
         "import sys\nfrom mensa_sim.cli import main\n"
         f"sys.exit(main._exit_code(lambda: write_folder(Path('.'), {NEW!r})))\n"
     )
-    done = command(folder, script)
-    assert (done.returncode, done.stderr) == (130, "mensa-sim: interrupted\n")
+    assert ended("-c", script, cwd=folder) == (130, "", "mensa-sim: interrupted\n")
     assert contents(folder) == OLD

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Opened, chromium
+from killed import HANGS_S
 from playwright.sync_api import Browser
 from small_reports import HOSTILE, PAGES
 
@@ -191,7 +192,7 @@ def test_a_page_counts_as_loaded_only_once_its_figures_are_drawn(tmp_path: Path)
     file = tmp_path / "report.html"
     file.write_text(page("drawn", [figure_block("first", drawn), figure_block("second", drawn)]))
     command = [str(find_browser()), "--headless", *BROWSER_FLAGS, "--dump-dom", file.as_uri()]
-    shown = subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()
+    shown = subprocess.run(command, capture_output=True, check=True, timeout=HANGS_S).stdout.decode()
     body = shown[shown.index("<body>") :]
     assert body.count('class="main-svg"') >= 2
     assert "<iframe" not in shown

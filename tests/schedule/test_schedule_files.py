@@ -24,7 +24,9 @@ def problem() -> Problem:
 
 
 @given(problem=problems())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_schedule_reads_back_as_it_was_written(problem: Problem, tmp_path: Path) -> None:
     for name in ("mensa", "greedy"):
         written = schedule(problem, name)
