@@ -1,9 +1,11 @@
 """A real Dask cluster on loopback gives what this process gives, also when a worker is killed in the middle."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from explorations import outcomes
@@ -25,14 +27,18 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # else it wants the port 8787
-        local_directory=str(tmp_path_factory.mktemp("dask")),
-    ) as running:
+    # Dask puts what its workers find around them into the environment of this process, for ever.
+    with (
+        mock.patch.dict(os.environ),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # else it wants the port 8787
+            local_directory=str(tmp_path_factory.mktemp("dask")),
+        ) as running,
+    ):
         yield running
 
 
