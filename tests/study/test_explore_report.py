@@ -75,6 +75,15 @@ def test_a_reference_far_off_stands_at_the_edge_as_an_arrow_with_its_figures(res
     assert "mJ" in trace["text"][0] or "µJ" in trace["text"][0]
 
 
+@pytest.mark.parametrize(("times", "side"), [(50, "top left"), (1 / 50, "top right")])
+def test_the_name_of_a_reference_stands_inwards_of_it(times: float, side: str, result: ExploreResult) -> None:
+    (reference,) = result.references
+    energies = [design.objectives["energy_pj"] for design in result.designs]
+    far = {**reference.metrics, **reference.objectives, "energy_pj": times * max(energies)}
+    moved = replace(result, references=(replace(reference, metrics=far, objectives=far),))
+    assert front_figure(moved, "latency_ps", "energy_pj")["data"][-1]["textposition"] == side
+
+
 def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:
     html = explore_html(result)
     found = re.search(r"const designs = (\[.*\]);", html)
