@@ -46,6 +46,22 @@ def refusing(error: Exception) -> Callable[[int], int]:
     return work
 
 
+class LocalError(Exception):
+    """Is made of two things and keeps one: no process can make it again of what another sends."""
+
+    def __init__(self, what: str, where: int) -> None:
+        super().__init__(what)
+
+
+def far() -> Callable[[int], int]:
+    """Raises what does not survive the way to another process."""
+
+    def work(number: int) -> int:
+        raise LocalError("far", number)
+
+    return work
+
+
 def identity() -> Callable[[object], tuple[int, object]]:
     return lambda given: (os.getpid(), given)
 

@@ -134,11 +134,12 @@ def test_more_at_once_than_it_may_hold_is_not_kept_and_takes_nothing_with_it(tmp
     assert len(Pack(tmp_path / "pack").get([b"%d" % number for number in range(8)])) >= 6
 
 
-def written(*arguments: str, limit_bytes: int | None = None) -> "subprocess.Popen[str]":
+def written(*arguments: str, limit_bytes: int = resource.RLIM_INFINITY) -> "subprocess.Popen[str]":
     """A process that says so and then writes entries that bear its mark, for ever or so many times."""
     code = (
-        "import itertools, signal, sys; from pathlib import Path; from mensa_sim.io import pack as module\n"
-        "path, mark, times = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])\n"
+        "import itertools, resource, signal, sys; from pathlib import Path; from mensa_sim.io import pack as module\n"
+        "path, mark, times, limit = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3]), int(sys.argv[4])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "module._PATIENCE_S = 600  # however busy the machine is\n"
         "pack = module.Pack(path)\n"
@@ -147,13 +148,8 @@ def written(*arguments: str, limit_bytes: int | None = None) -> "subprocess.Pope
         "    pack.put({b'%s%d' % (mark, each): mark * 3000})\n"
     )
 
-    def limited() -> None:
-        if limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, preexec_fn=limited
-    )
+    command = [sys.executable, "-c", code, *arguments, str(limit_bytes)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:

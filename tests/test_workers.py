@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from killed import HANGS_S, around, ended
-from pool_work import deadly, identity, killed_first, refusing, sleeping, squaring
+from killed import HANGS_S, ROOT, around, ended
+from pool_work import deadly, far, identity, killed_first, refusing, sleeping, squaring
 
 from mensa_sim.errors import FileError, MensaError, UnknownNameError
 from mensa_sim.io.workers import ATTEMPTS, DeadWorkerError, Pool, Processes, pool_of
@@ -123,6 +123,15 @@ def test_what_a_task_raises_is_raised_where_its_result_is_awaited(error: Excepti
         assert pool.wait() == 16
 
 
+def test_an_error_that_cannot_be_sent_is_told_in_words_by_a_worker_that_lives_on() -> None:
+    with pool_of(far, 2) as pool:
+        for number in range(3):
+            pool.submit(number)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="LocalError: far"):
+                pool.wait()
+
+
 def test_an_error_of_ours_survives_the_way_between_processes() -> None:
     back = pickle.loads(pickle.dumps(FileError("a.yaml", ["one", "two"])))
     assert (back.path, back.faults, str(back)) == ("a.yaml", ("one", "two"), "a.yaml: one\na.yaml: two")
@@ -176,6 +185,36 @@ with pool_of(partial(partial, neg), 2) as pool:
 )
 def test_a_command_that_is_killed_while_it_begins_a_worker_ends_in_silence(change: str) -> None:
     assert ended("-c", CUT_OFF.format(change=change)) == (-signal.SIGKILL, "", "")
+
+
+MORTAL = """
+import os, signal
+from pathlib import Path
+here, parent = Path(__file__).parent, os.environ.pop("PARENT", None)
+if parent == str(os.getppid()) and not (here / "killed").exists():
+    (here / "killed").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+def start():
+    return lambda number: -number
+"""
+"""Work that kills the first process that reads it, but for the parent of all."""
+USING = """
+import os
+from mortal import start
+from mensa_sim.io.workers import pool_of
+os.environ["PARENT"] = str(os.getpid())
+with pool_of(start, 2) as pool:
+    pool.submit(1)
+    print(pool.wait())
+"""
+
+
+@FORKS
+def test_killing_the_process_of_which_workers_are_copies_costs_time_only(tmp_path: Path) -> None:
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    said = ended("-c", USING, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert said == (0, "-1\n", "")
+    assert (tmp_path / "killed").exists()
 
 
 def test_what_is_under_way_when_a_pool_closes_is_lost_and_its_workers_are_gone() -> None:

@@ -158,14 +158,16 @@ class Processes(Pool[Task, Result]):
 
     def _begin(self) -> Connection:
         """A new worker's pipe."""
-        context = _context(self._start)
-        pipes: tuple[Connection, Connection] = context.Pipe()
+        pipes: tuple[Connection, Connection] = multiprocessing.Pipe()
         ours, theirs = pipes
+        work: dict[str, Any] = {"target": _serve, "args": (self._start, theirs, texts_at_hand()), "daemon": True}
         with _interrupts_held(), _script_left_alone(self._start):
-            process: BaseProcess = context.Process(
-                target=_serve, args=(self._start, theirs, texts_at_hand()), daemon=True
-            )
-            process.start()
+            try:
+                process: BaseProcess = _context(self._start).Process(**work)
+                process.start()
+            except (EOFError, OSError):  # the fresh process was killed while it should have made a copy of itself
+                process = multiprocessing.get_context("spawn").Process(**work)
+                process.start()
         theirs.close()
         self._processes[ours] = process
         return ours
@@ -243,4 +245,13 @@ def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str]) -
             if not isinstance(error, MensaError):
                 error.add_note(traceback.format_exc())
             with suppress(OSError):  # nobody may be left to read it: then the next look for a task says so
-                pipe.send((None, error))
+                pipe.send((None, _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or what it says where it does not survive the way between processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever another's class raises
+        return RuntimeError("".join(traceback.format_exception_only(error)).strip())
+    return error
