@@ -93,9 +93,12 @@ def _spread(rooms: Sequence[int], size_bytes: int) -> list[int] | None:
 
 def held_bytes(layer: Layer, accelerator: PeArray) -> int:
     """Bytes of a layer's parameters as an accelerator stores them; 0 for a table of which only some rows are read."""
+    store = accelerator.parameter_store
+    if layer.operator == "softmax" and layer.output_channels and store is not None:
+        inputs = store.softmax_planes * _padded(layer.output_channels, store)
+        return store.stored_channels(1) * (inputs + store.bias_bytes) if inputs else 0
     if layer.gathered_bytes is not None or not layer.parameter_bytes:
         return 0
-    store = accelerator.parameter_store
     return layer.parameter_bytes if store is None else stored_bytes(layer, store)
 
 
@@ -109,7 +112,7 @@ def stored_bytes(layer: Layer, store: ParameterStore) -> int:
         return nest.G * (taps * store.depthwise_tap_bytes + store.bias_bytes)
     channels = store.stored_channels(nest.K)
     own_bytes = store.channel_bytes(dense=has_one_pixel(nest))
-    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * taps * layer.parameter_bits) + own_bytes
+    row_bytes = bits_to_bytes(_padded(nest.C, store) * taps * layer.parameter_bits) + own_bytes
     return nest.G * channels * row_bytes
 
 
@@ -119,7 +122,7 @@ def dense_blocks(layer: Layer, store: ParameterStore) -> list[int]:
     if nest is None or not has_one_pixel(nest):
         return []
     channels = store.stored_channels(nest.K * nest.G)
-    row_bytes = bits_to_bytes(_padded_inputs(nest, store) * nest.FY * nest.FX * layer.parameter_bits)
+    row_bytes = bits_to_bytes(_padded(nest.C, store) * nest.FY * nest.FX * layer.parameter_bits)
     row_bytes += store.channel_bytes(dense=True)
     block = min(channels, store.channel_multiple)
     return [block * row_bytes] * (channels // block)
@@ -147,5 +150,5 @@ def has_one_pixel(nest: LoopNest) -> bool:
     return nest.B * nest.OY * nest.OX == 1
 
 
-def _padded_inputs(nest: LoopNest, store: ParameterStore) -> int:
-    return -(-nest.C // store.input_channel_multiple) * store.input_channel_multiple
+def _padded(channels: int, store: ParameterStore) -> int:
+    return -(-channels // store.input_channel_multiple) * store.input_channel_multiple

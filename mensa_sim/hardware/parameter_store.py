@@ -27,6 +27,8 @@ class ParameterStore:
     """Of one output channel: its bias, and its scale where a file quantises channel by channel."""
     depthwise_tap_bytes: int
     """Of one tap of a depthwise filter."""
+    softmax_planes: int = 0
+    """Of a softmax, which adds up a row by a product with ones: elements stored for each of the row; 0: none are."""
     dense_bias_bytes: int | None = None
     """As `bias_bytes`, of a layer with one output pixel; none: the same."""
     balanced: bool = True
@@ -38,9 +40,9 @@ class ParameterStore:
     """What says how parameters are stored."""
 
     def __post_init__(self) -> None:
-        others = ("dense_bias_bytes", "balanced", "reports_copies", "source")
+        others = ("dense_bias_bytes", "softmax_planes", "balanced", "reports_copies", "source")
         positive(self, *(name for name in self.__slots__ if name not in others), label="parameter_store")
-        at_least(0, self, "dense_bias_bytes", label="parameter_store")
+        at_least(0, self, "dense_bias_bytes", "softmax_planes", label="parameter_store")
 
     def channel_bytes(self, *, dense: bool) -> int:
         """What an output channel takes beside its weights."""

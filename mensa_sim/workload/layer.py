@@ -113,7 +113,8 @@ class Layer:
     window: LoopNest | None = None
     """Of a layer without products that moves a window over rows and columns (pooling): its geometry, channels as G."""
     output_channels: int | None = None
-    """Where they are not the nest's: a transposed convolution computes several positions as channels of one."""
+    """Where they are not the nest's: a transposed convolution computes several positions as channels of one; of a
+    softmax, the elements of a row."""
     vector_ops: int = 0
     """Elementwise operations over all steps (an add, a compare or one evaluation of an activation is one)."""
     parameters: tuple[Parameter, ...] = ()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.file import Measurement
-from mensa_sim.study.validate.reference_rows import reference_measurements
+from mensa_sim.study.validate.reference_rows import HOST_PARTS, reference_measurements
 from mensa_sim.study.validate.validate import shipped_measurements
 from mensa_sim.units import PS_PER_MS
 from mensa_sim.workload.load import load_workload
@@ -44,6 +44,9 @@ constants come from the same fit by sums of the simulation's parts, whose predic
 
 MEMO = PriceMemo()
 graph_of = lru_cache(load_workload)
+load_host = lru_cache(load_system)
+Values = tuple[tuple[str, float], ...]
+"""Constants by their names in `HOSTS`."""
 
 
 def with_host(system: System, values: Mapping[str, float]) -> System:
@@ -66,72 +69,82 @@ def with_host(system: System, values: Mapping[str, float]) -> System:
     return replace(system, host=host, memories={**system.memories, name: replace(memory, efficiency=efficiency)})
 
 
-def latencies_ms(system: System, rows: Sequence[Measurement]) -> np.ndarray:
-    """Predicted, by row."""
+@cache
+def latency_ms(name: str, values: Values, path: str) -> float:
+    """Predicted: kept, as the fits without a model begin where the one with all of them ended."""
+    system = with_host(load_host(name), dict(values))
     goal = Goal(scheduler=f"single:{system.accelerators[0].name}", objective="latency")
-    known = {
-        path: evaluate(graph_of(path), system, goal, memo=MEMO, explained=False).steady.latency_ps
-        for path in dict.fromkeys(row.workload_path for row in rows)
-    }
-    return np.array([known[row.workload_path] / PS_PER_MS for row in rows])
+    return evaluate(graph_of(path), system, goal, memo=MEMO, explained=False).steady.latency_ps / PS_PER_MS
 
 
-def fitted(system: System, names: Sequence[str], rows: Sequence[Measurement]) -> dict[str, float]:
-    """The constants of least squares."""
+def latencies_ms(name: str, values: Values, rows: Sequence[Measurement]) -> np.ndarray:
+    """Predicted, by row."""
+    return np.array([latency_ms(name, values, row.workload_path) for row in rows])
+
+
+def shipped(name: str) -> Values:
+    """The constants of a host as its file has them."""
+    system = load_host(name)
     assert system.host is not None
-    start = {
+    values = {
         "overhead": max(0.01, system.host.overhead_ps / PS_PER_MS),
         "in": system.host.in_bytes_per_s / 1e6,
         "out": system.host.out_bytes_per_s / 1e6,
         "instructions": system.host.instruction_bytes_per_layer / 1e3,
         "link": system.memory_of(system.accelerators[0].name).effective_bytes_per_s / 1e6,
     }
+    return tuple((each, values[each]) for each in HOSTS[name])
+
+
+def fitted(name: str, start: Values, rows: Sequence[Measurement]) -> Values:
+    """The constants of least squares."""
     measured = np.array([row.measured for row in rows])
 
+    def values_at(point: np.ndarray) -> Values:
+        return tuple((each, float(np.exp(value))) for (each, _), value in zip(start, point, strict=True))
+
     def residuals(point: np.ndarray) -> np.ndarray:
-        values = dict(zip(names, np.exp(point), strict=True))
-        return np.log(latencies_ms(with_host(system, values), rows) / measured)
+        return np.log(latencies_ms(name, values_at(point), rows) / measured)
 
-    found = least_squares(residuals, [np.log(start[name]) for name in names], diff_step=1e-3, xtol=1e-4, ftol=1e-5)
-    return dict(zip(names, (float(value) for value in np.exp(found.x)), strict=True))
+    begin = [np.log(value) for _, value in start]
+    return values_at(least_squares(residuals, begin, diff_step=1e-3, xtol=1e-4, ftol=1e-5).x)
 
 
-def error_percent(system: System, rows: Sequence[Measurement]) -> np.ndarray:
+def error_percent(name: str, values: Values, rows: Sequence[Measurement]) -> np.ndarray:
     """Absolute errors, by row."""
-    return 100 * abs(latencies_ms(system, rows) / np.array([row.measured for row in rows]) - 1)
+    return 100 * abs(latencies_ms(name, values, rows) / np.array([row.measured for row in rows]) - 1)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = [*shipped_measurements(), *reference_measurements(Path(sys.argv[1]), Path(scratch))]
         for name in [each for each in sys.argv[2:] if each in HOSTS] or HOSTS:
-            system, names = load_system(name), HOSTS[name]
-            rows = [row for row in found if row.system == name and row.metric == "latency_ms"]
+            rows = [
+                row for row in found if (row.system, row.metric) == (name, "latency_ms") and row.group != HOST_PARTS
+            ]
             learn = [row for row in rows if may_be_fitted(row.workload, row.system, row.metric)]
             judge = [row for row in rows if row not in learn]
             workloads = sorted({row.workload for row in rows})
             halved = sorted({row.workload for row in learn})
-            values = fitted(system, names, learn)
-            text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+            values = fitted(name, shipped(name), learn)
+            text = ", ".join(f"{key} {value:.4g}" for key, value in values)
             others = ""
             if judge:
-                others = f"; {len(judge)} others {error_percent(with_host(system, values), judge).mean():.1f} %"
+                others = f"; {len(judge)} others {error_percent(name, values, judge).mean():.1f} %"
             print(f"{name}: {text} on {len(learn)} rows{others}", flush=True)
             if "--no-loo" not in sys.argv:
-                held_out("each", system, names, rows, [[each] for each in workloads])
-            held_out("each half", system, names, learn, [halved[::2], halved[1::2]])
+                held_out("each", name, values, rows, [[each] for each in workloads])
+            held_out("each half", name, values, learn, [halved[::2], halved[1::2]])
 
 
-def held_out(
-    name: str, system: System, names: Sequence[str], rows: Sequence[Measurement], parts: Sequence[Sequence[str]]
-) -> None:
+def held_out(what: str, name: str, start: Values, rows: Sequence[Measurement], parts: Sequence[Sequence[str]]) -> None:
     """Prints the error of each part of the workloads under the fit to the others."""
     errors: list[float] = []
     for part in parts:
         own = [row for row in rows if row.workload in part]
         others = [row for row in rows if row.workload not in part]
-        errors += list(error_percent(with_host(system, fitted(system, names, others)), own))
-    print(f"  {name} left out: {np.mean(errors):.1f} % mean, {max(errors):.1f} % largest", flush=True)
+        errors += list(error_percent(name, fitted(name, start, others), own))
+    print(f"  {what} left out: {np.mean(errors):.1f} % mean, {max(errors):.1f} % largest", flush=True)
 
 
 if __name__ == "__main__":

@@ -212,11 +212,15 @@ def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
 
 
 def _compiled_memory(folder: Path, scratch: Path) -> Iterator[Measurement]:
+    """Of whole classifiers, whose softmax this compiler maps."""
     for row in _rows(folder / "coral" / "compiled_memory.csv"):
-        name = COMPILED.get(row["file"].removesuffix("_edgetpu.tflite"))
-        if name is not None:
+        if match := re.fullmatch(r"mobilenet_v1_([\d.]+)_(\d+)_quant_edgetpu.tflite", row["file"]):
+            alpha, pixels = match.groups()
+            name = f"mobilenet_v1_{alpha}_{pixels}_softmax"
+            model = mobilenet_grid(name, float(alpha), classes=1001, pixels=int(pixels), softmax=True)
             measured, source = row["cached_param_bytes_onchip"], "edgetpu_compiler, google-coral/test_data"
-            yield _row(name, name, "coral_dev_board", "cached_parameter_bytes", measured, source)
+            path = _written(scratch, model)
+            yield _row(name, path, "coral_dev_board", "cached_parameter_bytes", measured, source)
 
 
 def _eyeriss(folder: Path, scratch: Path) -> Iterator[Measurement]:

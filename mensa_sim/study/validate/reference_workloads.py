@@ -60,9 +60,13 @@ def host_model(name: str, inputs: tuple[int, int, int], outputs: tuple[int, int,
     return {"name": name, "layers": [entry]}
 
 
-def mobilenet_grid(name: str, alpha: float, depth: int = 5, classes: int | None = 1000, pixels: int = 224) -> Workload:
+def mobilenet_grid(
+    name: str, alpha: float, depth: int = 5, classes: int | None = 1000, pixels: int = 224, *, softmax: bool = False
+) -> Workload:
     """MobileNetV1 with other widths, numbers of middle blocks (RADMA) and pixels; no classes: only the trunk."""
     builder, arguments = "mobilenet_v1", {"alpha": alpha, "depth": depth, "classes": classes}
+    if softmax:
+        arguments["softmax"] = True
     if classes is None:
         builder, arguments = "mobilenet_v1_trunk", {"alpha": alpha, "depth": depth}
     return {

@@ -35,15 +35,16 @@ def mobilenet_v1_trunk(alpha: float = 1.0, depth: int = 5, output_stride: int = 
     return nn.Sequential(*blocks)
 
 
-def mobilenet_v1(alpha: float = 1.0, depth: int = 5, classes: int = 1001) -> nn.Sequential:
-    """MobileNetV1 for images of any resolution (published at 128, 160, 192 and 224); scores, no softmax.
+def mobilenet_v1(alpha: float = 1.0, depth: int = 5, classes: int = 1001, softmax: bool = False) -> nn.Sequential:
+    """MobileNetV1 for images of any resolution (published at 128, 160, 192 and 224); scores, or their softmax.
 
     slim's checkpoints have 1001 classes: ImageNet's and a background.
     """
-    return named(
+    model = named(
         trunk=mobilenet_v1_trunk(alpha, depth),
         head=classifier(mobilenet_v1_channels(alpha, 1024), classes),
     )
+    return model.append(nn.Softmax(dim=1)) if softmax else model
 
 
 class PoseNet(nn.Module):

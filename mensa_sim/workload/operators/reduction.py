@@ -78,6 +78,7 @@ def softmax(spot: Spot, *, data: Tensor, output: Tensor, row: int, logarithm: bo
         reads=(data,),
         writes=(output,),
         vector_ops=softmax_operations(output.elements, row) + logarithms,
+        output_channels=row,
     )
 
 
