@@ -39,7 +39,7 @@ def run(bandwidth: float, jobs: list[tuple[int, int]], others: tuple[float, ...]
 
     for index, (at_ps, size) in enumerate(jobs):
         clock.process(start(index, at_ps, size))
-    clock.run()
+    clock.run_until()
     return [transfers[index] for index in range(len(jobs))]
 
 
@@ -81,7 +81,7 @@ def test_what_is_prefetched_over_one_way_waits_for_demand_on_another():
     outside, inside = channels_in_turns(clock, {"outside": 1e9, "inside": 4e9}).values()
     background = outside.prefetch(10)
     demand = inside.transfer(16, nobody_waits)
-    clock.run(until=20_000)
+    clock.run_until(20_000)
     assert outside.cancel(background) == 10
     assert (demand.end_ps, background.end_ps) == (4000, 14000)
 
@@ -109,9 +109,9 @@ def test_background_waits_while_demand_is_active_and_resumes_after():
     clock = Clock()
     channel = channels_in_turns(clock, {"ram": 1e9})["ram"]
     background = channel.prefetch(10)
-    clock.run(until=4000)
+    clock.run_until(4000)
     demand = channel.transfer(5, nobody_waits)
-    clock.run(until=20_000)
+    clock.run_until(20_000)
     assert channel.cancel(background) == 10
     assert (demand.end_ps, background.end_ps) == (9000, 15000)
 
@@ -123,7 +123,7 @@ def test_background_transfers_share_what_is_left_as_demands_would(jobs, until_ps
     clock = Clock()
     channel = channels_in_turns(clock, {"ram": 22.4e9})["ram"]
     transfers = [channel.prefetch(size) for size in sizes]
-    clock.run(until=until_ps)
+    clock.run_until(until_ps)
     expected = shared_ends_ps(22.4e9, [(0, size) for size in sizes])
     passed = [channel.cancel(each) for each in transfers]
     for each, size, end_ps, moved in zip(transfers, sizes, expected, passed, strict=True):
@@ -138,10 +138,10 @@ def test_a_cancelled_transfer_says_how_many_whole_bytes_have_passed(size, at_ps)
     channel = channels_in_turns(clock, {"ram": 1e9})["ram"]
     transfer = channel.prefetch(size)
     if at_ps:
-        clock.run(until=at_ps)
+        clock.run_until(at_ps)
     assert channel.cancel(transfer) == min(size, at_ps // 1000)
     other = channel.transfer(3, nobody_waits)
-    clock.run()
+    clock.run_until()
     assert other.end_ps - other.start_ps == 3000
 
 
@@ -158,4 +158,4 @@ def test_a_transfer_looked_at_in_the_instant_of_its_end_has_passed_whole_and_not
         assert channel.moved_bytes(transfer) == 10
 
     clock.process(looking())
-    clock.run()
+    clock.run_until()

@@ -14,16 +14,22 @@ class Transfer:
 
     __slots__ = ("done", "end_ps", "goal", "on_end", "size_bytes", "start_ps", "work")
 
-    def __init__(self, size_bytes: int, work: int, start_ps: int, on_end: Callable[[int], object] | None) -> None:
+    goal: int
+    """What its lane has served when it ends."""
+
+    def __init__(self, size_bytes: int, work: int, start_ps: int, on_end: Callable[[int], object]) -> None:
         self.size_bytes = size_bytes
         self.work = work
         """In the channel's unit."""
         self.start_ps = start_ps
         self.on_end = on_end
-        """Called with the time when the last byte has passed; none for a prefetch, which nobody waits for."""
+        """Called with the time when the last byte has passed; never for a prefetch, which nobody waits for."""
         self.end_ps = -1
-        self.goal = 0
         self.done = False
+
+
+def _nobody_waits(now: int) -> None:
+    """What happens at the end of a prefetch."""
 
 
 class Lane:
@@ -132,7 +138,7 @@ class Turns:
         now = self.clock.now_ps
         if not self.demand.heap:
             self.catch_up(now)
-        transfer = Transfer(size_bytes, work, now, None)
+        transfer = Transfer(size_bytes, work, now, _nobody_waits)
         self._background.join(transfer)
         return transfer
 
@@ -195,13 +201,13 @@ class Turns:
         self._due_ps = -1
         lane = self.demand
         if lane.heap[0][0] <= lane.served:
-            self.waking = self.clock.telling = True
-            for transfer in lane.take_ended():
+            ended = lane.take_ended()
+            self.waking, self.clock.telling = True, len(ended)
+            for transfer in ended:
                 transfer.done = True
                 transfer.end_ps = now
-                if transfer.on_end is not None:
-                    transfer.on_end(now)
-            self.waking = self.clock.telling = False
+                transfer.on_end(now)
+            self.waking, self.clock.telling = False, 0
         if lane.heap:
             self.set_alarm(now)
 

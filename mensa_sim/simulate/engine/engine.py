@@ -80,7 +80,7 @@ class Engine:
 
     def run(self, until_ps: int | None = None) -> None:
         """Until nothing is left to happen, or that time; what is under way then is recorded as far as it has come."""
-        self.clock.run(until_ps)
+        self.clock.run_until(until_ps)
         for server in self._servers.values():
             server.close()
         self._carrier.close()

@@ -8,7 +8,7 @@ from mensa_sim.simulate.engine.feeding import Feeding
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.plan import PlannedUnit
 from mensa_sim.simulate.plan.stage import Energy, Stage, part_of
-from mensa_sim.simulate.record.recorder import Busy, Done, Recorder
+from mensa_sim.simulate.record.recorder import Busy, Recorder
 from mensa_sim.simulate.record.timeline import Kind
 
 
@@ -28,7 +28,6 @@ class Execution:
         "_demand",
         "_feeding",
         "_head_bytes",
-        "_moving",
         "_next",
         "_on_end",
         "_recorder",
@@ -74,8 +73,7 @@ class Execution:
         self.early_bytes = 0
         """Parameters that came before their stage."""
         self._waits_for = 0
-        self._moving = 0
-        """Transfers of the body and of feeds under way."""
+        """Its computation, and transfers of the body and of feeds, that are not over."""
 
     def begin(self, now: int, request: Request, unit: PlannedUnit, stages: tuple[Stage, ...], early_bytes: int) -> None:
         """Run the stages of a unit, so many bytes of whose parameters came early; tell `on_end` when they are over."""
@@ -89,30 +87,28 @@ class Execution:
 
     def _begin_stage(self, now: int) -> None:
         """The next stage begins; those with nothing beside them are over at once."""
-        self._take_stage(now)
-        while not self._demand.heap and self._runs_alone(now):
+        while True:
+            self._stage = stage = self._stages[self._next]
+            self._next += 1
+            self._head_bytes, self._body_bytes = stage.head_bytes, stage.body_bytes
+            if self.early_bytes:
+                early_bytes = min(self.early_bytes, stage.prefetchable_bytes)
+                self.early_bytes -= early_bytes
+                self._head_bytes, self._body_bytes = stage.after(early_bytes)
+            self._transfer = None
+            self._start_ps = now
+            self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1
+            if self._demand.heap or self._clock.telling or not self._runs_alone(now):
+                break
             now = self._clock.now_ps
             self._record(now)
             if self._next == len(self._stages):
                 self._end(now)
                 return
-            self._take_stage(now)
         if self._head_bytes:
             self._transfer = self._channel.transfer(self._head_bytes, self._begin_body)
         else:
             self._begin_body(now)
-
-    def _take_stage(self, now: int) -> None:
-        self._stage = stage = self._stages[self._next]
-        self._next += 1
-        self._head_bytes, self._body_bytes = stage.head_bytes, stage.body_bytes
-        if self.early_bytes:
-            early_bytes = min(self.early_bytes, stage.prefetchable_bytes)
-            self.early_bytes -= early_bytes
-            self._head_bytes, self._body_bytes = stage.after(early_bytes)
-        self._transfer = None
-        self._start_ps = now
-        self._body_ps = self._body_end_ps = self._computing_ps = self._tail_ps = -1
 
     def _runs_alone(self, now: int) -> bool:
         """Whether a whole stage that has its memory to itself sees nothing else happen meanwhile: then it is over."""
@@ -136,14 +132,14 @@ class Execution:
     def _begin_body(self, now: int) -> None:
         stage = self._stage
         self._body_ps = self._body_end_ps = now
-        self._moving = len(stage.feeds) + bool(self._body_bytes)
-        self._waits_for = 1 + self._moving
-        alone = not self._moving
+        self._waits_for = 1
         if self._body_bytes:
+            self._waits_for = 2
             self._transfer = self._channel.transfer(self._body_bytes, self._end_body)
         if stage.feeds:
+            self._waits_for += len(stage.feeds)
             self._feeding.begin(now, self.request, stage, self._end_move)
-        if stage.overlap or alone:
+        if stage.overlap or self._waits_for == 1:
             self._compute(now)
 
     def _end_body(self, now: int) -> None:
@@ -152,10 +148,9 @@ class Execution:
 
     def _end_move(self, now: int) -> None:
         self._waits_for -= 1
-        self._moving -= 1
         if not self._waits_for:
             self._begin_tail(now)
-        elif not self._stage.overlap and not self._moving:
+        elif self._waits_for == 1 and self._computing_ps < 0:
             self._compute(now)
 
     def _compute(self, now: int) -> None:
@@ -192,7 +187,7 @@ class Execution:
         moments_ps = self._start_ps, self._body_ps, self._body_end_ps, self._tail_ps, now
         head_bytes, body_bytes = self._head_bytes, self._body_bytes
         self._recorder.executed(
-            Done(self._accelerator, self._channel.name, self.request, self._stage, head_bytes, body_bytes, moments_ps)
+            (self._accelerator, self._channel.name, self.request, self._stage, head_bytes, body_bytes, moments_ps)
         )
 
     def _end(self, now: int) -> None:

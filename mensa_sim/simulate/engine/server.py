@@ -177,7 +177,7 @@ class Server:
         request.end_work(now)
         self._finish(request, unit)
         if self._ready or self._follows is not None:
-            self._clock.settle(self._look)
+            self._clock.settle_last(self._look)
         else:
             self._idle = True
 

@@ -78,8 +78,8 @@ class CauseRecorder:
         """A stage was run: what it took beside what it would have taken, step by step."""
         if self._over:
             return
-        stage, accelerator, moments_ps = done.stage, done.accelerator, done.moments_ps
-        bandwidth = self._costs.system.memories[done.memory].effective_bytes_per_s
+        accelerator, memory, _, stage, head_bytes, body_bytes, moments_ps = done
+        bandwidth = self._costs.system.memories[memory].effective_bytes_per_s
         tables = (self._predicted, self._alone, self._costs)
         steps = [table.cost(stage.layer, accelerator) for table in tables]
         if stage.residency.parameters:
@@ -93,9 +93,9 @@ class CauseRecorder:
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)
-        body_ps = transfer_ps(done.body_bytes, bandwidth)
+        body_ps = transfer_ps(body_bytes, bandwidth)
         middle_ps = stage.cost.middle_ps(body_ps)
-        ends_ps = transfer_ps(done.head_bytes, bandwidth) + transfer_ps(stage.tail_bytes, bandwidth)
+        ends_ps = transfer_ps(head_bytes, bandwidth) + transfer_ps(stage.tail_bytes, bandwidth)
         self._latency_ps[PREFETCH] += middle_ps + ends_ps - steps[-1].latency_ps(bandwidth)
         self._latency_ps[CONTENTION] += moments_ps[-1] - moments_ps[0] - middle_ps - ends_ps
         self._intervals.append((moments_ps[0], moments_ps[-1]))

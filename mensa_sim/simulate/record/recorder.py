@@ -28,17 +28,10 @@ class Busy(NamedTuple):
     energy_pj: Mapping[str, float] = NO_ENERGY
 
 
-class Done(NamedTuple):
-    """A whole stage, its traffic and the accelerator's time."""
-
-    accelerator: str
-    memory: str
-    request: Request
-    stage: Stage
-    head_bytes: int
-    """Those of the head that had not come early."""
-    body_bytes: int
-    moments_ps: Moments
+Done = tuple[str, str, Request, Stage, int, int, Moments]
+"""A whole stage, its traffic and the accelerator's time: the accelerator, its memory, the request, the stage, bytes of
+its head and of its body that had not come early, and its moments. No record with names: that takes as long to make as
+an event of the engine."""
 
 
 class Recorder(Protocol):

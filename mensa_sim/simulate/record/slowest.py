@@ -23,7 +23,7 @@ class SlowestRecorder:
 
     def executed(self, done: Done) -> None:
         """Keep a stage."""
-        self._under_way.setdefault(done.request.name, []).append(done)
+        self._under_way.setdefault(done[2].name, []).append(done)
 
     def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
         """What buffers hold is of no request."""

@@ -21,7 +21,7 @@ class TotalsRecorder:
 
     def executed(self, done: Done) -> None:
         """Add the stage's energy."""
-        stage = done.stage
+        stage = done[3]
         for part in (stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj):
             self._add(part)
 
