@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from killed import ENTRIES, HANGS_S, ROOT, broken_off
+from killed import ENTRIES, HANGS_S, around, broken_off
 from typer.testing import CliRunner, Result
 
 from mensa_sim.cli.main import app
@@ -85,7 +85,7 @@ def called(command: str, **environment: str) -> Result:
 
 def started(arguments: str | Sequence[str], folder: Path, **options: object) -> "subprocess.Popen[str]":
     """A command in a process of its own; of several, all in one, each told to have ended."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **options.pop("env", {})}  # type: ignore[dict-item]
+    environment = around(**{"COLUMNS": "80", **options.pop("env", {})})  # type: ignore[dict-item]
     what = ["-m", "mensa_sim", *arguments.split()] if isinstance(arguments, str) else ["-c", ONE_BY_ONE, *arguments]
     return subprocess.Popen(
         [sys.executable, *what],
@@ -276,8 +276,7 @@ def test_an_output_that_takes_no_more_is_told_in_a_line(arguments: str, folder: 
 
 def test_closed_outputs_are_no_error(folder: Path) -> None:
     command = f"{sys.executable} -m mensa_sim trace tiny.yaml --csv >&- 2>&-"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert subprocess.run(["sh", "-c", command], cwd=folder, env=environment, check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command], cwd=folder, env=around(), check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -318,8 +317,7 @@ def test_the_shell_completes_names_of_what_ships(words: str, completed: str, fol
 def test_the_completion_of_a_shell_can_be_shown(folder: Path) -> None:
     """The shell is found by its process: an own one here, for a suite in the background may have none above it."""
     command = f"{sys.executable} -m mensa_sim --show-completion; exit $?"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=around(), capture_output=True, text=True)
     assert "_MENSA_SIM_COMPLETE=complete_bash" in done.stdout
 
 

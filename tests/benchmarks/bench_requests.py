@@ -3,8 +3,8 @@
 python tests/benchmarks/bench_requests.py [--smallest] [--requests 10000,100000,1000000]
 
 Each accelerator has a memory of its own and streams that keep it busy for six tenths of the time, each of a chain of
-three layers that prefetch and whose parameters stay. 10 million requests take ten times as long as 1 million. No request is
-kept once it has ended, but for the spans that a trace shows and for its latency while its stream has had few.
+three layers that prefetch and whose parameters stay. 10 million requests take ten times as long as 1 million. No
+request is kept once it has ended, but for the spans that a trace shows and its latency while its stream has had few.
 """
 
 import math

@@ -1,23 +1,19 @@
 """What the package says of itself is said alike in all places: version, licence, keywords."""
 
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import yaml
+from killed import ROOT, ended
 
 import mensa_sim
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8"))
 
 
 def test_the_command_says_its_version_and_nothing_else() -> None:
-    done = subprocess.run([sys.executable, "-m", "mensa_sim", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == f"mensa-sim {mensa_sim.__version__}\n"
+    assert ended("-m", "mensa_sim", "--version") == (0, f"mensa-sim {mensa_sim.__version__}\n", "")
 
 
 def test_the_version_stands_in_the_package_and_the_citation_and_the_changelog_name_it() -> None:

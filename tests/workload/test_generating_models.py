@@ -1,7 +1,5 @@
 """Models that generate, by their shape: published sizes, and phases that agree with the models of `transformers`."""
 
-import subprocess
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from killed import ended
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -165,9 +164,9 @@ def test_a_model_of_seven_billion_parameters_is_traced_in_less_than_a_gigabyte()
     `getrusage` would have the peak of the process that began it, too.
     """
     pytest.importorskip("transformers")
-    run = [sys.executable, "-c", SEVEN_BILLION]
-    said = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
-    equal, peak_kb = said.stdout.split()
+    code, said, errors = ended("-c", SEVEN_BILLION, cwd=Path(__file__).parent)
+    assert code == 0, errors
+    equal, peak_kb = said.split()
     assert equal == "True"
     assert int(peak_kb) < 1_000_000
 
@@ -260,8 +259,7 @@ def test_a_trace_of_a_generating_workload_needs_no_torch() -> None:
         "import sys; from mensa_sim.workload.load import load_generation; "
         "load_generation('smollm2_135m').step(5); print('torch' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    assert ended("-c", code) == (0, "False\n", "")
 
 
 HEAD = "name: own\nmodel: mensa_sim.workload.models.decoder:Decoder\n"

@@ -1,8 +1,6 @@
 """The cache: the same graph back while nothing it came from changed, and never a wrong one."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from killed import ended
 
 from mensa_sim.io import store
 from mensa_sim.io.store import Store, cache_folder
@@ -199,10 +198,6 @@ def test_a_cached_graph_is_loaded_without_torch(folder: Path) -> None:
         "import sys; from mensa_sim.workload.load import load_workload; "
         "graph = load_workload('small_cnn'); print(graph.macs, 'torch' in sys.modules)"
     )
-    outputs = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
-        for _ in range(2)
-    ]
-    first, second = (output.stdout.split() for output in outputs)
+    first, second = (ended("-c", program)[1].split() for _ in range(2))
     assert first == [second[0], "True"]
     assert second[1] == "False"

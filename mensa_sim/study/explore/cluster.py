@@ -9,12 +9,13 @@ import mensa_sim
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.study.explore.evaluate import Evaluator, Setup, Task
 from mensa_sim.study.explore.study_file import DesignOutcome
+from mensa_sim.study.explore.workers import Workers
 
 SECONDS = 15
 """How long a cluster may take to answer."""
 
 
-class DaskCluster:
+class DaskCluster(Workers):
     """Evaluates on the workers of a Dask cluster.
 
     The scheduler gives the tasks of a worker that dies to others; one that takes worker after worker with it counts

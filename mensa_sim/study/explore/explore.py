@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,16 +40,10 @@ def explore(request: ExploreRequest) -> ExploreResult:
     checked = check_space(space, overrides)
     setup = setup_of(checked, overrides, allow_code=request.allow_code, cache=request.cache)
     identity = identity_of(setup, overrides)
-    study = open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)
-    try:
-        workers = _workers(setup, request)
-        try:
+    with closing(open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)) as study:
+        with _workers(setup, request) as workers:
             _search(checked, study, workers, request)
-        finally:
-            workers.close()
         return replace(_result(checked, study), choices=choices_of(request), command=command_of("explore", request))
-    finally:
-        study.close()
 
 
 def folder_of(request: ExploreRequest) -> Path:

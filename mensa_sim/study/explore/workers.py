@@ -2,31 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
-from mensa_sim.io.workers import DeadWorkerError, pool_of
+from mensa_sim.io.workers import DeadWorkerError, Pool, pool_of
 from mensa_sim.study.explore.evaluate import Evaluator, Setup, Task
 from mensa_sim.study.explore.study_file import DesignOutcome
 
-
-class Workers(Protocol):
-    """Takes tasks and gives outcomes back in the order in which they are ready."""
-
-    @property
-    def capacity(self) -> int:
-        """Tasks that may be under way at once."""
-
-    def submit(self, task: Task) -> None:
-        """Begin a task."""
-
-    def wait(self) -> DesignOutcome:
-        """The next outcome; only while a task is under way."""
-
-    def close(self) -> None:
-        """Stop; what is under way is lost."""
+Workers = Pool[Task, DesignOutcome]
 
 
-class Local:
+class Local(Workers):
     """Evaluates on this machine; a design that takes every process with it counts as failed."""
 
     def __init__(self, setup: Setup, jobs: int) -> None:
