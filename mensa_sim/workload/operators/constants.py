@@ -4,25 +4,12 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.build.spot import Spot
-from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.call import Handler
 
 
 def random(spot: Spot, output: Tensor) -> None:
     """Drawn anew in each inference, also into a tensor that was made for it."""
     spot.add("random", reads=(), writes=(output,), foldable=False, vector_ops=output.elements)
-
-
-def _fill(call: Call) -> None:
-    call.fill(call.result)
-
-
-def _table(call: Call) -> None:
-    """Numbers that depend on no input: computed before the model runs."""
-    call.add(reads=())
-
-
-def _random(call: Call) -> None:
-    random(call, call.result)
 
 
 _FILLS = """
@@ -36,7 +23,8 @@ _RANDOM = """
 """
 
 HANDLERS: Mapping[str, Handler] = {
-    **{f"aten.{name}": _fill for name in _FILLS.split()},
-    **{f"aten.{name}": _table for name in _TABLES.split()},
-    **{f"aten.{name}": _random for name in _RANDOM.split()},
+    **{f"aten.{name}": lambda call: call.fill(call.result) for name in _FILLS.split()},
+    # Numbers that depend on no input: computed before the model runs.
+    **{f"aten.{name}": lambda call: call.add(reads=()) for name in _TABLES.split()},
+    **{f"aten.{name}": lambda call: random(call, call.result) for name in _RANDOM.split()},
 }

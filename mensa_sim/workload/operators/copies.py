@@ -82,10 +82,6 @@ def update(
     )
 
 
-def _copy(call: Call) -> None:
-    copy(call, operands=call.operands, outputs=call.results)
-
-
 def _update(call: Call) -> None:
     """The names that schemas have for what is written and where."""
     base = call.tensor("input")
@@ -119,10 +115,6 @@ def _folding(call: Call) -> None:
     copy(call, operands=call.operands, outputs=call.results, vector_ops=source.elements)
 
 
-def _concatenation(call: Call) -> None:
-    concatenation(call, operands=call.operands, output=call.result)
-
-
 def _pad(call: Call) -> None:
     zeros = call.get("mode", "constant") == "constant" and call.get("value", 0) == 0
     pad(call, data=call.tensor("input"), output=call.result, widths=call["pad"], zeros=zeros)
@@ -147,10 +139,16 @@ _UPDATES = """
 """
 
 HANDLERS: Mapping[str, Handler] = {
-    **{f"aten.{name}": _copy for name in _COPIES.split()},
+    **{
+        f"aten.{name}": lambda call: copy(call, operands=call.operands, outputs=call.results)
+        for name in _COPIES.split()
+    },
     **{f"aten.{name}": _update for name in _UPDATES.split()},
     "aten.col2im": _folding,
-    **{f"aten.{name}": _concatenation for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack")},
+    **{
+        f"aten.{name}": lambda call: concatenation(call, operands=call.operands, output=call.result)
+        for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack")
+    },
     "aten.pad": _pad,
     "aten.constant_pad_nd": _pad,
     **{f"aten.{kind}_pad{rank}d": _other_pad for kind in ("reflection", "replication") for rank in (1, 2, 3)},

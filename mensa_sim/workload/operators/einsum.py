@@ -7,7 +7,7 @@ from string import ascii_letters
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role, Tensor
 from mensa_sim.workload.build.spot import Spot
-from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.call import Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
 from mensa_sim.workload.operators.reduction import reduction
 from mensa_sim.workload.operators.views import permute
@@ -146,8 +146,6 @@ def _product(
     product(spot, data=data, weight=weight, output=made, nest=nest)
 
 
-def _einsum(call: Call) -> None:
-    einsum(call, equation=call["equation"], operands=call.operands, output=call.result)
-
-
-HANDLERS: Mapping[str, Handler] = {"aten.einsum": _einsum}
+HANDLERS: Mapping[str, Handler] = {
+    "aten.einsum": lambda call: einsum(call, equation=call["equation"], operands=call.operands, output=call.result)
+}

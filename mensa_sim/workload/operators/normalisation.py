@@ -107,10 +107,6 @@ def _group_norm(call: Call) -> None:
     _normalise(call, "group_norm", call.result.shape[0] * groups)
 
 
-def _instance_norm(call: Call) -> None:
-    _normalise(call, "instance_norm", call.result.shape[0] * call.result.shape[1])
-
-
 _BATCH_NORMS = """
     batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional
     _native_batch_norm_legit_no_training
@@ -120,5 +116,5 @@ HANDLERS: Mapping[str, Handler] = {
     **{f"aten.{name}": _batch_norm for name in _BATCH_NORMS.split()},
     **{f"aten.{name}": _layer_norm for name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm")},
     **dict.fromkeys(("aten.group_norm", "aten.native_group_norm"), _group_norm),
-    "aten.instance_norm": _instance_norm,
+    "aten.instance_norm": lambda call: _normalise(call, "instance_norm", call.result.shape[0] * call.result.shape[1]),
 }

@@ -50,22 +50,15 @@ def _one_half(call: Call) -> None:
     call.add(role=role, reads=(data,), writes=(replace(call.result, stored=min(data.stored, call.result.stored)),))
 
 
-def _of_parts(call: Call) -> None:
-    """Two real tensors made one: a product with sine and cosine where they are length and angle."""
-    call.add(vector_ops=call.result.elements * (4 if call.operator == "polar" else 0))
-
-
 _VIEWS = "view_as_real view_as_complex resolve_conj resolve_neg conj _conj _neg_view"
 
 HANDLERS: Mapping[str, Handler] = {
     **dict.fromkeys(("aten._fft_r2c", "aten._fft_c2r", "aten._fft_c2c"), _fft),
-    **dict.fromkeys(
-        (
-            f"aten.{name}"
-            for name in ["view_as_real", "view_as_complex", "resolve_conj", "resolve_neg", "conj", "_conj", "_neg_view"]
-        ),
-        _same_numbers,
-    ),
+    **{f"aten.{name}": _same_numbers for name in _VIEWS.split()},
     **dict.fromkeys(("aten.real", "aten.imag"), _one_half),
-    **dict.fromkeys(("aten.polar", "aten.complex"), _of_parts),
+    # Two real tensors made one: a product with sine and cosine where they are length and angle.
+    **dict.fromkeys(
+        ("aten.polar", "aten.complex"),
+        lambda call: call.add(vector_ops=call.result.elements * (4 if call.operator == "polar" else 0)),
+    ),
 }

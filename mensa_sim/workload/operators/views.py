@@ -98,24 +98,11 @@ def _kept(data: Tensor, output: Tensor) -> Tensor:
     return Tensor(id=output.id, shape=output.shape, stored=stored, index=data.index, bits=output.bits)
 
 
-def _view(call: Call) -> None:
-    view(call, data=call.operands[0], output=call.result, operator=call.operator)
-
-
 def _native_dropout(call: Call) -> None:
     """As in inference, where it passes all of its input on."""
     view(call, data=call.tensor("input"), output=call.result, operator="dropout")
     for mask in call.results[1:]:
         call.fill(mask)
-
-
-def _same(call: Call) -> None:
-    """The source of an in-place copy replaces what it overwrites."""
-    view(call, data=call.tensor("src"), output=call.result, operator="copy_into")
-
-
-def _cast(call: Call) -> None:
-    cast(call, data=call.operands[0], output=call.result)
 
 
 def _permute(call: Call) -> None:
@@ -163,11 +150,6 @@ def _transposed_named(call: Call, axes: list[int], first: str, second: str) -> l
     return axes
 
 
-def _shuffle(call: Call) -> None:
-    """Space and channels trade places (pixel shuffle, channel shuffle)."""
-    call.add(role=Role.STRIDED)
-
-
 def _slice(call: Call) -> None:
     data, axis, step = call.operands[0], call.get("dim", 0), call.get("step", 1)
     size = data.shape[axis]
@@ -205,11 +187,17 @@ _VIEWS = """
 _CASTS = "_to_copy to type_as"
 
 HANDLERS: Mapping[str, Handler] = {
-    **{f"aten.{name}": _view for name in _VIEWS.split()},
-    **{f"aten.{name}": _cast for name in _CASTS.split()},
+    **{
+        f"aten.{name}": lambda call: view(call, data=call.operands[0], output=call.result, operator=call.operator)
+        for name in _VIEWS.split()
+    },
+    **{f"aten.{name}": lambda call: cast(call, data=call.operands[0], output=call.result) for name in _CASTS.split()},
     **{f"aten.{name}": _permute for name in _ORDERS},
-    **dict.fromkeys(("aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle"), _shuffle),
-    "aten.copy": _same,
+    **dict.fromkeys(
+        ("aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.channel_shuffle"), lambda call: call.add(role=Role.STRIDED)
+    ),
+    # The source of an in-place copy replaces what it overwrites.
+    "aten.copy": lambda call: view(call, data=call.tensor("src"), output=call.result, operator="copy_into"),
     "aten.native_dropout": _native_dropout,
     "aten.slice": _slice,
     "aten.narrow": _slice,

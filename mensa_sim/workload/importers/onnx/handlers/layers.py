@@ -137,15 +137,13 @@ def _cell(
     )
 
 
-def _einsum(call: OnnxCall) -> None:
-    einsum(call, equation=call.attributes["equation"], operands=call.operands, output=call.result)
-
-
 HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(("Conv", "ConvTranspose"), _convolution),
     "Gemm": _gemm,
     "MatMul": _matmul,
     "DynamicQuantizeLinear": _dynamic_quantise,
-    "Einsum": _einsum,
+    "Einsum": lambda call: einsum(
+        call, equation=call.attributes["equation"], operands=call.operands, output=call.result
+    ),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
 }

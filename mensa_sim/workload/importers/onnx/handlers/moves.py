@@ -23,10 +23,6 @@ def _dropout(call: OnnxCall) -> None:
             call.fill(mask)
 
 
-def _cast(call: OnnxCall) -> None:
-    cast(call, data=call.tensor(0), output=call.result)
-
-
 def _transpose(call: OnnxCall) -> None:
     data = call.tensor(0)
     order = call.attributes.get("perm", range(len(data.shape))[::-1])
@@ -87,50 +83,38 @@ def _pad(call: OnnxCall) -> None:
     pad(call, data=data, output=call.result, widths=torch_order, zeros=zeros)
 
 
-def _tile(call: OnnxCall) -> None:
-    repeat(call, data=call.tensor(0), output=call.result)
-
-
-def _shuffle(call: OnnxCall) -> None:
-    call.add("shuffle", role=Role.STRIDED)
-
-
 def _gather(call: OnnxCall) -> None:
     data, indices, axis = call.tensor(0), call.tensor(1), call.attributes.get("axis", 0)
     pick(call, data=data, indices=indices, axis=axis, known=call.integers(1), output=call.result)
 
 
-def _gather_each(call: OnnxCall) -> None:
-    gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result)
-
-
-def _scatter(call: OnnxCall) -> None:
-    copy(call, operands=call.operands, outputs=(call.result,), vector_ops=call.tensor(2).elements)
-
-
-def _fill(call: OnnxCall) -> None:
-    call.fill(call.result)
-
-
-def _table(call: OnnxCall) -> None:
-    """Numbers that depend on no input."""
-    call.add(call.operator.lower(), reads=())
-
-
 HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Expand"), _view),
     "Dropout": _dropout,
-    **dict.fromkeys(("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), _cast),
+    **dict.fromkeys(
+        ("Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"),
+        lambda call: cast(call, data=call.tensor(0), output=call.result),
+    ),
     "Transpose": _transpose,
     "Slice": _slice,
     "Split": _split,
     "Concat": _concat,
     "Pad": _pad,
-    "Tile": _tile,
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _shuffle),
+    "Tile": lambda call: repeat(call, data=call.tensor(0), output=call.result),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), lambda call: call.add("shuffle", role=Role.STRIDED)),
     "Gather": _gather,
-    **dict.fromkeys(("GatherElements", "GatherND"), _gather_each),
-    **dict.fromkeys(("ScatterElements", "ScatterND", "Scatter"), _scatter),
-    "ConstantOfShape": _fill,
-    **dict.fromkeys(("Range", "EyeLike", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"), _table),
+    **dict.fromkeys(
+        ("GatherElements", "GatherND"),
+        lambda call: gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result),
+    ),
+    **dict.fromkeys(
+        ("ScatterElements", "ScatterND", "Scatter"),
+        lambda call: copy(call, operands=call.operands, outputs=(call.result,), vector_ops=call.tensor(2).elements),
+    ),
+    "ConstantOfShape": lambda call: call.fill(call.result),
+    # Numbers that depend on no input.
+    **dict.fromkeys(
+        ("Range", "EyeLike", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"),
+        lambda call: call.add(call.operator.lower(), reads=()),
+    ),
 }

@@ -15,10 +15,6 @@ from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
 
 
-def _local_response(call: OnnxCall) -> None:
-    local_response(call, data=call.tensor(0), output=call.result, window=call.attributes["size"])
-
-
 def _power_pool(call: OnnxCall) -> None:
     """A global one has windows of all rows and columns."""
     data = call.tensor(0)
@@ -58,20 +54,6 @@ def _moved(call: OnnxCall) -> None:
 def _added_columns(call: OnnxCall) -> None:
     data = call.tensor(0)
     copy(call, operands=(data,), outputs=call.outputs, vector_ops=data.elements)
-
-
-def _appended(call: OnnxCall) -> None:
-    """New rows of a cache, written in place."""
-    call.add("append", role=Role.VIEW, reads=(call.tensor(0), call.tensor(1)), writes=(call.result,))
-
-
-def _rotary(call: OnnxCall) -> None:
-    """Two products and a sum for each element; the tables' rows are read as they are."""
-    call.add("rotary_embedding", vector_ops=3 * call.result.elements)
-
-
-def _swiglu(call: OnnxCall) -> None:
-    elementwise(call, operator="swiglu", operands=call.operands, output=call.result, operations_per_element=2)
 
 
 def _sampled(call: OnnxCall) -> None:
@@ -117,10 +99,6 @@ def _random(call: OnnxCall) -> None:
     random(call, call.result)
 
 
-def _same(call: OnnxCall) -> None:
-    view(call, data=call.tensor(0), output=call.result)
-
-
 def _deformable(call: OnnxCall) -> None:
     deformable(
         call,
@@ -134,7 +112,7 @@ def _deformable(call: OnnxCall) -> None:
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
-    "LRN": _local_response,
+    "LRN": lambda call: local_response(call, data=call.tensor(0), output=call.result, window=call.attributes["size"]),
     **dict.fromkeys(("LpPool", "GlobalLpPool"), _power_pool),
     "LpNormalization": _power_norm,
     "MeanVarianceNormalization": _mean_variance,
@@ -142,14 +120,20 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(("Hardmax", "OneHot"), _compared),
     **dict.fromkeys(("Trilu", "ReverseSequence", "CenterCropPad", "MaxUnpool"), _moved),
     "Col2Im": _added_columns,
-    "TensorScatter": _appended,
-    "RotaryEmbedding": _rotary,
-    "SwiGLU": _swiglu,
+    # New rows of a cache, written in place.
+    "TensorScatter": lambda call: call.add(
+        "append", role=Role.VIEW, reads=(call.tensor(0), call.tensor(1)), writes=(call.result,)
+    ),
+    # Two products and a sum for each element; the tables' rows are read as they are.
+    "RotaryEmbedding": lambda call: call.add("rotary_embedding", vector_ops=3 * call.result.elements),
+    "SwiGLU": lambda call: elementwise(
+        call, operator="swiglu", operands=call.operands, output=call.result, operations_per_element=2
+    ),
     "GridSample": _sampled,
     "RoiAlign": _regions,
     **dict.fromkeys(("DFT", "STFT"), _transform),
     **dict.fromkeys(("Bernoulli", "RandomNormal", "RandomUniform", "Multinomial"), _random),
     **dict.fromkeys(("RandomNormalLike", "RandomUniformLike"), _random),
-    "BitCast": _same,
+    "BitCast": lambda call: view(call, data=call.tensor(0), output=call.result),
     "DeformConv": _deformable,
 }

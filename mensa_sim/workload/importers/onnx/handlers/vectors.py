@@ -101,14 +101,6 @@ def _layer_norm(call: OnnxCall) -> None:
     _normalise(call, "layer_norm" if call.operator == "LayerNormalization" else "rms_norm", rows)
 
 
-def _instance_norm(call: OnnxCall) -> None:
-    _normalise(call, "instance_norm", call.result.shape[0] * call.result.shape[1])
-
-
-def _group_norm(call: OnnxCall) -> None:
-    _normalise(call, "group_norm", call.result.shape[0] * call.attributes["num_groups"])
-
-
 def _pool(call: OnnxCall) -> None:
     mean = call.operator == "AveragePool"
     pool(
@@ -169,8 +161,12 @@ HANDLERS: Mapping[str, OnnxHandler] = {
     **dict.fromkeys(_REDUCTIONS, _reduce),
     "BatchNormalization": _batch_norm,
     **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _layer_norm),
-    "InstanceNormalization": _instance_norm,
-    "GroupNormalization": _group_norm,
+    "InstanceNormalization": lambda call: _normalise(
+        call, "instance_norm", call.result.shape[0] * call.result.shape[1]
+    ),
+    "GroupNormalization": lambda call: _normalise(
+        call, "group_norm", call.result.shape[0] * call.attributes["num_groups"]
+    ),
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _global_pool),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),

@@ -35,11 +35,6 @@ def _groups(call: TfliteCall, weight: Tensor) -> int:
     return max(1, call.tensor(0).shape[-1] // weight.shape[1])
 
 
-def _transposed(call: TfliteCall) -> None:
-    """Inputs: shape of the result, weights [K, rows, columns, C], data, bias; the schema has no dilation of it."""
-    convolve(call, transposed_weight(call), data=2, transposed=True)
-
-
 def _transposed_3d(call: TfliteCall) -> None:
     """Inputs: shape of the result, weights [depth, rows, columns, K, C], data, bias."""
     stored = call.parameter(1)
@@ -111,7 +106,8 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "CONV_3D": _convolution_3d,
-    "TRANSPOSE_CONV": _transposed,
+    # Inputs: shape of the result, weights [K, rows, columns, C], data, bias; the schema has no dilation of it.
+    "TRANSPOSE_CONV": lambda call: convolve(call, transposed_weight(call), data=2, transposed=True),
     "CONV_3D_TRANSPOSE": _transposed_3d,
     "FULLY_CONNECTED": _fully_connected,
     "BATCH_MATMUL": _batch_matmul,

@@ -21,11 +21,6 @@ def _view(call: TfliteCall) -> None:
     view(call, data=call.tensor(0), output=call.result, operator=call.operator.lower())
 
 
-def _cast(call: TfliteCall) -> None:
-    """The width is the result's, and sparse weights are spread out beforehand."""
-    cast(call, data=call.tensor(0), output=call.result, known_free=True)
-
-
 def _transpose(call: TfliteCall) -> None:
     order = call.integers(1)
     if order is None or sorted(axis % len(order) for axis in order) != list(range(len(call.tensor(0).shape))):
@@ -121,27 +116,10 @@ def _gather(call: TfliteCall) -> None:
     pick(call, data=data, indices=indices, axis=axis, known=call.integers(1), output=call.result)
 
 
-def _gather_each(call: TfliteCall) -> None:
-    gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result)
-
-
-def _embedding(call: TfliteCall) -> None:
-    """Indices come first here."""
-    embedding(call, table=call.parameter(1), indices=call.tensor(0), output=call.result)
-
-
-def _scatter(call: TfliteCall) -> None:
-    copy(call, operands=call.operands, outputs=(call.result,))
-
-
 def _update(call: TfliteCall) -> None:
     """A part overwritten at a computed place: in place where nothing reads the old elements."""
     base, source = call.tensor(0), call.tensor(1)
     update(call, base=base, source=source, output=call.result, updated=source.elements)
-
-
-def _compared(call: TfliteCall) -> None:
-    call.add("onehot", reads=call.operands[:1], vector_ops=call.result.elements)
 
 
 def _fill(call: TfliteCall) -> None:
@@ -151,7 +129,11 @@ def _fill(call: TfliteCall) -> None:
 
 HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "BITCAST"), _view),
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "CAST", "FAKE_QUANT", "DENSIFY"), _cast),
+    # The width is the result's, and sparse weights are spread out beforehand.
+    **dict.fromkeys(
+        ("QUANTIZE", "DEQUANTIZE", "CAST", "FAKE_QUANT", "DENSIFY"),
+        lambda call: cast(call, data=call.tensor(0), output=call.result, known_free=True),
+    ),
     "TRANSPOSE": _transpose,
     **dict.fromkeys(("SLICE", "STRIDED_SLICE"), _slice),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),
@@ -163,10 +145,16 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
     **dict.fromkeys(("REVERSE_V2", "REVERSE_SEQUENCE", "MATRIX_DIAG", "DILATE", "REAL", "IMAG"), _moved),
     "GATHER": _gather,
-    "GATHER_ND": _gather_each,
-    "EMBEDDING_LOOKUP": _embedding,
-    **dict.fromkeys(("SCATTER_ND", "MATRIX_SET_DIAG", "SPARSE_TO_DENSE"), _scatter),
+    "GATHER_ND": lambda call: gather(call, data=call.tensor(0), indices=(call.tensor(1),), output=call.result),
+    # Indices come first here.
+    "EMBEDDING_LOOKUP": lambda call: embedding(
+        call, table=call.parameter(1), indices=call.tensor(0), output=call.result
+    ),
+    **dict.fromkeys(
+        ("SCATTER_ND", "MATRIX_SET_DIAG", "SPARSE_TO_DENSE"),
+        lambda call: copy(call, operands=call.operands, outputs=(call.result,)),
+    ),
     "DYNAMIC_UPDATE_SLICE": _update,
-    "ONE_HOT": _compared,
+    "ONE_HOT": lambda call: call.add("onehot", reads=call.operands[:1], vector_ops=call.result.elements),
     **dict.fromkeys(("SHAPE", "RANK", "RANGE", "FILL", "ZEROS_LIKE", "BROADCAST_ARGS"), _fill),
 }

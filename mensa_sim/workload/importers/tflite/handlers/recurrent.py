@@ -120,10 +120,6 @@ def _columns(call: TfliteCall, stacked: Tensor, name: str, rows: int, columns: i
     )
 
 
-def _rnn(call: TfliteCall) -> None:
-    _plain(call, 1, call.result)
-
-
 def _two_way_rnn(call: TfliteCall) -> None:
     for at, output in enumerate(call.outputs[:2]):
         _plain(call, 1 + 4 * at, output, mark="_reverse" if at else "")
@@ -166,7 +162,7 @@ def _svdf(call: TfliteCall) -> None:
 HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"), _lstm),
     "BIDIRECTIONAL_SEQUENCE_LSTM": _two_ways,
-    **dict.fromkeys(("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"), _rnn),
+    **dict.fromkeys(("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"), lambda call: _plain(call, 1, call.result)),
     "BIDIRECTIONAL_SEQUENCE_RNN": _two_way_rnn,
     "SVDF": _svdf,
 }

@@ -9,16 +9,6 @@ from mensa_sim.workload.operators.copies import copy
 from mensa_sim.workload.operators.views import view
 
 
-def _handle(call: TfliteCall) -> None:
-    """A name for memory; it holds nothing that moves."""
-    call.fill(call.result)
-
-
-def _run_once(call: TfliteCall) -> None:
-    """What runs before the first inference alone."""
-    call.builder.note_layout(call.site.node)
-
-
 def _read(call: TfliteCall) -> None:
     """The state where it lies, or what this inference has put there."""
     before = [
@@ -58,8 +48,9 @@ def _variable(call: TfliteCall, handle: int) -> str:
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
-    "VAR_HANDLE": _handle,
-    "CALL_ONCE": _run_once,
+    # A name for memory: it holds nothing that moves. What runs once runs before the first inference alone.
+    "VAR_HANDLE": lambda call: call.fill(call.result),
+    "CALL_ONCE": lambda call: call.builder.note_layout(call.site.node),
     "READ_VARIABLE": _read,
     "ASSIGN_VARIABLE": _assign,
 }

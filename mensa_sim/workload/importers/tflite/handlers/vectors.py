@@ -101,17 +101,9 @@ def _reduce(call: TfliteCall) -> None:
     reduction(call, operator=operator, operands=(data,), outputs=call.outputs[:1])
 
 
-def _largest(call: TfliteCall) -> None:
-    sort(call, operator="topk", operands=call.operands[:1], outputs=call.outputs, kept=call.result.shape[-1])
-
-
 def _unit_norm(call: TfliteCall) -> None:
     power_norm(call, data=call.tensor(0), output=call.before_activation(), row=call.result.shape[-1])
     call.activate()
-
-
-def _local_response(call: TfliteCall) -> None:
-    local_response(call, data=call.tensor(0), output=call.result, window=2 * call.option("Radius") + 1)
 
 
 def _resize(call: TfliteCall) -> None:
@@ -121,10 +113,6 @@ def _resize(call: TfliteCall) -> None:
         return
     mode = "bilinear" if call.operator == "RESIZE_BILINEAR" else "nearest"
     resize(call, mode=mode, operands=(data,), output=call.result)
-
-
-def _random(call: TfliteCall) -> None:
-    random(call, call.result)
 
 
 OPERATIONS_PER_PAIR = 12
@@ -164,11 +152,17 @@ HANDLERS: Mapping[str, TfliteHandler] = {
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), _pool),
     "L2_POOL_2D": _root_pool,
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), _softmax),
-    "TOPK_V2": _largest,
+    "TOPK_V2": lambda call: sort(
+        call, operator="topk", operands=call.operands[:1], outputs=call.outputs, kept=call.result.shape[-1]
+    ),
     "L2_NORMALIZATION": _unit_norm,
-    "LOCAL_RESPONSE_NORMALIZATION": _local_response,
+    "LOCAL_RESPONSE_NORMALIZATION": lambda call: local_response(
+        call, data=call.tensor(0), output=call.result, window=2 * call.option("Radius") + 1
+    ),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
-    **dict.fromkeys(("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), _random),
+    **dict.fromkeys(
+        ("RANDOM_UNIFORM", "RANDOM_STANDARD_NORMAL", "MULTINOMIAL"), lambda call: random(call, call.result)
+    ),
     "BUCKETIZE": _bucketed,
     **dict.fromkeys(
         ("SEGMENT_SUM", *(f"UNSORTED_SEGMENT_{kind}" for kind in ["MAX", "MIN", "PROD", "SUM"])), _segments
