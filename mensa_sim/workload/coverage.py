@@ -30,7 +30,7 @@ def coverage_shares(graph: LayerGraph) -> dict[str, Share]:
     return {
         name: Share(
             macs=None if chosen["unsupported"] else float(name == "costed"),
-            bytes=_ratio(sum(map(_layer_bytes, layers)), size_bytes, empty=float(name == "costed")),
+            bytes=sum(map(_layer_bytes, layers)) / size_bytes if size_bytes else float(name == "costed"),
         )
         for name, layers in chosen.items()
     }
@@ -38,7 +38,3 @@ def coverage_shares(graph: LayerGraph) -> dict[str, Share]:
 
 def _layer_bytes(layer: Layer) -> int:
     return layer.parameter_bytes + layer.input_bytes + layer.output_bytes
-
-
-def _ratio(part: int, whole: int, *, empty: float) -> float:
-    return part / whole if whole else empty

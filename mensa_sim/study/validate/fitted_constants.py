@@ -28,16 +28,12 @@ class FittedConstant:
 Reader = Callable[[System], float]
 
 
-def _memory(system: System) -> float:
-    return system.memory_of(system.accelerators[0].name).efficiency
-
-
 def _host(field: str) -> Reader:
     return lambda system: float(getattr(system.host, field))
 
 
 CONSTANT_READERS: dict[str, Reader] = {
-    "memory efficiency": _memory,
+    "memory efficiency": lambda system: system.memory_of(system.accelerators[0].name).efficiency,
     "host.overhead_ms": lambda system: _host("overhead_ps")(system) / PS_PER_MS,
     "host.in_bytes_per_s": _host("in_bytes_per_s"),
     "host.out_bytes_per_s": _host("out_bytes_per_s"),

@@ -101,7 +101,10 @@ class Predictor:
         key = (workload, system)
         if key not in self._steady:
             graph, built = self.graph(workload), self.system(system)
-            goal = Goal(scheduler=_scheduler(built), objective=_objective(built))
+            goal = Goal(
+                scheduler=_scheduler(built),
+                objective="latency" if built.scheduling is None else built.scheduling.objective,
+            )
             self._steady[key] = evaluate(graph, built, goal, memo=self.memo, explained=False).steady
         return self._steady[key]
 
@@ -144,19 +147,6 @@ def _scheduler(system: System) -> str:
     return "optimal" if system.host is None or system.host.cpu is None else "first"
 
 
-def _objective(system: System) -> str:
-    """What its mappings make small: what its file says, else the latency."""
-    return "latency" if system.scheduling is None else system.scheduling.objective
-
-
-def _latency_ms(predictor: Predictor, workload: str, system: str) -> float:
-    return predictor.steady(workload, system).latency_ps / PS_PER_MS
-
-
-def _energy_mj(predictor: Predictor, workload: str, system: str) -> float:
-    return predictor.steady(workload, system).energy_pj / PJ_PER_MJ
-
-
 def _compiler_cycles(predictor: Predictor, workload: str, system: str) -> float:
     """Cycles of all layers, everything on chip, of the accelerator that stands for the compiler's view."""
     (placed, *others) = predictor.system(system).devices
@@ -179,8 +169,8 @@ def _cached_parameter_bytes(predictor: Predictor, workload: str, system: str) ->
 
 
 PREDICTIONS: Mapping[str, Callable[[Predictor, str, str], float]] = {
-    "latency_ms": _latency_ms,
-    "energy_mj": _energy_mj,
+    "latency_ms": lambda predictor, workload, system: predictor.steady(workload, system).latency_ps / PS_PER_MS,
+    "energy_mj": lambda predictor, workload, system: predictor.steady(workload, system).energy_pj / PJ_PER_MJ,
     "compiler_cycles": _compiler_cycles,
     "cached_parameter_bytes": _cached_parameter_bytes,
 }

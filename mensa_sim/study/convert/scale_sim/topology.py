@@ -14,7 +14,7 @@ MAX_DIGITS = 9
 def convert_topology(file: ForeignFile) -> dict[str, str]:
     """The layer list of a table, one layer after another; inputs of convolutions hold their padding as data."""
     header, *rows = file.data
-    columns = [_plain(title) for title in header]
+    columns = [" ".join(title.replace("_", " ").lower().split()) for title in header]
     product = columns[1:4] == list(PRODUCT)
     if not product and tuple(columns[1:7]) != CONVOLUTION:
         raise file.fault((), f"line 1: the columns are {', '.join(CONVOLUTION)}, strides, or M, N, K, after the name")
@@ -34,10 +34,6 @@ def convert_topology(file: ForeignFile) -> dict[str, str]:
     if not product:
         file.notes.choose("layers read inputs of their own: the table does not say which layer made them")
     return workload_files(file, file.path.stem, entries, f"Converted from {file.path.name}, a topology of SCALE-Sim.")
-
-
-def _plain(title: str) -> str:
-    return " ".join(title.replace("_", " ").lower().split())
 
 
 def _whole(file: ForeignFile, index: int, title: str, text: str) -> int:
