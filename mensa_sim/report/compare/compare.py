@@ -5,6 +5,7 @@ from dataclasses import asdict
 from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.compare.side_by_side import flat_csv, systems_page, systems_tables
@@ -35,12 +36,9 @@ def compare_summary(result: CompareResult) -> dict[str, object]:
 def compared_values(result: CompareResult) -> dict[str, object]:
     """The systems' figures on one workload."""
     return {
-        "workload": result.workload,
-        "scheduler": result.scheduler,
-        "objective": result.objective,
-        "baseline": result.baseline,
+        **picked(result, "workload", "scheduler", "objective", "baseline"),
         "systems": system_entries(result),
-        **({"differences": [asdict(each) for each in result.differences]} if result.differences else {}),
+        **(picked(result, "differences") if result.differences else {}),
     }
 
 
@@ -59,20 +57,11 @@ def system_entries(result: CompareResult) -> list[dict[str, object]]:
 
 def _values(system: SystemResult) -> dict[str, object]:
     return {
-        "scheduler": system.scheduler,
-        "latency_ps": system.latency_ps,
-        "energy_pj": system.energy_pj,
+        **picked(system, "scheduler", "latency_ps", "energy_pj"),
         **system.products,
-        "throughput_inferences_per_s": system.throughput_inferences_per_s,
-        "macs_per_s": system.macs_per_s,
-        "utilization": system.utilization,
-        "traffic_bytes": dict(system.traffic_bytes),
-        "energy_by_component_pj": dict(system.energy_by_component_pj),
-        "steady_state": asdict(system.steady),
-        "handoffs": system.handoffs,
-        "gap": system.optimality.gap,
-        "best_schedule": asdict(system.best) if system.best else None,
-        "area_mm2": system.area_mm2,
+        **picked(system, "throughput_inferences_per_s", "macs_per_s", "utilization", "traffic_bytes"),
+        **picked(system, "energy_by_component_pj", "steady_state=steady", "handoffs", "optimality.gap"),
+        **picked(system, "best_schedule=best", "area_mm2"),
         "caveats": list(system.caveats) or None,
     }
 

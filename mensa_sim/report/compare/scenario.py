@@ -1,10 +1,9 @@
 """What `mensa-sim compare` prints and writes of a scenario."""
 
-from dataclasses import asdict
-
 from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked
 from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_page, systems_tables
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.drawn import Drawn
@@ -13,7 +12,7 @@ from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.energy import energy_figure, largest_component
-from mensa_sim.report.scenario.files import gaps_text
+from mensa_sim.report.scenario.files import gaps_text, streams_record
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.scenarios import ScenarioCompareResult
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
@@ -24,10 +23,7 @@ def scenario_compare_json(result: ScenarioCompareResult) -> str:
     """summary.json as text; an unknown value is absent."""
     return json_text(
         {
-            "scenario": result.workload,
-            "scheduler": result.scheduler,
-            "objective": result.objective,
-            "baseline": result.baseline,
+            **picked(result, "scenario=workload", "scheduler", "objective", "baseline"),
             "systems": _entries(result),
             **changes_summary(result.changes),
             **provenance_summary(result),
@@ -40,16 +36,10 @@ def _entries(result: ScenarioCompareResult) -> list[dict[str, object]]:
 
 
 def _values(system: ScenarioSystemResult) -> dict[str, object]:
-    metrics = system.metrics
     return {
-        "scheduler": system.scheduler,
-        "seed": system.seed,
-        "deadline_misses": system.deadline_misses,
-        "energy_per_inference_pj": system.energy_per_inference_pj,
-        "mean_power_mw": metrics.mean_power_mw,
-        "overloaded": metrics.overloaded,
-        "energy_by_component_pj": dict(metrics.energy_by_component_pj),
-        "streams": {name: present(asdict(stream)) for name, stream in metrics.streams.items()},
+        **picked(system, "scheduler", "seed", "deadline_misses", "energy_per_inference_pj"),
+        **picked(system.metrics, "mean_power_mw", "overloaded", "energy_by_component_pj"),
+        "streams": streams_record(system),
         "gaps": dict(system.gaps) or None,
         "area_mm2": system.area_mm2 or None,
         "caveats": list(system.caveats) or None,

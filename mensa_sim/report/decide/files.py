@@ -1,17 +1,19 @@
 """summary.json and tried.csv of a decision, and the tables that the command prints."""
 
-from dataclasses import asdict
+from operator import attrgetter
 
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked, plain
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, setting_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.sensitivity.files import joint_record
 from mensa_sim.study.decide.result import DecideResult, Tried
 
 SHOWN_TURNS = 12
@@ -26,42 +28,28 @@ def decide_json(result: DecideResult) -> str:
 def decide_data(result: DecideResult) -> dict[str, object]:
     """The decision as plain JSON values in a fixed order."""
     return {
-        "objective": result.objective,
-        "best": result.best,
-        "runner_up": result.runner_up,
-        "lead": result.lead,
-        "lead_over_worlds": asdict(result.interval),
+        **picked(result, "objective", "best", "runner_up", "lead", "lead_over_worlds=interval"),
         "workloads": [{"workload": name, "share": share} for name, share in result.shares.items()],
-        "systems": [asdict(each) for each in result.standings],
-        "measured": [present(asdict(each)) for each in result.measured],
+        **picked(result, "systems=standings"),
+        "measured": [present(plain(each)) for each in result.measured],
         "turns": [_tried(each) for each in result.turns],
         "tried": [_tried(each) for each in result.tried],
-        "left_out": list(result.left_out),
-        "joint": {
-            "runs": len(result.draws),
-            "prices_per_run": result.prices,
-            "seed": result.seed,
-            "drawn": [dict(draw.chosen) for draw in result.draws],
-        },
-        "simulated": result.simulated,
+        **picked(result, "left_out"),
+        "joint": joint_record(result),
+        **picked(result, "simulated"),
         **provenance_summary(result),
     }
 
 
 def _tried(tried: Tried) -> dict[str, object]:
-    return {**asdict(tried), "systems": list(tried.systems), "turns": tried.turns}
+    return {**plain(tried), "turns": tried.turns}
 
 
 def tried_csv(result: DecideResult) -> str:
     """tried.csv as text: one row for each thing decided otherwise."""
     header = ("kind", "name", "systems", "taken", "setting", "lead", "best", "turns_at", "source")
-    return csv_text(
-        header,
-        (
-            (t.kind, t.name, " ".join(t.systems), t.taken, t.setting, t.lead, t.best, t.turns_at, t.source)
-            for t in result.tried
-        ),
-    )
+    rows = ((t.kind, t.name, " ".join(t.systems), *attrgetter(*header[3:])(t)) for t in result.tried)
+    return csv_text(header, rows)
 
 
 TextRows = list[tuple[str, ...]]

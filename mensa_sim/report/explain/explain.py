@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import attrgetter
 
 from rich.console import Group, RenderableType
 
@@ -89,18 +90,9 @@ def explanation_json(found: ExplainResult, moves: Sequence[Move]) -> str:
 
 def places_csv(found: ExplainResult) -> str:
     """One row for each accelerator: what the layer costs there."""
-    header = ("accelerator", "here", "latency_ps", "energy_pj", "copies_ps", "copies_pj", "bound", "value", "refusal")
-    return csv_text(
-        header,
-        (
-            (p.accelerator, p.accelerator == found.accelerator, p.latency_ps, p.energy_pj, *_rest(p))
-            for p in found.places
-        ),
-    )
-
-
-def _rest(place: Place) -> tuple[object, ...]:
-    return place.copies_ps, place.copies_pj, place.bound, place.value, place.refusal
+    figures = ("latency_ps", "energy_pj", "copies_ps", "copies_pj", "bound", "value", "refusal")
+    rows = ((p.accelerator, p.accelerator == found.accelerator, *attrgetter(*figures)(p)) for p in found.places)
+    return csv_text(("accelerator", "here", *figures), rows)
 
 
 def moves_json(moves: Sequence[Move]) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.json_text import json_text
+from mensa_sim.io.picked import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
-from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
+from mensa_sim.study.explore.result import DesignResult, ExploreResult
 from mensa_sim.study.space.design import Design, technology_data
 
 
@@ -19,32 +20,29 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
     """An exploration as plain JSON values in a fixed order."""
     file = result.space.file
     return {
-        "space": file.name,
-        "system": file.system,
-        "workloads": list(file.workloads),
-        **({"scenarios": list(file.scenarios)} if file.scenarios else {}),
-        "over": file.over,
-        "sampler": file.sampler.name,
-        "seed": file.sampler.seed,
+        **picked(file, "space=name", "system", "workloads"),
+        **(picked(file, "scenarios") if file.scenarios else {}),
+        **picked(file, "over", "sampler=sampler.name", "sampler.seed"),
         "points": result.space.size,
         "trials": result.trials,
         "failed": result.count("failed"),
         "excluded": result.count("excluded"),
         "repeats": result.count("repeat"),
-        "objectives": [{"name": each.name, "direction": each.direction} for each in result.objectives],
+        "objectives": [picked(each, "name", "direction") for each in result.objectives],
         "front": [_design(design, result) for design in result.front],
-        "references": [_reference(reference) for reference in result.references],
-        "reference_failures": dict(result.reference_failures),
-        "importance": {name: dict(shares) for name, shares in result.importance.items()},
-        "failures": [{"design": o.number, "error": o.detail} for o in result.outcomes if o.state == "failed"],
+        "references": [
+            {"system": each.name, "metrics": {**each.metrics, **each.objectives}, **picked(each, "dominated_by")}
+            for each in result.references
+        ],
+        **picked(result, "reference_failures", "importance"),
+        "failures": [picked(o, "design=number", "error=detail") for o in result.outcomes if o.state == "failed"],
         **provenance_summary(result),
     }
 
 
 def _design(design: DesignResult, result: ExploreResult) -> dict[str, object]:
     return {
-        "design": design.number,
-        "parameters": dict(design.parameters),
+        **picked(design, "design=number", "parameters"),
         "metrics": {**design.metrics, **design.objectives},
         "system": f"{design_folder(design)}/system.yaml",
         **_settings(_plain(design, result)),
@@ -62,14 +60,6 @@ def _scheduling(plain: Design) -> dict[str, object]:
     found = scheduling_of(plain, [str(entry.data["name"]) for entry in plain.entries.values()])
     options: dict[str, object] = {"options": dict(found.options)} if found.options else {}
     return {"scheduler": found.scheduler, "objective": found.objective, **options}
-
-
-def _reference(reference: Reference) -> dict[str, object]:
-    return {
-        "system": reference.name,
-        "metrics": {**reference.metrics, **reference.objectives},
-        "dominated_by": list(reference.dominated_by),
-    }
 
 
 def explore_json(result: ExploreResult) -> str:

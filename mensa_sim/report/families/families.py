@@ -1,12 +1,12 @@
 """What `mensa-sim families` prints: the paper's families, the clusters found, and who runs them best."""
 
 import math
-from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked, plain
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
@@ -75,15 +75,10 @@ def _best(entries: tuple[Affinity, ...]) -> dict[int, Affinity]:
 def families_json(study: FamilyStudy) -> str:
     """The study as JSON text; an unknown value is absent."""
     record = {
-        "workloads": list(study.workloads),
-        "layers": study.layers,
-        "share_inside": study.share_inside,
-        "families": [asdict(row) for row in study.rows],
-        "clusters": [asdict(cluster) for cluster in study.clustering.clusters.values()],
+        **picked(study, "workloads", "layers", "share_inside", "families=rows"),
+        "clusters": plain(list(study.clustering.clusters.values())),
         "silhouettes": {str(count): value for count, value in study.clustering.silhouettes.items()},
-        "adjusted_rand_index": study.clustering.agreement,
-        "system": study.system,
-        "objective": study.objective,
-        "affinities": [present(asdict(entry)) for entry in study.affinities],
+        **picked(study, "adjusted_rand_index=clustering.agreement", "system", "objective"),
+        "affinities": [present(plain(entry)) for entry in study.affinities],
     }
     return json_text(present(record))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
+from mensa_sim.io.picked import picked
 from mensa_sim.study.run.provenance import Provenance
 
 MARKER = "summary.json"
@@ -14,7 +15,7 @@ MARKER = "summary.json"
 
 def provenance_summary(result: Provenance) -> dict[str, object]:
     """What a result was made from, for its summary.json."""
-    return {"choices": dict(result.choices), "versions": dict(result.versions), "inputs": dict(result.inputs)}
+    return picked(result, "choices", "versions", "inputs")
 
 
 def write_folder(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.study.reproduce.agreement import Agreement
 from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
 from mensa_sim.study.reproduce.outcome import Outcome
@@ -29,13 +29,14 @@ def reproduce_data(result: ReproduceResult) -> dict[str, object]:
     """The reproduction as plain JSON values in a fixed order."""
     return {
         "rows": [_row(row, result.drawn.get(row.figure.name)) for row in result.rows if row.ours is not None],
-        "not_computed": [{**_name(row), "paper": row.figure.value, "reason": row.reason} for row in result.missing],
-        "statistics": [
-            {"name": each.name, "published": each.published, **_drawn(each.drawn)} for each in result.statistics
-        ],
+        "not_computed": [{**_name(row), **picked(row, "paper=figure.value", "reason")} for row in result.missing],
+        "statistics": [{**picked(each, "name", "published"), **_drawn(each.drawn)} for each in result.statistics],
         "deviations": [_deviation(each) for each in result.deviations],
-        "agreements": [_agreement(each) for each in result.agreements],
-        "statements": list(result.statements),
+        "agreements": [
+            picked(each, "experiment=name", "change", "joint", "agreeing", "authors", "gained", "lost")
+            for each in result.agreements
+        ],
+        **picked(result, "statements"),
         "definitions": dict(DEFINITIONS),
         "models": {each.model: each.kind for each in result.runs.models},
         **provenance_summary(result),
@@ -43,33 +44,19 @@ def reproduce_data(result: ReproduceResult) -> dict[str, object]:
 
 
 def _name(row: Row) -> dict[str, object]:
-    figure = row.figure
-    return {
-        "quantity": figure.quantity,
-        "system": figure.system,
-        "against": figure.against,
-        "models": row.ran or figure.models,
-        "unit": figure.unit,
-        "tag": figure.tag,
-    }
+    named = picked(row.figure, "quantity", "system", "against", "models", "unit", "tag")
+    return named | {"models": row.ran or row.figure.models}
 
 
 def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
     ours = row.ours
-    beside = {
-        "geometric": ours.geometric if ours else None,
-        "harmonic": ours.harmonic if ours else None,
-        "totals": ours.totals if ours else None,
-        "steady_state": row.steady,
-        "activations_through_memory": row.plain,
-        "optimal_schedule": row.optimal,
-        "flow_homes": row.homes,
-        "flow_stacks": row.stacks,
-    }
+    means = {} if ours is None else picked(ours, "geometric", "harmonic", "totals")
+    otherwise = ("steady_state=steady", "activations_through_memory=plain", "optimal_schedule=optimal")
+    beside = means | picked(row, *otherwise, "flow_homes=homes", "flow_stacks=stacks")
     return {
         **_name(row),
         **present({"ours": ours.arithmetic if ours else None}),
-        **({} if row.ran else {"paper": row.figure.value, "ratio": row.ratio, "agrees": row.agrees}),
+        **({} if row.ran else picked(row, "paper=figure.value", "ratio", "agrees")),
         "count": row.models,
         **present(beside),
         **({} if drawn is None else {"drawn": {**_of_all(row), **_drawn(drawn)}}),
@@ -82,45 +69,29 @@ def _of_all(row: Row) -> dict[str, object]:
 
 
 def _drawn(figure: DrawnFigure) -> dict[str, object]:
-    return {"median": figure.middle, "low": figure.low, "high": figure.high, "values": list(figure.values)}
+    return picked(figure, "median=middle", "low", "high", "values")
 
 
 def _deviation(deviation: Deviation) -> dict[str, object]:
     return {
         **_name(deviation.row),
-        "verdict": deviation.verdict,
-        "tried": deviation.tried,
+        **picked(deviation, "verdict", "tried"),
         **({"note": deviation.note} if deviation.note else {}),
         "closed_by": [
-            {
-                "experiment": closer.name,
-                "change": closer.change,
-                "mechanism": closer.mechanism,
-                "value": closer.value,
-                "closed": closer.closed,
-                "how": closer.how,
-            }
+            picked(closer, "experiment=name", "change", "mechanism", "value", "closed", "how")
             for closer in deviation.closers
         ],
     }
 
 
-def _agreement(agreement: Agreement) -> dict[str, object]:
-    return {
-        "experiment": agreement.name,
-        "change": agreement.change,
-        "joint": agreement.joint,
-        "agreeing": agreement.agreeing,
-        "authors": agreement.authors,
-        "gained": list(agreement.gained),
-        "lost": list(agreement.lost),
-    }
-
-
 def models_csv(result: ReproduceResult) -> str:
     """models.csv as text: one row for each model, system and case."""
-    rows = [_csv_row(outcome) for outcome in _outcomes(result)]
-    return csv_text(_FIELDS, ([row[name] for name in _FIELDS] for row in rows))
+    header = [*(name.partition("=")[0] for name in _CASE_FIELDS), *(f"energy_{part}_pj" for part in ENERGY_COMPONENTS)]
+    rows = (
+        (*picked(each, *_CASE_FIELDS).values(), *(each.component_pj.get(part, 0.0) for part in ENERGY_COMPONENTS))
+        for each in _outcomes(result)
+    )
+    return csv_text(header, rows)
 
 
 def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
@@ -128,47 +99,9 @@ def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
         yield from (outcome for outcome in each.outcomes if outcome.label in LISTED_CASES)
 
 
-_FIELDS = (
-    "model",
-    "kind",
-    "system",
-    "case",
-    "macs",
-    "parameter_bytes",
-    "latency_ps",
-    "energy_pj",
-    "throughput_inferences_per_s",
-    "utilization",
-    "handoffs",
-    "traffic_bytes",
-    "steady_latency_ps",
-    "steady_energy_pj",
-    "closed_loop_inferences_per_s",
-    "objective_value",
-    "objective_bound",
-    *(f"energy_{name}_pj" for name in ENERGY_COMPONENTS),
+_CASE_FIELDS = (
+    *("model", "kind", "system", "case=label", "macs", "parameter_bytes", "latency_ps", "energy_pj=total_pj"),
+    *("throughput_inferences_per_s=throughput_per_s", "utilization", "handoffs", "traffic_bytes"),
+    *("steady_latency_ps", "steady_energy_pj", "closed_loop_inferences_per_s=closed_loop_per_s"),
+    *("objective_value=value", "objective_bound=bound"),
 )
-
-
-def _csv_row(outcome: Outcome) -> dict[str, object]:
-    components = outcome.component_pj
-    return {
-        "model": outcome.model,
-        "kind": outcome.kind,
-        "system": outcome.system,
-        "case": outcome.label,
-        "macs": outcome.macs,
-        "parameter_bytes": outcome.parameter_bytes,
-        "latency_ps": outcome.latency_ps,
-        "energy_pj": outcome.total_pj,
-        "throughput_inferences_per_s": outcome.throughput_per_s,
-        "utilization": outcome.utilization,
-        "handoffs": outcome.handoffs,
-        "traffic_bytes": outcome.traffic_bytes,
-        "steady_latency_ps": outcome.steady_latency_ps,
-        "steady_energy_pj": outcome.steady_energy_pj,
-        "closed_loop_inferences_per_s": outcome.closed_loop_per_s,
-        "objective_value": outcome.value,
-        "objective_bound": outcome.bound,
-        **{f"energy_{name}_pj": components.get(name, 0.0) for name in ENERGY_COMPONENTS},
-    }

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked, plain
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.result import (
     LayerResult,
     RunResult,
@@ -20,6 +20,8 @@ LAYER_FIELDS = (
     *("name", "operator", "family", "accelerator", "start_ps", "end_ps", "cycles", "energy_pj", "utilization"),
     *("bound", "source", "error_percent"),
 )
+HOME_FIELDS = ("tensor", "home", "start_ps", "end_ps", "bytes=size_bytes", "saved_bytes")
+STACK_FIELDS = ("layers", "accelerator", "tiles", "rows", "start_ps", "end_ps", "saved_bytes")
 MAPPING_FIELDS = ("mapping_floor", "mapping_gap_percent")
 ROW_FIELDS = (*LAYER_FIELDS, "macs", "parameter_bytes", "steps", "supported", "reason", *MAPPING_FIELDS)
 
@@ -30,17 +32,15 @@ def summary(result: RunResult) -> dict[str, object]:
     return {
         **_totals(main),
         **({} if result.answer is None else {"generation": generation_summary(result.answer)}),
-        "accelerators": {name: asdict(entry) for name, entry in main.accelerators.items()},
-        "handoffs": main.handoffs,
+        **picked(main, "accelerators", "handoffs"),
         "layers": [_layer(layer) for layer in main.layers],
-        "homes": [_home(home) for home in main.homes],
-        "stacks": [_stack(stack) for stack in main.stacks],
-        "splits": [_split(split) for split in main.splits],
+        "homes": [picked(home, *HOME_FIELDS) for home in main.homes],
+        "stacks": [picked(stack, *STACK_FIELDS) for stack in main.stacks],
+        "splits": [present(plain(split)) for split in main.splits],
         **({"caveats": list(main.caveats)} if main.caveats else {}),
-        "steady_state": asdict(main.steady),
-        "coverage": asdict(main.coverage),
+        **picked(main, "steady_state=steady", "coverage"),
         "coverage_shares": {name: share.record for name, share in main.coverage_shares.items()},
-        "optimality": present({**asdict(main.optimality), "differs": list(main.optimality.differs)}),
+        "optimality": present(plain(main.optimality)),
         **({"best_schedule": _best(result)} if main.best else {}),
         **_against(result),
         **changes_summary(result.changes),
@@ -48,40 +48,12 @@ def summary(result: RunResult) -> dict[str, object]:
     }
 
 
-def _home(home: HomeResult) -> dict[str, object]:
-    return {
-        "tensor": home.tensor,
-        "home": home.home,
-        "start_ps": home.start_ps,
-        "end_ps": home.end_ps,
-        "bytes": home.size_bytes,
-        "saved_bytes": home.saved_bytes,
-    }
-
-
-def _stack(stack: StackResult) -> dict[str, object]:
-    return {
-        "layers": list(stack.layers),
-        "accelerator": stack.accelerator,
-        "tiles": stack.tiles,
-        "rows": stack.rows,
-        "start_ps": stack.start_ps,
-        "end_ps": stack.end_ps,
-        "saved_bytes": stack.saved_bytes,
-    }
-
-
-def _split(split: SplitResult) -> dict[str, object]:
-    return present({**asdict(split), "parts": dict(split.parts)})
-
-
 def _against(result: RunResult) -> dict[str, object]:
     """The baseline and the ratios against it, or why there is none."""
     baseline, found = result.baseline, result.ratios
     if baseline is None or found is None:
         return {"alone": result.alone}
-    figures: dict[str, object] = {"system": baseline.system, "latency_ps": baseline.latency_ps}
-    figures["energy_pj"] = baseline.energy_pj
+    figures = picked(baseline, "system", "latency_ps", "energy_pj")
     if result.baseline_answer is not None:
         figures["generation"] = generation_summary(result.baseline_answer)
     return {"baseline": figures, "ratios": asdict(found)}
@@ -98,21 +70,11 @@ def _best(result: RunResult) -> dict[str, object]:
 def _totals(main: SystemResult) -> dict[str, object]:
     return present(
         {
-            "workload": main.workload,
-            "system": main.system,
-            "scheduler": main.scheduler,
-            "objective": main.objective,
+            **picked(main, "workload", "system", "scheduler", "objective"),
             "flow": main.schedule.data.flow if main.schedule.data else None,
-            "seed": main.seed,
-            "macs": main.macs,
-            "parameter_bytes": main.parameter_bytes,
-            "latency_ps": main.latency_ps,
-            "energy_pj": main.energy_pj,
+            **picked(main, "seed", "macs", "parameter_bytes", "latency_ps", "energy_pj"),
             **main.products,
-            "throughput_inferences_per_s": main.throughput_inferences_per_s,
-            "macs_per_s": main.macs_per_s,
-            "utilization": main.utilization,
-            "traffic_bytes": dict(main.traffic_bytes),
+            **picked(main, "throughput_inferences_per_s", "macs_per_s", "utilization", "traffic_bytes"),
             "energy_by_component_pj": {name: main.energy_by_component_pj[name] for name in energy_components(main)},
             "area_mm2": main.area_mm2,
         }
@@ -121,7 +83,7 @@ def _totals(main: SystemResult) -> dict[str, object]:
 
 def _layer(layer: LayerResult) -> dict[str, object]:
     marks = {} if layer.supported else {"supported": False}
-    return {**present({name: getattr(layer, name) for name in LAYER_FIELDS}), **marks}
+    return {**present(picked(layer, *LAYER_FIELDS)), **marks}
 
 
 def summary_json(result: RunResult) -> str:

@@ -1,12 +1,11 @@
 """What a scenario's run prints and writes: streams, accelerators and channels, as tables, JSON and CSV."""
 
-from dataclasses import asdict
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked, plain
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
@@ -92,27 +91,14 @@ def _totals(result: ScenarioResult) -> Sheet:
 def scenario_json(result: ScenarioResult) -> str:
     """summary.json of a scenario; an unknown value is absent."""
     main = result.main
-    metrics = main.metrics
     record = {
-        "workload": main.workload,
-        "system": main.system,
-        "scheduler": main.scheduler,
-        "objective": main.objective,
-        "policy": main.policy,
-        "seed": main.seed,
-        "duration_ps": metrics.end_ps,
-        "energy_pj": metrics.energy_pj,
-        "energy_per_inference_pj": main.energy_per_inference_pj,
-        "mean_power_mw": metrics.mean_power_mw,
-        "energy_by_component_pj": dict(metrics.energy_by_component_pj),
-        "area_mm2": main.area_mm2,
-        "overloaded": metrics.overloaded,
-        "streams": {name: present(asdict(stream)) for name, stream in metrics.streams.items()},
+        **picked(main, "workload", "system", "scheduler", "objective", "policy", "seed"),
+        **picked(main, "duration_ps=metrics.end_ps", "metrics.energy_pj", "energy_per_inference_pj"),
+        **picked(main, "metrics.mean_power_mw", "metrics.energy_by_component_pj", "area_mm2", "metrics.overloaded"),
+        "streams": streams_record(main),
         "gaps": dict(main.gaps) or None,
         "caveats": list(main.caveats) or None,
-        "accelerators": {name: asdict(load) for name, load in metrics.accelerators.items()},
-        "channels": {name: asdict(load) for name, load in metrics.channels.items()},
-        "peak_buffer_bytes": {name: dict(peaks) for name, peaks in metrics.peak_buffer_bytes.items()},
+        **picked(main.metrics, "accelerators", "channels", "peak_buffer_bytes"),
         **_against(result),
         **changes_summary(result.changes),
         **provenance_summary(result),
@@ -126,13 +112,15 @@ def _against(result: ScenarioResult) -> dict[str, object]:
     if baseline is None:
         return {"alone": result.alone}
     figures = {
-        "system": baseline.system,
-        "energy_pj": baseline.metrics.energy_pj,
-        "energy_per_inference_pj": baseline.energy_per_inference_pj,
-        "mean_power_mw": baseline.metrics.mean_power_mw,
-        "streams": {name: present(asdict(each)) for name, each in baseline.metrics.streams.items()},
+        **picked(baseline, "system", "metrics.energy_pj", "energy_per_inference_pj", "metrics.mean_power_mw"),
+        "streams": streams_record(baseline),
     }
     return {"baseline": present(figures), "ratios": present({"energy_efficiency": result.energy_efficiency})}
+
+
+def streams_record(system: ScenarioSystemResult) -> dict[str, object]:
+    """The figures of each stream that are known."""
+    return {name: present(plain(stream)) for name, stream in system.metrics.streams.items()}
 
 
 def streams_csv(result: ScenarioResult) -> str:

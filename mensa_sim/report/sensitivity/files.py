@@ -6,9 +6,11 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text
+from mensa_sim.io.picked import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text
+from mensa_sim.study.decide.result import DecideResult
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.swings import Headline, Swing
 
@@ -34,37 +36,30 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
             {
                 **_named(headline),
                 "nominal": result.nominal[headline],
-                "low": result.intervals[headline].low,
-                "median": result.intervals[headline].median,
-                "high": result.intervals[headline].high,
-                "share_below_one": result.intervals[headline].below_one,
+                **picked(result.intervals[headline], "low", "median", "high", "share_below_one=below_one"),
                 "swings": [
-                    {"choice": swing.choice, "setting": swing.setting, "value": swing.values[headline]}
+                    {**picked(swing, "choice", "setting"), "value": swing.values[headline]}
                     for swing in ranked(result, headline)
                 ],
                 "flips": [
-                    {"choice": swing.choice, "setting": swing.setting, "where": swing.flips[headline]}
+                    {**picked(swing, "choice", "setting"), "where": swing.flips[headline]}
                     for swing in result.swings
                     if headline in swing.flips
                 ],
             }
             for headline in result.headlines
         ],
-        "varied": [
-            {"choice": s.choice, "taken": s.taken, "setting": s.setting, "source": s.source} for s in result.swings
-        ],
-        "joint": {
-            "runs": len(result.draws),
-            "prices_per_run": result.prices,
-            "seed": result.seed,
-            "drawn": [dict(draw.chosen) for draw in result.draws],
-        },
-        "simulated": result.simulated,
-        "repriced": result.repriced,
-        "searched_anew": dict(result.searched),
-        "models": list(result.models),
+        "varied": [picked(swing, "choice", "taken", "setting", "source") for swing in result.swings],
+        "joint": joint_record(result),
+        **picked(result, "simulated", "repriced", "searched_anew=searched", "models"),
         **provenance_summary(result),
     }
+
+
+def joint_record(result: SensitivityResult | DecideResult) -> dict[str, object]:
+    """What was drawn together."""
+    drawn = [dict(draw.chosen) for draw in result.draws]
+    return {"runs": len(drawn), **picked(result, "prices_per_run=prices", "seed"), "drawn": drawn}
 
 
 def _named(headline: Headline) -> dict[str, str]:
@@ -86,13 +81,7 @@ def swings_csv(result: SensitivityResult) -> str:
     return csv_text(
         ("choice", "taken", "setting", *("-".join(headline) for headline in result.headlines), "source"),
         (
-            (
-                each.choice,
-                each.taken,
-                each.setting,
-                *(each.values[headline] for headline in result.headlines),
-                each.source,
-            )
+            (each.choice, each.taken, each.setting, *map(each.values.__getitem__, result.headlines), each.source)
             for each in result.swings
         ),
     )

@@ -10,6 +10,7 @@ from rich.text import Text
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.picked import picked, plain
 from mensa_sim.report.page.colours import GREY, looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
@@ -48,14 +49,9 @@ def validation_json(result: ValidateResult, constants: Sequence[FittedConstant])
     data: dict[str, object] = {
         "rows": [
             {
-                "workload": row.measurement.workload,
-                "system": row.measurement.system,
-                "metric": row.measurement.metric,
-                "measured": row.measurement.measured,
-                "predicted": row.predicted,
-                "error_percent": row.error_percent,
-                "group": row.measurement.group,
-                **present({"roofline": row.roofline}),
+                **picked(row.measurement, "workload", "system", "metric", "measured"),
+                **picked(row, "predicted", "error_percent", "measurement.group"),
+                **present(picked(row, "roofline")),
                 "role": ROLES[row.may_be_fitted],
                 "source": row.measurement.source,
             }
@@ -73,32 +69,18 @@ def validation_json(result: ValidateResult, constants: Sequence[FittedConstant])
             for (system, metric, group), (score, roofline) in result.groups.items()
         ],
         "roles": {name: _score(part) for fitted, name in ROLES.items() if (part := result.split(fitted=fitted))},
-        "constants": [
-            {"system": each.system, "name": each.name, "value": each.value, "rows": each.rows, "others": each.others}
-            for each in constants
-        ],
+        "constants": plain(constants),
         "failures": [
-            {
-                "workload": failure.measurement.workload,
-                "system": failure.measurement.system,
-                "metric": failure.measurement.metric,
-                "reason": failure.reason,
-            }
-            for failure in result.failures
+            {**picked(each.measurement, "workload", "system", "metric"), "reason": each.reason}
+            for each in result.failures
         ],
     }
     return json_text(data)
 
 
 def _score(part: Score) -> dict[str, float]:
-    return present(
-        {
-            "count": part.rows,
-            "mean_absolute_percentage_error": part.mean_percent,
-            "max_absolute_percentage_error": part.max_percent,
-            "spearman": part.spearman,
-        }
-    )
+    means = ("mean_absolute_percentage_error=mean_percent", "max_absolute_percentage_error=max_percent")
+    return present(picked(part, "count=rows", *means, "spearman"))
 
 
 def validation_tables(result: ValidateResult, constants: Sequence[FittedConstant]) -> RenderableType:
