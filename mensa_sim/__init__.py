@@ -73,20 +73,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("families", "run", "run_scenario", "trace"), "api.session"),
+    **dict.fromkeys(("Run", "ScenarioRun", "families", "run", "run_scenario", "trace"), "api.session"),
     **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
-    **dict.fromkeys(("diff", "explore"), "api.explore"),
+    **dict.fromkeys(("Exploration", "diff", "explore"), "api.explore"),
     **dict.fromkeys(
         ("Comparison", "Comparisons", "ScenarioComparison", "compare", "compare_scenario", "compare_workloads"),
         "api.comparison",
     ),
-    **dict.fromkeys(("Run", "ScenarioRun"), "api.result"),
-    "Exploration": "api.exploration",
-    **dict.fromkeys(("Reproduction", "Sensitivity"), "api.reproduction"),
     **dict.fromkeys(
         ("calibrate", "device", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"
     ),
-    **dict.fromkeys(("near_data", "reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"),
+    **dict.fromkeys(
+        ("Reproduction", "Sensitivity", "near_data", "reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"
+    ),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
     **dict.fromkeys(("Explanation", "explain", "moves", "place"), "api.explanation"),
@@ -111,14 +110,11 @@ if TYPE_CHECKING:
     )
     from mensa_sim.api.decide import Decision, decide
     from mensa_sim.api.explanation import Explanation, explain, moves, place
-    from mensa_sim.api.exploration import Exploration
-    from mensa_sim.api.explore import diff, explore
+    from mensa_sim.api.explore import Exploration, diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
     from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
-    from mensa_sim.api.reproduce import near_data, reproduce, reproduce_pim, sensitivity
-    from mensa_sim.api.reproduction import Reproduction, Sensitivity
-    from mensa_sim.api.result import Run, ScenarioRun
-    from mensa_sim.api.session import families, run, run_scenario, trace
+    from mensa_sim.api.reproduce import Reproduction, Sensitivity, near_data, reproduce, reproduce_pim, sensitivity
+    from mensa_sim.api.session import Run, ScenarioRun, families, run, run_scenario, trace
     from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system

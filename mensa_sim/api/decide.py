@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.reproduction import Resumed
+from mensa_sim.api.reproduce import Resumed
 from mensa_sim.api.shown import with_methods
 from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.report.page.quantities import factor_text

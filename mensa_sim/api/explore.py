@@ -4,16 +4,40 @@ import os
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.exploration import Exploration
-from mensa_sim.api.shown import with_methods
+from mensa_sim.api.shown import Shown, with_methods
+from mensa_sim.arguments import checked
 from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.compare.diff import Difference
 from mensa_sim.study.compare.diff import diff as diff_paths
 from mensa_sim.study.explore.dashboard import DASHBOARD
-from mensa_sim.study.explore.explore import STUDY
+from mensa_sim.study.explore.explore import STUDY, explore_folder
 from mensa_sim.study.explore.explore import explore as explore_request
 from mensa_sim.study.explore.explore import folder_of as folder_of_request
 from mensa_sim.study.explore.request import ExploreRequest
+from mensa_sim.study.explore.result import ExploreResult
+
+
+class Exploration(Shown, ExploreResult):
+    """A searched design space: `designs` that were run, `front` of those that none beats in every objective."""
+
+    __slots__ = ()
+    shown_by = "explore.page:EXPLORATION"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.space.file.name}, {self.trials} designs"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the space's name."""
+        return explore_folder(self.space.file.name)
+
+    @checked
+    def to_optuna(self, path: str | Path) -> None:
+        """Writes every design that was run as a study of Optuna's own, a file that optuna-dashboard opens."""
+        from mensa_sim.study.explore.dashboard import write_dashboard
+
+        write_dashboard(self, Path(path))
 
 
 @asks(ExploreRequest)

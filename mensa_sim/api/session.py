@@ -1,23 +1,73 @@
 """What a notebook types and the command line calls: from a workload to a result."""
 
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.result import Run, ScenarioRun
-from mensa_sim.api.shown import with_methods
+from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
+from mensa_sim.study.request.command import results_folder
 from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
 from mensa_sim.study.run.given import graph_given
 from mensa_sim.study.run.request import RunRequest
+from mensa_sim.study.run.result import BesideBaseline, RunResult
 from mensa_sim.study.run.run import run as run_request
-from mensa_sim.study.scenario.scenario import is_scenario
+from mensa_sim.study.scenario.scenario import ScenarioResult, is_scenario
 from mensa_sim.study.scenario.scenario import run_scenario as run_scenario_request
 from mensa_sim.workload.graph import LayerGraph
+
+
+class _Simulation(Shown, BesideBaseline[Any]):
+    """What an inference and a scenario have alike."""
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.main.workload} on {self.main.system}"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of workload, system and the choices that are no defaults."""
+        return results_folder(f"{self.main.workload}-{self.main.system}", self.choices, said=("system",))
+
+
+class Run(_Simulation, RunResult):
+    """One inference: `main` on the system, `baseline` on the baseline, `ratios` between them (above 1 is better).
+
+    >>> import mensa_sim as ms
+    >>> result = ms.run("small_cnn")
+    >>> result
+    <Run: small_cnn on mensa_g>
+    >>> result.summary()["macs"] == result.main.macs == sum(layer.macs for layer in result.main.layers)
+    True
+    >>> sorted(result.files())
+    ['layers.csv', 'report.html', 'schedule.yaml', 'summary.json', 'timeline.json']
+    """
+
+    __slots__ = ()
+    shown_by = "run.files:INFERENCE"
+
+
+class ScenarioRun(_Simulation, ScenarioResult):
+    """Several workloads with arrivals: `main` on the system, `baseline` on the baseline.
+
+    >>> import mensa_sim as ms
+    >>> result = ms.run_scenario("ar_headset")
+    >>> result
+    <ScenarioRun: ar_headset on mensa_g>
+    >>> {stream.deadline_misses for stream in result.main.metrics.streams.values()}
+    {0}
+    """
+
+    __slots__ = ()
+    shown_by = "scenario.page:SCENARIO_RUN"
+
 
 __all__ = [
     "FULL",

@@ -39,7 +39,7 @@ def deliver(run: "Callable[[], Result]", told: Told, output: Path | None, keeps:
 
 def deliver_resumed(study: "Callable[[Any], Result]", request: Any, folder: Path, told: Told) -> None:
     """Run a study that goes on in its folder where a killed run was, and count what it does."""
-    from mensa_sim.api.reproduction import Resumed
+    from mensa_sim.api.reproduce import Resumed
 
     asked = counting(replace(request, output=folder), quiet=told.quiet or told.as_json)
     deliver(lambda: study(asked), told, folder, Resumed.keeps)

@@ -7,7 +7,7 @@ import pytest
 
 from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
-from mensa_sim.api.result import Run
+from mensa_sim.api.session import Run
 from mensa_sim.cost.prices.price import price
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.page.tables import splits_text, stacks_text
