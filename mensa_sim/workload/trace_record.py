@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import picked
 from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer

@@ -4,8 +4,7 @@ from dataclasses import asdict
 
 from rich.console import RenderableType
 
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import json_text, picked, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.compare.side_by_side import flat_csv, systems_page, systems_tables

@@ -2,8 +2,7 @@
 
 from rich.console import RenderableType
 
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import json_text, picked, present
 from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_page, systems_tables
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.drawn import Drawn

@@ -5,8 +5,7 @@ from operator import attrgetter
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.output_folder import provenance_summary

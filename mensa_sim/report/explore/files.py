@@ -8,8 +8,7 @@ from typing import Any
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.files import write_yaml
-from mensa_sim.io.json_text import json_text
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import json_text, picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
 from mensa_sim.study.explore.result import DesignResult, ExploreResult

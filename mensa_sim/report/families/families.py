@@ -5,8 +5,7 @@ import math
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.affinity import Affinity

@@ -1,7 +1,6 @@
 """`generation` in summary.json: the answer of a workload that generates."""
 
-from mensa_sim.io.json_text import present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.study.generation.answer import Answer, PhaseFigures
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import picked
 from mensa_sim.study.run.provenance import Provenance
 
 MARKER = "summary.json"

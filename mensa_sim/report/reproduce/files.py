@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import json_text, picked, present
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation

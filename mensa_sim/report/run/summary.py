@@ -3,8 +3,7 @@
 from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary

@@ -4,8 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text

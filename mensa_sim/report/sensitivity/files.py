@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text
-from mensa_sim.io.picked import picked
+from mensa_sim.io.json_text import json_text, picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text

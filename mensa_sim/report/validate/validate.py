@@ -9,8 +9,7 @@ from rich.text import Text
 
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
-from mensa_sim.io.picked import picked, plain
+from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.page.colours import GREY, looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
