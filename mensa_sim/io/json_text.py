@@ -1,4 +1,4 @@
-"""JSON, written and read, and records as it holds them: keys in the order given, floats in the shortest form, never NaN."""
+"""JSON, written and read, and records as it holds them: keys in their order, floats in the shortest form, never NaN."""
 
 import json
 import math
