@@ -3,8 +3,7 @@
 import dataclasses
 
 from mensa_sim.hardware.system import System
-from mensa_sim.study.reproduce.agreement import agreements
-from mensa_sim.study.reproduce.findings import deviations, with_alternatives
+from mensa_sim.study.reproduce.findings import agreements, deviations, with_alternatives
 from mensa_sim.study.reproduce.paper import paper_figures
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.statements import statements

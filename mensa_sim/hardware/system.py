@@ -1,17 +1,41 @@
 """A system: accelerators, the memories they hang on, and the links between memories."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import DEFAULT_FLOW, FlowName, flow_named
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.host import HOST, HostLink
 from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
-from mensa_sim.hardware.scheduling import Scheduling
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.lookup import unknown_name
 from mensa_sim.names import check_folder_name, repeated
+from mensa_sim.objective import DEFAULT_OBJECTIVE, ObjectiveName, objective_named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduling:
+    """A scheduler by name, its options, and what it and the mapper minimise."""
+
+    scheduler: str = "mensa"
+    """Its name, as `mensa-sim list schedulers` has it."""
+    objective: ObjectiveName = DEFAULT_OBJECTIVE
+    """What it and the mapper minimise."""
+    options: Mapping[str, float] = field(default_factory=dict)
+    """Options of the scheduler, e.g. the thresholds of `mensa`."""
+    flow: FlowName = DEFAULT_FLOW
+    """How data flows between layers, as far as its compiler can do it."""
+
+    def __post_init__(self) -> None:
+        objective_named(self.objective)
+        flow_named(self.flow)
+        for name, value in self.options.items():
+            if not math.isfinite(value):
+                raise ValueError(f"options.{name} is {value}, must be a finite number")
+
 
 Setting = int | float | bool | str
 """What a file or `--set` may give to a field."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mensa_sim.hardware.array.run_length import RunLength
+from mensa_sim.hardware.array.pe_array import RunLength
 
 CODE = RunLength(run_bits=2, word_bits=64, pairs=3)
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.host_traffic import activation_room, host_traffic
-from mensa_sim.hardware.spill import spilled_bytes
+from mensa_sim.hardware.host_traffic import activation_room, host_traffic, spilled_bytes
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 

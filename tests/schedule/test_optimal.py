@@ -16,8 +16,7 @@ from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact import elimination, enumeration
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import SOLVED
-from mensa_sim.schedule.exact.makespan_program import MakespanProgram, consistent_order
-from mensa_sim.schedule.exact.neighbours import improved
+from mensa_sim.schedule.exact.makespan_program import MakespanProgram, consistent_order, improved
 from mensa_sim.schedule.exact.weighted import Candidate, evaluated
 from mensa_sim.schedule.policies.optimal import beside, optimal
 from mensa_sim.schedule.policies.registry import SCHEDULERS, schedule

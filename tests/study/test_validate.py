@@ -18,8 +18,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.validate.file import METRICS, read_measurements
 from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
-from mensa_sim.study.validate.score import score, spearman
-from mensa_sim.study.validate.validate import ValidationRow, shipped_measurements, validate
+from mensa_sim.study.validate.validate import ValidationRow, score, shipped_measurements, spearman, validate
 from mensa_sim.workload.models.decoder import Decoder
 
 HEADER = "workload,system,metric,measured,source\n"

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.workload.families.clusters import adjusted_rand_index, cluster, silhouette
+from mensa_sim.workload.families.clusters import adjusted_rand_index, cluster, families_yaml, read_families, silhouette
 from mensa_sim.workload.families.paper import FAMILIES, Features, Membership, nearest_family
-from mensa_sim.workload.families.saved import families_yaml, read_families
 
 PLANTED = {1: (1_000, 400, 1), 2: (100_000, 80, 1), 3: (4_000_000, 1, 64)}
 

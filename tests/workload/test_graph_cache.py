@@ -12,11 +12,11 @@ from killed import ended
 
 from mensa_sim.io import store
 from mensa_sim.io.store import Store, cache_folder
+from mensa_sim.report.trace.layers import trace_record
 from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.graph_json import graph_from_data, graph_to_data
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
-from mensa_sim.workload.trace_record import trace_record
 
 _sizes = st.integers(1, 2**40)
 

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 import mensa_sim as ms
 from mensa_sim.errors import MensaError, TraceError
-from mensa_sim.report.trace.layers import trace_tables
+from mensa_sim.report.trace.layers import trace_record, trace_tables
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.export import quietly
 from mensa_sim.workload.load import load_workload
-from mensa_sim.workload.trace_record import trace_record
 
 
 def network() -> nn.Module:

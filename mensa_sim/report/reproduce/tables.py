@@ -8,8 +8,7 @@ from rich.console import Group, RenderableType
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.policies.own import name_of
-from mensa_sim.study.reproduce.agreement import AUTHORS
-from mensa_sim.study.reproduce.findings import Closer, Deviation
+from mensa_sim.study.reproduce.findings import AUTHORS, Closer, Deviation
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
 from mensa_sim.study.reproduce.populations import DrawnFigure
 from mensa_sim.study.reproduce.reproduce import ReproduceResult

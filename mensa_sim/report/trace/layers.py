@@ -2,18 +2,39 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text
+from mensa_sim.io.json_text import json_text, picked
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families.paper import families_of
-from mensa_sim.workload.graph import Coverage, LayerGraph
+from mensa_sim.workload.graph import Coverage, LayerGraph, Share, coverage_shares
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.trace_record import trace_record
+
+
+def trace_record(graph: LayerGraph) -> dict[str, Any]:
+    """Plain data: totals, coverage and one entry per layer; what a layer does not have is left out."""
+    return {
+        **picked(graph, "workload=name", "macs", "parameter_bytes", "coverage"),
+        "coverage_shares": {name: share.record for name, share in coverage_shares(graph).items()},
+        "layers": [_layer_record(layer) for layer in graph.layers],
+    }
+
+
+def _layer_record(layer: Layer) -> dict[str, Any]:
+    record = picked(layer, "name", "operator", "macs", "parameter_bytes", "input_bytes", "output_bytes")
+    record |= picked(layer, "steps", "recurrent")
+    if layer.group is not None:
+        record["group"] = layer.group
+    if not layer.supported:
+        record["supported"] = False
+    if layer.fused:
+        record["fused"] = list(layer.fused)
+    return record
+
 
 TRACE_FIELDS = (
     *("name", "operator", "macs", "vector_ops", "parameter_bytes", "input_bytes", "output_bytes"),

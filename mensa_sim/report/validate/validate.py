@@ -23,8 +23,7 @@ from mensa_sim.report.page.page import (
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
-from mensa_sim.study.validate.score import Score
-from mensa_sim.study.validate.validate import Failure, GroupKey, ValidateResult, ValidationRow
+from mensa_sim.study.validate.validate import Failure, GroupKey, Score, ValidateResult, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
 AXIS_TITLES = {

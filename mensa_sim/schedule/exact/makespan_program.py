@@ -10,7 +10,7 @@ at once it does not know that they share it: its optimum is a bound, and what it
 import heapq
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -19,8 +19,29 @@ from mensa_sim.arrays import Floats
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
-from mensa_sim.schedule.exact.neighbours import improved
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated
+from mensa_sim.schedule.problem import Problem
+
+
+def improved(problem: Problem, start: Candidate, value: Callable[[Candidate], float], tries: int) -> Candidate:
+    """The candidate from which no move of one unit is better, or the best after so many tries; order is kept."""
+    best, least = start, value(start)
+    again = True
+    while again:
+        again = False
+        for index, unit in enumerate(problem.units):
+            for place in unit.allowed:
+                if place == best.assignment[index]:
+                    continue
+                if not tries:
+                    return best
+                tries -= 1
+                moved = (*best.assignment[:index], place, *best.assignment[index + 1 :])
+                other = evaluated(problem, moved, best.order)
+                if value(other) < least:
+                    best, least, again = other, value(other), True
+    return best
+
 
 MAX_PAIRS = 600
 """Pairs of unordered units above which their order is left out of the program."""

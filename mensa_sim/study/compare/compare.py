@@ -8,9 +8,8 @@ from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
-from mensa_sim.study.compare.flags import FlagDifference, flag_differences
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.compare.systems import systems_compared
+from mensa_sim.study.compare.systems import FlagDifference, flag_differences, systems_compared
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import made_of

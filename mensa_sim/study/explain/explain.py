@@ -7,13 +7,16 @@ from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.lookup import unknown_name
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
 from mensa_sim.schedule.evaluate import Prediction, evaluate
+from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
+from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
+from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
 from mensa_sim.schedule.margins import with_copies
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, unit_assignment
 from mensa_sim.schedule.unit import Refusal
 from mensa_sim.study.explain.levels import MappingUse, mapping_use
-from mensa_sim.study.explain.tensor import tensor_text
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer
 
@@ -207,3 +210,47 @@ def _least_factor(wins: Callable[[float], bool]) -> float | None:
         middle = (low + high) / 2
         low, high = (low, middle) if wins(middle) else (middle, high)
     return high
+
+
+def tensor_text(costs: CostTable, schedule: Schedule, layer: str) -> str:
+    """What a schedule with a data plan does with a layer's output, for people."""
+    data, graph = schedule.data or LAYER_BY_LAYER, costs.graph
+    stack = next((stack for stack in data.stacks if layer in stack.layers[:-1]), None)
+    if stack is not None:
+        return f"its output stays on {stack.accelerator}, tile by tile, in the stack from {stack.layers[0]}"
+    home = next((home for home in data.homes if home.tensor == layer), None)
+    if home is not None and home.home in costs.system.memories:
+        return (
+            f"its output, {home.size_bytes} bytes, lives in {home.home}, on the chip, until its last reader has ended"
+        )
+    able, refused = tensors_of(graph, costs.system, schedule.assignment, [stack.layers for stack in data.stacks])
+    if layer in refused:
+        return f"its output goes through memory: {refused[layer]}"
+    if layer not in able:
+        return "no layer reads its output"
+    tensor = able[layer]
+    last = max({**tensor.readers, **tensor.remote}, key=[each.name for each in graph.layers].index)
+    if any(home.tensor == layer for home in data.homes):
+        return f"its output, {tensor.size_bytes} bytes, lives on {tensor.home} until {last} has read it"
+    return f"its output goes through memory: {_crowded(costs, schedule, tensor)}"
+
+
+def _crowded(costs: CostTable, schedule: Schedule, tensor: HomeTensor) -> str:
+    """The layer beside which a tensor that might live on chip has no room; or that others save more."""
+    data, graph = schedule.data or LAYER_BY_LAYER, costs.graph
+    if not data.homes:
+        return f"under the flow {data.flow} no plan with homes is better when simulated"
+    order = order_of(graph, schedule.assignment, [stack.layers for stack in data.stacks])
+    living = tensors_at_home(graph, costs.system, schedule.assignment, data)
+    capacity_bytes = costs.system.accelerator(tensor.home).spec.buffer_bytes["activation"]
+    home_costs = HomeCosts(costs, data)
+    for name, live in live_at([*living, tensor], order).items():
+        if tensor in live:
+            step = step_of(graph, name, tensor.home, live)
+            if home_costs.best(step, parameters=False) is None:
+                taken = step.live_bytes - tensor.size_bytes
+                return (
+                    f"beside {name} there is no room for its {tensor.size_bytes} bytes: other tensors hold {taken} of "
+                    f"the {capacity_bytes} there, and the layer needs some for its tiles"
+                )
+    return "the layers beside it would cost more in the room that is left than it saves"

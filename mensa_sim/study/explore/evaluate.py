@@ -10,8 +10,7 @@ from typing import Any
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError
-from mensa_sim.hardware.scheduling import Scheduling
-from mensa_sim.hardware.system import System
+from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.io.store import digest_of
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.simulate.scenario.scenario import Scenario

@@ -10,9 +10,8 @@ from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.given import system_given
 from mensa_sim.study.run.placement import Goal, price_problem
-from mensa_sim.workload.families.clusters import Clustering, cluster
+from mensa_sim.workload.families.clusters import Clustering, cluster, families_yaml
 from mensa_sim.workload.families.paper import FAMILIES, Membership, memberships, share_inside
-from mensa_sim.workload.families.saved import families_yaml
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 

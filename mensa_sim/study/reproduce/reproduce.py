@@ -6,10 +6,9 @@ from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
 from mensa_sim.hardware.system import System
-from mensa_sim.study.reproduce.agreement import Agreement, agreements
 from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENTS, main_cases, with_prices
-from mensa_sim.study.reproduce.findings import Deviation, deviations, with_alternatives
+from mensa_sim.study.reproduce.findings import Agreement, Deviation, agreements, deviations, with_alternatives
 from mensa_sim.study.reproduce.paper import chosen_models, paper_figures
 from mensa_sim.study.reproduce.populations import (
     DrawnFigure,

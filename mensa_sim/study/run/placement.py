@@ -24,8 +24,8 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
+from mensa_sim.workload.families.clusters import read_families
 from mensa_sim.workload.families.paper import families_of
-from mensa_sim.workload.families.saved import read_families
 from mensa_sim.workload.graph import LayerGraph
 
 LOGGER = logging.getLogger(__name__)

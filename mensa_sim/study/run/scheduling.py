@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.scheduling import Scheduling
-from mensa_sim.hardware.system import System
+from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of

@@ -7,13 +7,15 @@ count once: a popular shape does not outweigh a rare one. Nothing is random.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.errors import UsageError
+from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.workload.families.paper import Features, Membership
 
 AXES = ("parameter_bytes", "macs_per_parameter_byte", "macs", "steps")
@@ -145,3 +147,33 @@ def adjusted_rand_index(one: Sequence[int], other: Sequence[int]) -> float:
     chance = by_row * by_column / everything if everything else 0.0
     most = (by_row + by_column) / 2
     return 1.0 if most == chance else (both - chance) / (most - chance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamiliesFile:
+    """The file: the axes it was made along, and one entry a family."""
+
+    axes: tuple[str, ...]
+    families: tuple[Cluster, ...]
+
+    def __post_init__(self) -> None:
+        if self.axes != AXES:
+            raise ValueError(f"axes: must be {', '.join(AXES)}")
+        numbers = [family.number for family in self.families]
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise ValueError("families: needs at least one, each number once")
+
+
+def families_yaml(clusters: Mapping[int, Cluster]) -> str:
+    """The text of a families file; the same clusters give the same bytes."""
+    rows = [
+        {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(found).items()}
+        for found in clusters.values()
+    ]
+    return write_yaml({"axes": list(AXES), "families": rows})
+
+
+def read_families(path: Path) -> dict[int, Cluster]:
+    """The families of a file by number; `FileError` with every fault of it."""
+    content = read_record(path, FamiliesFile)
+    return {found.number: found for found in sorted(content.families, key=lambda found: found.number)}

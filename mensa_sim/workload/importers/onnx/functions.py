@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mensa_sim.workload.importers.onnx.bodies import copy_of, named, with_own_constants
-from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW
+from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, copy_of, named, with_own_constants
 from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
 from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, onnx_package
 from mensa_sim.workload.importers.onnx.names import bodies, replace_nodes
