@@ -12,7 +12,7 @@ from mensa_sim.cli.main import app
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.near_data.published import LLAMA_2_7B, PUBLISHED_GAINS, ROW_PRODUCT, GainSide
+from mensa_sim.study.near_data.published import LLAMA_2_7B, PUBLISHED, ROW_PRODUCT, GainSide
 from mensa_sim.study.near_data.study import PimStudy, RecomputedGain, recomputed
 from mensa_sim.workload.load import load_generation, workload_files
 
@@ -55,19 +55,19 @@ def test_the_table_holds_every_row_with_its_reason_and_what_is_not_recomputed(ai
 
 @pytest.mark.parametrize(("ours", "times"), [(5.0, 5 / 6), (8.0, 1.0), (24.0, 2.0)])
 def test_ours_is_held_against_the_nearest_end_of_what_is_published(ours: float, times: float) -> None:
-    gain = replace(PUBLISHED_GAINS[0], published=(6.0, 12.0))
+    gain = replace(PUBLISHED.gains[0], published=(6.0, 12.0))
     assert RecomputedGain(gain=gain, ours=ours).times_published == pytest.approx(times)
 
 
 def test_every_gain_names_systems_and_workloads_that_exist() -> None:
-    for gain in PUBLISHED_GAINS:
+    for gain in PUBLISHED.gains:
         for side in (gain.ours, gain.baseline):
             assert load_system(side.system, side.overrides).accelerators
         assert workload_files(gain.workload)
 
 
 def test_the_device_with_more_channels_reads_weights_at_no_more_than_its_banks_give() -> None:
-    (cent,) = (gain for gain in PUBLISHED_GAINS if gain.work == "cent")
+    (cent,) = (gain for gain in PUBLISHED.gains if gain.work == "cent")
     (port,) = (placed.memory for placed in load_system(cent.ours.system, cent.ours.overrides).accelerators[1:])
     system = load_system(cent.ours.system, cent.ours.overrides)
     assert system.memories[port].bandwidth_bytes_per_s == 32 * 512e9
@@ -78,7 +78,7 @@ def test_the_device_with_more_channels_reads_weights_at_no_more_than_its_banks_g
 
 def test_what_has_no_decoding_steps_has_no_time_of_a_token() -> None:
     gain = replace(
-        PUBLISHED_GAINS[0], workload=ROW_PRODUCT, figure="time of a token", baseline=GainSide(system="npu_lpddr5x")
+        PUBLISHED.gains[0], workload=ROW_PRODUCT, figure="time of a token", baseline=GainSide(system="npu_lpddr5x")
     )
     with pytest.raises(InfeasibleError, match="no decoding steps"):
         recomputed([gain], PriceMemo())

@@ -12,7 +12,7 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.lookup import lookup
 from mensa_sim.study.generation.generation import Answered, answer_on
-from mensa_sim.study.near_data.published import NOT_RECOMPUTED, PUBLISHED_GAINS, GainFigure, GainSide, PublishedGain
+from mensa_sim.study.near_data.published import PUBLISHED, GainFigure, GainSide, PublishedGain
 from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.scheduling import goal_on
@@ -79,7 +79,7 @@ class PimStudy:
         lines.append("tags: R, read in the publication or its data; S, as others quote it")
         lines += [
             line
-            for name, reason in NOT_RECOMPUTED.items()
+            for name, reason in PUBLISHED.not_recomputed.items()
             for line in wrap(f"not recomputed: {name}: {reason}", LINE_WIDTH, subsequent_indent="    ")
         ]
         return "\n".join(lines)
@@ -95,7 +95,7 @@ def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
     if request.output is not None:
         refuse_unwritable_file(Path(request.output))
     by_work: dict[str, list[PublishedGain]] = {}
-    for gain in PUBLISHED_GAINS:
+    for gain in PUBLISHED.gains:
         by_work.setdefault(gain.work, []).append(gain)
     asked = [gain for work in request.works or by_work for gain in lookup(by_work, work, "publication")]
     study = PimStudy(rows=recomputed(asked, shared_memo(cache=request.cache)))

@@ -7,8 +7,10 @@ was found with all rows in view; the fits saw only theirs. `tests/benchmarks/fit
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mensa_sim.hardware.system import System
+from mensa_sim.io.files import read_record
 from mensa_sim.units import PS_PER_MS
 
 
@@ -42,54 +44,41 @@ CONSTANT_READERS: dict[str, Reader] = {
 }
 """Where each constant stands in a system."""
 
-_LINK = ("host.overhead_ms", "host.in_bytes_per_s", "host.out_bytes_per_s", "memory efficiency")
-_FITS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
-    (
-        "coral_usb3",
-        _LINK,
-        "16 latencies of Coral's benchmark table and model pages",
-        "each model left out, 6.9 %; each half, 11.2 %",
-    ),
-    ("coral_usb3_jetson", _LINK, "19 latencies of iwatake2222/EdgeTPU_Analysis, 10 W", "22 rows, 4.3 %"),
-    (
-        "coral_usb3_500mhz",
-        ("host.overhead_ms", "host.in_bytes_per_s"),
-        "8 latencies of salimmj/coral-benchmarks",
-        "each model left out, 13.0 %; each half, 10.4 %",
-    ),
-    ("coral_usb2", _LINK, "19 latencies of iwatake2222/EdgeTPU_Analysis, 10 W", "19 rows, 4.3 %"),
-    (
-        "coral_pcie",
-        ("host.overhead_ms", "host.out_bytes_per_s", "memory efficiency"),
-        "33 latencies of Jorgitou98/EdgeTPU-QuantRL-Evaluation",
-        "35 rows, 8.3 %",
-    ),
-    (
-        "coral_dev_board",
-        ("host.out_bytes_per_s", "host.instruction_bytes_per_layer", "memory efficiency"),
-        "8 latencies of Coral's benchmark table",
-        "each model left out, 10.7 %; each half, 11.2 %",
-    ),
-    (
-        "coral_dev_board_micro",
-        ("host.overhead_ms", "host.in_bytes_per_s", "memory efficiency"),
-        "11 latencies of starbelt/RADMA's grid",
-        "7 rows, 1.2 %",
-    ),
-    ("coral_dev_board_micro", ("host.board_mw",), "7 energies of starbelt/RADMA's grid", "11 rows, 7.8 %"),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantsFit:
+    """What one fit decided of one system."""
+
+    system: str
+    constants: tuple[str, ...]
+    rows: str
+    others: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitsFile:
+    """What `fitted_constants.yaml` holds."""
+
+    fits: tuple[ConstantsFit, ...]
+
+
+_FITS = read_record(Path(__file__).with_name("fitted_constants.yaml"), FitsFile).fits
 _METRICS = {"latencies": "latency_ms", "energies": "energy_mj"}
-FITTED = frozenset((system, _METRICS[rows.split()[1]]) for system, _, rows, _ in _FITS)
+FITTED = frozenset((fit.system, _METRICS[fit.rows.split()[1]]) for fit in _FITS)
 """The systems and metrics whose rows decided a constant; all other rows only test."""
 
 
 def fitted_constants(load: Callable[[str], System]) -> tuple[FittedConstant, ...]:
     """Every fitted constant with the value that its spec has now."""
-    loaded = {system: load(system) for system in dict.fromkeys(system for system, *_ in _FITS)}
+    loaded = {system: load(system) for system in dict.fromkeys(fit.system for fit in _FITS)}
     return tuple(
-        FittedConstant(system=system, name=name, value=CONSTANT_READERS[name](loaded[system]), rows=rows, others=others)
-        for system, names, rows, others in _FITS
-        for name in names
+        FittedConstant(
+            system=fit.system,
+            name=name,
+            value=CONSTANT_READERS[name](loaded[fit.system]),
+            rows=fit.rows,
+            others=fit.others,
+        )
+        for fit in _FITS
+        for name in fit.constants
     )

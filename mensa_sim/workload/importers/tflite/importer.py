@@ -22,8 +22,8 @@ _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 def without_batches(model: TfliteModel) -> tuple[TfliteModel, Mapping[int, tuple[int, ...]], tuple[int, ...]]:
     """The model with each dilated convolution as one, their dilations by operator, and the operators that went.
 
-    TensorFlow writes one as space to batches, a plain convolution and batches to space: the convolution must be the only
-    reader of the first and the only source of the second re-ordering.
+    TensorFlow writes one as space to batches, a plain convolution and batches to space: the convolution must be the
+    only reader of the first and the only source of the second re-ordering.
     """
     readers: dict[int, list[TfliteOperator]] = {}
     for operator in model.operators:
