@@ -4,11 +4,10 @@ import dataclasses
 
 import pytest
 
-from mensa_sim.cost.fed import RESIDENT
+from mensa_sim.cost.fed import RESIDENT, spatial_blocks
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.parameter_cache import held_bytes
 from mensa_sim.cost.prices.price import price
-from mensa_sim.cost.spatial_blocks import spatial_blocks
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Operation, Role, Site, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Operation, Role, Site, Spot, Tensor
 from mensa_sim.workload.importers.torch.trace import trace
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.operators.matrix import linear

@@ -11,7 +11,7 @@ from torch import nn
 
 from mensa_sim.errors import TraceError, UsageError
 from mensa_sim.workload.graph import LayerGraph, coverage_shares
-from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
+from mensa_sim.workload.importers.tflite.importer import TFLITE_OPERATORS
 from mensa_sim.workload.load import load_workload
 
 RELU6 = 3

@@ -12,7 +12,7 @@ from mensa_sim.hardware.files import load_accelerator, load_system
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_OPERATORS
+from mensa_sim.workload.importers.tflite.importer import TFLITE_OPERATORS
 
 
 def detector(folder: Path) -> LayerGraph:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mensa_sim.cost.measured.file import read_timing_table
-from mensa_sim.cost.measured.fits.cache import kept_fit
 from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, outside
+from mensa_sim.cost.measured.fits.text import kept_fit
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures

@@ -88,7 +88,7 @@ def with_data_plan(
     """
     given = placement.schedule.data
     if given is not None:
-        from mensa_sim.study.run.stacked import in_stacks_given
+        from mensa_sim.study.run.tiles import in_stacks_given
 
         return in_stacks_given(placement, given, memo) if given.stacks else placement
     kept = KeptPlan(placement, flow, on_chip, None if memo is None else memo.pack)
@@ -110,7 +110,7 @@ def _with_new_plan(
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [_with_parameters(placement, plan, on_chip, choices)]
     if STACKS in allowed:
-        from mensa_sim.study.run.stacked import in_stacks
+        from mensa_sim.study.run.tiles import in_stacks
 
         stacked = (_planned(each, on_chip) for each in in_stacks(placement, goal, memo))
         tried += [best for best in [_best(list(stacked))] if best is not None]

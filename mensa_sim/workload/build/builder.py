@@ -10,9 +10,8 @@ from mensa_sim.workload.build.expressions import join_expressions
 from mensa_sim.workload.build.fusing import fuse
 from mensa_sim.workload.build.layers import LayerMaker, with_attention_marked
 from mensa_sim.workload.build.operation import REPEATED, Operation, Role, Site, Tensor, narrower, numbered
-from mensa_sim.workload.build.reindexing import settle_reindexing
+from mensa_sim.workload.build.reindexing import settle_reindexing, settle_updates
 from mensa_sim.workload.build.unrolling import fold_unrolled
-from mensa_sim.workload.build.updating import settle_updates
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
 

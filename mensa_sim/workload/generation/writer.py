@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Role, Site, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Site, Spot, Tensor
 from mensa_sim.workload.generation.widths import ModelWidths, WeightWidth
 from mensa_sim.workload.operators.attention import attention
 from mensa_sim.workload.operators.convolution import convolution

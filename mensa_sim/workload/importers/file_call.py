@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.importers.messages import one_line
 
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error)

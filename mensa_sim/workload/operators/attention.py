@@ -7,8 +7,7 @@ query attention) are rows of its group. A causal mask saves nothing: every score
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product

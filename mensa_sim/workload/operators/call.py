@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,8 @@ Zeros around rows and columns may become a convolution's own padding (see `reind
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.build.reindexing import COPY
-from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.views import view
 

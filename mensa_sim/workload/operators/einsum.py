@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_letters
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
 from mensa_sim.workload.operators.reduction import reduction

@@ -6,8 +6,7 @@ the builder finds those that a model spells out.
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 _ONE_OPERATION = """

@@ -8,8 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
 from mensa_sim.workload.operators.matrix import matmul, matrix_nest
 from mensa_sim.workload.operators.views import part

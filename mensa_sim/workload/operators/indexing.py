@@ -5,9 +5,8 @@ Indices that are constants are addresses known beforehand, so they are no parame
 
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.build.reindexing import COPY
-from mensa_sim.workload.build.spot import Spot
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.views import part
 

@@ -8,8 +8,7 @@ parameters or activations (attention), batches are groups.
 import math
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
 

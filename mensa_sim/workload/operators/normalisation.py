@@ -6,8 +6,7 @@ Batch norm with running statistics is one scale and one shift per channel, which
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 _CENTRED = 5

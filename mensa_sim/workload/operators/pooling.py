@@ -3,8 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.convolution import batch, window_sizes

@@ -9,8 +9,7 @@ projection form a recurrent group.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.matrix import matrix_nest
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.recurrent import CELLS, CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.views import part

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from mensa_sim.workload.build.operation import Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 
 REDUCING_PER_ELEMENT: Mapping[str, int] = {

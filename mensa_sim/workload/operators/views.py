@@ -9,8 +9,7 @@ precision comes from the workload, not from the model.
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Role, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 

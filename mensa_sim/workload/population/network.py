@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Site, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import Site, Spot, Tensor
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.operators.convolution import convolution
 from mensa_sim.workload.operators.elementwise import elementwise

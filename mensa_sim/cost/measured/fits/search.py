@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mensa_sim.arrays import Floats, Ints
-from mensa_sim.cost.measured.fits.common import Part, in_common
-from mensa_sim.cost.measured.fits.least import least
+from mensa_sim.cost.measured.fits.common import Part, in_common, least
 from mensa_sim.cost.measured.fits.model import CONSTANTS, TILES, Model, ModelForm, Shapes
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 

@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mensa_sim.workload.importers.onnx.call import OnnxHandler
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, copy_of, named, with_own_constants
-from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
+from mensa_sim.workload.importers.onnx.handlers import attention, layers, moves, rarer, vectors
 from mensa_sim.workload.importers.onnx.model import OnnxModel, is_standard, onnx_package
 from mensa_sim.workload.importers.onnx.names import bodies, replace_nodes
 from mensa_sim.workload.importers.onnx.quantised import CASTS
+
+ONNX_OPERATORS: Mapping[str, OnnxHandler] = {
+    name: handler for family in (layers, attention, vectors, moves, rarer) for name, handler in family.HANDLERS.items()
+}
+"""ONNX operator to the handler that adds its layers."""
+
 
 _NOT_TAKEN_APART = (*CONTROL_FLOW, *CASTS, "Constant")
 

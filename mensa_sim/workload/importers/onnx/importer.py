@@ -14,7 +14,7 @@ from mensa_sim.workload.importers.file_call import DAMAGE
 from mensa_sim.workload.importers.messages import naming
 from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
-from mensa_sim.workload.importers.onnx.handlers.registry import ONNX_OPERATORS
+from mensa_sim.workload.importers.onnx.functions import ONNX_OPERATORS
 from mensa_sim.workload.importers.onnx.model import (
     OnnxModel,
     fix_inputs,

@@ -12,9 +12,20 @@ from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.file_call import DAMAGE
 from mensa_sim.workload.importers.messages import naming
-from mensa_sim.workload.importers.tflite.call import TfliteCall, tensor_id
+from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, tensor_id
 from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
-from mensa_sim.workload.importers.tflite.handlers.registry import TFLITE_CUSTOM, TFLITE_OPERATORS
+from mensa_sim.workload.importers.tflite.handlers import custom, layers, moves, recurrent, variables, vectors
+
+TFLITE_OPERATORS: Mapping[str, TfliteHandler] = {
+    name: handler
+    for family in (layers, recurrent, vectors, moves, variables)
+    for name, handler in family.HANDLERS.items()
+}
+"""TFLite operator to the handler that adds its layers."""
+
+TFLITE_CUSTOM: Mapping[str, TfliteHandler] = custom.HANDLERS
+"""Custom operator to its handler; the names are their authors' own, and may be those of the schema."""
+
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 

@@ -16,8 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import REPEATED, Site, Tensor
-from mensa_sim.workload.build.spot import Spot
+from mensa_sim.workload.build.operation import REPEATED, Site, Spot, Tensor
 from mensa_sim.workload.importers.torch.aliases import Aliases, overwritten, shown_by
 from mensa_sim.workload.operators.call import Call, unsupported
 from mensa_sim.workload.operators.copies import update
