@@ -5,18 +5,12 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, add
+from mensa_sim.cli.options import AsJson
 from mensa_sim.cli.printing import show, write
 from mensa_sim.cli.steps import counting
 from mensa_sim.errors import UsageError
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.request import PlaceRequest
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    add(app, explain, PlaceRequest)
-    add(app, families, FamiliesRequest)
 
 
 def explain(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Delivery, Export, Quiet, add
+from mensa_sim.cli.options import AsJson, Delivery, Export, Quiet
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.results import deliver, formats_of
 from mensa_sim.cli.steps import counting
@@ -62,10 +62,3 @@ def diff(
         write(diff_json(difference))
     else:
         show(diff_tables(difference))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the command line."""
-    add(app, explore, ExploreRequest)
-    add(app, compare, CompareRequest)
-    add(app, diff)

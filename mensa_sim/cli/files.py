@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson, Quiet, add, one_of
+from mensa_sim.cli.options import AsJson, Quiet, one_of
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_text
@@ -15,15 +15,6 @@ from mensa_sim.study.convert.request import ConvertRequest
 
 LISTED = (*FOLDERS, "models", "schedulers")
 SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space", "fit")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the command line."""
-    add(app, list_kind, name="list")
-    add(app, show_file, name="show")
-    add(app, check)
-    add(app, schema)
-    add(app, convert, ConvertRequest)
 
 
 def list_kind(

@@ -10,13 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 import mensa_sim
-from mensa_sim.cli import decide as cli_decide
-from mensa_sim.cli import explain as cli_explain
-from mensa_sim.cli import explore as cli_explore
-from mensa_sim.cli import files as cli_files
-from mensa_sim.cli import measure as cli_measure
-from mensa_sim.cli import reproduce as cli_reproduce
-from mensa_sim.cli import validate as cli_validate
+from mensa_sim.cli import explain, explore, files, measure, reproduce
 from mensa_sim.cli.options import AsJson, Delivery, add
 from mensa_sim.cli.printing import show, write
 from mensa_sim.cli.results import deliver
@@ -81,15 +75,18 @@ def trace(
         show(layers.trace_tables(graph))
 
 
-add(app, run, RunRequest)
-add(app, trace, TraceRequest)
-cli_files.register(app)
-cli_explain.register(app)
-cli_decide.register(app)
-cli_explore.register(app)
-cli_validate.register(app)
-cli_measure.register(app)
-cli_reproduce.register(app)
+add(app, run)
+add(app, trace)
+add(app, files.list_kind, name="list")
+add(app, files.show_file, name="show")
+for command in (
+    *(files.check, files.schema, files.convert, explain.explain, explain.families, reproduce.decide),
+    *(explore.explore, explore.compare, explore.diff, reproduce.validate),
+    *(measure.measure, measure.measure_models, measure.import_timings, measure.calibrate),
+    *(measure.device, measure.fit_devices),
+    *(reproduce.reproduce, reproduce.reproduce_pim, reproduce.near_data, reproduce.sensitivity),
+):
+    add(app, command)
 
 
 def _exit_code(call: Callable[[], object]) -> int:

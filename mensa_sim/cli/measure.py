@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-import typer
-
-from mensa_sim.cli.options import Quiet, add
+from mensa_sim.cli.options import Quiet
 from mensa_sim.cli.printing import write
 from mensa_sim.cli.steps import counted, counting
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
@@ -78,16 +76,6 @@ def fit_devices(request: FitDevicesRequest) -> None:
     _say(api.fit_devices.of(request).report)
     if request.output is not None:
         _say(f"written to {request.output}")
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this module."""
-    add(app, measure, MeasureRequest)
-    add(app, measure_models, MeasureModelsRequest, name="measure-models")
-    add(app, import_timings, ImportTimingsRequest, name="import-timings")
-    add(app, calibrate, CalibrateRequest)
-    add(app, device, DeviceRequest)
-    add(app, fit_devices, FitDevicesRequest, name="fit-devices")
 
 
 def _say(text: str) -> None:

@@ -64,18 +64,14 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def add(
-    app: typer.Typer,
-    command: Callable[..., None],
-    request: type[Any] | None = None,
-    *,
-    name: str | None = None,
-) -> None:
+def add(app: typer.Typer, command: Callable[..., None], *, name: str | None = None) -> None:
     """Adds a command with the option that all have, `-v`; one whose request counts its work shows no passing steps.
 
-    The options of a command with a request record are the fields of that, beside the command's own: it is called with
-    the request that they make. So are those of its own parameters that are records.
+    The options of a command that takes a `request` are the fields of that record, beside the command's own: it is
+    called with the request that they make. So are those of its own parameters that are records.
     """
+    own = list(inspect.signature(command).parameters.values())
+    request: Any = own.pop(0).annotation if own and own[0].name == "request" else None
     options = [] if request is None else [each for each in options_of(request) if not each.spelling.at_hand]
 
     @functools.wraps(command)
@@ -90,7 +86,6 @@ def add(
                 asking = {option.field: _field_value(option, given.pop(option.field)) for option in options}
                 command(request(**asking), **given)
 
-    own = list(inspect.signature(command).parameters.values())[0 if request is None else 1 :]
     spread: dict[str, Any] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
     own = [option for each in own for option in _spread(each)]
     verbose = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)

@@ -1,13 +1,36 @@
-"""The commands `reproduce`, `reproduce-pim`, `near-data` and `sensitivity`."""
+"""The commands of studies: `decide`, `validate`, `reproduce`, `reproduce-pim`, `near-data` and `sensitivity`."""
 
 import typer
 
-from mensa_sim.cli.options import Quiet, Told, add
-from mensa_sim.cli.results import deliver_resumed
+from mensa_sim.cli.options import Delivery, Quiet, Told
+from mensa_sim.cli.results import deliver, deliver_resumed
 from mensa_sim.cli.steps import counting
+from mensa_sim.errors import MensaError
+from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.sensitivity.request import SensitivityRequest
+from mensa_sim.study.validate.request import ValidateRequest
+
+
+def decide(request: DecideRequest, told: Told) -> None:
+    """Which system is better for your workloads, by how much, how sure, and at which value does it turn?
+
+    A run that was killed goes on where it was when it is asked for again with the same output folder.
+    """
+    from mensa_sim.api import decide as api
+
+    deliver_resumed(api.decide.of, request, api.folder_of(request), told)
+
+
+def validate(request: ValidateRequest, told: Delivery) -> None:
+    """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
+    from mensa_sim.api import validate as api
+
+    asked = counting(request, quiet=told.quiet or told.as_json)
+    result = deliver(lambda: api.validate.of(asked), told, told.output)
+    if result.failures:
+        raise MensaError(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
 
 
 def reproduce(request: ReproduceRequest, told: Told) -> None:
@@ -47,11 +70,3 @@ def near_data(request: NearDataRequest, quiet: Quiet = False) -> None:
     typer.echo(study.report)
     if request.output is not None:
         typer.echo(f"written to {request.output}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to the command line."""
-    add(app, reproduce, ReproduceRequest)
-    add(app, reproduce_pim, ReproducePimRequest, name="reproduce-pim")
-    add(app, near_data, NearDataRequest, name="near-data")
-    add(app, sensitivity, SensitivityRequest)
