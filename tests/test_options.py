@@ -115,7 +115,7 @@ def test_one_field_is_an_option_of_the_api_the_command_line_the_command_to_repea
         seen.append(request)
 
     grown = typer.Typer()
-    add(grown, run, OneFieldMore)
+    add(grown, run)
     help_text = CliRunner().invoke(grown, ["--help"], env={"COLUMNS": "80"}).output
     assert "--shade" in help_text
     assert "How dark it is." in help_text
@@ -135,7 +135,7 @@ def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> RunRequest:
     def run(request: RunRequest) -> None:
         seen.append(request)
 
-    add(grown, run, RunRequest)
+    add(grown, run)
     done = CliRunner().invoke(grown, shlex.split(command)[2:])
     assert done.exit_code == 0, done.output
     return seen[0]
