@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
 from mensa_sim.cost.measured.table import Conditions, Kernel, KernelForm, Timing, TimingTable
@@ -124,8 +125,8 @@ def _read(row: Mapping[str, str], request: ImportRequest) -> tuple[Kernel, float
     if any(name in COUNT_COLUMNS for name in counts):
         if set(counts) - set(COUNT_COLUMNS):
             raise ValueError("a kernel has either a loop nest or counts, not both")
-        sizes = {name: counts.get(name, 0) for name in COUNT_COLUMNS}
-        return _vector_kernel(request, *(sizes[name] for name in COUNT_COLUMNS)), median_us
+        sizes: dict[str, Any] = {name: counts.get(name, 0) for name in COUNT_COLUMNS}
+        return Kernel(operator=request.operator, dtype=request.dtype, **sizes), median_us
     for output, size, taps, stride, dilation in (
         ("OY", "input_height", "FY", "stride_y", "dilation_y"),
         ("OX", "input_width", "FX", "stride_x", "dilation_x"),
@@ -142,19 +143,6 @@ def _read(row: Mapping[str, str], request: ImportRequest) -> tuple[Kernel, float
         operator=request.operator, dtype=request.dtype, form=request.form, steps=steps, nest=LoopNest(**counts)
     )
     return kernel, median_us
-
-
-def _vector_kernel(
-    request: ImportRequest, vector_ops: int, input_elements: int, output_elements: int, parameter_elements: int
-) -> Kernel:
-    return Kernel(
-        operator=request.operator,
-        dtype=request.dtype,
-        vector_ops=vector_ops,
-        input_elements=input_elements,
-        output_elements=output_elements,
-        parameter_elements=parameter_elements,
-    )
 
 
 def _whole(row: Mapping[str, str], expression: str) -> int:

@@ -8,7 +8,6 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.lookup import unknown_name
@@ -16,16 +15,14 @@ from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
 
 SOURCE = "Boroumand et al., PACT 2021 (arXiv 2109.14320)"
 
-TAGS: Mapping[str, str] = MappingProxyType(
-    {
-        "A": "the authors' abstract",
-        "T": "a third party's text about the paper, may be rounded",
-        "H": "recalled without the text at hand, confidence high",
-        "M": "recalled without the text at hand, confidence medium",
-        "L": "recalled without the text at hand, confidence low",
-        "D": "derived from the paper's other figures",
-    }
-)
+TAGS: Mapping[str, str] = {
+    "A": "the authors' abstract",
+    "T": "a third party's text about the paper, may be rounded",
+    "H": "recalled without the text at hand, confidence high",
+    "M": "recalled without the text at hand, confidence medium",
+    "L": "recalled without the text at hand, confidence low",
+    "D": "derived from the paper's other figures",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

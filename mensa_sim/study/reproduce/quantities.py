@@ -7,86 +7,52 @@ totals stand beside it. Throughput of one inference is 1 / latency, utilization 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from pathlib import Path
 
 from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE, STATIC, static_power
 from mensa_sim.hardware.system import System
+from mensa_sim.io.files import read_mapping
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 
 BUFFER_COMPONENTS = tuple(f"{name}_buffer" for name in BUFFERS)
 
-DEFINITIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "energy_efficiency": "energy of one inference on the other system over that on this one; above 1 is better",
-        "throughput": "1 / latency of one inference, over the other system's; never pipelined",
-        "latency": "latency of one inference on the other system over that on this one; above 1 is better",
-        "total_energy": "energy of one inference on this system over that on the other one",
-        "utilization": "MACs over the sum of peak x busy time of the accelerators, alone or over the other system's",
-        "throughput_of_peak": "MACs over latency, over the peak MAC rate of the system",
-        "energy_efficiency_of_peak": (
-            "MACs per joule over those of the roofline's flat part: MAC energy, and the static energy of the time "
-            "that a MAC takes at peak rate"
-        ),
-        "buffer_share_of_static_energy": "leakage of both buffers over that of all components of the accelerator",
-        "buffer_share_of_dynamic_energy": "dynamic energy of both buffers over all dynamic energy, memory included",
-        "off_chip_share_of_energy": "energy of the memories, background included, and of links over all energy",
-        "parameters_held_by_buffer": "capacity of the parameter buffer over the model's parameters, at most 1",
-        "latency_change": "latency over that of the other system, less 1",
-        "energy_change": "energy over that of the other system, less 1",
-        "layers_inside_families": "share of all layers of all models that lie inside their family's ranges",
-        "handoffs_per_inference": "tensors that an accelerator gets from another one",
-    }
-)
+DEFINITIONS: Mapping[str, str] = read_mapping(Path(__file__).with_name("definitions.yaml"))
 """What each quantity of a figure means here."""
 
 PairMeasure = Callable[[Outcome, Outcome], float]
 Measure = Callable[[Outcome, System], float]
 
-PAIRED: Mapping[str, PairMeasure] = MappingProxyType(
-    {
-        "energy_efficiency": lambda ours, theirs: theirs.total_pj / ours.total_pj,
-        "throughput": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
-        "latency": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
-        "total_energy": lambda ours, theirs: ours.total_pj / theirs.total_pj,
-        "utilization": lambda ours, theirs: ours.utilization / theirs.utilization,
-        "latency_change": lambda ours, theirs: ours.latency_ps / theirs.latency_ps - 1,
-        "energy_change": lambda ours, theirs: ours.total_pj / theirs.total_pj - 1,
-    }
-)
+PAIRED: Mapping[str, PairMeasure] = {
+    "energy_efficiency": lambda ours, theirs: theirs.total_pj / ours.total_pj,
+    "throughput": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
+    "latency": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
+    "total_energy": lambda ours, theirs: ours.total_pj / theirs.total_pj,
+    "utilization": lambda ours, theirs: ours.utilization / theirs.utilization,
+    "latency_change": lambda ours, theirs: ours.latency_ps / theirs.latency_ps - 1,
+    "energy_change": lambda ours, theirs: ours.total_pj / theirs.total_pj - 1,
+}
 """Quantities of one model on a system against another."""
 
-STEADY: Mapping[str, PairMeasure] = MappingProxyType(
-    {
-        "energy_efficiency": lambda ours, theirs: theirs.steady_energy_pj / ours.steady_energy_pj,
-        "throughput": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
-        "latency": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
-        "total_energy": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj,
-        "latency_change": lambda ours, theirs: ours.steady_latency_ps / theirs.steady_latency_ps - 1,
-        "energy_change": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj - 1,
-    }
-)
+STEADY: Mapping[str, PairMeasure] = {
+    "energy_efficiency": lambda ours, theirs: theirs.steady_energy_pj / ours.steady_energy_pj,
+    "throughput": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
+    "latency": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
+    "total_energy": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj,
+    "latency_change": lambda ours, theirs: ours.steady_latency_ps / theirs.steady_latency_ps - 1,
+    "energy_change": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj - 1,
+}
 """The same for an inference that finds what the one before it left on chip."""
 
-TOTALS: Mapping[str, tuple[Callable[[Outcome], float], bool]] = MappingProxyType(
-    {
-        "energy_efficiency": (lambda outcome: outcome.total_pj, True),
-        "throughput": (lambda outcome: outcome.latency_ps, True),
-        "latency": (lambda outcome: outcome.latency_ps, True),
-        "total_energy": (lambda outcome: outcome.total_pj, False),
-        "utilization": (lambda outcome: outcome.utilization, False),
-    }
-)
+TOTALS: Mapping[str, tuple[Callable[[Outcome], float], bool]] = {
+    "energy_efficiency": (lambda outcome: outcome.total_pj, True),
+    "throughput": (lambda outcome: outcome.latency_ps, True),
+    "latency": (lambda outcome: outcome.latency_ps, True),
+    "total_energy": (lambda outcome: outcome.total_pj, False),
+    "utilization": (lambda outcome: outcome.utilization, False),
+}
 """What is summed over models for the ratio of totals, and whether our sum is the one below."""
-
-
-def _throughput_of_peak(outcome: Outcome, system: System) -> float:
-    return outcome.macs * PS_PER_S / outcome.latency_ps / peak_macs_per_s(system)
-
-
-def _efficiency_of_peak(outcome: Outcome, system: System) -> float:
-    return outcome.macs / outcome.total_pj * PJ_PER_J / peak_macs_per_j(system)
 
 
 def _static_share(outcome: Outcome, system: System) -> float:
@@ -114,18 +80,20 @@ def _held(outcome: Outcome, system: System) -> float:
     return min(1.0, capacity / outcome.parameter_bytes) if outcome.parameter_bytes else 1.0
 
 
-ALONE: Mapping[str, Measure] = MappingProxyType(
-    {
-        "utilization": lambda outcome, system: outcome.utilization,
-        "throughput_of_peak": _throughput_of_peak,
-        "energy_efficiency_of_peak": _efficiency_of_peak,
-        "buffer_share_of_static_energy": _static_share,
-        "buffer_share_of_dynamic_energy": _dynamic_share,
-        "off_chip_share_of_energy": _off_chip_share,
-        "parameters_held_by_buffer": _held,
-        "handoffs_per_inference": lambda outcome, system: float(outcome.handoffs),
-    }
-)
+ALONE: Mapping[str, Measure] = {
+    "utilization": lambda outcome, system: outcome.utilization,
+    "throughput_of_peak": lambda outcome, system: (
+        outcome.macs * PS_PER_S / outcome.latency_ps / peak_macs_per_s(system)
+    ),
+    "energy_efficiency_of_peak": lambda outcome, system: (
+        outcome.macs / outcome.total_pj * PJ_PER_J / peak_macs_per_j(system)
+    ),
+    "buffer_share_of_static_energy": _static_share,
+    "buffer_share_of_dynamic_energy": _dynamic_share,
+    "off_chip_share_of_energy": _off_chip_share,
+    "parameters_held_by_buffer": _held,
+    "handoffs_per_inference": lambda outcome, system: float(outcome.handoffs),
+}
 """Quantities of one model on one system."""
 
 

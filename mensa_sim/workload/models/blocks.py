@@ -102,8 +102,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activations of any shape that the body keeps."""
-        y: Tensor = x + self.body(x)
-        return y
+        return x + self.body(x)
 
 
 class Concatenated(nn.Module):
@@ -144,8 +143,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, channels, height, width), each channel scaled by its gate."""
-        y: Tensor = x * self.gates(x)
-        return y
+        return x * self.gates(x)
 
 
 def inverted_residual(

@@ -22,8 +22,7 @@ class Subsampling(nn.Module):
     def forward(self, audio: Tensor) -> Tensor:
         """(batch, frames, features) to (batch, frames / 4, width)."""
         y = self.convolutions(audio.unsqueeze(1))
-        frames: Tensor = self.linear(y.transpose(1, 2).flatten(2))
-        return frames
+        return self.linear(y.transpose(1, 2).flatten(2))
 
 
 def sinusoids(longest: int, width: int) -> Tensor:
@@ -61,8 +60,7 @@ class RelativeAttention(nn.Module):
         shifted = functional.pad(by_distance, (1, 0)).reshape(batch, self.heads, 2 * steps, steps)
         by_position = shifted[:, :, 1:].reshape(batch, self.heads, steps, 2 * steps - 1)[..., :steps]
         weights = torch.softmax((content + by_position) * (width // self.heads) ** -0.5, dim=-1)
-        mixed: Tensor = self.output(torch.matmul(weights, value).transpose(1, 2).flatten(2))
-        return mixed
+        return self.output(torch.matmul(weights, value).transpose(1, 2).flatten(2))
 
 
 class Convolution(nn.Module):
@@ -82,8 +80,7 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, steps, width), same out."""
-        mixed: Tensor = self.body(self.norm(x).transpose(1, 2)).transpose(1, 2)
-        return mixed
+        return self.body(self.norm(x).transpose(1, 2)).transpose(1, 2)
 
 
 def feed_forward(width: int) -> nn.Sequential:
@@ -109,8 +106,7 @@ class ConformerBlock(nn.Module):
         x = x + self.attention(self.attention_norm(x), positions)
         x = x + self.convolution(x)
         x = x + 0.5 * self.second(x)
-        normed: Tensor = self.norm(x)
-        return normed
+        return self.norm(x)
 
 
 class ConformerEncoder(nn.Module):

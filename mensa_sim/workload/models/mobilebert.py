@@ -40,8 +40,7 @@ class Embedding(nn.Module):
         after, before = functional.pad(x[:, 1:], (0, 0, 0, 1)), functional.pad(x[:, :-1], (0, 0, 1, 0))
         mapped = self.map(torch.cat((after, x, before), dim=-1))
         place = self.positions.weight[: words.shape[1]]
-        normed: Tensor = self.norm(mapped + place + self.segments(segments))
-        return normed
+        return self.norm(mapped + place + self.segments(segments))
 
 
 class AddedLinear(nn.Module):
@@ -54,8 +53,7 @@ class AddedLinear(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
         """(..., inputs) and (..., outputs) to (..., outputs)."""
-        y: Tensor = self.norm(self.linear(x) + residual)
-        return y
+        return self.norm(self.linear(x) + residual)
 
 
 class FeedForward(nn.Module):
@@ -68,8 +66,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, steps, 128), same out."""
-        y: Tensor = self.thin(functional.relu(self.wide(x)), x)
-        return y
+        return self.thin(functional.relu(self.wide(x)), x)
 
 
 class MobileBertBlock(nn.Module):
@@ -100,8 +97,7 @@ class MobileBertBlock(nn.Module):
             self.split(self.query(shared)), self.split(self.key(shared)), self.split(self.value(x))
         )
         thin = self.attended(mixed.transpose(1, 2).flatten(2), self.input(x))
-        y: Tensor = self.output(self.feed_forwards(thin), x)
-        return y
+        return self.output(self.feed_forwards(thin), x)
 
 
 class MobileBERT(nn.Module):
@@ -114,5 +110,4 @@ class MobileBERT(nn.Module):
 
     def forward(self, words: Tensor, segments: Tensor) -> Tensor:
         """Word and segment numbers (batch, steps) to hidden states (batch, steps, 512)."""
-        hidden: Tensor = self.blocks(self.embedding(words, segments))
-        return hidden
+        return self.blocks(self.embedding(words, segments))

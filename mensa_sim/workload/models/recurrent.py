@@ -16,8 +16,7 @@ class StackedLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (batch, steps, input_size) to hidden states (batch, steps, hidden_size)."""
-        hidden: Tensor = self.lstm(x)[0]
-        return hidden
+        return self.lstm(x)[0]
 
 
 class SpeechLSTMP(nn.Module):
@@ -41,8 +40,7 @@ class SpeechLSTMP(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (batch, steps, features) to phone-state scores (batch, steps, states)."""
-        scores: Tensor = self.output(self.lstm(frames)[0])
-        return scores
+        return self.output(self.lstm(frames)[0])
 
 
 class CharLSTM(nn.Module):
@@ -61,5 +59,4 @@ class CharLSTM(nn.Module):
 
     def forward(self, characters: Tensor) -> Tensor:
         """Character numbers (batch, steps) to scores of the next character (batch, steps, vocabulary)."""
-        scores: Tensor = self.output(self.lstm(self.embedding(characters))[0])
-        return scores
+        return self.output(self.lstm(self.embedding(characters))[0])

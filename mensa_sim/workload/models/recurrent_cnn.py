@@ -27,8 +27,7 @@ class LRCN(nn.Module):
         seen = self.image(image).unsqueeze(1).expand(-1, words.shape[1], -1)
         heard, _ = self.words(self.embedding(words))
         joined, _ = self.joined(torch.cat((heard, seen), dim=-1))
-        scores: Tensor = self.output(joined)
-        return scores
+        return self.output(joined)
 
 
 class VideoActivity(nn.Module):
@@ -50,8 +49,7 @@ class VideoActivity(nn.Module):
         batch, steps = frames.shape[:2]
         seen = torch.relu(self.fc6(self.convolutions(frames.flatten(0, 1)).flatten(1)))
         hidden, _ = self.lstm(seen.reshape(batch, steps, -1))
-        scores: Tensor = self.output(hidden).mean(dim=1)
-        return scores
+        return self.output(hidden).mean(dim=1)
 
 
 class CRNN(nn.Module):
@@ -86,5 +84,4 @@ class CRNN(nn.Module):
         columns = self.convolutions(image).squeeze(2).transpose(1, 2)
         lower, _ = self.lower(columns)
         upper, _ = self.upper(self.between(lower))
-        scores: Tensor = self.output(upper)
-        return scores
+        return self.output(upper)

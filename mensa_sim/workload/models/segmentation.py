@@ -63,5 +63,4 @@ class UNet(nn.Module):
         *skips, y = self.trunk(x)
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             y = torch.cat((up(y), skip), dim=1)
-        scores: Tensor = self.scores(y)
-        return scores
+        return self.scores(y)

@@ -23,8 +23,7 @@ class LSTMLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (batch, steps, inputs) to outputs (batch, steps, projection or cells)."""
-        outputs: Tensor = self.lstm(x)[0]
-        return outputs
+        return self.lstm(x)[0]
 
 
 class TimeReduction(nn.Module):
@@ -72,8 +71,7 @@ class Joint(nn.Module):
         frames = self.from_audio(audio).reshape(batch, count, audio.shape[1] // count, -1)
         frames = torch.cat((frames, frames[:, :, -1:]), dim=2)
         hidden = self.activation(frames + self.from_labels(labels).unsqueeze(2))
-        scores: Tensor = self.output(hidden)
-        return scores
+        return self.output(hidden)
 
 
 class Transducer(nn.Module):
@@ -90,8 +88,7 @@ class Transducer(nn.Module):
 
     def forward(self, audio: Tensor, labels: Tensor) -> Tensor:
         """Audio (batch, frames, features) and label numbers (batch, U) to scores along the greedy path."""
-        scores: Tensor = self.joint(self.encoder(audio), self.prediction(self.embedding(labels)))
-        return scores
+        return self.joint(self.encoder(audio), self.prediction(self.embedding(labels)))
 
 
 def he2019(layer: Layer, features: int, labels: int, cells: int, projection: int) -> Transducer:

@@ -31,5 +31,4 @@ class TranslationLSTM(nn.Module):
         decoded, _ = self.decoder(self.target_embedding(target), state)
         weights = torch.softmax(torch.bmm(decoded, self.keys(memory).transpose(1, 2)), dim=-1)
         context = torch.bmm(weights, memory)
-        scores: Tensor = self.output(torch.tanh(self.attention(torch.cat((decoded, context), dim=-1))))
-        return scores
+        return self.output(torch.tanh(self.attention(torch.cat((decoded, context), dim=-1))))
