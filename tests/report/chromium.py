@@ -20,7 +20,8 @@ class Opened:
         self._page.on("console", lambda message: self.complaints.append(message.text))
         self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._page.on("request", self._requested)
-        self._page.goto(path.resolve().as_uri(), timeout=HANGS_S * 1000)
+        self._page.set_default_timeout(HANGS_S * 1000)
+        self._page.goto(path.resolve().as_uri())
         self.until("[...document.querySelectorAll('.figure')].every((div) => div.querySelector('.main-svg'))")
 
     def _requested(self, request: Request) -> None:
@@ -45,7 +46,7 @@ class Opened:
 
     def until(self, script: str) -> Any:
         """What an expression is as soon as it holds; it fails where that never comes, however busy the machine is."""
-        return self._page.wait_for_function(script, timeout=HANGS_S * 1000).json_value()
+        return self._page.wait_for_function(script).json_value()
 
     def hovered(self, x: float, y: float, script: str) -> Any:
         """What an expression is as soon as it holds while the mouse trembles at a place: a busy page misses moves."""

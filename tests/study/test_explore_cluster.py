@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 from explorations import outcomes
+from killed import HANGS_S
 from space_files import write_space
 
 from mensa_sim.api.explore import explore
@@ -17,12 +18,13 @@ from mensa_sim.study.explore import cluster as explore_cluster
 from mensa_sim.study.explore.result import ExploreResult
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+dask = pytest.importorskip("dask")
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, a cluster that is there answers."""
-    monkeypatch.setattr(explore_cluster, "SECONDS", 600)
+    monkeypatch.setattr(explore_cluster, "SECONDS", HANGS_S)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     # Dask puts what its workers find around them into the environment of this process, for ever.
     with (
         mock.patch.dict(os.environ),
+        dask.config.set({"distributed.comm.timeouts.connect": HANGS_S}),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
