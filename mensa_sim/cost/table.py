@@ -27,6 +27,8 @@ class AcceleratorCosts:
     graph: LayerGraph
     costs: Mapping[Key, LayerCost]
     refusals: Mapping[tuple[str, str], str]
+    first_alike: Mapping[str, str] = field(default_factory=dict)
+    """By layer, the first that costs the same in all: blocks of a model repeat."""
     made: dict[Hashable, object] = field(default_factory=dict)
     """What has been made of those costs alone, by what it is and whatever else it depends on."""
 
@@ -67,6 +69,11 @@ class CostTable:
         if key not in made:
             made[key] = make()
         return cast(Made, made[key])
+
+    def first_alike(self, layer: str, accelerator: str) -> str:
+        """The first layer that costs the same as this one there, whatever lies on chip; itself where none is known."""
+        column = self.columns.get(accelerator)
+        return layer if column is None else column.first_alike.get(layer, layer)
 
     def with_costs(self, costs: Mapping[Key, LayerCost], in_room: InRoom | None) -> Self:
         """The table with other costs, of which nothing is made yet."""

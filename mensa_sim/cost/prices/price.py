@@ -95,6 +95,8 @@ def _new_columns(
     costs: dict[str, dict[Key, LayerCost]] = {name: {} for name in new}
     known = _priced(graph, system, objective, keys, memo)
     fed: dict[Hashable, Mapping[Residency, LayerCost]] = {}
+    firsts: dict[str, dict[Hashable, str]] = {name: {} for name in new}
+    alike: dict[str, dict[str, str]] = {name: {} for name in new}
     for (layer, accelerator), (key, _) in keys.items():
         found = known[key]
         if isinstance(found, str):
@@ -103,12 +105,16 @@ def _new_columns(
         own = (key, accelerator if system.feeder_of(accelerator) else "")
         if own not in fed:
             fed[own] = as_fed(found, graph[layer], accelerator, system)
+        alike[accelerator][layer] = firsts[accelerator].setdefault(key, layer)
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
         for residency, cost in fed[own].items():
             if id(cost) not in renamed:
                 renamed[id(cost)] = _named(cost, layer, accelerator)
             costs[accelerator][layer, accelerator, residency] = renamed[id(cost)]
-    return {name: AcceleratorCosts(graph=graph, costs=costs[name], refusals=refused[name]) for name in new}
+    return {
+        name: AcceleratorCosts(graph=graph, costs=costs[name], refusals=refused[name], first_alike=alike[name])
+        for name in new
+    }
 
 
 def _named(cost: LayerCost, layer: str, accelerator: str) -> LayerCost:

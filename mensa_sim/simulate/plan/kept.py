@@ -72,9 +72,14 @@ def _expect(plan: Plan, costs: CostTable, accelerator: str, rooms: Sequence[int]
     level = costs.system.accelerator(accelerator).array.buffer("parameter")
     if costs.in_room is not None and level is not None:
         units = [unit for unit in plan.units if unit.accelerator == accelerator]
+        units = [unit for unit in units if len(unit.layers) > 1 or _is_first(costs, unit.layers[0], accelerator)]
         sizes = [(unit, unit.variants.largest_parameter_bytes) for unit in units]
         short = ((unit, room_bytes) for unit, size in sizes for room_bytes in rooms if size > room_bytes)
         costs.in_room.expect((name, accelerator, {level.name: size}) for unit, size in short for name in unit.layers)
+
+
+def _is_first(costs: CostTable, layer: str, accelerator: str) -> bool:
+    return costs.first_alike(layer, accelerator) == layer
 
 
 def _rooms(capacity_bytes: int) -> Iterator[int]:

@@ -41,6 +41,15 @@ class Stage:
     cost: LayerCost = field(repr=False, compare=False)
     """What it is made from."""
 
+    def of(self, layer: str) -> "Stage":
+        """That of another layer which costs the same."""
+        other = object.__new__(Stage)  # checked once; blocks of a model repeat by the dozen
+        for name in self.__slots__:
+            object.__setattr__(other, name, getattr(self, name))
+        object.__setattr__(other, "layer", layer)
+        object.__setattr__(other, "cost", self.cost.of(layer, self.cost.accelerator))
+        return other
+
     def after(self, early_bytes: int) -> tuple[int, int]:
         """Bytes of head and body where so many of those that may come early have come.
 

@@ -1,7 +1,7 @@
 """What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
@@ -23,6 +23,10 @@ class Variant:
     read_bytes: int
     prefetchable_bytes: int
     """Parameters that may come before it starts."""
+
+    def of(self, layer: str) -> "Variant":
+        """That of another unit of one layer, which costs the same."""
+        return replace(self, stages=tuple(stage.of(layer) for stage in self.stages))
 
 
 class Variants:
@@ -99,7 +103,20 @@ def variants_of(
     `InfeasibleError` where the accelerator cannot run a layer.
     """
     key = ("variants", *(layer.name for layer in layers), options, room_bytes)
-    return costs.made_once(accelerator, key, lambda: _new_variants(costs, layers, accelerator, options, room_bytes))
+
+    def new() -> Variants:
+        name, first = layers[0].name, costs.first_alike(layers[0].name, accelerator)
+        if len(layers) > 1 or first == name:
+            return _new_variants(costs, layers, accelerator, options, room_bytes)
+        alike = variants_of(costs, [costs.graph[first]], accelerator, options, room_bytes)
+
+        def renamed(residency: Residency) -> Variant | None:
+            variant = alike.at(residency)
+            return None if variant is None else variant.of(name)
+
+        return Variants(alike.streamed.of(name), renamed)
+
+    return costs.made_once(accelerator, key, new)
 
 
 def _new_variants(
