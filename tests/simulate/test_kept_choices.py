@@ -1,7 +1,10 @@
 """The choices of parameters that stay: none that would run otherwise than those is missing, and few run alike."""
 
+from dataclasses import replace
+
 import pytest
 
+from mensa_sim.cost.layer_cost import RESIDENCIES
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.files import load_system
@@ -11,6 +14,7 @@ from mensa_sim.simulate.plan.kept import NODES, SMALLEST_ROOM, kept_choices, wit
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
+from mensa_sim.simulate.plan.variants import variants_of
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.study.run import flows
 from mensa_sim.study.run.placement import Goal, place
@@ -55,6 +59,20 @@ def test_the_choices_are_all_that_run_differently_and_no_room_in_which_nothing_d
     choices, every = kept_choices(PLAN, COSTS, FULL, "edge_tpu"), every_choice()
     assert {ran(kept) for kept in choices} == {ran(kept) for kept in every}
     assert 1 < len(choices) < len({(kept.layers, kept.room_bytes) for kept in every})
+
+
+def test_layers_that_cost_the_same_have_the_same_variants_each_under_its_own_name() -> None:
+    """Oracle: a table that shares nothing."""
+    alone = replace(COSTS, columns={})
+    names = [layer.name for layer in GRAPH.layers]
+    alike = [name for name in names if COSTS.first_alike(name, "edge_tpu") != name]
+    assert 4 < len(alike) < len(names) / 2
+    for name in alike:
+        for room_bytes in (None, CAPACITY_BYTES // 4):
+            found, own = (variants_of(each, [GRAPH[name]], "edge_tpu", FULL, room_bytes) for each in (COSTS, alone))
+            assert found == own
+            written = [variant for variant in map(found.at, RESIDENCIES) if variant is not None]
+            assert {(stage.layer, stage.cost.layer) for each in written for stage in each.stages} == {(name, name)}
 
 
 def test_what_a_floor_rules_out_would_not_have_been_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

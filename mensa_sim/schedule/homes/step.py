@@ -49,6 +49,14 @@ class AtHome:
     """Whether it takes its inputs from where they lie, all of them at home, and not tile by tile."""
 
 
+def _named(held: AtHome, step: Step) -> AtHome:
+    """The same of a layer that is alike."""
+    if held.cost.layer == step.layer:
+        return held
+    cost = held.cost.of(step.layer, step.accelerator)
+    return AtHome(cost=cost, beside_bytes=held.beside_bytes, as_they_lie=held.as_they_lie)
+
+
 def step_of(graph: LayerGraph, layer: str, accelerator: str, live: Sequence[HomeTensor]) -> Step:
     """The step of a layer beside those tensors."""
     reads = {tensor.layer: tensor.readers[layer] for tensor in live if layer in tensor.readers}
@@ -89,6 +97,7 @@ class HomeCosts:
         self._shapes: dict[Hashable, int] = {}
         """The number of each shape, and of the layers on accelerators that have it."""
         self._known: dict[Hashable, list[AtHome]] = {}
+        self._best: dict[Hashable, AtHome | None] = {}
         self._whole: dict[Hashable, list[AtHome]] = {}
         """With all of the level, parameters streaming."""
         self._read_pj: dict[str, float] = {}
@@ -98,23 +107,18 @@ class HomeCosts:
 
         Where all inputs are at home they are taken from there as they lie, or tile by tile like any other tensor.
         """
-        alike = self._alike(step), parameters
+        return [_named(each, step) for each in self._options(step, parameters=parameters)]
+
+    def _options(self, step: Step, *, parameters: bool) -> list[AtHome]:
+        """The same, named after the first layer that is alike."""
+        alike = self.alike(step), parameters
         if alike not in self._known:
             rooms = (self._in_room(step, room_bytes, parameters=parameters) for room_bytes in self._rooms(step))
             whole = self._in_room(step, None, parameters=True) if parameters else self._in_whole(step)
             self._known[alike] = [*whole, *chain.from_iterable(rooms)]
-        return [
-            each
-            if each.cost.layer == step.layer
-            else AtHome(
-                cost=each.cost.of(step.layer, step.accelerator),
-                beside_bytes=each.beside_bytes,
-                as_they_lie=each.as_they_lie,
-            )
-            for each in self._known[alike]
-        ]
+        return self._known[alike]
 
-    def _alike(self, step: Step) -> Hashable:
+    def alike(self, step: Step) -> Hashable:
         """All that a layer's costs in a step depend on: the many equal layers of a network are looked at once.
 
         A recurrent layer's costs depend on its group, and a mapping may be a named layer's own.
@@ -129,17 +133,24 @@ class HomeCosts:
         return self._shapes[at], step.accelerator, live, tuple(self._through(step).items())
 
     def _in_whole(self, step: Step) -> list[AtHome]:
-        alike = self._alike(step)
+        alike = self.alike(step)
         if alike not in self._whole:
             self._whole[alike] = self._in_room(step, None, parameters=False)
         return self._whole[alike]
 
     def best(self, step: Step, *, parameters: bool) -> AtHome | None:
         """The best of the costs that fit beside what lives there; none where none does."""
+        alike = self.alike(step), parameters
+        if alike not in self._best:
+            self._best[alike] = self._new_best(step, parameters=parameters)
+        found = self._best[alike]
+        return None if found is None else _named(found, step)
+
+    def _new_best(self, step: Step, *, parameters: bool) -> AtHome | None:
         capacity_bytes = self._level(step.accelerator).capacity_bytes
         fitting = [
             each
-            for each in self.options(step, parameters=parameters)
+            for each in self._options(step, parameters=parameters)
             if step.live_bytes + each.beside_bytes <= capacity_bytes
         ]
         bandwidth = self._costs.system.memory_of(step.accelerator).effective_bytes_per_s
@@ -181,7 +192,7 @@ class HomeCosts:
         """Have all that `options` will ask for in these steps priced together."""
         asked: dict[Hashable, Step] = {}
         for step in steps:
-            asked.setdefault(self._alike(step), step)
+            asked.setdefault(self.alike(step), step)
         self._expect([(step, {}) for step in asked.values()])
         self._expect([(step, self._part(step, room)) for step in asked.values() for room in self._rooms(step)])
 

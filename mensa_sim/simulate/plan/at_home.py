@@ -1,6 +1,6 @@
 """Units beside tensors that live on the chip: in their accelerator's level, in a shared memory, or over links."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -145,6 +145,7 @@ class _Writer:
     def __init__(self, costs: CostTable, data: DataPlan, options: Options, feeds: _Feeds) -> None:
         self._costs, self._options, self._feeds = costs, options, feeds
         self._home_costs = HomeCosts(costs, data)
+        self._known: dict[Hashable, Variant | None] = {}
 
     def unit(
         self, name: str, accelerator: str, live: Sequence[HomeTensor], reads: tuple[int, ...], leaves: Mapping[int, int]
@@ -161,7 +162,7 @@ class _Writer:
         return UnitAtHome(variants=state(False, True), otherwise=state, reads=reads, leaves=leaves)
 
     def _variants(self, layer: Layer, step: Step, fed: Fed) -> Variants:
-        streamed = self._variant(layer, step, fed, parameters=False)
+        streamed = self._alike(layer, step, fed, parameters=False)
         if streamed is None:
             raise UsageError(
                 f"{layer.name} does not fit {step.accelerator} beside the {step.live_bytes} bytes of tensors at home"
@@ -170,10 +171,20 @@ class _Writer:
 
         def write(residency: Residency) -> Variant | None:
             stay = residency == Residency(parameters=True)
-            return self._variant(layer, step, fed, parameters=True) if able and stay else None
+            return self._alike(layer, step, fed, parameters=True) if able and stay else None
 
         heard_bytes = streamed.stages[0].cost.heard_bytes if layer.parameters else 0
         return Variants(streamed, write, heard_bytes)
+
+    def _alike(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
+        """The many equal layers of a network are looked at once, where all that they read lies at home or in memory."""
+        if fed.moves:
+            return self._variant(layer, step, fed, parameters=parameters)
+        alike = self._home_costs.alike(step), parameters
+        if alike not in self._known:
+            self._known[alike] = self._variant(layer, step, fed, parameters=parameters)
+        found = self._known[alike]
+        return found if found is None or found.stages[0].layer == layer.name else found.of(layer.name)
 
     def _variant(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
         cost, beside_bytes = self._cost(step, parameters=parameters)

@@ -202,7 +202,8 @@ def _cases(system: str, world: str, limit_w: float | None, seed: int) -> Iterato
         overrides = (*overrides, *_limits(system_of(system, overrides), limit_w * MW_PER_W))
     for side, scheduler in ((NPU_SIDE, f"{SINGLE}{_beside_the_processor(system)}"), (UNITS_TOO, "greedy")):
         label = _label(side, world, limit_w)
-        yield Case(label=label, system=system, overrides=overrides, goal=Goal(scheduler=scheduler))
+        goal = Goal(scheduler=scheduler)
+        yield Case(label=label, system=system, overrides=overrides, goal=goal, first_only=True)
 
 
 def _label(side: str, world: str, limit_w: float | None) -> str:

@@ -56,6 +56,8 @@ class Case:
     """The kinds of model that it is for; none means all."""
     closed_loop: bool = False
     """Whether to also run inferences that overlap."""
+    first_only: bool = False
+    """Whether nobody asks for the steady state, which is then the first inference, nor for a bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,8 @@ class Outcome:
 
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
     """Place and simulate one model as a case says."""
-    placement = with_data_plan(place(graph, system, case.goal, memo), case.goal.flow, case.on_chip, case.goal)
+    placed = place(graph, system, case.goal, memo, bounded=not case.first_only)
+    placement = with_data_plan(placed, case.goal.flow, case.on_chip, case.goal)
     return simulated(graph, kind, case, placement)
 
 
@@ -134,11 +137,12 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
     system, graph = costs.system, costs.graph
-    timeline, second = simulate_in_turn(
-        graph, costs, found.assignment, case.on_chip, inferences=2, data=data_of(placement)
+    inferences = 1 if case.first_only else 2
+    timeline, *more = simulate_in_turn(
+        graph, costs, found.assignment, case.on_chip, inferences, data=data_of(placement)
     )
     first = metrics(timeline, system, graph)
-    steady = metrics(second, system, graph)
+    steady = metrics(more[0], system, graph) if more else first
     return Outcome(
         model=graph.name,
         kind=kind,
