@@ -9,7 +9,7 @@ first one, came back before; visited once, it is final.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -91,13 +91,13 @@ class Tiles(Protocol[Sum]):
 class TileTraffic(Generic[Number]):
     """What one boundary sees: how often each tile is written and read inside, and read and written outside."""
 
-    fills: Number
-    """Writes inside."""
-    drains: Number
+    fills: Number | Literal[0]
+    """Writes inside; 0, as all of these, where there are none under any mapping."""
+    drains: Number | Literal[0]
     """Reads inside."""
     feeds: Number
     """Reads outside."""
-    collects: Number
+    collects: Number | Literal[0]
     """Writes outside."""
     partial: Any
     """Whether what crosses is partial sums: a truth value, or an array of them."""
@@ -107,20 +107,19 @@ class TileTraffic(Generic[Number]):
 
 def cross(way: Way, visits: Visits[Number], *, sums: bool = False) -> TileTraffic[Number]:
     """The crossing of one boundary; `sums` are those between the array and the level that it adds to."""
-    nothing = visits.times * 0
     if way.operand != "output":
         return TileTraffic(
             fills=visits.inside,
-            drains=nothing,
+            drains=0,
             feeds=visits.outside,
-            collects=nothing,
+            collects=0,
             partial=False,
             bits=way.final_bits,
         )
     if sums:
         return TileTraffic(
-            fills=nothing,
-            drains=nothing,
+            fills=0,
+            drains=0,
             feeds=visits.outside,
             collects=visits.outside,
             partial=True,

@@ -39,7 +39,7 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
-_FIRST = 2
+_FIRST = 4
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _NEXT = 16
 """Chains of each nest that are priced then, and by how much each further round is larger: a choice."""
@@ -128,7 +128,10 @@ class Search:
         def above(chains: Chains) -> Fronts:
             return Fronts(self.tasks, chains, self.groups, self.outer, residencies)
 
-        begin = fronts = above(grown(self.tasks, first_chains(self.tasks)))
+        chains = self._begun()
+        if len(chains.tiles) > self._inner_stages and len(chains.task) <= _PIECE:
+            return self._space(chains if len(chains.task) else self._least())
+        begin = fronts = above(chains)
         while True:
             few = picked(fronts.chains, np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
             if len(few.tiles) > self._inner_stages:
@@ -140,7 +143,19 @@ class Search:
             around = grown(self.tasks, some)
             pieces = np.array_split(np.arange(len(around.task)), -(-len(around.task) // _MOST))
             some, floors = _hopeful((above(picked(around, piece)) for piece in pieces), reached)
-        return self._space(self._nearer(some, floors, reached, residencies) if len(some.task) else self._least())
+        if len(some.task) > _PIECE:
+            some = self._nearer(some, floors, reached, residencies)
+        return self._space(some if len(some.task) else self._least())
+
+    def _begun(self) -> Chains:
+        """All chains, or those of as many stages as can be told apart without looking at many."""
+        chains = grown(self.tasks, first_chains(self.tasks))
+        while len(chains.tiles) <= self._inner_stages and len(chains.task) <= _PIECE:
+            further = grown(self.tasks, chains)
+            if len(further.task) > _PIECE:
+                break
+            chains = further
+        return chains
 
     def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
         """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.mapping.arrays.grid import Entries
-from mensa_sim.cost.mapping.arrays.rows import OperandRows
-from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Side, Sides, total
+from mensa_sim.cost.mapping.arrays.rows import OperandRows, total
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Side, Sides
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.objective import objective_named
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj

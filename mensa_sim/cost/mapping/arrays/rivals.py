@@ -14,8 +14,8 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tally import least_common
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.grid import Entries
-from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandRows
-from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides, total
+from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandRows, total
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides
 from mensa_sim.cost.mapping.candidates import group, stage_count, stage_of
 from mensa_sim.cost.mapping.chains import Chains, distinct
 from mensa_sim.cost.mapping.task import NestTask

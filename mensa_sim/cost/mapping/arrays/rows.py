@@ -7,7 +7,7 @@ are picked, axis `row` is `inside` itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +31,7 @@ CROSSINGS = BODY_BITS, CROSSING_PJ, FILL_ACCESSES, DRAIN_ACCESSES, END_BITS = ra
 """Memory traffic beside the array's work, its energy with that of the outermost SRAM's memory side, that side's
 accesses, and the first tile of a weight or input, the last one of an output."""
 
+NOTHING: Floats = np.zeros((1, 1, 1))
 _OF_TASKS = ("way", "stop")
 
 
@@ -130,10 +131,10 @@ class OperandArrays:
 
     def accesses(self) -> OperandRows:
         """Everything that the search adds up."""
-        chip_pj: Floats = np.zeros((1, 1, 1))
-        reads: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
-        writes: list[Floats] = [np.zeros((1, 1, 1)) for _ in self.stops]
-        wait_cycles: Floats = np.zeros((1, 1, 1))
+        chip_pj: list[Floats] = []
+        reads: list[list[Floats]] = [[] for _ in self.stops]
+        writes: list[list[Floats]] = [[] for _ in self.stops]
+        wait_cycles: list[Floats] = []
         for number, each in enumerate(self.bounds):
             crossing = each.crossing
             for index, accesses, taken, put in (
@@ -142,19 +143,24 @@ class OperandArrays:
             ):
                 if accesses is None:
                     continue
-                name, out, back = self.stops[index].level.name, accesses * taken, accesses * put
-                done = out if number else out * (1 - self.way.skipped)
-                chip_pj = chip_pj + (done * self.energy.read_pj[name] + back * self.energy.write_pj[name])
-                reads[index], writes[index] = reads[index] + out, writes[index] + back
+                name, spent_pj = self.stops[index].level.name, []
+                if isinstance(taken, np.ndarray):
+                    reads[index].append(out := accesses * taken)
+                    done = out * (1 - self.way.skipped) if self.way.skipped and not number else out
+                    spent_pj.append(done * self.energy.read_pj[name])
+                if isinstance(put, np.ndarray):
+                    writes[index].append(back := accesses * put)
+                    spent_pj.append(back * self.energy.write_pj[name])
+                chip_pj += [total(spent_pj)] if spent_pj else []
             if number and self.stops[number - 1].level.waits and number < len(self.stops):
-                wait_cycles = wait_cycles + self._waited(self.stops[number], each)
+                wait_cycles.append(self._waited(self.stops[number], each))
             if number == self.way.in_array:
-                chip_pj = chip_pj + each.wire_bits * self.energy.broadcast_pj_per_bit
+                chip_pj.append(each.wire_bits * self.energy.broadcast_pj_per_bit)
         ports = [
             PortRows(
                 stop=stop,
-                reads=cube(reads[index]),
-                writes=cube(writes[index]),
+                reads=cube(total(reads[index])),
+                writes=cube(total(writes[index])),
                 room_bits=self._room(index, stop),
             )
             for index, stop in enumerate(self.stops)
@@ -165,9 +171,9 @@ class OperandArrays:
         return OperandRows(
             way=self.way,
             ports=tuple(ports),
-            chip_pj=cube(chip_pj),
+            chip_pj=cube(total(chip_pj)),
             swaps=cube(registers.visits.times * registers.tiles.number),
-            wait_cycles=cube(wait_cycles),
+            wait_cycles=cube(total(wait_cycles)),
             partial=self.partial,
             crossings=crossings,
             leaves=leaves,
@@ -315,3 +321,8 @@ def cube(values: npt.ArrayLike) -> npt.NDArray[Any]:
     """At least three axes."""
     found = np.asarray(values)
     return found.reshape((1,) * (3 - found.ndim) + found.shape) if found.ndim < 3 else found
+
+
+def total(terms: Sequence[Floats]) -> Floats:
+    """The sum of arrays; nothing is a zero."""
+    return reduce(np.add, terms) if terms else NOTHING

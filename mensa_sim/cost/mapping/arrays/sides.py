@@ -19,8 +19,10 @@ from mensa_sim.cost.mapping.arrays.rows import (
     DRAIN_ACCESSES,
     END_BITS,
     FILL_ACCESSES,
+    NOTHING,
     OperandRows,
     PortRows,
+    total,
 )
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
 from mensa_sim.cost.mapping.capacity import whole_bits
@@ -93,13 +95,7 @@ class Side:
     fits: Bools
 
 
-NOTHING: Floats = np.zeros((1, 1, 1))
 EVERYWHERE: Bools = np.ones((1, 1, 1), dtype=bool)
-
-
-def total(terms: Sequence[Floats]) -> Floats:
-    """The sum of arrays; nothing is a zero."""
-    return reduce(np.add, terms) if terms else NOTHING
 
 
 class Sides:
