@@ -5,8 +5,10 @@ priced in every order; then those whose bound is not above what these reach. The
 SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that may hold a winner.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates
 from mensa_sim.cost.mapping.arrays.figures import CandidateFigures, Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
 from mensa_sim.cost.mapping.arrays.grid import Entries
-from mensa_sim.cost.mapping.arrays.sides import BufferCase, outer_orders, sharing
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
 from mensa_sim.cost.mapping.arrays.winners import Counted, Winners
 from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
 from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
@@ -104,9 +106,13 @@ class Search:
 
     def shortage(self, task: int) -> str:
         """Why no candidate of a nest fits, for people."""
+        return f"no tile of it fits: {self._smallest.shortage(task, self.groups)}"
+
+    @cached_property
+    def _smallest(self) -> Sides:
+        """What the smallest tiles of each nest need."""
         space = self._space(self._least())
-        sides = space.figures(np.arange(len(space.grid.tiles))).sides
-        return f"no tile of it fits: {sides.shortage(task, self.groups)}"
+        return space.figures(np.arange(len(space.grid.tiles))).sides
 
     def _least(self) -> Chains:
         """The chain of each nest whose tiles are all one pass of the array."""
@@ -128,10 +134,7 @@ class Search:
         def above(chains: Chains) -> Fronts:
             return Fronts(self.tasks, chains, self.groups, self.outer, residencies)
 
-        chains = self._begun()
-        if len(chains.tiles) > self._inner_stages and len(chains.task) <= _PIECE:
-            return self._space(chains if len(chains.task) else self._least())
-        begin = fronts = above(chains)
+        begin = fronts = above(grown(self.tasks, first_chains(self.tasks)))
         while True:
             few = picked(fronts.chains, np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
             if len(few.tiles) > self._inner_stages:
@@ -141,21 +144,10 @@ class Search:
         some, floors = _hopeful([begin], reached)
         while len(some.tiles) <= self._inner_stages and len(some.task):
             around = grown(self.tasks, some)
-            pieces = np.array_split(np.arange(len(around.task)), -(-len(around.task) // _MOST))
-            some, floors = _hopeful((above(picked(around, piece)) for piece in pieces), reached)
+            some, floors = _hopeful((above(picked(around, piece)) for piece in _pieces(around.task)), reached)
         if len(some.task) > _PIECE:
             some = self._nearer(some, floors, reached, residencies)
         return self._space(some if len(some.task) else self._least())
-
-    def _begun(self) -> Chains:
-        """All chains, or those of as many stages as can be told apart without looking at many."""
-        chains = grown(self.tasks, first_chains(self.tasks))
-        while len(chains.tiles) <= self._inner_stages and len(chains.task) <= _PIECE:
-            further = grown(self.tasks, chains)
-            if len(further.task) > _PIECE:
-                break
-            chains = further
-        return chains
 
     def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
         """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
@@ -249,6 +241,22 @@ class Search:
             latency_s=priced.latency_s.reshape(-1)[first],
             energy_pj=priced.energy_pj.reshape(-1)[first],
         )
+
+
+def _pieces(task: Indices) -> Iterator[Indices]:
+    """Chains that are looked at together: those of some nests, or some of a nest that alone has too many.
+
+    Which ones of a nest never depends on the others, as of equal chains the first of a piece is left.
+    """
+    cuts, begin = [0], 0
+    for end in (np.flatnonzero(np.diff(task, append=-1)) + 1).tolist():
+        parts = -(-(end - begin) // _MOST)
+        if parts > 1:
+            cuts += [begin + (end - begin) * part // parts for part in range(parts + 1)]
+        elif end - cuts[-1] > _MOST:
+            cuts.append(begin)
+        begin = end
+    return (np.arange(first, last) for first, last in pairwise([*cuts, begin]) if first < last)
 
 
 def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
