@@ -14,14 +14,7 @@ from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.files import load_system, load_technology
 from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.technology.node_scaling import (
-    AREA_FACTOR,
-    ENERGY_POLYNOMIAL,
-    NODES_NM,
-    area_factor,
-    energy_factor,
-    leakage_factor,
-)
+from mensa_sim.hardware.technology.node_scaling import NODES_NM, TABLES, area_factor, energy_factor, leakage_factor
 from mensa_sim.hardware.technology.sram import sram_figures, sram_of
 from mensa_sim.hardware.technology.technology import SramPoint
 from mensa_sim.io.shipped import shipped_files
@@ -126,7 +119,7 @@ def test_area_scales_as_published_between_published_nodes(reference: Path) -> No
     for (i, start), (j, end) in itertools.product(enumerate(nodes), enumerate(nodes)):
         assert area_factor(start, end) == published["AREA_SCALING"][i][j]
     for node, coefficients in zip(nodes, published["ENERGY_SCALING"], strict=True):
-        assert ENERGY_POLYNOMIAL[node] == tuple(coefficients)
+        assert TABLES.energy[node] == tuple(coefficients)
 
 
 def test_energy_factors_are_ratios_of_the_published_polynomials() -> None:
@@ -157,8 +150,8 @@ def test_a_smaller_node_never_takes_more_area(nodes: list[float]) -> None:
 
 
 def test_every_node_has_a_factor_to_every_other() -> None:
-    assert set(AREA_FACTOR) == set(ENERGY_POLYNOMIAL) == set(NODES_NM)
-    assert {len(row) for row in AREA_FACTOR.values()} == {len(NODES_NM)}
+    assert set(TABLES.area) == set(TABLES.energy) == set(NODES_NM)
+    assert {len(row) for row in TABLES.area.values()} == {len(NODES_NM)}
 
 
 def test_a_node_outside_the_published_ones_is_refused() -> None:

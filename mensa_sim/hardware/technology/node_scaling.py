@@ -9,40 +9,26 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.technology import Constant, Technology
+from mensa_sim.io.files import read_record
 
-NODES_NM = (7.0, 10.0, 14.0, 16.0, 20.0, 32.0, 45.0, 65.0, 90.0, 130.0)
 
-ENERGY_POLYNOMIAL: Mapping[float, tuple[float, float, float]] = {
-    130.0: (7.171, -6.709, 2.904),
-    90.0: (4.762, -4.781, 2.092),
-    65.0: (3.755, -4.398, 1.975),
-    45.0: (1.103, -0.362, 0.2767),
-    32.0: (0.9559, -0.7823, 0.471),
-    20.0: (0.373, -0.1582, 0.04104),
-    16.0: (0.2958, -0.1241, 0.03024),
-    14.0: (0.2363, -0.09675, 0.02239),
-    10.0: (0.2068, -0.09311, 0.02375),
-    7.0: (0.1776, -0.09097, 0.02447),
-}
-"""Coefficients (a, b, c) of a V^2 + b V + c, the relative energy of a gate at V volts."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingTables:
+    """What `node_scaling.yaml` holds."""
 
-AREA_FACTOR: Mapping[float, tuple[float, ...]] = {
-    130.0: (0.0092, 0.016, 0.027, 0.03, 0.033, 0.072, 0.16, 0.23, 0.44, 1),
-    90.0: (0.021, 0.036, 0.061, 0.067, 0.075, 0.16, 0.35, 0.53, 1, 2.3),
-    65.0: (0.039, 0.068, 0.12, 0.13, 0.14, 0.31, 0.66, 1, 1.9, 4.3),
-    45.0: (0.059, 0.1, 0.17, 0.19, 0.21, 0.46, 1, 1.5, 2.8, 6.4),
-    32.0: (0.13, 0.22, 0.38, 0.41, 0.46, 1, 2.2, 3.3, 6.1, 14),
-    20.0: (0.28, 0.48, 0.82, 0.89, 1, 2.2, 4.7, 7.1, 13, 30),
-    16.0: (0.31, 0.54, 0.91, 1, 1.1, 2.4, 5.3, 7.9, 15, 34),
-    14.0: (0.34, 0.59, 1, 1.1, 1.2, 2.7, 5.8, 8.7, 16, 37),
-    10.0: (0.58, 1, 1.7, 1.9, 2.1, 4.5, 9.8, 15, 28, 63),
-    7.0: (1, 1.7, 2.9, 3.2, 3.6, 7.8, 17, 25, 48, 110),
-}
-"""Factor from the node of the key to each of `NODES_NM`."""
+    energy: Mapping[float, tuple[float, float, float]]
+    """By node in nm, coefficients (a, b, c) of a V^2 + b V + c, the relative energy of a gate at V volts."""
+    area: Mapping[float, tuple[float, ...]]
+    """Factor from the node of the key to each node, the smallest first."""
+
+
+TABLES = read_record(Path(__file__).with_name("node_scaling.yaml"), ScalingTables)
+NODES_NM = tuple(TABLES.area)
 
 
 def _bracket(node_nm: float) -> tuple[float, float, float]:
@@ -56,7 +42,7 @@ def _bracket(node_nm: float) -> tuple[float, float, float]:
 
 def _relative_energy(node_nm: float, vdd_v: float) -> float:
     low, high, share = _bracket(node_nm)
-    values = [a * vdd_v**2 + b * vdd_v + c for a, b, c in (ENERGY_POLYNOMIAL[low], ENERGY_POLYNOMIAL[high])]
+    values = [a * vdd_v**2 + b * vdd_v + c for a, b, c in (TABLES.energy[low], TABLES.energy[high])]
     return values[0] + share * (values[1] - values[0])
 
 
@@ -86,7 +72,7 @@ def _interpolated(from_nm: float, to_nm: float) -> float:
     to_low, to_high, to_share = _bracket(to_nm)
 
     def along_row(row: float) -> float:
-        low, high = (AREA_FACTOR[row][NODES_NM.index(node)] for node in (to_low, to_high))
+        low, high = (TABLES.area[row][NODES_NM.index(node)] for node in (to_low, to_high))
         return _between(low, high, to_share)
 
     return _between(along_row(from_low), along_row(from_high), from_share)

@@ -16,6 +16,7 @@ falls where batch, channels or outputs grow by whole loads.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from mensa_sim.cost.measured.fits.sloped import Sloped, plus, softened, throttle
 from mensa_sim.cost.measured.fits.tilings import Tilings
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.io.files import read_record
 from mensa_sim.workload.layer import LoopNest
 
 ModelForm = Literal["product", "powered_product", "vector", "sequence"]
@@ -65,42 +67,27 @@ class Range:
     meaning: str
 
 
-_COMMON: Mapping[str, Range] = {
-    "launch_us": Range(low=0.01, start=10, high=1e4, meaning="time of an empty kernel"),
-    "rate": Range(low=0.01, start=1, high=30, meaning="share of the peak rate that the best tile reaches"),
-    "memory": Range(low=0.02, start=0.8, high=20, meaning="share of the memory bandwidth that is reached"),
-    "cache": Range(low=1e-3, start=0.5, high=30, meaning="time of a byte through the cache over that of memory"),
-    "sharpness": Range(low=0.05, start=1, high=15, meaning="p - 1: how little compute and memory overlap softens"),
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantsFile:
+    """What `constants.yaml` holds."""
 
-_PRODUCT: Mapping[str, Range] = {
-    **_COMMON,
-    "small_tile": Range(low=1e-3, start=0.1, high=10, meaning="what a 32 x 32 tile adds to the time of a MAC"),
-    "tile_depth": Range(low=0.01, start=10, high=1e3, meaning="depth that a tile's start and end take"),
-    "split": Range(low=1e-3, start=300, high=1e4, meaning="time to sum a split's byte over that of memory"),
-    "step_ns": Range(low=1e-3, start=2, high=100, meaning="least time of a step along a tile's depth"),
-    "unaligned": Range(low=1e-3, start=1, high=1e3, meaning="what half an alignment adds to the time of a MAC"),
-    "reorder_us": Range(low=0.01, start=5, high=100, meaning="time of the kernels that bring operands into a layout"),
-    "throttle": Range(low=1e-3, start=0.3, high=20, meaning="how much slower the clock is in the long run"),
-    "throttle_us": Range(low=1, start=1000, high=1e6, meaning="compute time at which half of that is felt"),
-    "winograd": Range(low=0.05, start=0.8, high=5, meaning="Winograd's rate over that of direct products"),
-}
+    common: Mapping[str, Range]
+    product: Mapping[str, Range]
+    powered_product: Mapping[str, Range]
+    sequence: Mapping[str, Range]
+
+
+_FILE = read_record(Path(__file__).with_name("constants.yaml"), ConstantsFile)
+_PRODUCT = {**_FILE.common, **_FILE.product}
+_UNTHROTTLED = {name: each for name, each in _PRODUCT.items() if name != "throttle"}
 
 CONSTANTS: Mapping[ModelForm, Mapping[str, Range]] = {
     "product": _PRODUCT,
-    "powered_product": {
-        **{name: each for name, each in _PRODUCT.items() if name != "throttle"},
-        # It starts at what a V100's datasheet has for each MAC: 250 W for 7 TMAC/s at 12 nm.
-        "board_pj_per_mac": Range(low=1, start=36, high=1e3, meaning="board's energy of a MAC at boost clock, 12 nm"),
-    },
-    "vector": _COMMON,
-    "sequence": {
-        **_COMMON,
-        "step_us": Range(low=0.01, start=2, high=1e3, meaning="time of an empty step"),
-    },
+    "powered_product": {**_UNTHROTTLED, **_FILE.powered_product},
+    "vector": _FILE.common,
+    "sequence": {**_FILE.common, **_FILE.sequence},
 }
-"""The constants of each form of model, all positive. Of a powered product the device's power says how slow its clock is
-in the long run."""
+"""The constants of each form of model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
