@@ -205,3 +205,17 @@ def test_a_writer_that_is_killed_leaves_a_whole_entry_and_nothing_that_stays(tmp
         assert store.get("one") == b"9876543210" * 200_000
         store.put("one", LONG)
         assert [path.name for path in tmp_path.iterdir()] == ["one.entry"]
+
+
+def test_what_a_module_reads_beside_itself_is_part_of_its_source_and_of_its_stages_code(tmp_path: Path) -> None:
+    package = tmp_path / "mensa_sim"
+    (package / "io").mkdir(parents=True)
+    for folder in (package, package / "io"):
+        (folder / "__init__.py").touch()
+    (package / "io" / "reader.py").write_text('TABLE = Path(__file__).with_name("table.yaml")\n')
+    seen = set()
+    for text in ("a: 1", "a: 2"):
+        (package / "io" / "table.yaml").write_text(text)
+        source = store_module.sources_of(package, "mensa_sim.io.reader")["mensa_sim.io.reader"]
+        seen.add((source, store_module._code_digest.__wrapped__(package, "io")))
+    assert len({source for source, _ in seen}) == len({digest for _, digest in seen}) == 2

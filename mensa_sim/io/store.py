@@ -29,6 +29,9 @@ STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study")
 """From the top down, those that make entries: each imports only itself, those before it and the files of the root."""
 
 _SUFFIX = ".entry"
+_KINDS = (".py", ".yaml", ".csv")
+"""Of files in the package that decide what its code makes."""
+_DATA = re.compile(rb'Path\(__file__\)\.with_name\("([\w.]+)"\)')
 _IMPORT = re.compile(rb"^\s*(?:from|import)\s+(mensa_sim[\w.]*)", re.MULTILINE)
 
 
@@ -143,9 +146,9 @@ class Store:
 
 @cache
 def _code_digest(package: Path, stage: str) -> str:
-    """A digest of the source of a stage and of all that it may import."""
+    """A digest of the source of a stage and of all that it may import, the data beside modules included."""
     folders = [package / name for name in STAGES[: STAGES.index(stage) + 1]]
-    files = [*package.glob("*.py"), *(file for folder in folders for file in folder.rglob("*.py"))]
+    files = [*package.glob("*.py"), *(file for each in folders for file in each.rglob("*") if file.suffix in _KINDS)]
     named = sorted((file.relative_to(package).as_posix(), file_digest(file)) for file in files)
     return _sha256(repr(named).encode())
 
@@ -156,7 +159,7 @@ def _module_digest(package: Path, module: str) -> str:
 
 
 def sources_of(package: Path, module: str) -> dict[str, bytes]:
-    """By name, the source of a module and of all of ours that it imports, directly or not.
+    """By name, the source and data of a module and of all of ours that it imports, directly or not.
 
     Read from the statements alone: what a module imports by a text at run time is not among them.
     """
@@ -166,8 +169,10 @@ def sources_of(package: Path, module: str) -> dict[str, bytes]:
         if name not in sources:
             path = package.parent / name.replace(".", "/")
             file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            sources[name] = file.read_bytes()
-            left += [found.decode() for found in _IMPORT.findall(sources[name])]
+            source = file.read_bytes()
+            data = [file.with_name(found.decode()).read_bytes() for found in _DATA.findall(source)]
+            sources[name] = b"".join((source, *data))
+            left += [found.decode() for found in _IMPORT.findall(source)]
     return sources
 
 

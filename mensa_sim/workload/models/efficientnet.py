@@ -7,15 +7,18 @@ Block tables as in the repository tensorflow/tpu, models/official/efficientnet.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import nn
 
+from mensa_sim.io.files import read_record
 from mensa_sim.lookup import lookup
 from mensa_sim.workload.models.blocks import ConvNorm, classifier, inverted_residual, named, round_channels
 
 
-class StageShape(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageShape:
     """Equal blocks; the first of them has the stride and expands as if `inputs` channels entered."""
 
     repeats: int
@@ -28,23 +31,15 @@ class StageShape(NamedTuple):
     skip: bool = True
 
 
-LITE = (
-    StageShape(1, 3, 1, 1, 32, 16),
-    StageShape(2, 3, 2, 6, 16, 24),
-    StageShape(2, 5, 2, 6, 24, 40),
-    StageShape(3, 3, 2, 6, 40, 80),
-    StageShape(3, 5, 1, 6, 80, 112),
-    StageShape(4, 5, 2, 6, 112, 192),
-    StageShape(1, 3, 1, 6, 192, 320),
-)
-_EDGETPU = (
-    StageShape(1, 3, 1, 4, 24, 24, fused=True, skip=False),
-    StageShape(2, 3, 2, 8, 24, 32, fused=True),
-    StageShape(4, 3, 2, 8, 32, 48, fused=True),
-    StageShape(5, 5, 2, 8, 48, 96),
-    StageShape(4, 5, 1, 8, 96, 144),
-    StageShape(2, 5, 2, 8, 144, 192),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlans:
+    """What `efficientnet.yaml` holds."""
+
+    lite: tuple[StageShape, ...]
+    edgetpu: tuple[StageShape, ...]
+
+
+STAGE_PLANS = read_record(Path(__file__).with_name("efficientnet.yaml"), StagePlans)
 # Width and depth multipliers; published at 224, 240, 260, 280 and 300 pixels.
 LITE_SCALES = {"0": (1.0, 1.0), "1": (1.0, 1.1), "2": (1.1, 1.2), "3": (1.2, 1.4), "4": (1.4, 1.8)}
 # Published at 224, 240 and 300 pixels.
@@ -96,12 +91,12 @@ def efficientnet(
 def efficientnet_lite(variant: int = 0, classes: int = 1000) -> nn.Sequential:
     """EfficientNet-Lite0 to 4: stem, head, first and last stage are not scaled; scores, no softmax."""
     width, depth = lookup(LITE_SCALES, str(variant), "EfficientNet-Lite")
-    middle = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in LITE[1:-1]]
-    return efficientnet(32, [LITE[0], *middle, LITE[-1]], width, 1280, nn.ReLU6, classes)
+    middle = [replace(stage, repeats=math.ceil(stage.repeats * depth)) for stage in STAGE_PLANS.lite[1:-1]]
+    return efficientnet(32, [STAGE_PLANS.lite[0], *middle, STAGE_PLANS.lite[-1]], width, 1280, nn.ReLU6, classes)
 
 
 def efficientnet_edgetpu(variant: str = "s", classes: int = 1001) -> nn.Sequential:
     """EfficientNet-EdgeTPU S, M and L; scores, no softmax."""
     width, depth = lookup(EDGETPU_SCALES, variant, "EfficientNet-EdgeTPU")
-    plan = [stage._replace(repeats=math.ceil(stage.repeats * depth)) for stage in _EDGETPU]
+    plan = [replace(stage, repeats=math.ceil(stage.repeats * depth)) for stage in STAGE_PLANS.edgetpu]
     return efficientnet(round_channels(32 * width), plan, width, round_channels(1280 * width), nn.ReLU, classes)

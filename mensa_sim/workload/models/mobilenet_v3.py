@@ -5,14 +5,17 @@ Next Generation of On-Device Vision Models: MobileNetV3 and MobileNetEdgeTPU", G
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import nn
 
+from mensa_sim.io.files import read_record
 from mensa_sim.workload.models.blocks import ConvNorm, classifier, inverted_residual, named, round_channels
 
 
-class BlockShape(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockShape:
     """One inverted residual block; `swish` chooses the activation, the other fields are `inverted_residual`'s."""
 
     expansion: float
@@ -25,50 +28,16 @@ class BlockShape(NamedTuple):
     skip: bool = True
 
 
-LARGE = (
-    BlockShape(1, 16),
-    BlockShape(4, 24, stride=2),
-    BlockShape(3, 24),
-    BlockShape(3, 40, 5, 2, squeeze=True),
-    BlockShape(3, 40, 5, squeeze=True),
-    BlockShape(3, 40, 5, squeeze=True),
-    BlockShape(6, 80, stride=2, swish=True),
-    BlockShape(2.5, 80, swish=True),
-    BlockShape(184 / 80, 80, swish=True),
-    BlockShape(184 / 80, 80, swish=True),
-    BlockShape(6, 112, squeeze=True, swish=True),
-    BlockShape(6, 112, squeeze=True, swish=True),
-    BlockShape(6, 160, 5, 2, squeeze=True, swish=True),
-    BlockShape(6, 160, 5, squeeze=True, swish=True),
-    BlockShape(6, 160, 5, squeeze=True, swish=True),
-)
-SMALL = (
-    BlockShape(1, 16, stride=2, squeeze=True),
-    BlockShape(72 / 16, 24, stride=2),
-    BlockShape(88 / 24, 24),
-    BlockShape(4, 40, 5, 2, squeeze=True, swish=True),
-    BlockShape(6, 40, 5, squeeze=True, swish=True),
-    BlockShape(6, 40, 5, squeeze=True, swish=True),
-    BlockShape(3, 48, 5, squeeze=True, swish=True),
-    BlockShape(3, 48, 5, squeeze=True, swish=True),
-    BlockShape(6, 96, 5, 2, squeeze=True, swish=True),
-    BlockShape(6, 96, 5, squeeze=True, swish=True),
-    BlockShape(6, 96, 5, squeeze=True, swish=True),
-)
-_EDGETPU = (
-    BlockShape(1, 16, fused=True),
-    BlockShape(8, 32, stride=2, fused=True),
-    *[BlockShape(4, 32, fused=True)] * 3,
-    BlockShape(8, 48, stride=2, fused=True),
-    *[BlockShape(4, 48, fused=True)] * 3,
-    BlockShape(8, 96, stride=2),
-    *[BlockShape(4, 96)] * 3,
-    BlockShape(8, 96, skip=False),
-    *[BlockShape(4, 96)] * 3,
-    BlockShape(8, 160, 5, 2),
-    *[BlockShape(4, 160, 5)] * 3,
-    BlockShape(8, 192),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockPlans:
+    """What `mobilenet_v3.yaml` holds."""
+
+    large: tuple[BlockShape, ...]
+    small: tuple[BlockShape, ...]
+    edgetpu: tuple[BlockShape, ...]
+
+
+BLOCK_PLANS = read_record(Path(__file__).with_name("mobilenet_v3.yaml"), BlockPlans)
 
 
 def blocks(inputs: int, plan: Sequence[BlockShape], alpha: float) -> tuple[list[nn.Module], int]:
@@ -102,7 +71,7 @@ def mobilenet_v3(
     squeeze-excite, hard swish and 5x5 kernels.
     """
     if minimalistic:
-        plan = [block._replace(kernel=3, squeeze=False, swish=False) for block in plan]
+        plan = [replace(block, kernel=3, squeeze=False, swish=False) for block in plan]
     activation: type[nn.Module] = nn.ReLU if minimalistic else nn.Hardswish
     stem = round_channels(16 * alpha)
     body, channels = blocks(stem, plan, alpha)
@@ -120,12 +89,12 @@ def mobilenet_v3(
 
 def mobilenet_v3_large(alpha: float = 1.0, classes: int = 1001, minimalistic: bool = False) -> nn.Sequential:
     """MobileNetV3-Large for images of 224 x 224 (any size works); scores, no softmax."""
-    return mobilenet_v3(LARGE, 1280, alpha, classes, minimalistic)
+    return mobilenet_v3(BLOCK_PLANS.large, 1280, alpha, classes, minimalistic)
 
 
 def mobilenet_v3_small(alpha: float = 1.0, classes: int = 1001, minimalistic: bool = False) -> nn.Sequential:
     """MobileNetV3-Small for images of 224 x 224 (any size works); scores, no softmax."""
-    return mobilenet_v3(SMALL, 1024, alpha, classes, minimalistic)
+    return mobilenet_v3(BLOCK_PLANS.small, 1024, alpha, classes, minimalistic)
 
 
 def mobilenet_edgetpu(alpha: float = 1.0, classes: int = 1001) -> nn.Sequential:
@@ -134,7 +103,7 @@ def mobilenet_edgetpu(alpha: float = 1.0, classes: int = 1001) -> nn.Sequential:
     The last convolution keeps its 1280 channels under width multipliers, as in the published 0.75 version.
     """
     stem = round_channels(32 * alpha)
-    body, channels = blocks(stem, _EDGETPU, alpha)
+    body, channels = blocks(stem, BLOCK_PLANS.edgetpu, alpha)
     return named(
         stem=ConvNorm(3, stem, 3, stride=2, activation=nn.ReLU),
         blocks=nn.Sequential(*body),
