@@ -26,9 +26,26 @@ def area_mm2(placed: PlacedAccelerator) -> Mapping[str, float]:
 
 
 def by_component(placed: PlacedAccelerator, figure: Literal["area_mm2", "leakage_mw"]) -> dict[str, float]:
-    """A figure of each component of an array: what the technology says of one, as often as it stands there."""
-    spec, technology = placed.array, placed.technology
+    """A figure of each component of an array: what the technology says of one, as often as it stands there.
 
+    Thousands of designs share arrays and technologies, which are known here by what they are, not by what they hold.
+    """
+    spec, technology = placed.array, placed.technology
+    key = id(spec), id(technology), figure
+    if key not in _KNOWN:
+        if len(_KNOWN) > MOST_FIGURES:
+            _KNOWN.clear()
+        _KNOWN[key] = spec, technology, _by_component(spec, technology, figure)
+    return dict(_KNOWN[key][2])
+
+
+MOST_FIGURES = 1024
+"""Figures that are kept: a choice."""
+_KNOWN: dict[tuple[int, int, str], tuple[PeArray, Technology, dict[str, float]]] = {}
+"""Figures, with the array and the technology that they are of, so that no other has their place in memory."""
+
+
+def _by_component(spec: PeArray, technology: Technology, figure: Literal["area_mm2", "leakage_mw"]) -> dict[str, float]:
     def of_one(part: str) -> float:
         constant: Constant = getattr(technology, part)
         return constant.value

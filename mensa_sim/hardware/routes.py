@@ -145,6 +145,11 @@ def handovers(graph: LayerGraph, units: Sequence[Sequence[Layer]]) -> tuple[Hand
     Readers of a whole output share one copy of it, a reader of a slice has its own. Slices that are more than the
     output together overlap nobody knows where: then their readers share the whole. Slices with bytes come first.
     """
+    key = ("handovers", *(tuple(layer.name for layer in layers) for layers in units))
+    return graph.made_once(key, lambda: _handovers(graph, units))
+
+
+def _handovers(graph: LayerGraph, units: Sequence[Sequence[Layer]]) -> tuple[Handover, ...]:
     unit_of = {layer.name: index for index, layers in enumerate(units) for layer in layers}
     found: list[Handover] = []
     for layer in graph.layers:

@@ -122,7 +122,10 @@ class System:
 
     def accelerator(self, name: str) -> PlacedAccelerator:
         """The accelerator of that name."""
-        return next(accelerator for accelerator in self.accelerators if accelerator.name == name)
+        for placed in self.accelerators:
+            if placed.spec.name == name:
+                return placed
+        raise KeyError(name)
 
     def memory_of(self, accelerator: str) -> Memory:
         """The memory that an accelerator hangs on."""

@@ -50,7 +50,7 @@ def simulate_in_turn(
     recorder = SpanRecorder(max_spans=None)
     plan = make_plan(graph, costs, assignment, options, data=data)
     run_in_turn(plan, costs.system, options, inferences, recorder if beside is None else Recorders(recorder, beside))
-    return tuple(_turns(recorder.timeline()))
+    return tuple(one_by_one(recorder.timeline()))
 
 
 def run_in_turn(plan: Plan, system: System, options: Options, inferences: int, recorder: Recorder) -> None:
@@ -67,8 +67,8 @@ def run_in_turn(plan: Plan, system: System, options: Options, inferences: int, r
     engine.run()
 
 
-def _turns(timeline: Timeline) -> Iterator[Timeline]:
-    """The timeline cut at the arrival of each request."""
+def one_by_one(timeline: Timeline) -> Iterator[Timeline]:
+    """The timeline of inferences one after another, cut at the arrival of each."""
     for record in timeline.requests:
         begin_ps, end_ps = record.arrival_ps, record.end_ps
         spans = (span for span in timeline.spans if span.request == record.name)

@@ -36,7 +36,7 @@ class Carrier:
 class Carriage:
     """One copy of one request, crossing after crossing."""
 
-    __slots__ = ("_arrived", "_carrier", "_copy", "_index", "_number", "_request", "_start_ps", "_transfer")
+    __slots__ = ("_carrier", "_copy", "_index", "_number", "_request", "_start_ps", "_transfer")
 
     _start_ps: int
     _transfer: Transfer
@@ -46,7 +46,6 @@ class Carriage:
         self._copy = request.plan.copies[index]
         self._number = 0
         """Of the crossing under way."""
-        self._arrived = Alarm(carrier.clock, self._arrive)
         Alarm(carrier.clock, self._begin, URGENT).set(0)
 
     def stop(self, transfer: Transfer) -> None:
@@ -89,7 +88,7 @@ class Carriage:
 
     def _passed(self, now: int) -> None:
         """Whoever shared the channel is told first."""
-        self._arrived.set(0)
+        Alarm(self._carrier.clock, self._arrive).set(0)
 
     def _arrive(self, now: int) -> None:
         del self._carrier.moving[self._transfer]
@@ -102,5 +101,5 @@ class Carriage:
         energy_pj, resource = part_of(crossing.energy_pj, moved_bytes, crossing.size_bytes), crossing.resource
         kind: Kind = "host" if resource == HOST else "transfer"
         self._carrier.recorder.record(
-            Busy(resource, kind, self._request, self._copy.layer, start_ps, now, moved_bytes, energy_pj=energy_pj)
+            Busy(resource, kind, self._request, self._copy.layer, start_ps, now, moved_bytes, 0, energy_pj)
         )

@@ -1,7 +1,7 @@
 """What a timeline says: latency, energy, utilization and traffic of one inference, from its spans alone."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.hardware.static_energy import StaticEnergy, static_power
@@ -94,12 +94,7 @@ def metrics(
     """
     end_ps = timeline.end_ps
     by_resource = _grouped(timeline.spans, "resource")
-    power = static_power(system, leakage_mw)
-    off_ps = {
-        name: sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(by_resource.get(name, ()), end_ps))
-        for name, gating in power.gating.items()
-    }
-    static = power.over(end_ps, off_ps)
+    static = _static(by_resource, end_ps, system, leakage_mw)
     layers = _layers(timeline, system)
     accelerators = {
         placed.name: _accelerator(
@@ -125,6 +120,27 @@ def metrics(
         accelerators=accelerators,
         layers=layers,
     )
+
+
+def latency_and_energy(timeline: Timeline, system: System) -> tuple[int, float]:
+    """In ps and pJ, as all metrics of a timeline of one inference have them."""
+    static = _static(_grouped(timeline.spans, "resource"), timeline.end_ps, system)
+    parts_pj = {**energy_by_component(timeline.spans), **static.by_component_pj}
+    return timeline.end_ps, math.fsum(parts_pj.values())
+
+
+def _static(
+    by_resource: Mapping[str, Sequence[Span]],
+    end_ps: int,
+    system: System,
+    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
+) -> StaticEnergy:
+    power = static_power(system, leakage_mw)
+    off_ps = {
+        name: sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(by_resource.get(name, ()), end_ps))
+        for name, gating in power.gating.items()
+    }
+    return power.over(end_ps, off_ps)
 
 
 def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:

@@ -45,12 +45,17 @@ class Copy:
         return len(self.after) + (self.after_copy is not None)
 
 
-def readers_by_home(system: System, handover: Handover, where: Sequence[str]) -> dict[str, list[int]]:
+def homes_of_units(system: System, where: Sequence[str]) -> list[str]:
+    """Where the output of each unit lies, by the accelerator that it runs on."""
+    home_of = {name: system.home_of(name) for name in set(where)}
+    return [home_of[name] for name in where]
+
+
+def readers_by_home(handover: Handover, homes: Sequence[str]) -> dict[str, list[int]]:
     """The units that read where it lies, and those on each other home; without bytes there is nothing to move."""
-    home = system.home_of(where[handover.producer])
     found: dict[str, list[int]] = {}
     for reader in handover.readers:
-        found.setdefault(system.home_of(where[reader]) if handover.size_bytes else home, []).append(reader)
+        found.setdefault(homes[reader if handover.size_bytes else handover.producer], []).append(reader)
     return found
 
 
@@ -62,9 +67,9 @@ def copies_of(
     Raises `InfeasibleError` where two memories have no link.
     """
     route = cache(partial(route_between, system))
+    homes = homes_of_units(system, where)
     found: list[Copy] = []
     for each in handovers(graph, members):
-        home = system.home_of(where[each.producer])
         found += [
             Copy(
                 layer=each.layer,
@@ -72,8 +77,8 @@ def copies_of(
                 after=(each.producer,),
                 dependents=tuple(readers),
             )
-            for target, readers in readers_by_home(system, each, where).items()
-            if target != home
+            for target, readers in readers_by_home(each, homes).items()
+            if target != homes[each.producer]
         ]
     return (*found, *_host_copies(graph, system, members, where, len(found)))
 

@@ -12,7 +12,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.plan.at_home import UnitAtHome, at_home
-from mensa_sim.simulate.plan.copies import Copy, copies_of, readers_by_home
+from mensa_sim.simulate.plan.copies import Copy, copies_of, homes_of_units, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
 from mensa_sim.workload.graph import LayerGraph
@@ -91,10 +91,10 @@ def make_plan(
     members = _members(graph, system, assignment, data)
     groups = [(_unit_name(layers), tuple(layer.name for layer in layers)) for layers in members]
     where = [assignment[layers[0].name] for layers in members]
+    lie = homes_of_units(system, where)
     dependents: list[set[int]] = [set() for _ in groups]
     for each in handovers(graph, members):
-        home = system.home_of(where[each.producer])
-        dependents[each.producer].update(readers_by_home(system, each, where).get(home, ()))
+        dependents[each.producer].update(readers_by_home(each, lie).get(lie[each.producer], ()))
     copies = copies_of(graph, system, members, where)
     after_unit = _grouped((unit, number) for number, copy in enumerate(copies) for unit in copy.after)
     feeds = _feeds(graph, groups, where)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mensa_sim.cost.fed import RESIDENT
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.simulate.plan.options import Options
@@ -90,7 +91,7 @@ class Variants:
     @property
     def saved_bytes(self) -> int:
         """Memory reads that resident parameters save: of this unit, or of the one that reads them for it."""
-        resident = self.at(Residency(parameters=True))
+        resident = self.at(RESIDENT)
         return self.streamed.read_bytes + self.heard_bytes - resident.read_bytes if resident else 0
 
 

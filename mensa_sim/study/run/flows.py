@@ -20,6 +20,8 @@ from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
+from mensa_sim.simulate.record.recorder import Recorders
+from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
@@ -122,7 +124,7 @@ def _with_new_plan(
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
     best = _best(tried) or tried[0]
-    return _with_data(best.placement, best.plan.data, flow)
+    return replace(_with_data(best.placement, best.plan.data, flow), recorded=best.recorded)
 
 
 def _with_data(placement: Placement, data: DataPlan, flow: FlowName) -> Placement:
@@ -227,6 +229,8 @@ class _Tried:
     """The objective of both."""
     rates: tuple[float, float]
     """What a pJ and a ps more add to that of the steady one."""
+    recorded: SpanRecorder
+    """Both inferences."""
 
     def beats(self, other: "_Tried") -> bool:
         """Whether it is better by more than rounding."""
@@ -239,8 +243,8 @@ class _Tried:
 
 def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
-    recorder = TotalsRecorder()
-    run_in_turn(plan, placement.costs.system, on_chip, 2, recorder)
+    recorder, recorded = TotalsRecorder(), SpanRecorder(max_spans=None)
+    run_in_turn(plan, placement.costs.system, on_chip, 2, Recorders(recorder, recorded))
     problem = placement.problem
     latency_ps, dynamic_pj = recorder.totals[-1]
     point = problem.total_pj(dynamic_pj, latency_ps), float(latency_ps)
@@ -250,6 +254,7 @@ def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
         plan=plan,
         value=_value(placement, recorder.totals),
         rates=(per_pj, per_ps + per_pj * problem.static_pj_per_ps),
+        recorded=recorded,
     )
 
 

@@ -24,6 +24,7 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
+from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.workload.families.clusters import read_families
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
@@ -77,6 +78,8 @@ class Placement:
     predicted: CostTable | None = None
     """What the problem takes pieces of layers to cost, where that is less than `costs` says: what all of them read is
     read once."""
+    recorded: SpanRecorder | None = None
+    """A first inference and a steady one, where its data plan was chosen by simulating them."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""
 

@@ -9,8 +9,8 @@ from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
 from mensa_sim.schedule.schedule import unit_assignment
-from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
+from mensa_sim.simulate.inference import one_by_one, simulate, simulate_in_turn
+from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
@@ -108,16 +108,12 @@ def evaluate(
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
     watcher = CauseRecorder(costs, placement.alone, placement.predicted)
-    timeline, second = simulate_in_turn(
-        graph,
-        costs,
-        found.assignment,
-        on_chip,
-        inferences=2,
-        beside=watcher if explained else None,
-        data=data_of(placement),
+    timeline, second = (
+        simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
+        if explained or placement.recorded is None
+        else one_by_one(placement.recorded.timeline())
     )
-    measured, steady = (metrics(each, system, graph) for each in (timeline, second))
+    measured, steady = metrics(timeline, system, graph), latency_and_energy(second, system)
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
     causes = causes_of(found, problem, measured, watcher.causes, gated=gated) if explained else ()
     return SystemResult(
@@ -137,7 +133,7 @@ def evaluate(
         handoffs=measured.handoffs,
         layers=_layers(placement, measured, timeline),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
-        steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
+        steady=SteadyState(latency_ps=steady[0], energy_pj=steady[1]),
         coverage=graph.coverage,
         coverage_shares=coverage_shares(graph),
         optimality=Optimality(

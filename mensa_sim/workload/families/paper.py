@@ -152,7 +152,11 @@ def memberships(graph: LayerGraph, families: Mapping[int, AnyFamily] = FAMILIES)
 
 def families_of(graph: LayerGraph, families: Mapping[int, AnyFamily] = FAMILIES) -> dict[str, int]:
     """Layer name to family number; a layer without MACs or parameters is absent."""
-    return {name: member.family for member in memberships(graph, families) for name in member.layers}
+
+    def found() -> dict[str, int]:
+        return {name: member.family for member in memberships(graph, families) for name in member.layers}
+
+    return graph.made_once("families", found) if families is FAMILIES else found()
 
 
 def share_inside(members: Sequence[Membership]) -> float | None:
