@@ -1,4 +1,4 @@
-"""Commands that break themselves off: at the same place every time, however busy the machine is."""
+"""Processes of tests, and commands that break themselves off at the same place, however busy the machine is."""
 
 import os
 import signal

@@ -70,6 +70,14 @@ def test_one_job_is_this_process_and_several_are_others() -> None:
         assert several.wait()[0] != os.getpid()
 
 
+def test_workers_find_what_the_environment_says_when_their_pool_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("here", "there"):
+        monkeypatch.setenv("MENSA_SIM_CACHE", place)
+        with pool_of(partial(partial, os.getenv), 2) as pool:
+            pool.submit("MENSA_SIM_CACHE")
+            assert pool.wait() == place
+
+
 def test_a_task_larger_than_any_pipe_holds_comes_back_whole() -> None:
     large = b"x" * 5_000_000
     with pool_of(identity, 2) as pool:
@@ -148,7 +156,7 @@ def start():
             raise ValueError(task)
     return work
 ours.send({task!r})
-workers._serve(start, theirs, {{}})
+workers._serve(start, theirs, {{}}, {{}})
 """
 """A worker's life whose parent's end of the pipe closes while it is at its task."""
 

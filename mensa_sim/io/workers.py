@@ -160,7 +160,8 @@ class Processes(Pool[Task, Result]):
         """A new worker's pipe."""
         pipes: tuple[Connection, Connection] = multiprocessing.Pipe()
         ours, theirs = pipes
-        work: dict[str, Any] = {"target": _serve, "args": (self._start, theirs, texts_at_hand()), "daemon": True}
+        given = (self._start, theirs, texts_at_hand(), dict(os.environ))
+        work: dict[str, Any] = {"target": _serve, "args": given, "daemon": True}
         with _interrupts_held(), _script_left_alone(self._start):
             try:
                 process: BaseProcess = _context(self._start).Process(**work)
@@ -225,9 +226,15 @@ def _script_left_alone(start: Callable[[], Any]) -> Iterator[None]:
             setattr(script, name, value)
 
 
-def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str]) -> None:
-    """A worker's life: it leaves Ctrl-C to its parent, does task after task, and ends when its parent does."""
+def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str], around: Mapping[str, str]) -> None:
+    """A worker's life: it leaves Ctrl-C to its parent, does task after task, and ends when its parent does.
+
+    Its environment is that of its parent now; the process that it is a copy of may have begun in another.
+    """
     take_texts(texts)
+    os.environ.clear()
+    os.environ.clear()
+    os.environ.update(around)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
