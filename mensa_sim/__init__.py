@@ -19,15 +19,20 @@ __version__ = "0.1.0"
 __all__ = [
     "FULL",
     "PLAIN",
+    "Calibrated",
     "Comparison",
     "Comparisons",
     "Decision",
+    "DeviceFits",
     "Explanation",
     "Exploration",
+    "Families",
     "InfeasibleError",
     "LayerGraph",
     "MensaError",
+    "NearData",
     "Options",
+    "PimGains",
     "Problem",
     "Reproduction",
     "Run",
@@ -73,7 +78,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Run", "ScenarioRun", "families", "run", "run_scenario", "trace"), "api.session"),
+    **dict.fromkeys(("Families", "Run", "ScenarioRun", "families", "run", "run_scenario", "trace"), "api.session"),
     **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
     **dict.fromkeys(("Exploration", "diff", "explore"), "api.explore"),
     **dict.fromkeys(
@@ -81,10 +86,30 @@ _HOMES = {
         "api.comparison",
     ),
     **dict.fromkeys(
-        ("calibrate", "device", "fit_devices", "import_timings", "measure", "measure_models"), "api.measured"
+        (
+            "Calibrated",
+            "DeviceFits",
+            "calibrate",
+            "device",
+            "fit_devices",
+            "import_timings",
+            "measure",
+            "measure_models",
+        ),
+        "api.measured",
     ),
     **dict.fromkeys(
-        ("Reproduction", "Sensitivity", "near_data", "reproduce", "reproduce_pim", "sensitivity"), "api.reproduce"
+        (
+            "NearData",
+            "PimGains",
+            "Reproduction",
+            "Sensitivity",
+            "near_data",
+            "reproduce",
+            "reproduce_pim",
+            "sensitivity",
+        ),
+        "api.reproduce",
     ),
     **dict.fromkeys(("Decision", "decide"), "api.decide"),
     **dict.fromkeys(("Validation", "validate"), "api.validate"),
@@ -112,9 +137,27 @@ if TYPE_CHECKING:
     from mensa_sim.api.explanation import Explanation, explain, moves, place
     from mensa_sim.api.explore import Exploration, diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
-    from mensa_sim.api.measured import calibrate, device, fit_devices, import_timings, measure, measure_models
-    from mensa_sim.api.reproduce import Reproduction, Sensitivity, near_data, reproduce, reproduce_pim, sensitivity
-    from mensa_sim.api.session import Run, ScenarioRun, families, run, run_scenario, trace
+    from mensa_sim.api.measured import (
+        Calibrated,
+        DeviceFits,
+        calibrate,
+        device,
+        fit_devices,
+        import_timings,
+        measure,
+        measure_models,
+    )
+    from mensa_sim.api.reproduce import (
+        NearData,
+        PimGains,
+        Reproduction,
+        Sensitivity,
+        near_data,
+        reproduce,
+        reproduce_pim,
+        sensitivity,
+    )
+    from mensa_sim.api.session import Families, Run, ScenarioRun, families, run, run_scenario, trace
     from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system

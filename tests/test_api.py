@@ -23,7 +23,7 @@ from mensa_sim.api import validate as api_validate
 from mensa_sim.study.explore.metrics import check_metric
 
 FOR_THE_COMMAND_LINE = {
-    *("Resumed", "folder_of", "is_scenario", "refuse_scenario", "with_methods", "Shown"),
+    *("Resumed", "folder_of", "is_scenario", "refuse_scenario", "with_methods", "Shown", "Plain"),
 }
 
 

@@ -31,21 +31,22 @@ COMMANDS: Mapping[str, str] = {
     "schema": "schema workload",
     "convert": "convert products.csv --output convert",
     "explain": "explain tiny.yaml --layer two --report explain.html",
-    "families": "families tiny.yaml more.yaml --count 2 --save families.yaml",
+    "families": "families tiny.yaml more.yaml --count 2 --save families.yaml --report families.html",
     "validate": "validate --data measured.csv --output validate",
     "decide": "decide tiny.yaml --systems edge_tpu,mensa_g --runs 1 --prices 3 --no-fields --output decide {jobs}",
     "explore": "explore space.yaml --trials 4 --output explore {jobs}",
     "compare": "compare tiny.yaml --systems edge_tpu,mensa_g --output compare",
     "diff": "diff run/summary.json compare/summary.json",
     "reproduce": "reproduce --models keyboard_cifg --populations 0 --output reproduce {jobs}",
-    "reproduce-pim": "reproduce-pim --works gddr6_aim --output gains.csv",
-    "near-data": "near-data --models tiny_llm.yaml --bits 8 --contexts 16 --worlds 1 --output worth.csv {jobs}",
+    "reproduce-pim": "reproduce-pim --works gddr6_aim --output gains.csv --report gains.html",
+    "near-data": "near-data --models tiny_llm.yaml --bits 8 --contexts 16 --worlds 1 --output worth.csv "
+    "--report worth.html {jobs}",
     "sensitivity": "sensitivity --models keyboard_cifg --runs 1 --prices 3 --output sensitivity {jobs}",
     "import-timings": "import-timings theirs.csv --columns K=k,C=k,median_us=t --operator linear --device-name them "
     "--source paper --processors 4 --cache-bytes 100 --bytes-per-s 1e9 --peak-macs-per-s 1e9 --output timings.csv",
-    "calibrate": "calibrate them timings.csv --output fit.yaml",
+    "calibrate": "calibrate them timings.csv --output fit.yaml --report fit.html",
     "device": "device sheet.yaml",
-    "fit-devices": "fit-devices runs.csv --shapes shapes.json --output judged.csv",
+    "fit-devices": "fit-devices runs.csv --shapes shapes.json --output judged.csv --report judged.html",
 }
 """A small one of every command; what reads another's files comes after it."""
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
+from mensa_sim.api.shown import Plain, with_methods
 from mensa_sim.cost.measured.file import read_timing_table, table_text
 from mensa_sim.cost.measured.table import Conditions, TimingTable
 from mensa_sim.errors import UsageError
@@ -114,13 +115,25 @@ def import_timings(request: ImportTimingsRequest) -> TimingTable:
     return imported
 
 
+class DeviceFits(Plain, DeviceStudy):
+    """Devices fitted to published runs: `devices` with constants and errors on runs that were kept apart."""
+
+    __slots__ = ()
+    shown_by = "devices.judged:JUDGED_DEVICES"
+    command_name = "fit-devices"
+
+    @property
+    def _title(self) -> str:
+        return f"{len(self.devices)} devices"
+
+
 @asks(FitDevicesRequest)
-def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
+def fit_devices(request: FitDevicesRequest) -> DeviceFits:
     """What devices reach of their datasheets by published runs of language models, judged on runs that were kept apart.
 
     Raises `FileError` for tables that say something else; `output` gets every run beside its prediction.
     """
-    return fit_devices_request(request)
+    return with_methods(fit_devices_request(request), DeviceFits)
 
 
 @asks(DeviceRequest)
@@ -132,8 +145,20 @@ def device(request: DeviceRequest) -> DeviceForecast:
     return forecast_device(request)
 
 
+class Calibrated(Plain, Calibration):
+    """Constants fitted to a table: `fitted` before and after, `text` of the file, errors on kernels kept apart."""
+
+    __slots__ = ()
+    shown_by = "calibrate.calibrate:CALIBRATED"
+    command_name = "calibrate"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.spec}, {self.error_percent:.1f} % off"
+
+
 @asks(CalibrateRequest)
-def calibrate(request: CalibrateRequest) -> Calibration:
+def calibrate(request: CalibrateRequest) -> Calibrated:
     """Fit a few constants of a spec to half of a table, and judge them on the other half.
 
     Without `fields`, `spec` is a device's name, and what is fitted is the efficiency of its kernels: a file that a
@@ -141,4 +166,4 @@ def calibrate(request: CalibrateRequest) -> Calibration:
     """
     if request.output is not None:
         refuse_unwritable_file(Path(request.output))
-    return calibrate_request(request)
+    return with_methods(calibrate_request(request), Calibrated)

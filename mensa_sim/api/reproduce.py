@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.shown import Shown, with_methods
+from mensa_sim.api.shown import Plain, Shown, with_methods
 from mensa_sim.arguments import checked
 from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
@@ -69,6 +69,30 @@ class Sensitivity(Resumed, SensitivityResult):
         return results_folder("sensitivity", self.choices)
 
 
+class PimGains(Plain, PimStudy):
+    """Published gains of units in the memory: `rows`, each with ours beside it."""
+
+    __slots__ = ()
+    shown_by = "near_data.gains:GAINS"
+    command_name = "reproduce-pim"
+
+    @property
+    def _title(self) -> str:
+        return f"{len(self.rows)} published gains"
+
+
+class NearData(Plain, NearDataStudy):
+    """What units in the memory are worth: `rows` with gains in time and energy, `failures` with their reasons."""
+
+    __slots__ = ()
+    shown_by = "near_data.worth:WORTH"
+    command_name = "near-data"
+
+    @property
+    def _title(self) -> str:
+        return f"{len(self.rows)} decoding steps in {self.worlds} worlds"
+
+
 @asks(ReproduceRequest)
 def reproduce(request: ReproduceRequest) -> Reproduction:
     """Run the 24 models on the paper's systems and set every figure beside the paper's.
@@ -83,21 +107,21 @@ def reproduce(request: ReproduceRequest) -> Reproduction:
 
 
 @asks(ReproducePimRequest)
-def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
+def reproduce_pim(request: ReproducePimRequest) -> PimGains:
     """Published gains of units in the memory, each computed here against the baseline of its publication.
 
-    The study's `report` says each beside the published one, and why they differ; `output` gets a row for each.
+    `print` shows each beside the published one, and why they differ; `output` gets a row for each.
     """
-    return reproduce_pim_request(request)
+    return with_methods(reproduce_pim_request(request), PimGains)
 
 
 @asks(NearDataRequest)
-def near_data(request: NearDataRequest) -> NearDataStudy:
+def near_data(request: NearDataRequest) -> NearData:
     """Decoding steps on an NPU alone and with units in its memory: gains in time and energy, with intervals.
 
-    The study's `report` says each; `output` gets a row for each. With `jobs` above 1 a script must guard its own start.
+    `output` gets a row for each. With `jobs` above 1 a script must guard its own start.
     """
-    return near_data_request(request)
+    return with_methods(near_data_request(request), NearData)
 
 
 def folder_of(study: str, request: ReproduceRequest) -> Path:

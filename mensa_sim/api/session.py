@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.shown import Shown, with_methods
+from mensa_sim.api.shown import Plain, Shown, with_methods
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
@@ -69,9 +69,22 @@ class ScenarioRun(_Simulation, ScenarioResult):
     shown_by = "scenario.page:SCENARIO_RUN"
 
 
+class Families(Plain, FamilyStudy):
+    """Layers by family: the paper's `rows`, the `clustering` found, and `affinities` to each accelerator."""
+
+    __slots__ = ()
+    shown_by = "families.families:FAMILIES_FOUND"
+    command_name = "families"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.layers} layers of {len(self.workloads)} workloads"
+
+
 __all__ = [
     "FULL",
     "PLAIN",
+    "Families",
     "Options",
     "Run",
     "ScenarioRun",
@@ -123,11 +136,11 @@ def refuse_scenario(request: WorkloadRequest) -> None:
 
 
 @asks(FamiliesRequest)
-def families(request: FamiliesRequest) -> FamilyStudy:
+def families(request: FamiliesRequest) -> Families:
     """Families of the layers of workloads, by default the 24 models; `save` writes the clusters as YAML."""
     if request.save is not None:
         refuse_unwritable_file(Path(request.save))
-    return study_families(request)
+    return with_methods(study_families(request), Families)
 
 
 @asks(TraceRequest)

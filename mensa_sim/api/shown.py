@@ -14,6 +14,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import write_all_atomically
 from mensa_sim.lookup import lookup
 from mensa_sim.report.page.output_folder import MARKER, write_folder
+from mensa_sim.study.request.command import results_folder
+from mensa_sim.study.run.provenance import Provenance
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,6 +125,18 @@ class Shown(ABC):
         folder = self.folder if folder is None else Path(folder)
         write_all_atomically({folder / name: content for name, content in files.items()})
         return files
+
+
+class Plain(Shown, Provenance):
+    """A result whose folder is named by its command and the choices that are no defaults."""
+
+    __slots__ = ()
+    command_name: ClassVar[str]
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the choices that are no defaults."""
+        return results_folder(self.command_name, self.choices)
 
 
 def with_methods(record: Any, kind: type[T]) -> T:

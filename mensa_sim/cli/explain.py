@@ -1,13 +1,12 @@
 """The commands that say why: `explain` and `families`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mensa_sim.cli.options import AsJson
+from mensa_sim.cli.options import AsJson, Page, Paged
 from mensa_sim.cli.printing import show, write
-from mensa_sim.cli.steps import counting
+from mensa_sim.cli.results import deliver_page
 from mensa_sim.errors import UsageError
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.request import PlaceRequest
@@ -16,9 +15,7 @@ from mensa_sim.study.run.request import PlaceRequest
 def explain(
     request: PlaceRequest,
     layer: Annotated[str | None, typer.Option(help="The layer to explain; without it, the moves.")] = None,
-    page: Annotated[
-        Path | None, typer.Option("--report", help="Write the layer's page, with a figure of its levels, to this file.")
-    ] = None,
+    page: Page = None,
     as_json: AsJson = False,
 ) -> None:
     """Say why a layer runs where it does, what its memory levels do and what would change it, or list the moves."""
@@ -44,13 +41,11 @@ def explain(
         _print(as_json, report.explanation_json(found, moves), report.explanation_tables(found))
 
 
-def families(request: FamiliesRequest, as_json: AsJson = False) -> None:
+def families(request: FamiliesRequest, told: Paged) -> None:
     """Families of layers: the paper's, clusters found in the data, and which accelerator suits which."""
     from mensa_sim.api import session as api
-    from mensa_sim.report.families.families import families_json, families_tables
 
-    study = api.families.of(counting(request, quiet=as_json))
-    _print(as_json, families_json(study), families_tables(study))
+    deliver_page(api.families.of, request, told)
 
 
 def _print(as_json: bool, text: str, tables: object) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from mensa_sim.cli.options import Quiet
+from mensa_sim.cli.options import Paged, Quiet
 from mensa_sim.cli.printing import write
+from mensa_sim.cli.results import deliver_page
 from mensa_sim.cli.steps import counted, counting
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.study.calibrate.request import CalibrateRequest
@@ -43,7 +44,7 @@ def import_timings(request: ImportTimingsRequest) -> None:
     _say(f"{len(table.timings)} kernels in {request.output}")
 
 
-def calibrate(request: CalibrateRequest) -> None:
+def calibrate(request: CalibrateRequest, told: Paged) -> None:
     """Fit a few constants of a spec to half of a table, and judge them on the other half.
 
     Without --field, SPEC is a device's name, and what is fitted is the efficiency of its kernels: a file that a
@@ -51,10 +52,7 @@ def calibrate(request: CalibrateRequest) -> None:
     """
     from mensa_sim.api import measured as api
 
-    result = api.calibrate.of(request)
-    _say(result.report)
-    if request.output is not None:
-        _say(f"written to {request.output}")
+    deliver_page(api.calibrate.of, request, told)
 
 
 def device(request: DeviceRequest) -> None:
@@ -69,13 +67,11 @@ def device(request: DeviceRequest) -> None:
         _say(f"written to {request.output}")
 
 
-def fit_devices(request: FitDevicesRequest) -> None:
+def fit_devices(request: FitDevicesRequest, told: Paged) -> None:
     """Fit what devices reach to published runs of language models, and judge it on runs that were kept apart."""
     from mensa_sim.api import measured as api
 
-    _say(api.fit_devices.of(request).report)
-    if request.output is not None:
-        _say(f"written to {request.output}")
+    deliver_page(api.fit_devices.of, request, told)
 
 
 def _say(text: str) -> None:

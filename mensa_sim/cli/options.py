@@ -26,6 +26,9 @@ Export = Annotated[
 ]
 
 
+Page = Annotated[Path | None, typer.Option("--report", help="Write the page, with its figures, to this file.")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """How a study's result is told; each field is an option of a command that takes one."""
@@ -41,6 +44,16 @@ class Delivery(Told):
     """How it is told, and where its files go."""
 
     output: Output = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paged:
+    """How a study is told whose page is written where it is asked for; each field is an option."""
+
+    as_json: AsJson = False
+    quiet: Quiet = False
+    page: Page = None
+    export: Export = None
 
 
 def names_of(*kinds: str) -> Callable[[str], list[str]]:

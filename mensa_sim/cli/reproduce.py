@@ -1,9 +1,7 @@
 """The commands of studies: `decide`, `validate`, `reproduce`, `reproduce-pim`, `near-data` and `sensitivity`."""
 
-import typer
-
-from mensa_sim.cli.options import Delivery, Quiet, Told
-from mensa_sim.cli.results import deliver, deliver_resumed
+from mensa_sim.cli.options import Delivery, Paged, Told
+from mensa_sim.cli.results import deliver, deliver_page, deliver_resumed
 from mensa_sim.cli.steps import counting
 from mensa_sim.errors import MensaError
 from mensa_sim.study.decide.request import DecideRequest
@@ -53,20 +51,15 @@ def sensitivity(request: SensitivityRequest, told: Told) -> None:
     deliver_resumed(api.sensitivity.of, request, api.folder_of("sensitivity", request), told)
 
 
-def reproduce_pim(request: ReproducePimRequest) -> None:
+def reproduce_pim(request: ReproducePimRequest, told: Paged) -> None:
     """Set published gains of units in the memory beside ours against the same baselines, with the reasons."""
     from mensa_sim.api import reproduce as api
 
-    typer.echo(api.reproduce_pim.of(request).report)
-    if request.output is not None:
-        typer.echo(f"written to {request.output}")
+    deliver_page(api.reproduce_pim.of, request, told)
 
 
-def near_data(request: NearDataRequest, quiet: Quiet = False) -> None:
+def near_data(request: NearDataRequest, told: Paged) -> None:
     """Say where units in the memory beat an NPU alone, by model, bits, context and limit of power, with intervals."""
     from mensa_sim.api import reproduce as api
 
-    study = api.near_data.of(counting(request, quiet=quiet))
-    typer.echo(study.report)
-    if request.output is not None:
-        typer.echo(f"written to {request.output}")
+    deliver_page(api.near_data.of, request, told)

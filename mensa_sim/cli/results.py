@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mensa_sim.cli.options import Told
+from mensa_sim.cli.options import Paged, Told
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.steps import counting
+from mensa_sim.study.request.fields import counts_of
 
 if TYPE_CHECKING:
     from mensa_sim.api.shown import Shown
@@ -35,6 +36,30 @@ def deliver(run: "Callable[[], Result]", told: Told, output: Path | None, keeps:
         show(result.table())
         show_results(folder, (*files, *(("figures/", "tables/") if formats else ())))
     return result
+
+
+def deliver_page(study: "Callable[[Any], Shown]", request: Any, told: Paged) -> None:
+    """Run a study whose command writes a page where one is asked for, and count what it does."""
+    from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
+    from mensa_sim.report.page.output_folder import MARKER
+
+    if told.page is not None:
+        refuse_unwritable_file(told.page)
+    formats = formats_of(told.export)
+    silent = told.quiet or told.as_json
+    result = study(counting(request, quiet=silent) if counts_of(type(request)) else request)
+    files, exported = result.files(), result.folder if told.page is None else told.page.parent
+    if told.page is not None:
+        write_atomically(told.page, files["report.html"])
+    if formats:
+        result.export(formats, exported)
+    if told.as_json:
+        write(files[MARKER])
+    elif not told.quiet:
+        show(result.table())
+        written = (getattr(request, "output", None), told.page, exported / "figures" if formats else None)
+        for path in filter(None, written):
+            show(f"written to {path}")
 
 
 def deliver_resumed(study: "Callable[[Any], Result]", request: Any, folder: Path, told: Told) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from held_reproduction import held_against_the_paper
+from plain_reports import plain_pages
 
 import mensa_sim as ms
 from mensa_sim.api import explanation as explaining
@@ -244,7 +245,13 @@ def explain_page(folder: Path) -> str:
     return explanation_html(explaining.explain(placement, HOSTILE), {"mensa-sim": HOSTILE})
 
 
+def plain_page(folder: Path) -> str:
+    """Those of the studies whose report is plain."""
+    return plain_pages(HOSTILE)
+
+
 PAGES = {
+    "plain": plain_page,
     "explain": explain_page,
     "run": run_page,
     "scenario": scenario_page,

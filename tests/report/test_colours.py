@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_reports import HOSTILE, PAGES, tiny_workload
@@ -11,8 +12,18 @@ from mensa_sim.api import session as api
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
-from mensa_sim.report.page.colours import COLOURS, COMPONENT_LOOKS, COMPONENT_NAMES, OPERAND_LOOKS, OWN, PATTERNS, looks
+from mensa_sim.report.page.colours import (
+    COLOURS,
+    COMPONENT_LOOKS,
+    COMPONENT_NAMES,
+    INK,
+    OPERAND_LOOKS,
+    OWN,
+    PATTERNS,
+    looks,
+)
 from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import figure, scatter
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.workload.dims import OPERANDS
 
@@ -52,6 +63,36 @@ def test_every_component_that_a_cost_may_have_has_a_look() -> None:
 def test_every_operand_has_a_look_of_its_own() -> None:
     assert list(OPERAND_LOOKS) == [*OPERANDS, "vector"]
     assert len({look.colour for look in OPERAND_LOOKS.values()}) == len(OPERAND_LOOKS)
+
+
+PAPERS = ("#FFFFFF", "#17191C")
+"""A light page and a dark one."""
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, by WCAG 2.2: from 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colour", [each for each in COLOURS if each != INK])
+def test_lines_areas_and_marks_stand_out_from_a_light_page_and_from_a_dark_one(colour: str) -> None:
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    traces = [
+        scatter(x=[1], y=[1], mode="lines", line={"color": colour}, fillcolor=colour),
+        scatter(x=[1], y=[1], mode="markers", marker={"color": colour, "symbol": ["circle-open"]}),
+        scatter(x=[1], y=[1], mode="markers", marker={"color": colour}),
+    ]
+    line, hollow, filled = figure("finding", "x", "y", traces)["data"]
+    edge = filled["marker"].get("line", {}).get("color", filled["marker"]["color"])
+    for drawn in (line["line"]["color"], line["fillcolor"], hollow["marker"]["color"], edge):
+        assert min(contrast(drawn, paper) for paper in PAPERS) >= 3
 
 
 def colours_of(drawn: Drawn) -> set[str]:

@@ -10,10 +10,10 @@ from mensa_sim.api import session as api
 from mensa_sim.api.session import Run
 from mensa_sim.cost.prices.price import price
 from mensa_sim.io.files import write_yaml
-from mensa_sim.report.page.tables import splits_text, stacks_text
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.summary import summary
+from mensa_sim.report.run.tables import splits_text, stacks_text
 from mensa_sim.study.run.placement import Placement
 
 SIDE = {"K": 32, "C": 32, "OY": 96, "OX": 96}

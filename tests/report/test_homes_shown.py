@@ -9,9 +9,9 @@ import pytest
 from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.io.files import write_yaml
-from mensa_sim.report.page.tables import homes_text
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.summary import summary
+from mensa_sim.report.run.tables import homes_text
 
 SIDE = {"K": 8, "C": 8, "OY": 16, "OX": 16}
 """A 1 x 1 convolution whose input and output have 2048 bytes each."""

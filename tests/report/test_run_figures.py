@@ -12,10 +12,10 @@ from small_reports import HOSTILE, scenario_result, tiny_workload
 
 import mensa_sim as ms
 from mensa_sim.api import session as api
+from mensa_sim.report.families.layers import LABEL_SIGNS
 from mensa_sim.report.page.figure import shown
 from mensa_sim.report.page.page import script_json
 from mensa_sim.report.page.quantities import percent_text, time_text
-from mensa_sim.report.run.families import LABEL_SIGNS
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, maxima, sums
 from mensa_sim.report.run.page import report_html

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from mensa_sim.api import session as api
-from mensa_sim.report.page.tables import run_tables
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.summary import layers_csv, summary
+from mensa_sim.report.run.tables import run_tables
 from mensa_sim.report.trace.layers import trace_json
 
 MODEL = """

@@ -97,7 +97,7 @@ def test_a_measured_or_composed_system_is_not_calibrated(tmp_path: Path) -> None
 
 def test_a_device_needs_a_table_with_enough_rows(tmp_path: Path) -> None:
     path = table(tmp_path, 700_000_000)
-    assert "linear" in calibrate_device("pascal", path).report
+    assert [each.operator for each in calibrate_device("pascal", path).judged] == ["linear"]
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-8]))
     with pytest.raises(UsageError, match="no family of kernels has enough rows at int8"):
@@ -127,5 +127,6 @@ def test_kernels_that_are_left_out_are_counted(tmp_path: Path) -> None:
         spec.replace("../technology/cmos_22nm.yaml", str(technology)) + "refuses: [softmax]\n"
     )
     result = calibrate_spec(str(tmp_path / "pascal.yaml"), path, fields=[CLOCK], beside=tmp_path)
-    assert "kernels left out, as it cannot run them: 1" in result.report
+    assert result.left_out == 1
+    assert "kernels left out, as it cannot run them: 1" in result.text
     assert result.rows == 7

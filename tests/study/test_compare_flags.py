@@ -1,11 +1,14 @@
 """What only some compared systems can is named, with what it is worth to the others; the lead stands on top."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mensa_sim as ms
 from mensa_sim.io.files import write_yaml
+from mensa_sim.study.compare import compare as comparing
+from mensa_sim.study.run.run import evaluate
 
 GATES = {"name": "gates", "operator": "linear", "steps": 64, "dims": {"K": 1024, "C": 4096}}
 
@@ -31,6 +34,20 @@ def test_an_ability_of_one_side_is_worth_what_a_run_with_it_says(compared: ms.Co
     assert found.given == {"edge_tpu": compared.systems["edge_tpu"].products["edp_j_s"] / again.products["edp_j_s"]}
     assert found.given["edge_tpu"] > 1
     assert "dataflow.batch_steps: pavlov" in str(compared)
+
+
+def test_an_ability_that_no_layer_asks_for_is_worth_nothing_and_costs_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def counted(graph: Any, system: Any, *given: Any, **more: Any) -> Any:
+        ran.append(system.name)
+        return evaluate(graph, system, *given, **more)
+
+    monkeypatch.setattr(comparing, "evaluate", counted)
+    once = {**GATES, "steps": 1}
+    (found,) = ms.compare({"name": "once", "layers": [once]}, ["edge_tpu", "mensa_g"]).differences
+    assert found.given == {"edge_tpu": 1.0}
+    assert ran == ["edge_tpu", "mensa_g"]
 
 
 def test_systems_that_can_the_same_differ_in_nothing(workload: Path) -> None:

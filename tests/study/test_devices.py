@@ -371,7 +371,7 @@ def test_the_command_tells_each_device_and_writes_each_run(tmp_path: Path, shape
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
     line, constants, of_any = (line for line in result.output.splitlines() if line.startswith("board"))
-    assert "least of 10 halvings" in result.output
+    assert "least of the halvings" in result.output
     assert "their board left out" in result.output
     assert len(constants.split()) == 1 + len(USUAL)
     assert of_any.split()[:3] == ["board,", "any", "format"]

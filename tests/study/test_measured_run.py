@@ -18,9 +18,9 @@ from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.report.compare.compare import compare_html, compare_json, compare_tables
 from mensa_sim.report.explain.explain import explanation_json, explanation_tables
-from mensa_sim.report.page.tables import run_tables
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.summary import summary_json
+from mensa_sim.report.run.tables import run_tables
 from mensa_sim.report.scenario.files import scenario_json, scenario_tables
 from mensa_sim.report.scenario.page import scenario_html
 from mensa_sim.workload.load import load_workload

@@ -1,6 +1,7 @@
 """Published gains of units in the memory: recomputed against their own baselines, with a reason for each difference."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +14,18 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.near_data.published import LLAMA_2_7B, PUBLISHED, ROW_PRODUCT, GainSide
-from mensa_sim.study.near_data.study import PimStudy, RecomputedGain, recomputed
+from mensa_sim.study.near_data.study import RecomputedGain, recomputed
 from mensa_sim.workload.load import load_generation, workload_files
 
 
 @pytest.fixture(scope="module")
-def aim(tmp_path_factory: pytest.TempPathFactory) -> tuple[PimStudy, Path]:
+def aim(tmp_path_factory: pytest.TempPathFactory) -> tuple[ms.PimGains, Path]:
     """The two gains of GDDR6-AiM, which are those of one product."""
     output = tmp_path_factory.mktemp("gains") / "gains.csv"
     return ms.reproduce_pim(works=("gddr6_aim",), output=output), output
 
 
-def test_a_gain_is_the_baselines_figure_over_ours(aim: tuple[PimStudy, Path]) -> None:
+def test_a_gain_is_the_baselines_figure_over_ours(aim: tuple[ms.PimGains, Path]) -> None:
     """As single runs of both sides have them."""
     time, energy = aim[0].rows
     ours, baseline = (
@@ -35,22 +36,35 @@ def test_a_gain_is_the_baselines_figure_over_ours(aim: tuple[PimStudy, Path]) ->
     assert energy.ours == pytest.approx(baseline.energy_pj / ours.energy_pj)
 
 
-def test_a_product_of_one_row_gains_what_the_banks_give_over_the_pins(aim: tuple[PimStudy, Path]) -> None:
+def test_a_product_of_one_row_gains_what_the_banks_give_over_the_pins(aim: tuple[ms.PimGains, Path]) -> None:
     """Its own input and output are all that keeps it from 16 times."""
     (time, _) = aim[0].rows
     assert 0.95 * 16 < time.ours < 16
 
 
-def test_the_table_holds_every_row_with_its_reason_and_what_is_not_recomputed(aim: tuple[PimStudy, Path]) -> None:
+def test_the_table_holds_every_row_with_its_reason_and_what_is_not_recomputed(aim: tuple[ms.PimGains, Path]) -> None:
     study, output = aim
     with output.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["ours"]) for row in rows] == [row.ours for row in study.rows]
     assert all(row["reason"] and row["source"] for row in rows)
-    text = " ".join(study.report.split())
+    text = " ".join(str(study).split())
     for row in study.rows:
         assert " ".join(row.gain.reason.split()) in text
     assert "not recomputed: HPIM" in text
+
+
+def test_the_command_prints_json_and_writes_the_page_and_slides_where_it_is_told(
+    aim: tuple[ms.PimGains, Path], tmp_path: Path
+) -> None:
+    study, _ = aim
+    asked = ["reproduce-pim", "--works", "gddr6_aim", "--json", "--report", str(tmp_path / "gains.html")]
+    result = CliRunner().invoke(app, [*asked, "--export", "csv"])
+    told = json.loads(result.stdout)
+    assert [row["ours"] for row in told["rows"]] == [row.ours for row in study.rows]
+    assert "mensa-sim" in told["versions"]
+    assert (tmp_path / "gains.html").read_text() == study.files()["report.html"]
+    assert (tmp_path / "figures" / "gains.csv").read_text()
 
 
 @pytest.mark.parametrize(("ours", "times"), [(5.0, 5 / 6), (8.0, 1.0), (24.0, 2.0)])

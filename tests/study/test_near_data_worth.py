@@ -13,7 +13,6 @@ import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.near_data.worth import NearDataStudy
 from mensa_sim.units import leakage_pj
 
 SHAPE = {"layers": 2, "hidden": 512, "intermediate": 1024, "heads": 4, "kv_heads": 2, "head_dim": 128, "vocab": 2000}
@@ -36,13 +35,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def study(tiny: str) -> tuple[NearDataStudy, Path]:
+def study(tiny: str) -> tuple[ms.NearData, Path]:
     output = Path(tiny).parent / "worth.csv"
     asked = {"models": (tiny,), "bits": ("8",), "contexts": ("64",), "limits_w": ("1.5", "0.1"), "worlds": 2}
     return ms.near_data(**asked, output=output), output
 
 
-def test_a_gain_is_what_single_runs_of_both_sides_say(study: tuple[NearDataStudy, Path]) -> None:
+def test_a_gain_is_what_single_runs_of_both_sides_say(study: tuple[ms.NearData, Path]) -> None:
     row = study[0].rows[0]
     workload = {**TINY, "weight_bits": 8, "generate": {"prompt_tokens": 64, "new_tokens": 2}}
     alone, together = (
@@ -53,14 +52,14 @@ def test_a_gain_is_what_single_runs_of_both_sides_say(study: tuple[NearDataStudy
     assert row.energy.taken == pytest.approx(alone.energy_pj / together.energy_pj)
 
 
-def test_worlds_differ_and_the_interval_holds_all_of_them(study: tuple[NearDataStudy, Path]) -> None:
+def test_worlds_differ_and_the_interval_holds_all_of_them(study: tuple[ms.NearData, Path]) -> None:
     for gain in (study[0].rows[0].time, study[0].rows[0].energy):
         assert len({gain.taken, *gain.worlds}) == 3
         assert gain.least == min(gain.taken, *gain.worlds) < max(gain.taken, *gain.worlds) == gain.most
 
 
 def test_under_a_limit_neither_side_draws_more_and_who_needs_less_energy_loses_less(
-    study: tuple[NearDataStudy, Path],
+    study: tuple[ms.NearData, Path],
 ) -> None:
     free, limited = study[0].rows
     assert limited.limit_w == 1.5
@@ -70,19 +69,20 @@ def test_under_a_limit_neither_side_draws_more_and_who_needs_less_energy_loses_l
     assert limited.time.taken > free.time.taken
 
 
-def test_a_limit_that_idling_exceeds_is_told_and_ends_nothing(study: tuple[NearDataStudy, Path]) -> None:
+def test_a_limit_that_idling_exceeds_is_told_and_ends_nothing(study: tuple[ms.NearData, Path]) -> None:
     (told,) = study[0].failures
     assert told.startswith("tiny at 8 bits after 64 on npu_lpddr5_pim under 0.1 W: ")
     assert "power_limit_mw" in told
 
 
-def test_the_table_and_the_text_hold_every_row(study: tuple[NearDataStudy, Path]) -> None:
+def test_the_table_and_the_text_hold_every_row(study: tuple[ms.NearData, Path]) -> None:
     with study[1].open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["time_gain"]) for row in rows] == [row.time.taken for row in study[0].rows]
     assert [row["limit_w"] for row in rows] == ["", "1.5"]
-    assert all(row.time.text in study[0].report and row.energy.text in study[0].report for row in study[0].rows)
-    assert "faster in every world in" in study[0].report
+    said = str(study[0])
+    assert all(row.time.text in said and row.energy.text in said for row in study[0].rows)
+    assert "faster in every world in" in said
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.report import Report
-from mensa_sim.report.page.tables import best_text, gap_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
+from mensa_sim.report.run.tables import best_text, gap_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import world_share
-from mensa_sim.report.page.colours import BLUE, GREY, ORANGE, looks, pattern
+from mensa_sim.report.page.colours import BLUE, ORANGE, looks, pattern
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
 from mensa_sim.report.page.quantities import factor_text, setting_text
@@ -31,7 +31,7 @@ def worlds_figure(result: DecideResult) -> Figure:
         x=middles,
         y=shares,
         width=[high - low for low, high, _ in result.histogram],
-        marker={"color": colours, "line": {"color": GREY, "width": 0.5}},
+        marker={"color": colours},
         customdata=[[low, high] for low, high, _ in result.histogram],
         hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:.1%} of worlds<extra></extra>",
     )

@@ -17,6 +17,9 @@ TICKS = 8
 OTHERS = 2000
 """Lines of designs behind the front; of more, the first."""
 
+FEW, FAINTEST = 20, 0.25
+"""Of these others, so many are drawn in full, more the fainter: choices."""
+
 _NAMED = 12
 """Designs of the front that a legend names; of more, the pointer does."""
 
@@ -36,7 +39,8 @@ def parallel_figure(result: ExploreResult) -> Figure:
     on_front = {design.number for design in result.front}
     others = [design for design in result.designs if design.number not in on_front][:OTHERS]
     traces: list[Trace] = []
-    traces.append(_lines("other designs", others, axes, "rgba(120, 120, 120, 0.25)", 1))
+    alpha = min(1.0, max(FAINTEST, FEW / max(1, len(others))))
+    traces.append(_lines("other designs", others, axes, f"rgba(140, 140, 140, {alpha:.2f})", 1))
     for place, design in enumerate(result.front):
         colour = COLOURS[place % len(COLOURS)]
         traces.append(_lines(f"design {design.number}", [design], axes, colour, 2))

@@ -1,25 +1,45 @@
-"""What `mensa-sim families` prints: the paper's families, the clusters found, and who runs them best."""
+"""What `mensa-sim families` shows: the paper's families, the clusters found, and who runs them best."""
 
 import math
+from dataclasses import astuple, fields
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
-from mensa_sim.io.json_text import json_text, picked, plain, present
+from mensa_sim.io.json_text import picked, plain
+from mensa_sim.objective import objective_named
+from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
+from mensa_sim.report.page.colours import BLUE, ORANGE, looks
+from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import Figure, categories, figure, padded, scatter, shown
+from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
+from mensa_sim.units import PS_PER_US
 
 
-def families_tables(study: FamilyStudy) -> RenderableType:
-    """Three tables: families by range, clusters, mean cost on each accelerator."""
-    return Group(_ranges(study), Text(), _clusters(study), Text(), _affinities(study))
+def _inside(study: FamilyStudy) -> str:
+    share = "none" if study.share_inside is None else percent_text(study.share_inside)
+    return f"{study.layers} layers of {len(study.workloads)} workloads, {share} inside the paper's ranges"
 
 
-def _ranges(study: FamilyStudy) -> Group:
-    share = "-" if study.share_inside is None else percent_text(study.share_inside)
-    title = f"{study.layers} layers of {len(study.workloads)} workloads, {share} inside the paper's ranges"
+def _parted(study: FamilyStudy) -> str:
+    found = study.clustering
+    best = found.silhouettes[len(found.clusters)]
+    return (
+        f"{len(found.clusters)} clusters (silhouette {best:.2f}), adjusted Rand index to the paper's families "
+        f"{found.agreement:.2f}"
+    )
+
+
+def _text(study: FamilyStudy) -> StudyText:
+    means = f"Mean cost of a layer on {study.system}; * has the lowest {_objective(study)}"
+    return StudyText(
+        finding=f"{_inside(study)}; {_parted(study)}.",
+        sheets={"The paper's families": _ranges(study), "Clusters": _clusters(study), means: _affinities(study)},
+    )
+
+
+def _ranges(study: FamilyStudy) -> Sheet:
     rows = [
         (
             *(str(row.number), row.description, str(row.layers), str(row.inside)),
@@ -27,27 +47,19 @@ def _ranges(study: FamilyStudy) -> Group:
         )
         for row in study.rows
     ]
-    columns = [*texts("family", "what"), *numbers("layers", "inside", "MACs", "parameters")]
-    return Group(title, Sheet(columns, rows))
+    return Sheet([*texts("family", "what"), *numbers("layers", "inside", "MACs", "parameters")], rows)
 
 
-def _clusters(study: FamilyStudy) -> Group:
-    found = study.clustering
-    best = found.silhouettes[len(found.clusters)]
-    title = (
-        f"{len(found.clusters)} clusters (silhouette {best:.2f}), adjusted Rand index to the paper's families "
-        f"{found.agreement:.2f}"
-    )
+def _clusters(study: FamilyStudy) -> Sheet:
     rows = []
-    for cluster in found.clusters.values():
+    for cluster in study.clustering.clusters.values():
         size, reuse, macs, steps = (math.exp(value) for value in cluster.centre)
         cells = (bytes_text(size), f"{reuse:.3g}", engineering(macs, "").strip(), f"{steps:.3g}")
         rows.append((str(cluster.number), *cells))
-    return Group(title, Sheet(numbers("cluster", "parameters", "MAC/B", "MACs", "steps"), rows))
+    return Sheet(numbers("cluster", "parameters", "MAC/B", "MACs", "steps"), rows)
 
 
-def _affinities(study: FamilyStudy) -> Group:
-    title = f"mean cost of a layer on {study.system}; * has the lowest {study.objective}"
+def _affinities(study: FamilyStudy) -> Sheet:
     best = _best(study.affinities)
     rows = [
         (
@@ -59,7 +71,7 @@ def _affinities(study: FamilyStudy) -> Group:
         )
         for entry in study.affinities
     ]
-    return Group(title, Sheet([*texts("family", "accelerator"), *numbers("layers", "time", "energy")], rows))
+    return Sheet([*texts("family", "accelerator"), *numbers("layers", "time", "energy")], rows)
 
 
 def _best(entries: tuple[Affinity, ...]) -> dict[int, Affinity]:
@@ -71,13 +83,78 @@ def _best(entries: tuple[Affinity, ...]) -> dict[int, Affinity]:
     return best
 
 
-def families_json(study: FamilyStudy) -> str:
-    """The study as JSON text; an unknown value is absent."""
-    record = {
+def families_figures(study: FamilyStudy) -> dict[str, Drawn]:
+    """Where the layers lie, what a family takes on each accelerator, and how well clusters part."""
+    layers = [DrawnLayer(where=workload, member=member) for workload, member in study.members]
+    tried = {"silhouettes": Drawn(figure=_silhouettes_figure(study))} if len(study.clustering.silhouettes) > 1 else {}
+    return {
+        "layers": Drawn(figure=layers_figure(_inside(study), layers), note=layers_note(len(layers))),
+        "costs": Drawn(figure=_costs_figure(study), note="The pointer shows the dynamic energy, too."),
+        **tried,
+    }
+
+
+def _costs_figure(study: FamilyStudy) -> Figure:
+    """Mean time of a family's layers on each accelerator; the energy is beside the pointer."""
+    best = _best(study.affinities)
+    traces = []
+    for name, look in looks(dict.fromkeys(each.accelerator for each in study.affinities)).items():
+        own = [each for each in study.affinities if each.accelerator == name and each.latency_ps is not None]
+        traces.append(
+            scatter(
+                name=shown(name),
+                mode="markers",
+                x=[f"family {each.family}" for each in own],
+                y=[(each.latency_ps or 0) / PS_PER_US for each in own],
+                marker={"color": look.colour, "symbol": look.symbol, "size": 11},
+                customdata=[energy_text(each.energy_pj or 0) for each in own],
+                hovertemplate="%{x}: %{y:.3g} µs, %{customdata}<extra>" + shown(name) + "</extra>",
+            )
+        )
+    suits = ", ".join(f"family {number} {each.accelerator}" for number, each in best.items())
+    y = padded("mean time of a layer (µs)", traces, "y")
+    return figure(f"Lowest {_objective(study)}: {suits}", categories("family of the paper"), y, traces)
+
+
+def _objective(study: FamilyStudy) -> str:
+    return objective_named(study.objective).title
+
+
+def _silhouettes_figure(study: FamilyStudy) -> Figure:
+    """How well each number of clusters parts the layers."""
+    found = study.clustering
+    counts = sorted(found.silhouettes)
+    line = scatter(
+        name="mean silhouette",
+        mode="lines+markers",
+        x=counts,
+        y=[found.silhouettes[count] for count in counts],
+        line={"color": BLUE},
+        hovertemplate="%{x} clusters: %{y:.3f}<extra></extra>",
+    )
+    chosen = len(found.clusters)
+    mark = {"color": ORANGE, "size": 14, "symbol": "diamond"}
+    point = scatter(name="taken", mode="markers", x=[chosen], y=[found.silhouettes[chosen]], marker=mark)
+    x = {"title": "clusters (number)", "dtick": 1}
+    return figure(_parted(study), x, "mean silhouette (ratio, 1 is best)", [line, point])
+
+
+def _data(study: FamilyStudy) -> dict[str, object]:
+    """An unknown value is absent."""
+    return {
         **picked(study, "workloads", "layers", "share_inside", "families=rows"),
         "clusters": plain(list(study.clustering.clusters.values())),
         "silhouettes": {str(count): value for count, value in study.clustering.silhouettes.items()},
         **picked(study, "adjusted_rand_index=clustering.agreement", "system", "objective"),
-        "affinities": [present(plain(entry)) for entry in study.affinities],
     }
-    return json_text(present(record))
+
+
+FAMILIES_FOUND = plain_report(
+    title="Families of layers",
+    told=_text,
+    figures=families_figures,
+    columns=[each.name for each in fields(Affinity)],
+    rows=lambda study: (astuple(entry) for entry in study.affinities),
+    rows_name="affinities",
+    data=_data,
+)

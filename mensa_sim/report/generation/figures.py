@@ -60,7 +60,7 @@ def tokens_figure(answers: dict[str, Answer]) -> Figure:
     title = (
         f"{system}: the first token comes after {time_text(answer.ttft_ps)}, {percent_text(share)} of the answer's time"
     )
-    return figure(title, f"time ({unit})", "tokens of the answer", traces)
+    return figure(title, f"time ({unit})", "answer so far (tokens)", traces)
 
 
 def _tokens(answer: Answer) -> tuple[list[float], list[int]]:
@@ -103,7 +103,9 @@ def context_figure(answers: dict[str, Answer]) -> Figure:
     ]
     grows = f"grows by {growth_text(answer)}" if answer.growth_ps else "stays as it is"
     title = f"{system} decodes at {rate_text(answer)}; the time of a token {grows}"
-    return figure(title, "tokens in the cache", {"title": "time per token (ms)", "rangemode": "tozero"}, traces)
+    return figure(
+        title, "tokens in the cache (number)", {"title": "time per token (ms)", "rangemode": "tozero"}, traces
+    )
 
 
 def bytes_figure(answers: dict[str, Answer]) -> Figure:

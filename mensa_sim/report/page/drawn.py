@@ -14,11 +14,13 @@ class Drawn:
     figure: Figure
     note: str = ""
     wide: bool = False
+    height_rem: float | None = None
+    """Where the usual height is too little."""
 
 
-def drawn(figure: Figure | None, note: str = "") -> Drawn | None:
+def drawn(figure: Figure | None, note: str = "", *, wide: bool = False) -> Drawn | None:
     """A figure, where there is one."""
-    return None if figure is None else Drawn(figure=figure, note=note)
+    return None if figure is None else Drawn(figure=figure, note=note, wide=wide)
 
 
 def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> str:
@@ -27,7 +29,10 @@ def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> 
     `small` ones stand side by side on a narrow screen too.
     """
     chosen = {name: figures[name] for name in names if name in figures}
-    blocks = [figure_block(name, each.figure, note=each.note, wide=each.wide) for name, each in chosen.items()]
+    blocks = [
+        figure_block(name, each.figure, note=each.note, wide=each.wide, height_rem=each.height_rem)
+        for name, each in chosen.items()
+    ]
     return figures_block(blocks, small=small) if blocks else ""
 
 

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from mensa_sim.report.page.colours import DEEPER, GREY
+
 Figure = dict[str, Any]
 """`data`, a list of traces, and `layout`."""
 Trace = dict[str, Any]
@@ -34,7 +36,27 @@ def figure(title: str, x: Axis, y: Axis, traces: Sequence[Trace], **more: Any) -
     Titles and axis titles are escaped here; names, labels and hover texts in `traces` by `shown`.
     """
     layout = {"title": {"text": shown(title)}, "xaxis": _axis(x), "yaxis": _axis(y), **more}
-    return {"data": list(traces), "layout": layout}
+    return {"data": [_legible(each) for each in traces], "layout": layout}
+
+
+def _legible(trace: Trace) -> Trace:
+    """A trace that stands out from the page: pale marks and all bars have an edge, what has none is not pale."""
+    found = dict(trace)
+    if line := trace.get("line"):
+        found["line"] = {**line, "color": _deeper(line.get("color"))}
+    if fill := trace.get("fillcolor"):
+        found["fillcolor"] = _deeper(fill)
+    if (marker := trace.get("marker")) and trace["type"] in ("bar", "scatter"):
+        colour, deeper = marker.get("color"), _deeper(marker.get("color"))
+        if "open" in str(marker.get("symbol")):
+            found["marker"] = {"line": {"width": 1.5}, **marker, "color": deeper}
+        elif trace["type"] == "bar" or colour != deeper:
+            found["marker"] = {"line": {"color": GREY if trace["type"] == "bar" else deeper, "width": 1}, **marker}
+    return found
+
+
+def _deeper(colour: object) -> object:
+    return DEEPER.get(colour, colour) if isinstance(colour, str) else colour
 
 
 TITLE_CHARACTERS = 84
@@ -111,3 +133,33 @@ def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two powers of ten, whose figures are whole: 0.1, 0.2, 0.5."""
     steps = 1 if high - low > WIDE else "D1" if high - low < NARROW else "D2"
     return {"title": title, "type": "log", "dtick": steps, "tickformat": "~g", "range": [low, high]}
+
+
+def ranges(name: str, y: Sequence[str], lows: Sequence[float], highs: Sequence[float], **marks: Any) -> Trace:
+    """Marks at `marks["x"]` of rows that are named on the y axis, each with a line from its low to its high."""
+    return scatter(
+        name=name,
+        mode="markers",
+        y=list(y),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - x for high, x in zip(highs, marks["x"], strict=True)],
+            "arrayminus": [x - low for low, x in zip(lows, marks["x"], strict=True)],
+        },
+        **marks,
+    )
+
+
+def parity_figure(title: str, what: str, traces: Sequence[Trace]) -> Figure:
+    """Predicted over measured on logarithmic axes, with lines where both are equal or 20 % apart."""
+    values = [value for trace in traces for value in (*trace["x"], *trace["y"]) if value > 0]
+    low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
+    guides = []
+    for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % off"), (0.8, "dot", "20 % low")):
+        line = {"color": GREY, "dash": dash, "width": 1}
+        ends, scaled = [low, high], [low * factor, high * factor]
+        legend = {"legendgroup": dash, "showlegend": name != "20 % low"}
+        guides.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip", **legend))
+    axes = [log_axis(f"{side} {what}", math.log10(low), math.log10(high)) for side in ("measured", "predicted")]
+    return figure(title, axes[0], axes[1], [*guides, *traces])

@@ -9,6 +9,7 @@ from pathlib import Path
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.page.figure import Figure
 from mensa_sim.report.page.packed import packed_plotly
+from mensa_sim.report.page.sheet import Sheet
 
 SIGNIFICANT_DIGITS = 7
 """Of the numbers in a figure: more than any screen shows, after zooming too."""
@@ -80,7 +81,7 @@ def figures_block(blocks: Sequence[str], *, small: bool = False) -> str:
 
 def beside_block(*blocks: str) -> str:
     """Parts of a page side by side."""
-    return figures_block([f"<section>{block}</section>" for block in blocks], small=True)
+    return '<div class="beside">\n' + "\n".join(f"<section>{block}</section>" for block in blocks) + "\n</div>"
 
 
 def script_json(value: object) -> str:
@@ -124,6 +125,12 @@ def table_block(
         return f'<div class="scroll"><table>{table}</div>'
     search = f'<p class="controls"><input type="search" data-table="{name}" placeholder="search {len(rows)} rows"></p>'
     return f'{search}\n<div class="scroll tall"><table id="{name}">{table}</div>'
+
+
+def sheet_block(sheet: Sheet) -> str:
+    """A terminal's table, on a page."""
+    titles = [column.title for column in sheet.columns]
+    return table_block(titles, sheet.rows, [column.title for column in sheet.columns if column.figures])
 
 
 def low_block(table: str) -> str:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from mensa_sim.hardware.system import System
+from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
 from mensa_sim.report.page.colours import BLUE, COLOURS, SYMBOLS, looks, pattern
+from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import (
     Figure,
     Trace,
@@ -149,34 +151,12 @@ def _roofline(
     return traces
 
 
-def layer_scatter(runs: Runs) -> Figure:
+def layer_scatter(runs: Runs) -> Drawn:
     """Layers by footprint and reuse, coloured by family; hollow outside the family's ranges."""
-    members = [(each.model, member) for each in runs.models for member in each.members]
-    traces: list[Trace] = []
-    for family in sorted({member.family for _, member in members}):
-        chosen = [(model, member) for model, member in members if member.family == family]
-        symbol = SYMBOLS[family - 1]
-        traces.append(
-            scatter(
-                name=f"family {family}",
-                mode="markers",
-                x=[member.features.parameter_bytes for _, member in chosen],
-                y=[member.features.macs_per_parameter_byte for _, member in chosen],
-                text=[f"{model}: {' + '.join(member.layers)}" for model, member in chosen],
-                marker={
-                    "color": COLOURS[family - 1],
-                    "symbol": [symbol if member.inside else f"{symbol}-open" for _, member in chosen],
-                    "size": 8,
-                },
-                hovertemplate="%{text}<br>%{x:.3g} B, %{y:.3g} MAC/B<extra></extra>",
-            )
-        )
-    inside = sum(member.inside for _, member in members) / len(members) if members else 0.0
-    title = (
-        f"{inside:.0%} of {len(members)} layers lie inside the paper's family ranges (filled); the paper counts 97 %"
-    )
-    reuse = logarithmic("reuse in one step (MAC/B)")
-    return figure(title, logarithmic("parameter footprint (bytes)"), reuse, traces)
+    layers = [DrawnLayer(where=each.model, member=member) for each in runs.models for member in each.members]
+    inside = sum(each.member.inside for each in layers) / len(layers) if layers else 0.0
+    title = f"{inside:.0%} of {len(layers)} layers lie inside the paper's family ranges (filled); the paper counts 97 %"
+    return Drawn(figure=layers_figure(title, layers), note=layers_note(len(layers)))
 
 
 def family_figure(result: ReproduceResult) -> Figure:
@@ -195,6 +175,8 @@ def family_figure(result: ReproduceResult) -> Figure:
                 y=values,
                 marker={"color": colour, "pattern": pattern(shape)},
                 text=[number_text(value) for value in values],
+                textposition="outside",
+                cliponaxis=False,
                 hovertemplate="%{x}: %{y:.3g} %<extra></extra>",
             )
         )

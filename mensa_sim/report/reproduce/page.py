@@ -89,7 +89,7 @@ def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
         "throughput-roofline": Drawn(figure=throughput_roofline(runs)),
         "energy-roofline": Drawn(figure=energy_roofline(runs)),
         "energy": Drawn(figure=energy_figure(runs)),
-        "layers": Drawn(figure=layer_scatter(runs)),
+        "layers": layer_scatter(runs),
         "families": Drawn(figure=family_figure(result)),
         "utilization": Drawn(figure=utilization_figure(runs)),
         "throughput": Drawn(figure=throughput_figure(runs)),

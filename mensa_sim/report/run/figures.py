@@ -7,7 +7,7 @@ from mensa_sim.report.page.drawn import Drawn, drawn
 from mensa_sim.report.page.figure import Figure
 from mensa_sim.report.page.quantities import percent_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
-from mensa_sim.report.run.families import family_figure, family_note
+from mensa_sim.report.run.families import family_figure
 from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
 from mensa_sim.report.run.homes import homes_figures
 from mensa_sim.report.run.on_chip import saved_figure
@@ -30,14 +30,16 @@ def run_figures(result: RunResult) -> dict[str, Drawn]:
         "energy": Drawn(figure=run_energy_figure(result)),
         "roofline": drawn(roofline_figure(main), roofline_note(main)),
         "utilization": Drawn(figure=time_use_figure(result)),
-        "families": drawn(family_figure(main), family_note(main)),
+        "families": family_figure(main),
         "timeline": Drawn(figure=gantt, note=f"{GANTT_NOTE} {excerpt.note}".strip(), wide=True),
         "bandwidth": Drawn(
-            figure=bandwidth_figure(main.hardware, main.timeline, owners), note=steps_note(main.timeline.end_ps)
+            figure=bandwidth_figure(main.hardware, main.timeline, owners),
+            note=steps_note(main.timeline.end_ps),
+            wide=True,
         ),
         "saved": saved_figure(main),
         **homes_figures(main),
-        "buffers": drawn(buffers_figure(main.hardware, main.timeline)),
+        "buffers": drawn(buffers_figure(main.hardware, main.timeline), wide=True),
     }
     return {name: each for name, each in found.items() if each is not None}
 

@@ -1,10 +1,10 @@
 """What a run of one workload is shown by and writes."""
 
 from mensa_sim.report.page.report import Report
-from mensa_sim.report.page.tables import run_tables
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.summary import layers_csv, summary_json
+from mensa_sim.report.run.tables import run_tables
 from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.study.run.result import RunResult

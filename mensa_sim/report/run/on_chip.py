@@ -7,7 +7,7 @@ from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Trace, bar, categories, figure, most_of, shown
 from mensa_sim.report.page.page import heading, paragraph, table_block
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_text
-from mensa_sim.report.page.tables import homes_text, splits_text, stacks_text
+from mensa_sim.report.run.tables import homes_text, splits_text, stacks_text
 from mensa_sim.study.run.on_chip import SplitResult, StackResult
 from mensa_sim.study.run.result import SystemResult
 

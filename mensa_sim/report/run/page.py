@@ -16,10 +16,10 @@ from mensa_sim.report.page.page import (
 )
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
-from mensa_sim.report.page.tables import best_text, optimality_text
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.on_chip import KEPT, on_chip_blocks
+from mensa_sim.report.run.tables import best_text, optimality_text
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import RunResult, SystemResult
 

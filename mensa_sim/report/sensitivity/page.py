@@ -2,7 +2,7 @@
 
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, bar, figure, scatter, upright
+from mensa_sim.report.page.figure import Figure, Trace, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.page import (
     heading,
     page,
@@ -56,33 +56,25 @@ def sensitivity_figures(result: SensitivityResult) -> dict[str, Drawn]:
 
 def intervals_figure(result: SensitivityResult) -> Figure:
     """Each headline as taken, with the middle 90 % of the joint draws."""
-    traces: list[Trace] = []
     names = [headline_name(headline) for headline in result.headlines]
-    medians = [result.intervals[headline].median for headline in result.headlines]
-    traces.append(
-        scatter(
-            name="joint draws: median, 5 to 95 %",
-            mode="markers",
-            x=medians,
-            y=names,
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [result.intervals[h].high - result.intervals[h].median for h in result.headlines],
-                "arrayminus": [result.intervals[h].median - result.intervals[h].low for h in result.headlines],
-            },
+    drawn = [result.intervals[headline] for headline in result.headlines]
+    traces = [
+        ranges(
+            "joint draws: median, 5 to 95 %",
+            names,
+            [each.low for each in drawn],
+            [each.high for each in drawn],
+            x=[each.median for each in drawn],
             marker={"color": BLUE, "size": 10},
-        )
-    )
-    traces.append(
+        ),
         scatter(
             name="as taken",
             mode="markers",
             x=[result.nominal[headline] for headline in result.headlines],
             y=names,
             marker={"color": VERMILION, "symbol": "diamond", "size": 12},
-        )
-    )
+        ),
+    ]
     sure = sum(result.intervals[headline].low > 1 for headline in result.headlines)
     title = f"{sure} of {len(result.headlines)} headlines stay above 1 in 95 % of the joint draws"
     x = {"title": "ratio, mean over models", "type": "log", "tickvals": [0.2, 0.5, 1, 2, 5, 10, 20]}

@@ -1,6 +1,5 @@
 """A validation as JSON, as tables and as a page with a parity plot."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,9 +9,9 @@ from rich.text import Text
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, picked, plain, present
-from mensa_sim.report.page.colours import GREY, looks
+from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, figure, log_axis, scatter, shown
+from mensa_sim.report.page.figure import Figure, Trace, parity_figure, scatter, shown
 from mensa_sim.report.page.page import (
     heading,
     page,
@@ -166,7 +165,7 @@ def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
     """By name: a parity plot for each metric with more than one row."""
     rows = Counter(row.measurement.metric for row in result.rows)
     note = "Open marks: rows that only test."
-    return {f"parity_{each}": Drawn(figure=parity_figure(result, each), note=note) for each in rows if rows[each] > 1}
+    return {f"parity_{each}": Drawn(figure=_parity(result, each), note=note) for each in rows if rows[each] > 1}
 
 
 def rows_csv(result: ValidateResult) -> str:
@@ -196,17 +195,10 @@ def _headline(result: ValidateResult) -> str:
     )
 
 
-def parity_figure(result: ValidateResult, metric: str) -> Figure:
-    """Predicted over measured on logarithmic axes, a colour for each system, open marks for rows that only test."""
+def _parity(result: ValidateResult, metric: str) -> Figure:
+    """A colour for each system, open marks for rows that only test."""
     rows = [row for row in result.rows if row.measurement.metric == metric]
-    values = [value for row in rows for value in (row.predicted, row.measurement.measured) if value > 0]
-    low, high = min(values, default=1.0) / 1.3, max(values, default=1.0) * 1.3
     traces: list[Trace] = []
-    for factor, dash, name in ((1.0, "solid", "equal"), (1.2, "dot", "20 % off"), (0.8, "dot", "20 % low")):
-        line = {"color": GREY, "dash": dash, "width": 1}
-        ends, scaled = [low, high], [low * factor, high * factor]
-        legend = {"legendgroup": dash, "showlegend": name != "20 % low"}
-        traces.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip", **legend))
     for system, look in looks(row.measurement.system for row in rows).items():
         own = [row for row in rows if row.measurement.system == system]
         traces.append(
@@ -220,18 +212,12 @@ def parity_figure(result: ValidateResult, metric: str) -> Figure:
                 marker={
                     "color": look.colour,
                     "size": 9,
-                    "symbol": ["circle" if row.may_be_fitted else "circle-open" for row in own],
+                    "symbol": [f"{look.symbol}{'' if row.may_be_fitted else '-open'}" for row in own],
                 },
             )
         )
     words = AXIS_TITLES.get(metric, metric)
-    limits = (math.log10(low), math.log10(high))
-    return figure(
-        f"{words.partition(' (')[0]}: {_finding(rows)}",
-        log_axis(f"measured {words}", *limits),
-        log_axis(f"predicted {words}", *limits),
-        traces,
-    )
+    return parity_figure(f"{words.partition(' (')[0]}: {_finding(rows)}", words, traces)
 
 
 def _finding(rows: Sequence[ValidationRow]) -> str:

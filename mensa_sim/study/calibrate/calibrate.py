@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.fields import parts_of, place_of
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.hardware.system import System
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.files import write_yaml
 from mensa_sim.lookup import unknown_name
 from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.study.calibrate.system import calibrated_system
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_US, bits_to_bytes
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
@@ -33,36 +35,62 @@ _LARGEST_FACTOR = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class JudgedKernels:
+    """Kernels of one operator, or one family of them, that the constants were not fitted to."""
+
+    operator: str
+    rows: int
+    error_percent: float
+    """Mean of |predicted / measured - 1|."""
+    error_before_percent: float
+    """The same with the constants as they were, or of the plain roofline for a device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration(Provenance):
     """What was fitted, to what, and how wrong it still is."""
 
-    report: str
-    """For people."""
+    spec: str
     text: str
     """A file's content: fits of a device, or the changed fields of a spec."""
     fitted: dict[str, tuple[float, float]]
     """Each field's value before and after; empty for a device."""
     rows: int
     """Kernels that the constants were fitted to."""
-    error_percent: float
-    """Mean of |predicted / measured - 1| on the other kernels."""
-    error_before_percent: float
-    """The same with the constants as they were, or of the plain roofline for a device."""
+    judged: tuple[JudgedKernels, ...]
+    left_out: int = 0
+    """Kernels of the table that the accelerator cannot run."""
+
+    @property
+    def error_percent(self) -> float:
+        """Mean of |predicted / measured - 1| on kernels that nothing was fitted to."""
+        return self._mean([each.error_percent for each in self.judged])
+
+    @property
+    def error_before_percent(self) -> float:
+        """The same with the constants as they were, or of the plain roofline for a device."""
+        return self._mean([each.error_before_percent for each in self.judged])
+
+    def _mean(self, percents: Sequence[float]) -> float:
+        rows = [each.rows for each in self.judged]
+        return sum(percent * count for percent, count in zip(percents, rows, strict=True)) / sum(rows)
 
 
 def calibrate(request: CalibrateRequest) -> Calibration:
     """Fit constants of a spec or, where no field is named, a device's kernels; an output file is written."""
     output = None if request.output is None else Path(request.output)
+    files = [Path(request.table)]
     if request.fields:
         beside = output.parent if output else Path()
         found = calibrate_spec(
             request.spec, request.table, fields=request.fields, rows=request.rows, dtype=request.dtype, beside=beside
         )
+        files += system_files(request.spec)
     else:
         found = calibrate_device(request.spec, request.table, request.dtype)
     if output is not None:
         write_atomically(output, found.text)
-    return found
+    return replace(found, **made_of("calibrate", request, files))
 
 
 def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> Calibration:
@@ -78,23 +106,17 @@ def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> 
     fit = fit_device(measured.timings, device=spec, dtype=chosen, figures=measured.figures(chosen), source=source)
     if fit is None:
         raise UsageError(f"{table}: no family of kernels has enough rows at {chosen} for a fit")
-    lines = [f"{spec} at {chosen}: mean error on kernels left out, beside the plain roofline's"]
-    for family, each in fit.operators.items():
-        errors = f"{each.error_percent:6.1f} %  roofline {each.roofline_error_percent:6.1f} %"
-        lines.append(f"  {family:<12} {errors}  {each.rows} rows")
-    rows = sum(each.rows for each in fit.operators.values())
-
-    def mean(name: str) -> float:
-        return float(sum(getattr(each, name) * each.rows for each in fit.operators.values()) / rows)
-
-    return Calibration(
-        report="\n".join(lines),
-        text=fit_yaml(fit),
-        fitted={},
-        rows=rows,
-        error_percent=mean("error_percent"),
-        error_before_percent=mean("roofline_error_percent"),
-    )
+    judged = [
+        JudgedKernels(
+            operator=family,
+            rows=each.rows,
+            error_percent=each.error_percent,
+            error_before_percent=each.roofline_error_percent,
+        )
+        for family, each in fit.operators.items()
+    ]
+    rows = sum(each.rows for each in judged)
+    return Calibration(spec=spec, text=fit_yaml(fit), fitted={}, rows=rows, judged=tuple(judged))
 
 
 def calibrate_spec(
@@ -135,39 +157,34 @@ def calibrate_spec(
     learn, judge = [timings[i] for i in train], [timings[i] for i in test]
     factors = _solve(spec, fields, before, learn)
     after = [_scaled(value, factor) for value, factor in zip(before, factors, strict=True)]
-    error_before, error = (_error_percent(_system(spec, fields, values), judge) for values in (before, after))
-    left_out = len(tried) - len(timings)
-    return _spec_result(
-        spec, fields, beside, before, after, len(learn), len(judge), left_out, error_before, error, measured
-    )
-
-
-def _spec_result(
-    spec: str,
-    fields: Sequence[str],
-    beside: Path,
-    before: Sequence[float],
-    after: Sequence[float],
-    learnt: int,
-    judged: int,
-    left_out: int,
-    error_before: float,
-    error: float,
-    table: TimingTable,
-) -> Calibration:
-    """The report, and the system's file with its constants changed and what they were fitted to in its source."""
+    judged = _judged(judge, *(_ratios(_system(spec, fields, values), judge) for values in (after, before)))
     fitted = {field: (old, new) for field, old, new in zip(fields, before, after, strict=True)}
-    changes = [f"  {field}: {old:g} -> {new:g}" for field, (old, new) in fitted.items()]
-    judgement = f"mean error on {judged} other kernels {error:.1f} %, was {error_before:.1f} %"
-    judgement += f"; kernels left out, as it cannot run them: {left_out}" if left_out else ""
-    said = f"{', '.join(fields)} fitted to {learnt} kernels of {table.label} ({table.conditions.device}); {judgement}"
-    return Calibration(
-        report="\n".join([f"{spec}: fitted to {learnt} kernels", *changes, judgement]),
-        text=f"# {said}\n{write_yaml(calibrated_system(spec, fitted, said, beside))}",
-        fitted=fitted,
-        rows=learnt,
-        error_percent=error,
-        error_before_percent=error_before,
+    found = Calibration(
+        spec=spec, text="", fitted=fitted, rows=len(learn), judged=judged, left_out=len(tried) - len(timings)
+    )
+    said = (
+        f"{', '.join(fields)} fitted to {len(learn)} kernels of {measured.label} ({measured.conditions.device}); mean "
+        f"error on {len(judge)} other kernels {found.error_percent:.1f} %, was {found.error_before_percent:.1f} %"
+    )
+    said += f"; kernels left out, as it cannot run them: {found.left_out}" if found.left_out else ""
+    return replace(found, text=f"# {said}\n{write_yaml(calibrated_system(spec, fitted, said, beside))}")
+
+
+def _judged(
+    timings: Sequence[Timing], ratios: Sequence[float], ratios_before: Sequence[float]
+) -> tuple[JudgedKernels, ...]:
+    """Mean errors by operator; the ratios are predicted over measured, one for each timing."""
+    errors: dict[str, list[tuple[float, float]]] = {}
+    for timing, ratio, before in zip(timings, ratios, ratios_before, strict=True):
+        errors.setdefault(timing.kernel.operator, []).append((abs(ratio - 1), abs(before - 1)))
+    return tuple(
+        JudgedKernels(
+            operator=operator,
+            rows=len(found),
+            error_percent=100 * sum(after for after, _ in found) / len(found),
+            error_before_percent=100 * sum(before for _, before in found) / len(found),
+        )
+        for operator, found in errors.items()
     )
 
 
@@ -242,11 +259,6 @@ def _solve(spec: str, fields: Sequence[str], before: Sequence[float], timings: S
         cost, [0.0] * len(fields), method="Nelder-Mead", bounds=[(-limit, limit)] * len(fields), options=options
     )
     return [math.exp(x) for x in solved.x]
-
-
-def _error_percent(system: System, timings: Sequence[Timing]) -> float:
-    ratios = _ratios(system, timings)
-    return 100 * sum(abs(ratio - 1) for ratio in ratios) / len(ratios)
 
 
 def _ratios(system: System, timings: Sequence[Timing]) -> list[float]:

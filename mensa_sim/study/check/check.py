@@ -10,6 +10,7 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.io.files import keys_of, read_record
 from mensa_sim.simulate.scenario.files import ScenarioFile, read_scenario
+from mensa_sim.study.check.limits import tell_limits_of_accelerator, tell_limits_of_system
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.run.scheduling import check_scheduling
 from mensa_sim.study.space.check import check_space
@@ -41,6 +42,13 @@ CHECKS: Mapping[str, Callable[[Path], object]] = {
 }
 
 
+TOLD_LIMITS: Mapping[str, Callable[[Path], None]] = {
+    "system": tell_limits_of_system,
+    "accelerator": tell_limits_of_accelerator,
+}
+"""What is told of a file without fault."""
+
+
 def kind_of(path: Path) -> str:
     """Which kind of file a YAML file is: the one whose record knows most of its keys; `FileError` where none does."""
     keys = keys_of(path)
@@ -52,11 +60,17 @@ def kind_of(path: Path) -> str:
 
 
 def check_files(paths: Iterable[Path]) -> list[str]:
-    """Every fault of every file, in the order of the files; empty where all are good."""
+    """Every fault of every file, in the order of the files; empty where all are good.
+
+    What a chip without fault cannot run is logged, as it may be meant.
+    """
     faults: list[str] = []
     for path in paths:
         try:
-            CHECKS[kind_of(path)](path)
+            kind = kind_of(path)
+            CHECKS[kind](path)
+            if kind in TOLD_LIMITS:
+                TOLD_LIMITS[kind](path)
         except FileError as error:
             faults += [f"{error.path}: {fault}" for fault in error.faults]
         except MensaError as error:

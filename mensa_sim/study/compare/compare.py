@@ -80,6 +80,7 @@ def compare(request: CompareRequest) -> CompareResult:
         {**found, **answers},
         lambda name, system: on(name, system).whole,
         {name: goal.objective for name, goal in sides.goals.items()},
+        graph,
     )
     return CompareResult(
         differences=differences,

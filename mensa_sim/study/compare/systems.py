@@ -17,6 +17,8 @@ from mensa_sim.study.run.given import check_seed, system_given
 from mensa_sim.study.run.placement import Goal, baseline_goal
 from mensa_sim.study.run.result import Took, objective_of
 from mensa_sim.study.run.scheduling import goal_asked
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +91,23 @@ def flag_differences(
     found: Mapping[str, Took],
     run: Callable[[str, System], Took],
     objective: Mapping[str, str],
+    graph: LayerGraph | None,
 ) -> tuple[FlagDifference, ...]:
     """Every ability in which systems differ; `run` evaluates a changed system by the name of its own, `objective` is
-    what each is judged by."""
-    return tuple(each for flag in FLAGS if (each := _difference(flag, systems, found, run, objective)) is not None)
+    what each is judged by. Where `graph` is all of the workload, what no layer of it asks for is not run.
+    """
+
+    def idle(name: str, _: System) -> Took:
+        return found[name]
+
+    runs = {"batch_steps": run if graph is None or any(map(_takes_steps, graph.layers)) else idle, "overlap": run}
+    tried = (_difference(flag, systems, found, runs[flag], objective) for flag in FLAGS)
+    return tuple(each for each in tried if each is not None)
+
+
+def _takes_steps(layer: Layer) -> bool:
+    """Whether it has independent time steps."""
+    return layer.steps > 1 and not layer.recurrent
 
 
 def _difference(

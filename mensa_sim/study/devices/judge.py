@@ -4,17 +4,12 @@ Halves are drawn ten times, as one way to halve says little; devices whose board
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mensa_sim.io.csv_text import csv_text
-from mensa_sim.study.devices.constants import USUAL, FittedDevice
+from mensa_sim.study.devices.constants import FittedDevice
 from mensa_sim.study.devices.fit import FittedDevices, fit_device_rates, fit_energy
 from mensa_sim.study.devices.runs import DeviceRun, Kin
-
-NAME_WIDTH = 70
-"""Characters of a device's name in the report: a choice."""
-
 
 TIMES_HALVED, BOARD_FOLDS = 10, 8
 """How often each device's models are halved at random, and in how many parts boards are left out: choices."""
@@ -190,54 +185,23 @@ ERROR_COLUMNS: Mapping[str, JudgedFigure] = {
 """Of decoding time, time of the prompt, energy of a token; and of decoding time by the plain roofline."""
 
 
-def judgement_text(
-    devices: Sequence[JudgedDevice], boards_left_out: Sequence[JudgedDevice], passed_over: Mapping[str, int]
-) -> str:
-    """One line a device, the means over devices, what was fitted, and the rows that were passed over."""
-    titles = "".join(f"{title:>10}" for title in ERROR_COLUMNS)
-    lines = [f"{'device':{NAME_WIDTH}}{'runs':>6}{'models':>8}{titles}"]
-    for device in devices:
-        count = sum(each.halving == 0 for each in device.runs)
-        cells = _cells([figure(device) for figure in ERROR_COLUMNS.values()])
-        lines.append(f"{device.device[: NAME_WIDTH - 1]:{NAME_WIDTH}}{count:6}{device.models:8}{cells}")
-    means: dict[str, Callable[[JudgedFigure], float | None]] = {
-        "mean of devices": lambda figure: mean_of(devices, figure)
-    }
-    if boards_left_out:
-        means[f"  least of {TIMES_HALVED} halvings"] = lambda figure: min(of_halvings(devices, figure), default=None)
-        means[f"  most of {TIMES_HALVED} halvings"] = lambda figure: max(of_halvings(devices, figure), default=None)
-        means["mean of devices, their board left out"] = lambda figure: mean_of(boards_left_out, figure)
-    lines += [f"{name:{NAME_WIDTH + 14}}{_cells(map(mean, ERROR_COLUMNS.values()))}" for name, mean in means.items()]
-    lines.append("errors on runs that the constants were not fitted to; roofline: bytes of a step over the bandwidth")
-    lines += [f"passed over: {count} rows, {reason}" for reason, count in passed_over.items()]
-    lines += ["", f"{'fitted to all runs':{NAME_WIDTH}}" + "".join(f"{name:>{len(name) + 2}}" for name in USUAL)]
-    for device in devices:
-        of_any = {} if device.of_any is None else {ANY_FORMAT: device.of_any}
-        for weights, constants in {**device.fitted, **of_any}.items():
-            name = f"{device.device}, {weights.rpartition(', ')[2]}".removesuffix(", ")
-            values = "".join(f"{getattr(constants, each):{len(each) + 2}.3g}" for each in USUAL)
-            lines.append(f"{name[: NAME_WIDTH - 1]:{NAME_WIDTH}}{values}")
-    return "\n".join(lines)
+JUDGED_FIELDS: Mapping[str, Callable[[Judged], object]] = {
+    "device": lambda each: each.run.kin.device,
+    "model": lambda each: each.run.model,
+    "halving": lambda each: each.halving,
+    "step_bytes": lambda each: each.run.step.read_bytes,
+    "decode_s": lambda each: each.run.decode_s,
+    "decode_s_predicted": lambda each: each.decode_s,
+    "prompt_s": lambda each: each.run.prompt_s,
+    "prompt_s_predicted": lambda each: each.prompt_s,
+    "energy_j": lambda each: each.run.energy_j,
+    "energy_j_predicted": lambda each: each.energy_j,
+    "roofline_s": lambda each: each.run.roofline_s,
+}
+"""Columns of a table of runs: what was measured, and what runs that it was kept from say."""
 
 
-def _cells(percents: Iterable[float | None]) -> str:
-    return "".join(f"{'-' if percent is None else f'{percent:.1f} %':>10}" for percent in percents)
-
-
-def judgement_csv(devices: Sequence[JudgedDevice]) -> str:
-    """A row for each run: what was measured, and what runs that it was kept from say."""
-    cells: Mapping[str, Callable[[Judged], object]] = {
-        "device": lambda each: each.run.kin.device,
-        "model": lambda each: each.run.model,
-        "halving": lambda each: each.halving,
-        "step_bytes": lambda each: each.run.step.read_bytes,
-        "decode_s": lambda each: each.run.decode_s,
-        "decode_s_predicted": lambda each: each.decode_s,
-        "prompt_s": lambda each: each.run.prompt_s,
-        "prompt_s_predicted": lambda each: each.prompt_s,
-        "energy_j": lambda each: each.run.energy_j,
-        "energy_j_predicted": lambda each: each.energy_j,
-        "roofline_s": lambda each: each.run.roofline_s,
-    }
-    runs = (each for device in devices for each in device.runs)
-    return csv_text(tuple(cells), ([cell(each) for cell in cells.values()] for each in runs))
+def judged_rows(devices: Sequence[JudgedDevice]) -> Iterator[list[object]]:
+    """A row for each run."""
+    for each in (run for device in devices for run in device.runs):
+        yield [cell(each) for cell in JUDGED_FIELDS.values()]

@@ -6,31 +6,29 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
+from mensa_sim.io.csv_text import csv_text
 from mensa_sim.study.devices.judge import (
+    JUDGED_FIELDS,
     JudgedDevice,
     judge_boards,
     judge_devices,
     judge_others,
-    judgement_csv,
-    judgement_text,
+    judged_rows,
 )
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import read_runs
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceStudy:
+class DeviceStudy(Provenance):
     """Every device of a table, and the rows that say too little."""
 
     devices: tuple[JudgedDevice, ...]
     passed_over: Mapping[str, int]
     boards_left_out: tuple[JudgedDevice, ...] = ()
     """Devices by runs of other boards alone, where halves judge each other."""
-
-    @property
-    def report(self) -> str:
-        """What the command prints."""
-        return judgement_text(self.devices, self.boards_left_out, self.passed_over)
 
 
 def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
@@ -48,6 +46,12 @@ def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
     if not devices:
         raise UsageError(wanted)
     if request.output is not None:
-        write_atomically(Path(request.output), judgement_csv(devices).encode())
+        write_atomically(Path(request.output), csv_text(tuple(JUDGED_FIELDS), judged_rows(devices)).encode())
     left_out = judge_boards(found.runs) if request.others is None else ()
-    return DeviceStudy(devices=devices, passed_over=found.passed_over, boards_left_out=left_out)
+    files = [Path(file) for file in (request.runs, request.shapes, request.others) if file is not None]
+    return DeviceStudy(
+        devices=devices,
+        passed_over=found.passed_over,
+        boards_left_out=left_out,
+        **made_of("fit-devices", request, files),
+    )

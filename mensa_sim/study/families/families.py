@@ -8,8 +8,10 @@ from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
-from mensa_sim.study.run.given import system_given
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.given import system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import Goal, price_problem
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.workload.families.clusters import Clustering, cluster, families_yaml
 from mensa_sim.workload.families.paper import FAMILIES, Membership, memberships, share_inside
 from mensa_sim.workload.load import load_workload
@@ -30,27 +32,38 @@ class FamilyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FamilyStudy:
+class FamilyStudy(Provenance):
     """Families of a set of workloads."""
 
     workloads: tuple[str, ...]
-    layers: int
+    members: tuple[tuple[str, Membership], ...]
+    """The layers that have a family, each with its workload."""
     rows: tuple[FamilyRow, ...]
-    share_inside: float | None
     clustering: Clustering
     system: str
     objective: str
     affinities: tuple[Affinity, ...]
+
+    @property
+    def layers(self) -> int:
+        """How many have a family; a gate's two halves are one."""
+        return len(self.members)
+
+    @property
+    def share_inside(self) -> float | None:
+        """Of them, those in their family's ranges; none where there is none."""
+        return share_inside([member for _, member in self.members])
 
 
 def study_families(request: FamiliesRequest) -> FamilyStudy:
     """Classify and cluster the layers of workloads, and price each family on each accelerator of a system."""
     placed = system_given(request.system)
     goal = Goal(objective=request.objective)
-    graphs = [
-        load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in request.workloads or MODELS
-    ]
-    members = [member for graph in graphs for member in memberships(graph)]
+    names = request.workloads or MODELS
+    graphs = [load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in names]
+    files = (*(file for name in names for file in workload_files_given(name)), *system_files_given(request.system))
+    owned = [(graph.name, member) for graph in graphs for member in memberships(graph)]
+    members = [member for _, member in owned]
     memo = shared_memo(cache=request.cache)
     problems = []
     for count, graph in enumerate(graphs, start=1):
@@ -58,13 +71,13 @@ def study_families(request: FamiliesRequest) -> FamilyStudy:
         request.progress(count, len(graphs), graph.name)
     study = FamilyStudy(
         workloads=tuple(graph.name for graph in graphs),
-        layers=len(members),
+        members=tuple(owned),
         rows=_rows(members),
-        share_inside=share_inside(members),
         clustering=cluster(members, request.count),
         system=placed.name,
         objective=request.objective,
         affinities=affinities(problems),
+        **made_of("families", request, files),
     )
     if request.save is not None:
         write_atomically(Path(request.save), families_yaml(study.clustering.clusters))

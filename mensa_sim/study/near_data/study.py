@@ -1,25 +1,23 @@
 """Published gains of units in the memory beside ours."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.lookup import lookup
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.near_data.published import PUBLISHED, GainFigure, GainSide, PublishedGain
 from mensa_sim.study.near_data.request import ReproducePimRequest
+from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.workload.load import load_generation, load_workload
-
-LINE_WIDTH = 118
-"""Characters of a line of the report: a choice."""
 
 
 def _of_step(answered: Answered) -> tuple[float, float]:
@@ -58,36 +56,10 @@ class RecomputedGain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PimStudy:
+class PimStudy(Provenance):
     """Every gain that was asked for."""
 
     rows: tuple[RecomputedGain, ...]
-
-    @property
-    def report(self) -> str:
-        """What the command prints."""
-        lines = [f"{'work':12}{'gain in':20}{'ours':>8}{'published':>13}{'ours/publ.':>12}  tag  against"]
-        for row in self.rows:
-            gain = row.gain
-            low, high = gain.published
-            published = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            figures = f"{row.ours:8.2f}{published:>13}{row.times_published:12.2f}"
-            lines.append(f"{gain.work:12}{gain.figure:20}{figures}  {gain.tag:3}  {gain.against}")
-            workload = gain.workload if isinstance(gain.workload, str) else gain.workload["name"]
-            sides = f"{workload} on {_said(gain.ours)} against {_said(gain.baseline)}"
-            lines += wrap(f"{sides}: {gain.reason}", LINE_WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)
-        lines.append("tags: R, read in the publication or its data; S, as others quote it")
-        lines += [
-            line
-            for name, reason in PUBLISHED.not_recomputed.items()
-            for line in wrap(f"not recomputed: {name}: {reason}", LINE_WIDTH, subsequent_indent="    ")
-        ]
-        return "\n".join(lines)
-
-
-def _said(side: GainSide) -> str:
-    own = side.system if side.scheduler is None else f"{side.system} ({side.scheduler})"
-    return f"{own} with {len(side.overrides)} fields changed" if side.overrides else own
 
 
 def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
@@ -98,9 +70,13 @@ def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
     for gain in PUBLISHED.gains:
         by_work.setdefault(gain.work, []).append(gain)
     asked = [gain for work in request.works or by_work for gain in lookup(by_work, work, "publication")]
-    study = PimStudy(rows=recomputed(asked, shared_memo(cache=request.cache)))
+    sides = dict.fromkeys(side.system for gain in asked for side in (gain.ours, gain.baseline))
+    files = [file for system in sides for file in system_files(system)]
+    study = PimStudy(
+        rows=recomputed(asked, shared_memo(cache=request.cache)), **made_of("reproduce-pim", request, files)
+    )
     if request.output is not None:
-        write_atomically(Path(request.output), gains_csv(study.rows).encode())
+        write_atomically(Path(request.output), csv_text(GAIN_FIELDS, gain_rows(study.rows)).encode())
     return study
 
 
@@ -126,22 +102,12 @@ def _answered(gain: PublishedGain, side: GainSide, memo: PriceMemo) -> Answered:
     return Answered(answer=None, step=evaluate(load_workload(gain.workload), system, goal, memo=memo, explained=False))
 
 
-def gains_csv(rows: Sequence[RecomputedGain]) -> str:
+GAIN_FIELDS = ("work", "figure", "ours", "published_low", "published_high", "tag", "against", "source", "reason")
+"""Columns of a table of gains."""
+
+
+def gain_rows(rows: Sequence[RecomputedGain]) -> Iterator[tuple[object, ...]]:
     """A row for each gain."""
-    header = ("work", "figure", "ours", "published_low", "published_high", "tag", "against", "source", "reason")
-    return csv_text(
-        header,
-        (
-            (
-                row.gain.work,
-                row.gain.figure,
-                row.ours,
-                *row.gain.published,
-                row.gain.tag,
-                row.gain.against,
-                row.gain.source,
-                row.gain.reason,
-            )
-            for row in rows
-        ),
-    )
+    for row in rows:
+        gain = row.gain
+        yield gain.work, gain.figure, row.ours, *gain.published, gain.tag, gain.against, gain.source, gain.reason

@@ -19,10 +19,13 @@ from mensa_sim.io.shipped import find
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.study.near_data.request import NearDataRequest
 from mensa_sim.study.reproduce.outcome import Case, Outcome
+from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
+from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.sensitivity.choices import price_choices
-from mensa_sim.units import MW_PER_W, PJ_PER_MJ, PS_PER_S
+from mensa_sim.units import MW_PER_W
 from mensa_sim.workload.load import load_generation
 
 EFFICIENCIES = (0.6, 0.9)
@@ -84,29 +87,12 @@ class WorthRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NearDataStudy:
+class NearDataStudy(Provenance):
     """Every step that was asked for, and why some have no row."""
 
     rows: tuple[WorthRow, ...]
     failures: tuple[str, ...]
     worlds: int
-
-    @property
-    def report(self) -> str:
-        """What the command prints."""
-        lines = [
-            f"a decoding step: {NPU_SIDE}, {UNITS_TOO}, and how many times less time and energy that is, as taken and",
-            f"[the least, the most] of {self.worlds} worlds: all prices and the share of each bandwidth drawn anew",
-            f"{'system':16}{'model':14}{'bits':>5}{'context':>8}{'limit':>7}"
-            f"{'alone':>18}{'with units':>18}{'time':>19}{'energy':>22}",
-        ]
-        for row in self.rows:
-            limit = "-" if row.limit_w is None else f"{row.limit_w:g} W"
-            lines.append(
-                f"{row.system:16}{row.cell.model:14}{row.cell.bits:>5}{row.cell.context:>8}{limit:>7}"
-                f"{_shown(row.alone):>18}{_shown(row.together):>18}{row.time.text:>19}{row.energy.text:>22}"
-            )
-        return "\n".join((*lines, *self.findings, *(f"no row: {text}" for text in self.failures)))
 
     @property
     def findings(self) -> Iterator[str]:
@@ -120,11 +106,6 @@ class NearDataStudy:
                 always = sum(gain.least > 1 for gain in gains)
                 never = sum(gain.most <= 1 for gain in gains)
                 yield f"{system}{under}: {name} in every world in {always} of {len(rows)} rows, in no world in {never}"
-
-
-def _shown(outcome: Outcome) -> str:
-    """Tokens in a second, and the energy of one."""
-    return f"{PS_PER_S / outcome.latency_ps:.4g}/s {outcome.total_pj / PJ_PER_MJ:.3g} mJ"
 
 
 def near_data(request: NearDataRequest) -> NearDataStudy:
@@ -171,9 +152,14 @@ def near_data(request: NearDataRequest) -> NearDataStudy:
             else:
                 rows.append(row)
     rows.sort(key=lambda row: (request.systems.index(row.system), row.limit_w or 0.0))
-    study = NearDataStudy(rows=tuple(rows), failures=tuple(failures), worlds=request.worlds)
+    study = NearDataStudy(
+        rows=tuple(rows),
+        failures=tuple(failures),
+        worlds=request.worlds,
+        **made_of("near-data", request, study_files(request.models, request.systems)),
+    )
     if request.output is not None:
-        write_atomically(Path(request.output), worth_csv(study.rows).encode())
+        write_atomically(Path(request.output), csv_text(WORTH_COLUMNS, worth_rows(study.rows)).encode())
     return study
 
 
@@ -283,24 +269,19 @@ WORTH_COLUMNS = (
 )
 
 
-def worth_csv(rows: Sequence[WorthRow]) -> str:
+def worth_rows(rows: Sequence[WorthRow]) -> Iterator[tuple[object, ...]]:
     """A row for each step, system and limit."""
-    return csv_text(
-        WORTH_COLUMNS,
-        (
-            (
-                row.system,
-                row.cell.model,
-                row.cell.parameters,
-                row.cell.bits,
-                row.cell.context,
-                "" if row.limit_w is None else row.limit_w,
-                row.alone.latency_ps,
-                row.alone.total_pj,
-                row.together.latency_ps,
-                row.together.total_pj,
-                *(each for gain in (row.time, row.energy) for each in (gain.taken, gain.least, gain.most)),
-            )
-            for row in rows
-        ),
-    )
+    for row in rows:
+        yield (
+            row.system,
+            row.cell.model,
+            row.cell.parameters,
+            row.cell.bits,
+            row.cell.context,
+            row.limit_w,
+            row.alone.latency_ps,
+            row.alone.total_pj,
+            row.together.latency_ps,
+            row.together.total_pj,
+            *(each for gain in (row.time, row.energy) for each in (gain.taken, gain.least, gain.most)),
+        )

@@ -1,0 +1,116 @@
+"""Where layers lie among the paper's families: footprint against reuse."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mensa_sim.report.page.colours import COLOURS, GREY, SYMBOLS
+from mensa_sim.report.page.figure import (
+    MAX_POINTS,
+    Figure,
+    Trace,
+    figure,
+    lines,
+    logarithmic,
+    most_of,
+    scatter,
+    shown,
+)
+from mensa_sim.report.page.quantities import bytes_text, engineering
+from mensa_sim.workload.families.paper import FAMILIES, Membership
+
+LABEL_SIGNS = 22
+"""Of a line of a family's name, so that it lies within the narrowest region."""
+
+LAYERS_NOTE = (
+    "Rectangles: the ranges of footprint and reuse of the Mensa paper's five families; a hollow mark lies outside "
+    "those of its nearest family, or has fewer or more MACs than they allow. A gate's two halves are "
+    "one mark. Layers without parameters or without MACs belong to no family."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnLayer:
+    """A layer, or a gate's two halves, and where it is: of a model, or on an accelerator."""
+
+    where: str
+    """In words."""
+    member: Membership
+
+
+def layers_note(count: int) -> str:
+    """How to read the figure of so many layers, and what is not in it."""
+    thinned = f" Thinned out: of {count} the {MAX_POINTS} with most parameters are drawn." if count > MAX_POINTS else ""
+    return LAYERS_NOTE + thinned
+
+
+def layers_figure(title: str, layers: Sequence[DrawnLayer], colours: Mapping[str, str] | None = None) -> Figure:
+    """Layers over the paper's ranges, in the colour of where they are, else of their family."""
+    most = most_of(layers, lambda each: each.member.features.parameter_bytes)
+    groups: dict[str, tuple[str, list[DrawnLayer]]] = {}
+    for name, colour in (colours or {}).items():
+        groups[name] = (colour, [each for each in most if each.where == name])
+    for number in FAMILIES if colours is None else ():
+        groups[f"family {number}"] = (COLOURS[number - 1], [each for each in most if each.member.family == number])
+    return figure(
+        title,
+        logarithmic("parameter footprint (bytes)"),
+        logarithmic("MACs per parameter byte in one step (MAC/B)"),
+        [_points(name, colour, own) for name, (colour, own) in groups.items() if own],
+        shapes=[_region(number) for number in FAMILIES],
+        annotations=[_label(number) for number in FAMILIES],
+    )
+
+
+def _region(number: int) -> dict[str, object]:
+    family = FAMILIES[number]
+    (x0, x1), (y0, y1) = family.parameter_bytes, family.macs_per_parameter_byte
+    return {
+        "type": "rect",
+        "layer": "below",
+        "x0": x0,
+        "x1": x1,
+        "y0": y0,
+        "y1": y1,
+        "line": {"color": GREY, "width": 1},
+        "fillcolor": GREY,
+        "opacity": 0.18,
+    }
+
+
+def _label(number: int) -> dict[str, object]:
+    """A family's name in the upper left corner of its region, above the lines of the grid, in lines that fit it."""
+    family = FAMILIES[number]
+    left, top = family.parameter_bytes[0], family.macs_per_parameter_byte[1]
+    return {
+        "text": "<br>".join(textwrap.wrap(f"{number}: {family.description}", LABEL_SIGNS)),
+        "x": math.log10(left),
+        "y": math.log10(top),
+        "xanchor": "left",
+        "yanchor": "top",
+        "align": "left",
+        "showarrow": False,
+        "font": {"size": 11, "color": "#000000"},
+    }
+
+
+def _points(name: str, colour: str, layers: Sequence[DrawnLayer]) -> Trace:
+    symbols = [f"{SYMBOLS[each.member.family - 1]}{'' if each.member.inside else '-open'}" for each in layers]
+    return scatter(
+        mode="markers",
+        name=shown(name),
+        x=[each.member.features.parameter_bytes for each in layers],
+        y=[each.member.features.macs_per_parameter_byte for each in layers],
+        customdata=[_said(each.where, each.member) for each in layers],
+        hovertemplate="%{customdata}<br>%{y:.3g} MAC/B<extra></extra>",
+        marker={"color": colour, "size": 9, "symbol": symbols},
+    )
+
+
+def _said(where: str, member: Membership) -> str:
+    return lines(
+        " + ".join(member.layers),
+        f"family {member.family}{'' if member.inside else ', outside its ranges'}, {where}",
+        f"{bytes_text(member.features.parameter_bytes)}, {engineering(member.features.macs, 'MAC')} a step",
+    )

@@ -1,0 +1,1 @@
+"""What units in the memory are worth, and published gains of them."""

@@ -1,0 +1,77 @@
+"""The report of a study that is a finding, figures and tables: a terminal and a page show the same of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import json_text, present
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.output_folder import provenance_summary
+from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, sheet_block
+from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.sheet import Sheet
+from mensa_sim.study.run.provenance import Provenance
+
+Made = TypeVar("Made", bound=Provenance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyText:
+    """What a study says beside its figures."""
+
+    finding: str
+    sheets: Mapping[str, Sheet]
+    """By the heading above them."""
+    notes: Sequence[str] = ()
+    """Lines below them."""
+
+
+def plain_report(
+    *,
+    title: str,
+    told: Callable[[Made], StudyText],
+    figures: Callable[[Made], dict[str, Drawn]],
+    columns: Sequence[str],
+    rows: Callable[[Made], Iterable[Iterable[object]]],
+    rows_name: str = "rows",
+    data: Callable[[Made], Mapping[str, object]] = lambda _: {},
+) -> Report[Made]:
+    """A report whose page has the title; its rows are those of the data frame, and stand in summary.json below `data`.
+
+    An unknown value is absent there.
+    """
+
+    def tables(result: Made) -> RenderableType:
+        said = told(result)
+        parts = [part for head, sheet in said.sheets.items() for part in (Text(), Text(head, style="bold"), sheet)]
+        return Group(Text(said.finding), *parts, Text(), *map(Text, said.notes))
+
+    def whole_page(result: Made) -> str:
+        said, drawn = told(result), figures(result)
+        sheets = [part for head, sheet in said.sheets.items() for part in (heading(head), sheet_block(sheet))]
+        return page(
+            title,
+            [
+                paragraph(said.finding, kind="lead"),
+                drawn_block(drawn, *drawn),
+                *sheets,
+                *([heading("Notes"), list_block(said.notes)] if said.notes else []),
+                provenance_block(result.versions, result.inputs, result.command),
+            ],
+        )
+
+    def summary(result: Made) -> str:
+        records = [present(dict(zip(columns, row, strict=True))) for row in rows(result)]
+        return json_text({**data(result), rows_name: records, **provenance_summary(result)})
+
+    return Report(
+        table=tables,
+        figures=figures,
+        page=whole_page,
+        summary=summary,
+        rows=lambda result: csv_text(columns, rows(result)),
+    )
