@@ -115,6 +115,13 @@ def test_the_macs_of_a_phase_are_those_that_torch_counts(pair: tuple[Step, Decod
     assert graph.macs == flop_macs(step, torch.zeros(1, tokens, dtype=torch.int64), *kept(decoder, context))
 
 
+def test_a_prompt_has_the_logits_of_its_last_token_and_a_check_those_of_each() -> None:
+    for model in (Decoder(**SHAPE), SpeechDecoder(layers=2, hidden=64, intermediate=96, heads=4, vocab=500, mels=20)):
+        for tokens, context, rows in ((5, 0, 1), (5, 9, 5), (1, 9, 1)):
+            graph = model.phase("small", ModelWidths(), tokens=tokens, context=context, batch=3)
+            assert graph["head"].macs == 3 * rows * model.hidden * model.vocab
+
+
 def test_the_parameters_are_those_of_the_model(pair: tuple[Step, Decoder]) -> None:
     step, decoder = pair
     count = sum(parameter.numel() for parameter in step.parameters())

@@ -37,7 +37,7 @@ class Variants:
     and what a buffer saves is never lost again.
     """
 
-    __slots__ = ("_chosen", "_write", "_written", "heard_bytes", "streamed")
+    __slots__ = ("_alike", "_chosen", "_write", "_written", "heard_bytes", "streamed")
 
     def __init__(
         self, streamed: Variant, write: Callable[[Residency], Variant | None] | None = None, heard_bytes: int = 0
@@ -47,10 +47,22 @@ class Variants:
         """Nothing lies on chip."""
         self.heard_bytes = heard_bytes
         """What another unit reads from memory for it while both stream."""
+        self._alike: Variants | None = None
         self._write = write
         self._written: dict[Residency, Variant | None] = {STREAMED: streamed}
         self._chosen: dict[int, Variant | None] = {}
         """By what lies on chip, as bits."""
+
+    def of(self, layer: str) -> "Variants":
+        """Those of another unit of one layer, which costs the same."""
+
+        def renamed(residency: Residency) -> Variant | None:
+            variant = self.at(residency)
+            return None if variant is None else variant.of(layer)
+
+        found = Variants(self.streamed.of(layer), renamed, self.heard_bytes)
+        found._alike = self
+        return found
 
     def at(self, residency: Residency) -> Variant | None:
         """The variant for which just that lies on chip, if there is one."""
@@ -79,12 +91,16 @@ class Variants:
         """Whether they are the same whatever lies on chip."""
         if not isinstance(other, Variants):
             return NotImplemented
+        if self._alike is not None and other._alike is not None:
+            return self.streamed == other.streamed and self._alike == other._alike
         same = all(self.at(residency) == other.at(residency) for residency in RESIDENCIES)
         return same and self.heard_bytes == other.heard_bytes
 
     @property
     def largest_parameter_bytes(self) -> int:
         """The most that any of them holds in the parameter buffer."""
+        if self._alike is not None:
+            return self._alike.largest_parameter_bytes
         found = (self.at(residency) for residency in RESIDENCIES)
         return max(variant.parameter_bytes for variant in found if variant is not None)
 
@@ -109,13 +125,7 @@ def variants_of(
         name, first = layers[0].name, costs.first_alike(layers[0].name, accelerator)
         if len(layers) > 1 or first == name:
             return _new_variants(costs, layers, accelerator, options, room_bytes)
-        alike = variants_of(costs, [costs.graph[first]], accelerator, options, room_bytes)
-
-        def renamed(residency: Residency) -> Variant | None:
-            variant = alike.at(residency)
-            return None if variant is None else variant.of(name)
-
-        return Variants(alike.streamed.of(name), renamed)
+        return variants_of(costs, [costs.graph[first]], accelerator, options, room_bytes).of(name)
 
     return costs.made_once(accelerator, key, new)
 

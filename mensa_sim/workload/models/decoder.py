@@ -105,8 +105,9 @@ class Decoder:
         return -(-2 * rows * self.kv_heads * self.head_dim * widths.kv_bits // 8)
 
     def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
-        """The graph of `tokens` new tokens after `context` that lie in the cache, and the logits of the last one.
+        """The graph of `tokens` new tokens after `context` that lie in the cache, and the logits that are asked for.
 
+        Of a prompt those of its last token, of later phases those of each: a check compares all with what was guessed.
         A prompt is `tokens` after none, a decoding step one token after the context, a check of guessed tokens more.
         """
         table, head = widths.tables(tied=self.tied_embeddings)
@@ -117,7 +118,7 @@ class Decoder:
         for layer in range(self.layers):
             with writer.part(f"layers.{layer}"):
                 x = self._layer(writer, x, self.window(layer))
-        x = writer.norm(writer.view(x, batch, 1, self.hidden), "norm")
+        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "norm")
         shared = EMBEDDING if self.tied_embeddings else None
         writer.output(writer.linear(x, self.vocab, "head", weight=shared, bits=head))
         return writer.builder.build()

@@ -64,7 +64,7 @@ class SpeechDecoder:
         return -(-2 * self.layers * (context + self.rows) * self.hidden * widths.kv_bits // 8)
 
     def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
-        """The graph of `tokens` new tokens after `context`, and the logits of the last one; the first phase hears."""
+        """The graph of `tokens` new tokens after `context`, with logits as a `Decoder` has; the first phase hears."""
         if context + tokens > self.longest:
             raise ValueError(f"{context + tokens} tokens are more than the {self.longest} that have positions")
         table, _ = widths.tables(tied=True)
@@ -79,7 +79,7 @@ class SpeechDecoder:
                 x = self._attention(writer, x, "self")
                 x = self._hearing(writer, x, heard)
                 x = self._forward(writer, x)
-        x = writer.norm(writer.view(x, batch, 1, self.hidden), "decoder.norm", centred=True)
+        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "decoder.norm", centred=True)
         writer.output(writer.linear(x, self.vocab, "head", weight=EMBEDDING, bits=table))
         return writer.builder.build()
 
