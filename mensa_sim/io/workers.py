@@ -233,7 +233,6 @@ def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str], a
     """
     take_texts(texts)
     os.environ.clear()
-    os.environ.clear()
     os.environ.update(around)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
