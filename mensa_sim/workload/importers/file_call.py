@@ -1,7 +1,7 @@
 """One operator of a model's file, as handlers see it: inputs and results by position, tensors of the builder."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,6 +11,14 @@ from mensa_sim.workload.importers.messages import one_line
 
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error)
 """What readers raise that believe all that a file says of itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorNames:
+    """Operators of a format by the names that torch has for them."""
+
+    elementwise: Mapping[str, str]
+    reductions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 from mensa_sim.errors import TraceError
+from mensa_sim.io.files import read_record
+from mensa_sim.workload.importers.file_call import OperatorNames
 from mensa_sim.workload.importers.onnx.call import OnnxCall, OnnxHandler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import batch_norm, normalisation
@@ -12,57 +15,7 @@ from mensa_sim.workload.operators.reduction import reduction, softmax, sort
 from mensa_sim.workload.operators.sampling import LINEAR, resize
 from mensa_sim.workload.operators.views import view
 
-_SPELT_ALIKE = """
-    Relu Elu Selu Celu Gelu Sigmoid HardSigmoid Mish Tanh Softplus Softsign Add Sub Mul Div Pow Where Abs Neg Sign
-    Ceil Floor Round Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf IsNaN IsInf
-"""
-
-_ELEMENTWISE: Mapping[str, str] = {
-    **{name: name.lower() for name in _SPELT_ALIKE.split()},
-    "LeakyRelu": "leaky_relu",
-    "Shrink": "hardshrink",
-    "PRelu": "prelu",
-    "ThresholdedRelu": "threshold",
-    "HardSwish": "hardswish",
-    "Swish": "silu",
-    "Clip": "clamp",
-    "Mod": "remainder",
-    "Equal": "eq",
-    "Less": "lt",
-    "LessOrEqual": "le",
-    "Greater": "gt",
-    "GreaterOrEqual": "ge",
-    "And": "logical_and",
-    "Or": "logical_or",
-    "Xor": "logical_xor",
-    "Not": "logical_not",
-    "BitwiseAnd": "bitwise_and",
-    "BitwiseOr": "bitwise_or",
-    "BitwiseXor": "bitwise_xor",
-    "BitwiseNot": "bitwise_not",
-    "BitShift": "bitwise_left_shift",
-    "Max": "maximum",
-    "Min": "minimum",
-    "Sum": "add",
-}
-"""ONNX operator to the name that torch has for it: one operation per element and operand beyond the first."""
-
-_REDUCTIONS: Mapping[str, str] = {
-    "ReduceMean": "mean",
-    "ReduceSum": "sum",
-    "ReduceMax": "amax",
-    "ReduceMin": "amin",
-    "ReduceProd": "prod",
-    "ReduceL1": "norm",
-    "ReduceL2": "norm",
-    "ReduceSumSquare": "norm",
-    "ReduceLogSumExp": "logsumexp",
-    "ArgMax": "argmax",
-    "ArgMin": "argmin",
-    "CumSum": "cumsum",
-    "CumProd": "cumprod",
-    "ReduceLogSum": "sum",
-}
+_NAMES = read_record(Path(__file__).with_name("vectors.yaml"), OperatorNames)
 
 _MANY = ("Max", "Min", "Sum")
 
@@ -70,7 +23,7 @@ _MANY = ("Max", "Min", "Sum")
 def _elementwise(call: OnnxCall) -> None:
     operands = call.operands[:1] if call.operator == "Clip" else call.operands
     per_element = max(1, len(operands) - 1) if call.operator in _MANY else 1
-    name = _ELEMENTWISE[call.operator]
+    name = _NAMES.elementwise[call.operator]
     elementwise(call, operator=name, operands=operands, output=call.result, operations_per_element=per_element)
 
 
@@ -128,7 +81,7 @@ def _softmax(call: OnnxCall) -> None:
 
 
 def _reduce(call: OnnxCall) -> None:
-    operator = _REDUCTIONS[call.operator]
+    operator = _NAMES.reductions[call.operator]
     if call.operator.startswith("Reduce") and call.tensor(0).shape == call.result.shape and operator != "norm":
         view(call, data=call.tensor(0), output=call.result)
         return
@@ -157,8 +110,8 @@ def _resize(call: OnnxCall) -> None:
 
 
 HANDLERS: Mapping[str, OnnxHandler] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
-    **dict.fromkeys(_REDUCTIONS, _reduce),
+    **dict.fromkeys(_NAMES.elementwise, _elementwise),
+    **dict.fromkeys(_NAMES.reductions, _reduce),
     "BatchNormalization": _batch_norm,
     **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _layer_norm),
     "InstanceNormalization": lambda call: _normalise(

@@ -1,7 +1,10 @@
 """TFLite operators of the vector unit: elementwise, pooling, softmax, reductions, norms, resizing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from mensa_sim.io.files import read_record
+from mensa_sim.workload.importers.file_call import OperatorNames
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
 from mensa_sim.workload.operators.constants import random
 from mensa_sim.workload.operators.elementwise import elementwise
@@ -12,46 +15,7 @@ from mensa_sim.workload.operators.sampling import resize
 from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
 
-_SPELT_ALIKE = """
-    RELU RELU6 ELU GELU TANH ADD SUB MUL DIV POW ABS NEG SIGN CEIL FLOOR ROUND EXP LOG SQRT RSQRT SQUARE SIN COS ATAN2
-    MAXIMUM MINIMUM LOGICAL_AND LOGICAL_OR LOGICAL_NOT BITWISE_XOR PRELU LEAKY_RELU
-"""
-
-_ELEMENTWISE: Mapping[str, str] = {
-    **{name: name.lower() for name in _SPELT_ALIKE.split()},
-    "LOGISTIC": "sigmoid",
-    "HARD_SWISH": "hardswish",
-    "RELU_N1_TO_1": "hardtanh",
-    "RELU_0_TO_1": "hardtanh",
-    "FLOOR_DIV": "floor_divide",
-    "FLOOR_MOD": "remainder",
-    "EQUAL": "eq",
-    "NOT_EQUAL": "ne",
-    "LESS": "lt",
-    "LESS_EQUAL": "le",
-    "GREATER": "gt",
-    "GREATER_EQUAL": "ge",
-    "SELECT": "where",
-    "SELECT_V2": "where",
-    "RIGHT_SHIFT": "bitwise_right_shift",
-    "SQUARED_DIFFERENCE": "squared_difference",
-    "ADD_N": "add",
-    "COMPLEX_ABS": "abs",
-}
-"""TFLite operator to the name that torch has for it: one operation per element, but for those below."""
-
-_REDUCTIONS: Mapping[str, str] = {
-    "MEAN": "mean",
-    "SUM": "sum",
-    "REDUCE_MAX": "amax",
-    "REDUCE_MIN": "amin",
-    "REDUCE_PROD": "prod",
-    "REDUCE_ANY": "any",
-    "REDUCE_ALL": "all",
-    "ARG_MAX": "argmax",
-    "ARG_MIN": "argmin",
-    "CUMSUM": "cumsum",
-}
+_NAMES = read_record(Path(__file__).with_name("vectors.yaml"), OperatorNames)
 
 
 def _elementwise(call: TfliteCall) -> None:
@@ -59,7 +23,7 @@ def _elementwise(call: TfliteCall) -> None:
     per_element = {"ADD_N": max(1, len(operands) - 1), "SQUARED_DIFFERENCE": 2, "COMPLEX_ABS": 4}.get(call.operator, 1)
     elementwise(
         call,
-        operator=_ELEMENTWISE[call.operator],
+        operator=_NAMES.elementwise[call.operator],
         operands=operands,
         output=call.before_activation(),
         operations_per_element=per_element,
@@ -94,7 +58,7 @@ def _softmax(call: TfliteCall) -> None:
 
 def _reduce(call: TfliteCall) -> None:
     """Over axes of length one alone it is a view."""
-    data, operator = call.tensor(0), _REDUCTIONS[call.operator]
+    data, operator = call.tensor(0), _NAMES.reductions[call.operator]
     if data.elements == call.result.elements and operator not in ("cumsum", "argmax", "argmin"):
         view(call, data=data, output=call.result)
         return
@@ -147,8 +111,8 @@ def _suppressed(call: TfliteCall) -> None:
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
-    **dict.fromkeys(_REDUCTIONS, _reduce),
+    **dict.fromkeys(_NAMES.elementwise, _elementwise),
+    **dict.fromkeys(_NAMES.reductions, _reduce),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), _pool),
     "L2_POOL_2D": _root_pool,
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), _softmax),
