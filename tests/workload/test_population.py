@@ -13,7 +13,7 @@ from mensa_sim.units import MIB
 from mensa_sim.workload.families.paper import FAMILIES, memberships
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_to_data
-from mensa_sim.workload.importers.torch.module import graph_of_module
+from mensa_sim.workload.importers.torch.model import graph_of_module
 from mensa_sim.workload.population.convolutional import footprints
 from mensa_sim.workload.population.draw import OFF_PUBLISHED, SIZED_KINDS, Population, draw_population
 from mensa_sim.workload.population.network import Network

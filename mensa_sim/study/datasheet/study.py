@@ -12,24 +12,16 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.files import read_record
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.datasheet.request import DeviceRequest
-from mensa_sim.workload.layer import LoopNest
 
-KERNELS: Mapping[str, Kernel] = {
-    "linear 4096 x 4096 x 4096": Kernel(operator="linear", dtype="float32", nest=LoopNest(K=4096, C=4096, B=4096)),
-    "linear 128 x 1024 x 1024": Kernel(operator="linear", dtype="float32", nest=LoopNest(K=1024, C=1024, B=128)),
-    "matmul 64 of 512 x 64 x 512": Kernel(operator="matmul", dtype="float32", nest=LoopNest(G=64, K=512, C=64, B=512)),
-    "convolution 3x3, 128 of 56 x 56, batch 8": Kernel(
-        operator="convolution",
-        dtype="float32",
-        nest=LoopNest(B=8, K=128, C=128, OY=56, OX=56, FY=3, FX=3, input_height=56, input_width=56),
-    ),
-    "softmax of 32 million": Kernel(
-        operator="softmax", dtype="float32", vector_ops=5 * 2**25, input_elements=2**25, output_elements=2**25
-    ),
-    "add of 32 million": Kernel(
-        operator="add", dtype="float32", vector_ops=2**25, input_elements=2**26, output_elements=2**25
-    ),
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelsFile:
+    """What `kernels.yaml` holds."""
+
+    kernels: Mapping[str, Kernel]
+
+
+KERNELS = read_record(Path(__file__).with_name("kernels.yaml"), KernelsFile).kernels
 """What is predicted to show what to expect: one of each kind, inside the sizes that were measured (a choice)."""
 _TITLE_WIDTH = 42
 

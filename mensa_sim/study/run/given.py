@@ -35,7 +35,7 @@ def graph_given(request: WorkloadRequest) -> LayerGraph:
             raise UsageError("inputs, name and bits belong to a module at hand; a workload file says its own")
         return load_workload(workload, allow_code=request.allow_code, strict=request.strict, cache=request.cache)
     if not isinstance(workload, LayerGraph):
-        from mensa_sim.workload.importers.torch.module import graph_of_module
+        from mensa_sim.workload.importers.torch.model import graph_of_module
 
         name, *bits = own or (None, None, None)
         parameter_bits, activation_bits = (8 if each is None else each for each in bits)
