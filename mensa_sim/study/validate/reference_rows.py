@@ -8,11 +8,12 @@ out. A detector's last part runs on the host's CPU.
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
-from mensa_sim.io.files import write_yaml
+from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.study.calibrate.rule import ENDS_ON_HOST
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.study.validate.reference_workloads import (
@@ -32,25 +33,19 @@ HOST_PARTS = "parts on the host"
 """Of models that no accelerator runs as a whole."""
 HOST_MODE = "10W"
 """The power mode of the sweep's host that the shipped systems stand for."""
-ZOO = {
-    ("EfficientNet-EdgeTpu S", "224x224"): "efficientnet_edgetpu_s",
-    ("Inception V1", "224x224"): "inception_v1",
-    ("Inception V4", "299x299"): "inception_v4",
-    ("MobileNet V1 0.25", "128x128"): "mobilenet_v1_025_128",
-    ("MobileNet V1 0.50", "160x160"): "mobilenet_v1_050_160",
-    ("MobileNet V1 0.75", "192x192"): "mobilenet_v1_075_192",
-    ("MobileNet V1 1.0", "224x224"): "mobilenet_v1",
-    ("MobileNet V1 1.0 (TF2)", "224x224"): "mobilenet_v1",
-}
-SWEPT_MODELS = {
-    "mobilenet_v1_1.0_224": "mobilenet_v1",
-    "mobilenet_v2_1.0_224": "mobilenet_v2",
-}
-COMPILED = {
-    "mobilenet_v1_0.25_128_quant": "mobilenet_v1_025_128",
-    "mobilenet_v1_0.5_160_quant": "mobilenet_v1_050_160",
-    "mobilenet_v1_0.75_192_quant": "mobilenet_v1_075_192",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceNames:
+    """What `reference_rows.yaml` holds: shipped workloads by what the folder's files call them."""
+
+    zoo: Mapping[str, Mapping[str, str]]
+    """Of the vendor's model pages, by model and then by input."""
+    swept: Mapping[str, str]
+    compiled: Mapping[str, str]
+
+
+_NAMES = read_record(Path(__file__).with_name("reference_rows.yaml"), ReferenceNames)
 
 
 def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ...]:
@@ -91,7 +86,7 @@ def _written(scratch: Path, workload: Workload) -> str:
 
 def _zoo(folder: Path, scratch: Path) -> Iterator[Measurement]:
     for row in _rows(folder / "coral" / "model_zoo_latency.csv"):
-        name = ZOO.get((row["model"], row["input"]))
+        name = _NAMES.zoo.get(row["model"], {}).get(row["input"])
         measured, source = row["latency_ms_usb_accelerator_desktop"], f"Coral model page, {row['model']}"
         if name is not None:
             yield _row(name, name, "coral_usb3", "latency_ms", measured, source)
@@ -163,8 +158,8 @@ def _desktop(folder: Path, scratch: Path) -> Iterator[Measurement]:
 
 def _swept_workload(model: str) -> str | Workload | None:
     """A shipped workload's name, a workload file as data, or none for a model that is not known."""
-    if model in SWEPT_MODELS:
-        return SWEPT_MODELS[model]
+    if model in _NAMES.swept:
+        return _NAMES.swept[model]
     if match := re.fullmatch(r"conv_(\d+)x(\d+)_L(\d+)", model):
         channels, kernel, layers = map(int, match.groups())
         return convolution_stack(model, channels, kernel, layers, pixels=128)
@@ -203,7 +198,7 @@ def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
             name = path = "mobilenet_v1_embedding"
             path = _written(scratch, mobilenet_grid(name, 1.0, classes=None))
         else:
-            name = path = COMPILED[stem]
+            name = path = _NAMES.compiled[stem]
         for metric, column in (
             ("compiler_cycles", "compiler_estimated_cycles"),
             ("cached_parameter_bytes", "onchip_param_bytes"),

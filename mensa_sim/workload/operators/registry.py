@@ -25,23 +25,8 @@ from mensa_sim.workload.operators import (
 from mensa_sim.workload.operators.call import Handler
 
 _FAMILIES = (
-    convolution,
-    matrix,
-    experts,
-    einsum,
-    attention,
-    recurrent_calls,
-    indexing,
-    normalisation,
-    pooling,
-    reduction,
-    elementwise,
-    sampling,
-    copies,
-    views,
-    constants,
-    quantisation,
-    transforms,
+    *(convolution, matrix, experts, einsum, attention, recurrent_calls, indexing, normalisation, pooling, reduction),
+    *(elementwise, sampling, copies, views, constants, quantisation, transforms),
 )
 
 OPERATORS: Mapping[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}
