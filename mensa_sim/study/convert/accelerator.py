@@ -1,8 +1,7 @@
 """The accelerator files that a conversion writes: the structure, and a technology that prices it."""
 
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mensa_sim.errors import FileError
@@ -12,7 +11,8 @@ from mensa_sim.io.files import Raw, validate, write_yaml
 from mensa_sim.io.shipped import find
 from mensa_sim.study.convert.conversion import commented
 from mensa_sim.study.convert.foreign import ForeignFile
-from mensa_sim.workload.dims import DIMS
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import DIMS, OPERANDS, Operand
 
 CLOCK_HZ = 10**9
 """A choice, for tools that count cycles."""
@@ -27,6 +27,21 @@ AXIS_DIMS = ("K", "C", "OX", "OY", "FX", "FY", "G", "B")
 def dims_of(index: int) -> list[str]:
     """What an axis unrolls where no file says it."""
     return [AXIS_DIMS[index % len(DIMS)]]
+
+
+def stationary_of(
+    file: ForeignFile, levels: Sequence[Raw], *, what: str = "", sum_bits: int = BITS_PER_BYTE
+) -> Operand:
+    """The operand whose registers hold the most, sums being so wide and all else 8 bits; outputs where several do."""
+    held = dict.fromkeys(OPERANDS, 0.0)
+    for level in levels:
+        if "read_bits" not in level:
+            for operand in level["serves"]:
+                width = sum_bits if operand == "output" else BITS_PER_BYTE
+                held[operand] = max(held[operand], level["capacity_bytes"] * BITS_PER_BYTE / width)
+    best = max(reversed(OPERANDS), key=lambda operand: held[operand])
+    file.notes.choose(f"stationary: {best}, whose registers hold the most{what}")
+    return best
 
 
 def accelerator_files(file: ForeignFile, data: Raw, technology: Raw | None, source: str) -> dict[str, str]:
@@ -74,8 +89,3 @@ def bare_technology(name: str, source: str, mac_pj: float, memories: Mapping[str
         "sram_cell": "itrs-hp",
         "sram": {"itrs-hp": [point]},
     }
-
-
-def folder_name(path: Path, name: str) -> str:
-    """A name for files: what the tool calls it, else the file's own."""
-    return name.strip() or path.stem

@@ -37,7 +37,7 @@ def convert(paths: Sequence[Path]) -> Conversion:
         if len(companions) > 1:
             raise FileError(str(companions[1].path), [f"is a second {FORMATS[name].companion}; convert one at a time"])
         for file in given:
-            found = FORMATS[name].convert(file, companions[0] if companions else None)
+            found = FORMATS[name].convert(file, *companions)
             twice = sorted(each for each in set(found) & set(made) if found[each] != made[each])
             if twice:
                 raise FileError(str(file.path), [f"becomes {twice[0]}, which another file became; convert it apart"])

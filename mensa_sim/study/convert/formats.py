@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.scale_sim.configuration import convert_configuration
 from mensa_sim.study.convert.scale_sim.topology import convert_topology
 from mensa_sim.study.convert.timeloop.architecture import convert_architecture
@@ -25,11 +24,11 @@ class ForeignFormat:
 
     title: str
     """What messages call it, with its article."""
-    suffixes: tuple[str, ...]
     recognise: Callable[[Any], bool]
     """Whether plain data of such a suffix is of this kind."""
-    convert: Callable[[ForeignFile, ForeignFile | None], Files]
-    """Files of ours, from one of its kind and from the companion given with it."""
+    convert: Callable[..., Files]
+    """Files of ours, from one of its kind and, where one is given with it, its companion."""
+    suffixes: tuple[str, ...] = (".yaml", ".yml")
     companion: str | None = None
     """The kind of the file that it may come with."""
 
@@ -42,57 +41,38 @@ def _list_of(*keys: str) -> Callable[[Any], bool]:
     return lambda data: isinstance(data, list) and bool(data) and all(_mapping_with(*keys)(each) for each in data)
 
 
-def _alone(convert: Callable[[ForeignFile], Files]) -> Callable[[ForeignFile, ForeignFile | None], Files]:
-    return lambda file, companion: convert(file)
-
-
-def _nothing(file: ForeignFile, companion: ForeignFile | None) -> Files:
-    """A mapping says nothing without an accelerator."""
-    return {}
-
-
-YAML = (".yaml", ".yml")
-
 FORMATS: Mapping[str, ForeignFormat] = {
     "zigzag_accelerator": ForeignFormat(
         title="an accelerator of ZigZag",
-        suffixes=YAML,
         recognise=_mapping_with("memories", "operational_array"),
         convert=convert_accelerator,
         companion="zigzag_mapping",
     ),
     "zigzag_mapping": ForeignFormat(
-        title="a mapping of ZigZag", suffixes=YAML, recognise=_list_of("memory_operand_links"), convert=_nothing
+        title="a mapping of ZigZag",
+        recognise=_list_of("memory_operand_links"),
+        convert=lambda file: {},  # it says nothing without an accelerator
     ),
     "zigzag_workload": ForeignFormat(
-        title="a workload of ZigZag",
-        suffixes=YAML,
-        recognise=_list_of("operator_type", "equation"),
-        convert=_alone(convert_workload),
+        title="a workload of ZigZag", recognise=_list_of("operator_type", "equation"), convert=convert_workload
     ),
     "timeloop_architecture": ForeignFormat(
-        title="an architecture of Timeloop",
-        suffixes=YAML,
-        recognise=_mapping_with("architecture"),
-        convert=_alone(convert_architecture),
+        title="an architecture of Timeloop", recognise=_mapping_with("architecture"), convert=convert_architecture
     ),
     "timeloop_problem": ForeignFormat(
-        title="a problem of Timeloop",
-        suffixes=YAML,
-        recognise=_mapping_with("problem"),
-        convert=_alone(convert_problem),
+        title="a problem of Timeloop", recognise=_mapping_with("problem"), convert=convert_problem
     ),
     "scale_sim_configuration": ForeignFormat(
         title="a configuration of SCALE-Sim",
         suffixes=(".cfg",),
         recognise=_mapping_with("architecture_presets"),
-        convert=_alone(convert_configuration),
+        convert=convert_configuration,
     ),
     "scale_sim_topology": ForeignFormat(
         title="a topology of SCALE-Sim",
         suffixes=(".csv",),
         recognise=lambda data: isinstance(data, list) and bool(data),
-        convert=_alone(convert_topology),
+        convert=convert_topology,
     ),
 }
 """By name; a file may be of several kinds."""

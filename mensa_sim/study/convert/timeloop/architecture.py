@@ -6,7 +6,14 @@ from typing import Any
 
 from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
-from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files, dims_of
+from mensa_sim.study.convert.accelerator import (
+    CLOCK_HZ,
+    MEMORY_KIND,
+    TECHNOLOGY,
+    accelerator_files,
+    dims_of,
+    stationary_of,
+)
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
 from mensa_sim.units import BITS_PER_BYTE
@@ -61,7 +68,7 @@ def convert_architecture(file: ForeignFile) -> dict[str, str]:
     data: Raw = {
         "name": name,
         "clock_hz": clock_hz,
-        "dataflow": {"axes": parts.axes, "stationary": _stationary(file, levels)},
+        "dataflow": {"axes": parts.axes, "stationary": stationary_of(file, levels)},
         **_arithmetic(file, parts.array),
         "levels": levels,
         "default_memory": _memory(file, parts.memory, clock_hz),
@@ -222,14 +229,3 @@ def _arithmetic(file: ForeignFile, node: ArchitectureNode) -> dict[str, Any]:
         if stated is not None:
             found[ours] = _bits(file, node, stated, None)
     return found
-
-
-def _stationary(file: ForeignFile, levels: list[dict[str, Any]]) -> Operand:
-    """The operand with the largest registers; outputs where none are."""
-    held = dict.fromkeys(OPERANDS, 0)
-    for level in levels:
-        if "read_bits" not in level:
-            held |= {operand: max(held[operand], level["capacity_bytes"]) for operand in level["serves"]}
-    best = max(reversed(OPERANDS), key=lambda operand: held[operand])
-    file.notes.choose(f"stationary: {best}, whose registers hold the most")
-    return best

@@ -11,12 +11,12 @@ from mensa_sim.study.convert.accelerator import (
     accelerator_files,
     bare_technology,
     dims_of,
-    folder_name,
+    stationary_of,
 )
 from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
 from mensa_sim.units import BITS_PER_BYTE
-from mensa_sim.workload.dims import OPERANDS, Operand
+from mensa_sim.workload.dims import OPERANDS
 
 ACCUMULATOR_BITS = 16
 """Of partial sums, where the workload states none: what the tool's own workloads have."""
@@ -97,7 +97,7 @@ class ZigZagAccelerator:
     operational_array: ZigZagArray
 
 
-def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None) -> dict[str, str]:
+def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -> dict[str, str]:
     """Files of ours by name; the last memory becomes the system's, which must serve all operands."""
     core, spatial = file.record(file.data, ZigZagAccelerator), spatial_of(mapping)
     array, notes = core.operational_array, file.notes
@@ -106,7 +106,7 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None) -> dict[
     *inner, (outermost, memory) = core.memories.items()
     if len(set(memory.operands)) < len(OPERANDS):
         raise file.fault(("memories", outermost), "the last memory must serve I1, I2 and O: it becomes the system's")
-    name = folder_name(file.path, core.name)
+    name = core.name.strip() or file.path.stem
     source = f"ZigZag, {file.path.name}"
     axes = _axes(file, array, spatial)
     levels = _levels(file, inner, array.dimensions, spatial)
@@ -121,7 +121,7 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None) -> dict[
         "clock_hz": CLOCK_HZ,
         "dataflow": {
             "axes": axes,
-            "stationary": _stationary(file, levels),
+            "stationary": stationary_of(file, levels, what=" elements", sum_bits=ACCUMULATOR_BITS),
             "pipeline_cycles": 0,
         },
         "accumulator_bits": ACCUMULATOR_BITS,
@@ -207,16 +207,3 @@ def _energies(memory: ZigZagMemory, source: str, element_bits: int = 0) -> dict[
         "write_pj_per_bit": memory.w_cost / (min(element_bits, write.bandwidth_min) or write.bandwidth_max),
         "source": f"{source}: {memory.r_cost} pJ per read, {memory.w_cost} pJ per write of the full width",
     }
-
-
-def _stationary(file: ForeignFile, levels: list[dict[str, Any]]) -> Operand:
-    """The operand whose registers hold the most elements; outputs where several do."""
-    held: dict[Operand, float] = dict.fromkeys(OPERANDS, 0.0)
-    for level in levels:
-        if "read_bits" not in level:
-            for operand in level["serves"]:
-                width = ACCUMULATOR_BITS if operand == "output" else BITS_PER_BYTE
-                held[operand] = max(held[operand], level["capacity_bytes"] * BITS_PER_BYTE / width)
-    best = max(reversed(OPERANDS), key=lambda operand: held[operand])
-    file.notes.choose(f"stationary: {best}, whose registers hold the most elements")
-    return best
