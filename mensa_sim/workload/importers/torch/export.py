@@ -8,16 +8,19 @@ import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
-from types import ModuleType
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, suppress
+from types import FunctionType
 from typing import Any
 
 import torch
 import torch.fx.config
+import torch.fx.traceback
 from torch._decomp import decompositions
+from torch._export import non_strict_utils
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, _lazy_graph_module
+from torch.fx.experimental import proxy_tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from mensa_sim.errors import TraceError
@@ -28,13 +31,18 @@ from mensa_sim.workload.importers.torch.aliases import writes_inside
 def spared() -> Iterator[None]:
     """Within it torch notes no lines of code, writes no Python for its graphs, walks one time step of a recurrence.
 
-    Nor does it look for garbage.
+    It tells of a tensor but once what it looks like, notes nowhere which of its own functions it does not compile, and
+    asks only where the answer may be yes whether to run another function than was called. Nor does it look for garbage.
 
     A torch that lacks one of these names takes the longer way.
     """
     with ExitStack() as spared:
         spared.enter_context(_replaced(torch.fx.config, "do_not_emit_stack_traces", lambda _: True))
         spared.enter_context(_replaced(_lazy_graph_module, "_use_lazy_graph_module_flag", lambda _: True))
+        spared.enter_context(_replaced(proxy_tensor, "_extract_tensor_metadata", lambda _: lambda *_: None))
+        spared.enter_context(_replaced(torch.fx.traceback, "annotate", lambda _: lambda *_: nullcontext()))
+        called = getattr(non_strict_utils, "_NonStrictTorchFunctionHandler", None)
+        spared.enter_context(_replaced(called, "_override", _of_python_or_index))
         for name in _RECURRENT_LAYERS:
             spared.enter_context(_replaced(decompositions, name, _of_one_step))
         if gc.isenabled():
@@ -57,8 +65,19 @@ def _of_one_step(layer: Callable[..., Any]) -> Callable[..., Any]:
     return first_step
 
 
+def _of_python_or_index(override: Callable[..., Any]) -> Callable[..., Any]:
+    """Torch replaces what is written in Python (collectives), the making of tensors, and indexing: no operator."""
+
+    def asked(mode: Any, call: Any, given: Any, named: Any) -> tuple[Any, Any, Any]:
+        if isinstance(call, FunctionType) or call is torch.tensor or call.__name__ == "__getitem__":
+            return override(mode, call, given, named)  # type: ignore[no-any-return]
+        return call, given, named
+
+    return asked
+
+
 @contextmanager
-def _replaced(owner: ModuleType, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
+def _replaced(owner: object, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
     """A name of torch changed for a while, where there is one."""
     before = getattr(owner, name, None)
     if before is None:
