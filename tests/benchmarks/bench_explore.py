@@ -34,6 +34,7 @@ from mensa_sim.study.explore.explore import explore
 from mensa_sim.study.explore.metrics import RUN
 from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.study.explore.study_file import DesignOutcome
+from mensa_sim.study.explore.workers import Workers
 from mensa_sim.workload.load import load_workload
 
 SYSTEM_LEVEL: dict[str, Any] = {
@@ -51,7 +52,7 @@ MANY: dict[str, Any] = {
 PAGE_GOAL_BYTES = 5_000_000
 
 
-class NoWork:
+class NoWork(Workers):
     """Gives every design made-up metrics at once, some of which make a front."""
 
     capacity = 1
