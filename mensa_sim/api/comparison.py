@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
@@ -13,10 +14,26 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.scenarios import ScenarioCompareResult
 from mensa_sim.study.compare.scenarios import compare_scenario as compare_streams
 from mensa_sim.study.compare.several import SeveralResult, compare_several
+from mensa_sim.study.compare.systems import SideBySide
 from mensa_sim.study.request.command import results_folder
 
 
-class Comparison(Shown, CompareResult):
+class _SideBySide(Shown, SideBySide[Any]):
+    """What a workload and a scenario on several systems have alike."""
+
+    __slots__ = ()
+
+    @property
+    def _title(self) -> str:
+        return f"{self.workload} on {', '.join(self.systems)}"
+
+    @property
+    def folder(self) -> Path:
+        """A folder of workload or scenario, systems and the choices that are no defaults."""
+        return results_folder(f"{self.workload}-compare", self.choices)
+
+
+class Comparison(_SideBySide, CompareResult):
     """One workload on several systems: `systems` by name, `ratios(name)` against the first (above 1 is better).
 
     >>> import mensa_sim as ms
@@ -28,17 +45,8 @@ class Comparison(Shown, CompareResult):
     __slots__ = ()
     shown_by = "compare.compare:COMPARISON"
 
-    @property
-    def _title(self) -> str:
-        return f"{self.workload} on {', '.join(self.systems)}"
 
-    @property
-    def folder(self) -> Path:
-        """A folder of workload, systems and the choices that are no defaults."""
-        return results_folder(f"{self.workload}-compare", self.choices)
-
-
-class ScenarioComparison(Shown, ScenarioCompareResult):
+class ScenarioComparison(_SideBySide, ScenarioCompareResult):
     """One scenario on several systems: `systems` by name, `ranking` with the best first.
 
     >>> import mensa_sim as ms
@@ -49,15 +57,6 @@ class ScenarioComparison(Shown, ScenarioCompareResult):
 
     __slots__ = ()
     shown_by = "compare.scenario:SCENARIO_COMPARISON"
-
-    @property
-    def _title(self) -> str:
-        return f"{self.workload} on {', '.join(self.systems)}"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of scenario, systems and the choices that are no defaults."""
-        return results_folder(f"{self.workload}-compare", self.choices)
 
 
 class Comparisons(Shown, SeveralResult):

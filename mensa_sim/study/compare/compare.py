@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import shared_memo
-from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.compare.systems import FlagDifference, flag_differences, systems_compared
+from mensa_sim.study.compare.systems import FlagDifference, SideBySide, flag_differences, systems_compared
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import made_of
@@ -19,33 +18,18 @@ from mensa_sim.study.run.given import (
     system_files_given,
     workload_files_given,
 )
-from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
 from mensa_sim.study.run.run import evaluate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareResult(Provenance):
+class CompareResult(SideBySide[SystemResult]):
     """A workload on several systems, in the order asked for."""
 
-    workload: str
-    scheduler: str
-    """Of the systems with a choice; several where they differ."""
-    objective: str
-    systems: Mapping[str, SystemResult]
-    """By the system's name, or as it was asked for where two share a name; of a workload that generates, the first
-    step of its answer."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    """Likewise, of a workload that generates."""
-    changes: tuple[HeldSetting, ...] = ()
-    """Which setting holds on which systems."""
+    """By system, of a workload that generates."""
     differences: tuple[FlagDifference, ...] = ()
     """Abilities that some of the systems have and others have not."""
-
-    @property
-    def baseline(self) -> str:
-        """The first system, that the ratios are taken against."""
-        return next(iter(self.systems))
 
     @checked
     def whole(self, name: str) -> Took:

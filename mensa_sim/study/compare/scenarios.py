@@ -1,37 +1,23 @@
 """One scenario on several systems side by side, the first of them the baseline."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.compare.systems import systems_compared
+from mensa_sim.study.compare.systems import SideBySide, systems_compared
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.given import system_files_given
-from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.scenario.placing import without_places
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult, scenario_given, scenario_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioCompareResult(Provenance):
+class ScenarioCompareResult(SideBySide[ScenarioSystemResult]):
     """A scenario on several systems, in the order asked for."""
 
-    workload: str
-    """The scenario's name."""
-    scheduler: str
-    objective: str
-    systems: Mapping[str, ScenarioSystemResult]
-    changes: tuple[HeldSetting, ...] = ()
     places_left_out: bool = False
     """Whether the file has pins or schedules: they are of one system, and hold on none here."""
-
-    @property
-    def baseline(self) -> str:
-        """The first system, that energy efficiency is taken against."""
-        return next(iter(self.systems))
 
     @property
     def ranking(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -15,10 +15,32 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.run.given import check_seed, system_given
 from mensa_sim.study.run.placement import Goal, baseline_goal
-from mensa_sim.study.run.result import Took, objective_of
+from mensa_sim.study.run.provenance import Provenance
+from mensa_sim.study.run.result import Simulated, Took, objective_of
 from mensa_sim.study.run.scheduling import goal_asked
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideBySide(Provenance, Generic[Simulated]):
+    """The same on several systems, in the order asked for."""
+
+    workload: str
+    """Its name, or the scenario's."""
+    scheduler: str
+    """Of the systems with a choice; several where they differ."""
+    objective: str
+    systems: Mapping[str, Simulated]
+    """By the system's name, or as it was asked for where two share a name; of a workload that generates, the first
+    step of its answer."""
+    changes: tuple[HeldSetting, ...] = ()
+    """Which setting holds on which systems."""
+
+    @property
+    def baseline(self) -> str:
+        """The first system, that the others are held against."""
+        return next(iter(self.systems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
