@@ -9,6 +9,7 @@ from mensa_sim.cost.measured.cost import TimingsMode
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
 from mensa_sim.objective import ObjectiveName
+from mensa_sim.ranges import at_least, within
 
 Over = Literal["mean", "geometric_mean", "worst"]
 Direction = Literal["minimize", "maximize"]
@@ -117,10 +118,8 @@ class SamplerEntry:
     """Designs that an adaptive sampler chooses before it learns from them; none: 8 for tpe, 24 for nsga2."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= MAX_SEED:
-            raise ValueError(f"seed is {self.seed}, must be from 0 to {MAX_SEED}")
-        if self.batch is not None and self.batch < 1:
-            raise ValueError(f"batch is {self.batch}, must be at least 1")
+        within(0, MAX_SEED, self, "seed")
+        at_least(1, self, "batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +163,7 @@ class SpaceFile:
         empty = empty if self.workloads or self.scenarios else ["workloads", "scenarios", *empty]
         if empty:
             raise ValueError(f"{' and '.join(empty)}: nothing stands there")
-        if self.trials < 1:
-            raise ValueError(f"trials is {self.trials}, must be at least 1")
+        at_least(1, self, "trials")
         for name in ("workloads", "scenarios", "references"):
             entries = getattr(self, name)
             if len(set(entries)) != len(entries):

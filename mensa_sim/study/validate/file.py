@@ -15,6 +15,7 @@ from mensa_sim.io.files import read_text
 from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
 from mensa_sim.names import repeated
+from mensa_sim.ranges import at_least
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
@@ -35,10 +36,7 @@ class Lengths:
     """Tokens in the cache at the decoding step that was measured; none: the mean over the answer."""
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}, must be at least 1")
+        at_least(1, self, *self.__slots__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
