@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mensa_sim.cost.datasheet import device_work
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.tiles.pieces import axis_size, piece_name, pieces_of
 from mensa_sim.cost.tiles.rewrite import Cut, cut_graph, with_reads
@@ -175,3 +176,12 @@ def test_parts_that_are_not_the_axis_are_refused():
     graph = LayerGraph(name="net", layers=(layer,), edges=())
     with pytest.raises(ValueError, match=r"a: \[1, 2\] rows are not its 4"):
         pieces_of(layer, planes_of(graph)["a"], "rows", (1, 2))
+
+
+def test_a_runtimes_work_beside_a_layer_is_shared_by_its_pieces_and_never_done_twice() -> None:
+    """As many logits are looked at as before, and each prompt is received once."""
+    nest = LoopNest(K=12, C=4, OX=8, input_width=8)
+    head = Layer(name="head", operator="linear", nest=nest, output_bytes=96, chooses=True, prompts=3)
+    plane = planes_of(LayerGraph(name="net", layers=(head,), edges=()))["head"]
+    work = [device_work(piece.layer) for piece in pieces_of(head, plane, "channels", (3, 9))]
+    assert [sum(each.logits for each in work), sum(each.prompts for each in work)] == [96, 3]
