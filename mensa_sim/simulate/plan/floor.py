@@ -1,10 +1,10 @@
 """What two inferences of a plan, one after another, take at least: most choices of what stays need no simulation."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.data_plan import KeptParameters
@@ -12,7 +12,6 @@ from mensa_sim.simulate.plan.kept import with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, pin
-from mensa_sim.simulate.plan.stage import Stage
 from mensa_sim.simulate.plan.variants import Variant
 from mensa_sim.units import transfer_ps
 
@@ -111,7 +110,8 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
         chosen = _variants(plan, own, loaded, options)
         early = _early_bytes(plan, own, chosen, pinned, loaded=bool(loaded)) if options.prefetch else {}
         time_ps = {index: _alone_ps(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
-        energies_pj = (pj for each in chosen.values() for stage in each.stages for pj in _energies_pj(stage))
+        parts_pj = (part for each in chosen.values() for stage in each.stages for part in stage.parts_pj)
+        energies_pj = (pj for part in parts_pj for pj in part.values())
         return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=math.fsum(energies_pj))
 
     return turn(set()), turn({index for _, index in pinned.units})
@@ -170,10 +170,6 @@ def _alone_ps(variant: Variant, bandwidth: float, early_bytes: int) -> int:
         early_bytes -= early
         head_bytes, body_bytes = stage.after(early)
         body_ps = transfer_ps(body_bytes, bandwidth)
-        middle_ps = max(body_ps, stage.on_chip_ps) if stage.overlap else body_ps + stage.on_chip_ps
-        time_ps += transfer_ps(head_bytes, bandwidth) + middle_ps + transfer_ps(stage.tail_bytes, bandwidth)
+        ends_ps = transfer_ps(head_bytes, bandwidth) + transfer_ps(stage.tail_bytes, bandwidth)
+        time_ps += ends_ps + stage.cost.middle_ps(body_ps)
     return time_ps
-
-
-def _energies_pj(stage: Stage) -> Iterator[float]:
-    return chain(*(part.values() for part in (stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj)))

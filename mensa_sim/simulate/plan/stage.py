@@ -50,6 +50,11 @@ class Stage:
         object.__setattr__(other, "cost", self.cost.of(layer, self.cost.accelerator))
         return other
 
+    @property
+    def parts_pj(self) -> tuple[Energy, ...]:
+        """All of its dynamic energy."""
+        return self.chip_pj, self.head_pj, self.body_pj, self.tail_pj
+
     def after(self, early_bytes: int) -> tuple[int, int]:
         """Bytes of head and body where so many of those that may come early have come.
 

@@ -98,7 +98,7 @@ class Tally:
         known = self._executions.get(key, 0)
         if not known:
             self._stages[id(stage)] = stage
-            self._energies[id(stage)] = stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj
+            self._energies[id(stage)] = stage.parts_pj
         self._executions[key] = known + 1
 
     def _add_energy(self, stream: str, kind: Kind, energy_pj: Mapping[str, float]) -> None:

@@ -1,7 +1,6 @@
 """A recorder that keeps of each inference its latency and its dynamic energy, and nothing else."""
 
 import math
-from collections.abc import Mapping
 
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.record.recorder import Busy, Done
@@ -17,13 +16,12 @@ class TotalsRecorder:
 
     def record(self, busy: Busy) -> None:
         """Add its energy."""
-        self._add(busy.energy_pj)
+        self._energies_pj += busy.energy_pj.values()
 
     def executed(self, done: Done) -> None:
         """Add the stage's energy."""
-        stage = done[3]
-        for part in (stage.chip_pj, stage.head_pj, stage.body_pj, stage.tail_pj):
-            self._add(part)
+        for part in done[3].parts_pj:
+            self._energies_pj += part.values()
 
     def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
         """Nothing to add."""
@@ -32,6 +30,3 @@ class TotalsRecorder:
         """Close its account."""
         self.totals.append((time_ps - request.arrival_ps, math.fsum(self._energies_pj)))
         self._energies_pj = []
-
-    def _add(self, energy_pj: Mapping[str, float]) -> None:
-        self._energies_pj += energy_pj.values()
