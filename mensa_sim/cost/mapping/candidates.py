@@ -24,6 +24,8 @@ from mensa_sim.workload.dims import Operand, split_dims
 
 GROUP_OF = {"G": "G", "K": "K", "C": "R", "FY": "R", "FX": "R", "B": "S", "OY": "S", "OX": "S"}
 GROUPS = ("K", "R", "S")
+CHANNELS = ("K", "C")
+"""The dims along which inner tiles of more sizes are tried than halves: a choice."""
 ALL_GROUPS = (*GROUPS, "G")
 FREE_GROUP: Mapping[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
 """The group that does not index an operand."""
@@ -62,6 +64,15 @@ def splits(total: int, limit: int) -> tuple[int, ...]:
         sizes.append(-(-total // parts))
         parts *= 2
     return tuple(dict.fromkeys(sizes))[:limit]
+
+
+def doublings(total: int) -> tuple[int, ...]:
+    """Powers of two that cut a total evenly, but for 1.
+
+    >>> doublings(48)
+    (2, 4, 8, 16)
+    """
+    return tuple(2**power for power in range(1, total.bit_length()) if total % 2**power == 0)
 
 
 @lru_cache(maxsize=4096)

@@ -18,6 +18,7 @@ from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
 from mensa_sim.cost.mapping.candidates import (
+    CHANNELS,
     FREE_GROUP,
     GROUPS,
     ROTATIONS,
@@ -98,7 +99,7 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
         trips = unrolling.trips(dim)
         sizes = {1}
         if any(relevant(operand, dim) for operand in held):
-            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if deep or dim in ("K", "C"))}
+            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
         options[dim] = [min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)]
     return _largest(single, options, rooms)
 
@@ -195,7 +196,7 @@ def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices
     counts, firsts, values = [], [], []
     for column, dim in enumerate(task.unrolling.dims):
         extents, which = np.unique(inside[:, column], return_inverse=True)
-        each = [task.within_tile(dim, task.extents_above(dim, extent)) for extent in extents.tolist()]
+        each = [task.inner_extents(dim, extent) for extent in extents.tolist()]
         many = np.array([len(some) for some in each], dtype=np.intp)
         counts.append(many[which])
         firsts.append((np.cumsum(many) - many)[which])

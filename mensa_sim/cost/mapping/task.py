@@ -1,6 +1,6 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -10,7 +10,7 @@ from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.mapping.candidates import splits, stage_count
+from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
 from mensa_sim.cost.mapping.chains import Extents, Rooms, register_tiles
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -33,9 +33,12 @@ class Target:
 
 
 @lru_cache(maxsize=65536)
-def extents_above(size: int, inside: int, limit: int) -> tuple[int, ...]:
-    """Extents that are tried along a dim for tiles of smaller ones, the whole dim first."""
-    return tuple(min(size, inside * cut) for cut in splits(-(-size // inside), limit))
+def extents_above(size: int, inside: int, limit: int, *, doubled: bool = False) -> tuple[int, ...]:
+    """Extents that are tried along a dim for tiles of smaller ones, the whole dim first; also what doubles these and
+    cuts the dim evenly, if it is asked for."""
+    trips = -(-size // inside)
+    cuts = splits(trips, limit) + (doublings(trips) if doubled else ())
+    return tuple(dict.fromkeys(min(size, inside * cut) for cut in cuts))
 
 
 class NestTask:
@@ -74,9 +77,11 @@ class NestTask:
         """Extents that are tried along a dim around a tile of a smaller one."""
         return extents_above(self.unrolling.sizes[dim], inside, self._limits[dim])
 
-    def within_tile(self, dim: str, extents: Iterable[int]) -> list[int]:
-        """Those of some extents that lie in what is fixed of the last tile."""
-        return [extent for extent in extents if extent <= self._tile.get(dim, extent)]
+    def inner_extents(self, dim: str, inside: int) -> list[int]:
+        """Those that are tried in an inner stage, within what is fixed of the last tile."""
+        size, doubled = self.unrolling.sizes[dim], dim in CHANNELS
+        found = extents_above(size, inside, self._limits[dim], doubled=doubled)
+        return [extent for extent in found if extent <= self._tile.get(dim, extent)]
 
     def last_extents(self, dim: str, inside: int) -> tuple[int, ...]:
         """Those that are tried in the last stage: the one that is fixed, if any is."""
