@@ -16,8 +16,9 @@ from mensa_sim.report.families.layers import LABEL_SIGNS
 from mensa_sim.report.page.figure import shown
 from mensa_sim.report.page.page import script_json
 from mensa_sim.report.page.quantities import percent_text, time_text
+from mensa_sim.report.run import over_time
 from mensa_sim.report.run.figures import run_figures
-from mensa_sim.report.run.over_time import STEPS, maxima, sums
+from mensa_sim.report.run.over_time import STEPS, buffers_figure, maxima, sums
 from mensa_sim.report.run.page import report_html
 from mensa_sim.report.run.time_use import time_use
 from mensa_sim.report.scenario.figures import scenario_figures
@@ -123,6 +124,18 @@ def test_the_bandwidth_drawn_is_the_bytes_moved(result: RunResult) -> None:
     drawn = sum(sum(trace["y"]) for trace in figure["data"] if "stackgroup" in trace) * 1e9 * step_s
     moved = sum(span.size_bytes for span in result.main.timeline.spans)
     assert drawn == pytest.approx(moved)
+
+
+def test_of_more_buffers_than_a_figure_has_room_for_the_fullest_are_drawn_and_the_title_says_so(
+    result: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: Any = buffers_figure(result.main.hardware, result.main.timeline)
+    peaks = {trace["name"]: max(trace["y"]) for trace in whole["data"]}
+    assert len(peaks) > 2
+    monkeypatch.setattr(over_time, "MAX_BUFFERS", 2)
+    some: Any = buffers_figure(result.main.hardware, result.main.timeline)
+    assert sorted(max(trace["y"]) for trace in some["data"]) == sorted(peaks.values())[-2:]
+    assert title(some) == f"{title(whole)} (drawn: the 2 fullest of {len(peaks)})"
 
 
 def test_power_over_time_is_the_energy_of_the_scenario(scenario: ScenarioResult) -> None:

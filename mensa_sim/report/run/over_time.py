@@ -14,6 +14,9 @@ from mensa_sim.units import PS_PER_S
 STEPS = 400
 """Of an axis of time: about what a screen resolves."""
 
+MAX_BUFFERS = 16
+"""Drawn at once: a choice, more than colours are told apart; lines of 64 accelerators would take megabytes."""
+
 BUFFER_DASHES: Mapping[BufferName, str] = {"parameter": "solid", "activation": "dot"}
 
 Owners = Mapping[tuple[str, str], str]
@@ -155,11 +158,11 @@ def buffers_figure(system: System, timeline: Timeline) -> Figure | None:
     x, unit = _times(end_ps)
     colours = looks(placed.name for placed in system.accelerators)
     traces: list[Trace] = []
-    peaks: dict[tuple[str, BufferName], int] = {}
-    for key in (key for key in capacities if key in levels):
+    peaks = {key: max(level.size_bytes for level in levels[key]) for key in capacities if key in levels}
+    by_share = sorted(peaks, key=lambda key: -peaks[key] / capacities[key])
+    for key in (key for key in peaks if key in by_share[:MAX_BUFFERS]):
         accelerator, kind = key
         held = maxima(levels[key], end_ps)
-        peaks[key] = max(level.size_bytes for level in levels[key])
         traces.append(
             {
                 "type": "scatter",
@@ -172,11 +175,13 @@ def buffers_figure(system: System, timeline: Timeline) -> Figure | None:
                 "hovertemplate": "%{x:.4g}: %{customdata}, %{y:.3g} %<extra>%{fullData.name}</extra>",
             }
         )
-    fullest = max(peaks, key=lambda key: peaks[key] / capacities[key])
+    fullest = by_share[0]
     title = (
         f"{fullest[0]}'s {fullest[1]} buffer is the fullest: at most {bytes_text(peaks[fullest])} of "
         f"{bytes_text(capacities[fullest])}"
     )
+    if len(peaks) > MAX_BUFFERS:
+        title += f" (drawn: the {MAX_BUFFERS} fullest of {len(peaks)})"
     y = {"title": "held, of the buffer's capacity (%)", "rangemode": "tozero"}
     return figure(title, f"time ({unit})", y, traces)
 
