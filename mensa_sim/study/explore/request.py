@@ -7,7 +7,7 @@ from pathlib import Path
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
-from mensa_sim.study.request.common import Overrides
+from mensa_sim.study.request.common import CACHED, Overrides
 from mensa_sim.study.request.fields import spelled
 
 
@@ -33,10 +33,7 @@ class ExploreRequest:
     """FIELD=VALUE on any field of the system; repeatable."""
     allow_code: bool = field(default=False, metadata=spelled(role="permission"))
     """Let workloads name code outside the shipped models."""
-    cache: bool = field(
-        default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
-    )
+    cache: bool = field(default=True, metadata=CACHED)
     """Whether graphs and prices are kept, and taken from where they were kept before."""
     force: bool = field(default=False, metadata=spelled(role="means"))
     """Start anew where a study lies."""

@@ -9,6 +9,7 @@ from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
+from mensa_sim.study.request.common import CACHED
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ class FamiliesRequest:
     """Write the clusters here, for run --families."""
     allow_code: bool = field(default=False, metadata=spelled(role="permission"))
     """Let the workloads name code outside the shipped models."""
-    cache: bool = field(
-        default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
-    )
+    cache: bool = field(default=True, metadata=CACHED)
     """Whether graphs and prices are kept, and taken from where they were kept before."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="workloads priced"))
     """Told the workloads priced so far, their number, and the last one."""

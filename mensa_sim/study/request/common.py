@@ -19,6 +19,10 @@ Overrides = Sequence[str] | Mapping[str, object]
 """`FIELD=VALUE` texts as for `--set`, or field to value."""
 
 
+CACHED = spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means")
+"""How every study spells that graphs and prices are kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRequest:
     """A workload by name, by path, or as an object that is at hand; the defaults are the command line's."""
@@ -31,10 +35,7 @@ class WorkloadRequest:
     """Let the workload name code outside the shipped models."""
     strict: bool = field(default=False, metadata=spelled(role="permission"))
     """Refuse a model with unsupported operators."""
-    cache: bool = field(
-        default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
-    )
+    cache: bool = field(default=True, metadata=CACHED)
     """Whether graphs and prices are kept, and taken from where they were kept before."""
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.study.request.common import CACHED
 from mensa_sim.study.request.fields import spelled
 
 
@@ -17,10 +18,7 @@ class ValidateRequest:
     """Folder of reference data, taken beside the rest."""
     allow_code: bool = field(default=False, metadata=spelled(role="permission"))
     """Let workloads name code outside the shipped models."""
-    cache: bool = field(
-        default=True,
-        metadata=spelled("--no-cache", stands_for=False, help="Trace and price anew; store nothing.", role="means"),
-    )
+    cache: bool = field(default=True, metadata=CACHED)
     """Whether graphs and prices are kept, and taken from where they were kept before."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="rows predicted"))
     """Told the rows predicted so far, their number, and the last one's workload."""
