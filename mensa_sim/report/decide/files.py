@@ -51,19 +51,9 @@ def tried_csv(result: DecideResult) -> str:
     return csv_text(header, rows)
 
 
-TextRows = list[tuple[str, ...]]
-
-STANDINGS = ("system", "energy efficiency", "speed", "best in", "with 95 % confidence")
-
-
-def standing_header(result: DecideResult) -> tuple[str, ...]:
-    """Columns of the standings."""
-    return (STANDINGS[0], objective_named(result.objective).title, *STANDINGS[1:])
-
-
-def standing_rows(result: DecideResult) -> TextRows:
+def standings_sheet(result: DecideResult) -> Sheet:
     """Each system against the first, above 1 is better, and how often it is the best."""
-    return [
+    rows = [
         (
             each.system,
             factor_text(each.ratio),
@@ -74,19 +64,18 @@ def standing_rows(result: DecideResult) -> TextRows:
         )
         for each in result.standings
     ]
+    columns = numbers(_objective(result), "energy efficiency", "speed", "best in", "with 95 % confidence")
+    title = f"mean over workloads, times better than {result.standings[0].system}"
+    return Sheet([*texts("system"), *columns], rows, title=title)
 
 
-SINGLE_RUNS = ("workload", "share", "system", "latency", "energy", "above the bound")
+def _objective(result: DecideResult) -> str:
+    return objective_named(result.objective).title
 
 
-def measured_header(result: DecideResult) -> tuple[str, ...]:
-    """Columns of the single runs."""
-    return (*SINGLE_RUNS[:-1], objective_named(result.objective).title, SINGLE_RUNS[-1])
-
-
-def measured_rows(result: DecideResult) -> TextRows:
+def measured_sheet(result: DecideResult) -> Sheet:
     """Every workload on every system as taken, workload by workload."""
-    return [
+    rows = [
         (
             each.workload,
             percent_text(result.shares[each.workload]),
@@ -100,14 +89,13 @@ def measured_rows(result: DecideResult) -> TextRows:
         for each in result.measured
         if each.workload == name
     ]
+    columns = numbers("latency", "energy", _objective(result), "above the bound")
+    return Sheet([*texts("workload", "share", "system"), *columns], rows, title="one inference, as taken")
 
 
-TURNS = ("what", "on", "now", "turns at", "then", "lead at the end")
-
-
-def turn_rows(result: DecideResult) -> TextRows:
+def turns_sheet(result: DecideResult, most: int | None = None) -> Sheet:
     """What turns the decision, the widest turns first."""
-    return [
+    rows = [
         (
             each.name,
             ", ".join(each.systems),
@@ -116,33 +104,18 @@ def turn_rows(result: DecideResult) -> TextRows:
             each.best,
             factor_text(each.lead),
         )
-        for each in result.turns
+        for each in result.turns[:most]
     ]
+    return Sheet([*texts("what", "on", "now", "turns at", "then"), *numbers("lead at the end")], rows)
 
 
 def decide_tables(result: DecideResult) -> RenderableType:
     """Everything that the command prints."""
-    first = result.standings[0].system
-    header, measured = standing_header(result), measured_header(result)
-    parts: list[RenderableType] = [
-        verdict_text(result),
-        "",
-        Sheet(
-            [*texts(header[0]), *numbers(*header[1:])],
-            standing_rows(result),
-            title=f"mean over workloads, times better than {first}",
-        ),
-        "",
-        Sheet([*texts(*measured[:3]), *numbers(*measured[3:])], measured_rows(result), title="one inference, as taken"),
-        "",
-        certainty_text(result),
-        "",
-        tried_text(result),
-    ]
-    rows = turn_rows(result)
-    if rows:
-        parts.append(Sheet([*texts(*TURNS[:-1]), *numbers(TURNS[-1])], rows[:SHOWN_TURNS]))
-    if len(rows) > SHOWN_TURNS:
-        parts.append(f"... and {len(rows) - SHOWN_TURNS} more turns; the report has all of them")
+    parts: list[RenderableType] = [verdict_text(result), "", standings_sheet(result), "", measured_sheet(result), ""]
+    parts += [certainty_text(result), "", tried_text(result)]
+    if result.turns:
+        parts.append(turns_sheet(result, SHOWN_TURNS))
+    if len(result.turns) > SHOWN_TURNS:
+        parts.append(f"... and {len(result.turns) - SHOWN_TURNS} more turns; the report has all of them")
     parts += [f"left out: {each}" for each in result.left_out]
     return Group(*parts)

@@ -19,15 +19,11 @@ def explanation_tables(found: ExplainResult) -> RenderableType:
     """The layer on every accelerator, the runner-up and what it would need."""
     unit = "" if found.unit == found.layer else f", with its group {found.unit}"
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
-    first, *figures, last = PLACE_COLUMNS
-    columns = [*texts(first), *numbers(*figures), *texts(last)]
-    rows = [place_cells(place, found.accelerator) for place in found.places]
-    table = Sheet(columns, rows)
     refused = [f"{place.accelerator} cannot: {place.refusal}" for place in found.places if place.refusal is not None]
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
     caveats = caveats_text(*(place.caveats for place in found.places))
     use = [] if found.use is None else ["", *use_tables(found.use)]
-    return Group(title, table, *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
+    return Group(title, places_sheet(found), *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
 
 
 def widths_text(found: ExplainResult) -> str:
@@ -40,11 +36,14 @@ def said_of(found: ExplainResult) -> list[str]:
     return [text for text in (found.runs, found.output, widths_text(found)) if text]
 
 
-PLACE_COLUMNS = ("accelerator", "time", "energy", "copies: time", "copies: energy", "bound")
+def places_sheet(found: ExplainResult) -> Sheet:
+    """What the layer costs on every accelerator; where it runs is said."""
+    columns = numbers("time", "energy", "copies: time", "copies: energy")
+    rows = [_place_cells(place, found.accelerator) for place in found.places]
+    return Sheet([*texts("accelerator"), *columns, *texts("bound")], rows)
 
 
-def place_cells(place: Place, chosen: str) -> tuple[str, ...]:
-    """A row under `PLACE_COLUMNS`; where the layer runs is said."""
+def _place_cells(place: Place, chosen: str) -> tuple[str, ...]:
     if place.refusal is not None:
         return (place.accelerator, *"-----")
     return (

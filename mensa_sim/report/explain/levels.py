@@ -18,7 +18,7 @@ def use_tables(use: MappingUse) -> Iterator[RenderableType]:
     if use.fixed_in:
         yield fixed_text(use)
     yield gap_text(use)
-    yield Sheet([*texts(*USE_COLUMNS[:2]), *numbers(*USE_COLUMNS[2:])], [use_cells(each) for each in use.levels])
+    yield use_sheet(use)
 
 
 def fixed_text(use: MappingUse) -> str:
@@ -26,14 +26,14 @@ def fixed_text(use: MappingUse) -> str:
     return f"fixed, whole or in part, by {use.fixed_in}"
 
 
-USE_COLUMNS = ("level", "operand", "holds", "of", "instances", "reads", "writes")
-
-
-def use_cells(each: LevelUse) -> tuple[str, ...]:
-    """A row under `USE_COLUMNS`."""
-    holds, capacity = ("-" if size is None else bytes_text(size) for size in (each.held_bytes, each.capacity_bytes))
-    moved = (bytes_text(each.read_bytes), bytes_text(each.write_bytes))
-    return each.level, each.operand, holds, capacity, str(each.instances), *moved
+def use_sheet(use: MappingUse) -> Sheet:
+    """What each level holds and moves of each operand."""
+    rows = []
+    for each in use.levels:
+        holds, capacity = ("-" if size is None else bytes_text(size) for size in (each.held_bytes, each.capacity_bytes))
+        moved = (bytes_text(each.read_bytes), bytes_text(each.write_bytes))
+        rows.append((each.level, each.operand, holds, capacity, str(each.instances), *moved))
+    return Sheet([*texts("level", "operand"), *numbers("holds", "of", "instances", "reads", "writes")], rows)
 
 
 def gap_text(use: MappingUse) -> str:

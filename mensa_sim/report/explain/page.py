@@ -3,21 +3,20 @@
 from collections.abc import Mapping
 
 from mensa_sim.report.explain.explain import (
-    PLACE_COLUMNS,
     explanation_json,
     explanation_tables,
-    place_cells,
     places_csv,
+    places_sheet,
     said_of,
 )
-from mensa_sim.report.explain.levels import USE_COLUMNS, fixed_text, gap_text, levels_figure, use_cells
+from mensa_sim.report.explain.levels import fixed_text, gap_text, levels_figure, use_sheet
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import (
     heading,
     page,
     paragraph,
     provenance_block,
-    table_block,
+    sheet_block,
 )
 from mensa_sim.report.page.report import Report
 from mensa_sim.study.explain.explain import ExplainResult
@@ -37,11 +36,7 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
         paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead"),
         *(paragraph(f"{text[0].upper()}{text[1:]}.") for text in said_of(found)),
         heading("What it costs everywhere"),
-        table_block(
-            PLACE_COLUMNS,
-            [place_cells(place, found.accelerator) for place in found.places],
-            numeric=PLACE_COLUMNS[1:5],
-        ),
+        sheet_block(places_sheet(found)),
     ]
     if found.use is not None:
         use = found.use
@@ -50,7 +45,7 @@ def explanation_html(found: ExplainResult, versions: Mapping[str, str]) -> str:
             paragraph(f"Every tensor from and to memory: {use.mapping}; {gap_text(use)}."),
             *([paragraph(f"The mapping is {fixed_text(use)}.")] if use.fixed_in else []),
             drawn_block(explain_figures(found), "levels"),
-            table_block(USE_COLUMNS, [use_cells(each) for each in use.levels], numeric=USE_COLUMNS[2:]),
+            sheet_block(use_sheet(use)),
         ]
     return page(f"{found.layer} on {found.accelerator}", (*blocks, provenance_block(versions, {})))
 
