@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.routes import Leg
 from mensa_sim.hardware.system import System
@@ -17,8 +16,8 @@ def spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
 
     Layers run in graph order. A tensor lies there from its producer to its last reader; where those of a moment exceed
     the memory, what is read last leaves first, as far as it must (Belady 1966). A layer's own input and output stay:
-    what is too large for both at once is worked on in blocks (`spatial_blocks`); of one tensor alone, what is beyond
-    the memory leaves.
+    what is too large for both at once is worked on in blocks (`spatial_blocks`), one tensor alone too if nothing but
+    the next layer reads it; of any other, what is beyond the memory leaves.
     """
     return graph.made_once(("spilled_bytes", capacity_bytes), lambda: _spilled_bytes(graph, capacity_bytes))
 
@@ -42,7 +41,7 @@ def _spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
                 found[name] = found.get(name, 0) + leaves
                 held[name] -= leaves
                 over -= leaves
-        if layer.output_bytes > capacity_bytes and last[layer.name] > index:
+        if layer.output_bytes > capacity_bytes and last[layer.name] > index + 1:
             found[layer.name] = layer.output_bytes - capacity_bytes
         held[layer.name] = min(layer.output_bytes, capacity_bytes)
         held = {name: size for name, size in held.items() if last[name] > index}
@@ -135,13 +134,14 @@ def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink, spilled: Mapping
 def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, accelerator: str) -> HostTraffic | None:
     """What crosses for these layers on an accelerator; none where no host feeds it.
 
-    What spills is counted before the layers, both ways: its time and energy, not the moment.
+    What spills is counted before the layers, both ways: its time and energy, not the moment. Activations have their own
+    memory alone, and parameters another one (Seshadri et al., arXiv 2102.10423), whatever these leave of it.
     """
     host = system.feeder_of(accelerator)
     if host is None:
         return None
     channel, memory = system.accelerator(accelerator).memory, system.memory_of(accelerator)
-    room = activation_room(graph, system.accelerator(accelerator).spec)
+    room = system.accelerator(accelerator).spec.buffer_bytes.get("activation")
     spilled = _NOTHING if room is None else spilled_bytes(graph, room)
     sizes = [host_bytes(layer, graph, host, spilled) for layer in layers]
 
@@ -156,18 +156,6 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
         spills=crossing(host.out_bytes_per_s, write_pj, (each.spilled_bytes for each in sizes)),
         outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes for each in sizes)),
     )
-
-
-def activation_room(graph: LayerGraph, spec: Accelerator) -> int | None:
-    """Bytes for activations on a chip behind a host: their memory and what parameters leave of their own, where known.
-
-    The compiler's reports show it: the more the activations of a model take, the less it has for parameters (8.0 MiB of
-    dense stacks, 6.9 of MobileNetV2, 5.0 with 32 channels of 128 x 128 pixels; iwatake2222/EdgeTPU_Analysis).
-    """
-    buffers = spec.buffer_bytes
-    if "activation" not in buffers:
-        return None
-    return buffers["activation"] + max(0, buffers.get("parameter", 0) - graph.parameter_bytes)
 
 
 def _padded_output_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> int:
