@@ -9,6 +9,10 @@ from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
 ENERGIES = st.floats(0, 1000, width=32) | st.integers(0, 20).map(float)
+UP_TO_3, UP_TO_4, UP_TO_5 = (st.integers(0, most) for most in (3, 4, 5))
+FAMILIES = st.none() | st.integers(1, 5)
+PARAMETER_BYTES, MACS = st.integers(0, 2000), st.integers(0, 100_000)
+"""Made once: hypothesis asks each strategy anew what it is."""
 
 
 @st.composite
@@ -16,7 +20,7 @@ def units(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
     """A unit that at least one accelerator runs, a recurrent group of three layers one time in four."""
     options: list[Option | Refusal] = []
     for _ in range(accelerators):
-        if draw(st.integers(0, 4)) == 0:
+        if draw(UP_TO_4) == 0:
             options.append(Refusal(reason="no buffer holds one tile"))
         else:
             latency_ps = draw(LATENCIES)
@@ -34,15 +38,15 @@ def units(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
         options[draw(st.integers(0, accelerators - 1))] = Option(latency_ps=draw(LATENCIES), energy_pj=draw(ENERGIES))
     able = [number for number, option in enumerate(options) if isinstance(option, Option)]
     name = f"u{index}"
-    layers = tuple(f"{name}.{part}" for part in "abc") if draw(st.integers(0, 3)) == 0 else (name,)
+    layers = tuple(f"{name}.{part}" for part in "abc") if draw(UP_TO_3) == 0 else (name,)
     return Unit(
         name=name,
         layers=layers,
         options=tuple(options),
-        family=draw(st.none() | st.integers(1, 5)),
-        parameter_bytes=draw(st.integers(0, 2000)),
-        macs_per_step=draw(st.integers(0, 100_000)),
-        pin=draw(st.sampled_from(able)) if draw(st.integers(0, 5)) == 0 else None,
+        family=draw(FAMILIES),
+        parameter_bytes=draw(PARAMETER_BYTES),
+        macs_per_step=draw(MACS),
+        pin=draw(st.sampled_from(able)) if draw(UP_TO_5) == 0 else None,
     )
 
 
