@@ -4,16 +4,19 @@
 
 Without arguments the 24 models are priced on the accelerators of the Mensa comparison. A mapping counts once for each
 residency that it is decided for: most are ruled out by a bound on all that share their tiles, the others are priced one
-by one. The time is that of the whole price, set-up, exact counts and records included. Graphs are loaded before the
-clock starts; equal layers are priced once, all else is worked out anew.
+by one. The time is that of the whole price, set-up, exact counts and records included, and garbage is looked for as
+seldom as in a command. Graphs are loaded before the clock starts; equal layers are priced once, all else is worked out
+anew.
 """
 
+import gc
 import resource
 import time
 from collections.abc import Sequence
 
 from smallest import SMALL_MODEL, parser
 
+from mensa_sim.cli.main import GARBAGE_AFTER
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -47,6 +50,7 @@ def main(names: list[str]) -> None:
 
     Search.best = counted_best  # type: ignore[method-assign]
     memo = PriceMemo()
+    gc.set_threshold(GARBAGE_AFTER)
     start_cpu_s, start_s = time.process_time(), time.perf_counter()
     for graph in graphs:
         begun_s, before = time.process_time(), made
