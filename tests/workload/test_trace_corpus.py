@@ -121,9 +121,9 @@ def of_transformers(skipped: Counter[str]) -> Models:
         kind = transformers.models.auto.configuration_auto.CONFIG_MAPPING[name]
         if kind not in mapping:
             continue
-        made = mapping[kind]
-        made = made[0] if isinstance(made, tuple) else made
         try:
+            made = mapping[kind]
+            made = made[0] if isinstance(made, tuple) else made
             config = configuration(name)
             with torch.device("meta"):
                 size = sum(parameter.numel() for parameter in made(config).parameters())
