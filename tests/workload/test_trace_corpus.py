@@ -46,10 +46,12 @@ LARGEST = 60_000_000
 DIFFERS: Mapping[str, str] = {
     "mra": "without its kernel for CUDA its attention is zeros: nothing reads the queries, keys and values",
     **dict.fromkeys(
-        ("sew-d", "xlnet", "gemma4_vit_167m", "swinv2_cr_tiny_224"),
-        "products of positions alone are computed once, before the model runs",
+        ("sew-d", "xlnet", "mask2former", "gemma4_vit_167m", "swinv2_cr_tiny_224"),
+        "products of positions or of learned queries alone are computed once, before the model runs",
     ),
     "bailing_hybrid": "the product that makes a scan's last state, which nothing reads, is not run",
+    "olmo_hybrid": "where it runs it solves a triangular system, which torch does not count; products are exported",
+    "pegasus_x": "the last encoder layer's global tokens, which nothing reads, are not run",
 }
 """Architectures whose MACs differ from torch's count by more than 1 %, and why."""
 
