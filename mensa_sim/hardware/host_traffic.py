@@ -135,7 +135,7 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
     """What crosses for these layers on an accelerator; none where no host feeds it.
 
     What spills is counted before the layers, both ways: its time and energy, not the moment. Activations have their own
-    memory alone, and parameters another one (Seshadri et al., arXiv 2102.10423), whatever these leave of it.
+    memory alone, whatever parameters leave of theirs: a choice (Seshadri et al., arXiv 2102.10423, tell the two apart).
     """
     host = system.feeder_of(accelerator)
     if host is None:
