@@ -147,6 +147,8 @@ def test_a_traced_model_has_the_same_layers(tokens: int, context: int) -> None:
 
 
 SEVEN_BILLION = """
+import sys
+sys.path.append("..")
 import torch
 import transformers
 from test_generating_models import Step, kept, work
