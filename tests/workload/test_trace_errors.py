@@ -1,6 +1,7 @@
 """A model that cannot be mapped ends in one error that says where and what to do."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 import torch
@@ -72,6 +73,17 @@ def test_what_depends_on_the_data_is_named_in_one_line(
     assert len(message) < 300
     assert " at 0x" not in message
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_operator_with_a_graph_of_its_own_is_no_control_flow() -> None:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    class Flexible(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return cast(torch.Tensor, flex_attention(x, x, x, score_mod=lambda score, *at: score + at[-1]))
+
+    with pytest.raises(TraceError, match="my_model: flex_attention runs flex_attention, whose own graph is not read"):
+        trace(Flexible(), [torch.zeros(1, 2, 16, 16)], name="my_model")
 
 
 def test_a_wrong_input_shape_says_what_does_not_fit() -> None:

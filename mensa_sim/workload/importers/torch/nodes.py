@@ -91,6 +91,9 @@ _COMPOSED = (
 _INLINED = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 """Regions that only set a mode: their body is read in place."""
 
+_BRANCHING = ("associative_scan", "cond", "map_impl", "scan", "while_loop")
+"""Regions that run as often as data say."""
+
 
 class NodeReader:
     """Feeds a builder with the nodes of a graph, in order."""
@@ -247,10 +250,12 @@ class NodeReader:
     def _read_region(self, node: Node, module: GraphModule, prefix: str) -> None:
         kind = str(node.target)
         if kind not in _INLINED:
-            raise TraceError(
-                f"{self._name}: {node.name} is dynamic control flow ({kind}); "
-                "only static graphs can be mapped, unroll or fix it for this trace"
-            )
+            if kind in _BRANCHING:
+                hint = "only static graphs can be mapped, unroll or fix it for this trace"
+                why = f"is dynamic control flow ({kind}); {hint}"
+            else:
+                why = f"runs {kind}, whose own graph is not read; spell it in the operators that it stands for"
+            raise TraceError(f"{self._name}: {node.name} {why}")
         at = next(i for i, a in enumerate(node.args) if isinstance(a, Node) and a.op == "get_attr")
         body_node = node.args[at]
         assert isinstance(body_node, Node)
