@@ -41,7 +41,8 @@ from mensa_sim.study.run.result import (
     SystemResult,
 )
 from mensa_sim.study.run.scheduling import goals_of
-from mensa_sim.workload.graph import LayerGraph, coverage_shares
+from mensa_sim.workload.coverage import coverage_shares
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
 LOGGER = logging.getLogger(__name__)
