@@ -17,7 +17,8 @@ def spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
     Layers run in graph order. A tensor lies there from its producer to its last reader; where those of a moment exceed
     the memory, what is read last leaves first, as far as it must (Belady 1966). A layer's own input and output stay:
     what is too large for both at once is worked on in blocks (`spatial_blocks`), one tensor alone too if nothing but
-    the next layer reads it; of any other, what is beyond the memory leaves.
+    the next layer reads it; of any other, what is beyond the memory leaves. Blocks are a choice: what two of
+    them need at their edges is neither moved nor made twice.
     """
     return graph.made_once(("spilled_bytes", capacity_bytes), lambda: _spilled_bytes(graph, capacity_bytes))
 
