@@ -1,6 +1,7 @@
 """Layers split over equal accelerators: what that takes, what is read once, and schedule files that carry it."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from mensa_sim.schedule.exact.linear_program import TOLERANCE
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
 from mensa_sim.schedule.tiles.estimate import PoolOption, least_work, work_of
-from mensa_sim.schedule.tiles.floor import floor_of
+from mensa_sim.schedule.tiles.floor import Crew, floor_of, shared_ps
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL, PLAIN
@@ -149,6 +150,26 @@ def test_pieces_are_predicted_as_they_share_the_memory_and_no_cut_is_below_the_f
     arrays = sum(core.spec.peak_macs_per_s for core in slow.accelerators)
     parameters_ps = graph.parameter_bytes * 10**12 / slow.memories["dram"].effective_bytes_per_s
     assert floor_of(whole, placed[0].problem) >= max(graph.macs * 10**12 / arrays, parameters_ps) * (1 - 2 * TOLERANCE)
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_equal_accelerators_have_the_floor_that_the_linear_program_of_each_by_itself_finds(kinds, seed):
+    draw = random.Random(seed)
+    layers = [f"layer{number}" for number in range(draw.randint(1, 12))]
+    memories = ["near", "far"][:kinds]
+    moved_ps = {each: {layer: draw.uniform(0, 50) for layer in layers} for each in memories}
+    crews = [
+        # All can run on the first kind; every third layer on that alone.
+        Crew(
+            count=draw.randint(2, 4),
+            memory=draw.choice(memories),
+            work_ps={layer: draw.uniform(0, 100) for place, layer in enumerate(layers) if not kind or place % 3},
+        )
+        for kind in range(kinds)
+    ]
+    each_alone = [replace(crew, count=1) for crew in crews for _ in range(crew.count)]
+    assert shared_ps(crews, moved_ps) == pytest.approx(shared_ps(each_alone, moved_ps), rel=3 * TOLERANCE)
 
 
 def test_a_layer_that_fills_few_lanes_of_each_array_has_a_floor_of_those_and_no_cut_is_below_it():

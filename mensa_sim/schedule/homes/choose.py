@@ -73,18 +73,18 @@ class Chooser:
     def choose(self) -> ChosenHomes:
         """The best choice found, and what no choice costs less than."""
         program = LinearProgram()
-        away: dict[str, int] = {}
-        for tensor in self._tensors:
-            cost = self._away_cost(tensor)
-            # Over slow links, readers elsewhere may pay more than from memory.
-            away[tensor.layer] = program.variable(cost, low=float(cost < 0), integral=True)
+        away = {each.layer: program.variable(self._away_cost(each), integral=True) for each in self._tensors}
         roomy = [self._roomy(place) for place in self._places]
         known = sum(program.costs)
         for place, fits in zip(self._places, roomy, strict=True):
             known += self._add_roomy(program, place, away) if fits else self._add_tight(program, place, away)
-        if all(roomy) and min(program.costs[column] for column in away.values()) >= 0:
-            cost = known - sum(program.costs[column] for column in away.values())
-            return ChosenHomes(tensors=tuple(self._tensors), cost=cost, bound=cost)
+        if all(roomy):
+            # Nothing competes: over slow links, readers elsewhere may pay more than from memory.
+            stay = tuple(tensor for tensor in self._tensors if program.costs[away[tensor.layer]] >= 0)
+            cost = known - sum(program.costs[away[tensor.layer]] for tensor in stay)
+            return ChosenHomes(tensors=stay, cost=cost, bound=cost)
+        for column in away.values():
+            program.lows[column] = float(program.costs[column] < 0)
         solved = program.solve(HOME_LIMIT_S, known, HOME_NODES)
         if solved.values is None:
             return ChosenHomes(tensors=(), cost=known, bound=min(known, max(0.0, solved.bound)))

@@ -212,9 +212,11 @@ class HomeCosts:
 
     def _through(self, step: Step) -> Rooms:
         """What a layer that streams its parameters may take of their buffer, where that is not all of it."""
-        store = self._costs.system.accelerator(step.accelerator).array.buffer("parameter")
         room_bytes = self._parameter_rooms.get(step.accelerator)
-        return {} if store is None or room_bytes is None or step.layer in self._stay else {store.name: room_bytes}
+        if room_bytes is None or step.layer in self._stay:
+            return {}
+        store = self._costs.system.accelerator(step.accelerator).array.buffer("parameter")
+        return {} if store is None else {store.name: room_bytes}
 
     def _priced(self, step: Step, room_bytes: int | None, *, parameters: bool) -> Mapping[Residency, LayerCost] | None:
         """The layer's costs with so much of the level, and of the parameters' buffer what streams may have."""

@@ -129,7 +129,8 @@ class SplitChooser:
                 self._options[name][place] = PoolOption(option.axis, option.sizes, option.pieces, works, known=True)
             else:
                 self._refused.add((name, place))
-        self._known.clear()
+        priced = {name for name, _ in some}
+        self._known = {key: cost for key, cost in self._known.items() if key[0] not in priced}
 
     def _alone(self, rates: tuple[float, float], at: tuple[str, int]) -> float:
         return _weighed(self._around.cost(self._options[at[0]][at[1]]), rates)

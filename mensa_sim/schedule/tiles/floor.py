@@ -1,8 +1,9 @@
 """What no schedule of a graph is below, however its layers are cut: what is left of work where no mapping is asked."""
 
 from collections import Counter
-from collections.abc import Mapping
-from math import inf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum, inf
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.least_work import least_array_pj, least_array_ps
@@ -14,7 +15,7 @@ from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
 
 _PROOF = (
-    "a floor: layers shared out over accelerators by a linear program, MACs at as many lanes as a layer's dims fill, "
+    "a floor: layers shared out over accelerators at will, MACs at as many lanes as a layer's dims fill, "
     "each parameter read and each output written once"
 )
 _FLOOR_LIMIT_S = 600.0
@@ -63,24 +64,59 @@ def _least_ps(
     costs: CostTable, options: Mapping[str, Mapping[str, LayerCost]], moved: Mapping[str, tuple[int, int]]
 ) -> float:
     """The least time in which accelerators and memories have done all, where layers may be shared out at will."""
+    graph, system = costs.graph, costs.system
+    works = {
+        name: {layer: least_array_ps(graph[layer], system, own[name]) for layer, own in options.items() if name in own}
+        for name in (placed.name for placed in system.accelerators)
+    }
+    moved_ps = {
+        name: {layer: sum(each) * PS_PER_S / memory.effective_bytes_per_s for layer, each in moved.items()}
+        for name, memory in system.memories.items()
+    }
+    crews: dict[tuple[str, tuple[tuple[str, float], ...]], int] = Counter(
+        (placed.memory, tuple(works[placed.name].items())) for placed in system.accelerators
+    )
+    return shared_ps(
+        [Crew(count=count, memory=memory, work_ps=dict(work)) for (memory, work), count in crews.items()], moved_ps
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Accelerators on one memory on which each layer takes the same time."""
+
+    count: int
+    memory: str
+    work_ps: Mapping[str, float]
+    """By layer that they can run."""
+
+
+def shared_ps(crews: Sequence[Crew], moved_ps: Mapping[str, Mapping[str, float]]) -> float:
+    """The least time in which crews and their memories have done every layer, each shared out at will.
+
+    `moved_ps` is the time that each layer's bytes take of each memory. Equal accelerators may have equal shares of all:
+    what is left to choose is which crew does how much, and one crew has no choice. Else a linear program tells.
+    """
+    if len(crews) == 1:
+        (crew,) = crews
+        return max(fsum(crew.work_ps.values()) / crew.count, fsum(moved_ps[crew.memory].values()))
     program = LinearProgram()
     time = program.variable(1.0, high=inf)
-    busy: dict[str, list[tuple[int, float]]] = {}
-    serial_ps = 0.0
-    for layer, own in options.items():
-        shares, times = [], []
-        for accelerator, cost in own.items():
+    shares: dict[str, list[tuple[int, float]]] = {}
+    times: dict[str, list[float]] = {}
+    channels: dict[str, list[tuple[int, float]]] = {}
+    for crew in crews:
+        busy = []
+        for layer, work_ps in crew.work_ps.items():
             share = program.variable()
-            memory = costs.system.accelerator(accelerator).memory
-            moved_ps = sum(moved[layer]) * PS_PER_S / costs.system.memories[memory].effective_bytes_per_s
-            work_ps = least_array_ps(costs.graph[layer], costs.system, cost)
-            busy.setdefault(accelerator, []).append((share, work_ps))
-            busy.setdefault(f"memory {memory}", []).append((share, moved_ps))
-            shares.append((share, 1.0))
-            times.append(work_ps + moved_ps)
-        program.row(shares, low=1.0, high=1.0)
-        serial_ps += min(times)
-    for terms in busy.values():
+            busy.append((share, work_ps))
+            channels.setdefault(crew.memory, []).append((share, moved_ps[crew.memory][layer]))
+            shares.setdefault(layer, []).append((share, 1.0))
+            times.setdefault(layer, []).append(work_ps + moved_ps[crew.memory][layer])
+        program.row([*busy, (time, -float(crew.count))], high=0.0)
+    for terms in channels.values():
         program.row([*terms, (time, -1.0)], high=0.0)
-    solved = program.solve(_FLOOR_LIMIT_S, serial_ps)
+    for terms in shares.values():
+        program.row(terms, low=1.0, high=1.0)
+    solved = program.solve(_FLOOR_LIMIT_S, sum(min(each) for each in times.values()))
     return max(0.0, tightened(solved.bound))
