@@ -10,7 +10,6 @@
 of another type than its annotation says is a `UsageError`.
 """
 
-from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -77,54 +76,9 @@ __all__ = [
     "validate",
 ]
 
-_HOMES = {
-    **dict.fromkeys(("Families", "Run", "ScenarioRun", "families", "run", "run_scenario", "trace"), "api.session"),
-    **dict.fromkeys(("check", "convert", "list_kind", "schema", "show"), "api.files"),
-    **dict.fromkeys(("Exploration", "diff", "explore"), "api.explore"),
-    **dict.fromkeys(
-        ("Comparison", "Comparisons", "ScenarioComparison", "compare", "compare_scenario", "compare_workloads"),
-        "api.comparison",
-    ),
-    **dict.fromkeys(
-        (
-            "Calibrated",
-            "DeviceFits",
-            "calibrate",
-            "device",
-            "fit_devices",
-            "import_timings",
-            "measure",
-            "measure_models",
-        ),
-        "api.measured",
-    ),
-    **dict.fromkeys(
-        (
-            "NearData",
-            "PimGains",
-            "Reproduction",
-            "Sensitivity",
-            "near_data",
-            "reproduce",
-            "reproduce_pim",
-            "sensitivity",
-        ),
-        "api.reproduce",
-    ),
-    **dict.fromkeys(("Decision", "decide"), "api.decide"),
-    **dict.fromkeys(("Validation", "validate"), "api.validate"),
-    **dict.fromkeys(("Explanation", "explain", "moves", "place"), "api.explanation"),
-    **dict.fromkeys(("InfeasibleError", "MensaError", "UsageError"), "errors"),
-    "load_system": "hardware.files",
-    "System": "hardware.system",
-    "LayerGraph": "workload.graph",
-    "Problem": "schedule.problem",
-    **dict.fromkeys(("Schedule", "schedule_of"), "schedule.schedule"),
-    **dict.fromkeys(("FULL", "PLAIN", "Options"), "simulate.plan.options"),
-}
-"""The module of each name, imported when the name is first used, so that importing the package costs nothing."""
-
-if TYPE_CHECKING:
+if (
+    TYPE_CHECKING
+):  # `__getattr__` reads it too: a name is imported when it is first used, so that the package costs nothing
     from mensa_sim.api.comparison import (
         Comparison,
         Comparisons,
@@ -169,11 +123,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name!r}")
-    from mensa_sim.arguments import checked
+    from mensa_sim.arguments import checked, names_for_type_checkers
 
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = names_for_type_checkers(__name__, {name})[name]
     found = globals()[name] = checked(found) if isinstance(found, FunctionType) else found
     return found
 

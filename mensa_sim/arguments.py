@@ -82,11 +82,11 @@ def annotations_of(annotated: Any) -> Mapping[str, Any]:
     for base in bases:
         quoted = [text for text in getattr(base, "__annotations__", {}).values() if isinstance(text, str)]
         if quoted:  # else nothing need be read, let alone imported, to understand them
-            names |= _names_for_type_checkers(base.__module__, set(re.findall(r"\w+", " ".join(quoted))))
+            names |= names_for_type_checkers(base.__module__, set(re.findall(r"\w+", " ".join(quoted))))
     return get_type_hints(annotated, localns=names)
 
 
-def _names_for_type_checkers(module: str, used: Container[str]) -> dict[str, Any]:
+def names_for_type_checkers(module: str, used: Container[str]) -> dict[str, Any]:
     """What a module imports under `if TYPE_CHECKING:` of the names that are used."""
     blocks = [node for node in ast.parse(inspect.getsource(sys.modules[module])).body if isinstance(node, ast.If)]
     imports = [

@@ -10,7 +10,7 @@ from mensa_sim.report.page.quantities import factor_text
 from mensa_sim.study.decide.decide import decide as decide_request
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.decide.result import DecideResult
-from mensa_sim.study.request.command import choices_of, results_folder
+from mensa_sim.study.request.command import results_folder
 
 
 class Decision(Resumed, DecideResult):
@@ -41,10 +41,3 @@ def decide(request: DecideRequest) -> Decision:
     if request.output is not None:
         refuse_unwritable(Path(request.output))
     return with_methods(decide_request(request), Decision)
-
-
-def folder_of(request: DecideRequest) -> Path:
-    """Where the command writes a decision: where it is told to, else a folder of what it is between."""
-    if request.output is not None:
-        return Path(request.output)
-    return results_folder("-".join((*request.names, "decide")), choices_of(request))

@@ -10,9 +10,8 @@ from mensa_sim.report.page.output_folder import write_folder
 from mensa_sim.study.compare.diff import Difference
 from mensa_sim.study.compare.diff import diff as diff_paths
 from mensa_sim.study.explore.dashboard import DASHBOARD
-from mensa_sim.study.explore.explore import STUDY, explore_folder
+from mensa_sim.study.explore.explore import STUDY, explore_folder, folder_of
 from mensa_sim.study.explore.explore import explore as explore_request
-from mensa_sim.study.explore.explore import folder_of as folder_of_request
 from mensa_sim.study.explore.request import ExploreRequest
 from mensa_sim.study.explore.result import ExploreResult
 
@@ -56,11 +55,6 @@ def explore(request: ExploreRequest) -> Exploration:
         (folder / DASHBOARD).unlink(missing_ok=True)
         exploration.to_optuna(folder / DASHBOARD)
     return exploration
-
-
-def folder_of(request: ExploreRequest) -> Path:
-    """Where the study and its results lie."""
-    return folder_of_request(request)
 
 
 def _refuse_foreign(folder: Path, *, force: bool) -> None:

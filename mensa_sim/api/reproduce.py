@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
-from mensa_sim.api.shown import Plain, Shown, with_methods
+from mensa_sim.api.shown import Plain, with_methods
 from mensa_sim.arguments import checked
 from mensa_sim.io.atomic import refuse_unwritable
 from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
@@ -16,13 +16,12 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
 from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.store import FOLDER as UNFINISHED
-from mensa_sim.study.request.command import choices_of, results_folder
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.sensitivity import sensitivity as sensitivity_request
 
 
-class Resumed(Shown):
+class Resumed(Plain):
     """The result of a study that keeps what is done in its folder, until the result is saved there."""
 
     __slots__ = ()
@@ -42,15 +41,11 @@ class Reproduction(Resumed, ReproduceResult):
 
     __slots__ = ()
     shown_by = "reproduce.page:REPRODUCTION"
+    command_name = "reproduce"
 
     @property
     def _title(self) -> str:
         return f"{len(self.runs.models)} models beside the paper"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of the choices that are no defaults."""
-        return results_folder("reproduce", self.choices)
 
 
 class Sensitivity(Resumed, SensitivityResult):
@@ -58,15 +53,11 @@ class Sensitivity(Resumed, SensitivityResult):
 
     __slots__ = ()
     shown_by = "sensitivity.page:SENSITIVITY"
+    command_name = "sensitivity"
 
     @property
     def _title(self) -> str:
         return f"{len(self.models)} models, {len(self.swings)} choices decided otherwise"
-
-    @property
-    def folder(self) -> Path:
-        """A folder of the choices that are no defaults."""
-        return results_folder("sensitivity", self.choices)
 
 
 class PimGains(Plain, PimStudy):
@@ -122,11 +113,6 @@ def near_data(request: NearDataRequest) -> NearData:
     `output` gets a row for each. With `jobs` above 1 a script must guard its own start.
     """
     return with_methods(near_data_request(request), NearData)
-
-
-def folder_of(study: str, request: ReproduceRequest) -> Path:
-    """Where the command writes a study's results: where it is told to, else a folder of the choices."""
-    return results_folder(study, choices_of(request)) if request.output is None else Path(request.output)
 
 
 @asks(SensitivityRequest)

@@ -22,17 +22,18 @@ def explore(
     """Search a design space for better systems; a killed search goes on with --resume."""
     from mensa_sim.api import explore as api
     from mensa_sim.report.explore.files import explore_json
+    from mensa_sim.study.explore.explore import folder_of
 
     formats = formats_of(export)
     result = api.explore.of(counting(request, quiet=quiet or as_json))
     if formats:
-        result.export(formats, api.folder_of(request))
+        result.export(formats, folder_of(request))
     if as_json:
         write(explore_json(result))
     elif not quiet:
         show(result.table())
         files = ["designs.csv", "front/", "report.html", "study.db", "summary.json"]
-        show_results(api.folder_of(request), [*files, *(["optuna.db"] if request.dashboard else [])])
+        show_results(folder_of(request), [*files, *(["optuna.db"] if request.dashboard else [])])
 
 
 def compare(request: CompareRequest, told: Delivery) -> None:

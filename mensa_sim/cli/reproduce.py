@@ -18,7 +18,7 @@ def decide(request: DecideRequest, told: Told) -> None:
     """
     from mensa_sim.api import decide as api
 
-    deliver_resumed(api.decide.of, request, api.folder_of(request), told)
+    deliver_resumed(api.decide.of, "-".join((*request.names, "decide")), request, told)
 
 
 def validate(request: ValidateRequest, told: Delivery) -> None:
@@ -38,7 +38,7 @@ def reproduce(request: ReproduceRequest, told: Told) -> None:
     """
     from mensa_sim.api import reproduce as api
 
-    deliver_resumed(api.reproduce.of, request, api.folder_of("reproduce", request), told)
+    deliver_resumed(api.reproduce.of, "reproduce", request, told)
 
 
 def sensitivity(request: SensitivityRequest, told: Told) -> None:
@@ -48,7 +48,7 @@ def sensitivity(request: SensitivityRequest, told: Told) -> None:
     """
     from mensa_sim.api import reproduce as api
 
-    deliver_resumed(api.sensitivity.of, request, api.folder_of("sensitivity", request), told)
+    deliver_resumed(api.sensitivity.of, "sensitivity", request, told)
 
 
 def reproduce_pim(request: ReproducePimRequest, told: Paged) -> None:

@@ -62,10 +62,12 @@ def deliver_page(study: "Callable[[Any], Shown]", request: Any, told: Paged) -> 
             show(f"written to {path}")
 
 
-def deliver_resumed(study: "Callable[[Any], Result]", request: Any, folder: Path, told: Told) -> None:
-    """Run a study that goes on in its folder where a killed run was, and count what it does."""
+def deliver_resumed(study: "Callable[[Any], Result]", what: str, request: Any, told: Told) -> None:
+    """Run a study that goes on in its folder where a killed run was, by default one of `what` it is; count its work."""
     from mensa_sim.api.reproduce import Resumed
+    from mensa_sim.study.request.command import choices_of, results_folder
 
+    folder = Path(request.output or results_folder(what, choices_of(request)))
     asked = counting(replace(request, output=folder), quiet=told.quiet or told.as_json)
     deliver(lambda: study(asked), told, folder, Resumed.keeps)
 

@@ -4,6 +4,9 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+from mensa_sim.io.json_text import keyed
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
@@ -16,6 +19,13 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     'name,share,fused\\n"a, b",0.1,relu+add\\nc,,\\n'
     """
     return csv_lines([header, *rows])
+
+
+def csv_of(names: Sequence[str], records: Iterable[object]) -> str:
+    """A row for each record, of the fields that `picked` would take under these names."""
+    paths = keyed(names)
+    cells = [attrgetter(path) for path in paths.values()]
+    return csv_text(list(paths), ([cell(each) for cell in cells] for each in records))
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:

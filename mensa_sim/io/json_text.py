@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any
@@ -72,8 +72,13 @@ def picked(record: object, *names: str) -> dict[str, Any]:
     >>> picked(3 + 4j, "real", "imaginary=imag")
     {'real': 3.0, 'imaginary': 4.0}
     """
+    return {key: plain(attrgetter(path)(record)) for key, path in keyed(names).items()}
+
+
+def keyed(names: Iterable[str]) -> dict[str, str]:
+    """Where each of some fields lies, by the key that `picked` gives it."""
     parts = (name.rpartition("=") for name in names)
-    return {key or path.rpartition(".")[2]: plain(attrgetter(path)(record)) for key, _, path in parts}
+    return {key or path.rpartition(".")[2]: path for key, _, path in parts}
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """What `mensa-sim calibrate` shows: the constants that were fitted, and how wrong they are on other kernels."""
 
-from dataclasses import astuple, fields
+from dataclasses import fields
 
 from mensa_sim.report.page.colours import BLUE, ORANGE, pattern
 from mensa_sim.report.page.drawn import Drawn
@@ -79,8 +79,8 @@ CALIBRATED = plain_report(
     title="Constants fitted to a table",
     told=_text,
     figures=calibration_figures,
-    columns=[each.name for each in fields(JudgedKernels)],
-    rows=lambda found: (astuple(each) for each in found.judged),
+    row_fields=[each.name for each in fields(JudgedKernels)],
+    records=lambda found: found.judged,
     rows_name="kernels",
     data=_data,
 )

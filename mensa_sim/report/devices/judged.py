@@ -16,7 +16,6 @@ from mensa_sim.study.devices.judge import (
     Judged,
     JudgedDevice,
     JudgedFigure,
-    judged_rows,
     mean_of,
     of_halvings,
 )
@@ -103,7 +102,7 @@ def judged_figures(study: DeviceStudy) -> dict[str, Drawn]:
     """Errors by device, and each run's prediction over what was measured; what nobody measured is absent."""
     height = 12 + 1.3 * len(study.devices)
     found = {"devices": Drawn(figure=_errors_figure(study.devices), wide=True, height_rem=height)}
-    runs = [each for device in study.devices for each in device.runs if each.halving == 0]
+    runs = [each for each in study.runs if each.halving == 0]
     for name, (what, pair) in JUDGED_PAIRS.items():
         both = [(each, one * 1e3, other * 1e3) for each in runs for one, other in (pair(each),) if one and other]
         if both:
@@ -177,7 +176,7 @@ JUDGED_DEVICES = plain_report(
     title="Devices fitted to published runs",
     told=_text,
     figures=judged_figures,
-    columns=tuple(JUDGED_FIELDS),
-    rows=lambda study: judged_rows(study.devices),
+    row_fields=JUDGED_FIELDS,
+    records=lambda study: study.runs,
     data=_data,
 )

@@ -1,7 +1,7 @@
 """What `mensa-sim families` shows: the paper's families, the clusters found, and who runs them best."""
 
 import math
-from dataclasses import astuple, fields
+from dataclasses import fields
 
 from mensa_sim.io.json_text import picked, plain
 from mensa_sim.objective import objective_named
@@ -153,8 +153,8 @@ FAMILIES_FOUND = plain_report(
     title="Families of layers",
     told=_text,
     figures=families_figures,
-    columns=[each.name for each in fields(Affinity)],
-    rows=lambda study: (astuple(entry) for entry in study.affinities),
+    row_fields=[each.name for each in fields(Affinity)],
+    records=lambda study: study.affinities,
     rows_name="affinities",
     data=_data,
 )

@@ -9,7 +9,7 @@ from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.sensitivity.page import PARITY
 from mensa_sim.study.near_data.published import PUBLISHED, GainSide
-from mensa_sim.study.near_data.study import GAIN_FIELDS, PimStudy, RecomputedGain, gain_rows
+from mensa_sim.study.near_data.study import GAIN_FIELDS, PimStudy, RecomputedGain
 
 NEAR = 1.25
 """Times that ours and a published gain may be apart and be called near: a choice."""
@@ -52,7 +52,7 @@ def _farthest(study: PimStudy) -> str:
 
 def published_text(row: RecomputedGain) -> str:
     """One figure, or the range of several."""
-    low, high = row.gain.published
+    low, high = row.gain.low, row.gain.high
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
@@ -103,6 +103,6 @@ GAINS = plain_report(
     title="Published gains of units in the memory, beside ours",
     told=_text,
     figures=gains_figures,
-    columns=GAIN_FIELDS,
-    rows=lambda study: gain_rows(study.rows),
+    row_fields=GAIN_FIELDS,
+    records=lambda study: study.rows,
 )

@@ -9,14 +9,7 @@ from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import energy_text, engineering
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.sensitivity.page import PARITY
-from mensa_sim.study.near_data.worth import (
-    NPU_SIDE,
-    WORTH_COLUMNS,
-    GainInWorlds,
-    NearDataStudy,
-    WorthRow,
-    worth_rows,
-)
+from mensa_sim.study.near_data.worth import NPU_SIDE, WORTH_FIELDS, GainInWorlds, NearDataStudy, WorthRow
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PS_PER_S
 
@@ -115,8 +108,8 @@ WORTH = plain_report(
     title="When does a unit in the memory pay?",
     told=_text,
     figures=worth_figures,
-    columns=WORTH_COLUMNS,
-    rows=lambda study: worth_rows(study.rows),
+    row_fields=WORTH_FIELDS,
+    records=lambda study: study.rows,
     data=lambda study: {
         "worlds": study.worlds,
         "findings": list(study.findings),

@@ -7,8 +7,8 @@ from typing import TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.csv_text import csv_of
+from mensa_sim.io.json_text import json_text, picked, present
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, sheet_block
@@ -35,12 +35,12 @@ def plain_report(
     title: str,
     told: Callable[[Made], StudyText],
     figures: Callable[[Made], dict[str, Drawn]],
-    columns: Sequence[str],
-    rows: Callable[[Made], Iterable[Iterable[object]]],
+    row_fields: Sequence[str],
+    records: Callable[[Made], Iterable[object]],
     rows_name: str = "rows",
     data: Callable[[Made], Mapping[str, object]] = lambda _: {},
 ) -> Report[Made]:
-    """A report whose page has the title; its rows are those of the data frame, and stand in summary.json below `data`.
+    """A report whose page has the title; records are rows of the data frame, and stand in summary.json below `data`.
 
     An unknown value is absent there.
     """
@@ -65,13 +65,13 @@ def plain_report(
         )
 
     def summary(result: Made) -> str:
-        records = [present(dict(zip(columns, row, strict=True))) for row in rows(result)]
-        return json_text({**data(result), rows_name: records, **provenance_summary(result)})
+        rows = [present(picked(each, *row_fields)) for each in records(result)]
+        return json_text({**data(result), rows_name: rows, **provenance_summary(result)})
 
     return Report(
         table=tables,
         figures=figures,
         page=whole_page,
         summary=summary,
-        rows=lambda result: csv_text(columns, rows(result)),
+        rows=lambda result: csv_of(row_fields, records(result)),
     )

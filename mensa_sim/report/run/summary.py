@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 
-from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.run.result import (
+    ACCELERATOR_FIELDS,
     LayerResult,
     RunResult,
     SystemResult,
@@ -31,7 +32,8 @@ def summary(result: RunResult) -> dict[str, object]:
     return {
         **_totals(main),
         **({} if result.answer is None else {"generation": generation_summary(result.answer)}),
-        **picked(main, "accelerators", "handoffs"),
+        "accelerators": {name: picked(each, *ACCELERATOR_FIELDS) for name, each in main.accelerators.items()},
+        **picked(main, "handoffs"),
         "layers": [_layer(layer) for layer in main.layers],
         "homes": [picked(home, *HOME_FIELDS) for home in main.homes],
         "stacks": [picked(stack, *STACK_FIELDS) for stack in main.stacks],
@@ -92,4 +94,4 @@ def summary_json(result: RunResult) -> str:
 
 def layers_csv(result: RunResult) -> str:
     """layers.csv as text: one row a layer, in schedule order."""
-    return csv_text(ROW_FIELDS, ([getattr(layer, name) for name in ROW_FIELDS] for layer in result.main.layers))
+    return csv_of(ROW_FIELDS, result.main.layers)

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.hardware.files import load_system
-from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import json_text, picked, plain, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
@@ -22,7 +22,7 @@ from mensa_sim.report.page.page import (
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
-from mensa_sim.study.validate.validate import Failure, GroupKey, Score, ValidateResult, ValidationRow
+from mensa_sim.study.validate.validate import ROLES, Failure, GroupKey, Score, ValidateResult, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
 AXIS_TITLES = {
@@ -36,8 +36,10 @@ AXIS_TITLES = {
     "energy_per_token_mj": "energy per token (mJ)",
 }
 """Metrics with their units, for people."""
-ROLES = {True: "fit", False: "test"}
-"""What a row is for the shipped constants: it may have been fitted on, or it only tests them."""
+ROW_FIELDS = (
+    *("measurement.workload", "measurement.system", "measurement.metric", "measurement.measured", "predicted"),
+    *("error_percent", "measurement.group", "role", "measurement.source"),
+)
 
 
 def validation_json(result: ValidateResult, constants: Sequence[FittedConstant]) -> str:
@@ -46,11 +48,9 @@ def validation_json(result: ValidateResult, constants: Sequence[FittedConstant])
     data: dict[str, object] = {
         "rows": [
             {
-                **picked(row.measurement, "workload", "system", "metric", "measured"),
-                **picked(row, "predicted", "error_percent", "measurement.group"),
+                **picked(row, *ROW_FIELDS[:-2]),
                 **present(picked(row, "roofline")),
-                "role": ROLES[row.may_be_fitted],
-                "source": row.measurement.source,
+                **picked(row, *ROW_FIELDS[-2:]),
             }
             for row in result.rows
         ],
@@ -137,7 +137,7 @@ def _cells(row: ValidationRow) -> tuple[str, ...]:
     each = row.measurement
     error = f"{row.error_percent:+.1f} %"
     figures = (f"{each.measured:.4g}", f"{row.predicted:.4g}", error)
-    return each.workload, each.system, each.metric, *figures, ROLES[row.may_be_fitted]
+    return each.workload, each.system, each.metric, *figures, row.role
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> Sheet:
@@ -170,15 +170,7 @@ def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
 
 def rows_csv(result: ValidateResult) -> str:
     """rows.csv as text: one row for each measurement that has a prediction."""
-    header = ("workload", "system", "metric", "measured", "predicted", "error_percent", "group", "role", "source")
-    return csv_text(
-        header,
-        (
-            (m.workload, m.system, m.metric, m.measured, row.predicted, row.error_percent, m.group, role, m.source)
-            for row in result.rows
-            for m, role in ((row.measurement, ROLES[row.may_be_fitted]),)
-        ),
-    )
+    return csv_of(ROW_FIELDS, result.rows)
 
 
 def _headline(result: ValidateResult) -> str:

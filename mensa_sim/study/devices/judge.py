@@ -4,7 +4,7 @@ Halves are drawn ten times, as one way to halve says little; devices whose board
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mensa_sim.study.devices.constants import FittedDevice
@@ -185,23 +185,9 @@ ERROR_COLUMNS: Mapping[str, JudgedFigure] = {
 """Of decoding time, time of the prompt, energy of a token; and of decoding time by the plain roofline."""
 
 
-JUDGED_FIELDS: Mapping[str, Callable[[Judged], object]] = {
-    "device": lambda each: each.run.kin.device,
-    "model": lambda each: each.run.model,
-    "halving": lambda each: each.halving,
-    "step_bytes": lambda each: each.run.step.read_bytes,
-    "decode_s": lambda each: each.run.decode_s,
-    "decode_s_predicted": lambda each: each.decode_s,
-    "prompt_s": lambda each: each.run.prompt_s,
-    "prompt_s_predicted": lambda each: each.prompt_s,
-    "energy_j": lambda each: each.run.energy_j,
-    "energy_j_predicted": lambda each: each.energy_j,
-    "roofline_s": lambda each: each.run.roofline_s,
-}
-"""Columns of a table of runs: what was measured, and what runs that it was kept from say."""
-
-
-def judged_rows(devices: Sequence[JudgedDevice]) -> Iterator[list[object]]:
-    """A row for each run."""
-    for each in (run for device in devices for run in device.runs):
-        yield [cell(each) for cell in JUDGED_FIELDS.values()]
+JUDGED_FIELDS = (
+    *("run.kin.device", "run.model", "halving", "step_bytes=run.step.read_bytes"),
+    *("run.decode_s", "decode_s_predicted=decode_s", "run.prompt_s", "prompt_s_predicted=prompt_s"),
+    *("run.energy_j", "energy_j_predicted=energy_j", "run.roofline_s"),
+)
+"""Of a run, what tables have of it: what was measured, and what runs that it was kept from say."""

@@ -1,20 +1,13 @@
 """Published runs in, judged devices out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-from mensa_sim.io.csv_text import csv_text
-from mensa_sim.study.devices.judge import (
-    JUDGED_FIELDS,
-    JudgedDevice,
-    judge_boards,
-    judge_devices,
-    judge_others,
-    judged_rows,
-)
+from mensa_sim.io.csv_text import csv_of
+from mensa_sim.study.devices.judge import JUDGED_FIELDS, Judged, JudgedDevice, judge_boards, judge_devices, judge_others
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import read_runs
 from mensa_sim.study.request.command import made_of
@@ -29,6 +22,16 @@ class DeviceStudy(Provenance):
     passed_over: Mapping[str, int]
     boards_left_out: tuple[JudgedDevice, ...] = ()
     """Devices by runs of other boards alone, where halves judge each other."""
+
+    @property
+    def runs(self) -> tuple[Judged, ...]:
+        """Of all devices."""
+        return runs_of(self.devices)
+
+
+def runs_of(devices: Iterable[JudgedDevice]) -> tuple[Judged, ...]:
+    """The judged runs of some devices."""
+    return tuple(run for device in devices for run in device.runs)
 
 
 def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
@@ -46,7 +49,7 @@ def fit_devices(request: FitDevicesRequest) -> DeviceStudy:
     if not devices:
         raise UsageError(wanted)
     if request.output is not None:
-        write_atomically(Path(request.output), csv_text(tuple(JUDGED_FIELDS), judged_rows(devices)).encode())
+        write_atomically(Path(request.output), csv_of(JUDGED_FIELDS, runs_of(devices)))
     left_out = judge_boards(found.runs) if request.others is None else ()
     files = [Path(file) for file in (request.runs, request.shapes, request.others) if file is not None]
     return DeviceStudy(

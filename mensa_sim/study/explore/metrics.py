@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2, chip_area_mm2
@@ -12,7 +12,7 @@ from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import mixed_objectives
 from mensa_sim.study.explore.scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.generation.answer import Answer
-from mensa_sim.study.run.result import ENERGY_COMPONENTS, SystemResult, Took, objective_of
+from mensa_sim.study.run.result import ACCELERATOR_FIELDS, ENERGY_COMPONENTS, SystemResult, Took, objective_of
 from mensa_sim.study.space.files import Direction, ObjectiveEntry, Over, SpaceFile
 from mensa_sim.units import PS_PER_S, mean_power_mw
 
@@ -44,7 +44,6 @@ MORE_IS_BETTER = (
     *("tops_per_w", "peak_macs_per_s", "peak_tops", "throughput_per_s"),
 )
 MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queueing_ps", "layers", "busy_ps")
-ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
 STEADY_METRICS = ("latency_ps", "energy_pj")
 """Of an inference that finds the parameters that the one before it left on chip."""
 
@@ -92,7 +91,7 @@ def run_metrics(result: SystemResult, wanted: Iterable[str], answer: Answer | No
         **{f"energy_by_component_pj.{name}": value for name, value in result.energy_by_component_pj.items()},
     }
     for name, each in result.accelerators.items():
-        parts |= {f"accelerators.{name}.{field}": value for field, value in asdict(each).items()}
+        parts |= {f"accelerators.{name}.{field}": getattr(each, field) for field in ACCELERATOR_FIELDS}
     return found | {name: parts[name] for name in wanted if name in parts}
 
 

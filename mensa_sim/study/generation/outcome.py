@@ -9,7 +9,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.simulate.metrics.inference import metrics
 from mensa_sim.study.generation.answer import Answer, energy_of
 from mensa_sim.study.generation.generation import answer_on
-from mensa_sim.study.reproduce.outcome import AcceleratorShare, Case, Outcome, energy_by_resource
+from mensa_sim.study.reproduce.outcome import Case, Outcome, energy_by_resource
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.generation.model import Generation
@@ -46,15 +46,7 @@ def answer_outcome(generation: Generation, kind: str, case: Case, system: System
         utilization=step.utilization,
         handoffs=step.handoffs,
         traffic_bytes=round(moved),
-        accelerators={
-            name: AcceleratorShare(
-                layers=each.layers,
-                busy_ps=each.busy_ps,
-                utilization=each.utilization,
-                macs=sum(layer.macs for layer in step.layers if layer.accelerator == name),
-            )
-            for name, each in step.accelerators.items()
-        },
+        accelerators=step.accelerators,
         families={},
         value=step.optimality.value,
         bound=step.optimality.bound,

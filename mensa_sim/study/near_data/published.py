@@ -40,8 +40,18 @@ class PublishedGain:
     """Why ours is another."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.published[0] <= self.published[1]:
-            raise ValueError(f"{self.work}: published from {self.published[0]} to {self.published[1]}")
+        if not 0 < self.low <= self.high:
+            raise ValueError(f"{self.work}: published from {self.low} to {self.high}")
+
+    @property
+    def low(self) -> float:
+        """The least that is published."""
+        return self.published[0]
+
+    @property
+    def high(self) -> float:
+        """The most."""
+        return self.published[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

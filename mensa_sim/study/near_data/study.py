@@ -1,6 +1,6 @@
 """Published gains of units in the memory beside ours."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.csv_text import csv_of
 from mensa_sim.lookup import lookup
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.near_data.published import PUBLISHED, GainFigure, GainSide, PublishedGain
@@ -51,8 +51,7 @@ class RecomputedGain:
     @property
     def times_published(self) -> float:
         """Ours over the nearest end of what is published."""
-        low, high = self.gain.published
-        return self.ours / min(max(self.ours, low), high)
+        return self.ours / min(max(self.ours, self.gain.low), self.gain.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,7 @@ def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
         rows=recomputed(asked, shared_memo(cache=request.cache)), **made_of("reproduce-pim", request, files)
     )
     if request.output is not None:
-        write_atomically(Path(request.output), csv_text(GAIN_FIELDS, gain_rows(study.rows)).encode())
+        write_atomically(Path(request.output), csv_of(GAIN_FIELDS, study.rows))
     return study
 
 
@@ -102,12 +101,8 @@ def _answered(gain: PublishedGain, side: GainSide, memo: PriceMemo) -> Answered:
     return Answered(answer=None, step=evaluate(load_workload(gain.workload), system, goal, memo=memo, explained=False))
 
 
-GAIN_FIELDS = ("work", "figure", "ours", "published_low", "published_high", "tag", "against", "source", "reason")
-"""Columns of a table of gains."""
-
-
-def gain_rows(rows: Sequence[RecomputedGain]) -> Iterator[tuple[object, ...]]:
-    """A row for each gain."""
-    for row in rows:
-        gain = row.gain
-        yield gain.work, gain.figure, row.ours, *gain.published, gain.tag, gain.against, gain.source, gain.reason
+GAIN_FIELDS = (
+    *("gain.work", "gain.figure", "ours", "published_low=gain.low", "published_high=gain.high"),
+    *("gain.tag", "gain.against", "gain.source", "gain.reason"),
+)
+"""Of a gain, what tables have of it."""

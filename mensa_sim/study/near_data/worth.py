@@ -13,7 +13,7 @@ from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.files import read_mapping
 from mensa_sim.io.shipped import find
 from mensa_sim.schedule.policies.registry import SINGLE
@@ -159,7 +159,7 @@ def near_data(request: NearDataRequest) -> NearDataStudy:
         **made_of("near-data", request, study_files(request.models, request.systems)),
     )
     if request.output is not None:
-        write_atomically(Path(request.output), csv_text(WORTH_COLUMNS, worth_rows(study.rows)).encode())
+        write_atomically(Path(request.output), csv_of(WORTH_FIELDS, study.rows))
     return study
 
 
@@ -262,26 +262,11 @@ def _why(ran: ModelOutcomes, system: str, under: str) -> str:
     )
 
 
-WORTH_COLUMNS = (
-    *("system", "model", "parameters", "bits", "context", "limit_w"),
-    *("alone_ps", "alone_pj", "together_ps", "together_pj"),
-    *("time_gain", "time_low", "time_high", "energy_gain", "energy_low", "energy_high"),
+WORTH_FIELDS = (
+    *("system", "cell.model", "cell.parameters", "cell.bits", "cell.context", "limit_w"),
+    *("alone_ps=alone.latency_ps", "alone_pj=alone.total_pj"),
+    *("together_ps=together.latency_ps", "together_pj=together.total_pj"),
+    *("time_gain=time.taken", "time_low=time.least", "time_high=time.most"),
+    *("energy_gain=energy.taken", "energy_low=energy.least", "energy_high=energy.most"),
 )
-
-
-def worth_rows(rows: Sequence[WorthRow]) -> Iterator[tuple[object, ...]]:
-    """A row for each step, system and limit."""
-    for row in rows:
-        yield (
-            row.system,
-            row.cell.model,
-            row.cell.parameters,
-            row.cell.bits,
-            row.cell.context,
-            row.limit_w,
-            row.alone.latency_ps,
-            row.alone.total_pj,
-            row.together.latency_ps,
-            row.together.total_pj,
-            *(each for gain in (row.time, row.energy) for each in (gain.taken, gain.least, gain.most)),
-        )
+"""Of a row, what tables have of it."""

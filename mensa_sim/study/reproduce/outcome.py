@@ -17,7 +17,7 @@ from mensa_sim.io.files import validate
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.simulate.inference import simulate_in_turn
-from mensa_sim.simulate.metrics.inference import Metrics, metrics
+from mensa_sim.simulate.metrics.inference import AcceleratorMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
@@ -61,16 +61,6 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceleratorShare:
-    """What one accelerator did in an inference."""
-
-    layers: int
-    busy_ps: int
-    utilization: float
-    macs: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyWork:
     """The layers of one family: what they computed, and what the accelerators could have done in their time."""
 
@@ -97,7 +87,7 @@ class Outcome:
     utilization: float
     handoffs: int
     traffic_bytes: int
-    accelerators: Mapping[str, AcceleratorShare]
+    accelerators: Mapping[str, AcceleratorMetrics]
     families: Mapping[int, FamilyWork]
     value: float
     """Of the schedule, as the objective predicts it."""
@@ -157,12 +147,7 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         utilization=first.utilization,
         handoffs=first.handoffs,
         traffic_bytes=sum(first.traffic_bytes.values()),
-        accelerators={
-            name: AcceleratorShare(
-                layers=each.layers, busy_ps=each.busy_ps, utilization=each.utilization, macs=each.macs
-            )
-            for name, each in first.accelerators.items()
-        },
+        accelerators=first.accelerators,
         families=_families(graph, system, first),
         value=found.value,
         bound=found.bound,

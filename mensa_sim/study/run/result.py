@@ -11,6 +11,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.objective import mixed_objectives, objective_named
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.simulate.metrics.inference import AcceleratorMetrics
 from mensa_sim.simulate.record.causes import Cause
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.answer import Answer
@@ -28,6 +29,9 @@ NOTABLE_GAP = 0.10
 
 ENERGY_COMPONENTS = (*COMPONENTS, *STATIC)
 """As the cost model lists them, then what time costs."""
+
+ACCELERATOR_FIELDS = ("layers", "busy_ps", "utilization", "energy_pj")
+"""What a summary says of each accelerator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +68,6 @@ class LayerResult:
     """What no mapping's objective is below with every tensor from and to memory; see `LayerCost.floor`."""
     mapping_gap_percent: float | None = None
     """How far its mapping lies above that; none where none was searched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceleratorResult:
-    """What one accelerator did."""
-
-    layers: int
-    busy_ps: int
-    utilization: float
-    """MACs over peak x busy time."""
-    energy_pj: float
-    """Dynamic energy of its layers and its own leakage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +121,7 @@ class SystemResult:
     """MACs over the sum of peak x busy time."""
     traffic_bytes: Mapping[str, int]
     area_mm2: float | None
-    accelerators: Mapping[str, AcceleratorResult]
+    accelerators: Mapping[str, AcceleratorMetrics]
     handoffs: int
     layers: tuple[LayerResult, ...]
     steady: SteadyState

@@ -32,7 +32,6 @@ from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulat
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import (
     NOTABLE_GAP,
-    AcceleratorResult,
     BestSchedule,
     LayerResult,
     Optimality,
@@ -130,7 +129,7 @@ def evaluate(
         utilization=measured.utilization,
         traffic_bytes=measured.traffic_bytes,
         area_mm2=chip_area_mm2(system),
-        accelerators=_accelerators(measured),
+        accelerators=measured.accelerators,
         handoffs=measured.handoffs,
         layers=_layers(placement, measured, timeline),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
@@ -176,15 +175,6 @@ def _best(
     measured = metrics(timeline, costs.system, costs.graph)
     energy_pj = sum(measured.energy_by_component_pj.values())
     return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=energy_pj)
-
-
-def _accelerators(measured: Metrics) -> dict[str, AcceleratorResult]:
-    return {
-        name: AcceleratorResult(
-            layers=each.layers, busy_ps=each.busy_ps, utilization=each.utilization, energy_pj=each.energy_pj
-        )
-        for name, each in measured.accelerators.items()
-    }
 
 
 def _layers(placement: Placement, measured: Metrics, timeline: Timeline) -> tuple[LayerResult, ...]:

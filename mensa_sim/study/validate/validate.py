@@ -71,6 +71,10 @@ GroupKey = tuple[str, str, str]
 """System, metric and group of rows that are scored together."""
 
 
+ROLES = {True: "fit", False: "test"}
+"""What a row is for the shipped constants: it may have been fitted on, or it only tests them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationRow:
     """One measurement beside its prediction."""
@@ -90,6 +94,11 @@ class ValidationRow:
         """Whether shipped constants may have been fitted on this row; the others test them."""
         system, metric = self.measurement.system, self.measurement.metric
         return (system, metric) in FITTED and may_be_fitted(self.measurement.workload, system, metric)
+
+    @property
+    def role(self) -> str:
+        """What it is for the shipped constants."""
+        return ROLES[self.may_be_fitted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
