@@ -116,20 +116,20 @@ def functions(stage: str) -> dict[str, tuple[str, set[str]]]:
     return found
 
 
-def plainly_drawn() -> set[str]:
-    """The functions whose figures a plain report draws, all of them."""
+def shown() -> set[str]:
+    """The functions that make the figures and the blocks of a report's page."""
     made = [
         node
         for module in MODULES
         for node in ast.walk(tree(module))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plain_report"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Report", "plain_report")
     ]
-    return {ast.unparse(each.value) for node in made for each in node.keywords if each.arg == "figures"}
+    return {ast.unparse(each.value) for node in made for each in node.keywords if each.arg in ("figures", "blocks")}
 
 
 def test_every_figure_is_drawn_on_a_page() -> None:
     known = functions("report")
-    drawn, new = set(), {name for name in known if name.endswith("_html")} | plainly_drawn()
+    drawn, new = set(), shown()
     while new:
         drawn |= new
         new = {name for each in new for name in known[each][1] & known.keys()} - drawn

@@ -51,7 +51,7 @@ class Run(_Simulation, RunResult):
     """
 
     __slots__ = ()
-    shown_by = "run.files:INFERENCE"
+    shown_by = "run.page:INFERENCE"
 
 
 class ScenarioRun(_Simulation, ScenarioResult):

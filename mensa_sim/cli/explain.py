@@ -8,6 +8,7 @@ from mensa_sim.cli.options import AsJson, Page, Paged
 from mensa_sim.cli.printing import show, write
 from mensa_sim.cli.results import deliver_page
 from mensa_sim.errors import UsageError
+from mensa_sim.io.json_text import json_text
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.run.request import PlaceRequest
 
@@ -30,15 +31,12 @@ def explain(
     placement = api.place.of(request)
     moves = api.moves(placement)
     if layer is None:
-        _print(as_json, report.moves_json(moves), report.moves_table(moves))
+        _print(as_json, report.moves_data(moves), report.moves_table(moves))
     else:
         found = api.explain(placement, layer)
         if page is not None:
-            from mensa_sim.report.explain.page import explanation_html
-            from mensa_sim.study.run.provenance import versions
-
-            write_atomically(page, explanation_html(found, versions()))
-        _print(as_json, report.explanation_json(found, moves), report.explanation_tables(found))
+            write_atomically(page, found.files()["report.html"])
+        _print(as_json, report.explanation_data(found, moves), report.explanation_tables(found))
 
 
 def families(request: FamiliesRequest, told: Paged) -> None:
@@ -48,8 +46,8 @@ def families(request: FamiliesRequest, told: Paged) -> None:
     deliver_page(api.families.of, request, told)
 
 
-def _print(as_json: bool, text: str, tables: object) -> None:
+def _print(as_json: bool, data: object, tables: object) -> None:
     if as_json:
-        write(text)
+        write(json_text(data))
     else:
         show(tables)

@@ -21,7 +21,7 @@ def explore(
 ) -> None:
     """Search a design space for better systems; a killed search goes on with --resume."""
     from mensa_sim.api import explore as api
-    from mensa_sim.report.explore.files import explore_json
+    from mensa_sim.report.explore.page import EXPLORATION
     from mensa_sim.study.explore.explore import folder_of
 
     formats = formats_of(export)
@@ -29,7 +29,7 @@ def explore(
     if formats:
         result.export(formats, folder_of(request))
     if as_json:
-        write(explore_json(result))
+        write(EXPLORATION.summary(result))
     elif not quiet:
         show(result.table())
         files = ["designs.csv", "front/", "report.html", "study.db", "summary.json"]

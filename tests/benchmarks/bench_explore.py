@@ -27,8 +27,8 @@ from smallest import SMALL_MODEL, parser
 
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.store import cache_folder
-from mensa_sim.report.explore.files import designs_csv, explore_json, front_files
-from mensa_sim.report.explore.page import explore_html
+from mensa_sim.report.explore.files import designs_csv, front_files
+from mensa_sim.report.explore.page import EXPLORATION
 from mensa_sim.study.explore.evaluate import Setup, Task
 from mensa_sim.study.explore.explore import explore
 from mensa_sim.study.explore.metrics import RUN
@@ -83,8 +83,8 @@ def without_evaluation(folder: Path, counts: list[int], sampler: str) -> None:
         with patch("mensa_sim.study.explore.explore.Local", NoWork):
             result = explore(ExploreRequest(space=str(path), folder=own, trials=count))
         searched = time.process_time()
-        page = explore_html(result)
-        size = len(designs_csv(result)) + len(explore_json(result)) + len(front_files(result))
+        page = EXPLORATION.page(result)
+        size = len(designs_csv(result)) + len(EXPLORATION.summary(result)) + len(front_files(result))
         written = time.process_time()
         exponent = (
             "" if before is None else f", exponent {math.log((written - start) / before[1], count / before[0]):.2f}"

@@ -17,7 +17,7 @@ from typing import Any
 from smallest import parser
 
 import mensa_sim as ms
-from mensa_sim.report.run.files import INFERENCE
+from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.study.run.placement import Goal, price_problem

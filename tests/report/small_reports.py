@@ -1,5 +1,6 @@
 """Reports of every kind from studies small enough to be run in a second each; names in them try to be markup."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,19 @@ from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
 from mensa_sim.api.validate import validate
-from mensa_sim.hardware.files import load_system
 from mensa_sim.io.files import write_yaml
-from mensa_sim.report.compare.compare import compare_html
-from mensa_sim.report.compare.scenario import scenario_compare_html
-from mensa_sim.report.compare.several import several_html
-from mensa_sim.report.decide.page import decide_html
-from mensa_sim.report.explain.page import explanation_html
-from mensa_sim.report.explore.page import explore_html
-from mensa_sim.report.reproduce.page import reproduce_html
-from mensa_sim.report.run.page import report_html
-from mensa_sim.report.scenario.page import scenario_html
-from mensa_sim.report.sensitivity.page import sensitivity_html
-from mensa_sim.report.validate.validate import validation_html
+from mensa_sim.report.compare.compare import COMPARISON
+from mensa_sim.report.compare.scenario import SCENARIO_COMPARISON
+from mensa_sim.report.compare.several import COMPARISONS
+from mensa_sim.report.decide.page import DECISION
+from mensa_sim.report.explain.page import EXPLANATION
+from mensa_sim.report.explore.page import EXPLORATION
+from mensa_sim.report.page.page import provenance_block
+from mensa_sim.report.reproduce.page import REPRODUCTION
+from mensa_sim.report.run.page import INFERENCE
+from mensa_sim.report.scenario.page import SCENARIO_RUN
+from mensa_sim.report.sensitivity.page import SENSITIVITY
+from mensa_sim.report.validate.validate import VALIDATION
 from mensa_sim.study.compare.compare import compare
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.decide.result import DecideResult, SingleRun, Standing, Tried
@@ -34,7 +35,6 @@ from mensa_sim.study.scenario.scenario import ScenarioResult
 from mensa_sim.study.sensitivity.joint import Draw, Interval
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.swings import Swing, headlines_of
-from mensa_sim.study.validate.fitted_constants import fitted_constants
 
 HOSTILE = "<img src=x onerror='window.hacked=1'></script><script>window.hacked=1</script>"
 """Whatever file it comes from, it is text."""
@@ -57,7 +57,7 @@ def tiny_workload(folder: Path) -> Path:
 
 def run_page(folder: Path) -> str:
     """A run of the tiny workload."""
-    return report_html(api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"}))
+    return INFERENCE.page(api.run(tiny_workload(folder), pins={HOSTILE: "pascal", "head": "pavlov"}))
 
 
 def scenario_file(folder: Path) -> Path:
@@ -88,29 +88,29 @@ def scenario_result(folder: Path) -> ScenarioResult:
 
 def scenario_page(folder: Path) -> str:
     """The two streams."""
-    return scenario_html(scenario_result(folder))
+    return SCENARIO_RUN.page(scenario_result(folder))
 
 
 def compare_page(folder: Path) -> str:
     """The tiny workload on two systems."""
     request = CompareRequest(workload=str(tiny_workload(folder)), systems=("edge_tpu", "mensa_g"))
-    return compare_html(compare(request))
+    return COMPARISON.page(compare(request))
 
 
 def compare_workloads_page(folder: Path) -> str:
     """The tiny workload and its convolution alone."""
     alone = {"name": "alone", "layers": TINY["layers"][:1]}
-    return several_html(ms.compare_workloads([tiny_workload(folder), alone], ("edge_tpu", "mensa_g")))
+    return COMPARISONS.page(ms.compare_workloads([tiny_workload(folder), alone], ("edge_tpu", "mensa_g")))
 
 
 def compare_scenario_page(folder: Path) -> str:
     """The two streams on two systems."""
-    return scenario_compare_html(ms.compare_scenario(scenario_file(folder), ("edge_tpu", "mensa_g")))
+    return SCENARIO_COMPARISON.page(ms.compare_scenario(scenario_file(folder), ("edge_tpu", "mensa_g")))
 
 
 def reproduce_page(folder: Path) -> str:
     """A reproduction over one small model, with all that one over all models says."""
-    return reproduce_html(held_against_the_paper(reproduce(ReproduceRequest(models=("keyboard_cifg",)))))
+    return REPRODUCTION.page(held_against_the_paper(reproduce(ReproduceRequest(models=("keyboard_cifg",)))))
 
 
 def validate_page(folder: Path) -> str:
@@ -121,7 +121,7 @@ def validate_page(folder: Path) -> str:
         "workload,system,metric,measured,source\ntiny.yaml,coral_usb3,latency_ms,0.5,made up\n"
         "tiny.yaml,edge_tpu,latency_ms,0.001,made up\n"
     )
-    return validation_html(validate(rows), fitted_constants(load_system))
+    return VALIDATION.page(validate(rows))
 
 
 def sensitivity_page(folder: Path) -> str:
@@ -156,7 +156,7 @@ def sensitivity_page(folder: Path) -> str:
         versions={"mensa-sim": "0"},
         inputs={"workloads/lstm.yaml": "0"},
     )
-    return sensitivity_html(result)
+    return SENSITIVITY.page(result)
 
 
 def decide_page(folder: Path) -> str:
@@ -210,7 +210,7 @@ def decide_page(folder: Path) -> str:
         versions={"mensa-sim": "0"},
         inputs={"workloads/lstm.yaml": "0"},
     )
-    return decide_html(result)
+    return DECISION.page(result)
 
 
 def explore_result(folder: Path) -> ExploreResult:
@@ -236,13 +236,15 @@ def explore_result(folder: Path) -> ExploreResult:
 
 def explore_page(folder: Path) -> str:
     """The four designs."""
-    return explore_html(explore_result(folder))
+    return EXPLORATION.page(explore_result(folder))
 
 
 def explain_page(folder: Path) -> str:
     """A layer of the tiny workload on an array with three kinds of levels."""
     placement = explaining.place(tiny_workload(folder), system="edge_tpu")
-    return explanation_html(explaining.explain(placement, HOSTILE), {"mensa-sim": HOSTILE})
+    return replace(EXPLANATION, made_from=lambda _: provenance_block({"mensa-sim": HOSTILE}, {})).page(
+        explaining.explain(placement, HOSTILE)
+    )
 
 
 def plain_page(folder: Path) -> str:

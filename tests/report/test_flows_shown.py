@@ -11,7 +11,7 @@ from mensa_sim.api.session import Run
 from mensa_sim.cost.prices.price import price
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.run.figures import run_figures
-from mensa_sim.report.run.page import report_html
+from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.summary import summary
 from mensa_sim.report.run.tables import splits_text, stacks_text
 from mensa_sim.study.run.placement import Placement
@@ -83,14 +83,14 @@ def test_the_page_shows_stacks_and_saved_bytes_by_tensor(stacked: Run) -> None:
     drawn = run_figures(stacked)["saved"].figure
     (bars,) = drawn["data"]
     assert dict(zip(bars["y"], bars["x"], strict=True)) == stacked.main.stacks[0].tensors
-    page = report_html(stacked)
+    page = INFERENCE.page(stacked)
     assert "<td>first</td><td>in a stack on pascal</td>" in page
     assert "<td>3</td><td>first</td><td>sum</td><td>pascal</td>" in page
 
 
 def test_the_page_shows_which_layers_run_in_which_pieces(split: Run) -> None:
     assert split.main.splits
-    page = report_html(split)
+    page = INFERENCE.page(split)
     for each in split.main.splits:
         (shares,) = re.findall(
             f"<td>{re.escape(each.layer)}</td><td>{each.axis}</td><td>{each.pieces}</td><td>(.*?)</td>", page

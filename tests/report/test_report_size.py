@@ -10,8 +10,8 @@ from mensa_sim.io.files import write_yaml
 from mensa_sim.report.explore.page import MAX_OTHERS, drawn_designs
 from mensa_sim.report.page.packed import packed_plotly
 from mensa_sim.report.run.gantt import MAX_BARS, around, merged
-from mensa_sim.report.run.page import report_html
-from mensa_sim.report.scenario.page import scenario_html
+from mensa_sim.report.run.page import INFERENCE
+from mensa_sim.report.scenario.page import SCENARIO_RUN
 from mensa_sim.simulate.record.timeline import Span
 
 MEGABYTE = 1_000_000
@@ -37,7 +37,7 @@ def test_a_model_of_many_layers_fits(tmp_path: Path) -> None:
     ]
     path = tmp_path / "deep.yaml"
     path.write_text(write_yaml({"name": "deep", "layers": layers}))
-    page = report_html(api.run(path))
+    page = INFERENCE.page(api.run(path))
     assert data_bytes(page) < MEGABYTE
     assert "Thinned out" in page
 
@@ -49,7 +49,7 @@ def test_a_scenario_of_thousands_of_requests_fits(tmp_path: Path) -> None:
     path.write_text(write_yaml({"name": "long", "duration_s": 0.02, "streams": [stream]}))
     result = api.run_scenario(path)
     assert result.main.metrics.streams["frames"].requests == 4_000
-    page = scenario_html(result)
+    page = SCENARIO_RUN.page(result)
     assert data_bytes(page) < MEGABYTE
     assert "Thinned out" in page
     assert "timeline.json holds them all" in page

@@ -19,10 +19,10 @@ from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.report.run import over_time
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.over_time import STEPS, buffers_figure, maxima, sums
-from mensa_sim.report.run.page import report_html
+from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.time_use import time_use
 from mensa_sim.report.scenario.figures import scenario_figures
-from mensa_sim.report.scenario.page import scenario_html
+from mensa_sim.report.scenario.page import SCENARIO_RUN
 from mensa_sim.simulate.record.timeline import BufferLevel, Span
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.study.run.placement import Goal
@@ -47,7 +47,7 @@ def title(figure: dict[str, Any]) -> str:
 
 
 def test_every_figure_that_is_made_stands_on_its_page_once(result: RunResult, scenario: ScenarioResult) -> None:
-    made = (run_figures(result), report_html(result)), (scenario_figures(scenario), scenario_html(scenario))
+    made = (run_figures(result), INFERENCE.page(result)), (scenario_figures(scenario), SCENARIO_RUN.page(scenario))
     for figures, page in made:
         assert len(figures) > 5
         assert {name: page.count(f'<div id="{name}" class="figure"') for name in figures} == dict.fromkeys(figures, 1)
@@ -110,7 +110,7 @@ def test_a_familys_name_stands_in_the_corner_of_its_region_in_lines_that_fit(res
 
 
 def test_power_and_efficiency_stand_among_the_headline_cards_in_their_units(result: RunResult) -> None:
-    main, page = result.main, report_html(result)
+    main, page = result.main, INFERENCE.page(result)
     joules, seconds = main.energy_pj * 1e-12, main.latency_ps * 1e-12
     assert main.mean_power_mw == pytest.approx(1e3 * joules / seconds)
     assert main.tops_per_w == pytest.approx(2 * main.macs / joules / 1e12)
@@ -155,7 +155,7 @@ def test_a_latency_curve_ends_at_all_requests_and_never_falls(scenario: Scenario
 
 
 def test_a_streams_row_has_the_share_of_its_latency_that_is_queueing(scenario: ScenarioResult) -> None:
-    page = scenario_html(scenario)
+    page = SCENARIO_RUN.page(scenario)
     for system in scenario.systems:
         for stream in system.metrics.streams.values():
             assert stream.mean_queueing_ps is not None

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mensa_sim.api import session as api
-from mensa_sim.report.run.page import report_html
+from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.summary import layers_csv, summary
 from mensa_sim.report.run.tables import run_tables
 from mensa_sim.report.trace.layers import trace_json
@@ -43,7 +43,7 @@ def test_every_output_of_a_run_marks_it(workload: Path) -> None:
     assert [entry["name"] for entry in entries if entry.get("supported") is False] == names
     rows = csv.DictReader(StringIO(layers_csv(result)))
     assert [row["name"] for row in rows if row["supported"] == "false"] == names
-    assert report_html(result).count("(unsupported: traffic alone)") == len(names)
+    assert INFERENCE.page(result).count("(unsupported: traffic alone)") == len(names)
     console = Console(width=200, file=StringIO(), record=True)
     console.print(run_tables(result))
     assert console.export_text().count("(unsupported)") == len(names)

@@ -13,7 +13,7 @@ from space_files import GRID, write_space
 
 from mensa_sim.api.explore import explore
 from mensa_sim.report.explore.files import explore_summary
-from mensa_sim.report.explore.page import explore_html, front_figure
+from mensa_sim.report.explore.page import EXPLORATION, front_figure
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import explore_tables
 from mensa_sim.report.page.notebook import text_of
@@ -85,7 +85,7 @@ def test_the_name_of_a_reference_stands_inwards_of_it(times: float, side: str, r
 
 
 def test_a_click_finds_the_parameters_of_its_design(result: ExploreResult) -> None:
-    html = explore_html(result)
+    html = EXPLORATION.page(result)
     found = re.search(r"const designs = (\[.*\]);", html)
     assert found is not None
     designs = json.loads(found.group(1).replace("<\\/", "</"))
@@ -106,7 +106,7 @@ def test_parallel_axes_hold_every_design_between_their_ends(result: ExploreResul
 
 
 def test_no_text_of_a_file_becomes_markup(result: ExploreResult) -> None:
-    assert HOSTILE not in explore_html(result)
+    assert HOSTILE not in EXPLORATION.page(result)
 
 
 def test_the_command_prints_the_summary_that_it_writes(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from mensa_sim.cost.measured.kernels import fused_kernels, kernels_of
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.report.compare.compare import compare_html, compare_json, compare_tables
-from mensa_sim.report.explain.explain import explanation_json, explanation_tables
-from mensa_sim.report.run.page import report_html
-from mensa_sim.report.run.summary import summary_json
+from mensa_sim.report.compare.compare import COMPARISON, compare_tables
+from mensa_sim.report.explain.explain import explanation_tables
+from mensa_sim.report.explain.page import EXPLANATION
+from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.tables import run_tables
-from mensa_sim.report.scenario.files import scenario_json, scenario_tables
-from mensa_sim.report.scenario.page import scenario_html
+from mensa_sim.report.scenario.files import scenario_tables
+from mensa_sim.report.scenario.page import SCENARIO_RUN
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 
@@ -94,7 +94,7 @@ def test_a_cpu_alone_runs_a_model_by_its_measured_kernels() -> None:
 
 def test_a_fits_error_stands_beside_each_of_its_numbers() -> None:
     result = api.run("lstm", system="gpu_t4", scheduler="greedy")
-    layers = json.loads(summary_json(result))["layers"]
+    layers = json.loads(INFERENCE.summary(result))["layers"]
     assert all(layer["source"] == "measured" and 0 < layer["error_percent"] < 20 for layer in layers)
 
 
@@ -125,18 +125,22 @@ def test_every_output_says_which_figures_are_fits_extrapolated_or_estimated(tmp_
     )
     assert len(result.main.caveats) == len(set(result.main.caveats)) == 6
     explained = explaining.explain(explaining.place("lstm", system="gpu_plus_pavlov"), "lstm.l0.i.hidden")
-    for texts in (printed(explanation_tables(explained)), explanation_json(explained, ())):
+    for texts in (printed(explanation_tables(explained)), EXPLANATION.summary(explained)):
         assert "gpu_t4: time from the fit to linear kernels, 10.6 % mean error" in " ".join(texts.split())
     for texts in (
         printed(run_tables(result)),
-        html.unescape(report_html(result)),
-        summary_json(result),
+        html.unescape(INFERENCE.page(result)),
+        INFERENCE.summary(result),
         printed(compare_tables(compared)),
-        html.unescape(compare_html(compared)),
-        compare_json(compared),
+        html.unescape(COMPARISON.page(compared)),
+        COMPARISON.summary(compared),
     ):
         assert all(text in " ".join(texts.split()) for text in said)
-    for texts in (printed(scenario_tables(scenario)), html.unescape(scenario_html(scenario)), scenario_json(scenario)):
+    for texts in (
+        printed(scenario_tables(scenario)),
+        html.unescape(SCENARIO_RUN.page(scenario)),
+        SCENARIO_RUN.summary(scenario),
+    ):
         assert "gpu_t4: time from the fit to linear kernels" in " ".join(texts.split())
 
 

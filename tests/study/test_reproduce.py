@@ -15,8 +15,8 @@ import mensa_sim as ms
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.report.reproduce.figures import change_figure
-from mensa_sim.report.reproduce.files import models_csv, reproduce_data, reproduce_json
-from mensa_sim.report.reproduce.page import reproduce_html
+from mensa_sim.report.reproduce.files import models_csv, reproduce_data
+from mensa_sim.report.reproduce.page import REPRODUCTION
 from mensa_sim.report.reproduce.tables import reproduce_tables
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS
 from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
@@ -284,9 +284,9 @@ def test_the_summary_names_its_rows_as_the_paper_table_does(held: ReproduceResul
 
 def test_two_processes_give_the_same_bytes_as_one(few: ReproduceResult) -> None:
     again = reproduce(ReproduceRequest(models=FEW, jobs=2))
-    assert reproduce_json(again) == reproduce_json(few)
+    assert REPRODUCTION.summary(again) == REPRODUCTION.summary(few)
     assert models_csv(again) == models_csv(few)
-    assert reproduce_html(again) == reproduce_html(few)
+    assert REPRODUCTION.page(again) == REPRODUCTION.page(few)
 
 
 def test_figures_of_some_models_are_labelled_with_them_and_held_against_nothing(few: ReproduceResult) -> None:
@@ -298,10 +298,10 @@ def test_figures_of_some_models_are_labelled_with_them_and_held_against_nothing(
     assert not few.deviations
     assert not few.agreements
     assert not few.statements
-    for each in json.loads(reproduce_json(few))["rows"]:
+    for each in json.loads(REPRODUCTION.summary(few))["rows"]:
         assert not {"paper", "ratio", "agrees"} & set(each)
         assert "keyboard_cifg" in each["models"] or "mobilenet_v1" in each["models"]
-    shown = reproduce_html(few)
+    shown = REPRODUCTION.page(few)
     assert "2 of 24 models ran: mobilenet_v1, keyboard_cifg; scheduler mensa." in shown
     assert "nothing here is held against them" in shown
     assert "The Mensa paper beside mensa-sim" not in shown
@@ -314,14 +314,14 @@ def test_a_figure_is_held_against_the_papers_where_all_its_models_were_run(held:
     assert as_ran(row, recurrent).ratio == row.ratio
     assert as_ran(row, recurrent[1:]).ran == "7 of 8 models"
     assert as_ran(row, recurrent[1:]).ratio is None
-    opening = reproduce_html(held).partition("Every figure")[0]
+    opening = REPRODUCTION.page(held).partition("Every figure")[0]
     assert opening.count("<td>no</td>") + opening.count("<td>yes</td>") == 4  # the authors' own claims
     assert 'id="changes"' in opening
     told = printed(reproduce_tables(held)).splitlines()
     assert told[0].startswith("the authors' own claims")
     assert [line.split(":")[0] for line in told[1:5]] == ["energy efficiency"] * 2 + ["throughput"] * 2
     assert len(told) < 80
-    assert "The Mensa paper beside mensa-sim" in reproduce_html(held)
+    assert "The Mensa paper beside mensa-sim" in REPRODUCTION.page(held)
 
 
 @pytest.mark.parametrize(

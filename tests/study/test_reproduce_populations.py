@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from mensa_sim.report.reproduce.files import reproduce_data
-from mensa_sim.report.reproduce.page import reproduce_html
+from mensa_sim.report.reproduce.page import REPRODUCTION
 from mensa_sim.report.reproduce.tables import drawn_text
 from mensa_sim.study.reproduce import workers
 from mensa_sim.study.reproduce.paper import paper_figures
@@ -95,7 +95,7 @@ def test_results_say_the_interval_and_the_statistics(result: ReproduceResult) ->
     values = list(result.drawn[PAIR].values)
     assert drawn == {"median": sorted(values)[1], "low": min(values), "high": max(values), "values": values}
     assert [each["published"] for each in data["statistics"]] == [2.1e6, 0.119, 0.465, 0.97]
-    page = reproduce_html(result)
+    page = REPRODUCTION.page(result)
     assert drawn_text(result.drawn[PAIR]) in page
     assert "3 populations of 24 models drawn" in page
 

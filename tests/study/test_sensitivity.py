@@ -8,8 +8,8 @@ import pytest
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
-from mensa_sim.report.sensitivity.files import sensitivity_json, swings_csv
-from mensa_sim.report.sensitivity.page import sensitivity_html
+from mensa_sim.report.sensitivity.files import swings_csv
+from mensa_sim.report.sensitivity.page import SENSITIVITY
 from mensa_sim.study.reproduce import workers as workers_module
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.request import SYSTEMS
@@ -126,9 +126,9 @@ def test_as_many_simulations_are_counted_as_were_run(result: SensitivityResult) 
 
 def test_the_same_seed_gives_the_same_bytes_on_two_processes(result: SensitivityResult) -> None:
     again = sensitivity(dataclasses.replace(REQUEST, jobs=2))
-    assert sensitivity_json(again) == sensitivity_json(result)
+    assert SENSITIVITY.summary(again) == SENSITIVITY.summary(result)
     assert swings_csv(again) == swings_csv(result)
-    assert sensitivity_html(again) == sensitivity_html(result)
+    assert SENSITIVITY.page(again) == SENSITIVITY.page(result)
 
 
 @pytest.mark.parametrize("bad", [{"runs": 0}, {"prices": 0}])

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from rich.console import RenderableType
 
-from mensa_sim.io.json_text import json_text, picked, present
+from mensa_sim.io.json_text import picked, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
-from mensa_sim.report.compare.side_by_side import flat_csv, systems_page, systems_tables
+from mensa_sim.report.compare.side_by_side import flat_csv, systems_blocks, systems_tables, systems_title
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.generation.tables import answer_rows, answer_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
@@ -63,11 +63,6 @@ def _values(system: SystemResult) -> dict[str, object]:
         **picked(system, "best_schedule=best", "area_mm2"),
         "caveats": list(system.caveats) or None,
     }
-
-
-def compare_json(result: CompareResult) -> str:
-    """summary.json as text."""
-    return json_text(compare_summary(result))
 
 
 def compare_rows(result: CompareResult) -> list[tuple[str, ...]]:
@@ -148,28 +143,24 @@ def compare_notes(result: CompareResult) -> list[str]:
     """What the best schedule would give where one is far from it, what was set where, and the caveats."""
     systems, baseline = result.systems, result.systems[result.baseline]
     best = [f"{name}, {text}" for name, system in systems.items() for text in best_text(system, baseline)]
-    caveats = caveats_text(*(system.caveats for system in systems.values()))
+    caveats = caveats_text(*systems.values())
     return [*difference_texts(result), *best, *changes_text(result.changes, list(systems)), *caveats]
 
 
-def compare_html(result: CompareResult) -> str:
-    """The comparison as one page."""
+def compare_blocks(result: CompareResult, figures: dict[str, Drawn]) -> list[str]:
+    """The comparison on a page."""
     reading = (
         f"{_inference(result).capitalize()}, scheduler {result.scheduler} where there is a choice, objective "
         f"{result.objective}. Energy efficiency and speed are against {result.baseline}: above 1 is better."
     )
-    return systems_page(
-        result,
-        lead_text(result),
-        reading,
-        compare_rows(result),
-        compare_notes(result),
-        compare_figures(result),
+    notes = compare_notes(result)
+    return [
+        *systems_blocks(lead_text(result), reading, list(result.systems), compare_rows(result), notes, figures),
         heading("Where the layers run" if not result.answers else "Where the layers of the first step run"),
         _placements(result),
         heading("Layer by layer"),
         _layers(result),
-    )
+    ]
 
 
 def compare_figures(result: CompareResult) -> dict[str, Drawn]:
@@ -249,7 +240,8 @@ def _layer_cells(layer: LayerResult) -> tuple[str, str, str]:
 COMPARISON = Report(
     table=compare_tables,
     figures=compare_figures,
-    page=compare_html,
-    summary=compare_json,
+    title=systems_title,
+    blocks=compare_blocks,
+    data=compare_summary,
     rows=lambda result: flat_csv(system_entries(result)),
 )

@@ -2,8 +2,8 @@
 
 from rich.console import RenderableType
 
-from mensa_sim.io.json_text import json_text, picked, present
-from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_page, systems_tables
+from mensa_sim.io.json_text import picked, present
+from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_blocks, systems_tables, systems_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, categories, figure, padded
@@ -18,16 +18,14 @@ from mensa_sim.study.scenario.scenario import ScenarioSystemResult
 from mensa_sim.units import PS_PER_MS
 
 
-def scenario_compare_json(result: ScenarioCompareResult) -> str:
-    """summary.json as text; an unknown value is absent."""
-    return json_text(
-        {
-            **picked(result, "scenario=workload", "scheduler", "objective", "baseline"),
-            "systems": _entries(result),
-            **changes_summary(result.changes),
-            **provenance_summary(result),
-        }
-    )
+def scenario_compare_data(result: ScenarioCompareResult) -> dict[str, object]:
+    """summary.json; an unknown value is absent."""
+    return {
+        **picked(result, "scenario=workload", "scheduler", "objective", "baseline"),
+        "systems": _entries(result),
+        **changes_summary(result.changes),
+        **provenance_summary(result),
+    }
 
 
 def _entries(result: ScenarioCompareResult) -> list[dict[str, object]]:
@@ -89,7 +87,7 @@ def _notes(result: ScenarioCompareResult) -> list[str]:
         *(left_out if result.places_left_out else []),
         *(f"{name}, {text}" for name, system in systems.items() for text in gaps_text(system)),
         *changes_text(result.changes, list(systems)),
-        *caveats_text(*(system.caveats for system in systems.values())),
+        *caveats_text(*systems.values()),
     ]
 
 
@@ -127,20 +125,20 @@ def p99_figure(result: ScenarioCompareResult) -> Figure:
     return figure(title, categories("stream"), padded("p99 latency (ms)", traces, "y"), traces)
 
 
-def scenario_compare_html(result: ScenarioCompareResult) -> str:
-    """The comparison as one page."""
+def scenario_compare_blocks(result: ScenarioCompareResult, figures: dict[str, Drawn]) -> list[str]:
+    """The comparison on a page."""
     reading = (
         f"Scheduler {result.scheduler} where there is a choice, objective {result.objective}. "
         f"Energy efficiency is against {result.baseline}: above 1 is better."
     )
-    lead, figures = scenario_lead(result), scenario_compare_figures(result)
-    return systems_page(result, lead, reading, _rows(result), _notes(result), figures)
+    return systems_blocks(scenario_lead(result), reading, list(result.systems), _rows(result), _notes(result), figures)
 
 
 SCENARIO_COMPARISON = Report(
     table=scenario_compare_tables,
     figures=scenario_compare_figures,
-    page=scenario_compare_html,
-    summary=scenario_compare_json,
+    title=systems_title,
+    blocks=scenario_compare_blocks,
+    data=scenario_compare_data,
     rows=lambda result: flat_csv(_entries(result)),
 )

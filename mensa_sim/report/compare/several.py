@@ -5,21 +5,14 @@ from dataclasses import asdict
 
 from rich.console import Group, RenderableType
 
-from mensa_sim.io.json_text import json_text
 from mensa_sim.objective import objective_named
-from mensa_sim.report.compare.compare import (
-    compare_notes,
-    compare_rows,
-    compared_values,
-    lead_text,
-    system_entries,
-)
+from mensa_sim.report.compare.compare import compare_notes, compare_rows, compared_values, lead_text, system_entries
 from mensa_sim.report.compare.side_by_side import flat_csv, marks
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, figure, padded, slanted
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -28,22 +21,20 @@ from mensa_sim.study.compare.several import SeveralResult
 from mensa_sim.study.run.result import Ratios
 
 
-def several_json(result: SeveralResult) -> str:
-    """summary.json as text: each workload as a comparison of it alone has it, then the means."""
+def several_data(result: SeveralResult) -> dict[str, object]:
+    """summary.json: each workload as a comparison of it alone has it, then the means."""
     first = next(iter(result.parts.values()))
-    return json_text(
-        {
-            "objective": result.product,
-            "baseline": first.baseline,
-            "compared": [compared_values(part) for part in result.parts.values()],
-            "means": [
-                {"system": name, "gain": result.mean_gain(name), "ratios": asdict(result.mean_ratios(name))}
-                for name in result.systems
-            ],
-            **changes_summary(first.changes),
-            **provenance_summary(result),
-        }
-    )
+    return {
+        "objective": result.product,
+        "baseline": first.baseline,
+        "compared": [compared_values(part) for part in result.parts.values()],
+        "means": [
+            {"system": name, "gain": result.mean_gain(name), "ratios": asdict(result.mean_ratios(name))}
+            for name in result.systems
+        ],
+        **changes_summary(first.changes),
+        **provenance_summary(result),
+    }
 
 
 def _table(result: SeveralResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -105,38 +96,26 @@ def gains_figure(result: SeveralResult) -> Figure:
     return figure(title, slanted("workload"), y, traces)
 
 
-def several_html(result: SeveralResult) -> str:
-    """The comparison as one page: the means, then each workload."""
+def several_blocks(result: SeveralResult, figures: dict[str, Drawn]) -> Iterator[str]:
+    """The means, then each workload."""
     columns, rows = _table(result)
-    figures = several_figures(result)
-    sections = [
-        block
-        for name, part in result.parts.items()
-        for block in (
-            heading(name),
-            paragraph(lead_text(part)),
-            table_block(("", *part.systems), compare_rows(part), numeric=tuple(part.systems)),
-            list_block(compare_notes(part)),
-        )
-    ]
-    return page(
-        f"{len(result.parts)} workloads on {len(result.systems)} systems",
-        (
-            paragraph(several_lead(result), kind="lead"),
-            paragraph(f"One inference or answer of each; ratios are times better than {result.systems[0]}."),
-            table_block(("workload", "system", *columns), rows, numeric=columns),
-            drawn_block(figures, *figures),
-            *sections,
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
-    )
+    yield paragraph(several_lead(result), kind="lead")
+    yield paragraph(f"One inference or answer of each; ratios are times better than {result.systems[0]}.")
+    yield table_block(("workload", "system", *columns), rows, numeric=columns)
+    yield drawn_block(figures, *figures)
+    for name, part in result.parts.items():
+        yield heading(name)
+        yield paragraph(lead_text(part))
+        yield table_block(("", *part.systems), compare_rows(part), numeric=tuple(part.systems))
+        yield list_block(compare_notes(part))
 
 
 COMPARISONS = Report(
     table=several_tables,
     figures=several_figures,
-    page=several_html,
-    summary=several_json,
+    title=lambda result: f"{len(result.parts)} workloads on {len(result.systems)} systems",
+    blocks=several_blocks,
+    data=several_data,
     rows=lambda result: flat_csv(
         [{"workload": name, **each} for name, part in result.parts.items() for each in system_entries(part)]
     ),

@@ -9,7 +9,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Trace, scatter, shown
-from mensa_sim.report.page.page import page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.page import paragraph, table_block
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.compare.scenarios import ScenarioCompareResult
@@ -39,29 +39,20 @@ def systems_tables(
     return Group(lead, "", Sheet([*texts(""), *numbers(*systems)], rows, title=title), *notes)
 
 
-def systems_page(
-    result: CompareResult | ScenarioCompareResult,
-    lead: str,
-    reading: str,
-    rows: RowTexts,
-    notes: Sequence[str],
-    figures: dict[str, Drawn],
-    *more: str,
-) -> str:
-    """The same as one page, with the figures; `reading` says what the table is of, `more` are blocks below."""
-    names = list(result.systems)
-    return page(
-        f"{result.workload} on {len(names)} systems",
-        (
-            paragraph(lead, kind="lead"),
-            paragraph(reading),
-            table_block(("", *names), rows, numeric=names),
-            *map(paragraph, notes),
-            drawn_block(figures, *figures),
-            *more,
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
-    )
+def systems_title(result: CompareResult | ScenarioCompareResult) -> str:
+    """What was run on how many."""
+    return f"{result.workload} on {len(result.systems)} systems"
+
+
+def systems_blocks(
+    lead: str, reading: str, systems: Sequence[str], rows: RowTexts, notes: Sequence[str], figures: dict[str, Drawn]
+) -> list[str]:
+    """The same as parts of a page, with the figures; `reading` says what the table is of."""
+    table = table_block(("", *systems), rows, numeric=systems)
+    return [
+        *(paragraph(lead, kind="lead"), paragraph(reading), table, *map(paragraph, notes)),
+        drawn_block(figures, *figures),
+    ]
 
 
 def flat_csv(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from operator import attrgetter
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, picked, plain, present
+from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.output_folder import provenance_summary
@@ -17,11 +17,6 @@ from mensa_sim.study.decide.result import DecideResult, Tried
 
 SHOWN_TURNS = 12
 """Turns that a terminal shows."""
-
-
-def decide_json(result: DecideResult) -> str:
-    """summary.json as text."""
-    return json_text(decide_data(result))
 
 
 def decide_data(result: DecideResult) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from mensa_sim.report.decide.figures import decide_figures
 from mensa_sim.report.decide.files import (
-    decide_json,
+    decide_data,
     decide_tables,
     measured_sheet,
     standings_sheet,
@@ -10,8 +10,8 @@ from mensa_sim.report.decide.files import (
     turns_sheet,
 )
 from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
-from mensa_sim.report.page.drawn import drawn_block
-from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, sheet_block, table_block
+from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block, table_block
 from mensa_sim.report.page.quantities import factor_text, setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.study.decide.result import DecideResult
@@ -19,10 +19,13 @@ from mensa_sim.study.decide.result import DecideResult
 EVERYTHING = ("what", "on", "now", "otherwise", "lead", "best then", "source")
 
 
-def decide_html(result: DecideResult) -> str:
-    """The whole page."""
-    figures = decide_figures(result)
-    systems = " or ".join(each.system for each in result.standings)
+def decide_title(result: DecideResult) -> str:
+    """The question."""
+    return f"Which is better: {' or '.join(each.system for each in result.standings)}?"
+
+
+def decide_blocks(result: DecideResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of a decision."""
     everything = [
         (
             each.name,
@@ -53,16 +56,16 @@ def decide_html(result: DecideResult) -> str:
         heading("Everything that was tried"),
         table_block(EVERYTHING, everything, numeric=("lead",), name="tried"),
         *([heading("Left out", level=3), list_block(result.left_out)] if result.left_out else []),
-        provenance_block(result.versions, result.inputs, result.command),
     ]
-    return page(f"Which is better: {systems}?", [block for block in blocks if block])
+    return [block for block in blocks if block]
 
 
 DECISION = Report(
     table=decide_tables,
     figures=decide_figures,
-    page=decide_html,
-    summary=decide_json,
+    title=decide_title,
+    blocks=decide_blocks,
+    data=decide_data,
     rows=tried_csv,
     rows_file="tried.csv",
 )

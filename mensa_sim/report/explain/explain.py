@@ -7,7 +7,7 @@ from operator import attrgetter
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, present
+from mensa_sim.io.json_text import present
 from mensa_sim.report.explain.levels import use_tables
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -21,7 +21,7 @@ def explanation_tables(found: ExplainResult) -> RenderableType:
     title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
     refused = [f"{place.accelerator} cannot: {place.refusal}" for place in found.places if place.refusal is not None]
     lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
-    caveats = caveats_text(*(place.caveats for place in found.places))
+    caveats = caveats_text(*found.places)
     use = [] if found.use is None else ["", *use_tables(found.use)]
     return Group(title, places_sheet(found), *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
 
@@ -75,16 +75,15 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
     return Group(f"{len(moves)} tensors are read on another accelerator than they were made on", table)
 
 
-def explanation_json(found: ExplainResult, moves: Sequence[Move]) -> str:
-    """The explanation as JSON text; what a place does not have is absent."""
+def explanation_data(found: ExplainResult, moves: Sequence[Move]) -> dict[str, object]:
+    """The explanation as plain values; what a place does not have is absent."""
     record = present(asdict(found))
     record["places"] = [
         {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
     ]
     if found.use is not None:
         record["use"] = present(asdict(found.use)) | {"levels": [present(asdict(use)) for use in found.use.levels]}
-    record["moves"] = [asdict(move) for move in moves]
-    return json_text(record)
+    return record | moves_data(moves)
 
 
 def places_csv(found: ExplainResult) -> str:
@@ -94,6 +93,6 @@ def places_csv(found: ExplainResult) -> str:
     return csv_text(("accelerator", "here", *figures), rows)
 
 
-def moves_json(moves: Sequence[Move]) -> str:
-    """The moves as JSON text."""
-    return json_text({"moves": [asdict(move) for move in moves]})
+def moves_data(moves: Sequence[Move]) -> dict[str, object]:
+    """The moves as plain values."""
+    return {"moves": [asdict(move) for move in moves]}

@@ -8,7 +8,7 @@ from typing import Any
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.files import write_yaml
-from mensa_sim.io.json_text import json_text, picked
+from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
@@ -59,11 +59,6 @@ def _scheduling(plain: Design) -> dict[str, object]:
     found = scheduling_of(plain, [str(entry.data["name"]) for entry in plain.entries.values()])
     options: dict[str, object] = {"options": dict(found.options)} if found.options else {}
     return {"scheduler": found.scheduler, "objective": found.objective, **options}
-
-
-def explore_json(result: ExploreResult) -> str:
-    """summary.json as text."""
-    return json_text(explore_summary(result))
 
 
 def designs_csv(result: ExploreResult) -> str:

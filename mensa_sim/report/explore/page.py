@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.explore.axes import axis
-from mensa_sim.report.explore.files import design_folder, designs_csv, explore_json, front_files
+from mensa_sim.report.explore.files import design_folder, designs_csv, explore_summary, front_files
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import (
     columns,
@@ -18,14 +18,7 @@ from mensa_sim.report.explore.tables import (
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
-from mensa_sim.report.page.page import (
-    heading,
-    page,
-    paragraph,
-    provenance_block,
-    script_json,
-    table_block,
-)
+from mensa_sim.report.page.page import heading, paragraph, script_json, table_block
 from mensa_sim.report.page.quantities import percent_text, setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
@@ -50,18 +43,15 @@ for (const name of %s) unpacked.then(() => {
 """
 
 
-def explore_html(result: ExploreResult) -> str:
-    """The report of an exploration as one page; texts from files are escaped."""
-    figures = explore_figures(result)
+def explore_blocks(result: ExploreResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of an exploration."""
     fronts = [name for name in figures if name.startswith("front")]
-    blocks = [
+    return [
         *(paragraph(text, kind="lead") for text in recommendation_texts(result)),
         paragraph(outcome_text(result)),
         *(paragraph(finding_text(reference, result)) for reference in result.references),
         *(paragraph(f"{name} could not be run: {error}") for name, error in result.reference_failures.items()),
         paragraph(_reading(result)),
-    ]
-    blocks += [
         drawn_block(figures, *fronts),
         heading("The design that was clicked"),
         '<table id="design"><tbody><tr><td>Click a point in a figure above.</td></tr></tbody></table>',
@@ -78,9 +68,7 @@ def explore_html(result: ExploreResult) -> str:
         heading("The front"),
         _front_table(result),
         *_failures(result),
-        provenance_block(result.versions, result.inputs, result.command),
     ]
-    return page(f"Exploration of {result.space.file.name}", blocks)
 
 
 def explore_figures(result: ExploreResult) -> dict[str, Drawn]:
@@ -305,8 +293,9 @@ def _failures(result: ExploreResult) -> list[str]:
 EXPLORATION = Report(
     table=explore_tables,
     figures=explore_figures,
-    page=explore_html,
-    summary=explore_json,
+    title=lambda result: f"Exploration of {result.space.file.name}",
+    blocks=explore_blocks,
+    data=explore_summary,
     rows=designs_csv,
     rows_file="designs.csv",
     more=front_files,

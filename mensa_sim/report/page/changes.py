@@ -1,9 +1,11 @@
 """What was set on which system, for people and for scripts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.lookup import both
+from mensa_sim.study.run.result import BesideBaseline
 
 
 def changes_text(changes: Sequence[HeldSetting], systems: Sequence[str]) -> tuple[str, ...]:
@@ -13,6 +15,11 @@ def changes_text(changes: Sequence[HeldSetting], systems: Sequence[str]) -> tupl
     ('--set technology.vdd_v=1 holds on mensa_g alone',)
     """
     return tuple(f"--set {each.setting} holds on {_where(each.systems, systems)}" for each in changes)
+
+
+def changes_of(result: BesideBaseline[Any]) -> tuple[str, ...]:
+    """The same of what has a baseline."""
+    return changes_text(result.changes, [system.system for system in result.systems])
 
 
 def _where(named: Sequence[str], systems: Sequence[str]) -> str:

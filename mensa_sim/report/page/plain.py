@@ -1,6 +1,6 @@
 """The report of a study that is a finding, figures and tables: a terminal and a page show the same of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_of
-from mensa_sim.io.json_text import json_text, picked, present
+from mensa_sim.io.json_text import picked, present
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, sheet_block
+from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet
 from mensa_sim.study.run.provenance import Provenance
@@ -50,28 +50,24 @@ def plain_report(
         parts = [part for head, sheet in said.sheets.items() for part in (Text(), Text(head, style="bold"), sheet)]
         return Group(Text(said.finding), *parts, Text(), *map(Text, said.notes))
 
-    def whole_page(result: Made) -> str:
-        said, drawn = told(result), figures(result)
-        sheets = [part for head, sheet in said.sheets.items() for part in (heading(head), sheet_block(sheet))]
-        return page(
-            title,
-            [
-                paragraph(said.finding, kind="lead"),
-                drawn_block(drawn, *drawn),
-                *sheets,
-                *([heading("Notes"), list_block(said.notes)] if said.notes else []),
-                provenance_block(result.versions, result.inputs, result.command),
-            ],
-        )
+    def blocks(result: Made, drawn: dict[str, Drawn]) -> Iterator[str]:
+        said = told(result)
+        yield paragraph(said.finding, kind="lead")
+        yield drawn_block(drawn, *drawn)
+        for head, sheet in said.sheets.items():
+            yield from (heading(head), sheet_block(sheet))
+        if said.notes:
+            yield from (heading("Notes"), list_block(said.notes))
 
-    def summary(result: Made) -> str:
+    def summary(result: Made) -> dict[str, object]:
         rows = [present(picked(each, *row_fields)) for each in records(result)]
-        return json_text({**data(result), rows_name: rows, **provenance_summary(result)})
+        return {**data(result), rows_name: rows, **provenance_summary(result)}
 
     return Report(
         table=tables,
         figures=figures,
-        page=whole_page,
-        summary=summary,
+        title=lambda _: title,
+        blocks=blocks,
+        data=summary,
         rows=lambda result: csv_of(row_fields, records(result)),
     )

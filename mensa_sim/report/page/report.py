@@ -1,13 +1,15 @@
 """What a kind of result is shown by: tables, figures, files, and rows for a data frame."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rich.console import RenderableType
 
+from mensa_sim.io.json_text import json_text
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.output_folder import MARKER
+from mensa_sim.report.page.page import page, provenance_block
 
 Shows = TypeVar("Shows")
 """A kind of result."""
@@ -17,24 +19,40 @@ def _no_more(_: object) -> dict[str, str]:
     return {}
 
 
+def _provenance(result: Any) -> str:
+    return provenance_block(result.versions, result.inputs, result.command)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Generic[Shows]):
     """The functions that show results of one kind."""
 
     table: Callable[[Shows], RenderableType]
     """What the command prints."""
-    figures: Callable[[Shows], Mapping[str, Drawn]]
+    figures: Callable[[Shows], dict[str, Drawn]]
     """By name; one that would have nothing to show is absent."""
-    page: Callable[[Shows], str]
-    """report.html."""
-    summary: Callable[[Shows], str]
-    """summary.json."""
+    title: Callable[[Shows], str]
+    """Of the page."""
+    blocks: Callable[[Shows, dict[str, Drawn]], Iterable[str]]
+    """What stands on the page between title and provenance, the figures included; texts from files are escaped."""
+    data: Callable[[Shows], Mapping[str, object]]
+    """summary.json, as plain values in a fixed order; an unknown value is absent."""
     rows: Callable[[Shows], str]
     """The rows of the data frame, as CSV."""
     rows_file: str | None = None
     """What their file is called, where the command writes one."""
     more: Callable[[Shows], Mapping[str, str]] = _no_more
     """What else the command writes: name to text."""
+    made_from: Callable[[Shows], str] = _provenance
+    """The last block of the page."""
+
+    def page(self, result: Shows) -> str:
+        """report.html."""
+        return page(self.title(result), [*self.blocks(result, self.figures(result)), self.made_from(result)])
+
+    def summary(self, result: Shows) -> str:
+        """summary.json; `ValueError` for a number that is not finite."""
+        return json_text(self.data(result))
 
     def files(self, result: Shows) -> dict[str, str]:
         """All that the command writes: name to text."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, picked, present
+from mensa_sim.io.json_text import picked, present
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
 from mensa_sim.study.reproduce.findings import Deviation
@@ -17,11 +17,6 @@ from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING, HOMES, STACKS)
 """The cases that models.csv lists; the experiments only appear in the explanations."""
-
-
-def reproduce_json(result: ReproduceResult) -> str:
-    """summary.json as text; an unknown value is absent."""
-    return json_text(reproduce_data(result))
 
 
 def reproduce_data(result: ReproduceResult) -> dict[str, object]:

@@ -12,9 +12,7 @@ from mensa_sim.report.page.page import (
     heading,
     list_block,
     low_block,
-    page,
     paragraph,
-    provenance_block,
     table_block,
 )
 from mensa_sim.report.page.report import Report
@@ -29,7 +27,7 @@ from mensa_sim.report.reproduce.figures import (
     throughput_roofline,
     utilization_figure,
 )
-from mensa_sim.report.reproduce.files import models_csv, reproduce_json
+from mensa_sim.report.reproduce.files import models_csv, reproduce_data
 from mensa_sim.report.reproduce.tables import (
     CLAIMED,
     DEFINITION,
@@ -58,28 +56,28 @@ from mensa_sim.study.run.request import BASELINE
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 
-def reproduce_html(result: ReproduceResult) -> str:
-    """The whole page."""
-    figures = reproduce_figures(result)
+def reproduce_title(result: ReproduceResult) -> str:
+    """Whether the paper stands beside it."""
+    return "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems"
+
+
+def reproduce_blocks(result: ReproduceResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of a reproduction."""
     against = bool(held(result))
     tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
-    return page(
-        "The Mensa paper beside mensa-sim" if against else "Some models on the Mensa paper's systems",
-        (
-            *(_opening(result) if against else (paragraph(f"{NONE_HELD} {taken_text(result)}"),)),
-            *((heading("Where the systems differ"), list_block(result.statements)) if result.statements else ()),
-            heading("Every figure"),
-            _figures_table(result),
-            *((paragraph("; ".join(drawn_lines(result)), kind="note"),) if result.drawn else ()),
-            *(_distances(result) if against else ()),
-            heading("The paper's figures, redrawn"),
-            drawn_block(figures, *figures, small=True),
-            heading("Definitions"),
-            paragraph(f"{SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}. {PLACES}"),
-            low_block(table_block(("quantity", "means"), tuple(DEFINITIONS.items()))),
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
-    )
+    return [
+        *(_opening(result) if against else (paragraph(f"{NONE_HELD} {taken_text(result)}"),)),
+        *((heading("Where the systems differ"), list_block(result.statements)) if result.statements else ()),
+        heading("Every figure"),
+        _figures_table(result),
+        *((paragraph("; ".join(drawn_lines(result)), kind="note"),) if result.drawn else ()),
+        *(_distances(result) if against else ()),
+        heading("The paper's figures, redrawn"),
+        drawn_block(figures, *figures, small=True),
+        heading("Definitions"),
+        paragraph(f"{SOURCE}. {DEFINITION} Tags of the paper's figures: {tags}. {PLACES}"),
+        low_block(table_block(("quantity", "means"), tuple(DEFINITIONS.items()))),
+    ]
 
 
 def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
@@ -257,8 +255,9 @@ def latency_figure(runs: Runs) -> Figure:
 REPRODUCTION = Report(
     table=reproduce_tables,
     figures=reproduce_figures,
-    page=reproduce_html,
-    summary=reproduce_json,
+    title=reproduce_title,
+    blocks=reproduce_blocks,
+    data=reproduce_data,
     rows=models_csv,
     rows_file="models.csv",
 )

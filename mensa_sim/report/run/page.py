@@ -3,24 +3,21 @@
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.generation.tables import answer_cards, answer_text
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
-from mensa_sim.report.page.changes import changes_text
+from mensa_sim.report.page.changes import changes_of
 from mensa_sim.report.page.drawn import Drawn, drawn_block, others
 from mensa_sim.report.page.figure import most_of
-from mensa_sim.report.page.page import (
-    heading,
-    list_block,
-    page,
-    paragraph,
-    provenance_block,
-    table_block,
-)
+from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
+from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.on_chip import KEPT, on_chip_blocks
-from mensa_sim.report.run.tables import best_text, optimality_text
+from mensa_sim.report.run.summary import layers_csv, summary
+from mensa_sim.report.run.tables import best_text, optimality_text, run_tables
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
+from mensa_sim.report.viewer.perfetto import perfetto_json
+from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.study.run.result import RunResult, SystemResult
 
 MAX_ROWS = 1000
@@ -31,37 +28,26 @@ COSTS = ("energy", "utilization", "roofline", "families")
 """The figures of the first section; all others stand in the second."""
 
 
-def report_html(result: RunResult) -> str:
-    """The report of a run as one HTML page; every text that came from a file is escaped."""
+def run_blocks(result: RunResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of a run."""
     main = result.main
-    figures = run_figures(result)
-    return page(
-        f"{main.workload} on {main.system}",
-        (
-            paragraph(_lead(result), kind="lead"),
-            *_answer_blocks(result, figures),
-            cards_block(_cards(result)),
-            heading("Where energy and time go"),
-            drawn_block(figures, *COSTS),
-            heading("One inference over time"),
-            drawn_block(figures, *others(figures, COSTS, ANSWER, KEPT)),
-            *on_chip_blocks(main, figures),
-            heading("Where each layer went, and why"),
-            paragraph(_schedule_text(main)),
-            *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),
-            _layer_table(main),
-            heading("What was understood, and what is assumed"),
-            paragraph(coverage_text(main.coverage, main.coverage_shares)),
-            list_block(
-                [
-                    *changes_text(result.changes, [system.system for system in result.systems]),
-                    *run_assumptions(main),
-                    *caveats_text(*(system.caveats for system in result.systems)),
-                ]
-            ),
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
-    )
+    return [
+        paragraph(_lead(result), kind="lead"),
+        *_answer_blocks(result, figures),
+        cards_block(_cards(result)),
+        heading("Where energy and time go"),
+        drawn_block(figures, *COSTS),
+        heading("One inference over time"),
+        drawn_block(figures, *others(figures, COSTS, ANSWER, KEPT)),
+        *on_chip_blocks(main, figures),
+        heading("Where each layer went, and why"),
+        paragraph(_schedule_text(main)),
+        *(paragraph(f"The best schedule: {text}.") for text in best_text(main, result.baseline)),
+        _layer_table(main),
+        heading("What was understood, and what is assumed"),
+        paragraph(coverage_text(main.coverage, main.coverage_shares)),
+        list_block([*changes_of(result), *run_assumptions(main), *caveats_text(*result.systems)]),
+    ]
 
 
 def _answer_blocks(result: RunResult, figures: dict[str, Drawn]) -> tuple[str, ...]:
@@ -203,3 +189,25 @@ def _widest_gap(main: SystemResult) -> str:
         f"No layer's mapping lies more than {percent_text(gaps[name] / 100)} above what no mapping is below ({name})."
     )
     return paragraph(f"{text} mensa-sim explain shows what each level of memory holds under it.", kind="note")
+
+
+def _schedule_and_timeline(result: RunResult) -> dict[str, str]:
+    main = result.main
+    accelerators, graphs = tuple(main.accelerators), {main.workload: main.graph}
+    title = f"{main.workload} on {main.system}"
+    return {
+        "schedule.yaml": schedule_yaml(main.problem, main.schedule),
+        "timeline.json": perfetto_json(title, main.timeline, accelerators, graphs, main.problem.static_mw),
+    }
+
+
+INFERENCE = Report(
+    table=run_tables,
+    figures=run_figures,
+    title=lambda result: f"{result.main.workload} on {result.main.system}",
+    blocks=run_blocks,
+    data=summary,
+    rows=layers_csv,
+    rows_file="layers.csv",
+    more=_schedule_and_timeline,
+)

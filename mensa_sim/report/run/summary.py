@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_of
-from mensa_sim.io.json_text import json_text, picked, plain, present
+from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.generation.summary import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
@@ -85,11 +85,6 @@ def _totals(main: SystemResult) -> dict[str, object]:
 def _layer(layer: LayerResult) -> dict[str, object]:
     marks = {} if layer.supported else {"supported": False}
     return {**present(picked(layer, *LAYER_FIELDS)), **marks}
-
-
-def summary_json(result: RunResult) -> str:
-    """summary.json as text; a value that is not a finite number is an error, never NaN."""
-    return json_text(summary(result))
 
 
 def layers_csv(result: RunResult) -> str:

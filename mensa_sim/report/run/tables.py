@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.report.generation.tables import answer_tables
-from mensa_sim.report.page.changes import changes_text
+from mensa_sim.report.page.changes import changes_of
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -31,8 +31,8 @@ def run_tables(result: RunResult) -> RenderableType:
         *best_text(main, result.baseline),
         *([result.alone] if result.alone else []),
         coverage_text(main.coverage, main.coverage_shares),
-        *changes_text(result.changes, [system.system for system in result.systems]),
-        *caveats_text(*(system.caveats for system in result.systems)),
+        *changes_of(result),
+        *caveats_text(*result.systems),
     )
 
 

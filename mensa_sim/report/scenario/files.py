@@ -4,8 +4,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, picked, plain, present
-from mensa_sim.report.page.changes import changes_summary, changes_text
+from mensa_sim.io.json_text import picked, plain, present
+from mensa_sim.report.page.changes import changes_of, changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -24,10 +24,10 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
         _loads(result.main),
         Text(),
         _totals(result),
-        *changes_text(result.changes, [system.system for system in result.systems]),
+        *changes_of(result),
         *([result.alone] if result.alone else []),
         *gaps_text(result.main),
-        *caveats_text(*(system.caveats for system in result.systems)),
+        *caveats_text(*result.systems),
     )
 
 
@@ -87,7 +87,7 @@ def _totals(result: ScenarioResult) -> Sheet:
     return Sheet([*texts(first), *numbers(*names, "ratio" if result.baseline else "")], rows)
 
 
-def scenario_json(result: ScenarioResult) -> str:
+def scenario_data(result: ScenarioResult) -> dict[str, object]:
     """summary.json of a scenario; an unknown value is absent."""
     main = result.main
     record = {
@@ -102,7 +102,7 @@ def scenario_json(result: ScenarioResult) -> str:
         **changes_summary(result.changes),
         **provenance_summary(result),
     }
-    return json_text(present(record))
+    return present(record)
 
 
 def _against(result: ScenarioResult) -> dict[str, object]:

@@ -1,14 +1,14 @@
 """report.html of a scenario: who meets deadlines, who waits, what it costs, and the slowest request."""
 
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
-from mensa_sim.report.page.changes import changes_text
-from mensa_sim.report.page.drawn import drawn_block, others
-from mensa_sim.report.page.page import heading, list_block, page, paragraph, provenance_block, table_block
+from mensa_sim.report.page.changes import changes_of
+from mensa_sim.report.page.drawn import Drawn, drawn_block, others
+from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import energy_text, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
-from mensa_sim.report.scenario.files import gaps_text, scenario_json, scenario_tables, streams_csv
+from mensa_sim.report.scenario.files import gaps_text, scenario_data, scenario_tables, streams_csv
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
@@ -17,37 +17,26 @@ WAITING, LOAD, SLOWEST = ("latency", "waiting"), ("load", "energy"), ("timeline"
 """The figures of the sections but the last, which has all others."""
 
 
-def scenario_html(result: ScenarioResult) -> str:
-    """The report of a scenario as one HTML page; every text that came from a file is escaped."""
+def scenario_blocks(result: ScenarioResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of a scenario."""
     main = result.main
-    figures = scenario_figures(result)
-    return page(
-        f"{main.workload} on {main.system}",
-        (
-            paragraph(_lead(result), kind="lead"),
-            cards_block(_cards(result)),
-            heading("Deadlines and waiting"),
-            drawn_block(figures, *WAITING) or paragraph("No request ended."),
-            heading("Streams"),
-            _stream_table(result),
-            heading("Load and energy"),
-            drawn_block(figures, *LOAD),
-            heading("Around the slowest request"),
-            drawn_block(figures, *SLOWEST) or paragraph("No request ended."),
-            heading("The whole run over time"),
-            drawn_block(figures, *others(figures, WAITING, LOAD, SLOWEST)),
-            heading("What is assumed"),
-            list_block(
-                [
-                    *changes_text(result.changes, [system.system for system in result.systems]),
-                    *_assumptions(main),
-                    *(f"{text}." for text in gaps_text(main)),
-                    *caveats_text(*(system.caveats for system in result.systems)),
-                ]
-            ),
-            provenance_block(result.versions, result.inputs, result.command),
-        ),
-    )
+    gaps = (f"{text}." for text in gaps_text(main))
+    return [
+        paragraph(_lead(result), kind="lead"),
+        cards_block(_cards(result)),
+        heading("Deadlines and waiting"),
+        drawn_block(figures, *WAITING) or paragraph("No request ended."),
+        heading("Streams"),
+        _stream_table(result),
+        heading("Load and energy"),
+        drawn_block(figures, *LOAD),
+        heading("Around the slowest request"),
+        drawn_block(figures, *SLOWEST) or paragraph("No request ended."),
+        heading("The whole run over time"),
+        drawn_block(figures, *others(figures, WAITING, LOAD, SLOWEST)),
+        heading("What is assumed"),
+        list_block([*changes_of(result), *_assumptions(main), *gaps, *caveats_text(*result.systems)]),
+    ]
 
 
 def _lead(result: ScenarioResult) -> str:
@@ -140,8 +129,9 @@ def _timeline(result: ScenarioResult) -> dict[str, str]:
 SCENARIO_RUN = Report(
     table=scenario_tables,
     figures=scenario_figures,
-    page=scenario_html,
-    summary=scenario_json,
+    title=lambda result: f"{result.main.workload} on {result.main.system}",
+    blocks=scenario_blocks,
+    data=scenario_data,
     rows=streams_csv,
     rows_file="streams.csv",
     more=_timeline,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
-from mensa_sim.io.json_text import json_text, picked
+from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text
@@ -21,11 +21,6 @@ def headline_name(headline: Headline) -> str:
     """A headline in words."""
     quantity, system, against = headline
     return f"{quantity.replace('_', ' ')} of {system} against {against}"
-
-
-def sensitivity_json(result: SensitivityResult) -> str:
-    """summary.json as text."""
-    return json_text(sensitivity_data(result))
 
 
 def sensitivity_data(result: SensitivityResult) -> dict[str, object]:

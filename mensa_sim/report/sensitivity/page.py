@@ -3,20 +3,14 @@
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, bar, figure, ranges, scatter, upright
-from mensa_sim.report.page.page import (
-    heading,
-    page,
-    paragraph,
-    provenance_block,
-    table_block,
-)
+from mensa_sim.report.page.page import heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.reproduce.tables import number_text
 from mensa_sim.report.sensitivity.files import (
     headline_name,
     ranked,
     runs_text,
-    sensitivity_json,
+    sensitivity_data,
     sensitivity_tables,
     swing_text,
     swings_csv,
@@ -30,10 +24,9 @@ PARITY = upright(1, color=INK, dash="dot")
 """Where both systems are as good."""
 
 
-def sensitivity_html(result: SensitivityResult) -> str:
-    """The whole page."""
-    figures = sensitivity_figures(result)
-    blocks = [
+def sensitivity_blocks(result: SensitivityResult, figures: dict[str, Drawn]) -> list[str]:
+    """The report of a sensitivity study."""
+    return [
         paragraph(runs_text(result)),
         drawn_block(figures, "intervals"),
         heading("One choice at a time"),
@@ -42,9 +35,7 @@ def sensitivity_html(result: SensitivityResult) -> str:
         _flips(result),
         heading("Every choice"),
         _table(result),
-        provenance_block(result.versions, result.inputs, result.command),
     ]
-    return page("What the conclusion hangs on", blocks)
 
 
 def sensitivity_figures(result: SensitivityResult) -> dict[str, Drawn]:
@@ -138,8 +129,9 @@ def _table(result: SensitivityResult) -> str:
 SENSITIVITY = Report(
     table=sensitivity_tables,
     figures=sensitivity_figures,
-    page=sensitivity_html,
-    summary=sensitivity_json,
+    title=lambda _: "What the conclusion hangs on",
+    blocks=sensitivity_blocks,
+    data=sensitivity_data,
     rows=swings_csv,
     rows_file="swings.csv",
 )

@@ -1,8 +1,8 @@
 """What `mensa-sim trace` shows of a layer graph: a table or CSV."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from rich.console import Group, RenderableType
 
@@ -106,9 +106,17 @@ def _unheld_text(coverage: Coverage) -> tuple[str, ...]:
     )
 
 
-def caveats_text(*systems: Sequence[str]) -> tuple[str, ...]:
+class WithCaveats(Protocol):
+    """What rests on measured costs."""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know of them."""
+
+
+def caveats_text(*systems: WithCaveats) -> tuple[str, ...]:
     """What a reader must know of the measured costs of some systems, each sentence once."""
-    return tuple(dict.fromkeys(text for caveats in systems for text in caveats))
+    return tuple(dict.fromkeys(text for each in systems for text in each.caveats))
 
 
 def coverage_text(coverage: Coverage, shares: Mapping[str, Share]) -> str:

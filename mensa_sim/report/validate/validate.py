@@ -8,17 +8,11 @@ from rich.text import Text
 
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_of
-from mensa_sim.io.json_text import json_text, picked, plain, present
+from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Figure, Trace, parity_figure, scatter, shown
-from mensa_sim.report.page.page import (
-    heading,
-    page,
-    paragraph,
-    provenance_block,
-    table_block,
-)
+from mensa_sim.report.page.page import heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
@@ -36,23 +30,18 @@ AXIS_TITLES = {
     "energy_per_token_mj": "energy per token (mJ)",
 }
 """Metrics with their units, for people."""
-ROW_FIELDS = (
+VALIDATION_FIELDS = (
     *("measurement.workload", "measurement.system", "measurement.metric", "measurement.measured", "predicted"),
     *("error_percent", "measurement.group", "role", "measurement.source"),
 )
 
 
-def validation_json(result: ValidateResult, constants: Sequence[FittedConstant]) -> str:
+def validation_data(result: ValidateResult) -> dict[str, object]:
     """All rows with their errors in percent, scores, failures and fitted constants."""
     overall = result.overall
-    data: dict[str, object] = {
+    return {
         "rows": [
-            {
-                **picked(row, *ROW_FIELDS[:-2]),
-                **present(picked(row, "roofline")),
-                **picked(row, *ROW_FIELDS[-2:]),
-            }
-            for row in result.rows
+            present(picked(row, *VALIDATION_FIELDS[:-2], "roofline", *VALIDATION_FIELDS[-2:])) for row in result.rows
         ],
         **(_score(overall) if overall else {}),
         "groups": [
@@ -66,13 +55,12 @@ def validation_json(result: ValidateResult, constants: Sequence[FittedConstant])
             for (system, metric, group), (score, roofline) in result.groups.items()
         ],
         "roles": {name: _score(part) for fitted, name in ROLES.items() if (part := result.split(fitted=fitted))},
-        "constants": plain(constants),
+        "constants": plain(fitted_constants(load_system)),
         "failures": [
             {**picked(each.measurement, "workload", "system", "metric"), "reason": each.reason}
             for each in result.failures
         ],
     }
-    return json_text(data)
 
 
 def _score(part: Score) -> dict[str, float]:
@@ -80,7 +68,7 @@ def _score(part: Score) -> dict[str, float]:
     return present(picked(part, "count=rows", *means, "spearman"))
 
 
-def validation_tables(result: ValidateResult, constants: Sequence[FittedConstant]) -> RenderableType:
+def validation_tables(result: ValidateResult) -> RenderableType:
     """Rows, scores by system and metric, the fitted constants, and rows without prediction."""
     return Group(
         _table(ROW_COLUMNS, [_cells(row) for row in result.rows], 3),
@@ -88,7 +76,7 @@ def validation_tables(result: ValidateResult, constants: Sequence[FittedConstant
         _table(SCORE_COLUMNS, score_cells(result), 3),
         Text(),
         Text("Fitted constants"),
-        *(Text(_constant_line(each)) for each in constants),
+        *(Text(_constant_line(each)) for each in fitted_constants(load_system)),
         *(Text(f"no prediction: {_failure_line(failure)}") for failure in result.failures),
     )
 
@@ -144,12 +132,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: 
     return Sheet([*texts(*columns[:text_columns]), *numbers(*columns[text_columns:])], rows)
 
 
-def validation_html(result: ValidateResult, constants: Sequence[FittedConstant]) -> str:
-    """One page: a parity plot for each metric, scores, fitted constants, rows, failures."""
-    figures = validate_figures(result)
+def validation_blocks(result: ValidateResult, figures: dict[str, Drawn]) -> list[str]:
+    """A parity plot for each metric, scores, fitted constants, rows, failures."""
+    constants = constant_cells(fitted_constants(load_system))
     parts = [paragraph(_headline(result), kind="lead"), drawn_block(figures, *figures)]
     parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[3:])]
-    parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constant_cells(constants), ("value",))]
+    parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constants, ("value",))]
     sourced = [(*_cells(row), row.measurement.source) for row in result.rows]
     parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6])]
     if result.failures:
@@ -157,8 +145,7 @@ def validation_html(result: ValidateResult, constants: Sequence[FittedConstant])
             (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
         ]
         parts += [heading("Without prediction"), table_block((*ROW_COLUMNS[:3], "reason"), failed)]
-    parts.append(provenance_block(result.versions, result.inputs, result.command))
-    return page("Predicted against measured", parts)
+    return parts
 
 
 def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
@@ -170,7 +157,7 @@ def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
 
 def rows_csv(result: ValidateResult) -> str:
     """rows.csv as text: one row for each measurement that has a prediction."""
-    return csv_of(ROW_FIELDS, result.rows)
+    return csv_of(VALIDATION_FIELDS, result.rows)
 
 
 def _headline(result: ValidateResult) -> str:
@@ -218,9 +205,10 @@ def _finding(rows: Sequence[ValidationRow]) -> str:
 
 
 VALIDATION = Report(
-    table=lambda result: validation_tables(result, fitted_constants(load_system)),
+    table=validation_tables,
     figures=validate_figures,
-    page=lambda result: validation_html(result, fitted_constants(load_system)),
-    summary=lambda result: validation_json(result, fitted_constants(load_system)),
+    title=lambda _: "Predicted against measured",
+    blocks=validation_blocks,
+    data=validation_data,
     rows=rows_csv,
 )

@@ -236,6 +236,11 @@ class BesideBaseline(Provenance, Generic[Simulated]):
     changes: tuple[HeldSetting, ...] = ()
     """Which setting holds on the system, which on both."""
 
+    @property
+    def systems(self) -> tuple[Simulated, ...]:
+        """The system, then the baseline where there is one."""
+        return (self.main, self.baseline) if self.baseline else (self.main,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult(BesideBaseline[SystemResult]):
@@ -249,8 +254,3 @@ class RunResult(BesideBaseline[SystemResult]):
     def ratios(self) -> Ratios | None:
         """The main system against the baseline, where there is one."""
         return ratios(self.main, self.baseline) if self.baseline else None
-
-    @property
-    def systems(self) -> tuple[SystemResult, ...]:
-        """The system, then the baseline where there is one."""
-        return (self.main, self.baseline) if self.baseline else (self.main,)

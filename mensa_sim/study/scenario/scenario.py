@@ -99,11 +99,6 @@ class ScenarioResult(BesideBaseline[ScenarioSystemResult]):
         theirs = self.baseline.energy_per_inference_pj if self.baseline else None
         return theirs / ours if ours and theirs else None
 
-    @property
-    def systems(self) -> tuple[ScenarioSystemResult, ...]:
-        """The system, then the baseline where there is one."""
-        return (self.main, self.baseline) if self.baseline else (self.main,)
-
 
 def run_scenario(request: RunRequest) -> ScenarioResult:
     """Schedule every workload of the scenario that the request names; a seed replaces that of the file."""
