@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mensa_sim.study.reproduce.store import FOLDER
+from mensa_sim.study.reproduce.workers import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 HANGS_S = 600

@@ -15,7 +15,7 @@ from mensa_sim.study.near_data.worth import near_data as near_data_request
 from mensa_sim.study.reproduce.reproduce import ReproduceResult, forget_finished
 from mensa_sim.study.reproduce.reproduce import reproduce as reproduce_request
 from mensa_sim.study.reproduce.request import ReproduceRequest
-from mensa_sim.study.reproduce.store import FOLDER as UNFINISHED
+from mensa_sim.study.reproduce.workers import FOLDER as UNFINISHED
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
 from mensa_sim.study.sensitivity.sensitivity import sensitivity as sensitivity_request

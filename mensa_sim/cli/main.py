@@ -12,9 +12,8 @@ import typer
 import mensa_sim
 from mensa_sim.cli import explain, explore, files, measure, reproduce
 from mensa_sim.cli.options import AsJson, Delivery, add
-from mensa_sim.cli.printing import show, write
+from mensa_sim.cli.printing import SPELLED, show, write
 from mensa_sim.cli.results import deliver
-from mensa_sim.cli.spelling import SPELLED
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.study.request.common import TraceRequest
 from mensa_sim.study.run.request import RunRequest

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mensa_sim.cost.counts.ways import accumulator
 from mensa_sim.hardware.area import array_wires
 from mensa_sim.hardware.array.levels import Level
-from mensa_sim.hardware.leakage import component_leakage_mw
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Technology

@@ -11,8 +11,8 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.array.short_form import KEYS as SHORT_FORM
 from mensa_sim.hardware.array.short_form import in_levels, with_levels
 from mensa_sim.hardware.fields import override_structure, override_technologies, parts_of, set_field
-from mensa_sim.hardware.leakage import under_limit
 from mensa_sim.hardware.memory import SRAM, Memory, MemoryEntry, MemoryPort
+from mensa_sim.hardware.static_energy import under_limit
 from mensa_sim.hardware.system import PlacedAccelerator, Setting, System, SystemFile
 from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.sram import on_chip_memory, reach_faults

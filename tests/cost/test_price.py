@@ -14,7 +14,7 @@ from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.units import leakage_pj

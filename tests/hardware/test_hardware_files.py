@@ -9,7 +9,7 @@ from mensa_sim.errors import FileError, UnknownNameError, UsageError
 from mensa_sim.hardware.area import area_mm2
 from mensa_sim.hardware.fields import parse_override
 from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.io.shipped import shipped_files, shipped_root
 
 MENSA_G = "mensa_g"

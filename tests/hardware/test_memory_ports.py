@@ -11,7 +11,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.simulate.plan.options import PLAIN
-from mensa_sim.study.near_data.published import ROW_PRODUCT
+from mensa_sim.study.near_data.study import ROW_PRODUCT
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.units import leakage_pj
 from mensa_sim.workload.load import load_workload

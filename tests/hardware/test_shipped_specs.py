@@ -16,7 +16,7 @@ from mensa_sim.hardware.files import (
     load_system,
     load_technology,
 )
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.io.files import json_schema, read_mapping
 from mensa_sim.io.shipped import shipped_files

@@ -4,8 +4,7 @@ import pytest
 
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.leakage import component_leakage_mw
-from mensa_sim.hardware.static_energy import StaticPower, static_power
+from mensa_sim.hardware.static_energy import StaticPower, component_leakage_mw, static_power
 from mensa_sim.io.shipped import shipped_files
 
 POWER = StaticPower(

@@ -13,7 +13,7 @@ from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.files import load_system, load_technology
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.technology.node_scaling import NODES_NM, TABLES, area_factor, energy_factor, leakage_factor
 from mensa_sim.hardware.technology.sram import sram_figures, sram_of
 from mensa_sim.hardware.technology.technology import SramPoint

@@ -9,8 +9,7 @@ from mensa_sim.study.calibrate.calibrate import JudgedKernels
 from mensa_sim.study.devices.constants import USUAL, FittedDevice, RunPhase
 from mensa_sim.study.devices.judge import Judged, JudgedDevice
 from mensa_sim.study.devices.runs import DeviceRun, Kin
-from mensa_sim.study.near_data.published import PUBLISHED
-from mensa_sim.study.near_data.study import RecomputedGain
+from mensa_sim.study.near_data.study import PUBLISHED, RecomputedGain
 from mensa_sim.study.near_data.worth import Cell, GainInWorlds, WorthRow
 from mensa_sim.study.reproduce.outcome import Outcome
 

@@ -16,8 +16,7 @@ from mensa_sim.io.shipped import find
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.decide.result import share_interval
 from mensa_sim.study.reproduce import workers
-from mensa_sim.study.reproduce.store import FOLDER
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model
+from mensa_sim.study.reproduce.workers import FOLDER, ModelOutcomes, ModelTask, run_model
 
 GATES = {"name": "gates", "operator": "linear", "steps": 16, "dims": {"K": 512, "C": 512}}
 PICTURE = {"name": "c", "operator": "conv2d", "dims": {"K": 32, "C": 32, "OY": 28, "OX": 28, "FY": 3, "FX": 3}}

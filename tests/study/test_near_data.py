@@ -13,8 +13,7 @@ from mensa_sim.cli.main import app
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.near_data.published import LLAMA_2_7B, PUBLISHED, ROW_PRODUCT, GainSide
-from mensa_sim.study.near_data.study import RecomputedGain, recomputed
+from mensa_sim.study.near_data.study import LLAMA_2_7B, PUBLISHED, ROW_PRODUCT, GainSide, RecomputedGain, recomputed
 from mensa_sim.workload.load import load_generation, workload_files
 
 

@@ -15,8 +15,15 @@ from mensa_sim.cli.main import app
 from mensa_sim.errors import MensaError
 from mensa_sim.study.reproduce import workers
 from mensa_sim.study.reproduce.outcome import Case
-from mensa_sim.study.reproduce.store import FOLDER, FinishedModels
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, NumberedTask, run_model, run_models
+from mensa_sim.study.reproduce.workers import (
+    FOLDER,
+    FinishedModels,
+    ModelOutcomes,
+    ModelTask,
+    NumberedTask,
+    run_model,
+    run_models,
+)
 
 TASK = ModelTask(model="keyboard_cifg", cases=(Case(label="main", system="edge_tpu", closed_loop=True),))
 MODELS = "speech_lstmp,keyboard_cifg"

@@ -8,8 +8,7 @@ from mensa_sim.io.json_text import picked, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.compare.side_by_side import flat_csv, systems_blocks, systems_tables, systems_title
-from mensa_sim.report.generation.summary import generation_summary
-from mensa_sim.report.generation.tables import answer_rows, answer_title
+from mensa_sim.report.generation.tables import answer_rows, answer_title, generation_summary
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.drawn import Drawn

@@ -13,7 +13,7 @@ from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.scenario.files import gaps_text, streams_record
 from mensa_sim.report.trace.layers import caveats_text
-from mensa_sim.study.compare.scenarios import ScenarioCompareResult
+from mensa_sim.study.compare.compare import ScenarioCompareResult
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
 from mensa_sim.units import PS_PER_MS
 

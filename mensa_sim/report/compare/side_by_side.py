@@ -11,8 +11,7 @@ from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Trace, scatter, shown
 from mensa_sim.report.page.page import paragraph, table_block
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.compare.compare import CompareResult
-from mensa_sim.study.compare.scenarios import ScenarioCompareResult
+from mensa_sim.study.compare.compare import CompareResult, ScenarioCompareResult
 
 RowTexts = Sequence[tuple[str, ...]]
 

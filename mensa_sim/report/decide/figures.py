@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.words import world_share
+from mensa_sim.report.decide.files import world_share
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks, pattern
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown

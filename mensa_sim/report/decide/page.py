@@ -2,14 +2,16 @@
 
 from mensa_sim.report.decide.figures import decide_figures
 from mensa_sim.report.decide.files import (
+    certainty_text,
     decide_data,
     decide_tables,
     measured_sheet,
     standings_sheet,
     tried_csv,
+    tried_text,
     turns_sheet,
+    verdict_text,
 )
-from mensa_sim.report.decide.words import certainty_text, tried_text, verdict_text
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block, table_block
 from mensa_sim.report.page.quantities import factor_text, setting_text

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.io.json_text import json_line
-from mensa_sim.report.explore.axes import axis
 from mensa_sim.report.explore.files import design_folder, designs_csv, explore_summary, front_files
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import (
+    axis,
     columns,
     explore_tables,
     finding_text,

@@ -6,7 +6,7 @@ Drawn as plain lines, not as plotly's own parallel coordinates: those need WebGL
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mensa_sim.report.explore.axes import axis
+from mensa_sim.report.explore.tables import axis
 from mensa_sim.report.page.colours import COLOURS
 from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown
 from mensa_sim.report.page.quantities import setting_text

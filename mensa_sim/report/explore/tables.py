@@ -1,4 +1,4 @@
-"""What `mensa-sim explore` prints: the front, the systems beside it, and how the designs ended; 80 columns."""
+"""What `mensa-sim explore` prints in 80 columns: the front, systems beside it, how designs ended."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from mensa_sim.objective import OBJECTIVES, mixed_objectives
 from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, setting_text, time_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.explore.result import ExploreResult, Reference, recommended
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 SHOWN_DESIGNS = 12
 """Designs of the front that a terminal shows."""
@@ -120,3 +121,28 @@ def recommendation_texts(result: ExploreResult) -> list[str]:
 
 def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:
     return [metric_text(name, values[name]) if name in values else "-" for name in names]
+
+
+SCALES: Mapping[str, tuple[float, str]] = {
+    "_ps": (PS_PER_MS, "ms"),
+    "_pj": (PJ_PER_MJ, "mJ"),
+    "_mm2": (1, "mm²"),
+}
+"""By the end of a metric's name: what an axis divides by, and its unit."""
+
+
+def axis(name: str) -> tuple[float, str]:
+    """What the values of a metric are divided by on an axis, and the axis's title.
+
+    >>> axis("latency_ps"), axis("tops_per_w"), axis("energy_pj (worst)")
+    ((1000000000, 'latency (ms)'), (1, 'tops per w'), (1000000000, 'energy, worst (mJ)'))
+    >>> axis("scenario.p99_ps")
+    (1000000000, 'scenario p99 (ms)')
+    """
+    plain, _, how = name.partition(" ")
+    end = next((end for end in SCALES if plain.endswith(end)), "")
+    scale, unit = SCALES.get(end, (1, ""))
+    words = plain.removesuffix(end).replace("_", " ").replace(".", " ") + (
+        f", {how.strip('()').replace('_', ' ')}" if how else ""
+    )
+    return scale, f"{words} ({unit})" if unit else words

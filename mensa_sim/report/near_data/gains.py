@@ -8,8 +8,7 @@ from mensa_sim.report.page.figure import figure, lines, ranges, scatter
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.sensitivity.page import PARITY
-from mensa_sim.study.near_data.published import PUBLISHED, GainSide
-from mensa_sim.study.near_data.study import GAIN_FIELDS, PimStudy, RecomputedGain
+from mensa_sim.study.near_data.study import GAIN_FIELDS, PUBLISHED, GainSide, PimStudy, RecomputedGain
 
 NEAR = 1.25
 """Times that ours and a published gain may be apart and be called near: a choice."""

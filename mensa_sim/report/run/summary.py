@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, plain, present
-from mensa_sim.report.generation.summary import generation_summary
+from mensa_sim.report.generation.tables import generation_summary
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.run.result import (

@@ -9,9 +9,8 @@ from mensa_sim.objective import Objective
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors, at_prices
-from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_models
+from mensa_sim.study.reproduce.workers import FinishedModels, ModelOutcomes, ModelTask, run_models
 
 CHUNK = 12
 """Cases of a task: few, so that a run that is killed loses little and its progress moves; a choice."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2, chip_area_mm2
-from mensa_sim.hardware.leakage import component_leakage_mw
+from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import mixed_objectives

@@ -1,23 +1,86 @@
-"""Published gains of units in the memory beside ours."""
+"""Published gains of units in the memory, what stands for both sides here, and ours beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.files import load_system, system_files
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
+from mensa_sim.io.files import read_record
 from mensa_sim.lookup import lookup
 from mensa_sim.study.generation.generation import Answered, answer_on
-from mensa_sim.study.near_data.published import PUBLISHED, GainFigure, GainSide, PublishedGain
 from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.workload.load import load_generation, load_workload
+
+GainFigure = Literal["time", "energy", "time of a token", "energy of a token"]
+"""Of the whole inference or answer, or of a decoding step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainSide:
+    """A system of ours, and how it is scheduled."""
+
+    system: str
+    scheduler: str | None = None
+    """None: as the system's file says."""
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedGain:
+    """By how many times something is better than a baseline; several figures where a range is published."""
+
+    work: str
+    figure: GainFigure
+    published: tuple[float, float]
+    tag: Literal["R", "S"]
+    source: str
+    against: str
+    """The publication's baseline and workload."""
+    workload: str | Mapping[str, Any]
+    """What stands for its workload here."""
+    ours: GainSide
+    baseline: GainSide
+    reason: str
+    """Why ours is another."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low <= self.high:
+            raise ValueError(f"{self.work}: published from {self.low} to {self.high}")
+
+    @property
+    def low(self) -> float:
+        """The least that is published."""
+        return self.published[0]
+
+    @property
+    def high(self) -> float:
+        """The most."""
+        return self.published[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainsFile:
+    """What `published.yaml` holds."""
+
+    workloads: tuple[Mapping[str, Any], ...]
+    sides: tuple[GainSide, ...]
+    """What gains name."""
+    gains: tuple[PublishedGain, ...]
+    not_recomputed: Mapping[str, str]
+    """Published gains that have no counterpart here, and why."""
+
+
+PUBLISHED = read_record(Path(__file__).with_name("published.yaml"), GainsFile)
+ROW_PRODUCT, LLAMA_2_7B = PUBLISHED.workloads
 
 
 def _of_step(answered: Answered) -> tuple[float, float]:

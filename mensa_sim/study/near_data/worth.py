@@ -7,9 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.leakage import idle_mw_of
 from mensa_sim.hardware.memory import way_field
-from mensa_sim.hardware.static_energy import static_power
+from mensa_sim.hardware.static_energy import idle_mw_of, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically

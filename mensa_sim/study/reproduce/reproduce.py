@@ -19,10 +19,16 @@ from mensa_sim.study.reproduce.populations import (
 )
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.reproduce.statements import statements
-from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import taken_of
-from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
+from mensa_sim.study.reproduce.workers import (
+    FinishedModels,
+    ModelOutcomes,
+    ModelTask,
+    forget_systems,
+    run_models,
+    system_of,
+)
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.workload.load import workload_files

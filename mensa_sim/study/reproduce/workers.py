@@ -3,22 +3,25 @@
 A model's cases share their prices: equal pairs of layer and accelerator are priced once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from mensa_sim.cost.prices.memo import shared_memo
-from mensa_sim.errors import MensaError, UsageError
+from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.files import load_system, system_data
 from mensa_sim.hardware.system import System
-from mensa_sim.io.files import Raw
+from mensa_sim.io.files import Raw, validate
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.io.store import Store, digest_of
 from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.study.generation.outcome import MADE_ANSWERS, answer_outcome
 from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of_workload
+from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload
@@ -222,3 +225,34 @@ NumberedTask = tuple[int, ModelTask]
 
 def _runner() -> Callable[[NumberedTask], tuple[int, ModelOutcomes]]:
     return lambda placed: (placed[0], run_model(placed[1]))
+
+
+FOLDER = "unfinished"
+
+
+class FinishedModels:
+    """The models finished so far, below an output folder."""
+
+    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+        """`inputs` are the files that the outcomes depend on."""
+        self._store = Store(folder / FOLDER)
+        self._about = digest_of(input_hashes(inputs), versions(), stage="study")
+
+    def get(self, task: ModelTask) -> ModelOutcomes | None:
+        """The outcomes of a task, if a run before this one had them."""
+        entry = self._entry(task)
+        try:
+            return validate(self._store.get_data(entry), ModelOutcomes, entry)
+        except FileError:
+            return None
+
+    def put(self, task: ModelTask, outcomes: ModelOutcomes) -> None:
+        """Keep the outcomes of a task, whole or not at all."""
+        self._store.put_data(self._entry(task), dataclasses.asdict(outcomes))
+
+    def clear(self) -> None:
+        """Forget all of them: the study is complete and written."""
+        self._store.clear()
+
+    def _entry(self, task: ModelTask) -> str:
+        return f"{task.name}-{digest_of(self._about, task)}"

@@ -7,10 +7,9 @@ from pathlib import Path
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.paper import chosen_models
 from mensa_sim.study.reproduce.reproduce import study_files
-from mensa_sim.study.reproduce.store import FinishedModels
 from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.taken import taken_of
-from mensa_sim.study.reproduce.workers import ModelTask, forget_systems, run_models, system_of
+from mensa_sim.study.reproduce.workers import FinishedModels, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.sensitivity.choices import price_choices, run_choices
