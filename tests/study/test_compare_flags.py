@@ -7,7 +7,7 @@ import pytest
 
 import mensa_sim as ms
 from mensa_sim.io.files import write_yaml
-from mensa_sim.study.compare import compare as comparing
+from mensa_sim.study.run import run as running
 from mensa_sim.study.run.run import evaluate
 
 GATES = {"name": "gates", "operator": "linear", "steps": 64, "dims": {"K": 1024, "C": 4096}}
@@ -43,7 +43,7 @@ def test_an_ability_that_no_layer_asks_for_is_worth_nothing_and_costs_no_run(mon
         ran.append(system.name)
         return evaluate(graph, system, *given, **more)
 
-    monkeypatch.setattr(comparing, "evaluate", counted)
+    monkeypatch.setattr(running, "evaluate", counted)
     once = {**GATES, "steps": 1}
     (found,) = ms.compare({"name": "once", "layers": [once]}, ["edge_tpu", "mensa_g"]).differences
     assert found.given == {"edge_tpu": 1.0}

@@ -11,7 +11,7 @@ from mensa_sim.lookup import lookup
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.systems import FlagDifference, SideBySide, flag_differences, systems_compared
 from mensa_sim.study.generation.answer import Answer
-from mensa_sim.study.generation.generation import Answered, answer_on
+from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.given import (
     generation_given,
@@ -20,9 +20,10 @@ from mensa_sim.study.run.given import (
     workload_files_given,
 )
 from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
-from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.run.run import answered
 from mensa_sim.study.scenario.placing import without_places
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult, scenario_given, scenario_on
+from mensa_sim.workload.graph import LayerGraph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +49,21 @@ class CompareResult(SideBySide[SystemResult]):
 def compare(request: CompareRequest) -> CompareResult:
     """The workload on each system."""
     sides = systems_compared(request)
-    generation = generation_given(request.workload, allow_code=request.allow_code)
-    graph = None if generation is not None else graph_given(request)
+    work = generation_given(request.workload, allow_code=request.allow_code) or graph_given(request)
     memo, seed = shared_memo(cache=request.cache), request.seed or 0
 
     def on(name: str, system: System, *, beside_best: bool = False) -> Answered:
-        if generation is not None:
-            return answer_on(generation, system, sides.goals[name], evaluate, memo, seed=seed)
-        assert graph is not None
-        step = evaluate(graph, system, sides.goals[name], seed=seed, memo=memo, beside_best=beside_best)
-        return Answered(answer=None, step=step)
+        return answered(work, system, sides.goals[name], memo, seed=seed, beside_best=beside_best)
 
-    answered = {name: on(name, system, beside_best=True) for name, system in sides.systems.items()}
-    found = {name: each.step for name, each in answered.items()}
-    answers = {name: each.answer for name, each in answered.items() if each.answer is not None}
+    whole = {name: on(name, system, beside_best=True) for name, system in sides.systems.items()}
+    found = {name: each.step for name, each in whole.items()}
+    answers = {name: each.answer for name, each in whole.items() if each.answer is not None}
     differences = flag_differences(
         sides.systems,
         {**found, **answers},
         lambda name, system: on(name, system).whole,
         {name: goal.objective for name, goal in sides.goals.items()},
-        graph,
+        work if isinstance(work, LayerGraph) else None,
     )
     return CompareResult(
         differences=differences,

@@ -12,11 +12,11 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.files import read_record
 from mensa_sim.lookup import lookup
-from mensa_sim.study.generation.generation import Answered, answer_on
+from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.provenance import Provenance
-from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.run.run import answered
 from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.workload.load import load_generation, load_workload
 
@@ -158,10 +158,8 @@ def recomputed(gains: Sequence[PublishedGain], memo: PriceMemo) -> tuple[Recompu
 def _answered(gain: PublishedGain, side: GainSide, memo: PriceMemo) -> Answered:
     system = load_system(side.system, side.overrides)
     goal = goal_on(system, scheduler=side.scheduler)
-    generation = load_generation(gain.workload)
-    if generation is not None:
-        return answer_on(generation, system, goal, evaluate, memo, explained=False)
-    return Answered(answer=None, step=evaluate(load_workload(gain.workload), system, goal, memo=memo, explained=False))
+    work = load_generation(gain.workload) or load_workload(gain.workload)
+    return answered(work, system, goal, memo, explained=False)
 
 
 GAIN_FIELDS = (

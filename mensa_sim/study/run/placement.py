@@ -176,12 +176,4 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     names = [placed.name for placed in baseline.accelerators]
     if len(names) == 1:
         return Goal(scheduler=SINGLE + names[0], objective=goal.objective, flow=goal.flow, timings=goal.timings)
-    return Goal(
-        scheduler=goal.scheduler,
-        objective=goal.objective,
-        options=goal.options,
-        families_file=goal.families_file,
-        flow=goal.flow,
-        execution=goal.execution,
-        timings=goal.timings,
-    )
+    return replace(goal, deadline_ps=None, pins={}, schedule_file=None)

@@ -41,6 +41,7 @@ from mensa_sim.study.run.result import (
 )
 from mensa_sim.study.run.scheduling import goals_of
 from mensa_sim.workload.coverage import coverage_shares
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -52,17 +53,12 @@ def run(request: RunRequest) -> RunResult:
     seed = request.seed or 0
     check_seed(seed)
     system, baseline, changes = sides_given(request)
-    generation = generation_asked(request)
-    graph = None if generation is not None else graph_given(request)
+    work = generation_asked(request) or graph_given(request)
     goal, beside = goals_of(request, system, baseline)
     memo = shared_memo(cache=request.cache)
 
     def on(system: System, goal: Goal, *, beside_best: bool = False) -> Answered:
-        if generation is not None:
-            return answer_on(generation, system, goal, evaluate, memo, seed=seed, on_chip=request.on_chip)
-        assert graph is not None
-        result = evaluate(graph, system, goal, seed=seed, on_chip=request.on_chip, memo=memo, beside_best=beside_best)
-        return Answered(answer=None, step=result)
+        return answered(work, system, goal, memo, seed=seed, on_chip=request.on_chip, beside_best=beside_best)
 
     main = on(system, goal, beside_best=True)
     same = (baseline, beside) == (system, goal)
@@ -84,6 +80,26 @@ def run(request: RunRequest) -> RunResult:
             ),
         ),
     )
+
+
+def answered(
+    work: Generation | LayerGraph,
+    system: System,
+    goal: Goal,
+    memo: PriceMemo | None = None,
+    *,
+    seed: int = 0,
+    on_chip: Options = FULL,
+    explained: bool = True,
+    beside_best: bool = False,
+) -> Answered:
+    """The answer of a model that generates, or one inference of any other; a first step is beside the best anyway."""
+    if isinstance(work, Generation):
+        return answer_on(work, system, goal, evaluate, memo, seed=seed, on_chip=on_chip, explained=explained)
+    step = evaluate(
+        work, system, goal, seed=seed, on_chip=on_chip, memo=memo, beside_best=beside_best, explained=explained
+    )
+    return Answered(answer=None, step=step)
 
 
 def evaluate(
