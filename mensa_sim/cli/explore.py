@@ -13,12 +13,7 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.explore.request import ExploreRequest
 
 
-def explore(
-    request: ExploreRequest,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-    export: Export = None,
-) -> None:
+def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = False, export: Export = None) -> None:
     """Search a design space for better systems; a killed search goes on with --resume."""
     from mensa_sim.api import explore as api
     from mensa_sim.report.explore.page import EXPLORATION

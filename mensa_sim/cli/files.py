@@ -19,8 +19,7 @@ SCHEMAS = ("workload", "scenario", "system", "accelerator", "technology", "space
 
 def list_kind(
     kind: Annotated[
-        str | None,
-        typer.Argument(help=f"One of {', '.join(LISTED)}; all without it.", autocompletion=one_of(*LISTED)),
+        str | None, typer.Argument(help=f"One of {', '.join(LISTED)}; all without it.", autocompletion=one_of(*LISTED))
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -21,8 +21,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files.")]
 
 Export = Annotated[
-    str | None,
-    typer.Option("--export", help="Write figures and tables for slides too: svg,png,csv, or some of these."),
+    str | None, typer.Option("--export", help="Write figures and tables for slides too: svg,png,csv, or some of these.")
 ]
 
 

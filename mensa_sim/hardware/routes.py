@@ -107,9 +107,7 @@ def route_between(system: System, producer: str, reader: str) -> Route:
     source, target = ways.get(source, source), ways.get(target, target)
     first, last = system.memories[source], system.memories[target]
     reads = Leg(
-        resource=source,
-        bandwidth_bytes_per_s=first.effective_bytes_per_s,
-        pj_per_byte=first.transfer_pj(read_bytes=1),
+        resource=source, bandwidth_bytes_per_s=first.effective_bytes_per_s, pj_per_byte=first.transfer_pj(read_bytes=1)
     )
     writes = Leg(
         resource=target, bandwidth_bytes_per_s=last.effective_bytes_per_s, pj_per_byte=last.transfer_pj(write_bytes=1)

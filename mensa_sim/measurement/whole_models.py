@@ -130,10 +130,7 @@ def time_model(
         warnings.simplefilter("ignore")  # of slower implementations: they are what is measured
         timing = time_run(run, limits, time.perf_counter, gpu=device.type == "cuda", meter=meter)
     return ModelTiming(
-        workload=workload.name,
-        timing=timing,
-        batch_norms=batch_norms,
-        folded=batch_norms - _batch_norms(module),
+        workload=workload.name, timing=timing, batch_norms=batch_norms, folded=batch_norms - _batch_norms(module)
     )
 
 

@@ -164,10 +164,7 @@ def compare_blocks(result: CompareResult, figures: dict[str, Drawn]) -> list[str
 
 def compare_figures(result: CompareResult) -> dict[str, Drawn]:
     """By name."""
-    return {
-        "energy": Drawn(figure=compare_energy_figure(result)),
-        "trade": Drawn(figure=trade_figure(result)),
-    }
+    return {"energy": Drawn(figure=compare_energy_figure(result)), "trade": Drawn(figure=trade_figure(result))}
 
 
 def compare_energy_figure(result: CompareResult) -> Figure:

@@ -48,11 +48,7 @@ def outcome_text(result: ExploreResult) -> str:
     points = f"{result.space.size:,} points"
     text = f"{result.trials} designs run of {points}; {len(result.front)} on the front"
     others = {state: result.count(state) for state in ("failed", "excluded", "repeat")}
-    words = {
-        "failed": "failed",
-        "excluded": "left out by conditions",
-        "repeat": "chosen again and not run again",
-    }
+    words = {"failed": "failed", "excluded": "left out by conditions", "repeat": "chosen again and not run again"}
     parts = [f"{count} {words[state]}" for state, count in others.items() if count]
     return "; ".join((text, *parts)) + "."
 
@@ -123,11 +119,7 @@ def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:
     return [metric_text(name, values[name]) if name in values else "-" for name in names]
 
 
-SCALES: Mapping[str, tuple[float, str]] = {
-    "_ps": (PS_PER_MS, "ms"),
-    "_pj": (PJ_PER_MJ, "mJ"),
-    "_mm2": (1, "mm²"),
-}
+SCALES: Mapping[str, tuple[float, str]] = {"_ps": (PS_PER_MS, "ms"), "_pj": (PJ_PER_MJ, "mJ"), "_mm2": (1, "mm²")}
 """By the end of a metric's name: what an axis divides by, and its unit."""
 
 

@@ -110,9 +110,5 @@ WORTH = plain_report(
     figures=worth_figures,
     row_fields=WORTH_FIELDS,
     records=lambda study: study.rows,
-    data=lambda study: {
-        "worlds": study.worlds,
-        "findings": list(study.findings),
-        "failures": list(study.failures),
-    },
+    data=lambda study: {"worlds": study.worlds, "findings": list(study.findings), "failures": list(study.failures)},
 )

@@ -100,11 +100,7 @@ def _shortened(value: object) -> object:
 
 
 def table_block(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    numeric: Sequence[str] = (),
-    *,
-    name: str | None = None,
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = (), *, name: str | None = None
 ) -> str:
     """A table, escaped, that a click on a column's head sorts; columns named in `numeric` are aligned to the right.
 

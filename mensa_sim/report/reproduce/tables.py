@@ -88,11 +88,7 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
         lead_text(result),
         "",
     )
-    beside = (
-        "",
-        verdict_text(result.deviations),
-        *agreement_lines(result),
-    )
+    beside = ("", verdict_text(result.deviations), *agreement_lines(result))
     others = [row for row in result.rows if not held(result) or row.figure.tag != AUTHORS]
     return Group(
         *(opening if held(result) else ()),

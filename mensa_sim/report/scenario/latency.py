@@ -32,10 +32,7 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
     traces: list[Trace] = []
     thinned = False
     for place, (name, own) in enumerate(sorted(latencies.items())):
-        line = {
-            "color": HUES[place % len(HUES)],
-            "dash": STROKES[place // len(HUES) % len(STROKES)],
-        }
+        line = {"color": HUES[place % len(HUES)], "dash": STROKES[place // len(HUES) % len(STROKES)]}
         points = _quantiles(sorted(own))
         thinned = thinned or len(points) <= len(own)
         traces.append(

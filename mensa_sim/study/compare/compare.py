@@ -13,12 +13,7 @@ from mensa_sim.study.compare.systems import FlagDifference, SideBySide, flag_dif
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.request.command import made_of
-from mensa_sim.study.run.given import (
-    generation_given,
-    graph_given,
-    system_files_given,
-    workload_files_given,
-)
+from mensa_sim.study.run.given import generation_given, graph_given, system_files_given, workload_files_given
 from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
 from mensa_sim.study.run.run import answered
 from mensa_sim.study.scenario.placing import without_places

@@ -32,8 +32,7 @@ class NearDataRequest:
     """Decoding steps of models by size, bits and context on an NPU alone, and with units in the same memory."""
 
     models: tuple[str, ...] = field(
-        default=("smollm2_135m", "llama_3_2_1b", "llama_3_2_3b"),
-        metadata=spelled(form="names", kinds=("workloads",)),
+        default=("smollm2_135m", "llama_3_2_1b", "llama_3_2_3b"), metadata=spelled(form="names", kinds=("workloads",))
     )
     """Workloads that generate."""
     bits: tuple[str, ...] = field(default=("4", "8"), metadata=spelled(form="names"))

@@ -60,8 +60,7 @@ class ScheduledRequest(WorkloadRequest):
     objective: str | None = field(
         default=None,
         metadata=spelled(
-            words=tuple(OBJECTIVES),
-            help=f"Minimise {either(OBJECTIVES)}; {DEFAULT_OBJECTIVE} unless the system says.",
+            words=tuple(OBJECTIVES), help=f"Minimise {either(OBJECTIVES)}; {DEFAULT_OBJECTIVE} unless the system says."
         ),
     )
     """What schedules and mappings make small; none: as the system says, else the default."""

@@ -59,12 +59,7 @@ class Conversing:
 
 
 def conversing(
-    conversation: Conversation,
-    generation: Generation,
-    system: System,
-    goal: Goal,
-    memo: PriceMemo,
-    options: Options,
+    conversation: Conversation, generation: Generation, system: System, goal: Goal, memo: PriceMemo, options: Options
 ) -> Conversing:
     """Place the phases of a stream: prompts and the first step each by itself, other steps where the first one runs.
 

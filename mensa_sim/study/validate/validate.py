@@ -166,11 +166,7 @@ def _pooled(rows: Sequence[ValidationRow]) -> Score | None:
 
 
 def validate(
-    measurements: Sequence[Measurement],
-    *,
-    allow_code: bool = False,
-    cache: bool = True,
-    progress: Progress = silent,
+    measurements: Sequence[Measurement], *, allow_code: bool = False, cache: bool = True, progress: Progress = silent
 ) -> ValidateResult:
     """Predict every measurement; one that the model refuses is a failure with its reason, never a number."""
     predictor = Predictor(allow_code=allow_code, cache=cache)

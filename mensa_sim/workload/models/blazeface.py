@@ -61,9 +61,7 @@ class BlazeFace(nn.Module):
             BlazeBlock(96, 96, double=True),
         )
         self.coarse = nn.Sequential(
-            BlazeBlock(96, 96, stride=2, double=True),
-            BlazeBlock(96, 96, double=True),
-            BlazeBlock(96, 96, double=True),
+            BlazeBlock(96, 96, stride=2, double=True), BlazeBlock(96, 96, double=True), BlazeBlock(96, 96, double=True)
         )
         self.scores = nn.ModuleList([nn.Conv2d(96, 2, 1), nn.Conv2d(96, 6, 1)])
         self.boxes = nn.ModuleList([nn.Conv2d(96, 2 * 16, 1), nn.Conv2d(96, 6 * 16, 1)])

@@ -72,12 +72,7 @@ def stages(inputs: int, plan: Sequence[StageShape], width: float, activation: ty
 
 
 def efficientnet(
-    stem: int,
-    plan: Sequence[StageShape],
-    width: float,
-    last: int,
-    activation: type[nn.Module],
-    classes: int,
+    stem: int, plan: Sequence[StageShape], width: float, last: int, activation: type[nn.Module], classes: int
 ) -> nn.Sequential:
     """Stem, stages, last convolution, classifier."""
     return named(

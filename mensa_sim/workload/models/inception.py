@@ -99,8 +99,7 @@ def inception_v2(classes: int = 1001) -> nn.Sequential:
             reduction_v2(576, 128, 192, 192, 256),
         ),
         mixed5=nn.Sequential(
-            mixed_v2(1024, 352, 192, 320, 160, 224, 128),
-            mixed_v2(1024, 352, 192, 320, 192, 224, 128, max_pool=True),
+            mixed_v2(1024, 352, 192, 320, 160, 224, 128), mixed_v2(1024, 352, 192, 320, 192, 224, 128, max_pool=True)
         ),
         head=classifier(1024, classes),
     )

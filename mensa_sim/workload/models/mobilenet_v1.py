@@ -40,10 +40,7 @@ def mobilenet_v1(alpha: float = 1.0, depth: int = 5, classes: int = 1001, softma
 
     slim's checkpoints have 1001 classes: ImageNet's and a background.
     """
-    model = named(
-        trunk=mobilenet_v1_trunk(alpha, depth),
-        head=classifier(mobilenet_v1_channels(alpha, 1024), classes),
-    )
+    model = named(trunk=mobilenet_v1_trunk(alpha, depth), head=classifier(mobilenet_v1_channels(alpha, 1024), classes))
     return model.append(nn.Softmax(dim=1)) if softmax else model
 
 

@@ -27,12 +27,7 @@ class SpeechLSTMP(nn.Module):
     """
 
     def __init__(
-        self,
-        features: int = 40,
-        cells: int = 800,
-        projection: int = 512,
-        layers: int = 2,
-        states: int = 14247,
+        self, features: int = 40, cells: int = 800, projection: int = 512, layers: int = 2, states: int = 14247
     ) -> None:
         super().__init__()
         self.lstm = nn.LSTM(features, cells, layers, batch_first=True, proj_size=projection)

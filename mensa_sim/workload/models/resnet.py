@@ -30,10 +30,7 @@ class ResidualBlock(nn.Module):
                 ConvNorm(width, outputs, 1, activation=None),
             ]
         else:
-            layers = [
-                ConvNorm(inputs, width, 3, stride, activation=relu),
-                ConvNorm(width, outputs, 3, activation=None),
-            ]
+            layers = [ConvNorm(inputs, width, 3, stride, activation=relu), ConvNorm(width, outputs, 3, activation=None)]
         self.body = nn.Sequential(*layers)
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else ConvNorm(inputs, outputs, 1, stride, activation=None)

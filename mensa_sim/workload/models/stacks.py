@@ -6,11 +6,7 @@ from mensa_sim.workload.models.blocks import conv_relu, named, same_padding
 
 
 def conv_stack(
-    channels: int = 32,
-    kernel: int = 3,
-    layers: int = 10,
-    inputs: int = 3,
-    bias: bool = True,
+    channels: int = 32, kernel: int = 3, layers: int = 10, inputs: int = 3, bias: bool = True
 ) -> nn.Sequential:
     """Equal convolutions, each with ReLU, that keep the size of the image; the first reads `inputs` channels."""
     made: list[nn.Module] = []
@@ -21,11 +17,7 @@ def conv_stack(
 
 
 def dense_stack(
-    width: int = 100,
-    layers: int = 10,
-    inputs: int | None = None,
-    outputs: int | None = None,
-    bias: bool = True,
+    width: int = 100, layers: int = 10, inputs: int | None = None, outputs: int | None = None, bias: bool = True
 ) -> nn.Sequential:
     """Equal dense layers, each with ReLU.
 

@@ -15,14 +15,7 @@ from mensa_sim.workload.operators.reduction import softmax_operations
 
 
 def attention(
-    spot: Spot,
-    *,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    causal: bool,
-    output: Tensor,
+    spot: Spot, *, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, output: Tensor
 ) -> None:
     """Three layers: `.scores`, `.softmax`, `.context`; tensors are [..., length, width]."""
     groups = math.prod(key.shape[:-2])

@@ -94,13 +94,7 @@ def _letters(waiting: Iterable[tuple[str, Tensor]], result: str) -> set[str]:
 
 
 def _alone(
-    spot: Spot,
-    term: str,
-    tensor: Tensor,
-    *,
-    kept: set[str],
-    sizes: Mapping[str, int],
-    number: int,
+    spot: Spot, term: str, tensor: Tensor, *, kept: set[str], sizes: Mapping[str, int], number: int
 ) -> tuple[str, Tensor]:
     """One operand with its diagonals taken and its own letters summed."""
     once = "".join(dict.fromkeys(term))

@@ -32,12 +32,7 @@ OPERATIONS_PER_ELEMENT: Mapping[str, int] = {**dict.fromkeys(_ONE_OPERATION.spli
 
 
 def elementwise(
-    spot: Spot,
-    *,
-    operator: str,
-    operands: tuple[Tensor, ...],
-    output: Tensor,
-    operations_per_element: int = 1,
+    spot: Spot, *, operator: str, operands: tuple[Tensor, ...], output: Tensor, operations_per_element: int = 1
 ) -> None:
     """One operator on every element, operands broadcast to the output's shape."""
     spot.add(
@@ -56,11 +51,7 @@ def _elementwise(call: Call) -> None:
     if any(tensor.stored > tensor.elements for tensor in (*call.operands, call.result)):
         per_element = _COMPLEX.get(call.operator, 2 * per_element)
     elementwise(
-        call,
-        operator=call.operator,
-        operands=call.operands,
-        output=call.result,
-        operations_per_element=per_element,
+        call, operator=call.operator, operands=call.operands, output=call.result, operations_per_element=per_element
     )
 
 

@@ -12,13 +12,7 @@ from mensa_sim.workload.operators.views import part
 
 
 def embedding(
-    spot: Spot,
-    *,
-    table: Tensor,
-    indices: Tensor,
-    output: Tensor,
-    gathered: int | None = None,
-    vector_ops: int = 0,
+    spot: Spot, *, table: Tensor, indices: Tensor, output: Tensor, gathered: int | None = None, vector_ops: int = 0
 ) -> None:
     """Rows of a parameter table; the table is the layer's parameter even where the indices are constants."""
     spot.add(

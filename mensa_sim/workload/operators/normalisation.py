@@ -25,11 +25,7 @@ def batch_norm(spot: Spot, *, data: Tensor, names: tuple[str, str], output: Tens
         for part, name in zip(("scale", "shift"), names, strict=True)
     )
     spot.add(
-        "batch_norm",
-        role=Role.AFFINE,
-        reads=(data, scale, shift),
-        writes=(output,),
-        vector_ops=2 * output.elements,
+        "batch_norm", role=Role.AFFINE, reads=(data, scale, shift), writes=(output,), vector_ops=2 * output.elements
     )
 
 

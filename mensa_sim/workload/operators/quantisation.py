@@ -73,13 +73,7 @@ def _product(call: Call) -> None:
     """Products of quantised values; scales are applied on the way out, and a sum of products is no index."""
     left = next(call.tensor(name) for name in ("input", "mat_a") if name in call.arguments)
     right = next(call.tensor(name) for name in ("mat2", "mat_b") if name in call.arguments)
-    matmul(
-        call,
-        left=left,
-        right=right,
-        output=replace(call.result, index=False),
-        addend=call.get("bias"),
-    )
+    matmul(call, left=left, right=right, output=replace(call.result, index=False), addend=call.get("bias"))
 
 
 def _packed_product(call: Call) -> None:

@@ -74,14 +74,7 @@ class CellRun:
     carried: tuple[Tensor, ...] = ()
 
 
-def recurrent_cell(
-    spot: Spot,
-    *,
-    kind: str,
-    weights: CellWeights,
-    run: CellRun,
-    group: str,
-) -> None:
+def recurrent_cell(spot: Spot, *, kind: str, weights: CellWeights, run: CellRun, group: str) -> None:
     """The layers of one recurrent layer and direction; `group` names them, as in `encoder.l0`."""
     cell = CELLS[kind]
     units = weights.hidden.shape[0] // len(cell.gates)
@@ -115,13 +108,7 @@ def recurrent_cell(
 
 
 def _cell_update(
-    spot: Spot,
-    cell: CellKind,
-    run: CellRun,
-    group: str,
-    halves: tuple[Tensor, ...],
-    units: int,
-    weights: CellWeights,
+    spot: Spot, cell: CellKind, run: CellRun, group: str, halves: tuple[Tensor, ...], units: int, weights: CellWeights
 ) -> None:
     projection = weights.projection
     unprojected = spot.new(f"{group}.cell", (run.steps, run.batch, units))

@@ -126,10 +126,7 @@ def _cell(call: Call) -> None:
     states = call["hx"]
     hidden, cell = states if kind == "lstm" else (states, None)
     weights = CellWeights(
-        input=call.tensor("w_ih"),
-        hidden=call.tensor("w_hh"),
-        input_bias=call.get("b_ih"),
-        hidden_bias=call.get("b_hh"),
+        input=call.tensor("w_ih"), hidden=call.tensor("w_hh"), input_bias=call.get("b_ih"), hidden_bias=call.get("b_hh")
     )
     group = call.builder.claim(call.site.name)
     run = CellRun(

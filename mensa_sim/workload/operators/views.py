@@ -168,14 +168,7 @@ def _pieces(call: Call) -> None:
     data, axis = call.operands[0], call.get("dim", 0)
     same_rank = len(call.result.shape) == len(data.shape)
     lengths = [result.shape[axis] if same_rank else 1 for result in call.results]
-    pieces(
-        call,
-        data=data,
-        outputs=call.results,
-        lengths=lengths,
-        axis=axis,
-        operator=call.operator,
-    )
+    pieces(call, data=data, outputs=call.results, lengths=lengths, axis=axis, operator=call.operator)
 
 
 _VIEWS = """

@@ -101,13 +101,7 @@ class Network:
         )
         output = spot.new("out", (steps, cells))
         stacked_recurrent(
-            spot,
-            kind="lstm",
-            data=data,
-            batch_first=False,
-            cells=[[weights]],
-            initial=None,
-            results=(output,),
+            spot, kind="lstm", data=data, batch_first=False, cells=[[weights]], initial=None, results=(output,)
         )
         return output
 

@@ -98,11 +98,7 @@ def _result(name: str, node: Any, label: str, model: OnnxModel) -> Tensor | None
     if any(size < 0 for size in shape):
         raise TraceError(f"node {label} ({node.op_type}): its output {name} would be {list(shape)}")
     return Tensor(
-        id=name,
-        shape=shape,
-        stored=math.prod(shape),
-        index=name in model.integers,
-        bits=model.bits.get(name),
+        id=name, shape=shape, stored=math.prod(shape), index=name in model.integers, bits=model.bits.get(name)
     )
 
 

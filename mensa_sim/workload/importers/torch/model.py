@@ -178,12 +178,7 @@ def _kind(value: object) -> str:
 
 
 def graph_of_module(
-    model: object,
-    inputs: object = None,
-    *,
-    name: str | None = None,
-    parameter_bits: int = 8,
-    activation_bits: int = 8,
+    model: object, inputs: object = None, *, name: str | None = None, parameter_bits: int = 8, activation_bits: int = 8
 ) -> LayerGraph:
     """The layer graph of a module for example inputs: a tensor, tensors by position, or tensors by name.
 

@@ -32,12 +32,7 @@ def _cut(fused: FusedNode, data: str, axis: int, sizes: Sequence[int]) -> list[s
 
 
 def _attend(
-    fused: FusedNode,
-    operands: Sequence[str],
-    *,
-    mask: str = "",
-    causal: bool = False,
-    past: Sequence[str] = ("", ""),
+    fused: FusedNode, operands: Sequence[str], *, mask: str = "", causal: bool = False, past: Sequence[str] = ("", "")
 ) -> list[Any]:
     """Query, key and value by head to the node's first output; grown caches are its second and third."""
     kept = [fused.node.output[at] if fused.wants(at) else "" for at in (1, 2)]
