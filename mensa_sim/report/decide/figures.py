@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.files import world_share
-from mensa_sim.report.page.colours import BLUE, ORANGE, looks, pattern
+from mensa_sim.report.page.colours import BLUE, ORANGE, looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
 from mensa_sim.report.page.quantities import factor_text, setting_text
-from mensa_sim.report.sensitivity.page import BARS, PARITY
+from mensa_sim.report.sensitivity.page import BARS, PARITY, from_taken
 from mensa_sim.study.decide.result import DecideResult, Tried
 
 
@@ -72,33 +72,19 @@ def moving_figure(result: DecideResult) -> Figure | None:
     if not moving:
         return None
     chosen = moving[:BARS]
-    traces = []
-    for name, colour, shape, own in (
-        ("lower", ORANGE, "/", [each for each in chosen if each.lead < result.lead]),
-        ("higher", BLUE, "", [each for each in chosen if each.lead >= result.lead]),
-    ):
-        traces.append(
-            bar(
-                name=name,
-                orientation="h",
-                base=result.lead,
-                x=[each.lead - result.lead for each in own],
-                y=[_label(each) for each in own],
-                text=[factor_text(each.lead) for each in own],
-                textposition="outside",
-                constraintext="none",
-                textfont={"size": 11},
-                cliponaxis=False,
-                marker={"color": colour, "pattern": pattern(shape)},
-                hovertemplate="%{y}: %{text}<extra></extra>",
-            )
-        )
     first = chosen[0]
     where = f"{factor_text(result.lead)} as taken, {factor_text(first.lead)} at {setting_text(first.setting)}"
     title = f"{first.name} moves the lead most: {where}"
-    labels = [_label(each) for each in reversed(chosen)]
-    y = {"title": "what is otherwise", "categoryorder": "array", "categoryarray": labels, "tickfont": {"size": 11}}
-    return figure(title, f"lead of {result.best} (ratio)", y, traces, barmode="overlay", shapes=[PARITY])
+    moved = [(_label(each), each.lead) for each in chosen]
+    beside = {"textposition": "outside", "constraintext": "none", "textfont": {"size": 11}, "cliponaxis": False}
+    return from_taken(
+        *(title, f"lead of {result.best} (ratio)", "what is otherwise", result.lead, moved),
+        lambda leads: {
+            "text": list(map(factor_text, leads)),
+            **beside,
+            "hovertemplate": "%{y}: %{text}<extra></extra>",
+        },
+    )
 
 
 def _moved(result: DecideResult) -> Callable[[Tried], float]:

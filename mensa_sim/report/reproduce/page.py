@@ -208,18 +208,17 @@ def energy_figure(runs: Runs) -> Figure:
                     for name in ENERGY_COMPONENTS
                 }
     keys = [(kind, system) for kind in KINDS for system in SYSTEMS if (kind, system) in totals]
-    traces: list[Trace] = []
-    for component in (name for name in ENERGY_COMPONENTS if any(parts[name] for parts in totals.values())):
-        traces.append(
-            bar(
-                name=COMPONENT_NAMES[component],
-                orientation="h",
-                y=[[kind for kind, _ in keys], [system for _, system in keys]],
-                x=[totals[key][component] for key in keys],
-                marker=COMPONENT_LOOKS[component].bar,
-                hovertemplate="%{y}<br>%{x:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
-            )
+    traces: list[Trace] = [
+        bar(
+            name=COMPONENT_NAMES[component],
+            orientation="h",
+            y=[[kind for kind, _ in keys], [system for _, system in keys]],
+            x=[totals[key][component] for key in keys],
+            marker=COMPONENT_LOOKS[component].bar,
+            hovertemplate="%{y}<br>%{x:.3g} of the Edge TPU's energy<extra>%{fullData.name}</extra>",
         )
+        for component in (name for name in ENERGY_COMPONENTS if any(parts[name] for parts in totals.values()))
+    ]
     sums = {key: math.fsum(parts.values()) for key, parts in totals.items()}
     mensa = ", ".join(f"{number_text(sums[kind, 'mensa_g'])} ({kind})" for kind in KINDS if (kind, "mensa_g") in sums)
     title = f"Mensa-G takes so many times the Edge TPU's energy: {mensa}"
@@ -231,17 +230,16 @@ def latency_figure(runs: Runs) -> Figure:
     """Where the time goes on Mensa-G: each accelerator's busy time over the latency."""
     measured = outcomes(runs, "mensa_g")
     names = list(measured[0].accelerators) if measured else []
-    traces: list[Trace] = []
-    for name, look in looks(names).items():
-        traces.append(
-            bar(
-                name=name,
-                x=[outcome.model for outcome in measured],
-                y=[100 * outcome.accelerators[name].busy_ps / outcome.latency_ps for outcome in measured],
-                marker=look.bar,
-                hovertemplate="%{x}: %{y:.3g} %<extra>%{fullData.name}</extra>",
-            )
+    traces: list[Trace] = [
+        bar(
+            name=name,
+            x=[outcome.model for outcome in measured],
+            y=[100 * outcome.accelerators[name].busy_ps / outcome.latency_ps for outcome in measured],
+            marker=look.bar,
+            hovertemplate="%{x}: %{y:.3g} %<extra>%{fullData.name}</extra>",
         )
+        for name, look in looks(names).items()
+    ]
     waiting = [
         1 - sum(share.busy_ps for share in outcome.accelerators.values()) / outcome.latency_ps for outcome in measured
     ]

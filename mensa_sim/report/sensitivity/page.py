@@ -1,8 +1,10 @@
 """The report of a sensitivity study: a tornado for each headline, and the intervals of the joint draws."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, bar, figure, ranges, scatter, upright
+from mensa_sim.report.page.figure import Figure, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.page import heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.reproduce.tables import number_text
@@ -16,7 +18,7 @@ from mensa_sim.report.sensitivity.files import (
     swings_csv,
 )
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult
-from mensa_sim.study.sensitivity.swings import Headline, Swing
+from mensa_sim.study.sensitivity.swings import Headline
 
 BARS = 16
 """Choices in a tornado; those that move less are in the table."""
@@ -76,32 +78,46 @@ def tornado(result: SensitivityResult, headline: Headline) -> Figure:
     """The choices that move a headline most, each from the value as taken to the other one."""
     nominal = result.nominal[headline]
     moving = [swing for swing in ranked(result, headline) if abs(swing.values[headline] / nominal - 1) > 1e-3][:BARS]
-    traces: list[Trace] = []
-    for name, colour, shape, chosen in (
-        ("lower", ORANGE, "/", [swing for swing in moving if swing.values[headline] < nominal]),
-        ("higher", BLUE, "", [swing for swing in moving if swing.values[headline] >= nominal]),
-    ):
-        traces.append(
-            bar(
-                name=name,
-                orientation="h",
-                base=nominal,
-                x=[swing.values[headline] - nominal for swing in chosen],
-                y=[_label(swing) for swing in chosen],
-                marker={"color": colour, "pattern": pattern(shape)},
-                customdata=[swing.values[headline] for swing in chosen],
-                hovertemplate="%{y}: %{customdata:.3g}<extra></extra>",
-            )
-        )
     widest = f", most on {moving[0].choice}: {number_text(moving[0].values[headline])}" if moving else ""
     title = f"{headline_name(headline)}: {number_text(nominal)} as taken{widest}"
-    order = {"categoryorder": "array", "categoryarray": [_label(s) for s in reversed(moving)], "tickfont": {"size": 11}}
-    x, y = "ratio, mean over models; the dotted line is 1", {"title": "choice: setting", **order}
-    return figure(title, x, y, traces, barmode="overlay", shapes=[PARITY])
+    moved = [(f"{swing.choice}: {swing.setting}", swing.values[headline]) for swing in moving]
+    x = "ratio, mean over models; the dotted line is 1"
+    return from_taken(
+        *(title, x, "choice: setting", nominal, moved),
+        lambda values: {"customdata": values, "hovertemplate": "%{y}: %{customdata:.3g}<extra></extra>"},
+    )
 
 
-def _label(swing: Swing) -> str:
-    return f"{swing.choice}: {swing.setting}"
+def from_taken(
+    title: str,
+    x: str,
+    y: str,
+    taken: float,
+    moved: Sequence[tuple[str, float]],
+    said: Callable[[list[float]], Mapping[str, object]],
+) -> Figure:
+    """Bars from a ratio as taken to what it is otherwise, by label, the one that moves it most first; `said` of them."""
+    traces = [
+        bar(
+            name=name,
+            orientation="h",
+            base=taken,
+            x=[value - taken for _, value in own],
+            y=[label for label, _ in own],
+            marker={"color": colour, "pattern": pattern(shape)},
+            **said([value for _, value in own]),
+        )
+        for name, colour, shape, own in (
+            ("lower", ORANGE, "/", [each for each in moved if each[1] < taken]),
+            ("higher", BLUE, "", [each for each in moved if each[1] >= taken]),
+        )
+    ]
+    order = {
+        "categoryorder": "array",
+        "categoryarray": [label for label, _ in reversed(moved)],
+        "tickfont": {"size": 11},
+    }
+    return figure(title, x, {"title": y, **order}, traces, barmode="overlay", shapes=[PARITY])
 
 
 def _flips(result: SensitivityResult) -> str:

@@ -1,11 +1,11 @@
 """When requests arrive."""
 
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mensa_sim.ranges import at_least, positive
 from mensa_sim.units import PS_PER_S
 
 LONGEST_S = 10**9
@@ -36,10 +36,8 @@ class Periodic:
     requests: int | None = None
 
     def __post_init__(self) -> None:
-        _check_rate("fps", self.fps)
-        _check_requests(self.requests)
-        if self.offset_ps < 0:
-            raise ValueError("periodic arrivals: the offset is negative")
+        _check_often(self, "fps")
+        at_least(0, self, "offset_ps", label="periodic arrivals")
         check_time("periodic arrivals: the offset", self.offset_ps)
 
 
@@ -51,8 +49,7 @@ class Poisson:
     requests: int | None = None
 
     def __post_init__(self) -> None:
-        _check_rate("rate_per_s", self.rate_per_s)
-        _check_requests(self.requests)
+        _check_often(self, "rate_per_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +60,7 @@ class ClosedLoop:
     requests: int | None = None
 
     def __post_init__(self) -> None:
-        if self.in_flight < 1:
-            raise ValueError(f"closed loop: {self.in_flight} requests in flight, must be at least 1")
-        _check_requests(self.requests)
+        at_least(1, self, "in_flight", "requests", label="closed loop")
 
 
 Arrivals = Trace | Periodic | Poisson | ClosedLoop
@@ -110,13 +105,7 @@ def check_time(what: str, time_ps: int) -> None:
         raise ValueError(f"{what} is {time_ps / PS_PER_S:.4g} s, must be at most {LONGEST_S:,} s")
 
 
-def _check_rate(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"arrivals: {name} is {value}, must be positive")
-    if value * LONGEST_S < 1:
-        raise ValueError(f"arrivals: {name} is {value}, must be at least {1 / LONGEST_S:g}: one in {LONGEST_S:,} s")
-
-
-def _check_requests(requests: int | None) -> None:
-    if requests is not None and requests < 1:
-        raise ValueError(f"arrivals: {requests} requests, must be at least 1")
+def _check_often(arrivals: Periodic | Poisson, rate: str) -> None:
+    positive(arrivals, rate, label="arrivals")
+    at_least(1 / LONGEST_S, arrivals, rate, label="arrivals")
+    at_least(1, arrivals, "requests", label="arrivals")

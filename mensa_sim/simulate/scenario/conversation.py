@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mensa_sim.ranges import at_least, positive, within
+
 CONTEXT_STEP = 64
 """Tokens of context between two that are priced (a choice): costs of a step grow almost evenly with the context."""
 
@@ -44,10 +46,7 @@ class TokenCount:
             raise ValueError(f"a fixed number of tokens is one number, not {self.least} to {self.most}")
         if (self.kind == "lognormal") != (self.median is not None) or (self.median is None) != (self.sigma is None):
             raise ValueError("median and sigma go with kind lognormal, which needs both")
-        for name in ("median", "sigma"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value}, must be positive")
+        positive(self, "median", "sigma")
 
     def drawn(self, generator: random.Random) -> int:
         """The tokens of the next conversation."""
@@ -82,12 +81,9 @@ class Conversation:
     """The most conversations whose steps are joined in one, which reads the weights once for all of them."""
 
     def __post_init__(self) -> None:
-        if self.token_deadline_ps is not None and self.token_deadline_ps <= 0:
-            raise ValueError(f"the deadline of a token is {self.token_deadline_ps} ps, must be positive")
-        if self.context_step < 1:
-            raise ValueError(f"context_step is {self.context_step}, must be at least 1")
-        if not 1 <= self.batch <= MOST_JOINED:
-            raise ValueError(f"batch is {self.batch}, must be from 1 to {MOST_JOINED}")
+        positive(self, "token_deadline_ps")
+        at_least(1, self, "context_step")
+        within(1, MOST_JOINED, self, "batch")
         prompts, contexts = len(self.prompts), len(self.contexts)
         if max(prompts, contexts) > MOST_PRICED:
             raise ValueError(

@@ -10,6 +10,7 @@ from typing import Literal
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_record, read_text
 from mensa_sim.names import check_folder_name
+from mensa_sim.ranges import positive
 from mensa_sim.simulate.plan.options import Options, ParameterPolicy
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.conversation import CONTEXT_STEP, Conversation, TokenCount, fixed
@@ -93,8 +94,7 @@ class ConversationFile:
     """The most conversations whose steps are joined in one, which reads the weights once for all of them."""
 
     def __post_init__(self) -> None:
-        if self.token_deadline_ms is not None and not self.token_deadline_ms > 0:
-            raise ValueError(f"token_deadline_ms is {self.token_deadline_ms}, must be positive")
+        positive(self, "token_deadline_ms")
         _ = self.conversation
 
     @property
@@ -134,8 +134,7 @@ class StreamFile:
     """A schedule.yaml to take as it stands, relative to the scenario file."""
 
     def __post_init__(self) -> None:
-        if self.deadline_ms is not None and not self.deadline_ms > 0:
-            raise ValueError(f"deadline_ms is {self.deadline_ms}, must be positive")
+        positive(self, "deadline_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
