@@ -96,7 +96,7 @@ def from_taken(
     moved: Sequence[tuple[str, float]],
     said: Callable[[list[float]], Mapping[str, object]],
 ) -> Figure:
-    """Bars from a ratio as taken to what it is otherwise, by label, the one that moves it most first; `said` of them."""
+    """Bars from a ratio as taken to what it is otherwise, by label, what moves it most first; `said` beside them."""
     traces = [
         bar(
             name=name,
