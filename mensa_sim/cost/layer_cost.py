@@ -143,11 +143,13 @@ class LayerCost:
 
     def of(self, layer: str, accelerator: str) -> Self:
         """The same cost of another layer, or on an equal accelerator, which need not be checked again."""
+        return self.changed(layer=layer, accelerator=accelerator)
+
+    def changed(self, **own: object) -> Self:
+        """The same cost but for some fields, which need not be checked."""
         other = object.__new__(type(self))  # `copy` takes six times as long, and a table has some ten thousand of them
         for name in self.__slots__:
-            object.__setattr__(other, name, getattr(self, name))
-        object.__setattr__(other, "layer", layer)
-        object.__setattr__(other, "accelerator", accelerator)
+            object.__setattr__(other, name, own[name] if name in own else getattr(self, name))
         return other
 
     @property

@@ -9,6 +9,7 @@ from mensa_sim.cost.prices.columns import SharedColumns
 from mensa_sim.cost.prices.kept import KeptPrices
 from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.prices.repriced import Contests
 from mensa_sim.cost.table import AcceleratorCosts
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
@@ -58,6 +59,17 @@ def test_whatever_a_price_depends_on_is_priced_anew() -> None:
         assert memo.priced == 2 * number
     price(GRAPH, system, "latency", memo)
     assert memo.priced == 2 * (len(changes) + 2)
+
+
+@pytest.mark.parametrize("room", [2**20, 1])
+def test_at_other_speeds_nothing_is_searched_again_and_a_full_memory_changes_no_price(room: int) -> None:
+    memo = PriceMemo()
+    memo.contests = Contests(room)
+    for clock_hz, bandwidth, objective in ((10**6, 10**9, "edp"), (10**9, 10**7, "edp"), (10**9, 10**11, "latency")):
+        fields = f"accelerators.edge_tpu.clock_hz={clock_hz}", f"memories.lpddr4.bandwidth_bytes_per_s={bandwidth}"
+        system = load_system("edge_tpu", overrides=fields)
+        assert price(GRAPH, system, objective, memo) == price(GRAPH, system, objective)
+    assert memo.priced == 2
 
 
 def test_systems_that_differ_elsewhere_share_an_accelerators_costs_and_what_is_made_of_them() -> None:

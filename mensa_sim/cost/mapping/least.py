@@ -1,7 +1,9 @@
 """A floor under every mapping of a nest: what it must compute and move however it is cut and ordered."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +11,28 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
-from mensa_sim.cost.mapping.task import NestTask
-from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
+from mensa_sim.cost.mapping.task import NestTask, Target
+from mensa_sim.objective import objective_named
+from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LeastDemand:
+    """What no mapping of some nests takes less than, whatever the clock, the bandwidth and the leakage: [task]"""
+
+    memory_bits: Floats
+    cycles: Floats
+    dynamic_pj: Floats
+
+    def floor(self, target: Target) -> Floats:
+        """The objective that no mapping is below, in joules and seconds to its powers."""
+        accelerator = target.accelerator
+        memory_s = self.memory_bits / (BITS_PER_BYTE * target.bandwidth_bytes_per_s)
+        array_s = self.cycles / accelerator.clock_hz
+        latency_s: Any = np.maximum(memory_s, array_s) if accelerator.dataflow.overlap else memory_s + array_s
+        energy_pj: Floats = self.dynamic_pj + leakage_pj(target.energy.leakage_mw, latency_s * PS_PER_S)
+        return objective_named(target.objective).value(energy_pj / PJ_PER_J, latency_s)
 
 
 class Floors:
@@ -31,10 +52,9 @@ class Floors:
         self._bits = {operand: np.array([float(floor.bits[operand]) for floor in each]) for operand in OPERANDS}
         self._stored_pj = {operand: np.array([floor.stored_pj[operand] for floor in each]) for operand in self._ported}
 
-    def reach(self, case: BufferCase) -> tuple[Floats, Floats]:
-        """Latency in seconds and energy in pJ, leakage meanwhile included, that no mapping is below in a case."""
-        target, repeats = self._target, case.repeats
-        energy, accelerator = target.energy, target.accelerator
+    def demand(self, case: BufferCase) -> LeastDemand:
+        """What no mapping takes less than in a case."""
+        repeats, energy = case.repeats, self._target.energy
         read, write = case.vector.total("memory")
         energy_pj = repeats.steps * self._step_pj + case.vector_pj
         for operand, bits in self._bits.items():
@@ -49,10 +69,8 @@ class Floors:
         energy_pj = energy_pj + (read * energy.memory_read_pj_per_bit + write * energy.memory_write_pj_per_bit)
         for name, port in case.vector.ports.items():
             energy_pj = energy_pj + (port.reads * energy.read_pj[name] + port.writes * energy.write_pj[name])
-        memory_s = (read + write) / (BITS_PER_BYTE * target.bandwidth_bytes_per_s)
-        array_s = np.maximum(repeats.steps * self._cycles, case.vector_cycles) / accelerator.clock_hz
-        latency_s = np.maximum(memory_s, array_s) if accelerator.dataflow.overlap else memory_s + array_s
-        return latency_s, energy_pj + leakage_pj(energy.leakage_mw, latency_s * PS_PER_S)
+        cycles = np.maximum(repeats.steps * self._cycles, case.vector_cycles)
+        return LeastDemand(memory_bits=read + write, cycles=cycles, dynamic_pj=energy_pj)
 
 
 class _Floor:

@@ -15,13 +15,13 @@ import numpy as np
 from mensa_sim.arrays import Bools, Floats, joined, picked
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates
-from mensa_sim.cost.mapping.arrays.figures import CandidateFigures, Figures
+from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
+from mensa_sim.cost.mapping.arrays.figures import Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
-from mensa_sim.cost.mapping.arrays.winners import Counted, Winners
-from mensa_sim.cost.mapping.candidates import ROTATIONS, build, inner_orders, stage_count
+from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, mappings_of, winners_at
+from mensa_sim.cost.mapping.candidates import ROTATIONS, inner_orders, stage_count
 from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
 from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
@@ -30,7 +30,6 @@ from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.objective import objective_named
 from mensa_sim.units import PJ_PER_J, PS_PER_S
-from mensa_sim.workload.dims import OPERANDS
 
 LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
 """Extents tried along each dim; along a flattened product, the sum of its members'."""
@@ -92,8 +91,8 @@ class Search:
         self.outer = [each for each in outer_orders(self.groups) if follows(each.groups, tasks[0].order)]
         self._inner_stages = stage_count(tasks[0].ways) - 2
         self.inner = ROTATIONS if self._inner_stages else inner_orders(self.target.accelerator.dataflow.stationary)
-        self._whole = None if self._inner_stages else self._space(first_chains(tasks))
-        self._floors = Floors(tasks)
+        self.whole = None if self._inner_stages else self._space(first_chains(tasks))
+        self.floors = Floors(tasks)
 
     def _space(self, some: Chains) -> Candidates:
         return Candidates(self.tasks, some, self.groups, self.inner, self.outer)
@@ -128,8 +127,8 @@ class Search:
 
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
-        if self._whole is not None:
-            return self._whole
+        if self.whole is not None:
+            return self.whole
 
         def above(chains: Chains) -> Fronts:
             return Fronts(self.tasks, chains, self.groups, self.outer, residencies)
@@ -183,7 +182,7 @@ class Search:
         first, kind = distinct([winners.inner, winners.row, winners.entry, *map(_as_index, winners.holds.values())])
         few = picked(winners, first)
         counted = Counted(space, few)
-        mappings = self._mappings(space, few)
+        mappings = mappings_of(space.grid, space.inner, space.outer, few)
         begin = 0
         for own, each, case in zip(found, chosen, residencies, strict=True):
             places = kind[begin : begin + len(each.task)].tolist()
@@ -207,37 +206,26 @@ class Search:
     def _reached(self, chosen: _Chosen, case: BufferCase) -> list[list[float]]:
         """[figure][winner] Latency in ps, energy, objective, and what no mapping's objective is below."""
         value = objective_named(self.target.objective).value
-        least_s, least_pj = (each[chosen.task] for each in self._floors.reach(case))
         figures = (
             chosen.latency_s * PS_PER_S,
             chosen.energy_pj,
             value(chosen.energy_pj / PJ_PER_J, chosen.latency_s),
-            value(least_pj / PJ_PER_J, least_s),
+            self.floors.demand(case).floor(self.target)[chosen.task],
         )
         return [each.tolist() for each in figures]
-
-    def _mappings(self, space: Candidates, winners: Winners) -> list[NestMapping]:
-        """The mappings of candidates."""
-        found = []
-        held = zip(*(winners.holds[operand].tolist() for operand in OPERANDS), strict=True)
-        places = zip(winners.inner.tolist(), winners.row.tolist(), winners.entry.tolist(), held, strict=True)
-        for inner, row, entry, holds in places:
-            task, grid = space.grid.task_of(entry), space.grid
-            orders = (*grid.orders_of(entry), self.inner[inner])
-            groups, own = self.outer[row].groups, dict(zip(OPERANDS, holds, strict=True))
-            found.append(build(task.unrolling, task.ways, grid.tiles_of(entry), orders, groups, own))
-        return found
 
     def _chosen(self, space: Candidates, entries: Indices, figures: Figures, case: BufferCase) -> _Chosen:
         """The best candidate of each nest in one residency, of those in some entries."""
         priced = figures.priced(case)
-        first = _first(priced, figures.entries, space.grid.tiles[entries])
-        places = np.unravel_index(first, priced.objective.shape)
-        inner, row, entry = places[0], places[1], entries[places[2]]
-        holds = {operand: _at(priced.holds[operand], places) for operand in OPERANDS}
+        shape = priced.objective.shape
+        tiles: Floats = np.broadcast_to(space.grid.tiles[entries], shape)
+        owner: Indices = np.broadcast_to(figures.entries.task_of_entry, shape)
+        ranked = priced.objective, priced.latency_s, priced.energy_pj, tiles
+        first = first_best([each.reshape(-1) for each in ranked], owner.reshape(-1), len(self.tasks))
+        winners = winners_at(np.unravel_index(first, shape), entries, priced.holds)
         return _Chosen(
-            winners=Winners(inner=inner, row=row, entry=entry, holds=holds),
-            task=space.grid.task_of_entry[entry],
+            winners=winners,
+            task=space.grid.task_of_entry[winners.entry],
             latency_s=priced.latency_s.reshape(-1)[first],
             energy_pj=priced.energy_pj.reshape(-1)[first],
         )
@@ -269,21 +257,5 @@ def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
     return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=1)
 
 
-def _first(priced: CandidateFigures, own: Entries, tiles: Floats) -> Indices:
-    """The candidate of each nest that has any, of least objective, latency, energy and tiles, in the order of all."""
-    shape, total = priced.objective.shape, len(tiles)
-    near = np.flatnonzero(priced.objective < np.inf)
-    for each in (priced.objective, priced.latency_s, priced.energy_pj, np.broadcast_to(tiles, shape)):
-        values, some = each.reshape(-1)[near], Entries(own.tasks, own.task_of_entry[near % total])
-        near = near[values <= some.least(values)[some.task_of_entry] * TIES]
-    return near[np.unique(own.task_of_entry[near % total], return_index=True)[1]]
-
-
 def _as_index(values: Bools) -> Indices:
     return values.astype(np.intp)
-
-
-def _at(values: Bools, places: Sequence[Indices]) -> Bools:
-    """[candidate] Values of an array that may be the same in all rows or entries."""
-    found: Bools = values[tuple(np.minimum(place, size - 1) for place, size in zip(places, values.shape, strict=True))]
-    return found

@@ -85,9 +85,14 @@ def assembled(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> li
                 mapping=texts[id(best.mapping)],
                 mapping_from=pricer.own.place if pricer.own is not None else "",
                 floor=best.floor,
-                gap=max(0.0, best.objective / best.floor - 1) if best.floor else None,
+                gap=gap_of(best.objective, best.floor),
             )
     return costs
+
+
+def gap_of(objective: float, floor: float) -> float | None:
+    """How far an objective lies above its floor; none where that is nothing."""
+    return max(0.0, objective / floor - 1) if floor else None
 
 
 def _rows(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency, Traffic
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.pack import LIMIT_BYTES, Pack
 from mensa_sim.io.store import digest_of
+
+PriceKey = TypeVar("PriceKey", bound=Hashable)
 
 FILE = "prices.sqlite"
 """The file's name in the cache folder."""
@@ -41,12 +43,12 @@ class KeptPrices:
     def __init__(self, path: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self.pack = Pack(path, limit_bytes)
 
-    def get(self, keys: Sequence[Hashable]) -> dict[Hashable, Priced]:
+    def get(self, keys: Sequence[PriceKey]) -> dict[PriceKey, Priced]:
         """The prices of those pairs that are there."""
         names = {_name(key): key for key in keys}
         return {names[name]: priced_of(content) for name, content in self.pack.get(list(names)).items()}
 
-    def put(self, prices: Mapping[Hashable, Priced]) -> None:
+    def put(self, prices: Mapping[PriceKey, Priced]) -> None:
         """Keep prices; one that is not finite is not kept."""
         contents: dict[bytes, bytes] = {}
         for key, priced in prices.items():

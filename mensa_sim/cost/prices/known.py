@@ -1,12 +1,12 @@
 """The prices of several layers on one accelerator: what is known is looked up, and the rest priced."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Priced
-from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.memo import PairKey, PriceMemo
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -22,17 +22,22 @@ _TOGETHER = 64
 
 
 def known_or_priced(
-    memo: PriceMemo, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
-) -> dict[Hashable, Priced]:
+    memo: PriceMemo, jobs: Mapping[PairKey, Job], memory: Memory, energy: EnergyModel, objective: str
+) -> dict[PairKey, Priced]:
     """The price of each job on one accelerator, from the memo where it holds it, by a key of all it depends on.
 
     A limit of power is no part of that: it slows what was found.
     """
-    found: dict[Hashable, Priced] = {}
+    found: dict[PairKey, Priced] = {}
     keys = list(jobs)
     for first in range(0, len(keys), _TOGETHER):
         some = keys[first : first + _TOGETHER]
-        found |= memo.get(some)
+        found |= memo.held(some)
+        if memo.contests is not None:
+            left = {memo.at_any_speed(key): key for key in some if key not in found}
+            again = memo.contests.priced({own: jobs[key] for own, key in left.items()}, memory, energy, objective)
+            found |= {left[own]: priced for own, priced in again.items()}
+        found |= memo.get([key for key in some if key not in found])
         new = [key for key in some if key not in found]
         if not new:
             continue

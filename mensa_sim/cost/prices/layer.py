@@ -166,7 +166,7 @@ class Pricer:
         held = held_bytes(task.nest, self.accelerator, task.target.precision, counts, asked.kept)
         if any(size > self.accelerator.level(name).capacity_bytes for name, size in held.items()):
             return None
-        least_s, least_pj = (float(each[0]) for each in Floors([task]).reach(case_of([asked])))
+        floor = Floors([task]).demand(case_of([asked])).floor(task.target)
         objective = objective_named(task.target.objective)
         bare = Mapped(mapping=mapping, counted=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
         (cost,) = assembled([asked], [bare])
@@ -177,7 +177,7 @@ class Pricer:
             latency_ps=latency_ps,
             energy_pj=energy_pj,
             objective=float(objective.value(energy_pj / PJ_PER_J, latency_ps / PS_PER_S)),
-            floor=float(objective.value(least_pj / PJ_PER_J, least_s)),
+            floor=float(floor[0]),
         )
 
 

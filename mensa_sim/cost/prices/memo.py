@@ -8,12 +8,13 @@ its own, so that two of them split the work instead of doing it twice.
 import os
 import random
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 from mensa_sim.cost.layer_cost import Priced
 from mensa_sim.cost.prices.columns import SharedColumns
-from mensa_sim.cost.prices.kept import FILE, KeptPrices
+from mensa_sim.cost.prices.kept import FILE, KeptPrices, PriceKey
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -22,6 +23,9 @@ from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import cache_folder, digest_of
 from mensa_sim.workload.layer import Layer
+
+if TYPE_CHECKING:
+    from mensa_sim.cost.prices.repriced import Contests
 
 NO_PRICE = frozenset(
     {"name", "parameters", "group", "gate", "fused", "source", "window", "model_input_bytes", "model_output_bytes"}
@@ -47,6 +51,10 @@ def _nameless(spec: Accelerator) -> Accelerator:
     return replace(spec, name="any") if isinstance(spec, PeArray) and not spec.mappings else spec
 
 
+PairKey = tuple[Hashable, ...]
+"""All that a price depends on: the accelerator's key first, then its levels' room, the layer, and its steps."""
+
+
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first."""
 
@@ -59,6 +67,10 @@ class PriceMemo:
         self._known: OrderedDict[Hashable, Priced] = OrderedDict()
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
         self._order = random.Random(os.getpid())
+        self.contests: Contests | None = None
+        """What is priced again at other speeds, where that is expected."""
+        self._slowed: dict[Hashable, str] = {}
+        """By an accelerator's key, the one that it has in common with slower and faster ones."""
         self.columns = SharedColumns()
         """What whole graphs cost on an accelerator."""
         self.priced = 0
@@ -78,38 +90,54 @@ class PriceMemo:
         objects = (placed.spec, placed.technology)
         identity = (id(placed.spec), id(placed.technology), memory, objective)
         if identity not in self._specs:
-            if len(self._specs) >= _SPECS:
-                self._specs.clear()
-            alone = replace(memory, takes_turns=False, unit_power_mw=None)
-            self._specs[identity] = (objects, digest_of(_nameless(placed.spec), placed.technology, alone, objective))
+            spec, alone = _nameless(placed.spec), replace(memory, takes_turns=False, unit_power_mw=None)
+            key = digest_of(spec, placed.technology, alone, objective)
+            self._specs[identity] = (objects, key)
+            if self.contests is not None:
+                slowed = replace(alone, bandwidth_bytes_per_s=1, efficiency=1.0, background_mw=0.0)
+                self._slowed.pop(key, None)
+                self._slowed[key] = digest_of(replace(spec, clock_hz=1), placed.technology, slowed)
+            for oldest_first in (self._specs, self._slowed):
+                if len(oldest_first) > _SPECS:
+                    del oldest_first[next(iter(oldest_first))]
         return self._specs[identity][1]
 
-    def in_own_order(self, keys: list[Hashable]) -> list[Hashable]:
+    def at_any_speed(self, pair: PairKey) -> Hashable:
+        """What its prices have in common at every clock, bandwidth and objective."""
+        return (self._slowed[pair[0]], *pair[1:])
+
+    def in_own_order(self, keys: list[PriceKey]) -> list[PriceKey]:
         """The keys in an order that differs between processes where they may share prices."""
         return keys if self._kept is None else self._order.sample(keys, len(keys))
 
-    def get(self, keys: Sequence[Hashable]) -> dict[Hashable, Priced]:
-        """The prices of those pairs that are known, here or on disk."""
-        found: dict[Hashable, Priced] = {}
+    def held(self, keys: Iterable[PriceKey]) -> dict[PriceKey, Priced]:
+        """The prices of those pairs that are known here."""
+        found: dict[PriceKey, Priced] = {}
         for key in keys:
             if (known := self._known.get(key)) is not None:
                 self._known.move_to_end(key)
                 found[key] = known
+        return found
+
+    def get(self, keys: Sequence[PriceKey]) -> dict[PriceKey, Priced]:
+        """The prices of those pairs that are known, here or on disk."""
+        found = self.held(keys)
         if self._kept is not None and len(found) < len(keys):
             elsewhere = self._kept.get([key for key in keys if key not in found])
             self._remember(elsewhere)
             found |= elsewhere
         return found
 
-    def put(self, prices: Mapping[Hashable, Priced]) -> None:
+    def put(self, prices: Mapping[PriceKey, Priced]) -> None:
         """Keep the prices of pairs."""
         self.priced += len(prices)
         self._remember(prices)
         if self._kept is not None:
             self._kept.put(prices)
 
-    def _remember(self, prices: Mapping[Hashable, Priced]) -> None:
-        self._known.update(prices)
+    def _remember(self, prices: Mapping[PriceKey, Priced]) -> None:
+        for pair, priced in prices.items():
+            self._known[pair] = priced
         while len(self._known) > self._pairs:
             self._known.popitem(last=False)
 
@@ -117,7 +145,12 @@ class PriceMemo:
 def shared_memo(*, cache: bool = True, prices_alone: bool = False) -> PriceMemo:
     """A memo of the prices that all commands on this machine share, unless nothing is to be stored.
 
-    `prices_alone` is for who runs thousands of systems once: nobody asks for their plans again.
+    `prices_alone` is for who runs thousands of systems once: nobody asks for their plans again, many differ in speed.
     """
     folder = cache_folder() if cache else None
-    return PriceMemo(None if folder is None else KeptPrices(folder / FILE), prices_alone=prices_alone)
+    memo = PriceMemo(None if folder is None else KeptPrices(folder / FILE), prices_alone=prices_alone)
+    if prices_alone:
+        from mensa_sim.cost.prices.repriced import Contests  # the search: many modules
+
+        memo.contests = Contests()
+    return memo

@@ -8,7 +8,7 @@ from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.known import known_or_priced, limited
-from mensa_sim.cost.prices.memo import PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import PairKey, PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
@@ -132,11 +132,11 @@ def _pairs(
     objective: str,
     memo: PriceMemo,
     refused: Mapping[str, Container[tuple[str, str]]],
-) -> dict[tuple[str, str], tuple[Hashable, Steps]]:
+) -> dict[tuple[str, str], tuple[PairKey, Steps]]:
     """For each layer and those accelerators with a PE array, the key that equal pairs share and the steps there."""
     footprint = footprints(graph)
     shapes = {layer.name: shape_of(layer) for layer in graph.layers}
-    keys: dict[tuple[str, str], tuple[Hashable, Steps]] = {}
+    keys: dict[tuple[str, str], tuple[PairKey, Steps]] = {}
     for name in refused:
         placed = system.accelerator(name)
         if isinstance(placed.spec, Device):
@@ -155,12 +155,12 @@ def _priced(
     graph: LayerGraph,
     system: System,
     objective: str,
-    keys: dict[tuple[str, str], tuple[Hashable, Steps]],
+    keys: dict[tuple[str, str], tuple[PairKey, Steps]],
     memo: PriceMemo,
-) -> dict[Hashable, Priced]:
+) -> dict[PairKey, Priced]:
     """The price of every distinct pair, from the memo where it holds it."""
     distinct = {key: (layer, accelerator, steps) for (layer, accelerator), (key, steps) in keys.items()}
-    known: dict[Hashable, Priced] = {}
+    known: dict[PairKey, Priced] = {}
     for placed in system.accelerators:
         if not isinstance(placed.spec, PeArray):
             continue

@@ -7,7 +7,7 @@ from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
 from mensa_sim.cost.prices.known import Job, known_or_priced
-from mensa_sim.cost.prices.memo import PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import PairKey, PriceMemo, shape_of
 from mensa_sim.cost.recurrent import footprints, steps_of
 from mensa_sim.cost.refusals import refusal
 from mensa_sim.cost.table import Rooms
@@ -40,8 +40,8 @@ class RoomPrices:
     def expect(self, asks: Iterable[tuple[str, str, Rooms]]) -> None:
         """Price what will be asked for together, which takes less time than one after another."""
         new = {asked: ask for ask in asks if (asked := _asked(*ask)) not in self._found}
-        keys: dict[Hashable, Hashable] = {}
-        jobs: dict[str, dict[Hashable, Job]] = {}
+        keys: dict[Hashable, PairKey] = {}
+        jobs: dict[str, dict[PairKey, Job]] = {}
         """By accelerator and key."""
         for asked, (layer, accelerator, rooms) in new.items():
             job = self._job(layer, accelerator, rooms)
@@ -65,14 +65,14 @@ class RoomPrices:
         spec = with_room(placed.spec, rooms)
         return shape, steps_of(shape, spec, self._footprints[layer]), spec
 
-    def _key(self, job: Job, accelerator: str, rooms: Rooms) -> Hashable:
+    def _key(self, job: Job, accelerator: str, rooms: Rooms) -> PairKey:
         layer, steps, spec = job
         placed, memory = self._system.accelerator(accelerator), self._system.memory_of(accelerator)
         on = self._memo.accelerator_key(placed, memory, self._objective)
         own = (layer.name if spec.mappings else "", accelerator if layer.mappings else "")
         return (on, tuple(sorted(rooms.items())), shape_of(layer), own, steps)
 
-    def _priced(self, accelerator: str, jobs: Mapping[Hashable, Job]) -> Iterator[tuple[Hashable, Priced]]:
+    def _priced(self, accelerator: str, jobs: Mapping[PairKey, Job]) -> Iterator[tuple[PairKey, Priced]]:
         """By key; a user's own mapping that fits the whole levels may not fit what is left of them."""
         placed, memory = self._system.accelerator(accelerator), self._system.memory_of(accelerator)
         energy = self._energies.setdefault(accelerator, energy_model(placed, memory))

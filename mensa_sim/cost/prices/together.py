@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, Residency
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
 from mensa_sim.cost.prices.known import Job
@@ -19,17 +20,22 @@ def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objec
 
     The accelerators are one, of whose levels each layer may have less than all; an access costs what `energy` says.
     """
-    pricers = [Pricer(layer, accelerator, memory, energy, steps, objective) for layer, steps, accelerator in jobs]
-    alike: dict[Hashable, list[Pricer]] = {}
+    pricers = pricers_of(jobs, memory, energy, objective)
     for pricer in pricers:
-        alike.setdefault(pricer.likeness, []).append(pricer)
-    for some in alike.values():
-        _search(some)
-    held = [(index, each) for index, pricer in enumerate(pricers) for each in pricer.residencies]
-    asked = [pricers[index].asked(residency) for index, residency in held]
-    costs = assembled(asked, [pricers[index].best(residency) for index, residency in held])
+        if not pricer.fixed:
+            pricer.found = dict.fromkeys(RESIDENCIES)
+    for search, some, held in searches(pricers):
+        best = search.best(cases_of(some, held))
+        for residency, mapped in zip(held, best, strict=True):
+            for index, (pricer, found) in enumerate(zip(some, mapped, strict=True)):
+                pricer.found[residency] = found
+                if found is None and residency == STREAMED:
+                    pricer.shortage = search.shortage(index)
+    asked = [(index, each) for index, pricer in enumerate(pricers) for each in pricer.residencies]
+    cases = [pricers[index].asked(residency) for index, residency in asked]
+    costs = assembled(cases, [pricers[index].best(residency) for index, residency in asked])
     priced: list[dict[Residency, LayerCost]] = [{} for _ in pricers]
-    for (index, residency), cost in zip(held, costs, strict=True):
+    for (index, residency), cost in zip(asked, costs, strict=True):
         if cost is not None:
             priced[index][residency] = cost
     return [
@@ -37,20 +43,26 @@ def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objec
     ]
 
 
-def _search(pricers: Sequence[Pricer]) -> None:
-    """Find the best mappings of layers that are alike, in the residencies for which any has room."""
-    free = [pricer for pricer in pricers if not pricer.fixed]
-    for pricer in free:
-        pricer.found = dict.fromkeys(RESIDENCIES)
-    for search, places in _searches(free):
-        some = [free[place] for place in places]
-        held = [each for each in RESIDENCIES if any(each in pricer.residencies for pricer in some)]
-        best = search.best([case_of([pricer.asked(residency) for pricer in some]) for residency in held])
-        for residency, mapped in zip(held, best, strict=True):
-            for index, (pricer, found) in enumerate(zip(some, mapped, strict=True)):
-                pricer.found[residency] = found
-                if found is None and residency == STREAMED:
-                    pricer.shortage = search.shortage(index)
+def pricers_of(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Pricer]:
+    """One for each layer."""
+    return [Pricer(layer, accelerator, memory, energy, steps, objective) for layer, steps, accelerator in jobs]
+
+
+def searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[Pricer], list[Residency]]]:
+    """Searches of layers that are alike and have a free mapping, these layers, and where any of them has room."""
+    alike: dict[Hashable, list[Pricer]] = {}
+    for pricer in pricers:
+        if not pricer.fixed:
+            alike.setdefault(pricer.likeness, []).append(pricer)
+    for free in alike.values():
+        for search, places in _searches(free):
+            some = [free[place] for place in places]
+            yield search, some, [each for each in RESIDENCIES if any(each in pricer.residencies for pricer in some)]
+
+
+def cases_of(pricers: Sequence[Pricer], residencies: Sequence[Residency]) -> list[BufferCase]:
+    """What layers that are searched together ask in each residency."""
+    return [case_of([pricer.asked(residency) for pricer in pricers]) for residency in residencies]
 
 
 def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:

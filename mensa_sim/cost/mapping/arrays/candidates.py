@@ -1,6 +1,7 @@
 """The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -50,7 +51,8 @@ class Candidates:
         inner: Sequence[GroupOrder],
         outer: Sequence[Order],
     ) -> None:
-        self._target, self._groups, self._outer = tasks[0].target, groups, outer
+        self._target, self._groups = tasks[0].target, groups
+        self.inner, self.outer = inner, outer
         self.grid = Grid(tasks, chains)
         self.arrays = {operand: OperandArrays(self._target, self.grid, operand, inner) for operand in OPERANDS}
         self.inside: dict[Operand, Indices] = {
@@ -64,13 +66,17 @@ class Candidates:
         """The prices of some entries in every order."""
         rows = {operand: each.picked(self.inside[operand], entries) for operand, each in self._accesses.items()}
         own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
-        return Figures(self._target, own, self._groups, rows, self._outer, picked(self.array, entries))
+        return Figures(self._target, own, self._groups, rows, self.outer, picked(self.array, entries))
+
+    @cached_property
+    def bounds(self) -> Figures:
+        """Of each entry what none of its orders is below."""
+        least = {operand: each.least() for operand, each in self._accesses.items()}
+        return Figures(self._target, self.grid, self._groups, least, self.outer[:1], self.array)
 
     def worthy(self, residencies: Sequence[BufferCase]) -> Indices:
         """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
-        least = {operand: each.least() for operand, each in self._accesses.items()}
-        bare = Figures(self._target, self.grid, self._groups, least, self._outer[:1], self.array)
-        bounds = np.stack([bare.priced(case).objective[0, 0] for case in residencies])  # [residency, entry]
+        bounds = np.stack([self.bounds.priced(case).objective[0, 0] for case in residencies])  # [residency, entry]
         of_task = self.grid.task_of_entry
         first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
         reached = self._reached(np.flatnonzero(first.any(axis=0)), residencies)
@@ -94,3 +100,20 @@ class Candidates:
         for row, each in zip(found, self._objectives(entries, residencies), strict=True):
             np.minimum.at(row, self.grid.part_of(entries), each)
         return found
+
+
+def first_best(ranked: Sequence[Floats], owner: Indices, owners: int) -> Indices:
+    """For each owner that has any finite row, its first of those of least first figure, then second, and so on.
+
+    >>> figures = np.array([3.0, 2, 2, 5, 5]), np.array([1.0, 4, 4, 7, 6])
+    >>> first_best(figures, np.array([0, 0, 0, 1, 1]), 2).tolist()
+    [1, 4]
+    """
+    near = np.flatnonzero(ranked[0] < np.inf)
+    for each in ranked:
+        values, own = each[near], owner[near]
+        least = np.full(owners, np.inf)
+        np.minimum.at(least, own, values)
+        near = near[values <= least[own] * TIES]
+    found: Indices = near[np.unique(owner[near], return_index=True)[1]]
+    return found

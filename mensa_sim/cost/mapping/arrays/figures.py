@@ -1,4 +1,4 @@
-"""Latency, energy and objective of every candidate of some entries, in any residency."""
+"""What every candidate of some entries takes in any residency, and what it comes to: latency, energy and objective."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.rows import OperandRows, total
-from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Side, Sides
+from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.objective import objective_named
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
@@ -28,6 +28,28 @@ class Array:
     """Tiles of the last stage."""
     constant_pj: Floats
     """Energy that every mapping has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demand:
+    """What candidates take whatever the clock, the memory's bandwidth and the leakage: arrays that broadcast."""
+
+    cycles: Floats
+    """Of the array, the vector unit or the busiest port."""
+    body_bits: Floats
+    """Memory traffic that may run beside them."""
+    end_bits: Floats
+    dynamic_pj: Floats
+
+    def reached(self, target: Target) -> tuple[Floats, Floats, Floats]:
+        """Latency in seconds, energy with the accelerator's leakage meanwhile, and objective; each of the figures that
+        they are made of only makes them grow."""
+        per_bit_s = 1 / (BITS_PER_BYTE * target.bandwidth_bytes_per_s)
+        body_s, on_chip_s = self.body_bits * per_bit_s, self.cycles / target.accelerator.clock_hz
+        middle_s = np.maximum(on_chip_s, body_s) if target.accelerator.dataflow.overlap else on_chip_s + body_s
+        latency_s = middle_s + self.end_bits * per_bit_s
+        energy_pj = self.dynamic_pj + leakage_pj(1.0, PS_PER_S) * target.energy.leakage_mw * latency_s
+        return latency_s, energy_pj, objective_named(target.objective).value(energy_pj, latency_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,34 +87,32 @@ class Figures:
 
     def priced(self, case: BufferCase) -> CandidateFigures:
         """Every candidate in a residency."""
-        sides = [self.sides.side(group, case) for group in self._groups]
-        latency_s, energy_pj = self._totals(case, sides)
-        fits = reduce(np.logical_and, [side.fits for side in sides])
-        value = objective_named(self._target.objective).value(energy_pj, latency_s)
+        demand, fits, holds = self.demand(case)
+        latency_s, energy_pj, value = demand.reached(self._target)
         objective = np.where(fits, value, np.inf)
         return CandidateFigures(
             latency_s=np.broadcast_to(latency_s, objective.shape),
             energy_pj=np.broadcast_to(energy_pj, objective.shape),
             objective=objective,
-            holds={operand: hold for side in sides for operand, hold in side.holds.items()},
+            holds=holds,
         )
 
-    def _totals(self, case: BufferCase, sides: Sequence[Side]) -> tuple[Floats, Floats]:
-        """Latency in seconds and energy of every candidate."""
-        accelerator, energy, each = self._target.accelerator, self._target.energy, self.entries.each
+    def demand(self, case: BufferCase) -> tuple[Demand, Bools, Mapping[Operand, Bools]]:
+        """What every candidate takes in a residency, whether it fits, and where each operand holds more than a tile."""
+        energy, each = self._target.energy, self.entries.each
+        sides = [self.sides.side(group, case) for group in self._groups]
         steps = each(case.repeats.steps)
         read, written = case.vector.total("memory")
-        per_bit_s = 1 / (BITS_PER_BYTE * self._target.bandwidth_bytes_per_s)
-        body_s = (total([side.body_bits for side in sides]) + each(read + written)) * per_bit_s
         cycles = np.maximum(steps * self._cycles, each(case.vector_cycles))
         for side in sides:
             cycles = np.maximum(cycles, side.cycles)
-        on_chip_s = cycles / accelerator.clock_hz
-        middle_s = np.maximum(on_chip_s, body_s) if accelerator.dataflow.overlap else on_chip_s + body_s
-        latency_s = middle_s + total([side.end_bits for side in sides]) * per_bit_s
         read_pj, write_pj = read * energy.memory_read_pj_per_bit, written * energy.memory_write_pj_per_bit
         vector_pj = each(read_pj + write_pj + case.vector_pj)
-        leakage_pj_per_s = leakage_pj(1.0, PS_PER_S) * energy.leakage_mw
-        sides_pj = total([side.energy_pj for side in sides]) + vector_pj
-        energy_pj = steps * self._chip_pj + sides_pj + leakage_pj_per_s * latency_s
-        return latency_s, energy_pj
+        demand = Demand(
+            cycles=cycles,
+            body_bits=total([side.body_bits for side in sides]) + each(read + written),
+            end_bits=total([side.end_bits for side in sides]),
+            dynamic_pj=steps * self._chip_pj + (total([side.energy_pj for side in sides]) + vector_pj),
+        )
+        fits = reduce(np.logical_and, [side.fits for side in sides])
+        return demand, fits, {operand: hold for side in sides for operand, hold in side.holds.items()}

@@ -156,7 +156,9 @@ def front(kind: Indices, values: Floats) -> Indices:
     """
     left: Indices = np.lexsort((*values[::-1], kind))
     rows = values.T[left]  # [place, figure]
-    found = []
+    kept = np.diff(kind[left], prepend=-1) != 0
+    kept[1:] |= (rows[1:] < rows[:-1]).any(axis=1)  # most are no better than their neighbour, which is found at once
+    left, rows, found = left[kept], rows[kept], []
     while len(left):
         begins = np.flatnonzero(np.diff(kind[left], prepend=-1))
         found.append(left[begins])

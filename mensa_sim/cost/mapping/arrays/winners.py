@@ -1,6 +1,6 @@
 """The exact counts of the mappings that a search chose, from the arrays that it was searched in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,11 @@ from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
 from mensa_sim.cost.counts.tally import least_common, spread_of
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
+from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays, cube
+from mensa_sim.cost.mapping.arrays.sides import Order
+from mensa_sim.cost.mapping.candidates import GroupOrder, build
+from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import OPERANDS, Operand
 
@@ -34,6 +38,33 @@ class Winners:
     entry: Indices
     holds: Mapping[Operand, Bools]
     """Whether an operand holds more than a tile."""
+
+
+def winners_at(places: Sequence[Indices], entries: Indices, holds: Mapping[Operand, Bools]) -> Winners:
+    """The candidates at some places of arrays [inner, row, entry] over some entries, in which `holds` is told."""
+    inner, row, entry = places
+
+    def at(values: Bools) -> Bools:
+        """[winner] Those of an array that may be the same in all rows or entries."""
+        own = (np.minimum(place, size - 1) for place, size in zip(places, values.shape, strict=True))
+        found: Bools = values[tuple(own)]
+        return found
+
+    return Winners(
+        inner=inner, row=row, entry=entries[entry], holds={operand: at(holds[operand]) for operand in OPERANDS}
+    )
+
+
+def mappings_of(grid: Grid, inner: Sequence[GroupOrder], outer: Sequence[Order], winners: Winners) -> list[NestMapping]:
+    """The mappings that some candidates are."""
+    found = []
+    held = zip(*(winners.holds[operand].tolist() for operand in OPERANDS), strict=True)
+    places = zip(winners.inner.tolist(), winners.row.tolist(), winners.entry.tolist(), held, strict=True)
+    for within, row, entry, holds in places:
+        task, orders = grid.task_of(entry), (*grid.orders_of(entry), inner[within])
+        own = dict(zip(OPERANDS, holds, strict=True))
+        found.append(build(task.unrolling, task.ways, grid.tiles_of(entry), orders, outer[row].groups, own))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

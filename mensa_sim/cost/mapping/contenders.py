@@ -1,0 +1,167 @@
+"""The candidates of a nest that may win at some clock, bandwidth of the memory, leakage and objective.
+
+What a candidate reaches grows with its cycles, its memory traffic and its dynamic energy, and with nothing else that it
+decides; of those that reach the same, fewer tiles win, then the order of all. So a candidate that is nowhere below
+another one in these never wins. Of an entry its bounds are compared first, as in a search.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats, joined, picked
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
+from mensa_sim.cost.mapping.arrays.figures import Demand, Figures
+from mensa_sim.cost.mapping.arrays.rivals import front
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
+from mensa_sim.cost.mapping.arrays.winners import Winners, mappings_of, winners_at
+from mensa_sim.cost.mapping.least import LeastDemand
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.mapping.search import Search
+from mensa_sim.cost.mapping.task import Target
+from mensa_sim.objective import objective_named
+from mensa_sim.units import PJ_PER_J
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rows:
+    """Candidates one behind another: [row]."""
+
+    kind: Indices
+    """Nest and residency: those of one nest lie together."""
+    demand: Demand
+    rank: Floats
+    """Among all of the search, by tiles and then in the order of all."""
+    winners: Winners
+
+    @property
+    def figures(self) -> Floats:
+        """[figure, row] All that decides who wins."""
+        return np.stack([*(getattr(self.demand, each.name) for each in fields(Demand)), self.rank])
+
+
+class Contenders:
+    """Those of one nest: [contender], in each of some residencies."""
+
+    def __init__(self, space: Candidates, rows: _Rows, task: int, least: LeastDemand) -> None:
+        self._mapped = space.grid, space.inner, space.outer
+        self._rows, self._cases, self._least = rows, len(least.cycles), least
+        self._case = rows.kind - task * self._cases
+        self._tiles = space.grid.tiles[rows.winners.entry]
+
+    def __len__(self) -> int:
+        return len(self._case)
+
+    def fit(self, case: int) -> bool:
+        """Whether any fits in a residency."""
+        return bool((self._case == case).any())
+
+    def best(self, target: Target) -> Iterator[tuple[int, int, float, float]]:
+        """For each residency in which any fits: its number, the best contender's, its objective, and the floor."""
+        latency_s, energy_pj, objective = self._rows.demand.reached(target)
+        first = first_best((objective, latency_s, energy_pj, self._tiles), self._case, self._cases)
+        case = self._case[first]
+        value = objective_named(target.objective).value(energy_pj[first] / PJ_PER_J, latency_s[first])
+        floor = self._least.floor(target)[case]
+        return zip(case.tolist(), first.tolist(), value.tolist(), floor.tolist(), strict=True)
+
+    def which(self, contender: int) -> Hashable:
+        """What contenders of one mapping have in common."""
+        own = self._rows.winners
+        return tuple(int(each[contender]) for each in (own.inner, own.row, own.entry, *own.holds.values()))
+
+    def mapping(self, contender: int) -> NestMapping:
+        """That of a contender."""
+        return mappings_of(*self._mapped, picked(self._rows.winners, np.array([contender])))[0]
+
+
+def contenders(search: Search, residencies: Sequence[BufferCase]) -> list[Contenders]:
+    """Those of each nest of a search; nothing behind several SRAMs, where too many chains of tiles are candidates."""
+    if search.whole is None:
+        return []
+    rows = _Ranked(search.whole, residencies).front()
+    demand = [search.floors.demand(case) for case in residencies]
+    ends = np.searchsorted(rows.kind, np.arange(len(search.tasks) + 1) * len(residencies)).tolist()
+    return [
+        Contenders(search.whole, picked(rows, np.arange(first, end)), task, _of_task(demand, task))
+        for task, (first, end) in enumerate(pairwise(ends))
+    ]
+
+
+def _of_task(demand: Sequence[LeastDemand], task: int) -> LeastDemand:
+    """[residency] What no mapping of one nest takes less than."""
+    names = [each.name for each in fields(LeastDemand)]
+    return LeastDemand(**{name: np.array([getattr(each, name)[task] for each in demand]) for name in names})
+
+
+class _Ranked:
+    """All candidates of a search in some residencies, by what decides who wins."""
+
+    def __init__(self, space: Candidates, residencies: Sequence[BufferCase]) -> None:
+        self._space, self._residencies = space, residencies
+        self._near = space.worthy(residencies)
+        self._tiles: Indices = np.unique(space.grid.tiles, return_inverse=True)[1]
+
+    def front(self) -> _Rows:
+        """Those that none of their nest and residency leaves behind."""
+        near = self._space.figures(self._near)
+        found = [self._front(self._rows(near, self._near, number)) for number in range(len(self._residencies))]
+        remain = [self._remaining(each, number) for number, each in enumerate(found)]
+        entries = np.flatnonzero(np.logical_or.reduce(remain))
+        figures = self._space.figures(entries)
+        rows = [self._rows(figures, entries, number) for number in range(len(remain))]
+        some = [picked(each, np.flatnonzero(left[each.winners.entry])) for each, left in zip(rows, remain, strict=True)]
+        return _by_kind(joined([self._front(each) for each in some]))
+
+    def _remaining(self, rivals: _Rows, number: int) -> Bools:
+        """[entry] Whether an entry may hold any other one that these do not leave behind in a residency."""
+        entries = np.arange(len(self._space.grid.tiles))
+        bounds = self._rows(self._space.bounds, entries, number)
+        found = np.zeros(len(entries), dtype=bool)
+        found[self._near] = True
+        found[bounds.winners.entry[_unbeaten(bounds, rivals)]] = True
+        return found
+
+    @staticmethod
+    def _front(rows: _Rows) -> _Rows:
+        return _by_kind(picked(rows, front(rows.kind, rows.figures)))
+
+    def _rows(self, figures: Figures, entries: Indices, number: int) -> _Rows:
+        """The candidates of some entries that fit in a residency."""
+        demand, fits, holds = figures.demand(self._residencies[number])
+        each = [getattr(demand, own.name) for own in fields(Demand)]
+        shape = np.broadcast_shapes(fits.shape, (1, 1, len(entries)), *(values.shape for values in each))
+        flat = np.flatnonzero(np.broadcast_to(fits, shape))
+        values = [np.broadcast_to(own, shape).reshape(-1)[flat] for own in each]
+        places = np.unravel_index(flat, shape)
+        winners = winners_at(places, entries, holds)
+        grid, total = self._space.grid, len(self._space.grid.tiles)
+        orders = len(self._space.outer)
+        order = (places[0] * orders + places[1]) * total + winners.entry
+        return _Rows(
+            kind=grid.task_of_entry[winners.entry] * len(self._residencies) + number,
+            demand=Demand(**dict(zip((own.name for own in fields(Demand)), values, strict=True))),
+            rank=self._tiles[winners.entry] * float(len(self._space.inner) * orders * total) + order,
+            winners=winners,
+        )
+
+
+def _by_kind(rows: _Rows) -> _Rows:
+    return picked(rows, np.argsort(rows.kind, kind="stable"))
+
+
+def _unbeaten(some: _Rows, rivals: _Rows) -> Indices:
+    """Those of which no rival of their kind is at most equal in every figure."""
+    rows, against = some.figures.T, rivals.figures.T
+    first, end = (np.searchsorted(rivals.kind, some.kind, side=side) for side in ("left", "right"))
+    left = np.arange(len(rows))
+    found = []
+    while len(left):
+        found.append(left[first[left] == end[left]])
+        left = left[first[left] < end[left]]
+        left = left[(against[first[left]] > rows[left]).any(axis=1)]
+        first = first + 1
+    return np.concatenate(found) if found else left
