@@ -51,7 +51,7 @@ def test_the_shares_of_the_causes_are_the_whole_difference_and_small_ones_are_no
     told = reasons_to_differ(before, after, causes)
     assert [text.split(":")[0] for text in told] == [
         "parameters that come early",
-        "transfers wait for shared memories and links",
+        "waiting for shared memories and links",
     ]
     assert reasons_to_differ(schedule("period", value), after, causes) == ()
 

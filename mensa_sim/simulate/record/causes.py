@@ -18,12 +18,11 @@ PREFETCH = "prefetch"
 DISCARDED = "discarded"
 GATING = "power_gating"
 STACKING = "stacks"
-MULTICAST = "multicast"
 
-CAUSES = (STACKING, OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, MULTICAST, PREFETCH, DISCARDED, GATING)
+CAUSES = (STACKING, OVERLAP, CONTENTION, RESIDENCY, ACTIVATIONS, PREFETCH, DISCARDED, GATING)
 """Layers that run tile by tile; branches and copies at the same time; waiting for shared memories, links and a host;
-parameters, then activations that lie on chip; what several pieces of a layer take from memory and one of them
-reads; parameters that came early, and those that came for nothing; supplies that were cut."""
+parameters, then activations that lie on chip; parameters that came early, and those that came for nothing; supplies
+that were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +41,12 @@ class CauseRecorder:
     The sum that it departs from has each layer streamed with its memory to itself, each copy and each crossing to and
     from a host alone, one after another. Of a stage, the difference of residencies and of bytes that came early is
     known from its costs, and what is left is waiting. What then ran at the same time is overlap, and the time in which
-    nothing ran is that of waking up. `alone` is what layers cost by themselves, where some of `costs` are in stacks;
-    `predicted` is what the sum has for pieces of layers, where that counts what they share once.
+    nothing ran is that of waking up. `predicted` is what the sum has, where that is not what `costs` say: layers by
+    themselves that run in stacks, and pieces of layers, of which one reads for all what all of them read.
     """
 
-    def __init__(self, costs: CostTable, alone: CostTable | None = None, predicted: CostTable | None = None) -> None:
-        self._costs, self._alone = costs, costs if alone is None else alone
-        self._predicted = self._alone if predicted is None else predicted
+    def __init__(self, costs: CostTable, predicted: CostTable | None = None) -> None:
+        self._costs, self._predicted = costs, predicted or costs
         self._latency_ps = dict.fromkeys(CAUSES, 0)
         self._energies_pj: dict[str, list[float]] = {name: [] for name in CAUSES}
         self._intervals: list[tuple[int, int]] = []
@@ -80,16 +78,17 @@ class CauseRecorder:
             return
         accelerator, memory, _, stage, head_bytes, body_bytes, moments_ps = done
         bandwidth = self._costs.system.memories[memory].effective_bytes_per_s
-        tables = (self._predicted, self._alone, self._costs)
-        steps = [table.cost(stage.layer, accelerator) for table in tables]
+        self.heard_bytes += stage.cost.heard_bytes
+        foreseen = self._predicted.cost(stage.layer, accelerator)
+        # A piece hears what was foreseen, and is in no stack.
+        own = foreseen if foreseen.heard_bytes else self._costs.cost(stage.layer, accelerator)
+        steps, names = [foreseen, own], [STACKING]
         if stage.residency.parameters:
-            steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), steps[-1]))
+            steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), own))
+            names.append(RESIDENCY)
         steps.append(stage.cost)
         at_home = stage.residency.input or stage.residency.output or stage.feeds
-        self.heard_bytes += stage.cost.heard_bytes
-        last = MULTICAST if stage.cost.heard_bytes else ACTIVATIONS if at_home else RESIDENCY
-        first = (MULTICAST, STACKING)
-        names = (*first, RESIDENCY, last) if stage.residency.parameters else (*first, last)
+        names.append(ACTIVATIONS if at_home else RESIDENCY)
         for name, (before, after) in zip(names, pairwise(steps), strict=True):
             self._latency_ps[name] += after.latency_ps(bandwidth) - before.latency_ps(bandwidth)
             self._energies_pj[name].append(after.energy_pj - before.energy_pj)

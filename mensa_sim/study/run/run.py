@@ -123,7 +123,7 @@ def evaluate(
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    watcher = CauseRecorder(costs, placement.alone, placement.predicted)
+    watcher = CauseRecorder(costs, placement.predicted or placement.alone)
     timeline, second = (
         simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
         if explained or placement.recorded is None
