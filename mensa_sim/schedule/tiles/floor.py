@@ -33,10 +33,10 @@ def floor_of(costs: CostTable, problem: Problem) -> float:
     together no less than what it does.
     """
     system = costs.system
-    crews: dict[tuple[str, tuple[tuple[str, Least], ...]], int] = Counter()
+    crews: dict[tuple[str, tuple[tuple[str, LeastTimes], ...]], int] = Counter()
     least_pj: dict[str, float] = {}
     for placed in system.accelerators:
-        memory, own = system.memories[placed.memory], dict[str, Least]()
+        memory, own = system.memories[placed.memory], dict[str, LeastTimes]()
         for layer in costs.graph.layers:
             cost = costs.costs.get((layer.name, placed.name, STREAMED))
             if cost is not None:
@@ -55,7 +55,7 @@ def floor_of(costs: CostTable, problem: Problem) -> float:
     return problem.value(fsum(least_pj.values()), problem.host_ps + least_ps)
 
 
-Least = tuple[float, float]
+LeastTimes = tuple[float, float]
 """The time that a layer takes of an accelerator at least, and that of its memory."""
 
 
@@ -65,7 +65,7 @@ class Crew:
 
     count: int
     memory: str
-    least_ps: Mapping[str, Least]
+    least_ps: Mapping[str, LeastTimes]
     """By layer that they can run."""
 
 
