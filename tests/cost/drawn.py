@@ -12,7 +12,7 @@ from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis, Dataflow, Hop, PeArray
 from mensa_sim.workload.dims import DIMS, OPERANDS, Operand
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 
 def with_level(spec: PeArray, name: str, **changes: object) -> PeArray:
@@ -20,6 +20,18 @@ def with_level(spec: PeArray, name: str, **changes: object) -> PeArray:
     levels = tuple(replace(level, **changes) if level.name == name else level for level in spec.levels)
     assert levels != spec.levels
     return replace(spec, levels=levels)
+
+
+def layer_of(nest: LoopNest) -> Layer:
+    """A convolution that is such a nest."""
+    return Layer(
+        name="layer",
+        operator="conv2d",
+        nest=nest,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=nest.input_elements,
+        output_bytes=nest.output_elements,
+    )
 
 
 @st.composite

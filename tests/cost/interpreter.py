@@ -23,13 +23,15 @@ Ranges = dict[str, range]
 
 @dataclass
 class Boundary:
-    """What was seen at one boundary of an operand's way: elements of each tile that crossed, and in how many copies."""
+    """What was seen at one boundary of an operand's way: elements of each tile that crossed, and in how many copies;
+    the ranges of each distinct tile, and how often it came."""
 
     fills: list[tuple[int, int]] = field(default_factory=list)
     drains: list[tuple[int, int]] = field(default_factory=list)
     feeds: list[tuple[int, int]] = field(default_factory=list)
     collects: list[tuple[int, int]] = field(default_factory=list)
     tiles: list[int] = field(default_factory=list)
+    ranges: dict[tuple, Ranges] = field(default_factory=dict)
     visited: Counter = field(default_factory=Counter)
 
 
@@ -64,8 +66,8 @@ def passes(mapping: NestMapping) -> Iterator[tuple[tuple[int, ...], list[Ranges]
     yield from walk(len(loops), {dim: range(size) for dim, size in sizes.items()}, (), [])
 
 
-def elements(nest: LoopNest, operand: str, ranges: Ranges) -> set[tuple[int, ...]]:
-    """The distinct elements of an operand that the ranges touch; padding holds none."""
+def elements(nest: LoopNest, operand: str, ranges: Ranges, *, padding: bool = False) -> set[tuple[int, ...]]:
+    """The distinct elements of an operand that the ranges touch; padding holds none unless it is asked for."""
     reach_y = nest.stride_y * (nest.OY - 1) + nest.dilation_y * (nest.FY - 1) + 1
     reach_x = nest.stride_x * (nest.OX - 1) + nest.dilation_x * (nest.FX - 1) + 1
     top, left = max(0, reach_y - nest.input_height) // 2, max(0, reach_x - nest.input_width) // 2
@@ -79,7 +81,7 @@ def elements(nest: LoopNest, operand: str, ranges: Ranges) -> set[tuple[int, ...
         if operand == "input":
             y = nest.stride_y * at["OY"] + nest.dilation_y * at["FY"] - top
             x = nest.stride_x * at["OX"] + nest.dilation_x * at["FX"] - left
-            if 0 <= y < nest.input_height and 0 <= x < nest.input_width:
+            if padding or (0 <= y < nest.input_height and 0 <= x < nest.input_width):
                 found.add((at["B"], at["G"], at["C"], y, x))
         else:
             found.add(tuple(at[name] for name in RELEVANT[operand].split()))
@@ -136,6 +138,23 @@ def instances_reached(ranges: Ranges, mapping: NestMapping, operand: str, level:
     return reached
 
 
+def fullest(nest: LoopNest, mapping: NestMapping, operand: str, level: Level, ranges: Ranges) -> int | None:
+    """Elements of a tile in the instance of a level that holds most, as indices take turns among those along a dim.
+
+    Where rows or columns of an input lie in several, each is as large as if nothing were padding; none is told there
+    for flattened products.
+    """
+    mine = {dim: each for dim, each in ranges.items() if is_relevant(operand, dim)}
+    lanes = full_lanes(mapping)
+    several = {dim: instances_reached({dim: lanes[dim]}, mapping, operand, level, relevant=True) for dim in mine}
+    window = [dim for dim in mine if operand == "input" and members(dim)[0][0] in "OF"]
+    apart = any(several[dim] > 1 for dim in window)
+    if apart and any(len(members(dim)) > 1 for dim in window):
+        return None
+    first = {dim: indices[:: several[dim]] for dim, indices in mine.items()}
+    return len(elements(nest, operand, first, padding=apart))
+
+
 def full_lanes(mapping: NestMapping) -> Ranges:
     """The lanes of a pass that fills the array as far as the nest can."""
     return {dim: range(lanes) for dim, lanes in mapping.unrolling.lanes.items()}
@@ -186,6 +205,7 @@ def watch(nest: LoopNest, mapping: NestMapping, operand: str, levels: list[Level
             tile = watcher.tile(ranges)
             again = boundary.visited[tile] > 0
             boundary.visited[tile] += 1
+            boundary.ranges[tile] = ranges[watcher.held]
             size = count(ranges[watcher.held])
             boundary.tiles.append(size)
             # All lanes of the visit count, also those that its first pass leaves idle.
@@ -248,8 +268,9 @@ def interpret(
                 counts[f"{name}_bits"] = total(tiles, width)
                 if not register:
                     counts[f"{name}_accesses"] = accesses(tiles, width, unit, spread)
-            if spread == 1:
-                counts["held_bits"] = max(outer.tiles) * widest
+            held = [fullest(nest, mapping, operand, level, tile) for tile in outer.ranges.values()]
+            if None not in held:
+                counts["held_bits"] = max(held) * widest
             reached = instances_reached(full_lanes(mapping), mapping, operand, level, relevant=False)
             counts["instances"] = spread * reached
             counts["whole"] = len(outer.visited) == 1

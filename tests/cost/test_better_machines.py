@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from drawn import accelerators, nests, with_level
+from drawn import accelerators, layer_of, nests, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,7 @@ from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.layer import LoopNest
 
 SYSTEM = load_system("edge_tpu")
 MEMORY = SYSTEM.memory_of("edge_tpu")
@@ -26,14 +26,7 @@ def model_of(spec: PeArray) -> EnergyModel:
 
 
 def best(nest: LoopNest, spec: PeArray, memory: Memory, energy: EnergyModel, objective: str) -> LayerCost | None:
-    layer = Layer(
-        name="layer",
-        operator="conv2d",
-        nest=nest,
-        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
-        input_bytes=nest.input_elements,
-        output_bytes=nest.output_elements,
-    )
+    layer = layer_of(nest)
     steps = Steps(nest=nest, steps=1, resident=False)
     return Pricer(layer, spec, memory, energy, steps, objective).cost(STREAMED)
 

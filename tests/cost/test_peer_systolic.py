@@ -6,6 +6,7 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+from drawn import layer_of
 
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED
@@ -15,7 +16,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.dims import Operand
-from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.layer import LoopNest
 
 SIDE = 64
 SYSTEM = load_system("edge_tpu")
@@ -54,14 +55,7 @@ def systolic(stationary: Operand) -> PeArray:
 
 def cycles(nest: LoopNest, spec: PeArray) -> int:
     """The array's cycles under the fastest mapping."""
-    layer = Layer(
-        name="layer",
-        operator="conv2d",
-        nest=nest,
-        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
-        input_bytes=nest.input_elements,
-        output_bytes=nest.output_elements,
-    )
+    layer = layer_of(nest)
     memory = replace(SYSTEM.memory_of("edge_tpu"), bandwidth_bytes_per_s=10**18)
     energy = energy_model(replace(SYSTEM.accelerators[0], spec=spec), memory)
     cost = Pricer(layer, spec, memory, energy, Steps(nest=nest, steps=1, resident=False), "latency").cost(STREAMED)

@@ -6,9 +6,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from drawn import accelerators, nests, residencies, with_level
+from drawn import accelerators, layer_of, nests, residencies, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from whole_space import chains, mappings, register_tiles
 
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.nest import NestCounts, price_mapping
@@ -16,19 +17,17 @@ from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
-from mensa_sim.cost.mapping.arrays.grid import Grid
-from mensa_sim.cost.mapping.candidates import ORDERS, build, stage_count
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.chains import distinct, first_chains, grown
-from mensa_sim.cost.mapping.search import LIMITS, Search
+from mensa_sim.cost.mapping.chains import distinct
+from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.mapping.search import LIMITS
 from mensa_sim.cost.prices.layer import Pricer, resident_operands
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.units import PS_PER_S, leakage_pj
-from mensa_sim.workload.dims import OPERANDS
-from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.layer import LoopNest
 
 EDGE_TPU = load_system("edge_tpu")
 MEMORY = EDGE_TPU.memory_of("edge_tpu")
@@ -39,35 +38,24 @@ def placed(spec: PeArray) -> PlacedAccelerator:
     return PlacedAccelerator(spec=spec, technology=EDGE_TPU.accelerators[0].technology, memory="lpddr4")
 
 
-def layer_of(nest: LoopNest) -> Layer:
-    return Layer(
-        name="layer",
-        operator="conv2d",
-        nest=nest,
-        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
-        input_bytes=nest.input_elements,
-        output_bytes=nest.output_elements,
-    )
-
-
-def fits(nest: LoopNest, spec: PeArray, counts: NestCounts, residency: Residency) -> bool:
-    """The half-buffer rule, operand by operand, straight from the counts."""
-    need = {level.name: 0 for level in spec.levels if level.ported}
+def fits(nest: LoopNest, spec: PeArray, counts: NestCounts, residency: Residency, *, sram: bool = True) -> bool:
+    """The half-buffer rule, operand by operand, straight from the counts; or the rule of registers alone."""
+    need: dict[str, int] = {}
+    room: dict[str, int] = {}
     kept = resident_operands(residency, weights_are_activations=False)
     for operand, count in counts.operands.items():
         for each in count.levels:
             level = each.level
-            if not level.ported:
-                continue
-            outermost = each is count.levels[-1]
-            tile = each.held_bits * (1 if each.whole or not (spec.dataflow.overlap and level.double_buffered) else 2)
-            if operand in kept and outermost:
-                need[level.name] += -(-whole_bits(nest, PRECISION)[operand] // each.stop.spread)
+            room[level.name] = level.capacity_bytes * 8
+            copies = 2 if level.ported and spec.dataflow.overlap and level.double_buffered and not each.whole else 1
+            tile = each.held_bits * copies
+            if level.ported and operand in kept and each is count.levels[-1]:
                 if operand == "output" and count.visits > 1:
                     return False
                 tile = tile if operand == "output" and each.feed_bits else 0
-            need[level.name] += tile
-    room = {level.name: level.capacity_bytes * 8 for level in spec.levels}
+                tile += -(-whole_bits(nest, PRECISION)[operand] // each.stop.spread)
+            if sram or not level.ported:
+                need[level.name] = need.get(level.name, 0) + tile
     return all(bits <= room[name] for name, bits in need.items())
 
 
@@ -97,31 +85,24 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
 
 
 MOST = 100
-"""Entries of a space that is walked candidate by candidate: a choice."""
+"""Chains of tiles of a space that is walked candidate by candidate: a choice."""
 
 
 def every_candidate(pricer: Pricer, residency: Residency) -> list[NestCounts]:
     """The counts of all candidates that fit."""
-    task, seen = pricer.task, dict[object, NestCounts | None]()
+    task, accelerator = pricer.task, pricer.accelerator
     assert task is not None
-    if not task.registers:
-        return []
-    search, word_bits = Search([task]), task.target.word_bits
-    chains = first_chains([task])
-    for _ in range(stage_count(task.ways) - 2):
-        chains = grown([task], chains)
-    grid = Grid([task], chains)
-    assume(len(grid.tiles) <= MOST)
-    for entry in range(len(grid.tiles)):
-        tiles, orders = grid.tiles_of(entry), grid.orders_of(entry)
-        for inner, outer, holds in product(search.inner, ORDERS, product((0, 1), repeat=3)):
-            held = {operand: bool(hold) for operand, hold in zip(OPERANDS, holds, strict=True)}
-            mapping = build(task.unrolling, task.ways, tiles, (*orders, inner), outer, held)
-            key = (mapping.loops, mapping.cuts, tuple(mapping.holds.items()))
-            if key not in seen:
-                counts = price_mapping(task.nest, pricer.accelerator, mapping, PRECISION, word_bits)
-                seen[key] = counts if fits(task.nest, pricer.accelerator, counts, residency) else None
-    return [counts for counts in seen.values() if counts is not None]
+
+    def counts(mapping: NestMapping) -> NestCounts:
+        return price_mapping(task.nest, accelerator, mapping, PRECISION, task.target.word_bits)
+
+    def legal(mapping: NestMapping) -> bool:
+        return fits(task.nest, accelerator, counts(mapping), residency, sram=False)
+
+    some = [tiles for register in register_tiles(task, legal) for tiles in chains(task, (register,))]
+    assume(len(some) <= MOST)
+    found = [counts(mapping) for mapping in mappings(task, some)]
+    return [each for each in found if fits(task.nest, accelerator, each, residency)]
 
 
 @pytest.mark.usefixtures("added_objective")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from drawn import accelerators, nests, residencies, with_level
+from drawn import accelerators, layer_of, nests, residencies, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -142,14 +142,7 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Re
     nest = LoopNest(
         B=2, K=2, C=2, OY=2, OX=6, FY=2, FX=2, stride_y=2, stride_x=2, dilation_x=2, input_height=4, input_width=10
     )
-    layer = Layer(
-        name="layer",
-        operator="conv2d",
-        nest=nest,
-        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
-        input_bytes=nest.input_elements,
-        output_bytes=nest.output_elements,
-    )
+    layer = layer_of(nest)
     fitted = 0
     for room_bytes in range(17, 241, 8):
         port = {"read_bits": 64, "write_bits": 128, "min_bits": 8}

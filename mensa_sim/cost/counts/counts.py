@@ -195,9 +195,8 @@ def count_walk(walk: Walk, way: Way) -> OperandCounts:
     end = walk.tiles(mapping.tile).end if way.ported else tiles[-1].end
     counts = []
     for index, stop in enumerate(stops):
-        held = tiles[index + 1].largest
-        if stop.spread > 1:
-            held = own_elements(walk.nest, way.operand, stop, mapping.extents(loops[index + 1]))
+        extents, largest = mapping.extents(loops[index + 1]), tiles[index + 1].largest
+        held = own_elements(walk.nest, way.operand, stop, extents, largest)
         figures = level_figures(way, index, bounds[index], bounds[index + 1], held)
         counts.append(LevelCounts(stop=stop, **figures))
     return OperandCounts(levels=tuple(counts), wired_to_memory=way.wired_to_memory, **operand_figures(way, bounds, end))

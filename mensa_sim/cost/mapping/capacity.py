@@ -5,6 +5,7 @@ from typing import Any
 
 from mensa_sim.cost.counts.crossing import pick
 from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -43,7 +44,7 @@ def bytes_held(
             level = each.level
             if not level.ported:
                 continue
-            tiles = each.held_bits * pick(each.whole, 1, accelerator.copies(level))
+            tiles = taken_bits(each.held_bits, each.whole, accelerator.copies(level))
             if each is count.levels[-1]:
                 sums = tiles * (each.feed_bits > 0) if operand == "output" else 0
                 tiles = pick(stays[operand], sums + -(-whole[operand] // each.stop.spread), tiles)

@@ -4,19 +4,20 @@ No tile is left out because a larger one fits, as that one may ask for a last ti
 away is found by comparing figures.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats, picked
-from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.room import own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
+from mensa_sim.cost.counts.window import Window, window_histogram
 from mensa_sim.cost.mapping.candidates import (
     CHANNELS,
     FREE_GROUP,
@@ -28,9 +29,10 @@ from mensa_sim.cost.mapping.candidates import (
     stage_of,
 )
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.units import BITS_PER_BYTE
-from mensa_sim.workload.dims import Operand, relevant
+from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
+from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
 if TYPE_CHECKING:
@@ -54,37 +56,77 @@ class Chains:
 
 
 class Rooms:
-    """What the levels of one stage can hold, whatever the others do."""
+    """What the levels of one stage must hold of a tile at least, whatever the others do.
 
-    def __init__(self, nest: LoopNest, accelerator: PeArray, ways: Mapping[Operand, Way], stage: int) -> None:
-        self._nest = nest
+    Of registers it is all. An SRAM holds sums in the width of final outputs where no further ones are added to them,
+    which the loops around its tile decide: here it is taken to be so.
+    """
+
+    def __init__(
+        self,
+        nest: LoopNest,
+        window: Window,
+        accelerator: PeArray,
+        sizes: Extents,
+        ways: Mapping[Operand, Way],
+        stage: int,
+    ) -> None:
+        self._nest, self._window, self._sizes, self._copies = nest, window, sizes, accelerator.copies
+        self._levels: dict[Level, list[tuple[Way, Stop]]] = {}
+        """What passes each level."""
         stages = stage_count(ways)
-        self._levels: dict[str, tuple[int, list[tuple[Way, Stop, int]]]] = {}
-        """By name, the room of a level in bits, and for each operand in it its way, its stop and an element's bits."""
         for way in ways.values():
             for index, stop in enumerate(way.stops):
                 if stage_of(way, index, stages) == stage:
-                    level = stop.level
-                    room = level.capacity_bytes * BITS_PER_BYTE
-                    _, held = self._levels.setdefault(level.name, (room, []))
-                    held.append((way, stop, way.partial_bits * accelerator.copies(level)))
+                    self._levels.setdefault(stop.level, []).append((way, stop))
 
     def short(self, extents: Extents) -> list[str]:
         """The levels that cannot hold a tile: the operands that they serve, what it takes of them, what they have."""
         return [
-            f"the registers of its {' and '.join(way.operand for way, _, _ in held)} hold "
-            f"({math.ceil(needed / BITS_PER_BYTE)} bytes of {name}, which has {room // BITS_PER_BYTE})"
-            for name, (room, held) in self._levels.items()
-            if (needed := self._needed(held, extents)) > room
+            f"the registers of its {' and '.join(way.operand for way, _ in held)} hold "
+            f"({bits_to_bytes(needed)} bytes of {level.name}, which has {level.capacity_bytes})"
+            for level, held in self._levels.items()
+            if (needed := self._needed(level, extents)) > level.capacity_bytes * BITS_PER_BYTE
         ]
 
-    def hold(self, extents: Mapping[str, int | Floats]) -> Any:
-        """Whether all levels of the stage hold a tile; an array of it where extents are arrays over many tiles."""
-        fits = [self._needed(held, extents) <= room for room, held in self._levels.values()]
+    def hold(self, extents: Mapping[str, int | Floats], *, larger: bool = False) -> Any:
+        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller; an array of
+        it where extents are arrays over many tiles."""
+        fits = [
+            self._needed(level, extents, larger=larger) <= level.capacity_bytes * BITS_PER_BYTE
+            for level in self._levels
+        ]
         return reduce(and_, fits, True)
 
-    def _needed(self, held: Sequence[tuple[Way, Stop, int]], extents: Mapping[str, Any]) -> Any:
-        return sum(own_elements(self._nest, way.operand, stop, extents) * bits for way, stop, bits in held)
+    def _needed(self, level: Level, extents: Mapping[str, Any], *, larger: bool = False) -> Any:
+        """Bits of an instance."""
+        needed: Any = 0
+        copies = self._copies(level)
+        for way, stop in self._levels[level]:
+            held = self._elements(way.operand, stop, extents)
+            if copies > 1:
+                whole = reduce(and_, (extents[dim] == self._sizes[dim] for dim in stop.own), True)
+                held = taken_bits(held, whole, copies)
+                if larger:
+                    held = np.minimum(held, self._elements(way.operand, stop, self._sizes))
+            needed += held * (min(way.partial_bits, way.final_bits) if level.ported else way.partial_bits)
+        return needed
+
+    def _elements(self, operand: Operand, stop: Stop, extents: Mapping[str, Any]) -> Any:
+        """Elements of a tile in the fullest instance."""
+        inside = [dim for dim in stop.own if operand == "input" and split_dims(dim)[0] in WINDOW]
+        largest = prod(extents[dim] for dim in stop.own if dim not in inside)
+        if inside:
+            largest = largest * self._shown(inside, [extents[dim] for dim in inside])
+        return own_elements(self._nest, operand, stop, extents, largest)
+
+    def _shown(self, dims: Sequence[str], extents: Sequence[Any]) -> Any:
+        """Positions of the input that the largest of the tiles with such extents reads."""
+        if not any(isinstance(each, np.ndarray) for each in extents):
+            return window_histogram(self._window, tuple(zip(dims, extents, strict=True))).values[-1]
+        tiles = np.stack(np.broadcast_arrays(*extents)).astype(np.int64)
+        first, which = distinct([*tiles])
+        return np.array([self._shown(dims, tile) for tile in tiles.T[first].tolist()], dtype=np.float64)[which]
 
 
 def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms) -> list[Extents]:
@@ -94,39 +136,30 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
     deep = stage_count(ways) > 2
-    options: dict[str, list[int]] = {}
+    alone: dict[str, Floats] = {}
     for dim, lanes in unrolling.lanes.items():
         trips = unrolling.trips(dim)
-        sizes = {1}
-        if any(relevant(operand, dim) for operand in held):
-            sizes |= {trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
-        options[dim] = [min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)]
-    return _largest(single, options, rooms)
-
-
-def _largest(inside: Extents, options: Mapping[str, list[int]], rooms: Rooms) -> list[Extents]:
-    """The tile inside, and all combinations of options that fit and lie in no other one that does."""
-    alone: dict[str, Floats] = {}
-    for dim, extents in options.items():
-        if len(extents) > 1:
-            along = np.array(extents, dtype=np.float64)
-            fitting = along[np.broadcast_to(rooms.hold({**inside, dim: along}), along.shape)]
-            if len(fitting) > 1:
-                alone[dim] = fitting
+        if trips == 1 or not any(relevant(operand, dim) for operand in held):
+            continue
+        sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
+        along = np.array([min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)], dtype=np.float64)
+        fitting = along[np.broadcast_to(rooms.hold({**single, dim: along}), along.shape)]
+        if len(fitting) > 1:
+            alone[dim] = fitting
     if not alone:
-        return [inside]
+        return [single]
     chosen = positions(tuple(map(len, alone.values())))
     tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
-    fits = np.broadcast_to(rooms.hold({**inside, **tiles}), chosen.shape[1:])
-    fitting = {dim: extents[fits] for dim, extents in tiles.items()}
+    fits = np.broadcast_to(rooms.hold({**single, **tiles}), chosen.shape[1:])
+    fitting_tiles = {dim: extents[fits] for dim, extents in tiles.items()}
     total = int(fits.sum())
     within = np.ones((total, total), dtype=bool)  # each tile lies in itself
-    for along in fitting.values():
+    for along in fitting_tiles.values():
         within &= along[:, None] <= along
     largest = np.flatnonzero(within.sum(axis=1) == 1)
-    columns = [fitting[dim][largest].astype(np.int64).tolist() for dim in fitting]
-    found = [{**inside, **dict(zip(fitting, tile, strict=True))} for tile in zip(*columns, strict=True)]
-    return [inside, *(tile for tile in found if tile != inside)]
+    columns = [along[largest].astype(np.int64).tolist() for along in fitting_tiles.values()]
+    found = [{**single, **dict(zip(fitting_tiles, tile, strict=True))} for tile in zip(*columns, strict=True)]
+    return [single, *(tile for tile in found if tile != single)]
 
 
 def first_chains(tasks: Sequence["NestTask"]) -> Chains:
@@ -208,9 +241,7 @@ def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices
         rest, digit = np.divmod(rest, count[below])
         found[:, column] = value[first[below] + digit]
     columns = {dim: found[:, column].astype(np.float64) for column, dim in enumerate(task.unrolling.dims)}
-    fits: Bools = np.ones(len(below), dtype=bool)
-    for further in range(stage, stage_count(task.ways) - 1):  # the tiles around it are no smaller
-        fits &= Rooms(task.nest, task.target.accelerator, task.ways, further).hold(columns)
+    fits = task.inner_rooms[stage - 1].hold(columns) & task.may_hold(columns, stage)
     return found[fits], below[fits]
 
 

@@ -86,7 +86,7 @@ class _Floor:
         self.stored_pj: dict[Operand, float] = {}
         for operand, way in task.ways.items():
             own = window if operand == "input" else None
-            elements = one_tiling(unrolling, operand, own, unrolling.sizes).elements
+            elements = task.whole(operand).elements
             bits = self.bits[operand] = elements * min(way.final_bits, way.partial_bits)
             passes = one_tiling(unrolling, operand, own, unrolling.lanes).elements * sums_per_element(way, unrolling)
             for index, stop in enumerate(way.stops):

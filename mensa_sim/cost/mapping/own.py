@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.ways import MAC_ACCUMULATOR, Way
 from mensa_sim.cost.mapping.candidates import GroupOrder, group
 from mensa_sim.cost.mapping.mapping import Loop, NestMapping
@@ -99,7 +100,7 @@ def refuse_overfull(own: OwnMapping, accelerator: PeArray, counts: NestCounts) -
     """Refuses tiles that a level has no room for; under double buffering it holds two of each."""
     for level in accelerator.levels:
         bits = sum(
-            each.held_bits * (1 if each.whole else accelerator.copies(level))
+            taken_bits(each.held_bits, each.whole, accelerator.copies(level))
             for count in counts.operands.values()
             for each in count.levels
             if each.level.name == level.name

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from math import prod
+from operator import and_
+from typing import Any
 
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
-from mensa_sim.cost.counts.tiles import one_tiling
+from mensa_sim.cost.counts.tiles import OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
@@ -59,19 +62,25 @@ class NestTask:
         self.order, self._tile = order, tile or {}
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
         self.window: Window = window_of(nest)
-        tiles = register_tiles(unrolling, self.ways, Rooms(nest, target.accelerator, self.ways, 0))
-        self.registers = [each for each in tiles if self._holds(each)]
+        self._in_registers, *self.inner_rooms = (
+            Rooms(nest, self.window, target.accelerator, unrolling.sizes, self.ways, stage)
+            for stage in range(stage_count(self.ways) - 1)
+        )
+        """The latter are those of the stages between the registers and the last one."""
+        tiles = register_tiles(unrolling, self.ways, self._in_registers)
+        self.registers = [each for each in tiles if self._within(each) and self.may_hold(each)]
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
         """Combinations of extents of the last stage over those of the first one."""
         self.constant_pj = self._constant_pj()
 
-    def _holds(self, register: Extents) -> bool:
-        """Whether the inner levels, and what is fixed, hold a tile of the first stage."""
-        inner = range(1, stage_count(self.ways) - 1)
-        rooms = (Rooms(self.nest, self.target.accelerator, self.ways, stage) for stage in inner)
-        fixed = all(register[dim] <= extent for dim, extent in self._tile.items())
-        return fixed and all(each.hold(register) for each in rooms)
+    def _within(self, register: Extents) -> bool:
+        """Whether a tile of the first stage lies within what is fixed."""
+        return all(register[dim] <= extent for dim, extent in self._tile.items())
+
+    def may_hold(self, extents: Mapping[str, int | Floats], below: int = 0) -> Any:
+        """Whether the inner levels, of stages beyond some, may hold tiles that are no smaller."""
+        return reduce(and_, (rooms.hold(extents, larger=True) for rooms in self.inner_rooms[below:]), True)
 
     def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
         """Extents that are tried along a dim around a tile of a smaller one."""
@@ -92,11 +101,10 @@ class NestTask:
         """Whether no extent of the last tile is fixed: all are multiples of those inside."""
         return not self._tile
 
-    def least_elements(self, operand: Operand) -> float:
-        """Elements of an operand that a nest needs, as many as are no more bits than its sums."""
-        way, window = self.ways[operand], self.window if operand == "input" else None
-        elements = one_tiling(self.unrolling, operand, window, self.unrolling.sizes).elements
-        return elements * min(1.0, way.partial_bits / way.final_bits)
+    def whole(self, operand: Operand) -> OneTiling:
+        """A whole operand as one tile."""
+        window = self.window if operand == "input" else None
+        return one_tiling(self.unrolling, operand, window, self.unrolling.sizes)
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has beside its accesses: products, and hops of partial sums."""
@@ -111,5 +119,5 @@ class NestTask:
     @property
     def shortage(self) -> str:
         """Why not even one pass of the array fits, for people."""
-        short = Rooms(self.nest, self.target.accelerator, self.ways, 0).short(self.unrolling.lanes)
+        short = self._in_registers.short(self.unrolling.lanes)
         return f"one pass of the array needs more than {' and '.join(short) or 'its inner levels hold'}"

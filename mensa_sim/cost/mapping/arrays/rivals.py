@@ -75,7 +75,7 @@ class Rivals:
 
     def _figures(self, rows: Mapping[Operand, OperandRows], levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:
         """[figure][chain] All that a price depends on, but for the array's passes and levels that nothing changes."""
-        dataflow, grid = self._target.accelerator.dataflow, self._entries
+        dataflow, grid, capacity_bits = self._target.accelerator.dataflow, self._entries, self._sides.capacity_bits
         yield total([each.chip_pj for each in rows.values()])[0, 0]
         yield total([each.wait_cycles for each in rows.values()])[0, 0]
         yield rows["output"].partial[0, 0].astype(np.float64)
@@ -90,8 +90,12 @@ class Rivals:
             parts = [grid.each(units // port.stop.instances) for port in ports]
             yield total([port.reads * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
             yield total([port.writes * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
-            if self._last_stage(level) >= self._outermost:
-                yield total([port.room_bits[0] for port in ports])[0, 0]
+            room_bits = total([port.room_bits[0] for port in ports])[0, 0]
+            yield (
+                room_bits
+                if self._last_stage(level) >= self._outermost
+                else np.maximum(room_bits, capacity_bits[level.name])
+            )
 
     def _passing(self, level: Level) -> list[tuple[Operand, int]]:
         """The operands that pass a level, and the stage in which it stands on their way."""

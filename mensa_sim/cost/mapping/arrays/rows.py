@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats, changed
 from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole_words, words
-from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.tiles import GridTiles, inner_tiles, last_tiles, whole_tiles
-from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, groups_inside, own_groups, stop_arrays
-from mensa_sim.cost.mapping.candidates import GroupOrder, group, stage_of
+from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, stop_arrays
+from mensa_sim.cost.mapping.candidates import GroupOrder, stage_of
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.workload.dims import Operand
 
@@ -189,45 +189,27 @@ class OperandArrays:
         return found
 
     def _room(self, index: int, stop: StopArrays) -> Floats:
-        """[holds, inner, inside, entry] Bits of an instance: the tile, and its second copy unless it is the whole."""
+        """[holds, inner, inside, entry] Bits of an instance."""
+        way, copies, last = self.way, self.accelerator.copies(stop.level), index == len(self.way.stops) - 1
         if self.grid.bare and self.stages[index] >= self.grid.known:
-            return self._least_room(stop) if index == len(self.way.stops) - 1 else np.zeros((1, 1, 1, 1))
-        way, copies, held = self.way, self.accelerator.copies(stop.level), self.held(index)
-        if index < len(way.stops) - 1:
-            room: Floats = held * way.partial_bits * np.where(self.tiles[index + 1].number == 1, 1, copies)
-            return room[None, None, None]
-        groups, one = own_groups(way.operand), self.grid.still[-1]
-        within = [groups_inside(way.operand, inside) for inside in INSIDE]
-        single = np.stack(
-            [np.logical_and.reduce([one[name] for name in (*groups, "G") if name not in within[i]]) for i in INSIDE]
-        )
-        held = held * np.where(single, 1.0, float(copies))
-        room = np.stack([np.broadcast_to(held[:1], held.shape), held])[:, None]
-        return room * np.where(self.partial, float(way.partial_bits), float(way.final_bits))
+            return self._least_room(index, copies) if last else np.zeros((1, 1, 1, 1))
+        tiles = self.every if last else self.tiles[index + 1]
+        width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, way.final_bits)
+        held = taken_bits(self.held(index), tiles.number == 1, copies)
+        if last:
+            held = np.stack([np.broadcast_to(held[:1], held.shape), held])[:, None]
+        room: Floats = held * width
+        return room if last else room.reshape((1,) * (4 - room.ndim) + room.shape)
 
     def held(self, index: int) -> Floats:
         """[entry], of the outermost SRAM [inside, entry], elements of a level's fullest instance."""
-        stop, last = self.stops[index], index == len(self.stops) - 1 and self.way.ported
-        tiles = self.every if last else self.tiles[index + 1]
-        if not isinstance(stop.spread, np.ndarray) and stop.spread == 1:
-            return tiles.largest
-        own = self._own(stop) if last else self._own_below(index)
-        found: Floats = np.where(self.grid.each(stop.spread) == 1, tiles.largest, own)
-        return found
+        last = index == len(self.stops) - 1 and self.way.ported
+        return (self.every if last else self.tiles[index + 1]).held(self.way.operand, self.stops[index].stops)
 
-    def _own_below(self, index: int) -> Floats:
-        """[entry] Elements of an instance of a level whose tile is the same for all entries of a chain."""
-        return self._own_of(self.stops[index], self.grid.extents(self.stages[index]))
-
-    def _least_room(self, stop: StopArrays) -> Floats:
+    def _least_room(self, index: int, copies: int) -> Floats:
         """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
-        grid, known = self.grid, self.grid.extents(self.grid.known - 1)
-        own, all_own = (self._own_of(stop, extents) for extents in (known, grid.extents(grid.stages)))
-        alone = grid.each(stop.spread) == 1
-        inside = np.where(alone, self._outermost.largest, own)
-        whole = np.where(alone, self.every.elements, all_own)
-        least = np.minimum(inside * self.accelerator.copies(stop.level), whole)
-        room: Floats = least * min(self.way.partial_bits, self.way.final_bits)
+        inside, whole = (each.held(self.way.operand, self.stops[index].stops) for each in (self._outermost, self.every))
+        room: Floats = np.minimum(inside * copies, whole) * min(self.way.partial_bits, self.way.final_bits)
         return room[None, None, None]
 
     @cached_property
@@ -241,34 +223,6 @@ class OperandArrays:
         tasks, way = self.grid.tasks, self.way
         known = way.operand != "output" or all(task.free for task in tasks)
         return self._outermost.end * (known * min(1.0, way.partial_bits / way.final_bits))
-
-    def _own_of(self, stop: StopArrays, extents: Indices) -> Floats:
-        """[entry] Elements of an instance, from a tile of each chain: [chain, dim]."""
-        grid = self.grid
-        found = np.empty(len(extents))
-        bounds = np.searchsorted(grid.chains.task, np.arange(len(grid.tasks) + 1)).tolist()
-        for number, task in enumerate(grid.tasks):
-            mine = slice(bounds[number], bounds[number + 1])
-            tile = dict(zip(grid.dims, extents[mine].T, strict=True))
-            found[mine] = own_elements(task.nest, self.way.operand, stop.stops[number], tile)
-        return grid.per_part(found)
-
-    def _own(self, stop: StopArrays) -> Floats:
-        """[inside, entry] Elements of an instance."""
-        grid = self.grid
-        tile = {dim: grid.of_option(i, grid.options[i]) for i, dim in enumerate(grid.dims) if dim in stop.stops[0].own}
-        found = np.empty((len(INSIDE), len(grid.task_of_entry)))
-        bounds = np.searchsorted(grid.task_of_entry, np.arange(len(grid.tasks) + 1)).tolist()
-        for index, task in enumerate(grid.tasks):
-            mine = slice(bounds[index], bounds[index + 1])
-            for inside in INSIDE:
-                whole = groups_inside(self.way.operand, inside)
-                extents = {
-                    dim: each[mine] * 0 + task.unrolling.sizes[dim] if group(dim) in whole else each[mine]
-                    for dim, each in tile.items()
-                }
-                found[inside, mine] = own_elements(task.nest, self.way.operand, stop.stops[index], extents)
-        return found
 
     def _at_memory(self) -> tuple[Floats, Bools]:
         """[crossing, holds, inner, inside, entry] and whether sums leave before they are final."""

@@ -112,7 +112,7 @@ class Sides:
         whole = [whole_bits(task.nest, target.precision) for task in entries.tasks]
         self._whole = {operand: np.array([own[operand] for own in whole]) for operand in rows}
         """[task]"""
-        self._capacity_bits = {
+        self.capacity_bits = {
             level.name: entries.each(
                 one_or_array([task.target.accelerator.level(level.name).capacity_bytes for task in entries.tasks])
                 * BITS_PER_BYTE
@@ -243,7 +243,7 @@ class Sides:
             for port, outermost in self._ports(operand, level):
                 room: Floats = port.room_bits[min(hold, len(port.room_bits) - 1)]
                 needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
-        found: Bools = needed <= self._capacity_bits[level.name]
+        found: Bools = needed <= self.capacity_bits[level.name]
         return found
 
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:

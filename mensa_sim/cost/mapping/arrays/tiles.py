@@ -1,6 +1,6 @@
 """The tiles of one operand at the stages of a grid, as sums per entry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.arrays import Floats
+from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
+from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
@@ -20,8 +22,15 @@ from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 class GridTiles:
     """Sums over the tiles of an operand at a stage, for each entry: those of the tilings that stand in its columns."""
 
-    def __init__(self, known: "TilingSums | WholeSums", columns: Indices, task: Indices) -> None:
-        self._known, self._task = known, task
+    def __init__(
+        self,
+        known: "TilingSums | WholeSums",
+        columns: Indices,
+        tasks: Sequence[NestTask],
+        task: Indices,
+        extents: Mapping[str, Floats],
+    ) -> None:
+        self._known, self._tasks, self._task, self._extents = known, tasks, task, extents
         self.columns = columns
         """[inside, entry] or [entry] The tiling of an entry."""
         self._pieces: dict[tuple[int, int], Floats] = {}
@@ -46,6 +55,17 @@ class GridTiles:
         """How many tiles there are."""
         return self._known.number[self.columns]
 
+    def held(self, operand: Operand, stops: Sequence[Stop]) -> Floats:
+        """Elements of a tile in the fullest instance of a level, under the unrolling of each nest."""
+        if all(stop.spread == 1 for stop in stops):
+            return self.largest
+        found = self._known.largest.copy()
+        for number, (task, stop) in enumerate(zip(self._tasks, stops, strict=True)):
+            own = self._task == number
+            extents = {dim: each[own] for dim, each in self._extents.items()}
+            found[own] = own_elements(task.nest, operand, stop, extents, found[own])
+        return found[self.columns]
+
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses that all tiles take; `spread` is one number, or one for each nest."""
         each = spread[self._task] if isinstance(spread, np.ndarray) else spread
@@ -57,15 +77,17 @@ class GridTiles:
 
     def at(self, columns: Indices) -> "GridTiles":
         """The same tilings in other columns."""
-        return GridTiles(self._known, columns, self._task)
+        return GridTiles(self._known, columns, self._tasks, self._task, self._extents)
 
 
 class WholeSums:
     """Sums over the one tile that a whole operand is, for each nest, in no more accesses than any tiles take."""
 
     def __init__(self, tasks: Sequence[NestTask], operand: Operand) -> None:
-        self.elements: Floats = np.array([task.least_elements(operand) for task in tasks])
-        self.largest, self.end, self.number = self.elements, np.zeros(len(tasks)), np.ones(len(tasks))
+        self.largest: Floats = np.array([task.whole(operand).elements for task in tasks], dtype=np.float64)
+        way = tasks[0].ways[operand]
+        self.elements: Floats = self.largest * min(1.0, way.partial_bits / way.final_bits)
+        self.end, self.number = np.zeros(len(tasks)), np.ones(len(tasks))
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses that their bits fill, but for what is rounded up."""
@@ -76,7 +98,8 @@ class WholeSums:
 def whole_tiles(grid: Grid, operand: Operand) -> GridTiles:
     """Of every chain the whole nest. [entry]"""
     own = np.arange(len(grid.tasks))
-    return GridTiles(WholeSums(grid.tasks, operand), grid.task_of_entry, own)
+    extents = _sizes(grid, _own_dims(grid, operand), own)
+    return GridTiles(WholeSums(grid.tasks, operand), grid.task_of_entry, grid.tasks, own, extents)
 
 
 def inner_tiles(grid: Grid, operand: Operand, extents: Indices) -> GridTiles:
@@ -88,7 +111,7 @@ def inner_tiles(grid: Grid, operand: Operand, extents: Indices) -> GridTiles:
     own = {dim: few[:, row].astype(np.float64) for dim, row in zip(mine, rows, strict=True)}
     seen = _window_of_tiles(grid, mine, task, few) if operand == "input" else None
     known = tilings(operand, _sizes(grid, mine, task), own, seen)
-    return GridTiles(known, grid.per_part_index(which), task)
+    return GridTiles(known, grid.per_part_index(which), grid.tasks, task, own)
 
 
 def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
@@ -122,7 +145,8 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
         outside = [columns[name] for name in (*own_groups(operand), "G") if name not in within]
         picked.append(np.sum(outside, axis=0) + begin)
     every = np.stack(picked)
-    return GridTiles(known, every[:1], task), GridTiles(known, every, task)
+    alone, whole = (GridTiles(known, columns, grid.tasks, task, extents) for columns in (every[:1], every))
+    return alone, whole
 
 
 def _sizes(grid: Grid, dims: Sequence[str], task: Indices) -> dict[str, Floats]:
