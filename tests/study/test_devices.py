@@ -27,7 +27,6 @@ from mensa_sim.study.devices.fit import (
     likeness,
 )
 from mensa_sim.study.devices.judge import (
-    ERROR_COLUMNS,
     JudgedDevice,
     judge_boards,
     judge_devices,
@@ -219,12 +218,12 @@ def test_each_half_of_the_models_predicts_the_other(runs: tuple[DeviceRun, ...])
     (judged,) = judge_devices(runs, halvings=2)
     assert judged.models == 5
     assert len(judged.runs) == 2 * len(runs)
-    assert judged.decode_percent == pytest.approx(0, abs=3)
-    assert judged.prompt_percent == pytest.approx(0, abs=3)
-    assert judged.energy_percent == pytest.approx(0, abs=3)
-    assert (judged.roofline_percent or 0) > 30
-    each = of_halvings([judged], ERROR_COLUMNS["decoding"])
-    assert sum(each) / 2 == pytest.approx(judged.decode_percent)
+    assert judged.error_percent("decoding") == pytest.approx(0, abs=3)
+    assert judged.error_percent("prompt") == pytest.approx(0, abs=3)
+    assert judged.error_percent("energy") == pytest.approx(0, abs=3)
+    assert (judged.error_percent("roofline") or 0) > 30
+    each = of_halvings([judged], "decoding")
+    assert sum(each) / 2 == pytest.approx(judged.error_percent("decoding"))
     assert each[0] != each[1]
 
 
@@ -268,7 +267,7 @@ def test_others_are_judged_by_all_runs(runs: tuple[DeviceRun, ...]) -> None:
     expected = [fit_device_rates(kept).of(run.kin).seconds(run.step) for run in others]
     assert [each.decode_s for each in judged.runs] == expected
     assert [each.run for each in judged.runs] == list(others)
-    assert judged.energy_percent == pytest.approx(0, abs=3)
+    assert judged.error_percent("energy") == pytest.approx(0, abs=3)
 
 
 def test_a_step_of_many_layers_is_counted_as_its_whole_graph_is(tmp_path: Path, shapes: Path) -> None:
@@ -398,10 +397,10 @@ def published() -> tuple[JudgedDevice, ...]:
 def test_published_runs_are_predicted_by_halves_of_their_devices_models(published: tuple[JudgedDevice, ...]) -> None:
     """The bounds that were asked for, and no plain roofline is near."""
     assert len(published) > 40
-    assert (mean_of(published, ERROR_COLUMNS["decoding"]) or 100) < 15
-    assert (mean_of(published, ERROR_COLUMNS["prompt"]) or 100) < 30
-    assert (mean_of(published, ERROR_COLUMNS["energy"]) or 100) < 25
-    assert (mean_of(published, ERROR_COLUMNS["roofline"]) or 0) > 50
+    assert (mean_of(published, "decoding") or 100) < 15
+    assert (mean_of(published, "prompt") or 100) < 30
+    assert (mean_of(published, "energy") or 100) < 25
+    assert (mean_of(published, "roofline") or 0) > 50
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What `mensa-sim fit-devices` shows: devices fitted to published runs, and how far they are off on others."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mensa_sim.io.json_text import present
 from mensa_sim.report.page.colours import BLUE, ORANGE
@@ -11,22 +11,21 @@ from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.devices.constants import USUAL, FittedDevice
 from mensa_sim.study.devices.judge import (
     ANY_FORMAT,
-    ERROR_COLUMNS,
     JUDGED_FIELDS,
+    JUDGED_PAIRS,
     Judged,
     JudgedDevice,
-    JudgedFigure,
     mean_of,
     of_halvings,
 )
 from mensa_sim.study.devices.study import DeviceStudy
 
-JUDGED_PAIRS: Mapping[str, tuple[str, Callable[[Judged], tuple[float | None, float | None]]]] = {
-    "decoding": ("time of a decoding step (ms)", lambda each: (each.run.decode_s, each.decode_s)),
-    "prompt": ("time of a prompt (ms)", lambda each: (each.run.prompt_s, each.prompt_s)),
-    "energy": ("energy of a token (mJ)", lambda each: (each.run.energy_j, each.energy_j)),
+JUDGED_TITLES = {
+    "decoding": "time of a decoding step (ms)",
+    "prompt": "time of a prompt (ms)",
+    "energy": "energy of a token (mJ)",
 }
-"""What is drawn, and of a run what was measured and what others say, in seconds or joules."""
+"""What is drawn run by run."""
 FORMAT_MARK = ", "
 """Before the format in the name of a device's weights."""
 
@@ -37,7 +36,7 @@ def _text(study: DeviceStudy) -> StudyText:
             device.device,
             str(sum(each.halving == 0 for each in device.runs)),
             str(device.models),
-            *_percents(figure(device) for figure in ERROR_COLUMNS.values()),
+            *_percents(map(device.error_percent, JUDGED_PAIRS)),
         )
         for device in study.devices
     ]
@@ -50,7 +49,7 @@ def _text(study: DeviceStudy) -> StudyText:
         for weights, found in _constants(device).items()
     ]
     constants = numbers(*(each.replace("_", " ") for each in USUAL))
-    columns = [*texts("device"), *numbers("runs", "models", *ERROR_COLUMNS)]
+    columns = [*texts("device"), *numbers("runs", "models", *JUDGED_PAIRS)]
     return StudyText(
         finding=f"{_finding(study)}.",
         sheets={
@@ -71,25 +70,28 @@ def _constants(device: JudgedDevice) -> Mapping[str, FittedDevice]:
 
 def _finding(study: DeviceStudy) -> str:
     found = [
-        f"{name} {percent:.1f} %"
-        for name, figure in ERROR_COLUMNS.items()
-        if (percent := mean_of(study.devices, figure)) is not None
+        f"{name} {percent:.1f} %" for name in JUDGED_PAIRS if (percent := mean_of(study.devices, name)) is not None
     ]
     return f"Mean error over {len(study.devices)} devices, on runs kept apart: {', '.join(found)}"
+
+
+def _means_of(devices: Sequence[JudgedDevice]) -> Iterable[float | None]:
+    return (mean_of(devices, name) for name in JUDGED_PAIRS)
 
 
 def _means(study: DeviceStudy) -> list[tuple[str, ...]]:
     def row(name: str, percents: Iterable[float | None]) -> tuple[str, ...]:
         return (name, "", "", *_percents(percents))
 
-    figures = ERROR_COLUMNS.values()
-    found = [row("mean of devices", (mean_of(study.devices, each) for each in figures))]
+    found = [row("mean of devices", _means_of(study.devices))]
     if study.boards_left_out:
-        halves = [of_halvings(study.devices, each) for each in figures]
+        halves = [of_halvings(study.devices, each) for each in JUDGED_PAIRS]
         found += [
             row("mean of devices, least of the halvings", (min(each, default=None) for each in halves)),
             row("mean of devices, most of the halvings", (max(each, default=None) for each in halves)),
-            row("mean of devices, their board left out", (mean_of(study.boards_left_out, each) for each in figures)),
+            row(
+                "mean of devices, their board left out", (mean_of(study.boards_left_out, each) for each in JUDGED_PAIRS)
+            ),
         ]
     return found
 
@@ -103,10 +105,15 @@ def judged_figures(study: DeviceStudy) -> dict[str, Drawn]:
     height = 12 + 1.3 * len(study.devices)
     found = {"devices": Drawn(figure=_errors_figure(study.devices), wide=True, height_rem=height)}
     runs = [each for each in study.runs if each.halving == 0]
-    for name, (what, pair) in JUDGED_PAIRS.items():
-        both = [(each, one * 1e3, other * 1e3) for each in runs for one, other in (pair(each),) if one and other]
+    for name, what in JUDGED_TITLES.items():
+        both = [
+            (each, one * 1e3, other * 1e3)
+            for each in runs
+            for one, other in (JUDGED_PAIRS[name](each),)
+            if one and other
+        ]
         if both:
-            mean = mean_of(study.devices, ERROR_COLUMNS[name])
+            mean = mean_of(study.devices, name)
             traces = [_points("by runs kept apart", BLUE, both)]
             if name == "decoding":
                 roofline = [(each, one, each.run.roofline_s * 1e3) for each, one, _ in both]
@@ -130,24 +137,24 @@ def _points(name: str, colour: str, both: Sequence[tuple[Judged, float, float]],
 
 def _errors_figure(devices: Sequence[JudgedDevice]) -> Figure:
     """Each device's error on decoding, beside that of the plain roofline; the smallest first."""
-    decoding, roofline = ERROR_COLUMNS["decoding"], ERROR_COLUMNS["roofline"]
-    ordered = sorted((each for each in devices if decoding(each)), key=lambda each: decoding(each) or 0.0)
-    better = sum((decoding(each) or 0) < (roofline(each) or 0) for each in ordered)
-
-    def marks(name: str, figure: JudgedFigure, **marker: object) -> Trace:
-        return scatter(
+    errors = {name: {each.device: each.error_percent(name) or 0.0 for each in devices} for name in JUDGED_PAIRS}
+    ours, plain = errors["decoding"], errors["roofline"]
+    ordered = sorted(filter(ours.get, ours), key=ours.__getitem__)
+    traces = [
+        scatter(
             name=name,
             mode="markers",
-            x=[figure(each) for each in ordered],
-            y=[shown(each.device) for each in ordered],
-            marker={"size": 9, **marker},
+            x=[found[device] for device in ordered],
+            y=list(map(shown, ordered)),
+            marker={"size": 9, **look},
             hovertemplate="%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
         )
-
-    traces = [
-        marks("by runs kept apart", decoding, color=BLUE),
-        marks("roofline", roofline, color=ORANGE, symbol="diamond-open"),
+        for name, found, look in (
+            ("by runs kept apart", ours, {"color": BLUE}),
+            ("roofline", plain, {"color": ORANGE, "symbol": "diamond-open"}),
+        )
     ]
+    better = sum(ours[device] < plain[device] for device in ordered)
     y = {"title": "device", "autorange": "reversed", "type": "category", "dtick": 1, "tickfont": {"size": 10}}
     title = f"decoding: nearer than the plain roofline on {better} of {len(ordered)} devices"
     return figure(title, padded("mean error of the time of a step (%)", traces, "x"), y, traces)
@@ -159,7 +166,7 @@ def _data(study: DeviceStudy) -> dict[str, object]:
             {
                 "device": device.device,
                 "models": device.models,
-                **present({f"{name}_percent": figure(device) for name, figure in ERROR_COLUMNS.items()}),
+                **present({f"{name}_percent": device.error_percent(name) for name in JUDGED_PAIRS}),
                 "constants": {
                     weights: {each: getattr(constants, each) for each in USUAL}
                     for weights, constants in _constants(device).items()
@@ -167,7 +174,7 @@ def _data(study: DeviceStudy) -> dict[str, object]:
             }
             for device in study.devices
         ],
-        "mean_percent": present({name: mean_of(study.devices, figure) for name, figure in ERROR_COLUMNS.items()}),
+        "mean_percent": present({name: mean_of(study.devices, name) for name in JUDGED_PAIRS}),
         "passed_over": dict(study.passed_over),
     }
 

@@ -27,6 +27,16 @@ class Judged:
     energy_j: float | None
 
 
+JUDGED_PAIRS: Mapping[str, Callable[[Judged], tuple[float | None, float | None]]] = {
+    "decoding": lambda each: (each.run.decode_s, each.decode_s),
+    "prompt": lambda each: (each.run.prompt_s, each.prompt_s),
+    "energy": lambda each: (each.run.energy_j, each.energy_j),
+    "roofline": lambda each: (each.run.decode_s, each.run.roofline_s),
+}
+"""Of decoding, of the prompt, of a token's energy, what was measured and what others say, in seconds and joules; and of
+decoding what the plain roofline says: bytes of a step over the quoted bandwidth."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedDevice:
     """One device: its constants by all runs, and how far it is off on those that it was not fitted to."""
@@ -39,31 +49,15 @@ class JudgedDevice:
     of_any: FittedDevice | None = None
     """One set for weights of any format, as device files have it; none where others are judged."""
 
-    @property
-    def decode_percent(self) -> float | None:
-        """Mean error of the time of a decoding step."""
-        return _percent((each.decode_s, each.run.decode_s) for each in self.runs)
-
-    @property
-    def prompt_percent(self) -> float | None:
-        """Mean error of the time of a prompt."""
-        return _percent((each.prompt_s, each.run.prompt_s) for each in self.runs)
-
-    @property
-    def energy_percent(self) -> float | None:
-        """Mean error of the energy of a token, within one scope of what was metered."""
-        return _percent((each.energy_j, each.run.energy_j) for each in self.runs)
-
-    @property
-    def roofline_percent(self) -> float | None:
-        """Mean error of the plain roofline: bytes of a step over the quoted bandwidth."""
-        return _percent((each.run.roofline_s, each.run.decode_s) for each in self.runs)
+    def error_percent(self, name: str) -> float | None:
+        """Mean error of what a pair of `JUDGED_PAIRS` is of, over the runs that have both."""
+        pairs = (JUDGED_PAIRS[name](each) for each in self.runs)
+        errors = [abs(said / measured - 1) for measured, said in pairs if measured and said]
+        return 100 * sum(errors) / len(errors) if errors else None
 
 
 ANY_FORMAT = "any format"
 """What all weights are taken to have, for constants that tell none from another."""
-
-JudgedFigure = Callable[[JudgedDevice], float | None]
 
 
 def judge_devices(runs: Sequence[DeviceRun], halvings: int = TIMES_HALVED) -> tuple[JudgedDevice, ...]:
@@ -152,37 +146,23 @@ def _judged(
     return found
 
 
-def mean_of(devices: Iterable[JudgedDevice], figure: JudgedFigure) -> float | None:
-    """The mean of a figure over the devices that have it."""
-    known = [value for value in map(figure, devices) if value is not None]
+def mean_of(devices: Iterable[JudgedDevice], name: str) -> float | None:
+    """The mean error of one of `JUDGED_PAIRS` over the devices that have it."""
+    known = [percent for device in devices if (percent := device.error_percent(name)) is not None]
     return sum(known) / len(known) if known else None
 
 
-def of_halvings(devices: Sequence[JudgedDevice], figure: JudgedFigure) -> list[float]:
+def of_halvings(devices: Sequence[JudgedDevice], name: str) -> list[float]:
     """That mean in each of the halvings."""
     halvings = sorted({each.halving for device in devices for each in device.runs})
     found = (
         mean_of(
             (replace(device, runs=tuple(each for each in device.runs if each.halving == one)) for device in devices),
-            figure,
+            name,
         )
         for one in halvings
     )
     return [mean for mean in found if mean is not None]
-
-
-def _percent(pairs: Iterable[tuple[float | None, float | None]]) -> float | None:
-    errors = [abs(one / other - 1) for one, other in pairs if one and other]
-    return 100 * sum(errors) / len(errors) if errors else None
-
-
-ERROR_COLUMNS: Mapping[str, JudgedFigure] = {
-    "decoding": lambda device: device.decode_percent,
-    "prompt": lambda device: device.prompt_percent,
-    "energy": lambda device: device.energy_percent,
-    "roofline": lambda device: device.roofline_percent,
-}
-"""Of decoding time, time of the prompt, energy of a token; and of decoding time by the plain roofline."""
 
 
 JUDGED_FIELDS = (
