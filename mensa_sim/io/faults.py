@@ -185,13 +185,10 @@ def _inside(candidate: Any, part: str | int) -> list[Any]:
     for outer in _flattened([candidate]):
         arguments = typing.get_args(outer)
         if dataclasses.is_dataclass(outer) and isinstance(outer, type):
-            found.extend([typing.get_type_hints(outer)[part]] if part in _field_names(outer) else [])
+            names = {field.name for field in dataclasses.fields(outer)}
+            found.extend([typing.get_type_hints(outer)[part]] if part in names else [])
         elif isinstance(part, int):
             found.extend(argument for argument in arguments if argument is not Ellipsis)
         elif len(arguments) == 2:
             found.append(arguments[1])
     return found
-
-
-def _field_names(kind: Any) -> set[str]:
-    return {field.name for field in dataclasses.fields(kind)}

@@ -10,6 +10,7 @@ from mensa_sim.report.page.figure import Figure, categories, figure, padded
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.scenario.files import gaps_text, streams_record
 from mensa_sim.report.trace.layers import caveats_text
@@ -52,7 +53,7 @@ def _rows(result: ScenarioCompareResult) -> list[tuple[str, ...]]:
     return [
         ("deadline misses", *(str(each.deadline_misses) for each in systems)),
         ("inferences that ended", *(str(each.finished) for each in systems)),
-        ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies)),
+        ("energy per inference", *(known_text(pj, energy_text) for pj in energies)),
         ("energy efficiency", *("-" if not (base_pj and pj) else factor_text(base_pj / pj) for pj in energies)),
         ("mean power", *(power_text(each.metrics.mean_power_mw) for each in systems)),
         ("area", *(f"{each.area_mm2:.3g} mm²" if each.area_mm2 else "-" for each in systems)),
@@ -62,7 +63,7 @@ def _rows(result: ScenarioCompareResult) -> list[tuple[str, ...]]:
 
 def _p99_text(system: ScenarioSystemResult, stream: str) -> str:
     found = system.metrics.streams[stream]
-    text = "-" if found.p99_ps is None else time_text(found.p99_ps)
+    text = known_text(found.p99_ps, time_text)
     return f"{text} (overloaded)" if found.overloaded else text
 
 

@@ -1,7 +1,6 @@
 """The figures of a decision: the worlds by the best system's lead, and what moves that lead one thing at a time."""
 
 import math
-from collections.abc import Callable
 
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.files import world_share
@@ -68,7 +67,9 @@ def workloads_figure(result: DecideResult) -> Figure:
 
 def moving_figure(result: DecideResult) -> Figure | None:
     """What moves the lead most, each from the lead as taken to the one with it otherwise."""
-    moving = sorted((each for each in result.tried if abs(each.lead / result.lead - 1) > 1e-3), key=_moved(result))
+    lead = result.lead
+    moving = [each for each in result.tried if abs(each.lead / lead - 1) > 1e-3]
+    moving.sort(key=lambda tried: -max(tried.lead / lead, lead / tried.lead))
     if not moving:
         return None
     chosen = moving[:BARS]
@@ -85,10 +86,6 @@ def moving_figure(result: DecideResult) -> Figure | None:
             "hovertemplate": "%{y}: %{text}<extra></extra>",
         },
     )
-
-
-def _moved(result: DecideResult) -> Callable[[Tried], float]:
-    return lambda tried: -max(tried.lead / result.lead, result.lead / tried.lead)
 
 
 def _label(tried: Tried) -> str:

@@ -11,7 +11,7 @@ from mensa_sim.objective import objective_named
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, setting_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.sensitivity.files import joint_record
 from mensa_sim.study.decide.result import DecideResult, Tried
 
@@ -131,7 +131,7 @@ def measured_sheet(result: DecideResult) -> Sheet:
             time_text(each.latency_ps),
             energy_text(each.energy_pj),
             objective_text(result.objective, each.value),
-            "-" if each.gap is None else percent_text(max(0.0, each.gap)),
+            known_text(each.gap, lambda gap: percent_text(max(0.0, gap))),
         )
         for name in result.shares
         for each in result.measured

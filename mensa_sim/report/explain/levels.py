@@ -8,7 +8,7 @@ from mensa_sim.report.page.colours import OPERAND_LOOKS
 from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, padded, shown
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, percent_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.study.explain.levels import LevelUse, MappingUse
 
 
@@ -30,7 +30,7 @@ def use_sheet(use: MappingUse) -> Sheet:
     """What each level holds and moves of each operand."""
     rows = []
     for each in use.levels:
-        holds, capacity = ("-" if size is None else bytes_text(size) for size in (each.held_bytes, each.capacity_bytes))
+        holds, capacity = (known_text(size, bytes_text) for size in (each.held_bytes, each.capacity_bytes))
         moved = (bytes_text(each.read_bytes), bytes_text(each.write_bytes))
         rows.append((each.level, each.operand, holds, capacity, str(each.instances), *moved))
     return Sheet([*texts("level", "operand"), *numbers("holds", "of", "instances", "reads", "writes")], rows)

@@ -11,7 +11,7 @@ from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, categories, figure, padded, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
 from mensa_sim.units import PS_PER_US
@@ -66,8 +66,8 @@ def _affinities(study: FamilyStudy) -> Sheet:
             str(entry.family),
             entry.accelerator + (" *" if entry is best.get(entry.family) else ""),
             str(entry.units),
-            "-" if entry.latency_ps is None else time_text(round(entry.latency_ps)),
-            "-" if entry.energy_pj is None else energy_text(entry.energy_pj),
+            known_text(entry.latency_ps, lambda ps: time_text(round(ps))),
+            known_text(entry.energy_pj, energy_text),
         )
         for entry in study.affinities
     ]

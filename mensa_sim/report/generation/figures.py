@@ -70,16 +70,12 @@ def _tokens(answer: Answer) -> tuple[list[float], list[int]]:
     every = max(1, answer.steps // POINTS)
     for stretch in answer.decoding:
         for context in range(stretch.first.context, stretch.last.context + 1):
-            now += stretch.at(context, _latency)
+            now += stretch.at(context, attrgetter("latency_ps"))
             count += 1
             if count % every == 0 or count == answer.new_tokens:
                 times.append(now)
                 counts.append(count)
     return times, counts
-
-
-def _latency(step: PhaseFigures) -> float:
-    return step.latency_ps
 
 
 def _ends(answer: Answer) -> list[PhaseFigures]:

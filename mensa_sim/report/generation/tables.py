@@ -1,6 +1,7 @@
 """The answer of a workload that generates, as a table, as cards and in summary.json."""
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -8,11 +9,9 @@ from rich.text import Text
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.cards import Card
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.study.generation.answer import Answer, PhaseFigures
 from mensa_sim.study.run.result import RunResult
-
-NONE = "-"
 
 
 def answers_of(result: RunResult) -> dict[str, Answer]:
@@ -25,26 +24,22 @@ def answers_of(result: RunResult) -> dict[str, Answer]:
 
 def time_per_token_text(answer: Answer) -> str:
     """The mean time of a decoding step."""
-    time_ps = answer.time_per_token_ps
-    return NONE if time_ps is None else time_text(round(time_ps))
+    return known_text(answer.time_per_token_ps, lambda time_ps: time_text(round(time_ps)))
 
 
 def rate_text(answer: Answer) -> str:
     """Tokens a second while decoding."""
-    rate = answer.tokens_per_s
-    return NONE if rate is None else f"{rate:.3g} tokens/s"
+    return known_text(answer.tokens_per_s, lambda rate: f"{rate:.3g} tokens/s")
 
 
 def energy_per_token_text(answer: Answer) -> str:
     """Energy of a token while decoding."""
-    energy_pj = answer.energy_per_token_pj
-    return NONE if energy_pj is None else energy_text(energy_pj)
+    return known_text(answer.energy_per_token_pj, energy_text)
 
 
 def growth_text(answer: Answer) -> str:
     """How much slower a step gets with the context."""
-    growth = answer.growth_ps
-    return NONE if growth is None else f"{time_text(round(1000 * growth))} for each 1000 tokens of context"
+    return known_text(answer.growth_ps, lambda ps: f"{time_text(round(1000 * ps))} for each 1000 tokens of context")
 
 
 def _ratio(answers: list[Answer], figure: Callable[[Answer], float | None]) -> float | None:
@@ -102,13 +97,12 @@ def answer_rows(answers: list[Answer], *, ratio: bool = True) -> list[tuple[str,
     speculation = answers[0].speculation
     if speculation is not None:
         expected = f"{speculation.tokens_a_round:.3g}"
-        row("tokens a round", lambda each: NONE if each.speculation is None else expected)
+        row("tokens a round", lambda each: known_text(each.speculation, lambda _: expected))
     return rows
 
 
 def _bytes(answer: Answer, kind: str) -> str:
-    mean = answer.per_step(lambda step: getattr(step, kind))
-    return NONE if mean is None else bytes_text(mean)
+    return known_text(answer.per_step(attrgetter(kind)), bytes_text)
 
 
 _BYTES: dict[str, Callable[[Answer], str]] = {

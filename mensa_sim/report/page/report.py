@@ -15,10 +15,6 @@ Shows = TypeVar("Shows")
 """A kind of result."""
 
 
-def _no_more(_: object) -> dict[str, str]:
-    return {}
-
-
 def _provenance(result: Any) -> str:
     return provenance_block(result.versions, result.inputs, result.command)
 
@@ -41,7 +37,7 @@ class Report(Generic[Shows]):
     """The rows of the data frame, as CSV."""
     rows_file: str | None = None
     """What their file is called, where the command writes one."""
-    more: Callable[[Shows], Mapping[str, str]] = _no_more
+    more: Callable[[Shows], Mapping[str, str]] = lambda _: {}
     """What else the command writes: name to text."""
     made_from: Callable[[Shows], str] = _provenance
     """The last block of the page."""

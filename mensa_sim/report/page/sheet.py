@@ -4,14 +4,17 @@ Where a terminal is too narrow for all columns, names and titles fold; where tha
 no room stand below in a block of their own, beside the first column again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+
+T = TypeVar("T")
 
 LEAST_TEXT, LEAST_TITLE = 24, 14
 """Characters to which a column of text, and the title of a column of figures, may shrink: choices."""
@@ -37,6 +40,11 @@ def texts(*titles: str) -> list[Column]:
 def numbers(*titles: str) -> list[Column]:
     """Columns of figures."""
     return [Column(title=title, figures=True) for title in titles]
+
+
+def known_text(value: T | None, text: Callable[[T], str]) -> str:
+    """A value in words, a dash where it is not known."""
+    return "-" if value is None else text(value)
 
 
 class Sheet:

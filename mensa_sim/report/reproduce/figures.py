@@ -13,7 +13,7 @@ from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.request import SYSTEMS
-from mensa_sim.study.reproduce.table import MAIN, Row, Runs
+from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.workers import system_of
 from mensa_sim.study.run.request import BASELINE
 from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S
@@ -44,7 +44,7 @@ def change_figure(result: ReproduceResult) -> Figure:
     heat: Trace = {
         "type": "heatmap",
         "x": [name.replace("_", " ") for name in columns],
-        "y": [_tagged(row) for row in rows],
+        "y": [f"{short_name(row)} [{row.figure.tag}]" for row in rows],
         "z": [[None if ratio is None else math.log10(ratio) for ratio in line] for line in ratios],
         "text": [changes for _ in rows],
         "customdata": ratios,
@@ -69,10 +69,6 @@ def change_figure(result: ReproduceResult) -> Figure:
     x = {**categories("change"), "tickangle": -45, "tickfont": {"size": 10}}
     y = {**categories("figure of the paper [tag]"), "tickfont": {"size": 9}, "dtick": 1}
     return figure(title, x, y, [heat])
-
-
-def _tagged(row: Row) -> str:
-    return f"{short_name(row)} [{row.figure.tag}]"
 
 
 def throughput_roofline(runs: Runs) -> Figure:

@@ -120,7 +120,8 @@ def gantt_figure(
     by_owner: dict[str, list[Span]] = {name: [] for name in accelerators}
     others: list[Span] = []
     for span in spans:
-        owner = span.resource if span.resource in by_owner else owners.get((span.request, _first(span.layer)))
+        served = span.request, span.layer.partition(" ... ")[0]
+        owner = span.resource if span.resource in by_owner else owners.get(served)
         (by_owner[owner] if owner is not None else others).append(span)
     drawn = [(name, look, by_owner[name]) for name, look in looks(accelerators).items()]
     drawn.append(("others", Look(colour=GREY), others))
@@ -154,10 +155,6 @@ def _frame(request: RequestRecord, scale: float) -> dict[str, object]:
         "line": {"width": 1.5, "color": "#000000", "dash": "dot"},
         "label": {"text": shown(request.name), "textposition": "top left", "font": {"size": 11, "color": "#000000"}},
     }
-
-
-def _first(layer: str) -> str:
-    return layer.partition(" ... ")[0]
 
 
 def _bars(

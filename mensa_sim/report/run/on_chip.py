@@ -7,6 +7,7 @@ from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.figure import Trace, bar, categories, figure, most_of, shown
 from mensa_sim.report.page.page import heading, paragraph, table_block
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
+from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.tables import homes_text, splits_text, stacks_text
 from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.result import SystemResult
@@ -120,14 +121,13 @@ def _stack_cells(each: StackResult) -> tuple[str, ...]:
 
 
 def _split_cells(each: SplitResult) -> tuple[str, ...]:
-    whole = "-" if each.whole_ps is None else time_text(each.whole_ps)
     return (
         each.layer,
         each.axis,
         str(each.pieces),
         _shares_text(each.parts),
         time_text(each.end_ps - each.start_ps),
-        whole,
+        known_text(each.whole_ps, time_text),
     )
 
 

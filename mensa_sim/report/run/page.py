@@ -10,6 +10,7 @@ from mensa_sim.report.page.page import heading, list_block, paragraph, table_blo
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.report.run.on_chip import KEPT, on_chip_blocks
@@ -161,7 +162,7 @@ def _layer_table(main: SystemResult) -> str:
         (
             layer.name,
             layer.operator if layer.supported else f"{layer.operator} (unsupported: traffic alone)",
-            "-" if layer.family is None else str(layer.family),
+            known_text(layer.family, str),
             layer.accelerator,
             time_text(layer.start_ps),
             time_text(layer.end_ps - layer.start_ps),

@@ -10,7 +10,7 @@ from mensa_sim.report.generation.tables import answer_tables
 from mensa_sim.report.page.changes import changes_of
 from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
 
@@ -133,7 +133,7 @@ def _title(result: SystemResult) -> str:
 def _layer_cells(layer: LayerResult) -> tuple[str, ...]:
     return (
         layer.name,
-        "-" if layer.family is None else str(layer.family),
+        known_text(layer.family, str),
         layer.accelerator,
         time_text(layer.end_ps - layer.start_ps),
         energy_text(layer.energy_pj),

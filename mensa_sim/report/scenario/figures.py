@@ -30,20 +30,18 @@ def scenario_figures(result: ScenarioResult) -> dict[str, Drawn]:
     }
     if timeline.spans:
         found |= {
-            "power": Drawn(figure=power_figure(system, timeline, owners, _static_mw(main), _mean_mw(main)), note=note),
+            "power": Drawn(figure=power_figure(system, timeline, owners, *_powers_mw(main)), note=note),
             "bandwidth": Drawn(figure=bandwidth_figure(system, timeline, owners), note=note),
             "buffers": drawn(buffers_figure(system, timeline)),
         }
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _static_mw(main: ScenarioSystemResult) -> float:
+def _powers_mw(main: ScenarioSystemResult) -> tuple[float, float]:
+    """The static power, and all in the mean."""
     energies = main.metrics.energy_by_component_pj
-    return 1000 * sum(energies.get(component, 0.0) for component in STATIC) / main.metrics.end_ps
-
-
-def _mean_mw(main: ScenarioSystemResult) -> float:
-    return main.metrics.mean_power_mw
+    static_pj = sum(energies.get(component, 0.0) for component in STATIC)
+    return 1000 * static_pj / main.metrics.end_ps, main.metrics.mean_power_mw
 
 
 def _owners(spans: Sequence[Span], accelerators: Sequence[str]) -> Owners:

@@ -8,7 +8,7 @@ from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.changes import changes_of, changes_summary
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
-from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
@@ -46,19 +46,15 @@ def _streams(main: ScenarioSystemResult) -> Sheet:
         (
             name + (" (overloaded)" if stream.overloaded else ""),
             str(stream.requests),
-            *(_time(value) for value in (stream.p50_ps, stream.p95_ps, stream.p99_ps)),
+            *(known_text(ps, time_text) for ps in (stream.p50_ps, stream.p95_ps, stream.p99_ps)),
             str(stream.deadline_misses),
             f"{stream.throughput_per_s:.3g}",
-            "-" if stream.energy_per_inference_pj is None else energy_text(stream.energy_per_inference_pj),
-            "-" if stream.mean_queueing_ps is None else time_text(round(stream.mean_queueing_ps)),
+            known_text(stream.energy_per_inference_pj, energy_text),
+            known_text(stream.mean_queueing_ps, lambda ps: time_text(round(ps))),
         )
         for name, stream in main.metrics.streams.items()
     ]
     return Sheet([*texts("stream"), *columns], rows, title=title)
-
-
-def _time(time_ps: int | None) -> str:
-    return "-" if time_ps is None else time_text(time_ps)
 
 
 def _loads(main: ScenarioSystemResult) -> Sheet:
@@ -79,7 +75,7 @@ def _totals(result: ScenarioResult) -> Sheet:
     ratio = "" if result.energy_efficiency is None else factor_text(result.energy_efficiency)
     rows = [
         ("mean power", *(power_text(each.metrics.mean_power_mw) for each in systems), ""),
-        ("energy per inference", *("-" if pj is None else energy_text(pj) for pj in energies), ratio),
+        ("energy per inference", *(known_text(pj, energy_text) for pj in energies), ratio),
         ("deadline misses", *(str(each.deadline_misses) for each in systems), ""),
     ]
     names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]

@@ -6,6 +6,7 @@ from mensa_sim.report.page.drawn import Drawn, drawn_block, others
 from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import energy_text, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
 from mensa_sim.report.scenario.files import gaps_text, scenario_data, scenario_tables, streams_csv
@@ -57,7 +58,12 @@ def _cards(result: ScenarioResult) -> list[Card]:
     main, systems = result.main, result.systems
     cards = [
         compared_card("deadline misses", systems, lambda each: str(each.deadline_misses)),
-        compared_card("energy per inference", systems, _energy_text, ratio=result.energy_efficiency),
+        compared_card(
+            "energy per inference",
+            systems,
+            lambda each: known_text(each.energy_per_inference_pj, energy_text),
+            ratio=result.energy_efficiency,
+        ),
         compared_card(
             "mean power",
             systems,
@@ -66,10 +72,6 @@ def _cards(result: ScenarioResult) -> list[Card]:
         ),
     ]
     return [*cards, *(_latency_card(result, name, p99) for name in main.metrics.streams if (p99 := _p99(main, name)))]
-
-
-def _energy_text(system: ScenarioSystemResult) -> str:
-    return "-" if system.energy_per_inference_pj is None else energy_text(system.energy_per_inference_pj)
 
 
 def _p99(system: ScenarioSystemResult, stream: str) -> int | None:
@@ -93,17 +95,16 @@ def _stream_table(result: ScenarioResult) -> str:
         for name, stream in system.metrics.streams.items():
             times = (stream.p50_ps, stream.p95_ps, stream.p99_ps, stream.max_ps)
             queued, latency = stream.mean_queueing_ps, stream.mean_latency_ps
-            energy_pj = stream.energy_per_inference_pj
             rows.append(
                 (
                     system.system,
                     name + (" (overloaded)" if stream.overloaded else ""),
                     str(stream.requests),
-                    *("-" if time_ps is None else time_text(time_ps) for time_ps in times),
+                    *(known_text(time_ps, time_text) for time_ps in times),
                     "-" if not latency or queued is None else percent_text(queued / latency),
                     str(stream.deadline_misses),
                     f"{stream.throughput_per_s:.3g}",
-                    "-" if energy_pj is None else energy_text(energy_pj),
+                    known_text(stream.energy_per_inference_pj, energy_text),
                 )
             )
     return table_block(("system", "stream", *numeric), rows, numeric=numeric)

@@ -28,7 +28,7 @@ def sensitivity_data(result: SensitivityResult) -> dict[str, object]:
     return {
         "headlines": [
             {
-                **_named(headline),
+                **dict(zip(("quantity", "system", "against"), headline, strict=True)),
                 "nominal": result.nominal[headline],
                 **picked(result.intervals[headline], "low", "median", "high", "share_below_one=below_one"),
                 "swings": [
@@ -54,10 +54,6 @@ def joint_record(result: SensitivityResult | DecideResult) -> dict[str, object]:
     """What was drawn together."""
     drawn = [dict(draw.chosen) for draw in result.draws]
     return {"runs": len(drawn), **picked(result, "prices_per_run=prices", "seed"), "drawn": drawn}
-
-
-def _named(headline: Headline) -> dict[str, str]:
-    return dict(zip(("quantity", "system", "against"), headline, strict=True))
 
 
 def ranked(result: SensitivityResult, headline: Headline) -> list[Swing]:

@@ -24,7 +24,8 @@ def explain_placed(placement: Placement, layer: str) -> ExplainResult:
         found = explain(whole.problem, whole.costs, whole.schedule, layer)
         return replace(found, runs=_split_text(data, split))
     # Where stacks were placed as such, they are the units whose costs are compared.
-    stacked = any(len(unit.layers) > 1 and unit.layers in _layers_of(data) for unit in placement.problem.units)
+    stacks = {stack.layers for stack in data.stacks}
+    stacked = any(len(unit.layers) > 1 and unit.layers in stacks for unit in placement.problem.units)
     alone = placement.alone or placement.costs
     costs = placement.costs if stacked else alone
     found = explain(placement.problem, costs, placement.schedule, layer)
@@ -34,10 +35,6 @@ def explain_placed(placement: Placement, layer: str) -> ExplainResult:
     if flows.index(placement.goal.flow) < flows.index(STACKS):
         return found
     return replace(found, runs=_runs_text(placement, data, layer))
-
-
-def _layers_of(data: DataPlan) -> set[tuple[str, ...]]:
-    return {stack.layers for stack in data.stacks}
 
 
 def _runs_text(placement: Placement, data: DataPlan, layer: str) -> str:
