@@ -22,7 +22,7 @@ def explain(
     """Say why a layer runs where it does, what its memory levels do and what would change it, or list the moves."""
     from mensa_sim.api import explanation as api
     from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
-    from mensa_sim.report.explain import explain as report
+    from mensa_sim.report.explain import page as report
 
     if page is not None and layer is None:
         raise UsageError("--report: is the page of one layer; name it with --layer")

@@ -9,7 +9,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import static_power
-from mensa_sim.report.explain.explain import widths_text
+from mensa_sim.report.explain.page import widths_text
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule

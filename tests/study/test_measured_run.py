@@ -17,12 +17,10 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.report.compare.compare import COMPARISON, compare_tables
-from mensa_sim.report.explain.explain import explanation_tables
-from mensa_sim.report.explain.page import EXPLANATION
+from mensa_sim.report.explain.page import EXPLANATION, explanation_tables
 from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.tables import run_tables
-from mensa_sim.report.scenario.files import scenario_tables
-from mensa_sim.report.scenario.page import SCENARIO_RUN
+from mensa_sim.report.scenario.page import SCENARIO_RUN, scenario_tables
 from mensa_sim.workload.load import load_workload
 from mensa_sim.workload.model_kinds import MODELS
 

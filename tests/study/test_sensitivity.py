@@ -8,8 +8,7 @@ import pytest
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
-from mensa_sim.report.sensitivity.files import swings_csv
-from mensa_sim.report.sensitivity.page import SENSITIVITY
+from mensa_sim.report.sensitivity.page import SENSITIVITY, swings_csv
 from mensa_sim.study.reproduce import workers as workers_module
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.request import SYSTEMS

@@ -12,7 +12,7 @@ from mensa_sim.report.page.quantities import energy_text, factor_text, percent_t
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
-from mensa_sim.report.scenario.files import gaps_text, streams_record
+from mensa_sim.report.scenario.page import gaps_text, streams_record
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import ScenarioCompareResult
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult

@@ -3,7 +3,7 @@
 import math
 
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.files import world_share
+from mensa_sim.report.decide.page import world_share
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown

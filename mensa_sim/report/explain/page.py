@@ -1,14 +1,106 @@
-"""report.html of an explained layer: what it costs everywhere, and what each level holds and moves where it runs."""
+"""An explained layer: what it costs everywhere, and what each level holds and moves where it runs; moves of a schedule."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from operator import attrgetter
 
-from mensa_sim.report.explain.explain import explanation_data, explanation_tables, places_csv, places_sheet, said_of
-from mensa_sim.report.explain.levels import fixed_text, gap_text, levels_figure, use_sheet
+from rich.console import Group, RenderableType
+
+from mensa_sim.io.csv_text import csv_text
+from mensa_sim.io.json_text import present
+from mensa_sim.report.explain.levels import fixed_text, gap_text, levels_figure, use_sheet, use_tables
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.page import heading, paragraph, provenance_block, sheet_block
+from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.report import Report
-from mensa_sim.study.explain.explain import ExplainResult
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.report.trace.layers import caveats_text
+from mensa_sim.study.explain.explain import ExplainResult, Move, Place
 from mensa_sim.study.run.provenance import versions
+
+
+def explanation_tables(found: ExplainResult) -> RenderableType:
+    """The layer on every accelerator, the runner-up and what it would need."""
+    unit = "" if found.unit == found.layer else f", with its group {found.unit}"
+    title = f"{found.layer}{unit}: on {found.accelerator} ({found.reason})"
+    refused = [f"{place.accelerator} cannot: {place.refusal}" for place in found.places if place.refusal is not None]
+    lines = [] if found.runner_up is None else [f"runner-up: {found.runner_up}{_margin(found)}"]
+    caveats = caveats_text(*found.places)
+    use = [] if found.use is None else ["", *use_tables(found.use)]
+    return Group(title, places_sheet(found), *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
+
+
+def widths_text(found: ExplainResult) -> str:
+    """The bits that it is priced at."""
+    return "bits of an element: " + ", ".join(f"{operand} {bits}" for operand, bits in found.widths.items())
+
+
+def said_of(found: ExplainResult) -> list[str]:
+    """What is said of the layer where it runs, a sentence each."""
+    return [text for text in (found.runs, found.output, widths_text(found)) if text]
+
+
+def places_sheet(found: ExplainResult) -> Sheet:
+    """What the layer costs on every accelerator; where it runs is said."""
+    columns = numbers("time", "energy", "copies: time", "copies: energy")
+    rows = [_place_cells(place, found.accelerator) for place in found.places]
+    return Sheet([*texts("accelerator"), *columns, *texts("bound")], rows)
+
+
+def _place_cells(place: Place, chosen: str) -> tuple[str, ...]:
+    if place.refusal is not None:
+        return (place.accelerator, *"-----")
+    return (
+        place.accelerator + (" (here)" if place.accelerator == chosen else ""),
+        time_text(place.latency_ps),
+        energy_text(place.energy_pj),
+        time_text(place.copies_ps),
+        energy_text(place.copies_pj),
+        place.bound,
+    )
+
+
+def _margin(found: ExplainResult) -> str:
+    if found.margin is None:
+        return ""
+    side = "above" if found.margin >= 0 else "below"
+    return f", the schedule's value {percent_text(abs(found.margin))} {side} the present one with it"
+
+
+def moves_table(moves: Sequence[Move]) -> RenderableType:
+    """Every hand-over between accelerators, with its reason."""
+    if not moves:
+        return "no layer reads what another accelerator made"
+    columns = [*texts("read by", "hand-over"), *numbers("bytes"), *texts("why")]
+    rows = [
+        (move.consumer, f"{move.source} > {move.target}", bytes_text(move.size_bytes), move.reason) for move in moves
+    ]
+    table = Sheet(columns, rows)
+    return Group(f"{len(moves)} tensors are read on another accelerator than they were made on", table)
+
+
+def explanation_data(found: ExplainResult, moves: Sequence[Move]) -> dict[str, object]:
+    """The explanation as plain values; what a place does not have is absent."""
+    record = present(asdict(found))
+    record["places"] = [
+        {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
+    ]
+    if found.use is not None:
+        record["use"] = present(asdict(found.use)) | {"levels": [present(asdict(use)) for use in found.use.levels]}
+    return record | moves_data(moves)
+
+
+def places_csv(found: ExplainResult) -> str:
+    """One row for each accelerator: what the layer costs there."""
+    figures = ("latency_ps", "energy_pj", "copies_ps", "copies_pj", "bound", "value", "refusal")
+    rows = ((p.accelerator, p.accelerator == found.accelerator, *attrgetter(*figures)(p)) for p in found.places)
+    return csv_text(("accelerator", "here", *figures), rows)
+
+
+def moves_data(moves: Sequence[Move]) -> dict[str, object]:
+    """The moves as plain values."""
+    return {"moves": [asdict(move) for move in moves]}
+
 
 HELD = "Beside a bar: what the level holds of the operand at a time, of the room of one instance."
 
