@@ -1,4 +1,4 @@
-"""An explained layer: what it costs everywhere, and what each level holds and moves where it runs; moves of a schedule."""
+"""An explained layer: what it costs everywhere, what each level holds and moves where it runs; moves of a schedule."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict

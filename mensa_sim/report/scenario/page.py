@@ -1,4 +1,4 @@
-"""The report of a scenario: who meets deadlines, who waits, what it costs, the slowest request; summary.json and CSV."""
+"""The report of a scenario: who meets deadlines, who waits, what it costs, the slowest request; JSON and CSV."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
