@@ -3,11 +3,10 @@
 import math
 
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.page import world_share
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.figure import Figure, bar, figure, log_axis, shown
-from mensa_sim.report.page.quantities import factor_text, setting_text
+from mensa_sim.report.page.quantities import factor_text, percent_text, setting_text
 from mensa_sim.report.sensitivity.page import BARS, PARITY, from_taken
 from mensa_sim.study.decide.result import DecideResult, Tried
 
@@ -39,6 +38,17 @@ def worlds_figure(result: DecideResult) -> Figure:
     ratio = f"lead of {result.best} over the best of the others (ratio, logarithmic); above 1 it wins"
     x = log_axis(ratio, math.log10(min(low, 0.95)), math.log10(max(high, 1.05)))
     return figure(title, x, {"title": "share of worlds (%)", "tickformat": ".0%"}, [trace], shapes=[PARITY])
+
+
+def world_share(result: DecideResult) -> str:
+    """The share of worlds in which the best as taken is the best; all and none only where it is so.
+
+    What three digits would round to 100 % stays below it.
+    """
+    share = result.certain.share
+    if 0.9995 <= share < 1:
+        return "more than 99.9 %"
+    return "100 %" if share == 1 else percent_text(share)
 
 
 def workloads_figure(result: DecideResult) -> Figure:

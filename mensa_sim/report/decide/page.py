@@ -8,7 +8,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named
-from mensa_sim.report.decide.figures import decide_figures
+from mensa_sim.report.decide.figures import decide_figures, world_share
 from mensa_sim.report.page.drawn import Drawn, drawn_block
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block, table_block
@@ -34,17 +34,6 @@ def verdict_text(result: DecideResult) -> str:
         f"{result.best} is better than {result.runner_up} on {over}: {factor_text(result.lead)} less {title}, each "
         f"with its best schedule; it is the best in {world_share(result)} of the drawn worlds."
     )
-
-
-def world_share(result: DecideResult) -> str:
-    """The share of worlds in which the best as taken is the best; all and none only where it is so.
-
-    What three digits would round to 100 % stays below it.
-    """
-    share = result.certain.share
-    if 0.9995 <= share < 1:
-        return "more than 99.9 %"
-    return "100 %" if share == 1 else percent_text(share)
 
 
 def certainty_text(result: DecideResult) -> str:
