@@ -275,8 +275,8 @@ def test_mutated_files_end_well(targets: tuple[Path, list[Target]], monkeypatch:
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("thousand", range(20))
-def test_20000_mutated_files_end_well(
+@pytest.mark.parametrize("thousand", range(60))
+def test_60000_mutated_files_end_well(
     thousand: int, targets: tuple[Path, list[Target]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = fuzz(*targets, range(thousand * 1000, (thousand + 1) * 1000), monkeypatch)

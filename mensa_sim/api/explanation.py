@@ -1,5 +1,7 @@
 """Placing a workload without simulating it, why a layer runs where it does, and what a notebook does with that."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.api.asks import asks
@@ -11,11 +13,12 @@ from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.study.explain.explain import ExplainResult, Move
 from mensa_sim.study.explain.explain import moves as moves_of
 from mensa_sim.study.explain.placed import explain_placed
-from mensa_sim.study.request.command import results_folder
+from mensa_sim.study.request.command import made_of, results_folder
 from mensa_sim.study.run.flows import with_data_plan
-from mensa_sim.study.run.given import graph_given, system_given
+from mensa_sim.study.run.given import graph_given, system_files_given, system_given, workload_files_given
 from mensa_sim.study.run.placement import Placement
 from mensa_sim.study.run.placement import place as place_graph
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.request import PlaceRequest
 from mensa_sim.study.run.scheduling import goal_asked
 
@@ -55,7 +58,9 @@ def place(request: PlaceRequest) -> Placement:
     refuse_scenario(request)
     graph = graph_given(request)
     system = system_given(request.system, request.overrides)
-    return place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
+    placement = place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
+    files = (*workload_files_given(request.workload), *system_files_given(request.system))
+    return replace(placement, made=Provenance(**made_of("explain", request, files)))
 
 
 def explain(placement: Placement, layer: str) -> Explanation:
@@ -70,7 +75,17 @@ def explain(placement: Placement, layer: str) -> Explanation:
     """
     goal = placement.goal
     planned = placement if goal.flow == LAYERS else with_data_plan(placement, goal.flow, FULL, goal)
-    return with_methods(explain_placed(planned, layer), Explanation)
+    made = placement.made
+    return with_methods(
+        replace(
+            explain_placed(planned, layer),
+            versions=made.versions,
+            inputs=made.inputs,
+            choices=made.choices,
+            command=made.command and f"{made.command} --layer {shlex.quote(layer)}",
+        ),
+        Explanation,
+    )
 
 
 def moves(placement: Placement) -> tuple[Move, ...]:

@@ -1,6 +1,5 @@
 """Reports of every kind from studies small enough to be run in a second each; names in them try to be markup."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from mensa_sim.report.compare.several import COMPARISONS
 from mensa_sim.report.decide.page import DECISION
 from mensa_sim.report.explain.page import EXPLANATION
 from mensa_sim.report.explore.page import EXPLORATION
-from mensa_sim.report.page.page import provenance_block
 from mensa_sim.report.reproduce.page import REPRODUCTION
 from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.scenario.page import SCENARIO_RUN
@@ -242,9 +240,7 @@ def explore_page(folder: Path) -> str:
 def explain_page(folder: Path) -> str:
     """A layer of the tiny workload on an array with three kinds of levels."""
     placement = explaining.place(tiny_workload(folder), system="edge_tpu")
-    return replace(EXPLANATION, made_from=lambda _: provenance_block({"mensa-sim": HOSTILE}, {})).page(
-        explaining.explain(placement, HOSTILE)
-    )
+    return EXPLANATION.page(explaining.explain(placement, HOSTILE))
 
 
 def plain_page(folder: Path) -> str:

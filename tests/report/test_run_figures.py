@@ -12,7 +12,7 @@ from small_reports import HOSTILE, scenario_result, tiny_workload
 
 import mensa_sim as ms
 from mensa_sim.api import session as api
-from mensa_sim.report.families.layers import LABEL_SIGNS
+from mensa_sim.report.page.colours import PAPER
 from mensa_sim.report.page.figure import shown
 from mensa_sim.report.page.page import script_json
 from mensa_sim.report.page.quantities import percent_text, time_text
@@ -102,11 +102,16 @@ def test_a_bar_is_named_after_its_layer_where_it_has_room(result: RunResult) -> 
     assert figure["layout"]["uniformtext"]["mode"] == "hide"
 
 
-def test_a_familys_name_stands_in_the_corner_of_its_region_in_lines_that_fit(result: RunResult) -> None:
-    layout = run_figures(result)["families"].figure["layout"]
+def test_a_familys_number_stands_in_the_corner_of_its_region_over_no_mark_and_the_legend_names_it(
+    result: RunResult,
+) -> None:
+    figure = run_figures(result)["families"].figure
+    layout, legend = figure["layout"], [trace["name"] for trace in figure["data"]]
     for region, label in zip(layout["shapes"], layout["annotations"], strict=True):
         assert (label["x"], label["y"]) == (math.log10(region["x0"]), math.log10(region["y1"]))
-        assert all(len(line) <= LABEL_SIGNS for line in label["text"].split("<br>"))
+        assert label["bgcolor"] == PAPER
+        number = label["text"].removeprefix("<b>").removesuffix("</b>")
+        assert sum(name.startswith(f"{number}: ") for name in legend) == 1
 
 
 def test_power_and_efficiency_stand_among_the_headline_cards_in_their_units(result: RunResult) -> None:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.names import check_folder_name
-from mensa_sim.ranges import at_least
+from mensa_sim.ranges import at_least, within
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 PortKind = Literal["separate", "rw"]
+
+WIDEST_PORT_BITS = 2**24
+"""A choice, thousands of times the widest that ships: counts times a width stay whole numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ class Level:
                 return ["read_bits and write_bits go together"]
             own = self.min_bits is not None or self.ports != "separate"
             return ["min_bits and ports are for a level with read_bits and write_bits"] if own else []
-        at_least(1, self, "read_bits", "write_bits", "min_bits", label=self.name)
+        within(1, WIDEST_PORT_BITS, self, "read_bits", "write_bits", "min_bits", label=self.name)
         if self.access_bits > min(self.read_bits, self.write_bits):
             return [f"min_bits {self.min_bits} is above its port width"]
         return []

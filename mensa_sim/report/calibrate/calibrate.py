@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from mensa_sim.report.page.colours import BLUE, ORANGE, pattern
 from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import bar, figure, shown
+from mensa_sim.report.page.figure import bar, categories, figure, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -59,8 +59,8 @@ def calibration_figures(found: Calibration) -> dict[str, Drawn]:
             (_before(found), ORANGE, "/", [each.error_before_percent for each in found.judged]),
         )
     ]
-    y = "mean error on kernels that nothing was fitted to (%)"
-    errors = figure(_finding(found), {"title": "operator", "type": "category"}, y, traces, barmode="group")
+    y = "mean error of kernels left out (%)"
+    errors = figure(_finding(found), categories("operator"), y, traces, barmode="group")
     return {"kernels": Drawn(figure=errors, wide=True)}
 
 

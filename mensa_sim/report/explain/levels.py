@@ -1,5 +1,6 @@
 """A layer's mapping for people: what each level holds and moves, as table and figure, and the gap to the floor."""
 
+import math
 from collections.abc import Iterator
 
 from rich.console import RenderableType
@@ -46,8 +47,8 @@ def gap_text(use: MappingUse) -> str:
     return f"{use.objective} {value}, and no mapping is below {floor}: at most {percent_text(use.gap)} to gain"
 
 
-LABEL_ROOM = 0.1
-"""Of the axis, more for the text beside the longest bar: a choice."""
+LABEL_SIGNS = 32
+"""Signs beside a bar for which the width of the narrowest screen's figure has room."""
 
 
 def levels_figure(use: MappingUse) -> Figure:
@@ -78,7 +79,12 @@ def levels_figure(use: MappingUse) -> Figure:
     ys = {**categories("level"), "categoryorder": "array", "categoryarray": [shown(name) for name in reversed(order)]}
     xs = {**padded("moved in both directions (B)", traces, "x"), "tickformat": "~s"}
     low, high = xs["range"]
-    xs["range"] = [low, high + LABEL_ROOM * (high - low)]
+    ends = [
+        (math.log10(x) - low) / (1 - len(text) / LABEL_SIGNS)
+        for trace in traces
+        for x, text in zip(trace["x"], trace["text"], strict=True)
+    ]
+    xs["range"] = [low, max(high, low + max(ends, default=0.0))]
     return figure(_finding(use), xs, ys, traces, barmode="group", bargap=0.2)
 
 

@@ -10,13 +10,12 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import present
 from mensa_sim.report.explain.levels import fixed_text, gap_text, levels_figure, use_sheet, use_tables
 from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.page import heading, paragraph, provenance_block, sheet_block
+from mensa_sim.report.page.page import heading, paragraph, sheet_block
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.explain.explain import ExplainResult, Move, Place
-from mensa_sim.study.run.provenance import versions
 
 
 def explanation_tables(found: ExplainResult) -> RenderableType:
@@ -82,6 +81,7 @@ def moves_table(moves: Sequence[Move]) -> RenderableType:
 def explanation_data(found: ExplainResult, moves: Sequence[Move]) -> dict[str, object]:
     """The explanation as plain values; what a place does not have is absent."""
     record = present(asdict(found))
+    del record["command"]
     record["places"] = [
         {name: value for name, value in asdict(place).items() if value not in (None, ())} for place in found.places
     ]
@@ -138,5 +138,4 @@ EXPLANATION = Report(
     blocks=explain_blocks,
     data=lambda found: explanation_data(found, ()),
     rows=places_csv,
-    made_from=lambda _: provenance_block(versions(), {}),
 )

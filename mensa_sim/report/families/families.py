@@ -104,11 +104,11 @@ def _costs_figure(study: FamilyStudy) -> Figure:
             scatter(
                 name=shown(name),
                 mode="markers",
-                x=[f"family {each.family}" for each in own],
+                x=[str(each.family) for each in own],
                 y=[(each.latency_ps or 0) / PS_PER_US for each in own],
                 marker={"color": look.colour, "symbol": look.symbol, "size": 11},
                 customdata=[energy_text(each.energy_pj or 0) for each in own],
-                hovertemplate="%{x}: %{y:.3g} µs, %{customdata}<extra>" + shown(name) + "</extra>",
+                hovertemplate="family %{x}: %{y:.3g} µs, %{customdata}<extra>" + shown(name) + "</extra>",
             )
         )
     suits = ", ".join(f"family {number} {each.accelerator}" for number, each in best.items())

@@ -1,21 +1,27 @@
 """Where layers lie among the paper's families: footprint against reuse."""
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mensa_sim.report.page.colours import COLOURS, GREY, SYMBOLS
-from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, scatter, shown
+from mensa_sim.report.page.colours import COLOURS, GREY, INK, PAPER, SYMBOLS
+from mensa_sim.report.page.figure import (
+    MAX_POINTS,
+    Figure,
+    Trace,
+    figure,
+    lines,
+    logarithmic,
+    most_of,
+    scatter,
+    shown,
+)
 from mensa_sim.report.page.quantities import bytes_text, engineering
 from mensa_sim.workload.families.paper import FAMILIES, Membership
 
-LABEL_SIGNS = 22
-"""Of a line of a family's name, so that it lies within the narrowest region."""
-
 LAYERS_NOTE = (
-    "Rectangles: the ranges of footprint and reuse of the Mensa paper's five families; a hollow mark lies outside "
-    "those of its nearest family, or has fewer or more MACs than they allow. A gate's two halves are "
+    "Rectangles: the ranges of footprint and reuse of the Mensa paper's five families, by number; a hollow mark lies "
+    "outside those of its nearest family, or has fewer or more MACs than they allow. A gate's two halves are "
     "one mark. Layers without parameters or without MACs belong to no family."
 )
 
@@ -38,16 +44,21 @@ def layers_note(count: int) -> str:
 def layers_figure(title: str, layers: Sequence[DrawnLayer], colours: Mapping[str, str] | None = None) -> Figure:
     """Layers over the paper's ranges, in the colour of where they are, else of their family."""
     most = most_of(layers, lambda each: each.member.features.parameter_bytes)
-    groups: dict[str, tuple[str, list[DrawnLayer]]] = {}
-    for name, colour in (colours or {}).items():
-        groups[name] = (colour, [each for each in most if each.where == name])
-    for number in FAMILIES if colours is None else ():
-        groups[f"family {number}"] = (COLOURS[number - 1], [each for each in most if each.member.family == number])
+    if colours is None:
+        groups = [
+            (_named(number), COLOURS[number - 1], [each for each in most if each.member.family == number])
+            for number in FAMILIES
+        ]
+    else:
+        groups = [(name, colour, [each for each in most if each.where == name]) for name, colour in colours.items()]
+    points = [_points(*group) for group in groups if group[2]]
+    drawn = {each["name"] for each in points}
+    points += [_key(number) for number in FAMILIES if shown(_named(number)) not in drawn]
     return figure(
         title,
         logarithmic("parameter footprint (bytes)"),
         logarithmic("MACs per parameter byte in one step (MAC/B)"),
-        [_points(name, colour, own) for name, (colour, own) in groups.items() if own],
+        points,
         shapes=[_region(number) for number in FAMILIES],
         annotations=[_label(number) for number in FAMILIES],
     )
@@ -69,19 +80,29 @@ def _region(number: int) -> dict[str, object]:
     }
 
 
+def _named(number: int) -> str:
+    return f"{number}: {FAMILIES[number].description}"
+
+
+def _key(number: int) -> Trace:
+    """What the legend says of a family whose layers are drawn in other colours, or which has none."""
+    mark = {"color": GREY, "size": 9, "symbol": SYMBOLS[number - 1]}
+    return scatter(mode="markers", name=shown(_named(number)), x=[None], y=[None], hoverinfo="skip", marker=mark)
+
+
 def _label(number: int) -> dict[str, object]:
-    """A family's name in the upper left corner of its region, above the lines of the grid, in lines that fit it."""
+    """A family's number in the upper left corner of its region, over whatever marks lie there."""
     family = FAMILIES[number]
-    left, top = family.parameter_bytes[0], family.macs_per_parameter_byte[1]
     return {
-        "text": "<br>".join(textwrap.wrap(f"{number}: {family.description}", LABEL_SIGNS)),
-        "x": math.log10(left),
-        "y": math.log10(top),
+        "text": f"<b>{number}</b>",
+        "x": math.log10(family.parameter_bytes[0]),
+        "y": math.log10(family.macs_per_parameter_byte[1]),
         "xanchor": "left",
         "yanchor": "top",
-        "align": "left",
         "showarrow": False,
-        "font": {"size": 11, "color": "#000000"},
+        "borderpad": 1,
+        "bgcolor": PAPER,
+        "font": {"size": 12, "color": INK},
     }
 
 

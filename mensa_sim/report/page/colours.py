@@ -12,6 +12,9 @@ SKY, PURPLE, YELLOW, INK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, INK)
 """Okabe and Ito's palette, safe for the colour-blind (Wong, Nature Methods 8:441, 2011); black is the theme's ink."""
 
+PAPER = "#ffffff"
+"""Dark on a dark page."""
+
 GREY = "#8c8c8c"
 """For what only stands behind, and for the edges of marks: legible on light and on dark."""
 

@@ -125,6 +125,8 @@ def padded(title: str, traces: Sequence[Trace], letter: str) -> dict[str, Any]:
     return log_axis(title, math.log10(low) - room, math.log10(high) + room)
 
 
+THOUSANDS = 5
+"""The power of ten of an axis whose figures are told with a prefix, 100k: a choice."""
 WIDE, NARROW = 3, 0.8
 """Decades on an axis beyond which 2 and 5 have no room beside 1, and below which they would be too few: choices."""
 
@@ -132,7 +134,8 @@ WIDE, NARROW = 3, 0.8
 def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two powers of ten, whose figures are whole: 0.1, 0.2, 0.5."""
     steps = 1 if high - low > WIDE else "D1" if high - low < NARROW else "D2"
-    return {"title": title, "type": "log", "dtick": steps, "tickformat": "~g", "range": [low, high]}
+    form = "~s" if low >= 0 and high > THOUSANDS else "~g"
+    return {"title": title, "type": "log", "dtick": steps, "tickformat": form, "range": [low, high]}
 
 
 def ranges(name: str, y: Sequence[str], lows: Sequence[float], highs: Sequence[float], **marks: Any) -> Trace:

@@ -4,6 +4,7 @@ const THEMES = {
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
 const PAPER_WIDTH_PX = 690; // A4 at 96 dots per inch, less the margins
+const TITLE_LETTER_PX = 6.8; // of an axis, in the mean
 const figures = new Map();
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
@@ -29,12 +30,24 @@ function themeName() {
   return chosenTheme ?? (systemIsDark.matches ? "dark" : "light");
 }
 
-// Black is the colour of ink: what is drawn in it turns light on a dark page.
-function inked(value, ink) {
-  if (value === "#000000") return ink;
-  if (Array.isArray(value)) return value.some((each) => typeof each === "object" || each === "#000000") ? value.map((each) => inked(each, ink)) : value;
+// Black is the colour of ink, white that of paper: they change places on a dark page.
+function inked(value, theme) {
+  if (value === "#000000") return theme.ink;
+  if (value === "#ffffff") return theme.paper;
+  if (Array.isArray(value)) return value.some((each) => typeof each === "object" || each === "#000000") ? value.map((each) => inked(each, theme)) : value;
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inked(each, ink)]));
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, inked(each, theme)]));
+}
+
+// An axis whose title is in lines that have room.
+function folded(axis, room_px) {
+  const lines = [];
+  for (const word of (axis.title?.text ?? "").split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length && longer.length * TITLE_LETTER_PX <= room_px) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return { ...axis, title: { ...axis.title, text: lines.join("<br>") } };
 }
 
 function template({ ink, soft, grid, paper }) {
@@ -46,16 +59,17 @@ function template({ ink, soft, grid, paper }) {
   return { layout: {
     font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: 12.5, color: ink },
     paper_bgcolor: paper, plot_bgcolor: paper, xaxis: axis, yaxis: axis, hovermode: "closest", showlegend: true, barmode: "stack",
-    margin: { l: 64, r: 18, t: 26, b: 40 },
-    legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom", traceorder: "normal", title: { font: { size: 12 } } },
+    margin: { l: 64, r: 18, t: 26, b: 40 }, uniformtext: { mode: "hide", minsize: 9 },
+    legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom", maxheight: 0.6, traceorder: "normal", title: { font: { size: 12 } } },
     hoverlabel: { bgcolor: paper, bordercolor: soft, font: { color: ink, size: 12.5 }, align: "left", namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
   } };
 }
 
-function themed({ data, layout }) {
+function themed({ data, layout }, width_px, height_px) {
   const theme = THEMES[themeName()];
-  return [inked(data, theme.ink), { ...inked(layout, theme.ink), template: template(theme), uirevision: "kept" }];
+  const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: folded(layout.yaxis, 0.55 * height_px) };
+  return [inked(data, theme), { ...inked({ ...layout, ...axes }, theme), template: template(theme), uirevision: "kept" }];
 }
 
 // Nothing leaves the reader's machine: newer versions of plotly offer to upload a chart.
@@ -68,7 +82,8 @@ async function draw(name, figure) {
 }
 
 function show(name, figure) {
-  const [data, layout] = themed(figure);
+  const { clientWidth, clientHeight } = document.getElementById(name);
+  const [data, layout] = themed(figure, printing ? PAPER_WIDTH_PX : clientWidth, clientHeight);
   Plotly.react(name, data, printing ? { ...layout, width: PAPER_WIDTH_PX, autosize: false } : layout, CONFIG);
 }
 

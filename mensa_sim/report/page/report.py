@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rich.console import RenderableType
 
@@ -10,13 +10,10 @@ from mensa_sim.io.json_text import json_text
 from mensa_sim.report.page.drawn import Drawn
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.report.page.page import page, provenance_block
+from mensa_sim.study.run.provenance import Provenance
 
-Shows = TypeVar("Shows")
+Shows = TypeVar("Shows", bound=Provenance)
 """A kind of result."""
-
-
-def _provenance(result: Any) -> str:
-    return provenance_block(result.versions, result.inputs, result.command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +36,11 @@ class Report(Generic[Shows]):
     """What their file is called, where the command writes one."""
     more: Callable[[Shows], Mapping[str, str]] = lambda _: {}
     """What else the command writes: name to text."""
-    made_from: Callable[[Shows], str] = _provenance
-    """The last block of the page."""
 
     def page(self, result: Shows) -> str:
         """report.html."""
-        return page(self.title(result), [*self.blocks(result, self.figures(result)), self.made_from(result)])
+        made = provenance_block(result.versions, result.inputs, result.command)
+        return page(self.title(result), [*self.blocks(result, self.figures(result)), made])
 
     def summary(self, result: Shows) -> str:
         """summary.json; `ValueError` for a number that is not finite."""

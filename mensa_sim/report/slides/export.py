@@ -148,6 +148,7 @@ def figure_csv(figure: Figure) -> str:
         (html.unescape(str(trace.get("name", ""))), x, y)
         for trace in figure["data"]
         for x, y in zip(trace.get("x") or (), trace.get("y") or (), strict=False)
+        if x is not None
     ]
     title = html.unescape(figure["layout"]["title"]["text"])
     return f"# {title}\n{csv_text(('series', *axes), rows)}"

@@ -139,7 +139,7 @@ def validation_blocks(result: ValidateResult, figures: dict[str, Drawn]) -> list
     parts += [heading("Errors"), table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[3:])]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constants, ("value",))]
     sourced = [(*_cells(row), row.measurement.source) for row in result.rows]
-    parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6])]
+    parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6], name="rows")]
     if result.failures:
         failed = [
             (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures

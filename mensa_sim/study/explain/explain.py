@@ -17,6 +17,7 @@ from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, unit_assignment
 from mensa_sim.schedule.unit import Refusal
 from mensa_sim.study.explain.levels import MappingUse, mapping_use
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer
 
@@ -46,7 +47,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainResult:
+class ExplainResult(Provenance):
     """The explanation of one layer; a recurrent group is explained as a whole."""
 
     layer: str

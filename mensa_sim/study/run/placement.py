@@ -25,6 +25,7 @@ from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
 from mensa_sim.simulate.record.spans import SpanRecorder
+from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.workload.families.clusters import read_families
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
@@ -82,6 +83,8 @@ class Placement:
     """A first inference and a steady one, where its data plan was chosen by simulating them."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""
+    made: Provenance = field(default_factory=Provenance)
+    """Where it is what was asked for: the command that explains its layers, its files."""
 
     def __repr__(self) -> str:
         return f"<Placement: {self.costs.graph.name} on {self.costs.system.name} by {self.schedule.scheduler}>"
