@@ -64,6 +64,7 @@ def test_a_tensor_leaves_for_a_request_that_goes_first_and_is_read_back_from_mem
     ]
     memory = small_system(40).memories["lpddr4"]
     assert [span.energy_pj for span in spilled] == [{"memory": memory.transfer_pj(write_bytes=12 * KIB)}] * 2
+    assert [result.metrics.streams[name].spilled_bytes for name in ("first", "urgent")] == [24 * KIB, 0]
     alone = sum(
         span.size_bytes
         for each in (first, urgent)
@@ -101,3 +102,4 @@ def test_a_run_that_stops_within_a_spill_counts_the_bytes_that_have_passed():
     scenario = Scenario(name="s", streams=streams, policy="priority", options=FULL, duration_ps=stop_ps)
     result = simulate_scenario(scenario, {"first": first, "urgent": urgent})
     assert 10 * KIB <= moved(result, "spill") <= 14 * KIB
+    assert result.metrics.streams["first"].spilled_bytes == moved(result, "spill")

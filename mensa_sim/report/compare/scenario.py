@@ -12,7 +12,7 @@ from mensa_sim.report.page.quantities import energy_text, factor_text, percent_t
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
-from mensa_sim.report.scenario.page import gaps_text, streams_record
+from mensa_sim.report.scenario.page import remarks, streams_record
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import ScenarioCompareResult
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
@@ -86,7 +86,7 @@ def _notes(result: ScenarioCompareResult) -> list[str]:
     left_out = ["The pins and schedules of the file are of one system: they hold on none here."]
     return [
         *(left_out if result.places_left_out else []),
-        *(f"{name}, {text}" for name, system in systems.items() for text in gaps_text(system)),
+        *(f"{name}, {text}" for name, system in systems.items() for text in remarks(system)),
         *changes_text(result.changes, list(systems)),
         *caveats_text(*systems.values()),
     ]

@@ -10,7 +10,15 @@ from mensa_sim.report.page.changes import changes_of, changes_summary
 from mensa_sim.report.page.drawn import Drawn, drawn_block, others
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
-from mensa_sim.report.page.quantities import energy_text, engineering, factor_text, percent_text, power_text, time_text
+from mensa_sim.report.page.quantities import (
+    bytes_text,
+    energy_text,
+    engineering,
+    factor_text,
+    percent_text,
+    power_text,
+    time_text,
+)
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.run.assumptions import memory_texts
@@ -33,17 +41,23 @@ def scenario_tables(result: ScenarioResult) -> RenderableType:
         _totals(result),
         *changes_of(result),
         *([result.alone] if result.alone else []),
-        *gaps_text(result.main),
+        *remarks(result.main),
         *caveats_text(*result.systems),
     )
 
 
-def gaps_text(main: ScenarioSystemResult) -> list[str]:
-    """The workloads whose schedules are far from the best one."""
-    return [
+def remarks(main: ScenarioSystemResult) -> list[str]:
+    """The workloads whose schedules are far from the best one, and the streams whose tensors left the chip."""
+    gaps = (
         f"{name}: its schedule is {percent_text(gap)} above the proven bound, which --scheduler optimal reaches"
         for name, gap in main.gaps.items()
-    ]
+    )
+    spilled = (
+        f"{name}: {bytes_text(stream.spilled_bytes)} of tensors left the chip, where other requests needed their room"
+        for name, stream in main.metrics.streams.items()
+        if stream.spilled_bytes
+    )
+    return [*gaps, *spilled]
 
 
 def _streams(main: ScenarioSystemResult) -> Sheet:
@@ -142,7 +156,7 @@ WAITING, LOAD, SLOWEST = ("latency", "waiting"), ("load", "energy"), ("timeline"
 def scenario_blocks(result: ScenarioResult, figures: dict[str, Drawn]) -> list[str]:
     """The report of a scenario."""
     main = result.main
-    gaps = (f"{text}." for text in gaps_text(main))
+    said = (f"{text}." for text in remarks(main))
     return [
         paragraph(_lead(result), kind="lead"),
         cards_block(_cards(result)),
@@ -157,7 +171,7 @@ def scenario_blocks(result: ScenarioResult, figures: dict[str, Drawn]) -> list[s
         heading("The whole run over time"),
         drawn_block(figures, *others(figures, WAITING, LOAD, SLOWEST)),
         heading("What is assumed"),
-        list_block([*changes_of(result), *_assumptions(main), *gaps, *caveats_text(*result.systems)]),
+        list_block([*changes_of(result), *_assumptions(main), *said, *caveats_text(*result.systems)]),
     ]
 
 

@@ -47,6 +47,8 @@ class StreamMetrics:
     """Dynamic energy and the stream's part of what time alone costs, by its busy time on accelerators."""
     handoffs: int
     """In all finished requests."""
+    spilled_bytes: int
+    """Of its tensors that live on chip, what went to memory because another request needed the room."""
     overloaded: bool
     """The backlog kept growing: more requests came than could be served."""
 
@@ -200,6 +202,7 @@ def _stream(tally: StreamTally, backlog: Backlog, energy_pj: float, end_ps: int)
         throughput_per_s=finished * PS_PER_S / end_ps,
         energy_per_inference_pj=energy_pj / finished if finished else None,
         handoffs=tally.handoffs,
+        spilled_bytes=tally.spilled_bytes,
         overloaded=is_overloaded(tally, backlog),
     )
 

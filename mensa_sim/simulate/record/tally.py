@@ -39,6 +39,7 @@ class StreamTally:
     finished: int = 0
     misses: int = 0
     handoffs: int = 0
+    spilled_bytes: int = 0
     busy_ps: int = 0
     """On accelerators."""
     early_ends: int = 0
@@ -78,6 +79,8 @@ class Tally:
             self.streams[request.stream].busy_ps += end_ps - start_ps
         else:
             tally.size_bytes += size_bytes
+            if kind == "spill" and request is not None:
+                self.streams[request.stream].spilled_bytes += size_bytes
         if energy_pj and request is not None:
             self._add_energy(request.stream, kind, energy_pj)
 
