@@ -28,6 +28,11 @@ class Indexed(nn.Module):
 
 MODULES = {
     "indexed": Indexed,
+    "normed": lambda: nn.Sequential(
+        nn.Conv1d(7, 4, 2), nn.BatchNorm1d(4), nn.Conv1d(4, 2, 1), nn.BatchNorm1d(2, affine=False)
+    ),
+    "normed in half precision": lambda: nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(7)).to(torch.bfloat16),
+    "normed by what it is given": lambda: nn.BatchNorm1d(7, track_running_stats=False),
     "lstm": lambda: nn.LSTM(5, 4, 2, batch_first=True, bidirectional=True),
     "projected": lambda: nn.LSTM(5, 4, 2, proj_size=3),
     "gru": lambda: nn.GRU(5, 4, bidirectional=True),
@@ -37,7 +42,9 @@ MODULES = {
 
 def on_meta(name: str, steps: int) -> tuple[nn.Module, tuple[torch.Tensor]]:
     with torch.device("meta"):
-        return MODULES[name]().eval(), (torch.zeros(steps, steps, 5),)
+        module = MODULES[name]().eval()
+        kind = next((each.dtype for each in module.parameters()), None)
+        return module, (torch.zeros(steps, steps, 5, dtype=kind),)
 
 
 def told(program: torch.export.ExportedProgram) -> list[object]:
@@ -54,6 +61,16 @@ def test_a_modules_program_is_torchs_own(name: str) -> None:
     with quietly(), torch.no_grad():
         plain = torch.export.export(module, inputs, strict=False)
     assert told(export(module, inputs, name=name)) == told(plain)
+
+
+def test_a_batch_norm_of_other_channels_than_its_input_has_is_refused() -> None:
+    module, inputs = on_meta("normed by what it is given", 7)
+    with torch.device("meta"):
+        norms = [nn.BatchNorm1d(6), nn.BatchNorm1d(1, affine=False), nn.BatchNorm1d(7)]
+        norms[2].weight = nn.Parameter(torch.zeros(1))
+    for norm in norms:
+        with pytest.raises(TraceError, match=r"should contain 7 elements not \d"):
+            export(nn.Sequential(module, norm), inputs, name="bad")
 
 
 def test_more_time_steps_are_no_more_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,8 +31,9 @@ from mensa_sim.workload.importers.torch.aliases import writes_inside
 def spared() -> Iterator[None]:
     """Within it torch notes no lines of code, writes no Python for its graphs, walks one time step of a recurrence.
 
-    It tells of a tensor but once what it looks like, notes nowhere which of its own functions it does not compile, and
-    asks only where the answer may be yes whether to run another function than was called. Nor does it look for garbage.
+    It takes no batch norm apart to find what comes out, tells of a tensor but once what it looks like, notes nowhere
+    which of its own functions it does not compile, and asks only where the answer may be yes whether to run another
+    function than was called. Nor does it look for garbage.
 
     A torch that lacks one of these names takes the longer way.
     """
@@ -45,6 +46,7 @@ def spared() -> Iterator[None]:
         spared.enter_context(_replaced(called, "_override", _of_python_or_index))
         for name in _RECURRENT_LAYERS:
             spared.enter_context(_replaced(decompositions, name, _of_one_step))
+        spared.enter_context(_replaced(decompositions, "native_batch_norm_helper", _of_known_statistics))
         if gc.isenabled():
             spared.callback(gc.enable)
             gc.disable()
@@ -63,6 +65,19 @@ def _of_one_step(layer: Callable[..., Any]) -> Callable[..., Any]:
         return torch.cat([output] * len(inputs), 0), hidden
 
     return first_step
+
+
+def _of_known_statistics(norm: Callable[..., Any]) -> Callable[..., Any]:
+    """A batch norm that in inference gives a tensor like its input; that its parameters fit, torch has seen before."""
+
+    def like_its_input(inputs: torch.Tensor, *others: Any) -> tuple[Any, ...]:
+        mean, variance, training = others[2:5]
+        if training:
+            return norm(inputs, *others)  # type: ignore[no-any-return]
+        saved = (inputs.new_empty(0),) * 2 if inputs.device.type == "cpu" else (mean, variance)
+        return torch.empty_like(inputs), *saved, mean, variance
+
+    return like_its_input
 
 
 def _of_python_or_index(override: Callable[..., Any]) -> Callable[..., Any]:

@@ -44,7 +44,7 @@ def _beside(reference: ModelReference, path: Path) -> contextlib.AbstractContext
 
 
 def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterable[Path]]:
-    """The layer graph of a workload's model, and the files of the modules that building it imported.
+    """The layer graph of a workload's model, and the files of the foreign modules that building it imported.
 
     No weights are allocated, except those of a `.pt2` file. Every failure is a `UsageError` that names the file.
     """
@@ -54,7 +54,7 @@ def import_model(workload: WorkloadFile, path: Path) -> tuple[LayerGraph, Iterab
             graph = _exported_graph(reference.path_beside(path), workload, path)
         else:
             graph = _traced_graph(callable_of(reference, path), workload, path)
-    return graph, project_modules(reference)
+    return graph, project_modules(reference) if reference.runs_code else ()
 
 
 def _traced_graph(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> LayerGraph:
