@@ -79,6 +79,7 @@ def file_digest(path: Path) -> str | None:
         return None
 
 
+@cache
 def library_version(distribution: str) -> str:
     """The version of an installed distribution, or `absent`."""
     try:

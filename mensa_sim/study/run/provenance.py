@@ -4,12 +4,12 @@ import hashlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import mensa_sim
 from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.shipped import shipped_root
+from mensa_sim.io.store import library_version
 
 PACKAGES = ("networkx", "numpy", "scipy", "simpy", "torch")
 
@@ -30,7 +30,7 @@ class Provenance:
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of the libraries that results depend on."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"mensa-sim": mensa_sim.__version__, "python": python, **{name: metadata.version(name) for name in PACKAGES}}
+    return {"mensa-sim": mensa_sim.__version__, "python": python, **{name: library_version(name) for name in PACKAGES}}
 
 
 def input_hashes(paths: Iterable[Path]) -> dict[str, str]:

@@ -17,6 +17,8 @@ _ROBUST = 0.05
 _EVALUATIONS = 60
 _SETTLED = 1e-6
 """Share of the cost below which a step's gain ends a fit: constants have five digits."""
+_RANKED = 1e-3
+"""The same where it is only asked which of several models fits best: a choice."""
 
 
 def least(
@@ -26,10 +28,12 @@ def least(
     start: Mapping[str, float] | None = None,
     *,
     relative: bool = False,
+    trial: bool = False,
 ) -> tuple[float, Mapping[str, float]]:
     """The constants that minimise the robust squared error of `times` over measured ones, and that cost.
 
-    The error is its logarithm, which leads there from afar, or `relative`, which is what fits are judged by.
+    The error is its logarithm, which leads there from afar, or `relative`, which is what fits are judged by. A `trial`
+    ends as soon as it tells how good the model is.
     """
     from scipy.optimize import least_squares
 
@@ -59,7 +63,7 @@ def least(
         np.clip(begin, low + 1e-6, high - 1e-6),
         jac=jacobian,
         bounds=(low, high),
-        ftol=_SETTLED,
+        ftol=_RANKED if trial else _SETTLED,
         loss="soft_l1",
         f_scale=_ROBUST,
         max_nfev=_EVALUATIONS,

@@ -73,7 +73,7 @@ def search(rows: Rows, figures: DeviceFigures, kin: Constants | None) -> Found:
     start = kin
     for most, stay in _SELECTION if count > _SELECTION[0][0] else _SELECTION[-1:]:
         some = rows.evenly(most)
-        trials = [(*_solve(some, *choice, figures, kin, start), choice) for choice in choices]
+        trials = [(*_solve(some, *choice, figures, kin, start, trial=True), choice) for choice in choices]
         trials.sort(key=lambda trial: trial[0])
         choices, start = [choice for _, _, choice in trials[:stay]], trials[0][1]
     return _closest(rows, *choices[0], figures, kin, start)
@@ -104,10 +104,11 @@ def _solve(
     start: Constants | None,
     *,
     relative: bool = False,
+    trial: bool = False,
 ) -> tuple[float, Constants]:
     """The constants of a model of rows that `least` finds; what the rows leave open stays at the kin's."""
     model = Model(rows.form, tiles, shared=shared, figures=figures, shapes=rows.shapes)
     ranges = CONSTANTS[rows.form]
     if kin is not None:
         ranges = {name: replace(each, start=kin[name]) for name, each in ranges.items()}
-    return least(ranges, model.sloped, rows.measured, start, relative=relative)
+    return least(ranges, model.sloped, rows.measured, start, relative=relative, trial=trial)
