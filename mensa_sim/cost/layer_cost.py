@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from mensa_sim.units import PS_PER_S, cycles_to_ps, least_ps, transfer_ps
 
@@ -29,8 +29,10 @@ _KNOWN = frozenset(COMPONENTS)
 Bound = Literal["compute", "buffer", "memory", "power"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Residency:
+_set = object.__setattr__
+
+
+class Residency(NamedTuple):
     """What already lies on chip when the layer starts, or stays there when it ends.
 
     The simulator picks the variant that its buffer state says. `parameters` means that none is fetched, in any step;
@@ -142,14 +144,15 @@ class LayerCost:
             raise ValueError(f"{self.layer} on {self.accelerator}: unknown components {sorted(unknown)}")
 
     def of(self, layer: str, accelerator: str) -> Self:
-        """The same cost of another layer, or on an equal accelerator, which need not be checked again."""
-        return self.changed(layer=layer, accelerator=accelerator)
+        """The same cost of another layer, or on an equal accelerator; itself if it is of these."""
+        same = (self.layer, self.accelerator) == (layer, accelerator)
+        return self if same else self.changed(layer=layer, accelerator=accelerator)
 
     def changed(self, **own: object) -> Self:
         """The same cost but for some fields, which need not be checked."""
         other = object.__new__(type(self))  # `copy` takes six times as long, and a table has some ten thousand of them
         for name in self.__slots__:
-            object.__setattr__(other, name, own[name] if name in own else getattr(self, name))
+            _set(other, name, own[name] if name in own else getattr(self, name))
         return other
 
     @property

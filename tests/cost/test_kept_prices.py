@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency, Traffic
+from mensa_sim.cost.layer_cost import LayerCost, Priced, Traffic
 from mensa_sim.cost.prices import kept as kept_module
 from mensa_sim.cost.prices import together
 from mensa_sim.cost.prices.kept import FILE, KeptPrices, bytes_of, priced_of
@@ -48,11 +48,11 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Mapping[object, Priced]:
 
 def plain(value: object) -> object:
     """A value with the types of all that is in it, and the order of keys."""
-    if isinstance(value, LayerCost | Traffic | Residency):
+    if isinstance(value, LayerCost | Traffic):
         return type(value), [plain(getattr(value, each.name)) for each in fields(value)]
     if isinstance(value, Mapping):
         return dict, [(plain(key), plain(each)) for key, each in value.items()]
-    return (tuple, [plain(each) for each in value]) if isinstance(value, tuple) else (type(value), value)
+    return type(value), [plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def shared(priced: Priced) -> object:

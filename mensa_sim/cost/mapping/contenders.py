@@ -5,7 +5,7 @@ decides; of those that reach the same, fewer tiles win, then the order of all. S
 another one in these never wins. Of an entry its bounds are compared first, as in a search.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -47,35 +47,70 @@ class Contenders:
     """Those of one nest: [contender], in each of some residencies."""
 
     def __init__(self, space: Candidates, rows: _Rows, task: int, least: LeastDemand) -> None:
-        self._mapped = space.grid, space.inner, space.outer
-        self._rows, self._cases, self._least = rows, len(least.cycles), least
-        self._case = rows.kind - task * self._cases
-        self._tiles = space.grid.tiles[rows.winners.entry]
+        self._mapped, self._winners = (space.grid, space.inner, space.outer), rows.winners
+        self.demand, self.least = rows.demand, least
+        """`least` is of each residency."""
+        self.case: Indices = rows.kind - task * len(least.cycles)
+        """The number of the residency, which never falls."""
+        self.tiles: Floats = space.grid.tiles[rows.winners.entry]
 
     def __len__(self) -> int:
-        return len(self._case)
+        return len(self.case)
 
     def fit(self, case: int) -> bool:
         """Whether any fits in a residency."""
-        return bool((self._case == case).any())
-
-    def best(self, target: Target) -> Iterator[tuple[int, int, float, float]]:
-        """For each residency in which any fits: its number, the best contender's, its objective, and the floor."""
-        latency_s, energy_pj, objective = self._rows.demand.reached(target)
-        first = first_best((objective, latency_s, energy_pj, self._tiles), self._case, self._cases)
-        case = self._case[first]
-        value = objective_named(target.objective).value(energy_pj[first] / PJ_PER_J, latency_s[first])
-        floor = self._least.floor(target)[case]
-        return zip(case.tolist(), first.tolist(), value.tolist(), floor.tolist(), strict=True)
+        return bool((self.case == case).any())
 
     def which(self, contender: int) -> Hashable:
         """What contenders of one mapping have in common."""
-        own = self._rows.winners
+        own = self._winners
         return tuple(int(each[contender]) for each in (own.inner, own.row, own.entry, *own.holds.values()))
 
     def mapping(self, contender: int) -> NestMapping:
         """That of a contender."""
-        return mappings_of(*self._mapped, picked(self._rows.winners, np.array([contender])))[0]
+        return mappings_of(*self._mapped, picked(self._winners, np.array([contender])))[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Won:
+    """The best contender of a nest in a residency, both by their numbers."""
+
+    case: int
+    contender: int
+    objective: float
+    """In joules and seconds to the powers of the objective."""
+    floor: float
+    """What no mapping is below."""
+
+
+class Race:
+    """The contenders of some nests on one accelerator, told apart together."""
+
+    def __init__(self, some: Sequence[Contenders]) -> None:
+        cases = [len(each.least.cycles) for each in some]
+        self._first_case: Indices = np.cumsum([0, *cases])
+        """[nest]"""
+        self._first: Indices = np.cumsum([0, *map(len, some)])
+        """[nest] Its first contender."""
+        self._demand, self._least = (joined([each.demand for each in some]), joined([each.least for each in some]))
+        self._tiles = np.concatenate([each.tiles for each in some])
+        self._case = np.concatenate([each.case for each in some]) + np.repeat(
+            self._first_case[:-1], np.diff(self._first)
+        )
+
+    def won(self, target: Target) -> list[list[Won]]:
+        """[nest] The best in each residency in which any fits, at the speed of a target."""
+        latency_s, energy_pj, objective = self._demand.reached(target)
+        first = first_best((objective, latency_s, energy_pj, self._tiles), self._case, len(self._least.cycles))
+        case = self._case[first]
+        nest = np.searchsorted(self._first_case, case, side="right") - 1
+        value = objective_named(target.objective).value(energy_pj[first] / PJ_PER_J, latency_s[first])
+        floor = self._least.floor(target)[case]
+        columns = nest, case - self._first_case[nest], first - self._first[nest], value, floor
+        found: list[list[Won]] = [[] for _ in self._first[:-1]]
+        for own, number, contender, reached, least in zip(*(each.tolist() for each in columns), strict=True):
+            found[own].append(Won(case=number, contender=contender, objective=reached, floor=least))
+        return found
 
 
 def contenders(search: Search, residencies: Sequence[BufferCase]) -> list[Contenders]:

@@ -31,10 +31,9 @@ _NAME_BYTES = 16
 _FASTEST = 1
 """Level of compression."""
 
-_RESIDENCY = tuple(each.name for each in fields(Residency))
 _TRAFFIC = tuple(each.name for each in fields(Traffic))
 _COST = tuple(each.name for each in fields(LayerCost) if each.name not in {"residency", "traffic"})
-_residency_values, _traffic_values, _cost_values = (attrgetter(*names) for names in (_RESIDENCY, _TRAFFIC, _COST))
+_traffic_values, _cost_values = (attrgetter(*names) for names in (_TRAFFIC, _COST))
 
 
 class KeptPrices:
@@ -70,8 +69,8 @@ def bytes_of(priced: Priced) -> bytes:
         if id(cost) not in costs:
             costs[id(cost)] = len(rows)
             moved = [lines.setdefault(_traffic_values(each), len(lines)) for each in cost.traffic]
-            rows.append([_residency_values(cost.residency), moved, *_cost_values(cost)])
-    places = [[_residency_values(residency), costs[id(cost)]] for residency, cost in priced.items()]
+            rows.append([cost.residency, moved, *_cost_values(cost)])
+    places = [[residency, costs[id(cost)]] for residency, cost in priced.items()]
     return _compressed([list(lines), rows, places])
 
 
@@ -86,16 +85,12 @@ def priced_of(content: bytes) -> Priced:
     for residency, moved, *values in rows:
         plain: dict[str, Any] = dict(zip(_COST, map(_frozen, values), strict=True))
         moving = tuple([traffic[index] for index in moved])
-        costs.append(LayerCost(residency=_residency(residency), traffic=moving, **plain))
-    return {_residency(residency): costs[index] for residency, index in places}
+        costs.append(LayerCost(residency=Residency(*residency), traffic=moving, **plain))
+    return {Residency(*residency): costs[index] for residency, index in places}
 
 
 def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _residency(values: Sequence[bool]) -> Residency:
-    return Residency(**dict(zip(_RESIDENCY, values, strict=True)))
 
 
 def _compressed(data: object) -> bytes:

@@ -41,7 +41,7 @@ def _lesser(residency: Residency, costs: dict[Residency, LayerCost]) -> Residenc
     """The largest residency already priced in its own right that asks for no more than this one."""
 
     def within(other: Residency) -> bool:
-        return all(getattr(residency, f.name) or not getattr(other, f.name) for f in dataclasses.fields(Residency))
+        return all(mine or not its for mine, its in zip(residency, other, strict=True))
 
     return max((r for r, cost in costs.items() if cost.residency == r and within(r)), key=_kept)
 

@@ -109,16 +109,12 @@ def _new_columns(
         renamed: dict[int, LayerCost] = {}  # by identity: residencies that cost the same share one record
         for residency, cost in fed[own].items():
             if id(cost) not in renamed:
-                renamed[id(cost)] = _named(cost, layer, accelerator)
+                renamed[id(cost)] = cost.of(layer, accelerator)
             costs[accelerator][layer, accelerator, residency] = renamed[id(cost)]
     return {
         name: AcceleratorCosts(graph=graph, costs=costs[name], refusals=refused[name], first_alike=alike[name])
         for name in new
     }
-
-
-def _named(cost: LayerCost, layer: str, accelerator: str) -> LayerCost:
-    return cost if (cost.layer, cost.accelerator) == (layer, accelerator) else cost.of(layer, accelerator)
 
 
 def _refused(graph: LayerGraph, spec: Accelerator) -> dict[tuple[str, str], str]:

@@ -5,15 +5,17 @@ told from a few figures of each. To find them takes as long as a few prices, so 
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Priced, Residency
-from mensa_sim.cost.mapping.contenders import Contenders, contenders
+from mensa_sim.cost.mapping.contenders import Contenders, Race, Won, contenders
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Mapped
+from mensa_sim.cost.mapping.task import Target
 from mensa_sim.cost.prices.cases import assembled, gap_of
 from mensa_sim.cost.prices.known import Job
 from mensa_sim.cost.prices.layer import Pricer
@@ -23,6 +25,8 @@ from mensa_sim.hardware.memory import Memory
 
 HELD_CONTENDERS = 2**20
 """Contenders in memory at most, of some 80 bytes each. A choice."""
+_RACES = 64
+"""Sets of pairs in memory that are told apart together: their figures stand there once more. A choice."""
 _PAIR = 64
 """So many of them weigh as much as a pair without any. A choice."""
 
@@ -30,37 +34,34 @@ _PAIR = 64
 class Contest:
     """A layer on an accelerator at whatever speed: its mappings that may win, and what they cost."""
 
-    def __init__(self, pricer: Pricer, residencies: Sequence[Residency], those: Contenders | None) -> None:
+    def __init__(self, pricer: Pricer, residencies: Sequence[Residency], contenders: Contenders | None) -> None:
         """`residencies` are those of the contenders, for some of which the pricer may have no room; a layer without a
         nest has none."""
-        self._pricer, self._residencies, self._those = pricer, residencies, those
+        self._pricer, self._residencies, self.contenders = pricer, residencies, contenders
         self._counts: dict[Hashable, tuple[NestMapping, NestCounts]] = {}
         """Of each mapping that has won."""
-        self._costs: dict[Hashable, LayerCost] = {}
+        self._costs: dict[tuple[Residency, int | None], LayerCost] = {}
         """Of each residency and contender that has won, at some speed."""
         self._stands_for: Mapping[Residency, Residency] = {}
         """By residency, the one whose cost it has: where a mapping fits is the same at every speed."""
-        self.contenders = 0 if those is None else len(those)
 
-    def price(self, accelerator: PeArray, memory: Memory, energy: EnergyModel, objective: str) -> Priced:
-        """The price at the speed of an accelerator and a memory that are the same in all else."""
+    def target(self, speed: Mapping[str, Any]) -> Target:
+        """What its nest is priced for at another speed."""
+        if self._pricer.task is None:
+            raise ValueError(f"{self._pricer.layer.name}: has no nest")
+        return replace(self._pricer.task.target, **speed)
+
+    def price(self, accelerator: PeArray, won: Sequence[Won]) -> Priced:
+        """The price on an accelerator that is the same in all but its speed, at which these have won."""
         speed = {"clock_hz": accelerator.clock_hz, "peak_macs_per_s": accelerator.peak_macs_per_s}
         own: dict[Residency, LayerCost] = {}
-        if self._pricer.task is None or self._those is None:
+        if self.contenders is None:
             own = {each: self._cost(each, None).changed(**speed) for each in self._pricer.residencies}
-        else:
-            target = replace(
-                self._pricer.task.target,
-                accelerator=accelerator,
-                energy=energy,
-                bandwidth_bytes_per_s=memory.effective_bytes_per_s,
-                objective=objective,
-            )
-            for number, contender, reached, floor in self._those.best(target):
-                each = self._residencies[number]
-                if each in self._pricer.residencies:
-                    cost = self._cost(each, contender)
-                    own[each] = cost.changed(**speed, floor=floor, gap=gap_of(reached, floor))
+        for best in won:
+            each = self._residencies[best.case]
+            if each in self._pricer.residencies:
+                gap = gap_of(best.objective, best.floor)
+                own[each] = self._cost(each, best.contender).changed(**speed, floor=best.floor, gap=gap)
         if STREAMED not in own:
             return self._pricer.shortage
         if not self._stands_for:
@@ -71,19 +72,19 @@ class Contest:
         """What a contender costs, at some speed."""
         key = residency, contender
         if key not in self._costs:
-            (cost,) = assembled([self._pricer.asked(residency)], [self._won(contender)])
+            (cost,) = assembled([self._pricer.asked(residency)], [self._mapped(contender)])
             assert cost is not None
             self._costs[key] = cost
         return self._costs[key]
 
-    def _won(self, contender: int | None) -> Mapped | None:
+    def _mapped(self, contender: int | None) -> Mapped | None:
         """The mapping of a contender with its counts, and no figures, which are those of a speed."""
         task = self._pricer.task
-        if task is None or self._those is None or contender is None:
+        if task is None or self.contenders is None or contender is None:
             return None
-        which = self._those.which(contender)
+        which = self.contenders.which(contender)
         if which not in self._counts:
-            mapping = self._those.mapping(contender)
+            mapping = self.contenders.mapping(contender)
             self._counts[which] = mapping, count_nest(task.nest, task.target.accelerator, mapping, task.ways)
         mapping, counts = self._counts[which]
         return Mapped(mapping=mapping, counted=counts, latency_ps=0, energy_pj=0, objective=0, floor=0)
@@ -98,29 +99,51 @@ class Contests:
         """Pairs that came; all are forgotten where they are many."""
         self._known: OrderedDict[Hashable, Contest | None] = OrderedDict()
         """None for those whose mapping is searched anew each time."""
+        self._races: OrderedDict[frozenset[Contest], tuple[list[Contest], Race]] = OrderedDict()
+        """Of pairs that were priced together."""
 
     def priced(
         self, jobs: Mapping[Hashable, Job], memory: Memory, energy: EnergyModel, objective: str
     ) -> dict[Hashable, Priced]:
         """The prices of those jobs on one accelerator that came before."""
+        if not jobs:
+            return {}
         again = [key for key in jobs if key in self._once and key not in self._known]
         for key, contest in zip(again, _contests([jobs[key] for key in again], memory, energy, objective), strict=True):
             self._known[key] = contest
             self._held += _weight(contest)
         self._once = (self._once if len(self._once) < self._most // _PAIR else set()) | jobs.keys()
-        found: dict[Hashable, Priced] = {}
-        for key, (_, _, accelerator) in jobs.items():
-            contest = self._known.get(key)
-            if contest is not None:
-                self._known.move_to_end(key)
-                found[key] = contest.price(accelerator, memory, energy, objective)
+        those = {key: contest for key in jobs if (contest := self._known.get(key)) is not None}
+        speed = {
+            "accelerator": next(iter(jobs.values()))[2],
+            "bandwidth_bytes_per_s": memory.effective_bytes_per_s,
+            "energy": energy,
+            "objective": objective,
+        }
+        won = self._won(those.values(), speed)
+        for key in those:
+            self._known.move_to_end(key)
         while self._held > self._most:
             self._held -= _weight(self._known.popitem(last=False)[1])
-        return found
+        return {key: contest.price(jobs[key][2], won.get(contest, ())) for key, contest in those.items()}
+
+    def _won(self, those: Iterable[Contest], speed: Mapping[str, Any]) -> Mapping[Contest, Sequence[Won]]:
+        """By contest, who wins it in a target that differs so."""
+        some = frozenset(each for each in those if each.contenders is not None)
+        if not some:
+            return {}
+        if some not in self._races:
+            racing = list(some)
+            self._races[some] = racing, Race([each.contenders for each in racing if each.contenders is not None])
+        self._races.move_to_end(some)
+        if len(self._races) > _RACES:
+            self._races.popitem(last=False)
+        racing, race = self._races[some]
+        return dict(zip(racing, race.won(racing[0].target(speed)), strict=True))
 
 
 def _weight(contest: Contest | None) -> int:
-    return _PAIR + (0 if contest is None else contest.contenders)
+    return _PAIR + (0 if contest is None or contest.contenders is None else len(contest.contenders))
 
 
 def _contests(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Contest | None]:

@@ -24,6 +24,7 @@ class RoomPrices:
         self._graph, self._system, self._objective, self._memo = graph, system, objective, memo
         self._footprints = footprints(graph)
         self._energies: dict[str, EnergyModel] = {}
+        self._specs: dict[Hashable, PeArray] = {}
         self._found: dict[Hashable, Mapping[Residency, LayerCost] | None] = {}
 
     def __call__(self, layer: str, accelerator: str, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
@@ -62,7 +63,8 @@ class RoomPrices:
         shape = self._graph[layer]
         if refusal(shape, placed.spec) is not None:
             return None
-        spec = with_room(placed.spec, rooms)
+        key = accelerator, *sorted(rooms.items())
+        spec = self._specs[key] = self._specs.get(key) or with_room(placed.spec, rooms)
         return shape, steps_of(shape, spec, self._footprints[layer]), spec
 
     def _key(self, job: Job, accelerator: str, rooms: Rooms) -> PairKey:

@@ -37,7 +37,7 @@ class Variants:
     and what a buffer saves is never lost again.
     """
 
-    __slots__ = ("_alike", "_chosen", "_write", "_written", "heard_bytes", "streamed")
+    __slots__ = ("_alike", "_chosen", "_largest_bytes", "_named", "_write", "_written", "heard_bytes", "streamed")
 
     def __init__(
         self, streamed: Variant, write: Callable[[Residency], Variant | None] | None = None, heard_bytes: int = 0
@@ -52,6 +52,8 @@ class Variants:
         self._written: dict[Residency, Variant | None] = {STREAMED: streamed}
         self._chosen: dict[int, Variant | None] = {}
         """By what lies on chip, as bits."""
+        self._named: dict[str, Variants] = {}
+        self._largest_bytes: int | None = None
 
     def of(self, layer: str) -> "Variants":
         """Those of another unit of one layer, which costs the same."""
@@ -60,9 +62,10 @@ class Variants:
             variant = self.at(residency)
             return None if variant is None else variant.of(layer)
 
-        found = Variants(self.streamed.of(layer), renamed, self.heard_bytes)
-        found._alike = self
-        return found
+        if layer not in self._named:
+            self._named[layer] = found = Variants(self.streamed.of(layer), renamed, self.heard_bytes)
+            found._alike = self
+        return self._named[layer]
 
     def at(self, residency: Residency) -> Variant | None:
         """The variant for which just that lies on chip, if there is one."""
@@ -91,8 +94,6 @@ class Variants:
         """Whether they are the same whatever lies on chip."""
         if not isinstance(other, Variants):
             return NotImplemented
-        if self._alike is not None and other._alike is not None:
-            return self.streamed == other.streamed and self._alike == other._alike
         same = all(self.at(residency) == other.at(residency) for residency in RESIDENCIES)
         return same and self.heard_bytes == other.heard_bytes
 
@@ -101,8 +102,10 @@ class Variants:
         """The most that any of them holds in the parameter buffer."""
         if self._alike is not None:
             return self._alike.largest_parameter_bytes
-        found = (self.at(residency) for residency in RESIDENCIES)
-        return max(variant.parameter_bytes for variant in found if variant is not None)
+        if self._largest_bytes is None:
+            found = (self.at(residency) for residency in RESIDENCIES)
+            self._largest_bytes = max(variant.parameter_bytes for variant in found if variant is not None)
+        return self._largest_bytes
 
     @property
     def saved_bytes(self) -> int:
@@ -123,9 +126,18 @@ def variants_of(
 
     def new() -> Variants:
         name, first = layers[0].name, costs.first_alike(layers[0].name, accelerator)
-        if len(layers) > 1 or first == name:
+        if len(layers) > 1:
             return _new_variants(costs, layers, accelerator, options, room_bytes)
-        return variants_of(costs, [costs.graph[first]], accelerator, options, room_bytes).of(name)
+        if first != name:
+            return variants_of(costs, [costs.graph[first]], accelerator, options, room_bytes).of(name)
+        made: list[tuple[list[LayerCost], Variants]] = costs.made_once(accelerator, (*key[:-1], "in any room"), list)
+        whole = (costs.costs.get((name, accelerator, each)) for each in RESIDENCIES if not each.parameters)
+        streamed = [_streamed(costs, layers, [each], room_bytes)[0] for each in whole if each is not None]
+        found = next((variants for others, variants in made if others == streamed), None)
+        if found is None:  # rooms in which a layer costs the same are one to it
+            found = _new_variants(costs, layers, accelerator, options, room_bytes)
+            made.append((streamed, found))
+        return found
 
     return costs.made_once(accelerator, key, new)
 
