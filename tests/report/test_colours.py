@@ -22,8 +22,7 @@ from mensa_sim.report.page.colours import (
     PATTERNS,
     looks,
 )
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import figure, scatter
+from mensa_sim.report.page.figure import Drawn, figure, scatter
 from mensa_sim.report.run.figures import run_figures
 from mensa_sim.workload.dims import OPERANDS
 

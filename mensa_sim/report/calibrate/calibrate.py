@@ -3,8 +3,7 @@
 from dataclasses import fields
 
 from mensa_sim.report.page.colours import BLUE, ORANGE, pattern
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import bar, categories, figure, shown
+from mensa_sim.report.page.figure import Drawn, bar, categories, figure, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts

@@ -11,8 +11,7 @@ from mensa_sim.report.compare.side_by_side import flat_csv, systems_blocks, syst
 from mensa_sim.report.generation.tables import answer_rows, answer_title, generation_summary
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, figure, lines, padded, scatter, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, lines, padded, scatter, shown
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows

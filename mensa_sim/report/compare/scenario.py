@@ -5,8 +5,7 @@ from rich.console import RenderableType
 from mensa_sim.io.json_text import picked, present
 from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_blocks, systems_tables, systems_title
 from mensa_sim.report.page.changes import changes_summary, changes_text
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, categories, figure, padded
+from mensa_sim.report.page.figure import Drawn, Figure, categories, figure, padded
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report

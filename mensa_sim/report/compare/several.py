@@ -9,10 +9,9 @@ from mensa_sim.objective import objective_named
 from mensa_sim.report.compare.compare import compare_notes, compare_rows, compared_values, lead_text, system_entries
 from mensa_sim.report.compare.side_by_side import flat_csv, marks
 from mensa_sim.report.page.changes import changes_summary
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, figure, padded, slanted
+from mensa_sim.report.page.figure import Drawn, Figure, figure, padded, slanted
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts

@@ -7,9 +7,8 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Trace, scatter, shown
-from mensa_sim.report.page.page import paragraph, table_block
+from mensa_sim.report.page.figure import Drawn, Trace, scatter, shown
+from mensa_sim.report.page.page import drawn_block, paragraph, table_block
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.compare.compare import CompareResult, ScenarioCompareResult
 

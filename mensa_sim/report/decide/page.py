@@ -9,9 +9,9 @@ from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.lookup import both
 from mensa_sim.objective import objective_named
 from mensa_sim.report.decide.figures import decide_figures, world_share
-from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Drawn
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block, table_block
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, sheet_block, table_block
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, setting_text, time_text
 from mensa_sim.report.page.report import Report

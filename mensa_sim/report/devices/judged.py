@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mensa_sim.io.json_text import present
 from mensa_sim.report.page.colours import BLUE, ORANGE
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, figure, padded, parity_figure, scatter, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, padded, parity_figure, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.devices.constants import USUAL, FittedDevice

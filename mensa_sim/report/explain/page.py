@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import present
 from mensa_sim.report.explain.levels import fixed_text, gap_text, levels_figure, use_sheet, use_tables
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.page import heading, paragraph, sheet_block
+from mensa_sim.report.page.figure import Drawn
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, sheet_block
 from mensa_sim.report.page.quantities import bytes_text, energy_text, percent_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts

@@ -16,9 +16,8 @@ from mensa_sim.report.explore.tables import (
     recommendation_texts,
 )
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREY, looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, lines, scatter, shown
-from mensa_sim.report.page.page import heading, paragraph, script_json, table_block
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, bar, categories, figure, lines, scatter, shown
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, script_json, table_block
 from mensa_sim.report.page.quantities import percent_text, setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.study.explore.result import DesignResult, ExploreResult

@@ -7,8 +7,7 @@ from mensa_sim.io.json_text import picked, plain
 from mensa_sim.objective import objective_named
 from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, categories, figure, padded, scatter, shown
+from mensa_sim.report.page.figure import Drawn, Figure, categories, figure, padded, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts

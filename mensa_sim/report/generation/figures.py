@@ -4,8 +4,7 @@ from operator import attrgetter
 
 from mensa_sim.report.generation.tables import answers_of, growth_text, rate_text
 from mensa_sim.report.page.colours import BLUE, COLOURS, GREEN, ORANGE
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, categories, figure, scatter, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, figure, scatter, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.study.generation.answer import Answer, PhaseFigures

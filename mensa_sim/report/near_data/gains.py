@@ -3,8 +3,7 @@
 import math
 
 from mensa_sim.report.page.colours import BLUE, ORANGE
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import figure, lines, ranges, scatter
+from mensa_sim.report.page.figure import Drawn, figure, lines, ranges, scatter
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.sensitivity.page import PARITY

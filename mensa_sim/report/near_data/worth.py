@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, figure, ranges, shown
+from mensa_sim.report.page.figure import Drawn, Figure, figure, ranges, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import energy_text, engineering
 from mensa_sim.report.page.sheet import Sheet, numbers, texts

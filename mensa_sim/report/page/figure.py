@@ -1,9 +1,10 @@
-"""Figures as plain dictionaries of plotly's schema: quick to make, and the page gives them its colours."""
+"""Figures as plain dictionaries of plotly's schema, and what stands below them: a page gives them its colours."""
 
 import html
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mensa_sim.report.page.colours import DEEPER, GREY
@@ -166,3 +167,29 @@ def parity_figure(title: str, what: str, traces: Sequence[Trace]) -> Figure:
         guides.append(scatter(x=ends, y=scaled, mode="lines", line=line, name=name, hoverinfo="skip", **legend))
     axes = [log_axis(f"{side} {what}", math.log10(low), math.log10(high)) for side in ("measured", "predicted")]
     return figure(title, axes[0], axes[1], [*guides, *traces])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A figure of a report, and what stands below it."""
+
+    figure: Figure
+    note: str = ""
+    wide: bool = False
+    height_rem: float | None = None
+    """Where the usual height is too little."""
+
+
+def drawn(figure: Figure | None, note: str = "", *, wide: bool = False) -> Drawn | None:
+    """A figure, where there is one."""
+    return None if figure is None else Drawn(figure=figure, note=note, wide=wide)
+
+
+def others(figures: dict[str, Drawn], *placed: Sequence[str]) -> list[str]:
+    """The names of the figures that no other section of a page has: its last section takes them, so that none is lost.
+
+    >>> others({"energy": Drawn(figure={}), "new": Drawn(figure={})}, ("energy", "roofline"))
+    ['new']
+    """
+    taken = {name for names in placed for name in names}
+    return [name for name in figures if name not in taken]

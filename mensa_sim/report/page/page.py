@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mensa_sim.io.json_text import json_line
-from mensa_sim.report.page.figure import Figure
+from mensa_sim.report.page.figure import Drawn, Figure
 from mensa_sim.report.page.packed import packed_plotly
 from mensa_sim.report.page.sheet import Sheet
 
@@ -77,6 +77,19 @@ def _as_text(plotly_text: str) -> str:
 def figures_block(blocks: Sequence[str], *, small: bool = False) -> str:
     """Figures side by side where the screen is wide enough; `small` ones also where it is not."""
     return f'<div class="figures{" small" if small else ""}">\n' + "\n".join(blocks) + "\n</div>"
+
+
+def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> str:
+    """The figures of those names that there are, side by side; empty where there is none.
+
+    `small` ones stand side by side on a narrow screen too.
+    """
+    chosen = {name: figures[name] for name in names if name in figures}
+    blocks = [
+        figure_block(name, each.figure, note=each.note, wide=each.wide, height_rem=each.height_rem)
+        for name, each in chosen.items()
+    ]
+    return figures_block(blocks, small=small) if blocks else ""
 
 
 def beside_block(*blocks: str) -> str:

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, present
-from mensa_sim.report.page.drawn import Drawn, drawn_block
+from mensa_sim.report.page.figure import Drawn
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, paragraph, sheet_block
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, sheet_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet
 from mensa_sim.study.run.provenance import Provenance

@@ -5,8 +5,7 @@ from typing import TypeAlias
 
 import plotly.graph_objects as go
 
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import title_lines
+from mensa_sim.report.page.figure import Drawn, title_lines
 
 PlotlyFigure: TypeAlias = go.Figure
 """What a notebook shows; plotly has its types in `plotly-stubs`."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text
-from mensa_sim.report.page.drawn import Drawn
+from mensa_sim.report.page.figure import Drawn
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.report.page.page import page, provenance_block
 from mensa_sim.study.run.provenance import Provenance

@@ -6,8 +6,18 @@ from collections.abc import Callable, Sequence
 from mensa_sim.hardware.system import System
 from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
 from mensa_sim.report.page.colours import BLUE, COLOURS, SYMBOLS, looks, pattern
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, bar, categories, figure, logarithmic, scatter, shown, slanted
+from mensa_sim.report.page.figure import (
+    Drawn,
+    Figure,
+    Trace,
+    bar,
+    categories,
+    figure,
+    logarithmic,
+    scatter,
+    shown,
+    slanted,
+)
 from mensa_sim.report.reproduce.tables import number_text, short_name
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.quantities import peak_macs_per_j, peak_macs_per_s

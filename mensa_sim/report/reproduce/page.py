@@ -4,10 +4,10 @@ import math
 
 from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES, looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, bar, figure, slanted
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, bar, figure, slanted
 from mensa_sim.report.page.page import (
     beside_block,
+    drawn_block,
     figure_block,
     heading,
     list_block,

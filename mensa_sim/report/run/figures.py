@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
 from mensa_sim.report.generation.figures import answer_figures
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn, drawn
-from mensa_sim.report.page.figure import Figure
+from mensa_sim.report.page.figure import Drawn, Figure, drawn
 from mensa_sim.report.page.quantities import percent_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged

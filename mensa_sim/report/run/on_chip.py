@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from mensa_sim.report.page.colours import GREEN, GREY, SKY, Look, looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Trace, bar, categories, figure, most_of, shown
-from mensa_sim.report.page.page import heading, paragraph, table_block
+from mensa_sim.report.page.figure import Drawn, Trace, bar, categories, figure, most_of, shown
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.tables import homes_text, splits_text, stacks_text

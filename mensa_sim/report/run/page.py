@@ -4,9 +4,8 @@ from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.generation.tables import answer_cards, answer_text
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_of
-from mensa_sim.report.page.drawn import Drawn, drawn_block, others
-from mensa_sim.report.page.figure import most_of
-from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
+from mensa_sim.report.page.figure import Drawn, most_of, others
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.products import objective_text
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
 from mensa_sim.report.page.report import Report

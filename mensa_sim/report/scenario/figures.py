@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.report.page.colours import GREY, Look, looks
-from mensa_sim.report.page.drawn import Drawn, drawn
-from mensa_sim.report.page.figure import Figure, Trace, categories, figure, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, drawn, figure, shown
 from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure

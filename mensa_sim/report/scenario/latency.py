@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.report.page.colours import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, categories, figure, log_axis, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, figure, log_axis, shown
 from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult

@@ -7,9 +7,9 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_of, changes_summary
-from mensa_sim.report.page.drawn import Drawn, drawn_block, others
+from mensa_sim.report.page.figure import Drawn, others
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, list_block, paragraph, table_block
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import (
     bytes_text,
     energy_text,

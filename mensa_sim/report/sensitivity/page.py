@@ -7,10 +7,9 @@ from rich.console import Group, RenderableType
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, bar, figure, ranges, scatter, upright
+from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, paragraph, table_block
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.reproduce.tables import number_text

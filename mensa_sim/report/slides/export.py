@@ -19,8 +19,7 @@ from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_line
 from mensa_sim.lookup import unknown_name
-from mensa_sim.report.page.drawn import Drawn
-from mensa_sim.report.page.figure import Figure, Trace, title_lines
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, title_lines
 from mensa_sim.report.page.page import script_json
 
 EXPORT_FORMATS = ("svg", "png", "csv")

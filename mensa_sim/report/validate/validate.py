@@ -10,9 +10,8 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.drawn import Drawn, drawn_block
-from mensa_sim.report.page.figure import Figure, Trace, parity_figure, scatter, shown
-from mensa_sim.report.page.page import heading, paragraph, table_block
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, parity_figure, scatter, shown
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
