@@ -8,11 +8,10 @@ from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
 from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.errors import UsageError
-from mensa_sim.study.compare.compare import CompareResult, ScenarioCompareResult
+from mensa_sim.study.compare.compare import CompareResult, ScenarioCompareResult, SeveralResult, compare_several
 from mensa_sim.study.compare.compare import compare as compare_one
 from mensa_sim.study.compare.compare import compare_scenario as compare_streams
 from mensa_sim.study.compare.request import CompareRequest
-from mensa_sim.study.compare.several import SeveralResult, compare_several
 from mensa_sim.study.compare.systems import SideBySide
 from mensa_sim.study.request.command import results_folder
 

@@ -16,7 +16,7 @@ from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.run.tables import gap_text
-from mensa_sim.study.compare.several import SeveralResult
+from mensa_sim.study.compare.compare import SeveralResult
 from mensa_sim.study.run.result import Ratios
 
 

@@ -1,7 +1,8 @@
-"""One workload, or one scenario, on several systems side by side, the first of them the baseline."""
+"""One workload, several or one scenario, on several systems side by side, the first of them the baseline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from statistics import geometric_mean
 
 from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import shared_memo
@@ -12,9 +13,10 @@ from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.systems import FlagDifference, SideBySide, flag_differences, systems_compared
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import Answered
-from mensa_sim.study.request.command import made_of
+from mensa_sim.study.request.command import command_of, made_of
 from mensa_sim.study.run.given import generation_given, graph_given, system_files_given, workload_files_given
-from mensa_sim.study.run.result import Ratios, SystemResult, Took, ratios
+from mensa_sim.study.run.provenance import Provenance, input_hashes
+from mensa_sim.study.run.result import Ratios, SystemResult, Took, objective_of, ratios
 from mensa_sim.study.run.run import answered
 from mensa_sim.study.scenario.placing import without_places
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult, scenario_given, scenario_on
@@ -111,4 +113,71 @@ def compare_scenario(request: CompareRequest) -> ScenarioCompareResult:
         changes=sides.changes,
         places_left_out=scenario != given.scenario,
         **made_of("compare", request, (*given.files, *system_files_given(*request.systems))),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveralResult(Provenance):
+    """Several workloads on the same systems."""
+
+    parts: Mapping[str, CompareResult]
+    """By the workload's name, in the order asked for."""
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What they are called; the first is the baseline."""
+        return tuple(next(iter(self.parts.values())).systems)
+
+    @property
+    def product(self) -> str:
+        """The objective that systems are ranked by: the first one's."""
+        part = next(iter(self.parts.values()))
+        return part.systems[part.baseline].objective
+
+    @checked
+    def gains(self, system: str) -> dict[str, float]:
+        """By workload, how many times less of the objective a system needs than the baseline."""
+        return {
+            name: objective_of(part.whole(part.baseline), self.product) / objective_of(part.whole(system), self.product)
+            for name, part in self.parts.items()
+        }
+
+    @checked
+    def mean_gain(self, system: str) -> float:
+        """The geometric mean of these, which no choice of the baseline changes the ranking of."""
+        return geometric_mean(self.gains(system).values())
+
+    @checked
+    def mean_ratios(self, system: str) -> Ratios:
+        """The geometric means of the workloads' ratios against the baseline; above 1 is better."""
+        found = [part.ratios(system) for part in self.parts.values()]
+        names = [field.name for field in fields(Ratios)]
+        return Ratios(**{name: geometric_mean(getattr(each, name) for each in found) for name in names})
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """The systems, the best over all workloads first."""
+        return tuple(sorted(self.systems, key=lambda name: -self.mean_gain(name)))
+
+
+def compare_several(request: CompareRequest) -> SeveralResult:
+    """Each workload on each system."""
+    parts: dict[str, CompareResult] = {}
+    for workload in request.workloads:
+        part = compare(replace(request, workload=workload))
+        if part.workload in parts:
+            raise UsageError(f"workloads: two are called {part.workload}")
+        parts[part.workload] = part
+    first = next(iter(parts.values()))
+    return SeveralResult(
+        parts=parts,
+        versions=first.versions,
+        inputs=input_hashes(
+            [
+                *(file for workload in request.workloads for file in workload_files_given(workload)),
+                *system_files_given(*request.systems),
+            ]
+        ),
+        choices=first.choices,
+        command=command_of("compare", request),
     )
