@@ -19,8 +19,8 @@ from mensa_sim.lookup import lookup
 from mensa_sim.schedule.policies.registry import SCHEDULERS
 from mensa_sim.schedule.policies.simple import single
 from mensa_sim.study.check.check import RECORDS, check_files
-from mensa_sim.study.convert.conversion import Conversion
 from mensa_sim.study.convert.convert import convert as convert_files
+from mensa_sim.study.convert.foreign import Conversion
 from mensa_sim.study.convert.request import ConvertRequest
 from mensa_sim.workload.load import workload_files
 from mensa_sim.workload.model_kinds import MODEL_KINDS

@@ -21,8 +21,8 @@ from mensa_sim.cli.main import app
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
-from mensa_sim.study.convert.conversion import Conversion
 from mensa_sim.study.convert.convert import convert
+from mensa_sim.study.convert.foreign import Conversion
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.load import load_workload

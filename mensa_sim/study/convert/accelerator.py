@@ -9,8 +9,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.technology.technology import Constant, MemoryEnergy, Technology
 from mensa_sim.io.files import Raw, validate, write_yaml
 from mensa_sim.io.shipped import find
-from mensa_sim.study.convert.conversion import commented
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import ForeignFile, commented
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import DIMS, OPERANDS, Operand
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mensa_sim.study.convert.conversion import distinct, workload_files
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import ForeignFile, distinct, workload_files
 
 CONVOLUTION = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "num filter")
 PRODUCT = ("m", "n", "k")

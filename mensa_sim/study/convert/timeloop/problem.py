@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.io.faults import Location
-from mensa_sim.study.convert.conversion import workload_files
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import ForeignFile, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
 from mensa_sim.workload.dims import Operand
 

@@ -7,8 +7,7 @@ from math import prod
 from typing import Any
 
 from mensa_sim.io.faults import Location
-from mensa_sim.study.convert.conversion import distinct, workload_files
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import ForeignFile, distinct, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
 from mensa_sim.study.convert.zigzag.mapping import OPERAND_OF
 from mensa_sim.workload.dims import Operand
