@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from fits_across import DeviceRows, fit_across
 
-from mensa_sim.cost.measured.fits.across import DeviceRows, fit_across
 from mensa_sim.cost.measured.fits.fit import DeviceFit, OperatorFit, family_of, predicted
 from mensa_sim.cost.measured.fits.model import roofline_s, shapes_of
 from mensa_sim.cost.measured.table import Conditions, Timing
