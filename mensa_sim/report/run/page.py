@@ -1,5 +1,7 @@
 """report.html of a run: what it costs, where time and energy go, which layer went where and why."""
 
+from collections.abc import Callable
+
 from mensa_sim.objective import objective_named, product_shown
 from mensa_sim.report.generation.tables import answer_cards, answer_text
 from mensa_sim.report.page.cards import Card, cards_block, compared_card
@@ -79,46 +81,35 @@ def _times(ratio: float, of: str) -> str:
 
 
 def _cards(result: RunResult) -> list[Card]:
-    main, systems, ratios = result.main, result.systems, result.ratios
+    main, systems = result.main, result.systems
     product = product_shown(main.objective)
     better = systems[-1].objective_value(product) / main.objective_value(product) if result.baseline else None
     areas = [system for system in systems if system.area_mm2]
+    area_more = "" if len(areas) > 1 else "without wiring and control"
+
+    def card(label: str, text: Callable[[SystemResult], str], ratio: str = "", more: str = "") -> Card:
+        against = getattr(result.ratios, ratio) if result.ratios and ratio else None
+        return compared_card(label, systems, text, ratio=against, more=more)
+
     return [
-        compared_card(
-            "latency", systems, lambda each: time_text(each.latency_ps), ratio=ratios.latency if ratios else None
-        ),
-        compared_card(
-            "energy",
-            systems,
-            lambda each: energy_text(each.energy_pj),
-            ratio=ratios.energy_efficiency if ratios else None,
-        ),
+        card("latency", lambda each: time_text(each.latency_ps), "latency"),
+        card("energy", lambda each: energy_text(each.energy_pj), "energy_efficiency"),
         compared_card(
             objective_named(product).title,
             systems,
             lambda each: objective_text(product, each.objective_value(product)),
             ratio=better,
         ),
-        compared_card(
-            "inferences per second",
-            systems,
-            lambda each: _rate_text(each.throughput_inferences_per_s),
-            ratio=ratios.throughput if ratios else None,
-            more="1 / latency",
-        ),
-        compared_card("mean power", systems, lambda each: power_text(each.mean_power_mw), more="energy / latency"),
-        compared_card(
-            "TOPS/W", systems, lambda each: f"{each.tops_per_w:.3g}", more="two operations a MAC, over all energy"
-        ),
-        compared_card(
+        card("inferences per second", _rate_text, "throughput", "1 / latency"),
+        card("mean power", lambda each: power_text(each.mean_power_mw), more="energy / latency"),
+        card("TOPS/W", lambda each: f"{each.tops_per_w:.3g}", more="two operations a MAC, over all energy"),
+        card(
             "utilization while busy",
-            systems,
             lambda each: percent_text(each.utilization),
             more=engineering(main.macs_per_s, "MAC/s"),
         ),
-        compared_card(
+        card(
             "memory traffic",
-            systems,
             lambda each: bytes_text(sum(each.traffic_bytes.values())),
             more=f"{main.handoffs} hand-offs",
         ),
@@ -128,21 +119,15 @@ def _cards(result: RunResult) -> list[Card]:
             beside=f"{energy_text(main.steady.energy_pj)}, with parameters that the inference before left on chip",
         ),
         *(
-            [
-                compared_card(
-                    "area",
-                    areas,
-                    lambda each: f"{each.area_mm2:.3g} mm²",
-                    more="" if len(areas) > 1 else "without wiring and control",
-                )
-            ]
+            [compared_card("area", areas, lambda each: f"{each.area_mm2:.3g} mm²", more=area_more)]
             if main.area_mm2
             else ()
         ),
     ]
 
 
-def _rate_text(rate: float) -> str:
+def _rate_text(system: SystemResult) -> str:
+    rate = system.throughput_inferences_per_s
     return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"
 
 
