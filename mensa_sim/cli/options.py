@@ -34,25 +34,28 @@ class Told:
 
     as_json: AsJson = False
     quiet: Quiet = False
-    force: Force = False
     export: Export = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery(Told):
-    """How it is told, and where its files go."""
+class Filed(Told):
+    """How it is told where its files go into a folder."""
+
+    force: Force = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Filed):
+    """The same, and which folder that is."""
 
     output: Output = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paged:
-    """How a study is told whose page is written where it is asked for; each field is an option."""
+class Paged(Told):
+    """How it is told where its page is written if it is asked for."""
 
-    as_json: AsJson = False
-    quiet: Quiet = False
     page: Page = None
-    export: Export = None
 
 
 def names_of(*kinds: str) -> Callable[[str], list[str]]:

@@ -1,6 +1,6 @@
 """The commands of studies: `decide`, `validate`, `reproduce`, `reproduce-pim`, `near-data` and `sensitivity`."""
 
-from mensa_sim.cli.options import Delivery, Paged, Told
+from mensa_sim.cli.options import Delivery, Filed, Paged
 from mensa_sim.cli.results import deliver, deliver_page, deliver_resumed
 from mensa_sim.cli.steps import counting
 from mensa_sim.errors import MensaError
@@ -11,7 +11,7 @@ from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.study.validate.request import ValidateRequest
 
 
-def decide(request: DecideRequest, told: Told) -> None:
+def decide(request: DecideRequest, told: Filed) -> None:
     """Which system is better for your workloads, by how much, how sure, and at which value does it turn?
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
@@ -31,7 +31,7 @@ def validate(request: ValidateRequest, told: Delivery) -> None:
         raise MensaError(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
 
 
-def reproduce(request: ReproduceRequest, told: Told) -> None:
+def reproduce(request: ReproduceRequest, told: Filed) -> None:
     """Run the 24 models on the paper's systems and set every figure beside the paper's.
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
@@ -41,7 +41,7 @@ def reproduce(request: ReproduceRequest, told: Told) -> None:
     deliver_resumed(api.reproduce.of, "reproduce", request, told)
 
 
-def sensitivity(request: SensitivityRequest, told: Told) -> None:
+def sensitivity(request: SensitivityRequest, told: Filed) -> None:
     """Vary every constant and stated choice, one at a time and jointly: does the conclusion survive?
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mensa_sim.cli.options import Paged, Told
+from mensa_sim.cli.options import Filed, Paged
 from mensa_sim.cli.printing import show, show_results, write
 from mensa_sim.cli.steps import counting
 from mensa_sim.study.request.fields import counts_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result", bound="Shown")
 
 
-def deliver(run: "Callable[[], Result]", told: Told, output: Path | None, keeps: Collection[str] = ()) -> "Result":
+def deliver(run: "Callable[[], Result]", told: Filed, output: Path | None, keeps: Collection[str] = ()) -> "Result":
     """Run a study, write its files and give it back; a folder that somebody else uses is refused before any work.
 
     `keeps` names what a study under way has in its folder.
@@ -62,7 +62,7 @@ def deliver_page(study: "Callable[[Any], Shown]", request: Any, told: Paged) -> 
             show(f"written to {path}")
 
 
-def deliver_resumed(study: "Callable[[Any], Result]", what: str, request: Any, told: Told) -> None:
+def deliver_resumed(study: "Callable[[Any], Result]", what: str, request: Any, told: Filed) -> None:
     """Run a study that goes on in its folder where a killed run was, by default one of `what` it is; count its work."""
     from mensa_sim.api.reproduce import Resumed
     from mensa_sim.study.request.command import choices_of, results_folder

@@ -93,7 +93,7 @@ def answered(
     explained: bool = True,
     beside_best: bool = False,
 ) -> Answered:
-    """The answer of a model that generates, or one inference of any other; an answer is shown beside the best anyway."""
+    """The answer of a model that generates, or one inference of any other; beside the best, the answer anyway."""
     if isinstance(work, Generation):
         return answer_on(work, system, goal, evaluate, memo, seed=seed, on_chip=on_chip, explained=explained)
     step = evaluate(
