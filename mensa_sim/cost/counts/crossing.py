@@ -109,21 +109,11 @@ def cross(way: Way, visits: Visits[Number], *, sums: bool = False) -> TileTraffi
     """The crossing of one boundary; `sums` are those between the array and the level that it adds to."""
     if way.operand != "output":
         return TileTraffic(
-            fills=visits.inside,
-            drains=0,
-            feeds=visits.outside,
-            collects=0,
-            partial=False,
-            bits=way.final_bits,
+            fills=visits.inside, drains=0, feeds=visits.outside, collects=0, partial=False, bits=way.final_bits
         )
     if sums:
         return TileTraffic(
-            fills=0,
-            drains=0,
-            feeds=visits.outside,
-            collects=visits.outside,
-            partial=True,
-            bits=way.partial_bits,
+            fills=0, drains=0, feeds=visits.outside, collects=visits.outside, partial=True, bits=way.partial_bits
         )
     again, back = visits.times > 1, visits.outside - visits.first
     return TileTraffic(

@@ -37,11 +37,7 @@ def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:
 
 
 def pass_cycles(
-    accelerator: PeArray,
-    nest: LoopNest,
-    unrolling: Unrolling,
-    register: Mapping[str, int],
-    way: Mapping[Operand, Way],
+    accelerator: PeArray, nest: LoopNest, unrolling: Unrolling, register: Mapping[str, int], way: Mapping[Operand, Way]
 ) -> int:
     """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops.
 
@@ -81,11 +77,7 @@ def wait_cycles(count: OperandCounts) -> Any:
 
 
 def price_mapping(
-    nest: LoopNest,
-    accelerator: PeArray,
-    mapping: NestMapping,
-    precision: Precision | None = None,
-    word_bits: int = 1,
+    nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision: Precision | None = None, word_bits: int = 1
 ) -> NestCounts:
     """The counts of any given mapping, whether it fits the levels or not; `word_bits` is the memory's."""
     return count_nest(

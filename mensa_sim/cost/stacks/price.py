@@ -214,10 +214,7 @@ class StackPricer:
             traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
         busiest = sum(tile.buffer_cycles * times for tile, times in tiles) + ceil(max(ports.values(), default=0.0))
         return replace(
-            cost,
-            buffer_cycles=max(cost.buffer_cycles, busiest),
-            traffic=_summed(traffic),
-            dynamic_pj=_added(energies),
+            cost, buffer_cycles=max(cost.buffer_cycles, busiest), traffic=_summed(traffic), dynamic_pj=_added(energies)
         )
 
 

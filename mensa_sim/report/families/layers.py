@@ -5,17 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mensa_sim.report.page.colours import COLOURS, GREY, INK, PAPER, SYMBOLS
-from mensa_sim.report.page.figure import (
-    MAX_POINTS,
-    Figure,
-    Trace,
-    figure,
-    lines,
-    logarithmic,
-    most_of,
-    scatter,
-    shown,
-)
+from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, scatter, shown
 from mensa_sim.report.page.quantities import bytes_text, engineering
 from mensa_sim.workload.families.paper import FAMILIES, Membership
 

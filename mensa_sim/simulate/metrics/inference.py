@@ -82,10 +82,7 @@ class Metrics:
 
 
 def metrics(
-    timeline: Timeline,
-    system: System,
-    graph: LayerGraph,
-    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
+    timeline: Timeline, system: System, graph: LayerGraph, leakage_mw: Mapping[str, Mapping[str, float]] | None = None
 ) -> Metrics:
     """The metrics of a timeline of one inference.
 
