@@ -103,17 +103,26 @@ def test_a_process_that_is_killed_once_costs_time_only(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("command", "written"),
+    ("command", "last", "written"),
     [
-        (["reproduce"], ["models.csv", "report.html", "summary.json"]),
-        (["sensitivity", "--runs", "1", "--prices", "5"], ["report.html", "summary.json", "swings.csv"]),
+        (f"reproduce --models {MODELS}", "keyboard_cifg", ["models.csv", "report.html", "summary.json"]),
+        (
+            "sensitivity --runs 1 --prices 5 --workloads small.yaml,small_too.yaml",
+            "small.yaml",
+            ["report.html", "summary.json", "swings.csv"],
+        ),
     ],
 )
 def test_a_killed_run_goes_on_from_the_models_that_it_had_finished(
-    command: list[str], written: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, last: str, written: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
-    arguments = [*command, "--models", MODELS, "--jobs", "1", "--quiet", "--output", str(folder)]
+    monkeypatch.chdir(tmp_path)
+    for name in ("small", "small_too"):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"name: {name}\nlayers: [{{name: a, operator: linear, dims: {{K: 8}}}}]\n"
+        )
+    arguments = [*command.split(), "--jobs", "1", "--quiet", "--output", str(folder)]
     killed_after(1, *arguments)
     assert not (folder / "summary.json").exists()
     ran: list[str] = []
@@ -125,5 +134,5 @@ def test_a_killed_run_goes_on_from_the_models_that_it_had_finished(
     monkeypatch.setattr(workers, "run_model", seen)
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.exception
-    assert ran == ["keyboard_cifg"]  # the other had been run before: models are run from the end of the list
+    assert ran == [last]  # the other had been run before: models are run from the end of the list
     assert sorted(path.name for path in folder.iterdir()) == written
