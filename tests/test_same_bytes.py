@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +89,11 @@ if __name__ == "__main__":
         done = CliRunner().invoke(app, line.split(), prog_name="mensa-sim")
         print("===", line.partition(" --jobs")[0], repr(done.exception or ""), done.exit_code)
         print(done.output, flush=True)
+    print("torch" in sys.modules, file=sys.stderr)
 """
 
 
-def everything_written(names: Collection[str], folder: Path, cache: Path, jobs: int, **around: str) -> dict[str, bytes]:
+def everything_written(names: Set[str], folder: Path, cache: Path, jobs: int, **around: str) -> dict[str, bytes]:
     """What commands print, and every file that they leave: name to bytes."""
     folder.mkdir(parents=True)
     for name, text in FILES.items():
@@ -109,6 +110,7 @@ def everything_written(names: Collection[str], folder: Path, cache: Path, jobs: 
         capture_output=True,
         check=True,
     )
+    assert names & OF_MINUTES or done.stderr.endswith(b"False\n"), "only what traces models or measures needs torch"
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {"printed": done.stdout, **files}
 

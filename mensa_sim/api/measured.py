@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.shown import Plain, with_methods
@@ -12,12 +13,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.alone import alone_on
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
-from mensa_sim.measurement.measure import KernelMeasurement
-from mensa_sim.measurement.measure import measure as measure_graphs
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
 from mensa_sim.measurement.stopwatch import Limits
-from mensa_sim.measurement.whole_models import ModelTiming
-from mensa_sim.measurement.whole_models import measure_models as time_models
 from mensa_sim.study.calibrate.calibrate import Calibration
 from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
 from mensa_sim.study.calibrate.request import CalibrateRequest
@@ -29,10 +26,16 @@ from mensa_sim.study.devices.study import fit_devices as fit_devices_request
 from mensa_sim.study.request.command import command_of
 from mensa_sim.workload.load import load_workload
 
+if TYPE_CHECKING:  # they import torch, which only what times kernels needs
+    from mensa_sim.measurement.measure import KernelMeasurement
+    from mensa_sim.measurement.whole_models import ModelTiming
+
 
 @asks(MeasureRequest)
-def measure(request: MeasureRequest) -> KernelMeasurement:
+def measure(request: MeasureRequest) -> "KernelMeasurement":
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
+    from mensa_sim.measurement.measure import measure as measure_graphs
+
     refuse_unwritable_file(Path(request.output))
     graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
     with alone_on(Path(request.output)):
@@ -50,8 +53,10 @@ def measure(request: MeasureRequest) -> KernelMeasurement:
 
 
 @asks(MeasureModelsRequest)
-def measure_models(request: MeasureModelsRequest) -> tuple[ModelTiming, ...]:
+def measure_models(request: MeasureModelsRequest) -> "tuple[ModelTiming, ...]":
     """Time workloads' whole models on a device, into measurements that `validate` reads."""
+    from mensa_sim.measurement.whole_models import measure_models as time_models
+
     refuse_unwritable_file(Path(request.output))
     with alone_on(Path(request.output)):
         return time_models(
