@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
+from drawn_once import one_of
 from hypothesis import strategies as st
 
 from mensa_sim.cost.counts.ways import Precision, ways
@@ -60,12 +62,17 @@ def residencies(spec: PeArray, some: Sequence[Residency]) -> st.SearchStrategy[R
         return ("activation" in buffers or not activations) and ("parameter" in buffers or not each.parameters)
 
     found = [each for each in some if possible(each)]
-    return st.sampled_from([*found, *found[1:]])
+    return one_of(*found, *found[1:])
+
+
+@cache
+def _axes_among(*per: int) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.lists(one_of(*per), unique=True).map(tuple) if per else st.just(())
 
 
 def sharing(draw: st.DrawFn, serves: tuple[Operand, ...], per: list[int]) -> dict[str, tuple[int, ...]]:
     """Along which of its axes the lanes of a level share an instance."""
-    some = st.lists(st.sampled_from(per), unique=True).map(tuple) if per else st.just(())
+    some = _axes_among(*per)
     found = {"multicasts_along": draw(some)} if serves != ("output",) else {}
     return found | ({"reduces_along": draw(some)} if "output" in serves else {})
 
@@ -93,12 +100,12 @@ def sram(draw: st.DrawFn, name: str, serves: tuple[Operand, ...], per: tuple[int
     return Level(
         name=name,
         serves=serves,
-        capacity_bytes=draw(st.sampled_from([256, 4096])),
+        capacity_bytes=draw(one_of(256, 4096)),
         per=per,
         read_bits=64,
         write_bits=128,
-        min_bits=draw(st.sampled_from([8, 16, 64])),
-        ports=draw(st.sampled_from(["separate", "rw"])),
+        min_bits=draw(one_of(8, 16, 64)),
+        ports=draw(one_of("separate", "rw")),
         double_buffered=draw(st.booleans()),
         waits=draw(st.booleans()),
         **sharing(draw, serves, list(per)),
@@ -111,7 +118,7 @@ def hierarchies(draw: st.DrawFn, axes: int) -> list[Level]:
     levels: list[Level] = []
     per = set(draw(st.sets(st.integers(0, axes - 1))))
     for index in range(draw(st.integers(1, 5))):
-        serves = tuple(sorted(draw(st.sets(st.sampled_from(OPERANDS), min_size=1))))
+        serves = tuple(sorted(draw(st.sets(one_of(*OPERANDS), min_size=1))))
         per &= draw(st.sets(st.integers(0, axes - 1))) | (per if draw(st.booleans()) else set())
         along = tuple(sorted(per))
         if index < 2 and draw(st.booleans()) and not any(set(serves) & set(level.serves) for level in levels):
@@ -123,20 +130,25 @@ def hierarchies(draw: st.DrawFn, axes: int) -> list[Level]:
     return levels
 
 
+@cache
+def _axes_of(*entries: str) -> st.SearchStrategy[list[Axis]]:
+    axis = st.builds(
+        lambda size, dims: Axis(size=size, dims=tuple(dims)),
+        st.integers(1, 6),
+        st.lists(one_of(*entries), min_size=1, max_size=3, unique=True),
+    )
+    return st.lists(axis, min_size=1, max_size=3)
+
+
 @st.composite
 def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
     """Any array of one to three axes: with or without registers and a buffer for each operand, or any hierarchy."""
     flat_y, flat_f = draw(st.booleans()), draw(st.booleans())
     entries = ["B", "G", "K", "C"]
-    entries += [draw(st.sampled_from(["OX*OY", "OY*OX"]))] if flat_y else ["OY", "OX"]
-    entries += [draw(st.sampled_from(["FX*FY", "FY*FX"]))] if flat_f else ["FY", "FX"]
-    axis = st.builds(
-        lambda size, dims: Axis(size=size, dims=tuple(dims)),
-        st.integers(1, 6),
-        st.lists(st.sampled_from(entries), min_size=1, max_size=3, unique=True),
-    )
-    axes = tuple(draw(st.lists(axis, min_size=1, max_size=3)))
-    macs_per_pe = draw(st.sampled_from([1, 1, 2]))
+    entries += [draw(one_of("OX*OY", "OY*OX"))] if flat_y else ["OY", "OX"]
+    entries += [draw(one_of("FX*FY", "FY*FX"))] if flat_f else ["FY", "FX"]
+    axes = tuple(draw(_axes_of(*entries)))
+    macs_per_pe = draw(one_of(1, 1, 2))
     levels = draw(hierarchies(len(axes) + (macs_per_pe > 1)) if deep else two_levels(len(axes) + (macs_per_pe > 1)))
     hop = Hop(cycles=1, per=("FX", "C")) if draw(st.booleans()) else None
     weights = next((level for level in levels if "weight" in level.serves), None)
@@ -147,16 +159,16 @@ def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
         clock_hz=10**9,
         dataflow=Dataflow(
             axes=axes,
-            stationary=draw(st.sampled_from(OPERANDS)),
+            stationary=draw(one_of(*OPERANDS)),
             overlap=draw(st.booleans()),
-            pipeline_cycles=draw(st.sampled_from([None, 0, 3])),
-            pipeline_cycles_per=draw(st.sampled_from(["tile", "pass"])),
-            depthwise_tap_slots=draw(st.sampled_from([1, 4])),
-            depthwise_slot_cycles=draw(st.sampled_from([1, 2])),
+            pipeline_cycles=draw(one_of(None, 0, 3)),
+            pipeline_cycles_per=draw(one_of("tile", "pass")),
+            depthwise_tap_slots=draw(one_of(1, 4)),
+            depthwise_slot_cycles=draw(one_of(1, 2)),
             hop=hop,
         ),
         macs_per_pe=macs_per_pe,
-        accumulator_bits=draw(st.sampled_from([16, 32])),
+        accumulator_bits=draw(one_of(16, 32)),
         levels=tuple(levels),
         gates_zeros=weights is not None and not weights.ported and draw(st.booleans()),
         source="drawn at random",

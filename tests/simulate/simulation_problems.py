@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
+from drawn_once import one_of
 from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency, Traffic
@@ -168,10 +169,9 @@ def everything_on(graph: LayerGraph, accelerator: str) -> dict[str, str]:
 @st.composite
 def systems(draw: st.DrawFn) -> System:
     """One to three memories, the second perhaps a way into the first, linked in pairs; one to four accelerators."""
-    speeds = st.sampled_from((GB_PER_S, 3 * GB_PER_S, 32 * GB_PER_S, 7_777_777))
+    speeds = one_of(GB_PER_S, 3 * GB_PER_S, 32 * GB_PER_S, 7_777_777)
     memories = {
-        f"ram{index}": memory(draw(speeds), draw(st.sampled_from((1.0, 0.75, 0.7))))
-        for index in range(draw(st.integers(1, 3)))
+        f"ram{index}": memory(draw(speeds), draw(one_of(1.0, 0.75, 0.7))) for index in range(draw(st.integers(1, 3)))
     }
     if len(memories) > 1 and draw(st.booleans()):
         turns = draw(st.booleans())
@@ -181,9 +181,9 @@ def systems(draw: st.DrawFn) -> System:
     accelerators = [
         accelerator(
             f"acc{index}",
-            draw(st.sampled_from(names)),
-            parameter_buffer=draw(st.sampled_from((0, 500, 4000))),
-            activation_buffer=draw(st.sampled_from((0, 500, 4000))),
+            draw(one_of(*names)),
+            parameter_buffer=draw(one_of(0, 500, 4000)),
+            activation_buffer=draw(one_of(0, 500, 4000)),
         )
         for index in range(draw(st.integers(1, 4)))
     ]
@@ -259,7 +259,7 @@ def assignments(draw: st.DrawFn, graph: LayerGraph, platform: System) -> dict[st
     names = [placed.name for placed in platform.accelerators]
     chosen: dict[str, str] = {}
     for each in graph.layers:
-        chosen.setdefault(each.group or each.name, draw(st.sampled_from(names)))
+        chosen.setdefault(each.group or each.name, draw(one_of(*names)))
     return {each.name: chosen[each.group or each.name] for each in graph.layers}
 
 
@@ -267,7 +267,7 @@ def assignments(draw: st.DrawFn, graph: LayerGraph, platform: System) -> dict[st
 def tables(draw: st.DrawFn) -> tuple[CostTable, Options]:
     """A random graph on one accelerator, priced in random subsets of the eight residencies."""
     graph = draw(graphs())
-    parameter_buffer = draw(st.sampled_from((0, 500, 4000)))
+    parameter_buffer = draw(one_of(0, 500, 4000))
     platform = system([accelerator("acc", parameter_buffer=parameter_buffer, activation_buffer=4000)])
     entries = []
     for each in graph.layers:
@@ -292,6 +292,6 @@ def tables(draw: st.DrawFn) -> tuple[CostTable, Options]:
     options = Options(
         prefetch=draw(st.booleans()),
         activations=draw(st.booleans()),
-        parameters=draw(st.sampled_from(("none", "first-fit", "best-value"))),
+        parameters=draw(one_of("none", "first-fit", "best-value")),
     )
     return table(graph, platform, entries), options
