@@ -140,6 +140,12 @@ class Problem:
         """What the objective makes of a latency and a dynamic energy, in powers of pJ and ps."""
         return float(objective_named(self.objective).value(self.total_pj(dynamic_pj, latency_ps), latency_ps))
 
+    def rates(self, dynamic_pj: float, latency_ps: float) -> tuple[float, float]:
+        """What a pJ and a ps more add to the objective of those, the static energy of the ps included."""
+        point = self.total_pj(dynamic_pj, latency_ps), float(latency_ps)
+        per_pj, per_ps = objective_named(self.objective).rates(point, point)
+        return per_pj, per_ps + per_pj * self.static_pj_per_ps
+
 
 def require_runnable(problem: Problem) -> None:
     """Raise `InfeasibleError` naming every unit that no accelerator, or not its pinned one, can run."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from mensa_sim.cost.feeds.ways import Passage
 from mensa_sim.cost.layer_cost import MEMORY, Feed, LayerCost, Traffic
 from mensa_sim.cost.vector import vector_work
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.hardware.system import System
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
 
@@ -29,7 +29,7 @@ class Fed:
         return bool(self.inputs or self.output or self.heard)
 
 
-def moved_cost(cost: LayerCost, layer: Layer, accelerator: PeArray, memory: Memory, fed: Fed, beside: int) -> LayerCost:
+def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: int = 0) -> LayerCost:
     """The cost with its traffic where `fed` says; tiles, cycles and the accelerator's own levels stay as they are.
 
     `beside` are the bytes of its input that the cost takes from the accelerator's own level already: of what is left,
@@ -37,7 +37,7 @@ def moved_cost(cost: LayerCost, layer: Layer, accelerator: PeArray, memory: Memo
     """
     left_bytes = max(1, layer.input_bytes - beside)
     inputs: set[str] = {"input", "weight"} if layer.weights_are_activations else {"input"}
-    vector_input = vector_work(layer, accelerator).input_bytes
+    vector_input = vector_work(layer, system.accelerator(cost.accelerator).array).input_bytes
     taken = [0] * len(fed.inputs)
     written = read_back = heard = read_saved = write_saved = 0
     traffic: list[Traffic] = []
@@ -71,7 +71,7 @@ def moved_cost(cost: LayerCost, layer: Layer, accelerator: PeArray, memory: Memo
         feeds += [
             feed for way, size in zip(fed.output, (written, read_back), strict=True) if size for feed in way.feeds(size)
         ]
-    return _without(cost, traffic, memory, (read_saved, write_saved), _joined(feeds), heard)
+    return _without(cost, traffic, system.memory_of(cost.accelerator), (read_saved, write_saved), _joined(feeds), heard)
 
 
 def _without(

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mensa_sim.cost.feeds.moved import Fed, moved_cost
+from mensa_sim.cost.feeds.moved import Fed
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
-from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, live_at, step_of, weighed
+from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, gain, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor
 
 HOME_NODES = 2000
@@ -106,16 +106,12 @@ class Chooser:
 
         Of each reader beside no other tensor over links: where several come, time that one alone would hide may show.
         """
-        found, system = 0.0, self._costs.system
+        found = 0.0
         for name, size_bytes in tensor.remote.items():
-            placed, memory = system.accelerator(self._assignment[name]), system.memory_of(self._assignment[name])
-            way = from_level(system, self._accelerator, placed.name)
+            way = from_level(self._costs.system, self._accelerator, self._assignment[name])
             if way is not None:
-                cost = self._costs.cost(name, placed.name)
                 fed = Fed(inputs=((way, size_bytes),))
-                moved = moved_cost(cost, self._costs.graph[name], placed.array, memory, fed, 0)
-                bandwidth = memory.effective_bytes_per_s
-                found += weighed(cost, bandwidth, *self._rates) - weighed(moved, bandwidth, *self._rates)
+                found += gain(self._costs, name, self._assignment[name], fed, self._rates)
         return found
 
     def _roomy(self, place: _Place) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mensa_sim.cost.feeds.moved import Fed, moved_cost
+from mensa_sim.cost.feeds.moved import Fed
 from mensa_sim.cost.feeds.ways import from_shared, to_shared
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
@@ -10,14 +10,11 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
-from mensa_sim.schedule.homes.step import weighed
+from mensa_sim.schedule.homes.choose import HOME_LIMIT_S, HOME_NODES
+from mensa_sim.schedule.homes.step import gain
 from mensa_sim.schedule.homes.tensors import HomeTensor, readers_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.unit_order import units_in_order
-
-SHARED_NODES = 2000
-"""Of HiGHS's search, as for homes in levels."""
-SHARED_LIMIT_S = 600.0
 
 
 def shared_tensors(
@@ -108,14 +105,7 @@ def _saves(costs: CostTable, assignment: Mapping[str, str], tensor: HomeTensor, 
     into, out_of = to_shared(system, tensor.home), from_shared(system, tensor.home)
     cases = {tensor.layer: Fed(output=(into, out_of))}
     cases |= {name: Fed(inputs=((out_of, size),)) for name, size in tensor.readers.items()}
-    saved = 0.0
-    for name, fed in cases.items():
-        placed = system.accelerator(assignment[name])
-        memory, cost = system.memory_of(placed.name), costs.cost(name, placed.name)
-        moved = moved_cost(cost, costs.graph[name], placed.array, memory, fed, 0)
-        bandwidth = memory.effective_bytes_per_s
-        saved += weighed(cost, bandwidth, *rates) - weighed(moved, bandwidth, *rates)
-    return saved
+    return sum(gain(costs, name, assignment[name], fed, rates) for name, fed in cases.items())
 
 
 def _best(tensors: Sequence[tuple[HomeTensor, float]], capacity_bytes: int) -> tuple[list[HomeTensor], float]:
@@ -135,7 +125,7 @@ def _best(tensors: Sequence[tuple[HomeTensor, float]], capacity_bytes: int) -> t
         sizes = [(away[number], float(tensors[number][0].size_bytes)) for number in numbers]
         program.row(sizes, low=sum(size for _, size in sizes) - capacity_bytes)
     most = sum(value for _, value in tensors)
-    solved = program.solve(SHARED_LIMIT_S, most, SHARED_NODES)
+    solved = program.solve(HOME_LIMIT_S, most, HOME_NODES)
     if solved.values is None:
         return [], 0.0
     stay = [each for number, (each, _) in enumerate(tensors) if solved.values[away[number]] < 0.5]

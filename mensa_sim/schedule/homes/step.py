@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from mensa_sim.cost.energy import access_pj
+from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency, Traffic
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms
@@ -318,6 +319,13 @@ def weighed(cost: LayerCost, bandwidth_bytes_per_s: float, per_pj: float, per_ps
     """What a layer adds to an objective, by its rates for energy and time; its traffic decides where neither counts."""
     traffic_ps = transfer_ps(cost.memory_bytes, bandwidth_bytes_per_s)
     return per_pj * cost.energy_pj + per_ps * (cost.latency_ps(bandwidth_bytes_per_s) + TRAFFIC_SHARE * traffic_ps)
+
+
+def gain(costs: CostTable, layer: str, accelerator: str, fed: Fed, rates: tuple[float, float]) -> float:
+    """What the objective gains where a layer's tensors lie where `fed` says and not in memory; may be negative."""
+    cost, bandwidth = costs.cost(layer, accelerator), costs.system.memory_of(accelerator).effective_bytes_per_s
+    moved = moved_cost(cost, costs.graph[layer], costs.system, fed)
+    return weighed(cost, bandwidth, *rates) - weighed(moved, bandwidth, *rates)
 
 
 TRAFFIC_SHARE = 0.01

@@ -17,7 +17,6 @@ from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
@@ -141,9 +140,7 @@ class StackPlanner:
 
     def _rates(self, schedule: Schedule) -> tuple[float, float]:
         """What a pJ and a ps count in the objective, around the schedule's prediction."""
-        at = schedule.prediction.energy_pj, float(schedule.prediction.latency_ps)
-        per_pj, per_ps = objective_named(self._problem.objective).rates(at, at)
-        return per_pj, per_ps + per_pj * self._problem.static_pj_per_ps
+        return self._problem.rates(schedule.prediction.dynamic_pj, schedule.prediction.latency_ps)
 
     def _runs(self, assignment: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
         """Neighbours in the graph's order that one accelerator runs, each of which can be in a stack."""

@@ -11,7 +11,6 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import SPLIT_AXES, axis_size, needed, pieces_of, whole_piece
 from mensa_sim.cost.tiles.rewrite import with_reads
-from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Split, SplitPart
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.tiles.estimate import PoolOption, Surroundings, common_parts, least_work, work_of
@@ -65,7 +64,7 @@ class SplitChooser:
         """
         while True:
             whole = dict.fromkeys(self._options, 0)
-            rates = self._rates(self._total(whole, rest))
+            rates = self._problem.rates(*self._total(whole, rest))
             alone = {name: self._least(name, partial(self._alone, rates)) for name in self._options}
             settled = [self._settled(start, rest) for start in (whole, alone)]
             values = [self._problem.value(*self._total(chosen, rest)) for chosen in settled]
@@ -78,12 +77,6 @@ class SplitChooser:
     def _total(self, chosen: Mapping[str, int], rest: tuple[float, float]) -> tuple[float, float]:
         each = [self._cost(name, chosen) for name in chosen]
         return rest[0] + sum(pj for pj, _ in each), rest[1] + sum(ps for _, ps in each)
-
-    def _rates(self, at: tuple[float, float]) -> tuple[float, float]:
-        """What a pJ and a ps of a layer add to the objective where all of them come to that."""
-        point = self._problem.total_pj(*at), at[1]
-        per_pj, per_ps = objective_named(self._problem.objective).rates(point, point)
-        return per_pj, per_ps + per_pj * self._problem.static_pj_per_ps
 
     def _neighbours(self, name: str) -> tuple[str, ...]:
         return (*self._costs.graph.predecessors(name), *self._costs.graph.successors(name))
@@ -150,7 +143,7 @@ class SplitChooser:
         """The best option of each layer beside those of its neighbours, until none changes."""
         chosen = dict(start)
         for _ in range(SWEEPS):
-            before, rates = dict(chosen), self._rates(self._total(chosen, rest))
+            before, rates = dict(chosen), self._problem.rates(*self._total(chosen, rest))
             for name, options in self._options.items():
                 if len(options) > 1:
                     chosen[name] = self._least(name, partial(self._beside_others, chosen, rates))

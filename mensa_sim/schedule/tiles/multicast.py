@@ -63,9 +63,7 @@ def with_multicast(costs: CostTable, assignment: Mapping[str, str], splits: Sequ
     own = dict(costs.costs)
     for name, operands in multicast_of(costs, assignment, splits).heard.items():
         accelerator = assignment[name]
-        spec, memory = costs.system.accelerator(accelerator).spec, costs.system.memory_of(accelerator)
-        if isinstance(spec, PeArray):
+        if isinstance(costs.system.accelerator(accelerator).spec, PeArray):
             cost = costs.cost(name, accelerator)
-            moved = moved_cost(cost, costs.graph[name], spec, memory, Fed(heard=operands), 0)
-            own[name, accelerator, STREAMED] = moved
+            own[name, accelerator, STREAMED] = moved_cost(cost, costs.graph[name], costs.system, Fed(heard=operands))
     return costs.with_costs(own, costs.in_room)

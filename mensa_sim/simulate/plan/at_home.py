@@ -191,11 +191,7 @@ class _Writer:
         if cost is None:
             return None
         if fed.moves:
-            placed, memory = (
-                self._costs.system.accelerator(step.accelerator),
-                self._costs.system.memory_of(step.accelerator),
-            )
-            cost = moved_cost(cost, layer, placed.array, memory, fed, step.reads_bytes)
+            cost = moved_cost(cost, layer, self._costs.system, fed, step.reads_bytes)
         variant = variant_of(self._costs, [layer], [cost])
         return replace(variant, activation_bytes=step.live_bytes + beside_bytes)
 

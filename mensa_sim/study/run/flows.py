@@ -245,15 +245,12 @@ def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
     recorder, recorded = TotalsRecorder(), SpanRecorder(max_spans=None)
     run_in_turn(plan, placement.costs.system, on_chip, 2, Recorders(recorder, recorded))
-    problem = placement.problem
     latency_ps, dynamic_pj = recorder.totals[-1]
-    point = problem.total_pj(dynamic_pj, latency_ps), float(latency_ps)
-    per_pj, per_ps = objective_named(problem.objective).rates(point, point)
     return _Tried(
         placement=placement,
         plan=plan,
         value=_value(placement, recorder.totals),
-        rates=(per_pj, per_ps + per_pj * problem.static_pj_per_ps),
+        rates=placement.problem.rates(dynamic_pj, latency_ps),
         recorded=recorded,
     )
 
