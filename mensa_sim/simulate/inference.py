@@ -1,7 +1,6 @@
 """One inference of a graph on a system, and the first beside later ones."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.system import System
@@ -50,7 +49,7 @@ def simulate_in_turn(
     recorder = SpanRecorder(max_spans=None)
     plan = make_plan(graph, costs, assignment, options, data=data)
     run_in_turn(plan, costs.system, options, inferences, recorder if beside is None else Recorders(recorder, beside))
-    return tuple(one_by_one(recorder.timeline()))
+    return tuple(recorder.one_by_one())
 
 
 def run_in_turn(plan: Plan, system: System, options: Options, inferences: int, recorder: Recorder) -> None:
@@ -65,21 +64,3 @@ def run_in_turn(plan: Plan, system: System, options: Options, inferences: int, r
     engine.on_end = lambda request: start(request.number + 1)
     start(0)
     engine.run()
-
-
-def one_by_one(timeline: Timeline) -> Iterator[Timeline]:
-    """The timeline of inferences one after another, cut at the arrival of each."""
-    for record in timeline.requests:
-        begin_ps, end_ps = record.arrival_ps, record.end_ps
-        spans = (span for span in timeline.spans if span.request == record.name)
-        levels = (level for level in timeline.levels if end_ps is not None and begin_ps <= level.time_ps < end_ps)
-        if begin_ps:
-            spans = (replace(span, start_ps=span.start_ps - begin_ps, end_ps=span.end_ps - begin_ps) for span in spans)
-            levels = (replace(level, time_ps=level.time_ps - begin_ps) for level in levels)
-            record = replace(
-                record,
-                arrival_ps=0,
-                start_ps=None if record.start_ps is None else record.start_ps - begin_ps,
-                end_ps=None if end_ps is None else end_ps - begin_ps,
-            )
-        yield Timeline(spans=tuple(spans), requests=(record,), levels=tuple(levels))

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,7 +97,7 @@ def test_the_process_is_named_after_what_was_run() -> None:
 
 def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     spans = tuple(
-        replace(span("one", "layer", "a", 10 * number, 10 * number + 9), request=f"net#{number}") for number in range(9)
+        span("one", "layer", "a", 10 * number, 10 * number + 9)._replace(request=f"net#{number}") for number in range(9)
     )
     many = Timeline(spans=spans)
     whole = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
@@ -117,7 +116,7 @@ def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monk
 
 def test_of_more_streams_than_a_trace_has_room_for_some_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     spans = tuple(
-        replace(span("one", "layer", "a", 10 * number, 10 * number + 9), request=f"s{number}#0") for number in range(9)
+        span("one", "layer", "a", 10 * number, 10 * number + 9)._replace(request=f"s{number}#0") for number in range(9)
     )
     streams = {f"s{number}": GRAPH for number in range(9)}
     whole = perfetto_json("net on one", Timeline(spans=spans), ("one",), streams, static_mw=3.0)

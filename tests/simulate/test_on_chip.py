@@ -201,7 +201,7 @@ def test_the_first_inference_fetches_what_later_ones_find():
         costs.graph, costs, everything_on(costs.graph, "acc"), Options(parameters="first-fit"), inferences=3
     )
     assert [turn.end_ps for turn in turns] == [30_000, 2_000, 2_000]
-    assert turns[1].spans == tuple(replace(span, request="net#1") for span in turns[2].spans)
+    assert turns[1].spans == tuple(span._replace(request="net#1") for span in turns[2].spans)
     assert max(level.size_bytes for turn in turns for level in turn.levels) == 30
 
 
@@ -289,7 +289,7 @@ def test_a_gated_accelerator_leaks_less_wakes_late_and_has_forgotten_its_paramet
 def test_a_gated_accelerator_leaks_less_in_a_single_inference():
     costs = gated(two_layers(4, 4), wake_up_ps=5_000, residual=0.25)
     timeline = on_acc(costs, Options())
-    longer = replace(timeline, spans=(*timeline.spans, replace(timeline.spans[0], resource="ram", end_ps=50_000)))
+    longer = replace(timeline, spans=(*timeline.spans, timeline.spans[0]._replace(resource="ram", end_ps=50_000)))
     result = metrics(longer, costs.system, costs.graph, {"acc": {"mac": 4.0}})
     assert result.accelerators["acc"].leakage_pj["mac"] == pytest.approx(4.0 * (25 + 0.25 * 25))
 

@@ -1,7 +1,7 @@
 """The timeline as bars: a row for each accelerator, memory and link, coloured by the accelerator that is served."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mensa_sim.report.page.colours import GREY, Look, looks, pattern
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, lines, shown
@@ -94,8 +94,7 @@ def _joined(spans: Sequence[Span], resolution_ps: int) -> list[Span]:
 def _as_one(run: Sequence[Span]) -> Span:
     if len(run) == 1:
         return run[0]
-    return replace(
-        run[0],
+    return run[0]._replace(
         layer=f"{run[0].layer} ... {run[-1].layer} ({len(run)} intervals)",
         end_ps=max(span.end_ps for span in run),
         size_bytes=sum(span.size_bytes for span in run),

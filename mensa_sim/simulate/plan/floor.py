@@ -110,9 +110,8 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
         chosen = _variants(plan, own, loaded, options)
         early = _early_bytes(plan, own, chosen, pinned, loaded=bool(loaded)) if options.prefetch else {}
         time_ps = {index: _alone_ps(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
-        parts_pj = (part for each in chosen.values() for stage in each.stages for part in stage.parts_pj)
-        energies_pj = (pj for part in parts_pj for pj in part.values())
-        return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=math.fsum(energies_pj))
+        energy_pj = math.fsum(pj for each in chosen.values() for stage in each.stages for pj in stage.energies_pj)
+        return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=energy_pj)
 
     return turn(set()), turn({index for _, index in pinned.units})
 

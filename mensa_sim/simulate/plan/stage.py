@@ -40,6 +40,12 @@ class Stage:
     """What moves beside the body over other memories and links."""
     cost: LayerCost = field(repr=False, compare=False)
     """What it is made from."""
+    energies_pj: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """All of its dynamic energy, piece by piece: whoever adds it up asks some dozen times."""
+
+    def __post_init__(self) -> None:
+        pieces = (pj for part in self.parts_pj for pj in part.values())
+        object.__setattr__(self, "energies_pj", tuple(pieces))
 
     def of(self, layer: str) -> "Stage":
         """That of another layer which costs the same."""

@@ -5,9 +5,7 @@ from typing import NamedTuple, Protocol
 
 from mensa_sim.simulate.engine.request import Job, Request
 from mensa_sim.simulate.plan.stage import Stage
-from mensa_sim.simulate.record.timeline import Kind, RequestRecord
-
-NO_ENERGY: Mapping[str, float] = {}
+from mensa_sim.simulate.record.timeline import NO_ENERGY, Kind, RequestRecord
 
 Moments = tuple[int, int, int, int, int]
 """When a stage started, its body started, the body's traffic ended, the tail started, and it ended."""

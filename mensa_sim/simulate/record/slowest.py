@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.record.recorder import Busy, Done, record_of
-from mensa_sim.simulate.record.spans import span_of, stage_spans
+from mensa_sim.simulate.record.spans import stage_spans
 from mensa_sim.simulate.record.timeline import RequestRecord, SlowestRequest, Span
 
 
@@ -48,7 +48,7 @@ class SlowestRecorder:
 def _spans(row: Busy | Done) -> Iterator[Span]:
     if isinstance(row, Busy):
         assert row.request is not None
-        yield span_of(row.resource, row.kind, row.request.name, *row[3:])
+        yield Span(row.resource, row.kind, row.request.name, *row[3:])
     else:
         accelerator, memory, request, stage, head_bytes, body_bytes, moments_ps = row
         yield from stage_spans(accelerator, memory, request.name, stage, head_bytes, body_bytes, moments_ps)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal, overload
 
@@ -16,7 +16,6 @@ DEFAULT_MAX_SPANS = 100_000
 
 SPAN_CELLS = 10
 """Number of the request, then the fields of a span."""
-SPAN_FIELDS = tuple(field.name for field in fields(Span))
 STAGE_CELLS = 9
 """Number of the request, number of spans, then what `stage_spans` takes."""
 
@@ -84,11 +83,25 @@ class SpanRecorder:
             every=self._every,
         )
 
-    def _made(self) -> tuple[Span, ...]:
+    def one_by_one(self) -> Iterator[Timeline]:
+        """Timelines of inferences one after another, each from its arrival on."""
+        for _, record in self._requests:
+            begin_ps, end_ps = record.arrival_ps, record.end_ps
+            levels = (level for level in self._levels if end_ps is not None and begin_ps <= level.time_ps < end_ps)
+            if begin_ps:
+                levels = (replace(level, time_ps=level.time_ps - begin_ps) for level in levels)
+            yield Timeline(spans=self._made(record), requests=(record.from_arrival(),), levels=tuple(levels))
+
+    def _made(self, only: RequestRecord | None = None) -> tuple[Span, ...]:
+        """The spans of all requests, or of one from its arrival on."""
         spans: list[Span] = []
         for _, _, *row in _rows(self._stages, STAGE_CELLS):
-            spans += stage_spans(*row)
-        spans += (span_of(*row) for _, *row in _rows(self._spans, SPAN_CELLS))
+            if only is None or row[2] == only.name:
+                spans += stage_spans(*row)
+        spans += (Span(*row) for _, *row in _rows(self._spans, SPAN_CELLS) if only is None or row[2] == only.name)
+        if only is not None and only.arrival_ps:
+            begin_ps = only.arrival_ps
+            spans = [Span(*each[:4], each[4] - begin_ps, each[5] - begin_ps, *each[6:]) for each in spans]
         spans.sort(key=attrgetter("end_ps"))
         spans.sort(key=attrgetter("start_ps"))
         return tuple(spans)
@@ -162,14 +175,9 @@ def stage_spans(
     start, body, body_end, tail, end = moments_ps
     name = stage.layer
     if head_bytes or stage.head_pj:
-        yield span_of(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)
+        yield Span(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)
     if body_bytes or stage.body_pj:
-        yield span_of(memory, "body", request, name, body, body_end, body_bytes, 0, stage.body_pj)
+        yield Span(memory, "body", request, name, body, body_end, body_bytes, 0, stage.body_pj)
     if stage.tail_bytes:
-        yield span_of(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
-    yield span_of(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
-
-
-def span_of(*row: Any) -> Span:
-    """A span from a row of its fields."""
-    return Span(**dict(zip(SPAN_FIELDS, row, strict=True)))
+        yield Span(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
+    yield Span(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)

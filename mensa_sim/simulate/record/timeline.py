@@ -1,8 +1,8 @@
 """Spans, the flat record of what happened, and the timeline that holds them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
 
 Kind = Literal["layer", "head", "body", "tail", "feed", "transfer", "host", "prefetch", "discard", "spill", "wake"]
 """A layer occupies its accelerator; head, body and tail are its own traffic on the memory, a feed what it reads or
@@ -13,9 +13,11 @@ bytes are discarded. A spill writes a tensor to memory that lived on chip, for a
 come back from a cut supply."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """One busy interval of one accelerator, memory channel or link."""
+NO_ENERGY: Mapping[str, float] = {}
+
+
+class Span(NamedTuple):
+    """One busy interval of one accelerator, memory channel or link; made by the hundred thousand, so not checked."""
 
     resource: str
     """Name of the accelerator, memory or link that was busy."""
@@ -28,12 +30,8 @@ class Span:
     size_bytes: int = 0
     """Bytes moved, on a memory or a link."""
     macs: int = 0
-    energy_pj: Mapping[str, float] = field(default_factory=dict)
+    energy_pj: Mapping[str, float] = NO_ENERGY
     """Dynamic energy by component."""
-
-    def __post_init__(self) -> None:
-        if self.end_ps < self.start_ps:
-            raise ValueError(f"{self.layer} on {self.resource}: ends before it starts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +51,11 @@ class RequestRecord:
     """Absolute."""
     handoffs: int = 0
     """Tensors that an accelerator gets from another one."""
+
+    def from_arrival(self) -> Self:
+        """With times that begin when it arrives."""
+        began, ended = (None if each is None else each - self.arrival_ps for each in (self.start_ps, self.end_ps))
+        return replace(self, arrival_ps=0, start_ps=began, end_ps=ended)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,7 @@ class TotalsRecorder:
 
     def executed(self, done: Done) -> None:
         """Add the stage's energy."""
-        for part in done[3].parts_pj:
-            self._energies_pj += part.values()
+        self._energies_pj += done[3].energies_pj
 
     def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
         """Nothing to add."""

@@ -155,22 +155,29 @@ def _with_parameters(
 ) -> "_Tried":
     """The plan with the best choice of parameters that stay on each accelerator.
 
-    One whose floor does not beat the best so far is not simulated.
+    Those of least floor are simulated first, and then none that its floor rules out.
     """
-    best = _tried(placement, on_chip, plan)
     floor = floor_of(plan, placement.costs, on_chip) if choices else None
+    best: _Tried | None = None
     for on_accelerator in choices:
-        before, chosen = best.plan, None
-        for kept in on_accelerator:
-            if floor and not best.beaten_by(_value(placement, floor.beside(kept.accelerator, kept))):
+        before, name = plan if best is None else best.plan, on_accelerator[0].accelerator
+        ways = [before.data.parameters_on(name), *on_accelerator]
+        floors = [0.0 if floor is None else _value(placement, floor.beside(name, kept)) for kept in ways]
+        found = {} if best is None else {0: best}
+        for place in sorted(range(len(ways)), key=floors.__getitem__):
+            kept, least = ways[place], floors[place]
+            if place in found or any(each.rules_out(least, before=other < place) for other, each in found.items()):
                 continue
-            fitted = with_room(before, placement.costs, on_chip, kept.accelerator, kept.room_bytes)
-            tried = _tried(placement, on_chip, replace(fitted, data=before.data.with_parameters(kept)))
-            if tried.beats(best):
-                best, chosen = tried, kept
+            own = before
+            if place and kept is not None:
+                fitted = with_room(before, placement.costs, on_chip, name, kept.room_bytes)
+                own = replace(fitted, data=before.data.with_parameters(kept))
+            found[place] = _tried(placement, on_chip, own)
+        best = _best([found[place] for place in sorted(found)])
+        chosen = next(ways[place] for place, each in found.items() if each is best)
         if floor and chosen:
-            floor.choose(chosen.accelerator, chosen)
-    return best
+            floor.choose(name, chosen)
+    return best or _tried(placement, on_chip, plan)
 
 
 def _settled(placement: Placement, on_chip: Options) -> "_Tried":
@@ -236,9 +243,12 @@ class _Tried:
         """Whether it is better by more than rounding."""
         return self.value < other.value * (1 - ROUNDING)
 
-    def beaten_by(self, floor: float) -> bool:
-        """Whether a plan of that floor may beat it; the sums of both are exact to far less than half of rounding."""
-        return floor < self.value * (1 - ROUNDING / 2)
+    def rules_out(self, floor: float, *, before: bool) -> bool:
+        """Whether a plan of that floor, which this one is asked before or after, is surely not the best.
+
+        The sums of both are exact to far less than half of rounding.
+        """
+        return floor >= self.value * (1 - ROUNDING / 2) if before else floor * (1 - 3 * ROUNDING) > self.value
 
 
 def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:

@@ -9,7 +9,7 @@ from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
 from mensa_sim.schedule.schedule import unit_assignment
-from mensa_sim.simulate.inference import one_by_one, simulate, simulate_in_turn
+from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import CauseRecorder
@@ -127,7 +127,7 @@ def evaluate(
     timeline, second = (
         simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
         if explained or placement.recorded is None
-        else one_by_one(placement.recorded.timeline())
+        else placement.recorded.one_by_one()
     )
     measured, steady = metrics(timeline, system, graph), latency_and_energy(second, system)
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
