@@ -16,9 +16,9 @@ def spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
 
     Layers run in graph order. A tensor lies there from its producer to its last reader; where those of a moment exceed
     the memory, what is read last leaves first, as far as it must (Belady 1966). A layer's own input and output stay:
-    what is too large for both at once is worked on in blocks (`spatial_blocks`), one tensor alone too if nothing but
-    the next layer reads it; of any other, what is beyond the memory leaves. Blocks are a choice: what two of
-    them need at their edges is neither moved nor made twice.
+    what is too large for both at once is worked on in blocks of rows, one tensor alone too if nothing but the next
+    layer reads it: of that the rows leave that two blocks need, of any other what is beyond the memory. Blocks are a
+    choice, and no more of them than the memory asks for.
     """
     return graph.made_once(("spilled_bytes", capacity_bytes), lambda: _spilled_bytes(graph, capacity_bytes))
 
@@ -42,11 +42,22 @@ def _spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
                 found[name] = found.get(name, 0) + leaves
                 held[name] -= leaves
                 over -= leaves
-        if layer.output_bytes > capacity_bytes and last[layer.name] > index + 1:
-            found[layer.name] = layer.output_bytes - capacity_bytes
+        if layer.output_bytes > capacity_bytes and last[layer.name] > index:
+            chained = last[layer.name] == index + 1
+            edges_bytes = _at_edges(layer.output_bytes, capacity_bytes, graph.layers[index + 1])
+            found[layer.name] = edges_bytes if chained else layer.output_bytes - capacity_bytes
         held[layer.name] = min(layer.output_bytes, capacity_bytes)
         held = {name: size for name, size in held.items() if last[name] > index}
-    return found
+    return {name: size_bytes for name, size_bytes in found.items() if size_bytes}
+
+
+def _at_edges(size_bytes: int, capacity_bytes: int, reader: Layer) -> int:
+    """Bytes of the rows that a window needs in two of the blocks of its input."""
+    nest = reader.nest or reader.window
+    if nest is None:
+        return 0
+    edges = -(-size_bytes // capacity_bytes) - 1
+    return edges * max(0, (nest.FY - 1) * nest.dilation_y + 1 - nest.stride_y) * size_bytes // nest.input_height
 
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.host_traffic import host_traffic, spilled_bytes
 from mensa_sim.workload.graph import Edge, LayerGraph
-from mensa_sim.workload.layer import Layer
+from mensa_sim.workload.layer import Layer, LoopNest
 
 
 def graph(sizes: dict[str, int], edges: list[tuple[str, str]]) -> LayerGraph:
@@ -46,6 +46,18 @@ def test_a_chain_of_tensors_never_spills(sizes: list[int], capacity: int) -> Non
     names = [f"l{number}" for number in range(len(sizes))]
     chain = graph(dict(zip(names, sizes, strict=True)), list(pairwise(names)))
     assert spilled_bytes(chain, capacity) == {}
+
+
+@given(kernel=st.integers(1, 5), stride=st.integers(1, 3), dilation=st.integers(1, 2), blocks=st.integers(1, 4))
+def test_of_a_chain_the_rows_leave_that_two_blocks_read(kernel: int, stride: int, dilation: int, blocks: int) -> None:
+    """Oracle: the rows that any output row of a block and any of the next one read."""
+    rows, reach = 12 * blocks * stride, dilation * (kernel - 1) + 1
+    nest = LoopNest(OY=(rows - reach) // stride + 1, FY=kernel, stride_y=stride, dilation_y=dilation, input_height=rows)
+    first, second = ([y * stride + x for y in part for x in range(reach)] for part in (range(12), range(12, 24)))
+    chain = graph({"a": 10 * rows, "b": 1}, [("a", "b")])
+    windowed = replace(chain, layers=(chain.layers[0], replace(chain.layers[1], nest=nest, operator="conv2d")))
+    leave = 10 * (blocks - 1) * len({*first} & {*second})
+    assert sum(spilled_bytes(windowed, 10 * rows // blocks).values()) == leave
 
 
 @given(capacity=st.integers(50, 200), less=st.integers(0, 50))
