@@ -11,6 +11,7 @@ from mensa_sim.cost.measured.file import read_timing_table, table_text
 from mensa_sim.cost.measured.table import Conditions, TimingTable
 from mensa_sim.errors import UsageError
 from mensa_sim.io.alone import alone_on
+from mensa_sim.io.at_hand import Given
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
@@ -23,8 +24,10 @@ from mensa_sim.study.datasheet.study import DeviceForecast, forecast_device
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.study import DeviceStudy
 from mensa_sim.study.devices.study import fit_devices as fit_devices_request
+from mensa_sim.study.generation.stretches import looked_at_first
 from mensa_sim.study.request.command import command_of
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_generation, load_workload
 
 if TYPE_CHECKING:  # they import torch, which only what times kernels needs
     from mensa_sim.measurement.measure import KernelMeasurement
@@ -37,7 +40,7 @@ def measure(request: MeasureRequest) -> "KernelMeasurement":
     from mensa_sim.measurement.measure import measure as measure_graphs
 
     refuse_unwritable_file(Path(request.output))
-    graphs = [load_workload(name, allow_code=request.allow_code) for name in request.workloads]
+    graphs = [graph for name in request.workloads for graph in _graphs(name, allow_code=request.allow_code)]
     with alone_on(Path(request.output)):
         return measure_graphs(
             graphs,
@@ -50,6 +53,16 @@ def measure(request: MeasureRequest) -> "KernelMeasurement":
             date=_today(),
             progress=request.progress,
         )
+
+
+def _graphs(name: Given, *, allow_code: bool) -> tuple[LayerGraph, ...]:
+    """A workload's graph; of one that generates those that `run` simulates: its prompt and three of its steps."""
+    generation = load_generation(name, allow_code=allow_code)
+    if generation is None:
+        return (load_workload(name, allow_code=allow_code),)
+    steps = generation.generate.steps
+    contexts = dict.fromkeys((steps[0], looked_at_first(steps[0], steps[-1]), steps[-1])) if steps else ()
+    return (generation.prompt, *map(generation.step, contexts))
 
 
 @asks(MeasureModelsRequest)

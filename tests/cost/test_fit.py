@@ -216,12 +216,15 @@ def test_the_error_is_that_of_rows_left_out_not_of_rows_learnt() -> None:
     assert fit.error_percent == pytest.approx(100 * learnt.mean(), rel=0.5)
 
 
-@given(count=st.integers(2, 300))
-def test_halves_share_no_row_and_leave_none_out(count: int) -> None:
-    (train, test), (again, other) = halves(count)
-    assert sorted([*train, *test]) == list(range(count))
+@given(times=st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=300))
+def test_halves_share_no_row_leave_none_out_and_both_hold_short_kernels_and_long_ones(times: list[float]) -> None:
+    (train, test), (again, other) = halves(np.array(times))
+    assert sorted([*train, *test]) == list(range(len(times)))
     assert (list(train), list(test)) == (list(other), list(again))
     assert abs(len(train) - len(test)) <= 1
+    for shorter in sorted(times):
+        one, two = (sum(times[row] < shorter for row in half) for half in (train, test))
+        assert abs(one - two) <= 1
 
 
 def test_families_with_too_few_rows_have_no_fit_and_say_so() -> None:
@@ -289,3 +292,11 @@ def test_a_fit_reads_back_from_its_file(tmp_path: Path) -> None:
 def test_the_same_rows_give_the_same_fit() -> None:
     timings = [timed(vector(16 * (index + 1)), 1e-5 * (index + 1)) for index in range(MIN_ROWS)]
     assert fit_family(timings, FIGURES) == fit_family(timings, FIGURES)
+
+
+def test_a_batch_of_products_is_not_split_along_its_depth() -> None:
+    """Deep products of one tile each: two of them leave as many processors idle as one that is split over sixteen."""
+    values = {name: each.start for name, each in CONSTANTS["product"].items()} | {"split": 1e-3}
+    shapes = shapes_of([timed(product(64, 64, 65536, groups=count), 1e-5).kernel for count in (1, 2)])
+    one, batch = predict_s("product", values, "64", shared=False, figures=FIGURES, shapes=shapes)
+    assert batch > 4 * one

@@ -291,6 +291,8 @@ def test_measuring_a_model_times_what_its_layers_fused_too() -> None:
         ("linear", LoopNest(K=1001, C=1024), 0),
         ("linear", LoopNest(K=1001, C=1024, OX=16, input_width=16), 3),
         ("linear", LoopNest(K=1024, C=100), 1),
+        ("matmul", LoopNest(G=6, K=64, C=513, OX=4, input_width=4), 3),
+        ("matmul", LoopNest(G=6, K=64, C=513), 0),
     ],
 )
 def test_rows_that_16_bytes_do_not_divide_are_counted_in_halvings(operator: str, nest: LoopNest, halvings: int) -> None:
@@ -320,9 +322,18 @@ def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() ->
     assert fit.fit_of(kernel) == fit.operators["convolution"]
     h100 = read_record(shipped_root() / "accelerator_specs" / "measured" / "gpu_h100_fit.yaml", DeviceFit)
     assert h100.fit_of(kernel) == h100.operators["pointwise"]
-    found = MeasuredTimings(label="t4", dtype="float32", table=None, fit=fit, allow_fit=True).fitted(kernel)
+    found = MeasuredTimings(label="t4", dtype="float32", table=None, fit=lambda: fit, allow_fit=True).fitted(kernel)
     assert found is not None
     assert found.caveats[0].startswith("time from the fit to convolution kernels")
+
+
+def test_elementwise_work_with_a_shorter_operand_is_a_family_of_its_own_where_a_device_has_it() -> None:
+    bias = Kernel(operator="add", dtype="float32", vector_ops=64, input_elements=72, output_elements=64)
+    residual = replace(bias, input_elements=128)
+    assert [family_of(each) for each in (bias, residual)] == ["broadcast", "add"]
+    folder = shipped_root() / "accelerator_specs" / "measured"
+    t4, h100 = (read_record(folder / f"{name}.yaml", DeviceFit) for name in ("gpu_t4", "gpu_h100_fit"))
+    assert [each.family_for(bias) for each in (t4, h100)] == ["add", "broadcast"]
 
 
 def test_the_shipped_fit_of_the_h100_is_what_its_table_gives_now_and_within_its_goals_on_rows_left_out() -> None:

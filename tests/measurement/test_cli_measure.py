@@ -44,6 +44,20 @@ def test_measure_writes_a_table_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert "CPU time" in header.method
 
 
+def test_of_a_language_model_the_kernels_of_its_prompt_and_of_three_steps_are_measured(tmp_path: Path) -> None:
+    workload = tmp_path / "small.yaml"
+    sizes = "layers: 1, hidden: 8, intermediate: 8, heads: 1, kv_heads: 1, head_dim: 8, vocab: 16"
+    model = "mensa_sim.workload.models.decoder:Decoder"
+    generate = "generate: {prompt_tokens: 5, new_tokens: 11}"
+    workload.write_text(f"name: small\nmodel: {model}\narguments: {{{sizes}}}\n{generate}\n")
+    table = tmp_path / "t.csv"
+    options = ("--budget-s", "0.001", "--relative-error", "0.9", "--output", str(table))
+    call("measure", str(workload), *options)
+    nests = [each.kernel.nest for each in read_timing_table(table).timings if each.kernel.operator == "matmul"]
+    scores, contexts = {(5, 8), (1, 8)}, {(5, 5), (1, 6), (1, 9), (1, 15)}
+    assert {(nest.OX, nest.C) for nest in nests if nest} == scores | contexts
+
+
 def test_two_processes_never_write_one_table_at_once_and_a_killed_one_keeps_nobody_out(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     program = (
@@ -91,6 +105,8 @@ def test_import_timings_makes_a_table_that_calibrate_can_fit(tmp_path: Path) -> 
         call("import-timings", str(theirs), *columns, *other_device, *figures, "--append")
     adds = tuple("add" if text == "relu" else text for text in names)
     assert call("import-timings", str(theirs), *columns, *adds, *figures, "--append").startswith("40 kernels in")
-    assert "add" in call("calibrate", "theirs", str(table))
+    both = call("calibrate", "theirs", str(table))
+    assert both.startswith("theirs: fitted to 40 kernels;")
+    assert "broadcast" in both
     with pytest.raises(UsageError, match="must be NAME=VALUE"):
         call("import-timings", str(theirs), "--columns", "n", *names, *figures)

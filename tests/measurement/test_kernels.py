@@ -170,3 +170,12 @@ def test_a_recurrent_layer_at_an_integer_type_is_a_kernel_that_cannot_run() -> N
     kernel = Kernel(operator="lstm", dtype="int8", form="sequence", steps=2, nest=LoopNest(K=8, C=8))
     with pytest.raises(NoKernelError, match="floating point"):
         prepare(kernel, CPU, 1)
+
+
+def test_rotary_positions_turn_pairs_of_halves() -> None:
+    kernel = Kernel(operator="rotary", dtype="float32", vector_ops=24, input_elements=8, output_elements=8)
+    drawn = RandomTensors(CPU, "float32")
+    data, cosines, sines = (drawn.normal(8).view(2, 4) for _ in range(3))
+    upper = data[0] * cosines[0] - data[1] * sines[0]
+    lower = data[1] * cosines[1] + data[0] * sines[1]
+    assert torch.equal(output(kernel), torch.cat((upper, lower)))

@@ -82,6 +82,13 @@ def test_a_second_run_measures_only_what_is_missing(tmp_path: Path) -> None:
     assert second.table.timings[:2] == first.table.timings
 
 
+def test_a_table_continued_at_another_element_type_has_the_peaks_of_both(tmp_path: Path) -> None:
+    first = run(linears(1), tmp_path / "t.csv")
+    second = run(linears(1), tmp_path / "t.csv", dtypes=("bfloat16",)).table.conditions
+    assert list(second.peak_macs_per_s) == ["bfloat16", "float32"]
+    assert second.peak_macs_per_s["float32"] == first.table.conditions.peak_macs_per_s["float32"]
+
+
 def test_a_run_killed_in_the_middle_loses_at_most_one_kernel(tmp_path: Path) -> None:
     script = f"""
 import os, signal

@@ -73,7 +73,8 @@ class TimingTableWriter:
         faults = parsed.faults or _differences(parsed.conditions, conditions)
         if faults or parsed.conditions is None:
             raise FileError(str(path), shortened(faults))
-        self.conditions = replace(parsed.conditions, clocks_after=conditions.clocks_after)
+        peaks = {**conditions.peak_macs_per_s, **parsed.conditions.peak_macs_per_s}
+        self.conditions = replace(parsed.conditions, clocks_after=conditions.clocks_after, peak_macs_per_s=peaks)
         self.done = {timing.kernel: timing for timing in parsed.timings}
         if whole != text:
             write_atomically(path, whole)

@@ -15,6 +15,9 @@ SAME_KERNEL: Mapping[str, str] = {"input_gate": "linear", "hidden_gate": "linear
 _FUSED_KERNEL: Mapping[str, str] = {"batch_norm": "add"}
 """Folded into a convolution's weights, what is left of a batch normalisation is its bias, which libraries add after."""
 
+BINARY = ("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "pow", "eq", "lt", "gt")
+"""Elementwise operators of two operands."""
+
 _CELLS: Mapping[int, str] = {4: "lstm", 3: "gru", 1: "rnn"}
 """Cell kinds by their number of hidden gates."""
 

@@ -1,8 +1,9 @@
 """The times that a measured accelerator has: a timing table (`.csv`), or the constants fitted to one (`.yaml`)."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mensa_sim.cost.measured.file import read_timing_table
@@ -39,18 +40,22 @@ class MeasuredTimings:
         label: str,
         dtype: str,
         table: TimingTable | None,
-        fit: DeviceFit | None,
+        fit: Callable[[], DeviceFit | None],
         allow_fit: bool,
         unmeasured: bool = False,
     ) -> None:
-        """`unmeasured`: the fit has the figures of a device that none of its rows are of."""
+        """`fit` is made when the first kernel asks for it; `unmeasured`: it has the figures of another device."""
         self.label = label
         self.dtype = dtype
         self._allow_fit = allow_fit
         self._table = table
-        self._fit = fit
+        self._made_fit = fit
         self._unmeasured = unmeasured
         self._powers: dict[str, float | None] = {}
+
+    @cached_property
+    def _fit(self) -> DeviceFit | None:
+        return self._made_fit()
 
     def measured(self, kernel: Kernel) -> Timing | None:
         """The timing of exactly that kernel."""
@@ -119,20 +124,27 @@ def _loaded(
     path: Path, digest: str | None, dtype: str | None, allow_fit: bool, figures: DeviceFigures | None
 ) -> MeasuredTimings:
     if path.suffix == ".yaml":
-        fit = read_record(path, DeviceFit)
-        _check_dtype(path, dtype, (fit.dtype,))
+        read = read_record(path, DeviceFit)
+        _check_dtype(path, dtype, (read.dtype,))
         if not allow_fit:
             raise FileError(str(path), ["holds fits alone; exact timings need a table (--timings fit allows fits)"])
-        if figures is not None:
-            fit = on_figures(fit, figures, str(path))
+        fit = read if figures is None else on_figures(read, figures, str(path))
         return MeasuredTimings(
-            label=path.name, dtype=fit.dtype, table=None, fit=fit, allow_fit=True, unmeasured=figures is not None
+            label=path.name,
+            dtype=fit.dtype,
+            table=None,
+            fit=lambda: fit,
+            allow_fit=True,
+            unmeasured=figures is not None,
         )
     if figures is not None:
         raise FileError(str(path), ["is a table of one device: another one's figures need a fit (`.yaml`)"])
     table = read_timing_table(path)
     chosen = _check_dtype(path, dtype, table.dtypes)
-    fitted = kept_fit(path, chosen, lambda: _fit(table, chosen)) if allow_fit else None
+
+    def fitted() -> DeviceFit | None:
+        return kept_fit(path, chosen, lambda: _fit(table, chosen)) if allow_fit else None
+
     return MeasuredTimings(label=path.name, dtype=chosen, table=table, fit=fitted, allow_fit=allow_fit)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn import functional
 
+from mensa_sim.cost.measured.kernels import BINARY
 from mensa_sim.cost.measured.table import Kernel
 from mensa_sim.measurement.random_tensors import RandomTensors
 from mensa_sim.measurement.stopwatch import Run
@@ -30,10 +31,7 @@ UNARY: Mapping[str, Unary] = {
         *("square", "abs", "neg", "sign", "ceil", "floor", "round", "trunc", "sin", "cos", "erf"),
     )
 }
-BINARY: Mapping[str, Binary] = {
-    name: getattr(torch, name)
-    for name in ("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "pow", "eq", "lt", "gt")
-}
+_BINARY: Mapping[str, Binary] = {name: getattr(torch, name) for name in BINARY}
 _REDUCTIONS: Mapping[str, Callable[[torch.Tensor, int], object]] = {
     name: getattr(torch, name) for name in ("mean", "sum", "amax", "amin", "argmax")
 }
@@ -46,7 +44,7 @@ def _unary(kernel: Kernel, tensors: RandomTensors) -> Run:
 
 def _binary(kernel: Kernel, tensors: RandomTensors) -> Run:
     """Two operands; the second is as long as the input leaves for it, and broadcast, or a number."""
-    function, count = BINARY[kernel.operator], kernel.output_elements
+    function, count = _BINARY[kernel.operator], kernel.output_elements
     data, rest = tensors.normal(count), max(kernel.input_elements - count, kernel.parameter_elements)
     if rest >= count:
         other = tensors.normal(count)
@@ -123,6 +121,16 @@ def _gated(kernel: Kernel, tensors: RandomTensors) -> Run:
     return lambda: functional.glu(data, 0)
 
 
+def _rotary(kernel: Kernel, tensors: RandomTensors) -> Run:
+    """Rotary positions as Hugging Face's `apply_rotary_pos_emb` writes them, in five kernels.
+
+    Cosines and sines are as many as the data: a layer's record does not say how many heads share them.
+    """
+    data, cosines, sines = (tensors.normal(kernel.output_elements) for _ in range(3))
+    half = kernel.output_elements // 2
+    return lambda: data * cosines + torch.cat((-data[half:], data[:half])) * sines
+
+
 def _copy(kernel: Kernel, tensors: RandomTensors) -> Run:
     data = tensors.normal(kernel.output_elements)
     return lambda: data.clone()
@@ -152,6 +160,7 @@ VECTOR: Mapping[str, Callable[[Kernel, RandomTensors], Run]] = {
     "layer_norm": _layer_norm,
     "rms_norm": _layer_norm,
     "embedding": _embedding,
+    "rotary": _rotary,
     "copy": _copy,
     "pad": _copy,
     "cat": _concatenate,

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.measured.file import read_timing_table
-from mensa_sim.cost.measured.fits.fit import fit_device, halves
+from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, fit_device, halves
 from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.cost.prices.price import price
@@ -44,6 +46,8 @@ class JudgedKernels:
     """Mean of |predicted / measured - 1|."""
     error_before_percent: float
     """The same with the constants as they were, or of the plain roofline for a device."""
+    elsewhere: int = 0
+    """Of the rows, those that stand in another line too, with a fit of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class Calibration(Provenance):
 
     @property
     def error_percent(self) -> float:
-        """Mean of |predicted / measured - 1| on kernels that nothing was fitted to."""
+        """Mean of |predicted / measured - 1| on kernels that nothing was fitted to, each by its own family's fit."""
         return self._mean([each.error_percent for each in self.judged])
 
     @property
@@ -72,8 +76,16 @@ class Calibration(Provenance):
         return self._mean([each.error_before_percent for each in self.judged])
 
     def _mean(self, percents: Sequence[float]) -> float:
-        rows = [each.rows for each in self.judged]
+        rows = _own_rows(self.judged)
         return sum(percent * count for percent, count in zip(percents, rows, strict=True)) / sum(rows)
+
+
+def _own_rows(judged: Sequence[JudgedKernels]) -> list[int]:
+    """Kernels that each fit is used for: that of all vector kernels serves those that have none of their own alone.
+
+    The wide fit's rows hold those of the narrow ones, which so are not counted twice.
+    """
+    return [each.rows - each.elsewhere for each in judged]
 
 
 def calibrate(request: CalibrateRequest) -> Calibration:
@@ -106,16 +118,19 @@ def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> 
     fit = fit_device(measured.timings, device=spec, dtype=chosen, figures=measured.figures(chosen), source=source)
     if fit is None:
         raise UsageError(f"{table}: no family of kernels has enough rows at {chosen} for a fit")
+    alone = (timing.kernel for timing in measured.timings if timing.kernel.dtype == chosen and not timing.kernel.nest)
+    narrow = sum(fit.family_for(kernel) != VECTOR_FAMILY for kernel in alone)
     judged = [
         JudgedKernels(
             operator=family,
             rows=each.rows,
             error_percent=each.error_percent,
             error_before_percent=each.roofline_error_percent,
+            elsewhere=narrow if family == VECTOR_FAMILY else 0,
         )
         for family, each in fit.operators.items()
     ]
-    rows = sum(each.rows for each in judged)
+    rows = sum(_own_rows(judged))
     return Calibration(spec=spec, text=fit_yaml(fit), fitted={}, rows=rows, judged=tuple(judged))
 
 
@@ -153,7 +168,7 @@ def calibrate_spec(
         raise UsageError(
             f"{table}: {len(timings)} of {len(tried)} kernels at {chosen} run on {system.name}, too few{why}"
         )
-    (train, test), _ = halves(len(timings))
+    (train, test), _ = halves(np.array([each.median_us for each in timings]))
     learn, judge = [timings[i] for i in train], [timings[i] for i in test]
     factors = _solve(spec, fields, before, learn)
     after = [_scaled(value, factor) for value, factor in zip(before, factors, strict=True)]

@@ -23,7 +23,7 @@ from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
 from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, pins_in, refuse_too_much, weights_held
 from mensa_sim.study.generation.speculation import speculated
-from mensa_sim.study.generation.stretches import LOOKED_AT, linear_stretches
+from mensa_sim.study.generation.stretches import linear_stretches, looked_at_first
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult, Took
 from mensa_sim.workload.generation.model import Generation
@@ -214,7 +214,7 @@ class _Between:
         """Simulates steps between two simulated ones until each is what was expected of it."""
         if high - low < 2:
             return
-        middle = low + max(1, round(LOOKED_AT[0] * (high - low)))
+        middle = looked_at_first(low, high)
         expected, result = self.figures(middle), simulate(middle)
         self._simulated[middle] = found = _figures(middle, result)
         pairs = ((expected.latency_ps, found.latency_ps), (expected.energy_pj, found.energy_pj))

@@ -17,6 +17,11 @@ LOOKED_AT = (0.382, 0.618)
 Profile = Callable[[int], Sequence[float]]
 
 
+def looked_at_first(low: int, high: int) -> int:
+    """The context between two whose step is the first to be looked at: it is simulated, and timed on devices."""
+    return low + max(1, round(LOOKED_AT[0] * (high - low)))
+
+
 def linear_stretches(profile: Profile, first: int, last: int) -> list[tuple[int, int]]:
     """Contexts from `first` to `last` as stretches on which every figure of the profile is linear.
 

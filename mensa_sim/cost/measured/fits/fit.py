@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mensa_sim.arrays import Floats
+from mensa_sim.arrays import Floats, Ints
 from mensa_sim.cost.measured.fits.model import (
     CONSTANTS,
     PRODUCT_FORMS,
@@ -21,6 +20,7 @@ from mensa_sim.cost.measured.fits.model import (
     shapes_of,
 )
 from mensa_sim.cost.measured.fits.search import Constants, Rows, kin_of, search
+from mensa_sim.cost.measured.kernels import BINARY
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
@@ -30,6 +30,8 @@ RECURRENT_FAMILY = "recurrent"
 """Library runs over all steps, whatever the cell: a model of columns and steps fits them together."""
 POINTWISE_FAMILY = "pointwise"
 """Convolutions without a window or stride are one product; others first bring their operands into another layout."""
+BROADCAST_FAMILY = "broadcast"
+"""Elementwise work with a shorter second operand: frameworks load it element by element (PyTorch, TensorIterator)."""
 _WIDER = {POINTWISE_FAMILY: "convolution"}
 """The family that a fit without rows of one family prices it with."""
 MIN_ROWS = 12
@@ -111,8 +113,9 @@ class DeviceFit:
     def family_for(self, kernel: Kernel) -> str:
         """The family whose fit stands for a kernel: its own, else a wider one."""
         family = family_of(kernel)
-        if family in self.operators:
-            return family
+        for narrow in (family, kernel.operator):
+            if narrow in self.operators:
+                return narrow
         return VECTOR_FAMILY if kernel.nest is None else _WIDER.get(family, family)
 
     def fit_of(self, kernel: Kernel) -> OperatorFit | None:
@@ -128,12 +131,14 @@ class DeviceFit:
 
 
 def family_of(kernel: Kernel) -> str:
-    """The family that a kernel is fitted with: convolution, depthwise, linear, matmul, recurrent, or its operator."""
+    """The family that a kernel is fitted with: a kind of convolution, recurrent, broadcast, or its operator."""
     nest = kernel.nest
     if kernel.operator.startswith("conv") and nest is not None:
         if nest.K == nest.C == 1 and nest.G > 1:
             return "depthwise"
         return POINTWISE_FAMILY if is_pointwise(kernel) else "convolution"
+    if kernel.operator in BINARY and kernel.input_elements < 2 * kernel.output_elements:
+        return BROADCAST_FAMILY
     return RECURRENT_FAMILY if kernel.form == "sequence" else kernel.operator
 
 
@@ -158,9 +163,7 @@ def fit_device(
     rows = {family: _rows(each) for family, each in sorted(families.items()) if len(each) >= MIN_ROWS}
     if not rows:
         return None
-    learnt = (
-        {family: each.take(halves(len(each.measured))[side][0]) for family, each in rows.items()} for side in (0, 1)
-    )
+    learnt = ({family: each.take(halves(each.measured)[side][0]) for family, each in rows.items()} for side in (0, 1))
     kin, *halved_kin = (kin_of(each, figures) for each in (rows, *learnt))
     fits = {
         family: _fit(each, figures, kin.get(family), [half.get(family) for half in halved_kin])
@@ -186,7 +189,7 @@ def _fit(
     """The fit of some rows, with its error out of sample; the kin is of all families' rows, or of each half of them."""
     form, shapes, measured = rows
     errors = []
-    for (train, test), half_kin in zip(halves(len(measured)), halved_kin, strict=True):
+    for (train, test), half_kin in zip(halves(measured), halved_kin, strict=True):
         half, unseen = search(rows.take(train), figures, half_kin), rows.take(test)
         model = Model(form, half.tiles, shared=half.shared, figures=figures, shapes=unseen.shapes)
         errors.append(np.abs(model.sloped(half.constants).seconds / unseen.measured - 1))
@@ -208,10 +211,16 @@ def predicted(fit: OperatorFit, figures: DeviceFigures, shapes: Shapes) -> Float
     return predict_s(fit.form, fit.constants, fit.tiles, shared=fit.shared, figures=figures, shapes=shapes)
 
 
-def halves(count: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
-    """Two ways to learn from one half of the rows and be judged on the other; the same rows for the same count."""
-    order = np.random.default_rng(count).permutation(count)
-    first, second = np.sort(order[: count // 2]), np.sort(order[count // 2 :])
+def halves(measured: Floats) -> tuple[tuple[Ints, Ints], ...]:
+    """Two ways to learn from one half of the rows and be judged on the other; both hold short kernels and long ones.
+
+    Of each two that follow one another in time a coin sends one to either half; the same for the same times.
+    """
+    count = len(measured)
+    coins = np.random.default_rng(count).integers(2, size=-(-count // 2))
+    side = np.empty(count, dtype=np.int64)
+    side[np.argsort(measured, kind="stable")] = (np.arange(count) + np.repeat(coins, 2)[:count]) % 2
+    first, second = np.flatnonzero(side == 0), np.flatnonzero(side == 1)
     return (first, second), (second, first)
 
 

@@ -5,12 +5,12 @@
 Compute of a product [groups x rows x columns x depth]: the output is cut into tiles, `processors` tiles run at a time
 (wave quantisation, NVIDIA "Matrix Multiplication Background User's Guide" 2023), a smaller tile reuses less, each tile
 pays a fixed depth for its start and end, a step along the depth waits for its operands however small the tile, and the
-depth may be split over several tiles that then sum up. The device takes the fastest of its tiles. Rows that loads do
-not divide slow each MAC. A convolution with a window brings its tensors into another layout for matrix units, or runs
-without them; one of 3x3 and stride 1 may also run as Winograd's F(4x4, 3x3) (Lavin and Gray 2016). Long kernels run at
-lower clocks than short ones (`throttle`). Memory: bytes beyond the cache at the memory's bandwidth, all bytes at the
-cache's. Constants are shares of the device's figures, so they carry over to another device of its kind. Time never
-falls where batch, channels or outputs grow by whole loads.
+depth of one product may be split over several tiles that then sum up. The device takes the fastest of its tiles. Rows
+that loads do not divide slow each MAC and make each step wait longer. A convolution with a window brings its tensors
+into another layout for matrix units, or runs without them; one of 3x3 and stride 1 may also run as Winograd's
+F(4x4, 3x3) (Lavin and Gray 2016). Long kernels run at lower clocks than short ones (`throttle`). Memory: bytes beyond
+the cache at the memory's bandwidth, all bytes at the cache's. Constants are shares of the device's figures, so they
+carry over to another device of its kind. Time never falls where batch, channels or outputs grow by whole loads.
 """
 
 import math
@@ -179,18 +179,23 @@ def _misalignment(kernel: Kernel, nest: LoopNest) -> int:
 
     A product reads rows along its depth and writes rows along its columns; one row alone is written as it comes. A
     convolution of one tap does so with its pixels; one with a window has its channels as rows on matrix units, and
-    else none.
+    else none. A batch of products with a vector has no tiles: each thread loads an element (cuBLAS, gemv).
     """
+    rows = nest.B * nest.OY * nest.OX
     if is_pointwise(kernel):
-        rows = nest.OY * nest.OX
+        written = nest.OY * nest.OX
     elif kernel.operator.startswith("conv"):
         if not _feeds_matrix_units(kernel):
             return 0
-        rows = 0
+        written = 0
+    elif rows == 1:
+        if nest.G > 1:
+            return 0
+        written = 0
     else:
-        rows = nest.K if nest.B * nest.OY * nest.OX > 1 or nest.G > 1 else 0
+        written = nest.K
     whole = _whole(kernel)
-    piece = math.gcd(whole, nest.C, rows)
+    piece = math.gcd(whole, nest.C, written)
     return (whole // piece).bit_length() - 1
 
 

@@ -43,21 +43,25 @@ class Tilings:
             sizes = (groups, rows, columns, depth, misalignment)
             some, high, wide, deep, uneven = (each[first : first + _BLOCK] for each in sizes)
             count = some * np.ceil(high / height) * np.ceil(wide / width)
-            waves = np.ceil(count * split / (figures.processors * together))
-            summed = np.where(split > 1, element * some * high * wide * split, 0.0)
+            # A library splits one product, or runs a batch of them (CUTLASS documentation, GemmUniversalMode).
+            parts = np.where(some > 1, 1, split)
+            waves = np.ceil(count * parts / (figures.processors * together))
+            summed = np.where(parts > 1, element * some * high * wide * parts, 0.0)
             # How often a processor starts tiles, their depth, bytes to sum up, and how crooked the kernel's rows lie.
-            self._blocks.append((waves, np.ceil(deep / split), summed, uneven))
+            self._blocks.append((waves, np.ceil(deep / parts), summed, uneven))
 
     def sloped(self, constants: Mapping[str, float], rate: str | None = None) -> Sloped:
         """Compute time of each product with its fastest tile and split; `rate` names one more share of the device's."""
         macs_per_s = self._figures.peak_macs_per_s / self._figures.processors * (constants[rate] if rate else 1.0)
         best, small = 1 / constants["rate"], constants["small_tile"] * self._shrink
-        step_s = constants["step_ns"] * 1e-9
+        step_s, crooked_step_s = constants["step_ns"] * 1e-9, constants["unaligned_step_ns"] * 1e-9
         fastest = []
         for waves, deep, summed, uneven in self._blocks:
             crooked = constants["unaligned"] * uneven
             mac = best + small + crooked
-            multiply = np.hypot(self._area * mac / macs_per_s, step_s)
+            longer_s = crooked_step_s * np.sqrt(uneven)  # of powers 0, 1/2 and 1 the best on rows left out
+            wait_s = step_s + longer_s
+            multiply = np.hypot(self._area * mac / macs_per_s, wait_s)
             multiply *= waves
             multiply *= deep + constants["tile_depth"]
             sum_up = summed * constants["split"] / self._figures.bytes_per_s
@@ -65,21 +69,23 @@ class Tilings:
             way = time.argmin(axis=0)
             chosen = way, np.arange(len(way))
             # Shares: of a MAC's time what a small tile and crooked rows add, of a step's squared time what its MACs
-            # have, and of a tile's depth what its start and end take.
+            # have, of its wait what crooked rows add, and of a tile's depth what its start and end take.
             mac_time = mac[chosen]
             smaller, crooked = small[way, 0] / mac_time, crooked / mac_time
             busy_s = self._area[way, 0] * mac_time / macs_per_s
-            busy = busy_s**2 / (busy_s**2 + step_s**2)
+            busy = busy_s**2 / (busy_s**2 + wait_s**2)
             ends = constants["tile_depth"] / (deep[chosen] + constants["tile_depth"])
-            fastest.append((time[chosen], sum_up[chosen] / time[chosen], busy, smaller, crooked, ends))
-        seconds, summing, busy, smaller, crooked, ends = (np.concatenate(each) for each in zip(*fastest, strict=True))
+            shares = busy, smaller, crooked, longer_s / wait_s, ends
+            fastest.append((time[chosen], sum_up[chosen] / time[chosen], *shares))
+        seconds, summing, busy, smaller, crooked, longer, ends = map(np.concatenate, zip(*fastest, strict=True))
         multiplying = 1 - summing
         computing = multiplying * busy
         slopes = {
             "rate": -computing * (1 - smaller - crooked),
             "small_tile": computing * smaller,
             "unaligned": computing * crooked,
-            "step_ns": multiplying - computing,
+            "step_ns": (multiplying - computing) * (1 - longer),
+            "unaligned_step_ns": (multiplying - computing) * longer,
             "tile_depth": multiplying * ends,
             "split": summing,
         }
