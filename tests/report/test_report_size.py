@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from small_reports import explore_result, tiny_workload
+from small_reports import explore_result, scenario_result, tiny_workload
 
 from mensa_sim.api import session as api
 from mensa_sim.io.files import write_yaml
@@ -11,6 +11,7 @@ from mensa_sim.report.explore.page import MAX_OTHERS, drawn_designs
 from mensa_sim.report.page.packed import packed_plotly
 from mensa_sim.report.run.gantt import MAX_BARS, around, merged
 from mensa_sim.report.run.page import INFERENCE
+from mensa_sim.report.scenario.latency import MAX_STREAMS, most_pressed
 from mensa_sim.report.scenario.page import SCENARIO_RUN
 from mensa_sim.simulate.record.timeline import Span
 
@@ -53,6 +54,27 @@ def test_a_scenario_of_thousands_of_requests_fits(tmp_path: Path) -> None:
     assert data_bytes(page) < MEGABYTE
     assert "Thinned out" in page
     assert "timeline.json holds them all" in page
+
+
+def test_a_scenario_of_a_thousand_streams_fits_and_draws_those_that_miss_most_or_come_closest(tmp_path: Path) -> None:
+    result = scenario_result(tmp_path)
+    main = result.main
+    request = next(each for each in main.timeline.requests if each.deadline_ps is not None)
+    one = replace(main.metrics.streams[request.stream], deadline_misses=0, requests=1)
+    streams = {f"camera.{number}": replace(one, p99_ps=1000 + number) for number in range(999)}
+    streams["late"] = replace(one, deadline_misses=1, p99_ps=1)
+    many = replace(
+        main,
+        streams=tuple(streams),
+        metrics=replace(main.metrics, streams=streams),
+        timeline=replace(main.timeline, requests=tuple(replace(request, stream=name) for name in streams)),
+    )
+    assert most_pressed(many) == list(streams)[-MAX_STREAMS:]
+    page = SCENARIO_RUN.page(replace(result, main=many, baseline=None))
+    assert data_bytes(page) < MEGABYTE
+    assert page.count('class="card"') == MAX_STREAMS + 3
+    assert f"The {MAX_STREAMS} of 1000 streams" in page
+    assert page.count("<td>camera.") == 999
 
 
 def spans(count: int) -> list[Span]:

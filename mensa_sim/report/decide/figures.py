@@ -74,6 +74,10 @@ def workloads_figure(result: DecideResult) -> Figure:
     return figure(title, {"title": "workload", "type": "category"}, y, traces, barmode="group")
 
 
+TEXT_ROOM = 0.15
+"""Of an axis, at either end, for the text beside the longest bar: a choice."""
+
+
 def moving_figure(result: DecideResult) -> Figure | None:
     """What moves the lead most, each from the lead as taken to the one with it otherwise."""
     lead = result.lead
@@ -86,9 +90,12 @@ def moving_figure(result: DecideResult) -> Figure | None:
     where = f"{factor_text(result.lead)} as taken, {factor_text(first.lead)} at {setting_text(first.setting)}"
     title = f"{first.name} moves the lead most: {where}"
     moved = [(_label(each), each.lead) for each in chosen]
+    ends = [lead, *(value for _, value in moved)]
+    room = TEXT_ROOM * (max(ends) - min(ends))
+    x = {"title": f"lead of {result.best} (ratio)", "range": [min(1.0, min(ends) - room), max(ends) + room]}
     beside = {"textposition": "outside", "constraintext": "none", "textfont": {"size": 11}, "cliponaxis": False}
     return from_taken(
-        *(title, f"lead of {result.best} (ratio)", "what is otherwise", result.lead, moved),
+        *(title, x, "what is otherwise", result.lead, moved),
         lambda leads: {
             "text": list(map(factor_text, leads)),
             **beside,

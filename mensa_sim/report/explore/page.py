@@ -165,7 +165,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
                     y=[kept[1]],
                     customdata=[len(drawn) + place],
                     text=[label],
-                    textposition="top left" if kept[0] > middle else "top right",
+                    textposition=f"{('top', 'bottom')[place % 2]} {'left' if kept[0] > middle else 'right'}",
                     marker={"color": colours[reference.name].colour, "symbol": _symbol(at, kept), "size": 14},
                     hovertemplate=f"{shown(reference.name)}<br>{at[0]:.4g}, {at[1]:.4g}<extra></extra>",
                 )

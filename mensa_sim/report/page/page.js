@@ -4,7 +4,7 @@ const THEMES = {
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
 const PAPER_WIDTH_PX = 690; // A4 at 96 dots per inch, less the margins
-const TITLE_LETTER_PX = 6.8; // of an axis, in the mean
+const TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6; // of an axis, in the mean
 const figures = new Map();
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
@@ -50,6 +50,15 @@ function folded(axis, room_px) {
   return { ...axis, title: { ...axis.title, text: lines.join("<br>") } };
 }
 
+// An axis whose names leave most of the width to the figure; the pointer shows them whole.
+function shortened(axis, data, room_px) {
+  const names = [...new Set(data.flatMap((trace) => trace.y ?? []))];
+  const half = Math.floor(room_px / NAME_LETTER_PX / 2);
+  if (!names.some((name) => typeof name === "string" && name.length > 2 * half)) return axis;
+  const short = (name) => name.length > 2 * half ? `${name.slice(0, half - 1)}…${name.slice(-half)}` : name;
+  return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map(short) };
+}
+
 function template({ ink, soft, grid, paper }) {
   const axis = {
     automargin: true, gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickcolor: grid, ticks: "outside",
@@ -68,7 +77,7 @@ function template({ ink, soft, grid, paper }) {
 
 function themed({ data, layout }, width_px, height_px) {
   const theme = THEMES[themeName()];
-  const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: folded(layout.yaxis, 0.55 * height_px) };
+  const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: shortened(folded(layout.yaxis, 0.55 * height_px), data, 0.45 * width_px) };
   return [inked(data, theme), { ...inked({ ...layout, ...axes }, theme), template: template(theme), uirevision: "kept" }];
 }
 

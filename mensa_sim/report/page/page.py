@@ -15,6 +15,7 @@ SIGNIFICANT_DIGITS = 7
 """Of the numbers in a figure: more than any screen shows, after zooming too."""
 
 
+SEARCHED_ROWS = 20
 _BREAKS = re.compile(r"(?<=\w)([._])(?=\w)")
 """Where the name of a field may be broken at the head of a column."""
 
@@ -117,7 +118,8 @@ def table_block(
 ) -> str:
     """A table, escaped, that a click on a column's head sorts; columns named in `numeric` are aligned to the right.
 
-    With a `name`, its identifier, it is a long one: it scrolls below its head, and can be searched.
+    With a `name`, its identifier, it is a long one (of more than `SEARCHED_ROWS`, a choice): it scrolls below its head,
+    and can be searched.
     """
 
     def cell(tag: str, column: str, text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mensa_sim.report.page.colours import GREEN, GREY, SKY, Look, looks
 from mensa_sim.report.page.figure import Drawn, Trace, bar, categories, figure, most_of, shown
-from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
+from mensa_sim.report.page.page import SEARCHED_ROWS, drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.tables import homes_text, splits_text, stacks_text
@@ -15,8 +15,8 @@ KEPT = ("saved",)
 """The figures of this section."""
 _BARS = 16
 """Tensors in the figure: more are too narrow to name."""
-_ROWS, _SEARCHED = 400, 20
-"""In each table, and where it scrolls and can be searched."""
+_ROWS = 400
+"""In each table."""
 _HOME, _STACK = "at home", "in a stack"
 _LOOKS: Mapping[str, Look] = {_HOME: Look(colour=GREEN), _STACK: Look(colour=SKY, pattern="/")}
 STACK_COLUMNS = ("layers", "from", "to", "accelerator", "tiles", "rows", "time", "one by one", "as a stack", "saved")
@@ -53,7 +53,7 @@ def on_chip_blocks(main: SystemResult, figures: dict[str, Drawn]) -> Iterator[st
     for told, columns, rows, numeric, name in tables:
         if rows:
             yield paragraph(told)
-            name_if_long = name if len(rows) > _SEARCHED else None
+            name_if_long = name if len(rows) > SEARCHED_ROWS else None
             yield table_block(columns, rows[:_ROWS], numeric=numeric, name=name_if_long)
         if len(rows) > _ROWS:
             yield paragraph(f"The first {_ROWS} of {len(rows)}; summary.json holds them all.", kind="note")

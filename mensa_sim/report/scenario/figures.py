@@ -9,7 +9,7 @@ from mensa_sim.report.page.quantities import percent_text, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure
 from mensa_sim.report.run.over_time import Owners, bandwidth_figure, buffers_figure, power_figure, steps_note
-from mensa_sim.report.scenario.latency import latency_drawn, waiting_figure
+from mensa_sim.report.scenario.latency import latency_drawn, streams_note, waiting_figure
 from mensa_sim.simulate.record.timeline import Span
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
 
@@ -22,7 +22,7 @@ def scenario_figures(result: ScenarioResult) -> dict[str, Drawn]:
     owners = _owners(timeline.spans, tuple(main.metrics.accelerators))
     found: dict[str, Drawn | None] = {
         "latency": latency_drawn(main),
-        "waiting": drawn(waiting_figure(main)),
+        "waiting": drawn(waiting_figure(main), streams_note(main)),
         "energy": Drawn(figure=_energy_figure(result)) if main.energy_per_inference_pj else None,
         "load": Drawn(figure=load_figure(result)),
         "timeline": _timeline(main),

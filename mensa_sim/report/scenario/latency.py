@@ -13,17 +13,40 @@ from mensa_sim.units import PS_PER_MS
 MAX_LATENCIES = 400
 """Of one curve of latencies."""
 
+MAX_STREAMS = 24
+"""Of cards and figures: a choice, as many as colours and strokes tell apart; the page's table has all."""
+
 HUES = (PURPLE, SKY, VERMILION, INK, YELLOW, BLUE, ORANGE, GREEN)
 """Of streams; first those that no shipped accelerator of Mensa has."""
 
 STROKES = ("solid", "dash", "dot", "dashdot")
 
 
+def most_pressed(main: ScenarioSystemResult) -> list[str]:
+    """The streams of cards and figures: all in their order, or those that miss most or come closest to a deadline."""
+    streams, deadlines = main.metrics.streams, _deadlines(main.timeline)
+
+    def pressed(name: str) -> tuple[float, ...]:
+        p99_ps = streams[name].p99_ps or 0
+        return streams[name].deadline_misses, p99_ps / deadlines.get(name, math.inf), p99_ps
+
+    most = sorted(streams, key=pressed)[-MAX_STREAMS:]
+    return [name for name in streams if name in most]
+
+
+def streams_note(main: ScenarioSystemResult) -> str:
+    """Which streams are drawn, where not all are."""
+    count = len(main.metrics.streams)
+    most = f"The {MAX_STREAMS} of {count} streams that miss most deadlines or come closest to them."
+    return most if count > MAX_STREAMS else ""
+
+
 def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
     """The share of requests that ended within a time, a curve for each stream; none where no request ended."""
     latencies: dict[str, list[int]] = {}
+    shown_streams = set(most_pressed(main))
     for request in main.timeline.requests:
-        if request.end_ps is not None:
+        if request.end_ps is not None and request.stream in shown_streams:
             latencies.setdefault(request.stream, []).append(request.end_ps - request.arrival_ps)
     if not latencies:
         return None
@@ -62,11 +85,12 @@ def latency_drawn(main: ScenarioSystemResult) -> Drawn | None:
                 }
             )
     ends = [time_ps / PS_PER_MS for own in latencies.values() for time_ps in own]
-    ends += [deadline_ps / PS_PER_MS for deadline_ps in deadlines.values()]
+    ends += [deadlines[name] / PS_PER_MS for name in latencies if name in deadlines]
     x = log_axis("latency (ms)", math.log10(max(1e-9, min(ends)) / 1.3), math.log10(max(1e-9, *ends) * 1.3))
     y = {"title": "requests that ended within (%)", "range": [0, 101]}
     drawn = figure(_latency_finding(main, deadlines), x, y, traces)
-    notes = [f"Thinned out: at most {MAX_LATENCIES} points of a curve."] if thinned else []
+    notes = [streams_note(main)] if streams_note(main) else []
+    notes += [f"Thinned out: at most {MAX_LATENCIES} points of a curve."] if thinned else []
     if main.timeline.every > 1:
         notes.append(f"Of each stream, every {main.timeline.every}th request is in the sample that was kept.")
     return Drawn(figure=drawn, note=" ".join(notes))
@@ -105,9 +129,10 @@ def _latency_finding(main: ScenarioSystemResult, deadlines: Mapping[str, int]) -
 
 def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
     """Mean service and queueing of each stream, and its p99."""
-    streams = {name: stream for name, stream in main.metrics.streams.items() if stream.mean_latency_ps}
-    if not streams:
+    every = {name: stream for name, stream in main.metrics.streams.items() if stream.mean_latency_ps}
+    if not every:
         return None
+    streams = {name: every[name] for name in most_pressed(main) if name in every}
     names = [shown(name) for name in streams]
     served = [(stream.mean_service_ps or 0) / PS_PER_MS for stream in streams.values()]
     queued = [(stream.mean_queueing_ps or 0) / PS_PER_MS for stream in streams.values()]
@@ -136,7 +161,7 @@ def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
             "hovertemplate": "%{x}<br>p99: %{y:.4g} ms<extra></extra>",
         }
     )
-    shares = {name: (s.mean_queueing_ps or 0) / (s.mean_latency_ps or 1) for name, s in streams.items()}
+    shares = {name: (s.mean_queueing_ps or 0) / (s.mean_latency_ps or 1) for name, s in every.items()}
     worst = max(shares, key=shares.__getitem__)
     title = f"{worst} waits most: {percent_text(shares[worst])} of its mean latency is queueing"
     if not shares[worst]:

@@ -9,7 +9,7 @@ from mensa_sim.report.page.cards import Card, cards_block, compared_card
 from mensa_sim.report.page.changes import changes_of, changes_summary
 from mensa_sim.report.page.figure import Drawn, others
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
+from mensa_sim.report.page.page import SEARCHED_ROWS, drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import (
     bytes_text,
     energy_text,
@@ -23,6 +23,7 @@ from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.run.assumptions import memory_texts
 from mensa_sim.report.scenario.figures import scenario_figures
+from mensa_sim.report.scenario.latency import MAX_STREAMS, most_pressed
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.simulate.metrics.scenario import StreamMetrics
@@ -186,7 +187,9 @@ def _lead(result: ScenarioResult) -> str:
     )
     text += f" {result.alone[0].upper()}{result.alone[1:]}." if result.alone else ""
     overloaded = [name for name, stream in main.metrics.streams.items() if stream.overloaded]
-    return text + (f" Overloaded, the backlog grows: {', '.join(overloaded)}." if overloaded else "")
+    more = f" and {len(overloaded) - MAX_STREAMS} more" if len(overloaded) > MAX_STREAMS else ""
+    names = ", ".join(overloaded[:MAX_STREAMS])
+    return text + (f" Overloaded, the backlog grows: {names}{more}." if overloaded else "")
 
 
 def _cards(result: ScenarioResult) -> list[Card]:
@@ -206,7 +209,7 @@ def _cards(result: ScenarioResult) -> list[Card]:
             ratio=result.baseline.metrics.mean_power_mw / main.metrics.mean_power_mw if result.baseline else None,
         ),
     ]
-    return [*cards, *(_latency_card(result, name, p99) for name in main.metrics.streams if (p99 := _p99(main, name)))]
+    return [*cards, *(_latency_card(result, name, p99) for name in most_pressed(main) if (p99 := _p99(main, name)))]
 
 
 def _p99(system: ScenarioSystemResult, stream: str) -> int | None:
@@ -242,7 +245,8 @@ def _stream_table(result: ScenarioResult) -> str:
                     known_text(stream.energy_per_inference_pj, energy_text),
                 )
             )
-    return table_block(("system", "stream", *numeric), rows, numeric=numeric)
+    long = "streams" if len(rows) > SEARCHED_ROWS else None
+    return table_block(("system", "stream", *numeric), rows, numeric=numeric, name=long)
 
 
 def _assumptions(main: ScenarioSystemResult) -> list[str]:

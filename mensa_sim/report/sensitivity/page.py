@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
-from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, ranges, scatter, upright
+from mensa_sim.report.page.figure import Axis, Drawn, Figure, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
@@ -194,7 +194,7 @@ def tornado(result: SensitivityResult, headline: Headline) -> Figure:
 
 def from_taken(
     title: str,
-    x: str,
+    x: Axis,
     y: str,
     taken: float,
     moved: Sequence[tuple[str, float]],
