@@ -283,7 +283,7 @@ def test_closed_outputs_are_no_error(folder: Path) -> None:
             "reproduce --models keyboard_cifg,lstm --jobs 2",
             "from mensa_sim.io import workers as w; w.Processes.wait = interrupt",
         ),
-        ("run resnet50", ENTRIES.format(count=1, where="", end="interrupt")),
+        ("run mnist_cnn", ENTRIES.format(count=1, where="", end="interrupt")),
     ],
     ids=["while its workers begin", "while it keeps a graph"],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mensa_sim.hardware.technology.node_scaling import at_own_node
 from mensa_sim.hardware.technology.sram import on_chip_memory, reach_faults
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.at_hand import Given, file_of
-from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, validate
+from mensa_sim.io.files import Raw, keys_of, read_mapping, read_record, read_text, validate
 from mensa_sim.io.shipped import beside, find, is_file, shipped_files
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.workload.own_mapping import placed as with_places
@@ -78,7 +79,7 @@ def accelerator_data(path: Path) -> Raw:
 def load_technology(name_or_path: str | Path) -> Technology:
     """A technology, every constant at its own node."""
     path = find("technologies", str(name_or_path))
-    return technology_at_own_node(read_record(path, Technology), str(path))
+    return _technology(str(path), read_text(path))
 
 
 def load_accelerator(name_or_path: str | Path) -> Accelerator:
@@ -224,7 +225,7 @@ def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) ->
     """The technology of each accelerator by its name; a file that several name is read once."""
     if not overrides:
         paths = dict.fromkeys(spec.technology for spec in specs.values())
-        read = {path: technology_at_own_node(read_record(Path(path), Technology), path) for path in paths}
+        read = {path: _technology(path, read_text(Path(path))) for path in paths}
         return {name: read[spec.technology] for name, spec in specs.items()}
     mappings = {name: read_mapping(Path(spec.technology)) for name, spec in specs.items()}
     override_technologies(mappings, overrides)
@@ -233,6 +234,12 @@ def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) ->
         name: technology_at_own_node(validate(data, Technology, labels[name]), labels[name])
         for name, data in mappings.items()
     }
+
+
+@lru_cache(maxsize=16)
+def _technology(path: str, text: str) -> Technology:
+    """The technology of a file while it holds this text: most systems share one."""
+    return technology_at_own_node(read_record(Path(path), Technology), path)
 
 
 def technology_at_own_node(technology: Technology, label: str) -> Technology:
