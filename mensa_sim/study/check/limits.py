@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.files import load_accelerator, load_system
@@ -57,7 +58,7 @@ def _limits(system: System) -> Iterator[str]:
         return  # what a device runs is what was measured
     layers = [{"name": name, "inputs": [], **layer} for name, layer in COMMON.items()]
     graph = load_workload(file_of({"name": "common", "layers": layers}), cache=False)
-    refused = price(graph, system, "latency").refusals
+    refused = price(graph, system, "latency", shared_memo()).refusals
     own = [placed.name for placed in system.devices]
     missing = [name for name in COMMON if all((name, each) in refused for each in own)]
     if not missing:
