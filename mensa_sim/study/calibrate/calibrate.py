@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -276,23 +276,26 @@ def _solve(spec: str, fields: Sequence[str], before: Sequence[float], timings: S
     return [math.exp(x) for x in solved.x]
 
 
+def _priced(system: System, timings: Sequence[Timing]) -> Callable[[int], int]:
+    """By a kernel's place its predicted time in ps; it raises `InfeasibleError` for one that cannot run."""
+    layers = tuple(_layer(f"k{index}", timing.kernel) for index, timing in enumerate(timings))
+    costs = price(LayerGraph(name="kernels", layers=layers, edges=()), system, "latency")
+    return lambda index: costs.latency_ps(f"k{index}", system.accelerators[0].name, STREAMED)
+
+
 def _ratios(system: System, timings: Sequence[Timing]) -> list[float]:
     """Predicted over measured time of each kernel."""
-    layers = [_layer(f"k{index}", timing.kernel) for index, timing in enumerate(timings)]
-    costs = price(LayerGraph(name="kernels", layers=tuple(layers), edges=()), system, "latency")
-    name = system.accelerators[0].name
-    return [
-        costs.latency_ps(layer.name, name, STREAMED) / (timing.median_us * PS_PER_US)
-        for layer, timing in zip(layers, timings, strict=True)
-    ]
+    latency_ps = _priced(system, timings)
+    return [latency_ps(index) / (timing.median_us * PS_PER_US) for index, timing in enumerate(timings)]
 
 
 def _runnable(system: System, timings: Sequence[Timing]) -> tuple[list[Timing], str]:
     """Kernels that the accelerator can run, and why it does not run the last of the others."""
     found, refusal = [], ""
-    for timing in timings:
+    latency_ps = _priced(system, timings)
+    for index, timing in enumerate(timings):
         try:
-            _ratios(system, [timing])
+            latency_ps(index)
         except InfeasibleError as error:
             refusal = f"{timing.kernel}: {error}"
         else:
