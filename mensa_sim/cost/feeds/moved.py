@@ -71,17 +71,19 @@ def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: 
         feeds += [
             feed for way, size in zip(fed.output, (written, read_back), strict=True) if size for feed in way.feeds(size)
         ]
-    return _without(cost, traffic, system.memory_of(cost.accelerator), (read_saved, write_saved), _joined(feeds), heard)
+    saved = read_saved, write_saved
+    return less_moved(cost, traffic, system.memory_of(cost.accelerator), saved, _joined(feeds), heard)
 
 
-def _without(
+def less_moved(
     cost: LayerCost,
     traffic: Sequence[Traffic],
     memory: Memory,
     saved: tuple[int, int],
-    feeds: tuple[Feed, ...],
-    heard_bytes: int,
+    feeds: Sequence[Feed] = (),
+    heard_bytes: int = 0,
 ) -> LayerCost:
+    """The cost with that traffic, of which so many bytes less are read from memory and written there."""
     kept = tuple(each for each in traffic if each.read_bytes or each.write_bytes)
     reads = sum(each.read_bytes for each in kept if each.level == MEMORY)
     writes = sum(each.write_bytes for each in kept if each.level == MEMORY)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from mensa_sim.cost.energy import access_pj
-from mensa_sim.cost.feeds.moved import Fed, moved_cost
-from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency, Traffic
+from mensa_sim.cost.feeds.moved import Fed, less_moved, moved_cost
+from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms
 from mensa_sim.cost.vector import vector_work
@@ -272,26 +272,16 @@ class HomeCosts:
                 taken_bytes = min(each.read_bytes, beside_nest) * part // whole
             saved_bytes += taken_bytes
             traffic.append(replace(each, read_bytes=each.read_bytes - taken_bytes) if taken_bytes else each)
-        return self._moved(step, cost, tuple(traffic), saved_bytes)
-
-    def _moved(self, step: Step, cost: LayerCost, traffic: tuple[Traffic, ...], saved_bytes: int) -> LayerCost:
-        """The cost with those bytes read from the level: its energy, and its port's cycles beside all others."""
-        level, placed = self._level(step.accelerator), self._costs.system.accelerator(step.accelerator)
-        memory = self._costs.system.memory_of(step.accelerator)
-        bits = saved_bytes * BITS_PER_BYTE
+        moved = less_moved(cost, traffic, self._costs.system.memory_of(step.accelerator), (saved_bytes, 0))
+        level, bits = self._level(step.accelerator), saved_bytes * BITS_PER_BYTE
         if placed.name not in self._read_pj:
             self._read_pj[placed.name], _ = access_pj(placed.technology, level)
+        pj = dict(moved.dynamic_pj)
         read_pj = self._read_pj[placed.name] * -(-bits // level.access_bits)
-        left = sum(each.read_bytes for each in traffic if each.level == MEMORY)
-        pj = dict(cost.dynamic_pj)
-        rest_pj = pj.pop(MEMORY, 0.0) - memory.transfer_pj(read_bytes=saved_bytes)
-        if any(each.level == MEMORY and each.read_bytes + each.write_bytes for each in traffic):
-            pj[MEMORY] = max(0.0, rest_pj)
         pj[level.component] = pj.get(level.component, 0.0) + read_pj
         return replace(
-            cost,
-            traffic=tuple(each for each in traffic if each.read_bytes or each.write_bytes),
-            head_bytes=min(cost.head_bytes, left),
+            moved,
+            # Its port's cycles beside all others.
             buffer_cycles=cost.buffer_cycles + -(-bits // level.read_width),
             dynamic_pj={name: energy for name, energy in pj.items() if energy},
         )
