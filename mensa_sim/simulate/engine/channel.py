@@ -218,12 +218,13 @@ class Channel:
     A transfer alone takes `units.transfer_ps`, or as long as is said where its other end is slower.
     """
 
-    __slots__ = ("_work_per_byte", "cancel", "carried", "moved_bytes", "name", "turns")
+    __slots__ = ("_clock", "_join", "_work_per_byte", "cancel", "carried", "moved_bytes", "name", "turns")
 
     def __init__(self, name: str, turns: Turns, work_per_byte: int) -> None:
         self.name = name
         self.turns, self._work_per_byte = turns, work_per_byte
         self.cancel, self.moved_bytes, self.carried = turns.cancel, turns.moved_bytes, turns.carried
+        self._clock, self._join = turns.clock, turns.demand.join
 
     def transfer(self, size_bytes: int, on_end: Callable[[int], object], alone_ps: int | None = None) -> Transfer:
         """Start moving bytes; `on_end` is called with the time when the last one has passed.
@@ -232,11 +233,11 @@ class Channel:
         """
         turns = self.turns
         work = size_bytes * self._work_per_byte if alone_ps is None else alone_ps * turns.work_per_ps
-        now = turns.clock.now_ps
+        now = self._clock.now_ps
         if now != turns.last_ps:
             turns.catch_up(now)
         transfer = Transfer(size_bytes, work, now, on_end)
-        if turns.demand.join(transfer) and not turns.waking:
+        if self._join(transfer) and not turns.waking:
             turns.set_alarm(now)
         return transfer
 

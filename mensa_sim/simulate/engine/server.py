@@ -113,12 +113,12 @@ class Server:
         else:
             _, index, request = heapq.heappop(self._ready)
         unit = request.plan.units[index]
-        resident = (request.plan.name, index) in self._loaded
+        resident = bool(self._loaded) and (request.plan.name, index) in self._loaded
         if unit.home is not None:
             missing = not request.spilled.isdisjoint(unit.home.reads)
             variant = unit.home.at(missing=missing, shared=request.shares).for_state(resident, incoming)
         else:
-            kept = self._keep_output(request, unit, resident, incoming)
+            kept = None if unit.feeds is None else self._keep_output(request, unit, unit.feeds, resident, incoming)
             variant = kept or unit.variants.for_state(resident, incoming)
         request.missing[index] = -1
         request.begin_work(now)
@@ -129,7 +129,7 @@ class Server:
             self._begin(now, request, unit, variant)
 
     def _begin(self, now: int, request: Request, unit: PlannedUnit, variant: Variant) -> None:
-        early_bytes = self._take_prefetched(request, unit, variant)
+        early_bytes = 0 if self._prefetch is None else self._take_prefetched(self._prefetch, request, unit, variant)
         if self._options.prefetch:
             self._start_prefetch(request, unit, variant)
         activation_bytes = variant.activation_bytes
@@ -192,14 +192,16 @@ class Server:
                 if (plan.name, other) in self._pinned.units:
                     self._loaded.add((plan.name, other))
 
-    def _keep_output(self, request: Request, unit: PlannedUnit, resident: bool, incoming: bool) -> Variant | None:
+    def _keep_output(
+        self, request: Request, unit: PlannedUnit, reader: int, resident: bool, incoming: bool
+    ) -> Variant | None:
         """The variant whose output stays for a unit that follows at once; none if someone of higher rank waits."""
-        if unit.feeds is None or not self._options.activations or (self._ready and self._ready[0][0] < request.rank):
+        if not self._options.activations or (self._ready and self._ready[0][0] < request.rank):
             return None
-        there = (request.plan.name, unit.feeds) in self._loaded
-        variant = unit.variants.kept_for(request.plan.units[unit.feeds].variants, resident, incoming, there=there)
+        there = (request.plan.name, reader) in self._loaded
+        variant = unit.variants.kept_for(request.plan.units[reader].variants, resident, incoming, there=there)
         if variant is not None:
-            self._follows = (request, unit.feeds)
+            self._follows = (request, reader)
         return variant
 
     def _start_prefetch(self, request: Request, unit: PlannedUnit, variant: Variant) -> None:
@@ -233,11 +235,8 @@ class Server:
             return other, index
         return None if own is None else (request, own)
 
-    def _take_prefetched(self, request: Request, unit: PlannedUnit, variant: Variant) -> int:
+    def _take_prefetched(self, prefetch: Prefetch, request: Request, unit: PlannedUnit, variant: Variant) -> int:
         """Bytes of this unit's parameters that came early; those of another one stay if there is room."""
-        prefetch = self._prefetch
-        if prefetch is None:
-            return 0
         if prefetch.plan is request.plan and prefetch.unit is unit:
             self._prefetch = None
             size_bytes = self._channel.cancel(prefetch.transfer)

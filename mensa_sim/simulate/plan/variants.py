@@ -83,7 +83,8 @@ class Variants:
 
     def for_state(self, parameters: bool, incoming: bool) -> Variant:
         """The variant for this state of the buffers, whose output leaves."""
-        return self.choose(parameters, incoming, False) or self.streamed
+        known = self._chosen.get(parameters + 2 * incoming)
+        return known or self.choose(parameters, incoming, False) or self.streamed
 
     def kept_for(self, reader: "Variants", parameters: bool, incoming: bool, *, there: bool) -> Variant | None:
         """The variant whose output stays for its reader, if both can; `there` where the reader's parameters lie."""
