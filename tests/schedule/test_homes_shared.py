@@ -146,6 +146,11 @@ def test_an_inference_without_room_in_the_shared_memory_goes_through_dram():
     for span in run.timeline.spans:
         through[span.request] += span.size_bytes * (span.resource == "slc")
     assert through == {"one#0": 40 * KIB, "other#0": 0, "late#0": 40 * KIB}
+    assert {name: stream.without_room for name, stream in run.metrics.streams.items()} == {
+        "one": 0,
+        "other": 1,
+        "late": 0,
+    }
 
 
 def test_a_shared_memory_in_a_file_is_priced_by_its_capacity_and_checked(tmp_path):

@@ -58,7 +58,13 @@ def remarks(main: ScenarioSystemResult) -> list[str]:
         for name, stream in main.metrics.streams.items()
         if stream.spilled_bytes
     )
-    return [*gaps, *spilled]
+    without = (
+        f"{name}: {stream.without_room} of {stream.finished} inferences found too little free of the memories that "
+        "accelerators share, and went through DRAM"
+        for name, stream in main.metrics.streams.items()
+        if stream.without_room
+    )
+    return [*gaps, *spilled, *without]
 
 
 def _streams(main: ScenarioSystemResult) -> Sheet:

@@ -49,6 +49,8 @@ class StreamMetrics:
     """In all finished requests."""
     spilled_bytes: int
     """Of its tensors that live on chip, what went to memory because another request needed the room."""
+    without_room: int
+    """Of the finished, those that found too little free of the memories on chip that accelerators share."""
     overloaded: bool
     """The backlog kept growing: more requests came than could be served."""
 
@@ -203,6 +205,7 @@ def _stream(tally: StreamTally, backlog: Backlog, energy_pj: float, end_ps: int)
         energy_per_inference_pj=energy_pj / finished if finished else None,
         handoffs=tally.handoffs,
         spilled_bytes=tally.spilled_bytes,
+        without_room=tally.without_room,
         overloaded=is_overloaded(tally, backlog),
     )
 

@@ -40,6 +40,7 @@ class StreamTally:
     misses: int = 0
     handoffs: int = 0
     spilled_bytes: int = 0
+    without_room: int = 0
     busy_ps: int = 0
     """On accelerators."""
     early_ends: int = 0
@@ -129,6 +130,7 @@ class Tally:
 
     def ended(self, request: Request, time_ps: int) -> None:
         """Count a request that has ended, for each who waited for it; its hand-offs happened once."""
+        self.streams[request.stream].without_room += not request.shares
         for place, asker in enumerate(request.askers):
             self.add_request(
                 request.stream,
