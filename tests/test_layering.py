@@ -33,6 +33,11 @@ def tree(module: Path) -> ast.Module:
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
+@functools.cache
+def nodes(module: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(module)))
+
+
 def place(module: Path) -> str:
     return module.relative_to(PACKAGE).as_posix()
 
@@ -56,7 +61,7 @@ def imports(module: Path) -> tuple[str, ...]:
 
 
 def _imports(module: Path) -> Iterator[str]:
-    for node in ast.walk(tree(module)):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -88,10 +93,9 @@ def test_libraries_stay_in_their_rooms() -> None:
     assert [(library, path) for library, path in found if library in confined and not room(library, path)] == []
 
 
-def calls(module: Path) -> Iterator[str]:
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+@functools.cache
+def calls(module: Path) -> frozenset[str]:
+    return frozenset(ast.unparse(node.func) for node in nodes(module) if isinstance(node, ast.Call))
 
 
 @pytest.mark.parametrize("writer", ["json.dump", "json.dumps", "csv.writer", "csv.DictWriter"])
@@ -105,7 +109,7 @@ def functions(stage: str) -> dict[str, tuple[str, set[str]]]:
     found: dict[str, tuple[str, set[str]]] = {}
     for module in MODULES:
         if stage_of(place(module)) == stage:
-            for node in ast.walk(tree(module)):
+            for node in nodes(module):
                 if isinstance(node, ast.FunctionDef):
                     names = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
                     own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
@@ -121,7 +125,7 @@ def shown() -> set[str]:
     made = [
         node
         for module in MODULES
-        for node in ast.walk(tree(module))
+        for node in nodes(module)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Report", "plain_report")
     ]
     return {ast.unparse(each.value) for node in made for each in node.keywords if each.arg in ("figures", "blocks")}
@@ -165,7 +169,7 @@ def test_a_folder_holds_at_most_15_files_and_no_three_with_one_prefix() -> None:
 def test_a_class_name_is_used_once() -> None:
     homes = collections.defaultdict(set)
     for module in MODULES:
-        for node in ast.walk(tree(module)):
+        for node in nodes(module):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].add(place(module))
     assert {name: sorted(files) for name, files in homes.items() if len(files) > 1} == {}
