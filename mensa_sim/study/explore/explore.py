@@ -75,11 +75,13 @@ class _Search:
         self.settled: dict[int, DesignOutcome] = {}
         self.under_way: dict[int, Point] = {}
         self.first_of: dict[str, int] = {}
+        self.chosen: set[Point] = set()
         self.run_count = 0
         self.last_run = -1
 
     def begin(self, number: int, point: Point) -> None:
         """Settles a point that the study knows or that makes a design chosen before; has any other evaluated."""
+        self.chosen.add(point)
         known = self.study.known.get(number)
         if known is not None and known.point != point:
             raise UsageError(f"{self.study.path}: was made by another sampler; start anew with --force")
@@ -150,7 +152,8 @@ def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: 
         late = end is not None and time.monotonic() >= end
         going = sum(n >= 0 for n in search.under_way)
         enough = wanted is not None and search.run_count + going >= wanted
-        used_up = number > search.last_run + BARREN and space.file.sampler.name != "grid"
+        barren = number > search.last_run + BARREN and space.file.sampler.name != "grid"
+        used_up = barren or len(search.chosen) == space.size
         full = points.batch is not None and number - batch_start >= points.batch
         if not (late or enough or full) and len(search.under_way) < workers.capacity and not used_up:
             point = points.next()
