@@ -14,9 +14,10 @@ from rich.console import Console
 import mensa_sim as ms
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.hardware.files import load_system
+from mensa_sim.report.page.colours import BLUE, GREY, VERMILION
 from mensa_sim.report.reproduce.figures import change_figure
 from mensa_sim.report.reproduce.files import models_csv, reproduce_data
-from mensa_sim.report.reproduce.page import REPRODUCTION
+from mensa_sim.report.reproduce.page import REPRODUCTION, reproduce_figures
 from mensa_sim.report.reproduce.tables import reproduce_tables
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS
 from mensa_sim.study.reproduce.outcome import Case, FamilyWork, Outcome
@@ -46,6 +47,18 @@ def test_the_map_of_figures_and_changes_has_every_ratio_in_its_place(held: Repro
         changed = [each.ratios[row.figure.name] for each in held.agreements]
         assert line[1:] == [ratio if ratio > 0 else None for ratio in changed]
         assert [None if value is None else 10**value for value in logs] == pytest.approx(line)
+
+
+def test_what_a_figure_compares_differs_in_colour_and_the_map_has_a_hue_for_more_and_one_for_less(
+    held: ReproduceResult,
+) -> None:
+    figures = {name: drawn.figure["data"] for name, drawn in reproduce_figures(held).items()}
+    (heat,) = change_figure(held)["data"]
+    assert (heat["colorscale"][0], heat["colorscale"][-1]) == ([0, BLUE], [1, VERMILION])
+    for name, traces in figures.items():
+        marks = [each["marker"] for each in traces if isinstance(each.get("marker", {}).get("color"), str)]
+        drawn = [(each["color"], str(each.get("pattern"))) for each in marks if each["color"] != GREY]
+        assert len(set(drawn)) == len(drawn), name
 
 
 @pytest.fixture(scope="module")

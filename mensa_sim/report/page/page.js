@@ -56,7 +56,7 @@ function shortened(axis, data, room_px) {
   const half = Math.floor(room_px / NAME_LETTER_PX / 2);
   if (!names.some((name) => typeof name === "string" && name.length > 2 * half)) return axis;
   const short = (name) => name.length > 2 * half ? `${name.slice(0, half - 1)}…${name.slice(-half)}` : name;
-  return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map(short) };
+  return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map((name) => short(name.replace("<br>", " "))) };
 }
 
 function template({ ink, soft, grid, paper }) {

@@ -138,10 +138,11 @@ def table_block(
     return f'{search}\n<div class="scroll tall"><table id="{name}">{table}</div>'
 
 
-def sheet_block(sheet: Sheet) -> str:
-    """A terminal's table, on a page."""
+def sheet_block(sheet: Sheet, name: str = "") -> str:
+    """A terminal's table, on a page; where it is a long one, under its identifier `name`, which may be empty."""
     titles = [column.title for column in sheet.columns]
-    return table_block(titles, sheet.rows, [column.title for column in sheet.columns if column.figures])
+    long = name if name and len(sheet.rows) > SEARCHED_ROWS else None
+    return table_block(titles, sheet.rows, [column.title for column in sheet.columns if column.figures], name=long)
 
 
 def low_block(table: str) -> str:

@@ -54,8 +54,8 @@ def plain_report(
         said = told(result)
         yield paragraph(said.finding, kind="lead")
         yield drawn_block(drawn, *drawn)
-        for head, sheet in said.sheets.items():
-            yield from (heading(head), sheet_block(sheet))
+        for place, (head, sheet) in enumerate(said.sheets.items()):
+            yield from (heading(head), sheet_block(sheet, f"table-{place}"))
         if said.notes:
             yield from (heading("Notes"), list_block(said.notes))
 

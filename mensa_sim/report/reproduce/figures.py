@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mensa_sim.hardware.system import System
 from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
-from mensa_sim.report.page.colours import BLUE, COLOURS, SYMBOLS, looks, pattern
+from mensa_sim.report.page.colours import BLUE, COLOURS, ORANGE, SYMBOLS, VERMILION, looks, pattern
 from mensa_sim.report.page.figure import (
     Drawn,
     Figure,
@@ -60,7 +60,7 @@ def change_figure(result: ReproduceResult) -> Figure:
         "customdata": ratios,
         "zmin": -DECADES_SHOWN,
         "zmax": DECADES_SHOWN,
-        "colorscale": [[0, BLUE], [0.5, "#f2f2f2"], [1, COLOURS[3]]],
+        "colorscale": [[0, BLUE], [0.5, "#f2f2f2"], [1, VERMILION]],
         "xgap": 1,
         "ygap": 1,
         "colorbar": {
@@ -161,8 +161,8 @@ def family_figure(result: ReproduceResult) -> Figure:
     traces: list[Trace] = []
     names = [row.figure.models for row in rows]
     for name, colour, shape, values in (
-        ("ours", COLOURS[0], "", [row.ours.arithmetic * 100 if row.ours else 0.0 for row in rows]),
-        ("paper (tag M)", COLOURS[1], "/", [row.figure.value * 100 for row in rows]),
+        ("ours", BLUE, "", [row.ours.arithmetic * 100 if row.ours else 0.0 for row in rows]),
+        ("paper (tag M)", ORANGE, "/", [row.figure.value * 100 for row in rows]),
     ):
         traces.append(
             bar(

@@ -243,7 +243,7 @@ def _table(result: SensitivityResult) -> str:
         (swing_text(swing), *(number_text(swing.values[headline]) for headline in result.headlines), swing.source)
         for swing in result.swings
     ]
-    return table_block(header, [taken, *rows], numeric=header[1:-1])
+    return table_block(header, [taken, *rows], numeric=header[1:-1], name="choices")
 
 
 SENSITIVITY = Report(
