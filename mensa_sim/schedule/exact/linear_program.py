@@ -20,7 +20,8 @@ from mensa_sim.arrays import Floats
 TOLERANCE = 1e-6
 """Relative slack left for HiGHS's own tolerances in the bounds that it proves."""
 
-
+SEARCH_LIMIT_S = 600.0
+"""Of the search, where other limits are meant to end it: one on time makes results depend on load. A choice."""
 COST_SCALE = 1e3
 """What a known solution costs in the solver's eyes."""
 SOLVED = f"exact within the solver's tolerance of {TOLERANCE:g}: mixed-integer program, HiGHS"

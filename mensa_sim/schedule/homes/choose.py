@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from mensa_sim.cost.feeds.moved import Fed
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
-from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
+from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, gain, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor
 
 HOME_NODES = 2000
-"""Of HiGHS's search: what is not proved by then keeps its gap. A limit on time would make results depend on load."""
-HOME_LIMIT_S = 600.0
+"""Of HiGHS's search: what is not proved by then keeps its gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class Chooser:
             return ChosenHomes(tensors=stay, cost=cost, bound=cost)
         for column in away.values():
             program.lows[column] = float(program.costs[column] < 0)
-        solved = program.solve(HOME_LIMIT_S, known, HOME_NODES)
+        solved = program.solve(SEARCH_LIMIT_S, known, HOME_NODES)
         if solved.values is None:
             return ChosenHomes(tensors=(), cost=known, bound=min(known, max(0.0, solved.bound)))
         stay = tuple(tensor for tensor in self._tensors if solved.values[away[tensor.layer]] < 0.5)

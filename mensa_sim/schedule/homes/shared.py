@@ -9,8 +9,8 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
-from mensa_sim.schedule.exact.linear_program import TOLERANCE, LinearProgram
-from mensa_sim.schedule.homes.choose import HOME_LIMIT_S, HOME_NODES
+from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram
+from mensa_sim.schedule.homes.choose import HOME_NODES
 from mensa_sim.schedule.homes.step import gain
 from mensa_sim.schedule.homes.tensors import HomeTensor, readers_of
 from mensa_sim.workload.graph import LayerGraph
@@ -125,7 +125,7 @@ def _best(tensors: Sequence[tuple[HomeTensor, float]], capacity_bytes: int) -> t
         sizes = [(away[number], float(tensors[number][0].size_bytes)) for number in numbers]
         program.row(sizes, low=sum(size for _, size in sizes) - capacity_bytes)
     most = sum(value for _, value in tensors)
-    solved = program.solve(HOME_LIMIT_S, most, HOME_NODES)
+    solved = program.solve(SEARCH_LIMIT_S, most, HOME_NODES)
     if solved.values is None:
         return [], 0.0
     stay = [each for number, (each, _) in enumerate(tensors) if solved.values[away[number]] < 0.5]

@@ -7,7 +7,7 @@ from math import fsum, inf
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.table import CostTable
-from mensa_sim.schedule.exact.linear_program import LinearProgram, tightened
+from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, LinearProgram, tightened
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, with_bound
 from mensa_sim.schedule.tiles.estimate import least_work
@@ -17,7 +17,6 @@ _PROOF = (
     "a floor: layers shared out over accelerators at will, MACs at as many lanes as a layer's dims fill, "
     "each parameter, input and output moved once"
 )
-_FLOOR_LIMIT_S = 600.0
 
 
 def with_floor(schedule: Schedule, costs: CostTable, problem: Problem) -> Schedule:
@@ -97,4 +96,4 @@ def shared_ps(crews: Sequence[Crew]) -> float:
         program.row(terms, high=0.0)
     for terms in shares.values():
         program.row(terms, low=1.0, high=1.0)
-    return max(0.0, tightened(program.solve(_FLOOR_LIMIT_S, sum(alone_ps.values())).bound))
+    return max(0.0, tightened(program.solve(SEARCH_LIMIT_S, sum(alone_ps.values())).bound))
