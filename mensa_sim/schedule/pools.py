@@ -19,7 +19,5 @@ def pools_of(system: System) -> tuple[tuple[str, ...], ...]:
 
 
 def _equal(one: PlacedAccelerator, other: PlacedAccelerator) -> bool:
-    if not (isinstance(one.spec, PeArray) and isinstance(other.spec, PeArray)):
-        return False
-    same = one.memory == other.memory and one.technology == other.technology
-    return same and replace(one.spec, name=other.spec.name) == other.spec
+    arrays = isinstance(one.spec, PeArray) and isinstance(other.spec, PeArray)
+    return arrays and replace(one, spec=replace(one.spec, name=other.name)) == other

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -53,8 +54,14 @@ class SplitChooser:
         self._known: dict[tuple[str, tuple[int, ...]], tuple[float, float]] = {}
         self._moved: dict[tuple[str, tuple[int, ...]], tuple[dict[tuple[int, int], int], float, float]] = {}
         self._staying: dict[tuple[str, tuple[int, ...]], list[bool]] = {}
-        self._beside = {name: [name, *self._within(self._neighbours(name))] for name in self._options}
-        self._felt = {name: self._all_felt(name) for name in self._options}
+        graph = costs.graph
+        near = {
+            each.name: (each.name, *graph.predecessors(each.name), *graph.successors(each.name))
+            for each in graph.layers
+        }
+        makers = {name: self._within(graph.predecessors(name)) for name in self._options}
+        self._beside = {name: self._within(near[name]) for name in self._options}
+        self._felt = {name: self._within(chain(near[name], *map(near.__getitem__, makers[name]))) for name in makers}
         """The layers on whose options the cost of each depends."""
 
     def best(self, rest: tuple[float, float]) -> list[Split]:
@@ -78,16 +85,8 @@ class SplitChooser:
         each = [self._cost(name, chosen) for name in chosen]
         return rest[0] + sum(pj for pj, _ in each), rest[1] + sum(ps for _, ps in each)
 
-    def _neighbours(self, name: str) -> tuple[str, ...]:
-        return (*self._costs.graph.predecessors(name), *self._costs.graph.successors(name))
-
     def _within(self, names: Iterable[str]) -> list[str]:
         return [name for name in dict.fromkeys(names) if name in self._options]
-
-    def _all_felt(self, name: str) -> list[str]:
-        makers = self._within(self._costs.graph.predecessors(name))
-        around = (each for maker in makers for each in (maker, *self._neighbours(maker)))
-        return self._within((name, *self._neighbours(name), *around))
 
     def _ways(self, layer: Layer) -> list[PoolOption]:
         """A layer whole, and in every cut, by what none is below."""
