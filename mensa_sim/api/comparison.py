@@ -48,9 +48,9 @@ class ScenarioComparison(_SideBySide, ScenarioCompareResult):
     """One scenario on several systems: `systems` by name, `ranking` with the best first.
 
     >>> import mensa_sim as ms
-    >>> found = ms.compare_scenario("ar_headset", ["edge_tpu", "mensa_g"])
+    >>> found = ms.compare_scenario("voice_assistant", ["edge_tpu", "mensa_g"])
     >>> found, sorted(found.ranking)
-    (<ScenarioComparison: ar_headset on edge_tpu, mensa_g>, ['edge_tpu', 'mensa_g'])
+    (<ScenarioComparison: voice_assistant on edge_tpu, mensa_g>, ['edge_tpu', 'mensa_g'])
     """
 
     __slots__ = ()
