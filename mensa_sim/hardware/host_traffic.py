@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from mensa_sim.hardware.host import HostLink
 from mensa_sim.hardware.routes import Leg
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
@@ -60,22 +58,6 @@ def _at_edges(size_bytes: int, capacity_bytes: int, reader: Layer) -> int:
     return edges * max(0, (nest.FY - 1) * nest.dilation_y + 1 - nest.stride_y) * size_bytes // nest.input_height
 
 
-_NOTHING: Mapping[str, int] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostBytes:
-    """What crosses for one layer in each inference."""
-
-    input_bytes: int
-    """Of the graph's inputs."""
-    instruction_bytes: int
-    output_bytes: int
-    """Of the graph's outputs, padded as the device pads them."""
-    spilled_bytes: int = 0
-    """Of its output, that cross both ways for want of room."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCrossing:
     """What crosses one way for some layers of one accelerator."""
@@ -129,20 +111,6 @@ class HostTraffic:
         return sum(each.energy_pj for each in self)
 
 
-def host_bytes(layer: Layer, graph: LayerGraph, host: HostLink, spilled: Mapping[str, int] = _NOTHING) -> HostBytes:
-    """What crosses for a layer: a tensor that leaves has its channels padded to a multiple; `spilled` is by layer.
-
-    Of a layer without loop nest the channels are not known, and those of its last ancestor with one stand for them.
-    """
-    programmed = layer.nest is not None or layer.vector_ops > 0
-    return HostBytes(
-        input_bytes=layer.model_input_bytes,
-        instruction_bytes=host.instruction_bytes_per_layer if programmed else 0,
-        output_bytes=_padded_output_bytes(layer, graph, host),
-        spilled_bytes=spilled.get(layer.name, 0),
-    )
-
-
 def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, accelerator: str) -> HostTraffic | None:
     """What crosses for these layers on an accelerator; none where no host feeds it.
 
@@ -154,8 +122,9 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
         return None
     channel, memory = system.accelerator(accelerator).memory, system.memory_of(accelerator)
     room = system.accelerator(accelerator).spec.buffer_bytes.get("activation")
-    spilled = _NOTHING if room is None else spilled_bytes(graph, room)
-    sizes = [host_bytes(layer, graph, host, spilled) for layer in layers]
+    spilled = {} if room is None else spilled_bytes(graph, room)
+    own = [(layer, spilled.get(layer.name, 0)) for layer in layers]
+    programs = (layer.nest is not None or layer.vector_ops > 0 for layer, _ in own)
 
     def crossing(rate: float, pj_per_byte: float, sizes_bytes: Iterable[int]) -> HostCrossing:
         leg = Leg(resource=channel, bandwidth_bytes_per_s=rate, pj_per_byte=pj_per_byte)
@@ -163,24 +132,27 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
 
     read_pj, write_pj = memory.transfer_pj(read_bytes=1), memory.transfer_pj(write_bytes=1)
     return HostTraffic(
-        inputs=crossing(host.in_bytes_per_s, read_pj, (each.input_bytes + each.spilled_bytes for each in sizes)),
-        instructions=crossing(memory.effective_bytes_per_s, read_pj, (each.instruction_bytes for each in sizes)),
-        spills=crossing(host.out_bytes_per_s, write_pj, (each.spilled_bytes for each in sizes)),
-        outputs=crossing(host.out_bytes_per_s, write_pj, (each.output_bytes for each in sizes)),
+        inputs=crossing(host.in_bytes_per_s, read_pj, (layer.model_input_bytes + leaves for layer, leaves in own)),
+        instructions=crossing(
+            memory.effective_bytes_per_s, read_pj, (host.instruction_bytes_per_layer * each for each in programs)
+        ),
+        spills=crossing(host.out_bytes_per_s, write_pj, (leaves for _, leaves in own)),
+        outputs=crossing(
+            host.out_bytes_per_s,
+            write_pj,
+            (padded_output_bytes(layer, graph, host.output_channel_multiple) for layer, _ in own),
+        ),
     )
 
 
-def _padded_output_bytes(layer: Layer, graph: LayerGraph, host: HostLink) -> int:
-    size_bytes = layer.model_output_bytes
-    if not size_bytes:
-        return 0
-    channels = _channels(layer, graph) or size_bytes
-    multiple = host.output_channel_multiple
-    return -(-size_bytes * (-(-channels // multiple) * multiple) // channels)
+def padded_output_bytes(layer: Layer, graph: LayerGraph, multiple: int) -> int:
+    """Of what leaves the graph, its channels padded to a multiple."""
+    channels = _channels(layer, graph) or layer.model_output_bytes
+    return -(-layer.model_output_bytes * (-(-channels // multiple) * multiple) // channels) if channels else 0
 
 
 def _channels(layer: Layer, graph: LayerGraph) -> int | None:
-    """Output channels of a layer, or of its first producers as far as needed; none where nothing says."""
+    """Output channels of a layer, or of its last ancestor with a nest; none where nothing says."""
     seen: Layer | None = layer
     while seen is not None:
         if seen.nest is not None:

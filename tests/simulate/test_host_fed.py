@@ -16,7 +16,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.host import HostLink
-from mensa_sim.hardware.host_traffic import host_bytes
+from mensa_sim.hardware.host_traffic import padded_output_bytes
 from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate
@@ -186,11 +186,11 @@ def test_outputs_are_padded_to_the_channels_that_the_host_reads() -> None:
     """Of 10 channels 16 are read; a layer without a nest has the channels of the one before it."""
     conv = weighted("conv", LoopNest(K=10, C=3, OY=2, OX=2))
     graph = chain(conv, replace(layer("add"), model_output_bytes=40))
-    assert host_bytes(graph["add"], graph, HOST).output_bytes == 64
+    assert padded_output_bytes(graph["add"], graph, HOST.output_channel_multiple) == 64
     up = replace(conv, output_channels=10, nest=LoopNest(K=40, C=3), model_output_bytes=40)
-    assert host_bytes(up, chain(up), HOST).output_bytes == 64
+    assert padded_output_bytes(up, chain(up), HOST.output_channel_multiple) == 64
     alone = chain(replace(layer("add"), model_output_bytes=40))
-    assert host_bytes(alone["add"], alone, HOST).output_bytes == 48
+    assert padded_output_bytes(alone["add"], alone, HOST.output_channel_multiple) == 48
 
 
 def two_sticks(sizes: dict[str, int], host: HostLink, *, one_channel: bool = False) -> tuple[CostTable, dict[str, str]]:
