@@ -147,6 +147,16 @@ def test_a_tile_that_is_fixed_is_the_tile(tmp_path: Path) -> None:
     assert held["output"] == 8 * 6
 
 
+def test_no_more_is_held_than_a_tile_that_is_fixed(tmp_path: Path) -> None:
+    """Channels inside filters inside rows: each of four rows fetches all filters again, each filter all inputs."""
+    tile = "{K: 4, C: 1, OY: 1, OX: 6, FY: 3, FX: 3}"
+    cost = placed(tmp_path, array=f"mappings: [{{tile: {tile}, order: [C, K, OY]}}]")
+    held = {t.operand: t.held_bytes for t in cost.traffic if t.level in ("weights", "buffer")}
+    assert held == {"weight": 4 * 3 * 3, "input": 3 * 6, "output": 4 * 6 * 4}
+    assert traffic(cost)["weight", MEMORY] == (4 * 8 * 4 * 3 * 3, 0)
+    assert traffic(cost)["input", MEMORY] == (2 * 4 * 6 * (2 + 3 + 3 + 2), 0)
+
+
 @pytest.mark.parametrize(("order", "innermost"), [("[OX, K]", "OY"), ("[K, OX]", "K")])
 def test_loops_over_tiles_come_in_the_order_that_is_fixed(order: str, innermost: str, tmp_path: Path) -> None:
     tile = "{K: 4, C: 4, OY: 1, OX: 6, FY: 3, FX: 3}"

@@ -214,6 +214,10 @@ class Sides:
         """Where each operand holds more than a tile, as much as fits, and where the levels hold what they must."""
         if not levels:
             return dict.fromkeys(operands, EVERYWHERE), EVERYWHERE
+        if not all(task.free for task in self._entries.tasks):  # a user's tile is what is held: no whole groups in it
+            none = dict.fromkeys(operands, 0)
+            fit = reduce(np.logical_and, [self._fit(level, none, kept) for level in levels])
+            return dict.fromkeys(operands, ~EVERYWHERE), fit
         fits: dict[tuple[bool, ...], Bools] = {}
         for combination in product(*((True, False) if self._may_hold(operand) else (True,) for operand in operands)):
             each = dict(zip(operands, map(int, combination), strict=True))
