@@ -93,3 +93,11 @@ def test_what_cannot_be_made_is_one_line_before_any_work(
     assert isinstance(found.exception, UsageError)
     assert says in str(found.exception)
     assert "\n" not in str(found.exception)
+
+
+def test_the_axes_of_a_slide_make_room_for_long_names() -> None:
+    layout = on_slide(figure("a finding", "time (ms)", "layer", [bar(x=[1.0], y=["a" * 60], orientation="h")]))[
+        "layout"
+    ]
+    template = layout["template"]["layout"]  # as data: the browser's plotly knows none by name
+    assert (template["xaxis"]["automargin"], template["yaxis"]["automargin"]) == (True, True)

@@ -19,6 +19,7 @@ from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_line
 from mensa_sim.lookup import unknown_name
+from mensa_sim.report.page.colours import GREY
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, title_lines
 from mensa_sim.report.page.page import script_json
 
@@ -35,10 +36,12 @@ WIDTH_PX, HEIGHT_PX, SCALE = 1000, 560, 2
 LABELLED = 24
 """Bars that have room for their values."""
 
+_TEXT = {"title": {"standoff": 12}, "tickfont": {"size": 12}}
+_AXIS = {"automargin": True, "gridcolor": "#e3e5e8", "zerolinecolor": GREY, **_TEXT}
 SLIDE = {
-    "template": "plotly_white",
+    "template": {"layout": {"xaxis": _AXIS, "yaxis": _AXIS}},
     "font": {"family": "Helvetica, Arial, sans-serif", "size": 15, "color": "#1b1b1b"},
-    "legend": {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0},
+    "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "traceorder": "normal"},
     "margin": {"l": 90, "r": 30, "t": 80, "b": 90},
     "paper_bgcolor": "#ffffff",
     "plot_bgcolor": "#ffffff",
