@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats, picked
+from mensa_sim.cost.counts.crossing import pick
 from mensa_sim.cost.counts.room import own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -58,8 +59,8 @@ class Chains:
 class Rooms:
     """What the levels of one stage must hold of a tile at least, whatever the others do.
 
-    Of registers it is all. An SRAM holds sums in the width of final outputs where no further ones are added to them,
-    which the loops around its tile decide: here it is taken to be so.
+    Of registers it is all. An SRAM holds outputs in their own width where no more is added to them, which the loops
+    around its tile decide: unless the opposite is known, it is taken to be so.
     """
 
     def __init__(
@@ -89,16 +90,18 @@ class Rooms:
             if (needed := self._needed(level, extents)) > level.capacity_bytes * BITS_PER_BYTE
         ]
 
-    def hold(self, extents: Mapping[str, int | Floats], *, larger: bool = False) -> Any:
-        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller; an array of
-        it where extents are arrays over many tiles."""
+    def hold(self, extents: Mapping[str, int | Floats], *, larger: bool = False, sums: bool | Bools = False) -> Any:
+        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller, and with
+        `sums` outputs that more is added to; an array of it where extents are arrays over many tiles."""
         fits = [
-            self._needed(level, extents, larger=larger) <= level.capacity_bytes * BITS_PER_BYTE
+            self._needed(level, extents, larger=larger, sums=sums) <= level.capacity_bytes * BITS_PER_BYTE
             for level in self._levels
         ]
         return reduce(and_, fits, True)
 
-    def _needed(self, level: Level, extents: Mapping[str, Any], *, larger: bool = False) -> Any:
+    def _needed(
+        self, level: Level, extents: Mapping[str, Any], *, larger: bool = False, sums: bool | Bools = False
+    ) -> Any:
         """Bits of an instance."""
         needed: Any = 0
         copies = self._copies(level)
@@ -109,7 +112,8 @@ class Rooms:
                 held = taken_bits(held, whole, copies)
                 if larger:
                     held = np.minimum(held, self._elements(way.operand, stop, self._sizes))
-            needed += held * (min(way.partial_bits, way.final_bits) if level.ported else way.partial_bits)
+            least = min(way.partial_bits, way.final_bits)
+            needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
         return needed
 
     def _elements(self, operand: Operand, stop: Stop, extents: Mapping[str, Any]) -> Any:
@@ -241,7 +245,11 @@ def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices
         rest, digit = np.divmod(rest, count[below])
         found[:, column] = value[first[below] + digit]
     columns = {dim: found[:, column].astype(np.float64) for column, dim in enumerate(task.unrolling.dims)}
-    fits = task.inner_rooms[stage - 1].hold(columns) & task.may_hold(columns, stage)
+    adds = np.array([group(dim) == FREE_GROUP["output"] for dim in task.unrolling.dims])
+    # Where loops of the outputs lie below others that add to them, what comes to the level is added to again.
+    more, turns = found < list(task.unrolling.sizes.values()), found > inside[below]
+    sums: Bools = np.logical_and(more[:, adds].any(axis=1), turns[:, ~adds].any(axis=1))
+    fits = task.inner_rooms[stage - 1].hold(columns, sums=sums) & task.may_hold(columns, stage)
     return found[fits], below[fits]
 
 

@@ -40,8 +40,9 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
-_FIRST = 4
-"""Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
+_FIRST = 2
+"""Chains of each nest that are followed to their end at first, to have something to compare with, and a quarter of
+those that are followed later where a nest would have more than `_MOST`: a choice."""
 _NEXT = 16
 """Chains of each nest that are priced then, and by how much each further round is larger: a choice."""
 _PIECE = 1024
@@ -130,20 +131,30 @@ class Search:
         if self.whole is not None:
             return self.whole
 
-        def above(chains: Chains) -> Fronts:
-            return Fronts(self.tasks, chains, self.groups, self.outer, residencies)
+        def above(around: Chains) -> Iterator[Fronts]:
+            pieces = _pieces(around.task)
+            return (Fronts(self.tasks, picked(around, piece), self.groups, self.outer, residencies) for piece in pieces)
 
-        begin = fronts = above(grown(self.tasks, first_chains(self.tasks)))
-        while True:
-            few = picked(fronts.chains, np.flatnonzero(least(fronts.floors, fronts.chains.task, _FIRST).any(axis=0)))
-            if len(few.tiles) > self._inner_stages:
-                break
-            fronts = above(grown(self.tasks, few))
-        _, reached = self._priced(few, residencies)
-        some, floors = _hopeful([begin], reached)
+        def followed(few: Chains, floors: Floats, count: int) -> Floats:
+            """What the chains of least floor reach: [residency, task]."""
+            anything = np.full((len(residencies), len(self.tasks)), np.inf)
+            while True:
+                few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
+                if len(few.tiles) > self._inner_stages:
+                    return self._priced(few, residencies)[1]
+                few, floors = _hopeful(above(grown(self.tasks, few)), anything)
+
+        begin = list(above(grown(self.tasks, first_chains(self.tasks))))
+        some, floors = joined([each.chains for each in begin]), np.concatenate([each.floors for each in begin], axis=1)
+        reached = followed(some, floors, _FIRST)
+        some, floors = _hopeful(begin, reached)
         while len(some.tiles) <= self._inner_stages and len(some.task):
             around = grown(self.tasks, some)
-            some, floors = _hopeful((above(picked(around, piece)) for piece in _pieces(around.task)), reached)
+            many = np.flatnonzero(np.bincount(around.task)[some.task] > _MOST)
+            if len(many):
+                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], 4 * _FIRST))
+                around = grown(self.tasks, picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0))))
+            some, floors = _hopeful(above(around), reached)
         if len(some.task) > _PIECE:
             some = self._nearer(some, floors, reached, residencies)
         return self._space(some if len(some.task) else self._least())

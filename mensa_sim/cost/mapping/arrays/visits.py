@@ -99,6 +99,8 @@ class VisitArrays:
         """[block][entry] Whether a block has no loop of the operand's own."""
         self._reaches = [self._reach(block) for block in blocks]
         """[block][inner, 1, entry] Whether a block reaches the free group before any loop of the operand's own."""
+        self._known: dict[tuple[int, str], Floats] = {}
+        self._apart: dict[tuple[int, str], Floats] = {}
 
     def _reach(self, block: int) -> Bools:
         still = self._grid.still[block - 1]
@@ -121,10 +123,14 @@ class VisitArrays:
     def _trips(self, stage: int, stop: StopArrays | None) -> Floats:
         """[entry] Trips over the free group in tiles of a stage, each copy of a level apart."""
         trips = self._grid.trips[stage][self._free]
-        if stop is not None:
+        if stop is None or not stop.copies:
+            return trips
+        key = stage, stop.level.name
+        if key not in self._apart:
             for dim in stop.copies:
                 trips = trips / self._along(stage, dim, None) * self._along(stage, dim, stop)
-        return trips
+            self._apart[key] = trips
+        return self._apart[key]
 
     def _along(self, stage: int, dim: str, stop: StopArrays | None) -> Floats:
         """[entry] Trips over one dim."""
@@ -137,6 +143,8 @@ class VisitArrays:
 
         if stage < grid.stages - 1:
             task, extents = grid.chains.task, grid.extents(stage)[:, row]
+            if stop is None:
+                return grid.per_part(-(-grid.sizes[task, row] // extents))
             first, which = distinct([task, extents])
             few = [trips(*pair) for pair in zip(task[first].tolist(), extents[first].tolist(), strict=True)]
             return grid.per_part(np.array(few)[which])
@@ -145,15 +153,16 @@ class VisitArrays:
 
     def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
         """[inner, inside, entry] Visits of tiles of a stage, each copy of a level apart."""
-        kept = 1 if stop is None else stop.copied
-        last = self._grid.stages - 1
-        trips = self._trips(last, stop)
-        found: Floats = np.where(self.outer_run, kept, trips)
-        for inner in range(last - 1, stage - 1, -1):
-            below = self._trips(inner, stop)
-            found = np.where(self._passes[inner], found, np.where(self._reaches[inner], trips, below))
-            trips = below
-        return found if found.ndim == 3 else found[None]
+        key = stage, "" if stop is None else stop.level.name
+        if key not in self._known:
+            trips = self._trips(stage, stop)
+            if stage == self._grid.stages - 1:
+                found = np.where(self.outer_run, 1 if stop is None else stop.copied, trips)[None]
+            else:
+                around = np.where(self._reaches[stage], self._trips(stage + 1, stop), trips)
+                found = np.where(self._passes[stage], self._repeats(stage + 1, stop), around)
+            self._known[key] = found
+        return self._known[key]
 
     def visits(self, stage: int, inside: StopArrays | None, outside: StopArrays | None) -> Visits[Floats]:
         """[inner, inside, entry] Visits of the tiles that a level of a stage holds."""
