@@ -43,10 +43,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 _FIRST = 2
 """Chains of each nest that are followed to their end at first, to have something to compare with, and a quarter of
 those that are followed later where a nest would have more than `_MOST`: a choice."""
-_NEXT = 16
-"""Chains of each nest that are priced then, and by how much each further round is larger: a choice."""
-_PIECE = 1024
-"""Chains that are priced at once, at most: their arrays fit a cache. A choice."""
+_PIECE = 4096
+"""Chains that are priced at once, at most: some 100 MiB. A choice."""
 _MOST = 8192
 """Chains whose floors are worked out at once, at most: some 20 MiB. A choice."""
 
@@ -141,7 +139,7 @@ class Search:
             while True:
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
                 if len(few.tiles) > self._inner_stages:
-                    return self._priced(few, residencies)[1]
+                    return self._least_of(few.task, self._space(few).reached(residencies))
                 few, floors = _hopeful(above(grown(self.tasks, few)), anything)
 
         begin = list(above(grown(self.tasks, first_chains(self.tasks))))
@@ -156,26 +154,16 @@ class Search:
                 around = grown(self.tasks, picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0))))
             some, floors = _hopeful(above(around), reached)
         if len(some.task) > _PIECE:
-            some = self._nearer(some, floors, reached, residencies)
+            pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
+            found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)
+            hopeful = near(found, some.task, self._least_of(some.task, found))
+            some = picked(some, np.flatnonzero(hopeful.any(axis=0)))
         return self._space(some if len(some.task) else self._least())
 
-    def _priced(self, some: Chains, residencies: Sequence[BufferCase]) -> tuple[Floats, Floats]:
-        """The least objective of chains: [residency, chain], and of all of a nest: [residency, task]."""
-        each, own = self._space(some).reached(residencies), Entries(self.tasks, some.task)
-        return each, np.stack([own.least(row) for row in each])
-
-    def _nearer(self, some: Chains, floors: Floats, reached: Floats, residencies: Sequence[BufferCase]) -> Chains:
-        """The chains that reach what none is below: those of least floor are priced first, then what may be below."""
-        found, priced, count = np.full(floors.shape, np.inf), np.zeros(len(some.task), dtype=bool), _NEXT
-        while True:
-            worthy = near(floors, some.task, reached) & ~priced
-            first = np.flatnonzero((worthy & least(floors, some.task, count)).any(axis=0))
-            for piece in np.array_split(first, -(-len(first) // _PIECE)) if len(first) else ():
-                found[:, piece], best = self._priced(picked(some, piece), residencies)
-                reached, priced[piece] = np.minimum(reached, best), True
-            if not worthy.any():
-                return picked(some, np.flatnonzero(near(found, some.task, reached).any(axis=0)))
-            count *= _NEXT
+    def _least_of(self, task: Indices, objectives: Floats) -> Floats:
+        """[residency, task] The least of what chains reach: [residency, chain]."""
+        own = Entries(self.tasks, task)
+        return np.stack([own.least(each) for each in objectives])
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         """For each residency the best candidate of each nest; none where no candidate fits.
