@@ -41,8 +41,9 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 
 
 _FIRST = 2
-"""Chains of each nest that are followed to their end at first, to have something to compare with, and a quarter of
-those that are followed later where a nest would have more than `_MOST`: a choice."""
+"""Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
+_MANY = 100
+"""Chains of a nest above which four times as many are followed again: a choice."""
 _PIECE = 4096
 """Chains that are priced at once, at most: some 100 MiB. A choice."""
 _MOST = 8192
@@ -115,49 +116,50 @@ class Search:
     def _least(self) -> Chains:
         """The chain of each nest whose tiles are all one pass of the array."""
         lanes = np.array([list(task.unrolling.lanes.values()) for task in self.tasks])
-
-        def smallest(some: Chains) -> Chains:
-            return picked(some, np.flatnonzero((some.tiles[-1] == lanes[some.task]).all(axis=1)))
-
-        found = smallest(first_chains(self.tasks))
-        for _ in range(self._inner_stages):
-            found = smallest(grown(self.tasks, found))
-        return found
+        first = np.zeros(len(lanes), dtype=np.intp)
+        tiles, orders = (lanes,) * (1 + self._inner_stages), (first,) * self._inner_stages
+        return Chains(task=np.arange(len(lanes)), tiles=tiles, orders=orders)
 
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
         if self.whole is not None:
             return self.whole
 
-        def above(around: Chains) -> Iterator[Fronts]:
-            pieces = _pieces(around.task)
-            return (Fronts(self.tasks, picked(around, piece), self.groups, self.outer, residencies) for piece in pieces)
+        anything = np.full((len(residencies), len(self.tasks)), np.inf)
+
+        def hopeful(inner: Chains, reached: Floats) -> tuple[Chains, Floats]:
+            """The chains around inner ones that may hold a winner, and what none of their candidates is below."""
+            around = grown(self.tasks, inner)
+            if not len(around.task):
+                return around, anything[:, :0]
+            pieces = (picked(around, piece) for piece in _pieces(around.task))
+            return _hopeful(
+                (Fronts(self.tasks, each, self.groups, self.outer, residencies) for each in pieces), reached
+            )
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
             """What the chains of least floor reach: [residency, task]."""
-            anything = np.full((len(residencies), len(self.tasks)), np.inf)
-            while True:
+            few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
+            while len(few.tiles) <= self._inner_stages and len(few.task):
+                few, floors = hopeful(few, anything)
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
-                if len(few.tiles) > self._inner_stages:
-                    return self._least_of(few.task, self._space(few).reached(residencies))
-                few, floors = _hopeful(above(grown(self.tasks, few)), anything)
+            return self._least_of(few.task, self._space(few).reached(residencies)) if len(few.task) else anything
 
-        begin = list(above(grown(self.tasks, first_chains(self.tasks))))
-        some, floors = joined([each.chains for each in begin]), np.concatenate([each.floors for each in begin], axis=1)
-        reached = followed(some, floors, _FIRST)
-        some, floors = _hopeful(begin, reached)
-        while len(some.tiles) <= self._inner_stages and len(some.task):
-            around = grown(self.tasks, some)
-            many = np.flatnonzero(np.bincount(around.task)[some.task] > _MOST)
+        some, floors = hopeful(first_chains(self.tasks), anything)
+        reached, many, count = anything, np.arange(len(some.task)), _FIRST
+        while True:
             if len(many):
-                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], 4 * _FIRST))
-                around = grown(self.tasks, picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0))))
-            some, floors = _hopeful(above(around), reached)
+                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], count))
+                some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
+            if len(some.tiles) > self._inner_stages or not len(some.task):
+                break
+            some, floors = hopeful(some, reached)
+            many, count = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY), 4 * _FIRST
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
             found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)
-            hopeful = near(found, some.task, self._least_of(some.task, found))
-            some = picked(some, np.flatnonzero(hopeful.any(axis=0)))
+            best = near(found, some.task, self._least_of(some.task, found))
+            some = picked(some, np.flatnonzero(best.any(axis=0)))
         return self._space(some if len(some.task) else self._least())
 
     def _least_of(self, task: Indices, objectives: Floats) -> Floats:
