@@ -53,13 +53,13 @@ def test_all_five_convolutions_take_what_34_7_images_a_second_leave() -> None:
     assert predicted == pytest.approx(4 / 34.7 * 1e3, rel=0.015)
 
 
-def test_vgg16_by_its_authors_mapping_moves_what_dram_is_said_to_move_and_is_a_quarter_too_fast() -> None:
+def test_vgg16_by_its_authors_mapping_moves_what_dram_is_said_to_move_and_is_a_third_too_fast() -> None:
     """0.7 images a second, three at a time, and 0.0035 accesses of DRAM for each MAC; ours take half of that time."""
     system, workload = load_system("eyeriss_v1"), load_workload("vgg16_convolutions")
     table = price(workload, system, "energy")
     layers = [table.cost(layer.name, "eyeriss_v1") for layer in table.graph.layers]
     bandwidth = system.memory_of("eyeriss_v1").effective_bytes_per_s
-    assert sum(cost.latency_ps(bandwidth) for cost in layers) / PS_PER_S == pytest.approx(0.73 * 3 / 0.7, rel=0.02)
+    assert sum(cost.latency_ps(bandwidth) for cost in layers) / PS_PER_S == pytest.approx(0.67 * 3 / 0.7, rel=0.02)
     moved = sum(cost.memory_bytes for cost in layers) / BYTES_PER_ACCESS
     assert moved / sum(cost.macs for cost in layers) == pytest.approx(0.0035, rel=0.12)
 

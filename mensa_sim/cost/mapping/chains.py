@@ -133,8 +133,13 @@ class Rooms:
         return np.array([self._shown(dims, tile) for tile in tiles.T[first].tolist()], dtype=np.float64)[which]
 
 
-def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms) -> list[Extents]:
-    """Extents that the registers hold, none of them inside another one; one pass of the array is always first."""
+def register_tiles(
+    unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms, largest: Mapping[str, int]
+) -> list[Extents]:
+    """Extents that the registers hold, none of them inside another one; one pass of the array is always first.
+
+    `largest` is the largest by dim.
+    """
     single = dict(unrolling.lanes)
     if not rooms.hold(single):
         return []
@@ -142,11 +147,11 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
     deep = stage_count(ways) > 2
     alone: dict[str, Floats] = {}
     for dim, lanes in unrolling.lanes.items():
-        trips = unrolling.trips(dim)
+        trips = -(-largest[dim] // lanes)
         if trips == 1 or not any(relevant(operand, dim) for operand in held):
             continue
         sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
-        along = np.array([min(lanes * size, unrolling.sizes[dim]) for size in sorted(sizes)], dtype=np.float64)
+        along = np.array([min(lanes * size, largest[dim]) for size in sorted(sizes)], dtype=np.float64)
         fitting = along[np.broadcast_to(rooms.hold({**single, dim: along}), along.shape)]
         if len(fitting) > 1:
             alone[dim] = fitting
@@ -160,8 +165,8 @@ def register_tiles(unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Roo
     within = np.ones((total, total), dtype=bool)  # each tile lies in itself
     for along in fitting_tiles.values():
         within &= along[:, None] <= along
-    largest = np.flatnonzero(within.sum(axis=1) == 1)
-    columns = [along[largest].astype(np.int64).tolist() for along in fitting_tiles.values()]
+    outermost = np.flatnonzero(within.sum(axis=1) == 1)
+    columns = [along[outermost].astype(np.int64).tolist() for along in fitting_tiles.values()]
     found = [{**single, **dict(zip(fitting_tiles, tile, strict=True))} for tile in zip(*columns, strict=True)]
     return [single, *(tile for tile in found if tile != single)]
 

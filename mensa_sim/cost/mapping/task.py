@@ -14,7 +14,7 @@ from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
-from mensa_sim.cost.mapping.chains import Extents, Rooms, register_tiles
+from mensa_sim.cost.mapping.chains import Rooms, register_tiles
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.workload.dims import Operand
@@ -67,16 +67,12 @@ class NestTask:
             for stage in range(stage_count(self.ways) - 1)
         )
         """The latter are those of the stages between the registers and the last one."""
-        tiles = register_tiles(unrolling, self.ways, self._in_registers)
-        self.registers = [each for each in tiles if self._within(each) and self.may_hold(each)]
+        tiles = register_tiles(unrolling, self.ways, self._in_registers, {**unrolling.sizes, **self._tile})
+        self.registers = [each for each in tiles if self.may_hold(each)]
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
         """Combinations of extents of the last stage over those of the first one."""
         self.constant_pj = self._constant_pj()
-
-    def _within(self, register: Extents) -> bool:
-        """Whether a tile of the first stage lies within what is fixed."""
-        return all(register[dim] <= extent for dim, extent in self._tile.items())
 
     def may_hold(self, extents: Mapping[str, int | Floats], below: int = 0) -> Any:
         """Whether the inner levels, of stages beyond some, may hold tiles that are no smaller."""
