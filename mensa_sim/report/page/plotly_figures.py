@@ -20,5 +20,6 @@ def figures(drawn: Mapping[str, Drawn]) -> dict[str, PlotlyFigure]:
     return found
 
 
-NOTEBOOK = {"legend": {"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0}, "template": "plotly_white"}
+_BELOW = {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "traceorder": "normal"}
+NOTEBOOK = {"legend": _BELOW, "template": "plotly_white"}
 """A page writes the title above the figure and the legend where the title would be; a notebook has both in one."""
