@@ -17,7 +17,7 @@ from mensa_sim.cost.measured.timings import MeasuredTimings, load_timings
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError
 from mensa_sim.hardware.accelerator import MeasuredDevice
-from mensa_sim.hardware.files import load_system, load_technology
+from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.technology import Constant
@@ -325,6 +325,20 @@ def test_a_device_without_a_fit_of_pointwise_convolutions_takes_that_of_all() ->
     found = MeasuredTimings(label="t4", dtype="float32", table=None, fit=lambda: fit, allow_fit=True).fitted(kernel)
     assert found is not None
     assert found.caveats[0].startswith("time from the fit to convolution kernels")
+
+
+def test_a_device_by_its_datasheet_says_what_of_each_time_is_launching() -> None:
+    spec = load_accelerator("gpu_h100_float32")
+    assert isinstance(spec, MeasuredDevice)
+    found = load_timings(Path(spec.timings), None, allow_fit=True, figures=spec.figures).fitted(
+        Kernel(operator="linear", dtype="float32", nest=LoopNest(K=8, C=8))
+    )
+    assert found is not None
+    assert (
+        found.caveats[1]
+        == "by its datasheet: the fit is of NVIDIA GPUs, from Ampere; 48.9 us of each kernel are its launch"
+    )
+    assert 48e-6 < found.seconds < 60e-6
 
 
 def test_elementwise_work_with_a_shorter_operand_is_a_family_of_its_own_where_a_device_has_it() -> None:

@@ -70,7 +70,8 @@ class MeasuredTimings:
         whose = "all vector" if family == VECTOR_FAMILY else family
         caveats = [f"time from the fit to {whose} kernels, {fit.error_percent:g} % mean error out of sample"]
         if self._unmeasured:
-            caveats.append(f"by its datasheet: the fit is of {self._fit.device}")
+            launch = f"{fit.constants['launch_us']:.3g} us of each kernel are its launch"
+            caveats.append(f"by its datasheet: the fit is of {self._fit.device}; {launch}")
         beyond = outside(fit, kernel)
         if beyond:
             caveats.append(f"extrapolated: {' and '.join(beyond)} outside the rows of the fit to {whose} kernels")
