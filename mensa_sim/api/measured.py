@@ -1,6 +1,7 @@
 """What a notebook types to measure kernels, to read tables of others, and to calibrate to them."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from mensa_sim.study.devices.study import DeviceStudy
 from mensa_sim.study.devices.study import fit_devices as fit_devices_request
 from mensa_sim.study.generation.stretches import looked_at_first
 from mensa_sim.study.request.command import command_of
+from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload
 
@@ -56,13 +58,20 @@ def measure(request: MeasureRequest) -> "KernelMeasurement":
 
 
 def _graphs(name: Given, *, allow_code: bool) -> tuple[LayerGraph, ...]:
-    """A workload's graph; of one that generates those that `run` simulates: its prompt and three of its steps."""
+    """A workload's graph; of one that generates those of its phases."""
     generation = load_generation(name, allow_code=allow_code)
-    if generation is None:
-        return (load_workload(name, allow_code=allow_code),)
+    return (load_workload(name, allow_code=allow_code),) if generation is None else _phases(generation)
+
+
+def _phases(generation: Generation) -> tuple[LayerGraph, ...]:
+    """What `run` simulates of an answer: its prompt and three of its steps, and those of the model that proposes."""
     steps = generation.generate.steps
-    contexts = dict.fromkeys((steps[0], looked_at_first(steps[0], steps[-1]), steps[-1])) if steps else ()
-    return (generation.prompt, *map(generation.step, contexts))
+    contexts = [*steps] if len(steps) < 3 else [steps[0], looked_at_first(steps[0], steps[-1]), steps[-1]]
+    own = (generation.prompt, *map(generation.step, contexts))
+    if generation.draft is None:
+        return own
+    asked = replace(generation.generate, speculation=None)
+    return (*own, *_phases(replace(generation.draft, generate=asked)))
 
 
 @asks(MeasureModelsRequest)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from mensa_sim.cli import main as cli
 from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.alone import alone_on
 from mensa_sim.measurement import conditions
@@ -22,6 +23,10 @@ def _small_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conditions, "_PRODUCT_SIZE", {"cpu": 64, "cuda": 64})
     monkeypatch.setattr(conditions, "_PROBE", Limits(relative_error=0.5, budget_s=0.01, warm_up_s=0.0))
     monkeypatch.setattr(measuring, "_MAX_ROTATE_BYTES", 2**16)
+
+
+def timed(kernel: Kernel) -> Timing:
+    return Timing(kernel=kernel, median_us=1.0, iqr_us=0.0, repetitions=7, relative_error=0.0)
 
 
 def call(*arguments: str) -> str:
@@ -44,18 +49,45 @@ def test_measure_writes_a_table_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert "CPU time" in header.method
 
 
-def test_of_a_language_model_the_kernels_of_its_prompt_and_of_three_steps_are_measured(tmp_path: Path) -> None:
-    workload = tmp_path / "small.yaml"
+@pytest.mark.parametrize(
+    ("new_tokens", "contexts"),
+    [(11, {(5, 5), (1, 6), (1, 9), (1, 15)}), (2, {(5, 5), (1, 6)}), (1, {(5, 5)})],
+)
+def test_of_a_language_model_the_kernels_of_its_prompt_and_of_up_to_three_steps_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_tokens: int, contexts: set[tuple[int, int]]
+) -> None:
     sizes = "layers: 1, hidden: 8, intermediate: 8, heads: 1, kv_heads: 1, head_dim: 8, vocab: 16"
     model = "mensa_sim.workload.models.decoder:Decoder"
-    generate = "generate: {prompt_tokens: 5, new_tokens: 11}"
-    workload.write_text(f"name: small\nmodel: {model}\narguments: {{{sizes}}}\n{generate}\n")
-    table = tmp_path / "t.csv"
-    options = ("--budget-s", "0.001", "--relative-error", "0.9", "--output", str(table))
-    call("measure", str(workload), *options)
-    nests = [each.kernel.nest for each in read_timing_table(table).timings if each.kernel.operator == "matmul"]
-    scores, contexts = {(5, 8), (1, 8)}, {(5, 5), (1, 6), (1, 9), (1, 15)}
+    (tmp_path / "small.yaml").write_text(
+        f"name: small\nmodel: {model}\narguments: {{{sizes}}}\n"
+        f"generate: {{prompt_tokens: 5, new_tokens: {new_tokens}}}\n"
+    )
+    asked: list[Kernel] = []
+    monkeypatch.setattr(measuring, "_time_one", lambda kernel, *_: asked.append(kernel) or timed(kernel))
+    call("measure", str(tmp_path / "small.yaml"), "--output", str(tmp_path / "t.csv"))
+    nests = [kernel.nest for kernel in asked if kernel.operator == "matmul"]
+    scores = {(rows, 8) for rows, _ in contexts}
     assert {(nest.OX, nest.C) for nest in nests if nest} == scores | contexts
+
+
+def test_of_a_model_with_a_draft_the_kernels_of_both_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = "mensa_sim.workload.models.decoder:Decoder"
+    rest = "layers: 1, heads: 1, kv_heads: 1, head_dim: 8, vocab: 16"
+    for name, width, more in (
+        ("large", 24, ", speculation: {draft: small.yaml, tokens: 2, acceptance: 0.5}"),
+        ("small", 16, ""),
+    ):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"name: {name}\nmodel: {model}\narguments: {{{rest}, hidden: {width}, intermediate: {width}}}\n"
+            f"generate: {{prompt_tokens: 5, new_tokens: 4{more}}}\n"
+        )
+    asked: list[Kernel] = []
+    monkeypatch.setattr(measuring, "_time_one", lambda kernel, *_: asked.append(kernel) or timed(kernel))
+    call("measure", str(tmp_path / "large.yaml"), "--output", str(tmp_path / "t.csv"))
+    gates = {(kernel.nest.OX, kernel.nest.C) for kernel in asked if kernel.nest and kernel.nest.K == kernel.nest.C}
+    assert {(5, 24), (3, 24), (5, 16), (1, 16)} <= gates
 
 
 def test_two_processes_never_write_one_table_at_once_and_a_killed_one_keeps_nobody_out(tmp_path: Path) -> None:
