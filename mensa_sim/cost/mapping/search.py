@@ -127,34 +127,36 @@ class Search:
 
         anything = np.full((len(residencies), len(self.tasks)), np.inf)
 
-        def hopeful(inner: Chains, reached: Floats) -> tuple[Chains, Floats]:
-            """The chains around inner ones that may hold a winner, and what none of their candidates is below."""
+        def fronts(some: Chains) -> Iterator[Fronts]:
+            """Those of chains in pieces."""
+            pieces = (picked(some, piece) for piece in _pieces(some.task))
+            return (Fronts(self.tasks, each, self.groups, self.outer, residencies) for each in pieces)
+
+        def floored(inner: Chains) -> tuple[Chains, Floats]:
+            """The chains around inner ones, and what none of their candidates is below."""
             around = grown(self.tasks, inner)
-            if not len(around.task):
-                return around, anything[:, :0]
-            pieces = (picked(around, piece) for piece in _pieces(around.task))
-            return _hopeful(
-                (Fronts(self.tasks, each, self.groups, self.outer, residencies) for each in pieces), reached
-            )
+            return around, np.concatenate([anything[:, :0], *(each.floors for each in fronts(around))], axis=1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
             """What the chains of least floor reach: [residency, task]."""
             few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             while len(few.tiles) <= self._inner_stages and len(few.task):
-                few, floors = hopeful(few, anything)
+                few, floors = floored(few)
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             return self._least_of(few.task, self._space(few).reached(residencies)) if len(few.task) else anything
 
-        some, floors = hopeful(first_chains(self.tasks), anything)
-        reached, many, count = anything, np.arange(len(some.task)), _FIRST
-        while True:
+        some, floors = floored(first_chains(self.tasks))
+        reached = followed(some, floors, _FIRST)
+        some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
+        while len(some.task):
+            some, floors = _hopeful(fronts(some), reached)
+            many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
-                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], count))
+                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], 4 * _FIRST))
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
-            if len(some.tiles) > self._inner_stages or not len(some.task):
+            if len(some.tiles) > self._inner_stages:
                 break
-            some, floors = hopeful(some, reached)
-            many, count = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY), 4 * _FIRST
+            some = grown(self.tasks, some)
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
             found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)

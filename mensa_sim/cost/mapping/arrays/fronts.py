@@ -59,10 +59,10 @@ def near(floors: Floats, task: Indices, reached: Floats) -> Bools:
 
 
 def least(floors: Floats, task: Indices, count: int) -> Bools:
-    """[residency, chain] Those of least floor of each nest."""
+    """[residency, chain] Those of least floor of each nest, of those in which a candidate may fit."""
     begin = np.searchsorted(task, task)
     found = np.empty(floors.shape, dtype=bool)
     for row, each in enumerate(floors):
         order = np.lexsort((each, task))
         found[row, order] = np.arange(len(task)) - begin < count
-    return found
+    return found & (floors < np.inf)
