@@ -6,13 +6,13 @@ what the search along the front of energy and latency rests its bounds on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 from itertools import repeat
 from operator import mul
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 Amount = TypeVar("Amount")

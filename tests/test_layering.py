@@ -17,7 +17,7 @@ PACKAGE = Path(mensa_sim.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({module.parent for module in MODULES} - {PACKAGE})
 
-GROUND = {"arguments", "arrays", "errors", "flow", "lookup", "names", "objective", "ranges", "units"}
+GROUND = {"arguments", "arrays", "errors", "flow", "lookup", "names", "objective", "ranges", "records", "units"}
 STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study", "report", "measurement", "api", "cli")
 """From the top down: each may import those before it, and ground."""
 DOORS = {"__init__", "__main__"}

@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 
 from mensa_sim.cli.steps import told
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import StudyOption, counts_of, options_of
 
 Output = Annotated[Path | None, typer.Option(help="Folder for the results.")]

@@ -1,7 +1,6 @@
 """From counts to a `LayerCost`: steps, residency, vector work, cycles of the ports, energy by component."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
 from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer

@@ -1,13 +1,13 @@
 """What a layer costs on a device that is known by its datasheet, and by the rates that it was seen to reach."""
 
 import math
-from dataclasses import dataclass
 
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import DatasheetDevice, DeviceRates
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, leakage_pj, seconds_to_ps
 from mensa_sim.workload.layer import Layer
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mensa_sim.cost.counts.ways import accumulator
 from mensa_sim.hardware.area import array_wires
@@ -12,6 +11,7 @@ from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Technology
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """What one layer costs on one accelerator, before anyone else uses the memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import Literal, NamedTuple, Self
 
+from mensa_sim.records import dataclass
 from mensa_sim.units import PS_PER_S, cycles_to_ps, least_ps, transfer_ps
 
 MEMORY = "memory"

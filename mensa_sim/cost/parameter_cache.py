@@ -1,10 +1,10 @@
 """Which layers' parameters stay in the tiles of an accelerator that a host feeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.parameter_store import ParameterStore
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 

@@ -1,9 +1,10 @@
 """Layers of several time steps: which steps become one matrix product, and which parameters stay over them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph, unique_parameter_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 

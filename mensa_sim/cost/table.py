@@ -1,7 +1,7 @@
 """The cost of every layer of a graph on every accelerator of a system."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol, Self, cast
 
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
@@ -9,6 +9,7 @@ from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import DEFAULT_OBJECTIVE
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph, Made
 
 Key = tuple[str, str, Residency]

@@ -1,9 +1,9 @@
 """Work beside the loop nest: elementwise operations, and tensors that the nest itself does not read."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer
 

@@ -1,7 +1,6 @@
 """An accelerator: what all have, whether a PE array or a device that was measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.hardware.memory import MemoryEntry
@@ -9,6 +8,7 @@ from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import check_folder_name
 from mensa_sim.ranges import at_least, positive, share, within
+from mensa_sim.records import dataclass
 
 BufferName = Literal["parameter", "activation"]
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.hardware.accelerator import Device
@@ -11,6 +10,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.hardware.technology.technology import Constant, Technology
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import relevant
 

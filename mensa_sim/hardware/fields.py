@@ -5,7 +5,6 @@ name fields so: `accelerators.pascal.clock_hz`, `memories.lpddr4.efficiency`, `t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mensa_sim.errors import UsageError
@@ -14,6 +13,7 @@ from mensa_sim.io.files import Raw
 from mensa_sim.io.json_text import UnfitJsonError, parsed_json
 from mensa_sim.io.yaml_text import MAX_DEPTH
 from mensa_sim.lookup import nearest, unknown_name
+from mensa_sim.records import dataclass
 
 Parts = tuple[str, ...]
 """A dotted name, cut at its dots."""

@@ -1,8 +1,7 @@
 """The host that feeds the accelerators of a system over their memories' channels."""
 
-from dataclasses import dataclass
-
 from mensa_sim.ranges import at_least
+from mensa_sim.records import dataclass
 
 HOST = "host"
 """The name of a system's host among its resources."""

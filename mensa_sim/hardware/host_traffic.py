@@ -1,10 +1,10 @@
 """What crosses between a host and the accelerators that it feeds, beside parameters: bytes, time and energy."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mensa_sim.hardware.routes import Leg
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 

@@ -1,9 +1,10 @@
 """Memories and the links between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.ranges import at_least, not_negative, positive, share
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 
 SRAM = "sram"

@@ -1,13 +1,13 @@
 """Which of several systems a setting holds on: a shared technology is one, an accelerator's field its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.fields import holds_place, parse_override, place_of
 from mensa_sim.hardware.files import system_data
 from mensa_sim.hardware.system import System
 from mensa_sim.io.at_hand import Given
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

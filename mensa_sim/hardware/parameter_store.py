@@ -1,8 +1,7 @@
 """How an accelerator with many tiles keeps parameters on chip."""
 
-from dataclasses import dataclass
-
 from mensa_sim.ranges import at_least, positive
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

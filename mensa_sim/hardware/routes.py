@@ -1,13 +1,13 @@
 """How a tensor gets from where it lies to where it is read: what is handed over, and over which resources it goes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.memory import Link
 from mensa_sim.hardware.system import System
 from mensa_sim.ranges import at_least, positive
+from mensa_sim.records import dataclass
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer

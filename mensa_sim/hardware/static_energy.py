@@ -6,12 +6,13 @@ total can leave a part out.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mensa_sim.hardware.accelerator import Device, PowerGating
 from mensa_sim.hardware.area import by_component
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.records import dataclass
 from mensa_sim.units import PJ_PER_MJ, leakage_pj
 
 

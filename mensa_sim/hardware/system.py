@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import DEFAULT_FLOW, FlowName, flow_named
@@ -14,6 +14,7 @@ from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.lookup import unknown_name
 from mensa_sim.names import check_folder_name, repeated
 from mensa_sim.objective import DEFAULT_OBJECTIVE, ObjectiveName, objective_named
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.lookup import nearest
+from mensa_sim.records import dataclass
 
 Location = tuple[str | int, ...]
 

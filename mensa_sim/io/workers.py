@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
@@ -25,6 +24,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.at_hand import take_texts, texts_at_hand
+from mensa_sim.records import dataclass
 
 ATTEMPTS = 3
 """Workers that a task may take with it: a choice, so that one that an accident killed costs time only."""

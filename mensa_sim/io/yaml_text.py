@@ -12,7 +12,7 @@ tag of a mapping stands under its key `!`, and `1e-9` is a number.
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ import yaml
 
 from mensa_sim.errors import FileError
 from mensa_sim.io.faults import Fault, Location
+from mensa_sim.records import dataclass
 
 TAG = "!"
 """The key of a mapping's tag in another tool's file."""

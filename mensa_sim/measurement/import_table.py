@@ -7,7 +7,7 @@ import math
 import statistics
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
 from mensa_sim.cost.measured.table import Conditions, Kernel, KernelForm, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import bounded
+from mensa_sim.records import dataclass
 from mensa_sim.units import MIB, MS_PER_S, US_PER_S
 from mensa_sim.workload.layer import LoopNest
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from mensa_sim.measurement.kernels.kernels import NoKernelError, first_line, pre
 from mensa_sim.measurement.random_tensors import device_of
 from mensa_sim.measurement.stopwatch import Limits, Timer, read, warmed
 from mensa_sim.measurement.timers import timer_of
+from mensa_sim.records import dataclass
 from mensa_sim.units import UJ_PER_J, US_PER_S
 from mensa_sim.workload.graph import LayerGraph
 

@@ -1,11 +1,12 @@
 """Which kernels to time, and which table of others to read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:

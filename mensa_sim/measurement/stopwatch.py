@@ -3,10 +3,10 @@
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from mensa_sim.ranges import not_negative, positive
+from mensa_sim.records import dataclass
 
 Run = Callable[[], object]
 Clock = Callable[[], float]

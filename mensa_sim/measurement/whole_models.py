@@ -10,7 +10,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from mensa_sim.measurement.measure import on_device, on_threads
 from mensa_sim.measurement.random_tensors import RandomTensors, device_of
 from mensa_sim.measurement.stopwatch import Clock, ClockReading, Limits, Run, Sampling, read, warmed
 from mensa_sim.measurement.timers import HostTimer, between_events, captured
+from mensa_sim.records import dataclass
 from mensa_sim.units import MJ_PER_J, MS_PER_S
 from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.importers.reference import require_permission

@@ -1,8 +1,8 @@
 """Which accelerator suits which family: the mean cost of a family's units on each accelerator."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import Option
 

@@ -1,11 +1,12 @@
 """Where data lives while a schedule runs: the record that schedule files, summaries and the simulation share."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.tiles.pieces import SplitAxis
 from mensa_sim.flow import LAYERS, FlowName
 from mensa_sim.names import repeated
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

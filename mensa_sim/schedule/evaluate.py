@@ -1,8 +1,8 @@
 """What an assignment is predicted to take: one function for every scheduler."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.sharing import run_together
 

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mensa_sim.errors import FileError
 from mensa_sim.flow import IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.lookup import nearest, unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan, Home, KeptParameters, Split, Stack
 from mensa_sim.schedule.problem import Problem, fault_at
 from mensa_sim.schedule.schedule import Schedule, schedule_of

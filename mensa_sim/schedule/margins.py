@@ -1,8 +1,8 @@
 """What moving one unit to another accelerator would change: the runner-up and its margin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.evaluate import Prediction
 from mensa_sim.schedule.problem import Problem
 

@@ -1,13 +1,14 @@
 """The scheduling problem in plain numbers: units, accelerators, what each pair costs, and what flows between."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Literal, get_args
 
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.routes import Route
 from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.unit import Refusal, Unit, UnitTensor
 from mensa_sim.units import leakage_pj
 

@@ -1,9 +1,10 @@
 """The record that every scheduler returns: where each layer runs, in which order, how good it is and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.problem import Problem

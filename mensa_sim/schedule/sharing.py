@@ -1,9 +1,9 @@
 """Units and copies as they run beside one another: those that use a memory or a link at once share it equally."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
 
 _Phase = tuple[float, str, float]

@@ -1,8 +1,7 @@
 """What a scheduler places: units, what each accelerator asks for them, and the bytes that flow between them."""
 
-from dataclasses import dataclass
-
 from mensa_sim.errors import InfeasibleError
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

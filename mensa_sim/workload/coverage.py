@@ -1,7 +1,6 @@
 """What share of a graph's work stands on operators that we understand."""
 
-from dataclasses import dataclass
-
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 

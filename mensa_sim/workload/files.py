@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from mensa_sim.io.faults import Fault
 from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
 from mensa_sim.ranges import within
+from mensa_sim.records import dataclass
 from mensa_sim.workload.generation.model import Generate
 from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
 from mensa_sim.workload.importers.layer_list.entries import MAX_MACS, MAX_STEPS, LayerEntry, reference_faults

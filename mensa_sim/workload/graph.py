@@ -1,11 +1,12 @@
 """A layer graph: layers in topological order, and the bytes that flow between them."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from mensa_sim.names import repeated
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import Layer
 from mensa_sim.workload.order import CircleError, in_order
 

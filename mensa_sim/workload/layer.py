@@ -1,9 +1,10 @@
 """A layer and its loop nest: what an accelerator is asked to compute."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from mensa_sim.ranges import at_least, within
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import DIMS, Operand
 from mensa_sim.workload.own_mapping import OwnMapping

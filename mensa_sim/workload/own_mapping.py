@@ -11,11 +11,12 @@ and goes before what that accelerator's own file says.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mensa_sim.errors import FileError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import DIMS, Operand, split_dims
 
 Held = int | Mapping[Operand, int]

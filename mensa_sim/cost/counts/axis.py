@@ -1,11 +1,12 @@
 """One axis of a convolution's input, and the tiles along it: only those at its borders see something of their own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 
 import numpy as np
 
 from mensa_sim.arrays import Ints
+from mensa_sim.records import dataclass
 
 _PAIRS = 1 << 20
 """Tiles times parts of each that are looked at together: what bounds the memory taken. A choice."""

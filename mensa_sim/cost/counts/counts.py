@@ -1,7 +1,6 @@
 """How often each operand is fetched and written at each level under one mapping: exact counts, in closed form."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -13,6 +12,7 @@ from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand, relevant
 from mensa_sim.workload.layer import LoopNest
 

@@ -7,7 +7,6 @@ first one, came back before; visited once, it is final.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -16,6 +15,7 @@ import numpy as np
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.records import dataclass
 
 Number = TypeVar("Number", int, Floats)
 """An integer of one mapping, or an array over many: of any shape, as long as all that meet broadcast."""

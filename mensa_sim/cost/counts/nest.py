@@ -1,7 +1,6 @@
 """Everything that one step of a loop nest does under one mapping: accesses of all operands, and cycles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, prod
 from typing import Any
@@ -11,6 +10,7 @@ from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand, split_dims
 from mensa_sim.workload.layer import LoopNest
 

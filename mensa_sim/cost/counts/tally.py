@@ -4,7 +4,7 @@ Of one layer in whole numbers, or of many in arrays of them, all of one shape: [
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from math import lcm, prod
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from mensa_sim.cost.layer_cost import MEMORY, Residency
 from mensa_sim.cost.vector import VectorWork
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer

@@ -1,7 +1,6 @@
 """How many elements the tiles of an operand hold: of one tiling, and of all combinations of a few extents per dim."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.window import Window, window_histogram
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
 Indices = npt.NDArray[np.intp]

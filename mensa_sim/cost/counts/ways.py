@@ -1,12 +1,12 @@
 """The way of each operand: the levels that it passes between the array and memory, and how its elements lie in them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS, Operand, relevant
 from mensa_sim.workload.layer import Layer

@@ -1,7 +1,6 @@
 """How many distinct input positions a tile of outputs and filter taps reads, clipped to the real input."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from mensa_sim.arrays import Ints
 from mensa_sim.cost.counts.axis import WindowAxis, distinct_inside, full_and_rest, seen
 from mensa_sim.cost.counts.flat_outputs import sizes_of_flat_tiles
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.layer import LoopNest
 

@@ -1,13 +1,14 @@
 """The cost of a layer some of whose tensors lie on the chip outside its accelerator, or are read for it by another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.feeds.ways import Passage
 from mensa_sim.cost.layer_cost import MEMORY, Feed, LayerCost, Traffic
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
 

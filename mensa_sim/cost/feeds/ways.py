@@ -1,7 +1,6 @@
 """How an accelerator gets at what lies on the chip outside its own levels: over which resources, and at what cost."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mensa_sim.cost.energy import access_pj
 from mensa_sim.cost.layer_cost import Feed
@@ -9,6 +8,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Link
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 
 SHARED = "shared_buffer"

@@ -5,7 +5,6 @@ away is found by comparing figures.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from operator import and_
@@ -32,6 +31,7 @@ from mensa_sim.cost.mapping.candidates import (
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest

@@ -6,7 +6,7 @@ another one in these never wins. Of an entry its bounds are compared first, as i
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +23,7 @@ from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Search
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.units import PJ_PER_J
 
 

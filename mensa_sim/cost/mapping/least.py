@@ -1,7 +1,6 @@
 """A floor under every mapping of a nest: what it must compute and move however it is cut and ordered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -13,6 +12,7 @@ from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
 

@@ -1,11 +1,12 @@
 """A mapping: how the loops of a nest are unrolled, ordered and held at the levels of an accelerator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import NamedTuple
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 
 

@@ -6,7 +6,6 @@ SRAMs it is so with chains of inner tiles first, and then with the last tiles ar
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -29,6 +28,7 @@ from mensa_sim.cost.mapping.own import follows
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}

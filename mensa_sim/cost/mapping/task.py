@@ -1,7 +1,6 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache, reduce
 from math import prod
 from operator import and_
@@ -17,6 +16,7 @@ from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage
 from mensa_sim.cost.mapping.chains import Rooms, register_tiles
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import LoopNest
 

@@ -1,11 +1,11 @@
 """How the array unrolls a loop nest in space: each axis filled with its dims in order until full."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.pe_array import Axis, PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import DIMS, FLATTENED, split_dims
 from mensa_sim.workload.layer import LoopNest
 

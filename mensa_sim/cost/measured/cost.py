@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from mensa_sim.cost.refusals import refusal
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PJ_PER_UJ, US_PER_S, leakage_pj, seconds_to_ps, transfer_ps
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer

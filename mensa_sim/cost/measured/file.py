@@ -10,7 +10,7 @@ A nest's columns are empty for a kernel without one; `energy_uj` is empty where 
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 
 from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
@@ -19,6 +19,7 @@ from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.csv_text import csv_lines
 from mensa_sim.io.files import read_text
 from mensa_sim.names import repeated
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import LoopNest
 
 FORMAT = "mensa-sim timing table 1"

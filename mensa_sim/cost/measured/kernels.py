@@ -1,9 +1,10 @@
 """Which kernels a layer is made of: the same rule measures them on a device and finds them in a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.measured.table import Kernel
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.build.operation import INDEX_BITS
 from mensa_sim.workload.graph import LayerGraph

@@ -5,13 +5,14 @@ The table is the seam between a device and the simulator: measured once, read an
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.ranges import at_least, not_negative, positive
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import DIMS
 from mensa_sim.workload.layer import LoopNest
 

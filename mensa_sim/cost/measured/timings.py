@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
 from mensa_sim.io.store import file_digest
+from mensa_sim.records import dataclass
 
 MEASURE = "time them with `mensa-sim measure WORKLOAD --device ...` and name that table under timings"
 

@@ -1,7 +1,7 @@
 """Layers in residencies, and what they cost under the mappings found: many at once, in arrays."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mensa_sim.cost.mapping.arrays.winners import Counted
 from mensa_sim.cost.mapping.capacity import buffered_bytes, bytes_held, whole_bits
 from mensa_sim.cost.mapping.search import Mapped
 from mensa_sim.cost.vector import VectorWork, vector_cycles
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 if TYPE_CHECKING:

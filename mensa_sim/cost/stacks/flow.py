@@ -1,12 +1,12 @@
 """The rows of one tensor of a stack: which come in each tile, and how many a line buffer holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Ints
 from mensa_sim.cost.stacks.planes import Read
+from mensa_sim.records import dataclass
 
 
 class Cuts:

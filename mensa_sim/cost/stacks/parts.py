@@ -7,12 +7,13 @@ softmax over channels that come in parts is kept up to date by scaling the sums:
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
 from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.traffic import StackTraffic
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter

@@ -1,7 +1,7 @@
 """What each layer of a graph makes, as rows: what a tile of it is, and which rows of its inputs a row needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from mensa_sim.arrays import Ints
 from mensa_sim.cost.counts.axis import WindowAxis
 from mensa_sim.cost.counts.window import window_of
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest

@@ -1,7 +1,7 @@
 """What a stack costs: its layers' tiles priced by the mapper, in the room that rows and parameters leave them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 from mensa_sim.cost.counts.tally import Repeats
@@ -20,6 +20,7 @@ from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, 
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer

@@ -1,7 +1,7 @@
 """The tiles of one layer of a stack as layers of their own: what the mapper is asked to price."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.flow import Flow
 from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, row_axis
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.layer import Layer, LoopNest
 

@@ -7,13 +7,13 @@ rows out: `tests/cost/stacks/test_tiling.py` walks both.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.arrays import Bools, Ints
 from mensa_sim.cost.stacks.flow import Cuts, Flow, Needed, even_flow
 from mensa_sim.cost.stacks.planes import Plane, Read
+from mensa_sim.records import dataclass
 
 _Key = tuple[str | None, str | None, bool]
 """A tensor that a stack reads: its producer; the only reader of one laid out for it, and whether that is as weights."""

@@ -1,10 +1,10 @@
 """What a stack moves to and from memory, and whether its rows fit: known before anything is mapped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.layer import Layer
 

@@ -1,7 +1,7 @@
 """One layer cut into pieces along an axis: what each makes, and which part of every tensor it needs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mensa_sim.cost.stacks.planes import Plane, Read, is_matrix, row_axis
 from mensa_sim.cost.stacks.traffic import can_stack
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 

@@ -1,10 +1,11 @@
 """A layer graph with some layers cut into pieces: what each piece reads of each, halos included."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.stacks.planes import Plane, Read, planes_of
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, SplitAxis, needed, pieces_of, whole_piece
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer

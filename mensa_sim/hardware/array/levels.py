@@ -1,10 +1,10 @@
 """A level of an accelerator's memory: registers or an SRAM, one in each PE, one for each row, or one in all."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.names import check_folder_name
 from mensa_sim.ranges import at_least, within
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 PortKind = Literal["separate", "rw"]

@@ -1,7 +1,7 @@
 """An accelerator that is an array of PEs: how it walks a loop nest, and what stands between array and memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, prod
@@ -13,6 +13,7 @@ from mensa_sim.hardware.parameter_store import ParameterStore
 from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.names import repeated
 from mensa_sim.ranges import at_least
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import FLATTENED, OPERANDS, Operand, split_dims
 from mensa_sim.workload.own_mapping import OwnMapping
 

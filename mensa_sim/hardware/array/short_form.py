@@ -9,11 +9,12 @@ reads them afterwards sees levels. Dotted names follow: `buffers.parameter.read_
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.accelerator import BUFFERS, BufferName
 from mensa_sim.io.files import Raw, validate
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, RELEVANT, Operand, split_dims
 
 KEYS = ("registers", "buffers")

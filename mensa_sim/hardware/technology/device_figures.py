@@ -1,10 +1,10 @@
 """What a device could do at most, as its datasheet says it."""
 
 import math
-from dataclasses import dataclass
 
 from mensa_sim.hardware.technology.node_scaling import NODES_NM, energy_factor
 from mensa_sim.ranges import positive, share
+from mensa_sim.records import dataclass
 
 HOME_NM = 12.0
 """The node that energies of a MAC are quoted at."""

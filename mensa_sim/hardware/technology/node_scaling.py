@@ -15,9 +15,10 @@ from typing import Any
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.technology import Constant, Technology
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingTables:
     """What `node_scaling.yaml` holds."""
 

@@ -1,10 +1,11 @@
 """A technology: energy, leakage and area of each component as functions of capacity, width and node."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Literal
 
 from mensa_sim.ranges import at_least, not_negative, positive
+from mensa_sim.records import dataclass
 
 SramCell = Literal["itrs-hp", "itrs-lop", "itrs-lstp"]
 

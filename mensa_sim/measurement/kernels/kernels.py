@@ -3,7 +3,6 @@
 import itertools
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 
@@ -13,6 +12,7 @@ from mensa_sim.measurement.kernels.recurrent import RECURRENT
 from mensa_sim.measurement.kernels.vector import VECTOR
 from mensa_sim.measurement.random_tensors import RandomTensors
 from mensa_sim.measurement.stopwatch import Run
+from mensa_sim.records import dataclass
 
 Builder = Callable[[Kernel, RandomTensors], Run]
 

@@ -4,8 +4,8 @@ Drawn as plain lines, not as plotly's own parallel coordinates: those need WebGL
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.report.explore.tables import axis
 from mensa_sim.report.page.colours import COLOURS
 from mensa_sim.report.page.figure import Figure, Trace, figure, scatter, shown

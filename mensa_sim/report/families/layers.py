@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.colours import COLOURS, GREY, INK, PAPER, SYMBOLS
 from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, scatter, shown
 from mensa_sim.report.page.quantities import bytes_text, engineering

@@ -2,9 +2,9 @@
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.quantities import factor_text
 
 

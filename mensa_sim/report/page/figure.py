@@ -4,9 +4,9 @@ import html
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.colours import DEEPER, GREY
 
 Figure = dict[str, Any]

@@ -1,7 +1,6 @@
 """The report of a study that is a finding, figures and tables: a terminal and a page show the same of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.console import Group, RenderableType
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, present
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.figure import Drawn
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, sheet_block

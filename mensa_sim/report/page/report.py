@@ -1,12 +1,12 @@
 """What a kind of result is shown by: tables, figures, files, and rows for a data frame."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rich.console import RenderableType
 
 from mensa_sim.io.json_text import json_text
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.figure import Drawn
 from mensa_sim.report.page.output_folder import MARKER
 from mensa_sim.report.page.page import page, provenance_block

@@ -5,7 +5,6 @@ no room stand below in a block of their own, beside the first column again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from rich.cells import cell_len
@@ -13,6 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
+
+from mensa_sim.records import dataclass
 
 T = TypeVar("T")
 

@@ -1,8 +1,8 @@
 """The timeline as bars: a row for each accelerator, memory and link, coloured by the accelerator that is served."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.report.page.colours import GREY, Look, looks, pattern
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, lines, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text

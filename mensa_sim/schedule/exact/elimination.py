@@ -7,12 +7,12 @@ too much on densely joined ones. (Bertele and Brioschi, Nonserial Dynamic Progra
 """
 
 import heapq
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from mensa_sim.arrays import Floats, Ints
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.arrays import Arrays
 
 MAX_TABLE = 2**18

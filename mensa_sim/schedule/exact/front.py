@@ -9,9 +9,10 @@ Management Science 25(1), 1979.)
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.weighted import Candidate, WeightedSolver
 
 ROUNDING = 1e-9

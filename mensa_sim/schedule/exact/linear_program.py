@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
+from mensa_sim.records import dataclass
 
 TOLERANCE = 1e-6
 """Relative slack left for HiGHS's own tolerances in the bounds that it proves."""

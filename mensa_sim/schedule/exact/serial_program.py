@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated

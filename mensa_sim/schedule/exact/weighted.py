@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import Elimination

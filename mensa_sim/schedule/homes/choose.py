@@ -1,11 +1,12 @@
 """Which tensors live on chip: the choice that costs least, as a mixed-integer program over the steps of a schedule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.cost.feeds.moved import Fed
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.cost.table import CostTable
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, gain, live_at, step_of, weighed
 from mensa_sim.schedule.homes.tensors import HomeTensor

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.homes.choose import Chooser
 from mensa_sim.schedule.homes.shared import choose_shared

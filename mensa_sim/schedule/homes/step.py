@@ -1,7 +1,7 @@
 """What a layer costs while tensors live on chip beside it: those that it reads, that it makes, and those of others."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from mensa_sim.cost.energy import access_pj
@@ -12,6 +12,7 @@ from mensa_sim.cost.table import CostTable, Rooms
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.homes.tensors import HomeTensor
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes, transfer_ps

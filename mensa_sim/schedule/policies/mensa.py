@@ -7,9 +7,9 @@ A unit that belongs to no family (no MACs or no parameters) is judged as a famil
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.simple import cheapest
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of

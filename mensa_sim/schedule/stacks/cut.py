@@ -1,10 +1,10 @@
 """The cut of a sequence of layers into stacks that moves the least: dynamic programming over where stacks end."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.cost.stacks.planes import Plane
 from mensa_sim.cost.stacks.tiling import TilingSize
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.stacks.tilings import TilingSizes
 
 

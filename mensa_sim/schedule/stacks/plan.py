@@ -1,7 +1,6 @@
 """Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -17,6 +16,7 @@ from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule

@@ -1,7 +1,6 @@
 """What a layer in pieces on equal accelerators takes, beside what the layers around it leave on which of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from mensa_sim.cost.feeds.ways import Passage, from_level
@@ -9,6 +8,7 @@ from mensa_sim.cost.layer_cost import MEMORY, LayerCost
 from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.homes.step import input_nest_bytes
 from mensa_sim.units import BITS_PER_BYTE, transfer_ps
 from mensa_sim.workload.layer import Layer

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import fsum, inf
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.table import CostTable
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, LinearProgram, tightened
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, with_bound

@@ -1,13 +1,14 @@
 """What several pieces of a layer take from one memory, and one of them reads for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, piece_name
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import Split
 from mensa_sim.workload.dims import Operand
 

@@ -1,7 +1,6 @@
 """The tensors that live in an accelerator's activation level from one unit to the next, of all requests under way."""
 
-from dataclasses import dataclass
-
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.plan.plan import PlannedUnit
 

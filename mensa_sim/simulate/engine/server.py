@@ -2,11 +2,11 @@
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.channel import Channel, Transfer
 from mensa_sim.simulate.engine.clock import Alarm, Clock
 from mensa_sim.simulate.engine.execution import Execution

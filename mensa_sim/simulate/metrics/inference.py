@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.hardware.static_energy import StaticEnergy, static_power
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps
 from mensa_sim.simulate.plan.plan import handoffs
 from mensa_sim.simulate.record.timeline import Span, Timeline

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.record.tally import ResourceTally, StreamTally, Tally
 from mensa_sim.units import PS_PER_S, mean_power_mw

@@ -1,7 +1,7 @@
 """Units beside tensors that live on the chip: in their accelerator's level, in a shared memory, or over links."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 
 from mensa_sim.cost.feeds.moved import Fed, moved_cost
@@ -9,6 +9,7 @@ from mensa_sim.cost.feeds.ways import Passage, from_level, from_shared, to_share
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
 from mensa_sim.schedule.homes.shared import tensors_in_shared

@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from mensa_sim.records import dataclass
 
 MAX_NODES = 10_000
 """Some 20 ms. Where many sizes could fill a buffer almost exactly, a proof would take longer than it is worth:

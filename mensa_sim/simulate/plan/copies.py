@@ -1,13 +1,13 @@
 """What moves in one inference beside the traffic of its layers: hand-overs, and what a host sends and takes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 
 from mensa_sim.hardware.host import HOST
 from mensa_sim.hardware.host_traffic import HostCrossing, host_traffic
 from mensa_sim.hardware.routes import Handover, Route, handovers, route_between
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
 from mensa_sim.cost.table import CostTable
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import KeptParameters
 from mensa_sim.simulate.plan.kept import with_room
 from mensa_sim.simulate.plan.options import Options

@@ -1,9 +1,9 @@
 """What the simulation may do beyond one layer after another: prefetch, and keep things on chip."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.arguments import check_fields
+from mensa_sim.records import dataclass
 
 ParameterPolicy = Literal["none", "first-fit", "best-value"]
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from mensa_sim.cost.table import CostTable
@@ -10,6 +10,7 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.routes import handovers
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.plan.at_home import UnitAtHome, at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, homes_of_units, readers_by_home

@@ -1,12 +1,13 @@
 """Which parameters stay in an accelerator's parameter buffer between inferences."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mensa_sim.cost.parameter_cache import kept_in_tiles
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.best_value import MAX_NODES, Item, most_valuable
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit

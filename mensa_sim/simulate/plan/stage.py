@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.cost.layer_cost import Feed, LayerCost, Residency
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import Layer
 
 Energy = Mapping[str, float]

@@ -1,11 +1,12 @@
 """What a unit costs depending on what lies on chip: the stages for each residency that may be chosen."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.fed import RESIDENT
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.table import CostTable
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.stage import Stage, stage_of
 from mensa_sim.workload.layer import Layer

@@ -1,11 +1,11 @@
 """Why an inference takes another time and energy than its layers one after another: causes that add up exactly."""
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 from mensa_sim.cost.fed import RESIDENT
 from mensa_sim.cost.table import CostTable
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.record.recorder import Busy, Done
 from mensa_sim.units import transfer_ps

@@ -1,10 +1,11 @@
 """A recorder that adds up what happens and keeps no span, so that a long run needs no more memory than a short one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.plan.stage import Stage

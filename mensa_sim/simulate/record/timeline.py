@@ -1,8 +1,10 @@
 """Spans, the flat record of what happened, and the timeline that holds them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple, Self
+
+from mensa_sim.records import dataclass
 
 Kind = Literal["layer", "head", "body", "tail", "feed", "transfer", "host", "prefetch", "discard", "spill", "wake"]
 """A layer occupies its accelerator; head, body and tail are its own traffic on the memory, a feed what it reads or

@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from mensa_sim.ranges import at_least, positive
+from mensa_sim.records import dataclass
 from mensa_sim.units import PS_PER_S
 
 LONGEST_S = 10**9

@@ -3,10 +3,10 @@
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.ranges import at_least, positive, within
+from mensa_sim.records import dataclass
 
 CONTEXT_STEP = 64
 """Tokens of context between two that are priced (a choice): costs of a step grow almost evenly with the context."""

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_record, read_text
 from mensa_sim.names import check_folder_name
 from mensa_sim.ranges import positive
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import Options, ParameterPolicy
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.conversation import CONTEXT_STEP, Conversation, TokenCount, fixed

@@ -1,12 +1,13 @@
 """Running a scenario: streams of requests of several workloads on one system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
 from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.metrics.scenario import ScenarioMetrics, scenario_metrics

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from mensa_sim.names import repeated
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Rank
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.scenario.arrivals import Arrivals, ClosedLoop, Periodic, Poisson, Trace, check_time, is_finite

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.clock import Process
 from mensa_sim.simulate.engine.engine import Engine
 from mensa_sim.simulate.engine.request import Asker, Request

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.atomic import write_atomically
 from mensa_sim.io.files import write_yaml
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.study.calibrate.system import calibrated_system
 from mensa_sim.study.request.command import made_of

@@ -1,7 +1,7 @@
 """One workload, several or one scenario, on several systems side by side, the first of them the baseline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from statistics import geometric_mean
 
 from mensa_sim.arguments import checked
@@ -9,6 +9,7 @@ from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.compare.systems import FlagDifference, SideBySide, flag_differences, systems_compared
 from mensa_sim.study.generation.answer import Answer

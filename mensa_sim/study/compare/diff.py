@@ -3,12 +3,12 @@
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import MAX_FILE_BYTES, bounded
 from mensa_sim.io.json_text import parsed_json
+from mensa_sim.records import dataclass
 
 PlainValue = int | float | bool | str | None
 

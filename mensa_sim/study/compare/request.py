@@ -1,11 +1,12 @@
 """What to compare."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import ScheduledRequest
 from mensa_sim.study.request.fields import spelled
 

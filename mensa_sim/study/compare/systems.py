@@ -1,7 +1,7 @@
 """The systems of a comparison: what each is called, how it is scheduled, and which setting holds on it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic
 
 from mensa_sim.errors import UsageError
@@ -10,6 +10,7 @@ from mensa_sim.hardware.overrides import HeldSetting, changes_of, held_overrides
 from mensa_sim.hardware.system import PlacedAccelerator, System
 from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.names import repeated
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import override_texts

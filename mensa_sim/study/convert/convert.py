@@ -7,12 +7,12 @@ import configparser
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import read_foreign, read_text
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import Conversion, ConversionNotes, ForeignFile
 from mensa_sim.study.convert.scale_sim.configuration import convert_configuration
 from mensa_sim.study.convert.scale_sim.topology import convert_topology

@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.faults import Location, field_path
 from mensa_sim.io.files import validate, write_yaml
 from mensa_sim.io.yaml_text import TAG
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import numbered
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.layer import OPERAND_WIDTHS

@@ -1,10 +1,10 @@
 """A loop nest in another tool's letters, as an entry of a layer list: each dim by the operands that it indexes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import DIMS, Operand
 
 CLASSES: Mapping[frozenset[str], str] = {

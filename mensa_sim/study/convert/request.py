@@ -1,9 +1,10 @@
 """Which files to convert, and where to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
 
 

@@ -1,6 +1,5 @@
 """What a GPU's data sheet says, in its own words, and the accelerator file that follows from it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +7,7 @@ from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import Raw, write_yaml
 from mensa_sim.io.shipped import measured_files
 from mensa_sim.names import check_folder_name
+from mensa_sim.records import dataclass
 from mensa_sim.units import MW_PER_W
 
 FLOPS_PER_MAC = 2

@@ -1,7 +1,6 @@
 """A data sheet in; an accelerator file out, with the times of some kernels and how wrong they may be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.cost.measured.fits.fit import DeviceFit, OperatorFit, outside
@@ -10,6 +9,7 @@ from mensa_sim.cost.measured.table import Kernel
 from mensa_sim.cost.measured.timings import on_figures
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.datasheet.request import DeviceRequest
 

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.hardware.accelerator import DatasheetDevice
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import way_field
 from mensa_sim.hardware.system import PlacedAccelerator, System
+from mensa_sim.records import dataclass
 
 FACTOR = 4.0
 """Numbers are tried at a quarter and at four times what the file says: a choice, two doublings to either side."""

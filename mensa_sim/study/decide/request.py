@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
@@ -12,6 +12,7 @@ from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
 

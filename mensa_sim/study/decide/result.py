@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.sensitivity.joint import Draw, Interval
 

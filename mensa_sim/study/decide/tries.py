@@ -1,9 +1,10 @@
 """The decision with one thing otherwise: a price, a stated choice, a field; and at which value it turns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.study.decide.fields import FieldChoice, FieldValue
 from mensa_sim.study.decide.ledger import Ledger, Scores, best_of, lead
 from mensa_sim.study.decide.request import name_of_file

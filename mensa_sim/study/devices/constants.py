@@ -6,12 +6,12 @@ vocabulary, and a prompt is received.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.datasheet import DeviceWork
+from mensa_sim.records import dataclass
 
 THREAD_BYTES_PER_S = 1e10
 """What a thread's rates are over, as one core is as fast beside 800 GB/s as beside 17: about what one streams, a choice

@@ -8,12 +8,12 @@ others; one with nothing in common stays usual.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
 from mensa_sim.arrays import Floats
+from mensa_sim.records import dataclass
 from mensa_sim.study.devices.constants import MIX, MOST_LOG, SLOWNESS, USUAL, FittedDevice, prices
 from mensa_sim.study.devices.runs import DeviceRun, Kin
 

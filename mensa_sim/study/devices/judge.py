@@ -5,8 +5,9 @@ Halves are drawn ten times, as one way to halve says little; devices whose board
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.devices.constants import FittedDevice
 from mensa_sim.study.devices.fit import FittedDevices, fit_device_rates, fit_energy
 from mensa_sim.study.devices.runs import DeviceRun, Kin

@@ -1,8 +1,9 @@
 """Which published runs to fit devices to."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
 
 

@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mensa_sim.cost.datasheet import DeviceWork, device_work, packed_weights
 from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.json_text import parsed_json
+from mensa_sim.records import dataclass
 from mensa_sim.study.devices.constants import RunPhase
 from mensa_sim.workload.generation.model import phase_of
 from mensa_sim.workload.generation.widths import ModelWidths

@@ -1,12 +1,12 @@
 """Published runs in, judged devices out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
+from mensa_sim.records import dataclass
 from mensa_sim.study.devices.judge import JUDGED_FIELDS, Judged, JudgedDevice, judge_boards, judge_devices, judge_others
 from mensa_sim.study.devices.request import FitDevicesRequest
 from mensa_sim.study.devices.runs import read_runs

@@ -1,12 +1,13 @@
 """Why a layer stands where it stands: what it costs everywhere, what copies that takes, and what would change it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.homes.plan import order_of, tensors_at_home

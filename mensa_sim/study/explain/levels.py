@@ -1,11 +1,10 @@
 """What each level of an accelerator holds and moves for a layer, and how near its mapping is to the best."""
 
-from dataclasses import dataclass
-
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.hardware.area import instances
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,14 @@ task is a number and a point, and an outcome goes back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError
 from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.io.store import digest_of
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics

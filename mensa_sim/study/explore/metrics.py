@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.area import area_mm2, chip_area_mm2
@@ -10,6 +9,7 @@ from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import mixed_objectives
+from mensa_sim.records import dataclass
 from mensa_sim.study.explore.scenario import PREFIX, WHOLE, check_scenario_metric, prefixed
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.run.result import ACCELERATOR_FIELDS, ENERGY_COMPONENTS, SystemResult, Took, objective_of

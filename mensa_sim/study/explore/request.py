@@ -1,12 +1,13 @@
 """What to explore, where the study lies, and who works."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import CACHED, Overrides
 from mensa_sim.study.request.fields import spelled
 

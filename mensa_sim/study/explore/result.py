@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.arguments import checked
+from mensa_sim.records import dataclass
 from mensa_sim.study.explore.metrics import SearchObjective
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.run.provenance import Provenance

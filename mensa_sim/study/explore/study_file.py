@@ -9,12 +9,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_line
+from mensa_sim.records import dataclass
 from mensa_sim.study.explore.sampling import State
 from mensa_sim.study.space.space import Point
 

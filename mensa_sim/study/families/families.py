@@ -1,11 +1,11 @@
 """The families of many workloads: the paper's by range, clusters found in the data, and who runs them best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.io.atomic import write_atomically
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.command import made_of

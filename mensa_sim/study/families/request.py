@@ -1,7 +1,7 @@
 """Whose layers to put into families."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import CACHED
 from mensa_sim.study.request.fields import spelled
 

@@ -1,10 +1,11 @@
 """Layers of a decoding step between those of two others, where sizes grow evenly with the context."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.generation.model import Speculation
 

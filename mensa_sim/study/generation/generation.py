@@ -8,7 +8,7 @@ in proportion; where the one between is not what that says, more are simulated.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -18,6 +18,7 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of

@@ -1,12 +1,12 @@
 """What a model that generates keeps in each memory, whether it fits, and what moves from the prompt to the steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.hardware.routes import Route, route_between
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 
 

@@ -1,11 +1,12 @@
 """Which published gains to recompute, and where to look for what units in the memory are worth."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
 
 MOST_WORLDS = 1000

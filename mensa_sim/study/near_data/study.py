@@ -1,7 +1,6 @@
 """Published gains of units in the memory, what stands for both sides here, and ours beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.files import read_record
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.request.command import made_of

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.files import read_mapping
 from mensa_sim.io.shipped import find
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.study.near_data.request import NearDataRequest
 from mensa_sim.study.reproduce.outcome import Case, Outcome

@@ -3,10 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from mensa_sim.flow import HOMES, STACKS
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING, Experiment
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENT_NAMED, EXPERIMENTS
 from mensa_sim.study.reproduce.quantities import Means, peak_macs_per_s

@@ -5,7 +5,7 @@ What one study has run, no other runs again.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import FileError
@@ -16,6 +16,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.files import validate
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.inference import simulate_in_turn
 from mensa_sim.simulate.metrics.inference import AcceleratorMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options

@@ -6,11 +6,11 @@ are the authors' words; all others are shown with their tag. Nothing here enters
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import UnknownNameError, UsageError
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.workload.model_kinds import MODEL_KINDS, MODELS
 
 SOURCE = "Boroumand et al., PACT 2021 (arXiv 2109.14320)"

@@ -5,10 +5,11 @@ as on the shipped models, in the headline's case alone, once for each seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.named import main_cases
 from mensa_sim.study.reproduce.paper import PaperFigure
 from mensa_sim.study.reproduce.table import Runs, row_of

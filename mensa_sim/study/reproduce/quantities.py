@@ -6,13 +6,13 @@ totals stand beside it. Throughput of one inference is 1 / latency, utilization 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE, STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import read_mapping
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 

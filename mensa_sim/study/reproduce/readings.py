@@ -5,10 +5,11 @@ A reading is an evaluation of every layer or model of the study, as an experimen
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.paper import kinds_meant
 from mensa_sim.study.reproduce.quantities import ALONE
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs

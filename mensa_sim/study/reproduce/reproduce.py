@@ -1,11 +1,11 @@
 """The claim, checked: 24 models on the paper's systems, beside the paper's figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.files import system_files
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.experiment import LARGE_BUFFER
 from mensa_sim.study.reproduce.experiments.named import EXPERIMENTS, main_cases, with_prices
 from mensa_sim.study.reproduce.findings import Agreement, Deviation, agreements, deviations, with_alternatives

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import spelled
 

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, family_meant, kinds_meant
 from mensa_sim.study.reproduce.quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means

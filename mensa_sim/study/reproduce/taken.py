@@ -1,11 +1,12 @@
 """What a study takes in every case, on top of which a case changes something: settings, and a scheduler."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.overrides import held_overrides
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.policies.registry import SCHEDULERS, options_of
 from mensa_sim.study.reproduce.outcome import Case

@@ -5,7 +5,7 @@ A model's cases share their prices: equal pairs of layer and accelerator are pri
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from mensa_sim.io.files import Raw, validate
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.store import Store, digest_of
 from mensa_sim.io.workers import DeadWorkerError, pool_of
+from mensa_sim.records import dataclass
 from mensa_sim.study.generation.outcome import MADE_ANSWERS, answer_outcome
 from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outcome_of
 from mensa_sim.study.reproduce.paper import kind_of_workload

@@ -4,12 +4,13 @@ Nothing heavy is imported here, as the command line's help is made of these reco
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from mensa_sim.flow import DEFAULT_FLOW, FLOWS
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mensa_sim.io.field_docs import field_docs
+from mensa_sim.records import dataclass
 
 OptionForm = Literal["value", "flag", "texts", "names", "pairs", "numbers"]
 """One value; a flag without one; texts, each with the flag before it; names joined by commas; `NAME=VALUE` texts."""
@@ -22,7 +23,7 @@ SPELLING = "spelling"
 """The key of a field's metadata."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
     """How a field is written on a command line, where its name, type and docstring do not say it."""
 
@@ -56,7 +57,7 @@ def spelled(flag: str = "", **settings: Any) -> Mapping[str, Spelling]:
     return {SPELLING: Spelling(flag=flag, **settings)}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyOption:
     """A field of a request as an option: what it is called and what it takes."""
 

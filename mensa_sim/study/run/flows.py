@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -11,6 +11,7 @@ from mensa_sim.hardware.accelerator import Device
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home, KeptParameters
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.plan import plan_homes

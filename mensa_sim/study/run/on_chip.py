@@ -1,10 +1,10 @@
 """What stayed on chip in a run, and what ran in tiles or in pieces for that: flat records that reports render."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import piece_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, Split, Stack
 from mensa_sim.simulate.metrics.inference import Metrics
 from mensa_sim.study.run.placement import Placement

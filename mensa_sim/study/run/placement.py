@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
@@ -14,6 +14,7 @@ from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
 from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.optimal import beside, exact_serial

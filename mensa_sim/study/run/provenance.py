@@ -3,13 +3,14 @@
 import hashlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import mensa_sim
 from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.io.store import library_version
+from mensa_sim.records import dataclass
 
 PACKAGES = ("networkx", "numpy", "scipy", "simpy", "torch")
 

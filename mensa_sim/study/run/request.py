@@ -1,11 +1,12 @@
 """What to place, and what to run: one workload, or a scenario of several."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mensa_sim.io.at_hand import Given
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.request.common import ScheduledRequest
 from mensa_sim.study.request.fields import spelled

@@ -1,7 +1,6 @@
 """What a run gives: flat records that reports render and scripts read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from mensa_sim.cost.layer_cost import COMPONENTS
@@ -9,6 +8,7 @@ from mensa_sim.hardware.overrides import HeldSetting
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import mixed_objectives, objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import AcceleratorMetrics

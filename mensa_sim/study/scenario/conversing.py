@@ -1,11 +1,12 @@
 """Streams of conversations: their prompts and steps placed, and whether all that is said at once fits the memories."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.system import System
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.copies import crossings_over
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.scenario.conversation import Conversation, fixed

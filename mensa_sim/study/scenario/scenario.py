@@ -1,7 +1,7 @@
 """Running a scenario: several workloads with arrivals on one system, beside its baseline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
 from mensa_sim.io.shipped import find, is_file, shipped_files
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.pools import pools_of
 from mensa_sim.simulate.metrics.scenario import ScenarioMetrics

@@ -5,11 +5,11 @@ alone need no new run (`reproduce_scaling`); what changes times or mappings is r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 from mensa_sim.study.sensitivity.setting import PriceChoice, RunChoice
 
 

@@ -5,9 +5,10 @@ shares that they do not say are ranges that it chooses. Here each of these range
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.table import Runs
 from mensa_sim.study.reproduce.taken import Taken

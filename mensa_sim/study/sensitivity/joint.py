@@ -4,11 +4,11 @@ import dataclasses
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
 from mensa_sim.study.reproduce.outcome import Case

@@ -1,12 +1,12 @@
 """Runs at other prices: what each component of a system is multiplied by, at the ends of a range and between them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.scaling import Factors, price_factors
 from mensa_sim.study.reproduce.table import Runs

@@ -1,10 +1,11 @@
 """Which models a conclusion is tried on, and how often."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given, file_of
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.request.fields import spelled
 

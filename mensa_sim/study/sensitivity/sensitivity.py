@@ -1,9 +1,9 @@
 """Does the conclusion survive? Every constant and every stated choice varied, one at a time and all together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.paper import chosen_models
 from mensa_sim.study.reproduce.reproduce import study_files

@@ -1,12 +1,13 @@
 """One way to decide a choice otherwise: what it sets on a system, whichever system that is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.hardware.fields import Parts, holds_place, parse_override, place_of
 from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.scaling import multiplied
 from mensa_sim.study.reproduce.workers import data_of_system, system_of

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import OWN_KIND

@@ -1,7 +1,7 @@
 """Everything that can be wrong with a space, found before any design is run."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import gcd
 
 from mensa_sim.errors import FileError, MensaError, UsageError
@@ -10,6 +10,7 @@ from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import OBJECTIVES
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario

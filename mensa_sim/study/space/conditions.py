@@ -8,10 +8,10 @@ Numbers, texts, names (`area_mm2`, a parameter, a field such as `accelerators.pa
 import ast
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 
 MAX_CONDITION_CHARACTERS = 1000
 

@@ -7,7 +7,7 @@ leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mensa_sim.io.files import Raw, read_mapping, validate
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import unknown_name
+from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.policies.registry import options_of
 from mensa_sim.study.run.scheduling import check_scheduling, goal_on

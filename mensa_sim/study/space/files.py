@@ -1,7 +1,7 @@
 """The YAML of design spaces: what may vary, what must hold, what is sought, and how the search goes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from mensa_sim.io.files import read_record
 from mensa_sim.names import check_folder_name
 from mensa_sim.objective import ObjectiveName
 from mensa_sim.ranges import at_least, within
+from mensa_sim.records import dataclass
 
 Over = Literal["mean", "geometric_mean", "worst"]
 Direction = Literal["minimize", "maximize"]

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import FileError
 from mensa_sim.io.json_text import json_line
+from mensa_sim.records import dataclass
 from mensa_sim.study.space.files import LinearRange, ParameterEntry, PowerRange, SpaceFile, read_space
 
 MAX_VALUES = 10_000

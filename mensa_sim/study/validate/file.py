@@ -7,7 +7,6 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError
@@ -16,6 +15,7 @@ from mensa_sim.io.shipped import is_file, shipped_files
 from mensa_sim.lookup import unknown_name
 from mensa_sim.names import repeated
 from mensa_sim.ranges import at_least
+from mensa_sim.records import dataclass
 from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")

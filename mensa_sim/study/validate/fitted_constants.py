@@ -6,11 +6,11 @@ was found with all rows in view; the fits saw only theirs. `tests/benchmarks/fit
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 from mensa_sim.units import PS_PER_MS
 
 

@@ -1,9 +1,10 @@
 """What is measured of models that generate: speeds of the prompt and of decoding, energy of a token."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, PS_PER_S

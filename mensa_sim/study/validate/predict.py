@@ -1,7 +1,7 @@
 """What the model says of the figures that people measure: latency, energy, the compiler's cycles, cached bytes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from mensa_sim.cost.fed import ON_CHIP
@@ -12,6 +12,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState

@@ -9,12 +9,12 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import read_record, write_yaml
 from mensa_sim.io.shipped import find
+from mensa_sim.records import dataclass
 from mensa_sim.study.calibrate.rule import ENDS_ON_HOST
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.units import MIB

@@ -1,9 +1,10 @@
 """What predictions are held against."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mensa_sim.io.progress import Progress, silent
+from mensa_sim.records import dataclass
 from mensa_sim.study.request.common import CACHED
 from mensa_sim.study.request.fields import spelled
 

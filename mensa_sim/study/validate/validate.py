@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import correlation
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.shipped import shipped_root
+from mensa_sim.records import dataclass
 from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.validate.file import Measurement, read_measurements

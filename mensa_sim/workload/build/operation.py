@@ -6,10 +6,11 @@ here knows torch.
 
 import math
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import LoopNest
 
 if TYPE_CHECKING:

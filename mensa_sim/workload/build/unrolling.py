@@ -10,8 +10,9 @@ all their steps known beforehand. A concatenation of one layer's steps is where 
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Operation, Role, Tensor, numbered
 from mensa_sim.workload.build.reindexing import COPY
 from mensa_sim.workload.order import circles

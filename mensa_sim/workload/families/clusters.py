@@ -8,7 +8,7 @@ count once: a popular shape does not outweigh a rare one. Nothing is random.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.files import read_record, write_yaml
+from mensa_sim.records import dataclass
 from mensa_sim.workload.families.paper import Features, Membership
 
 AXES = ("parameter_bytes", "macs_per_parameter_byte", "macs", "steps")

@@ -14,10 +14,10 @@ pooling, a product of two activations) has no MAC/B and belongs to no family.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, macs_per_parameter_byte
 

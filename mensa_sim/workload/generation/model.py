@@ -1,12 +1,13 @@
 """A model that generates, and what is asked of it: the graphs of its phases and the memory that it takes."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from mensa_sim.errors import UsageError
 from mensa_sim.ranges import at_least, within
+from mensa_sim.records import dataclass
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.graph import LayerGraph
 

@@ -1,8 +1,7 @@
 """How wide the tensors of a generating model are, and what the scales of grouped weights add."""
 
-from dataclasses import dataclass
-
 from mensa_sim.ranges import at_least, within
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import MAX_BITS
 
 

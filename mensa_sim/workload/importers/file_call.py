@@ -2,10 +2,10 @@
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from mensa_sim.errors import TraceError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.importers.messages import one_line
 

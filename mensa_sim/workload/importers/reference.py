@@ -1,10 +1,10 @@
 """Where a workload's model comes from, read off its reference; nothing is imported or opened here."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.importers.registry import CALLABLES, IMPORTERS, FileImporter
 
 SHIPPED_MODELS = "mensa_sim.workload.models"

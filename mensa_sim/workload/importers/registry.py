@@ -2,9 +2,10 @@
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mensa_sim.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

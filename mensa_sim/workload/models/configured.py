@@ -4,7 +4,6 @@ What a file leaves out is what its family's class takes. `transformers` itself i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.io.files import read_text
 from mensa_sim.io.json_text import parsed_json
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.workload.models.decoder import Decoder
 
 FULL_ATTENTION, WINDOWED_ATTENTION = "full_attention", "sliding_attention"

@@ -5,8 +5,7 @@ functions of the tokens and the context, made in milliseconds. Its products are 
 same configuration, layer by layer.
 """
 
-from dataclasses import dataclass
-
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.generation.writer import ROTARY_OPERATIONS, PhaseWriter

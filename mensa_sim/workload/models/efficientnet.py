@@ -7,13 +7,14 @@ Block tables as in the repository tensorflow/tpu, models/official/efficientnet.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from mensa_sim.io.files import read_record
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.workload.models.blocks import ConvNorm, classifier, inverted_residual, named, round_channels
 
 

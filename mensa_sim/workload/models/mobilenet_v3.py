@@ -5,12 +5,13 @@ Next Generation of On-Device Vision Models: MobileNetV3 and MobileNetEdgeTPU", G
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 from mensa_sim.workload.models.blocks import ConvNorm, classifier, inverted_residual, named, round_channels
 
 

@@ -4,8 +4,7 @@ Not a torch module, as in `decoder`. The prompt's phase is the encoder over the 
 values that its output gives to every layer of the decoder, and the decoder over the prompt's tokens.
 """
 
-from dataclasses import dataclass
-
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.generation.writer import PhaseWriter

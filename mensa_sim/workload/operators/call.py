@@ -1,10 +1,10 @@
 """One operator call of a traced graph, as handlers see it: named arguments, tensors of the builder, results."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.errors import TraceError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Role, Spot, Tensor
 
 

@@ -9,8 +9,8 @@ input positions x K x C x FY x FX.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler

@@ -7,8 +7,9 @@ projection form a recurrent group.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.matrix import matrix_nest
 

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mensa_sim.lookup import lookup
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.families.paper import judged_together, memberships
 from mensa_sim.workload.graph import LayerGraph

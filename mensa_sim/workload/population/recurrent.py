@@ -1,11 +1,11 @@
 """Recurrent models with gates of drawn sizes: LSTMs, transducers, and LSTMs behind convolutions."""
 
 import math
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.families.paper import FAMILIES
 from mensa_sim.workload.population.network import Network

@@ -11,10 +11,11 @@ over a gigabyte, hundreds of average gates, which no phone holds.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from types import MappingProxyType
 
+from mensa_sim.records import dataclass
 from mensa_sim.units import MIB
 
 _KINDS = {"cnn": 13, "lstm": 4, "transducer": 4, "rcnn": 3}

@@ -1,7 +1,6 @@
 """What every candidate of some entries takes in any residency, and what it comes to: latency, energy and objective."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -12,6 +11,7 @@ from mensa_sim.cost.mapping.arrays.rows import OperandRows, total
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.objective import objective_named
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import Operand
 

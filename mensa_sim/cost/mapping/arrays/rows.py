@@ -6,7 +6,7 @@ are picked, axis `row` is `inside` itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, reduce
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from mensa_sim.cost.mapping.arrays.tiles import GridTiles, inner_tiles, last_til
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, stop_arrays
 from mensa_sim.cost.mapping.candidates import GroupOrder, stage_of
 from mensa_sim.cost.mapping.task import Target
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 
 Scalar = TypeVar("Scalar", np.float64, np.bool_)

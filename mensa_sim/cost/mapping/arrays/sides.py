@@ -1,7 +1,6 @@
 """What operands that share levels need, for every candidate and residency; those that share none never meet."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import permutations, product
 from typing import Any
@@ -28,6 +27,7 @@ from mensa_sim.cost.mapping.candidates import FREE_GROUP, ORDERS, GroupOrder
 from mensa_sim.cost.mapping.capacity import whole_bits
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
 

@@ -7,7 +7,6 @@ outermost one. An axis along which nothing changes may have length 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, reduce
 from math import prod
 
@@ -21,6 +20,7 @@ from mensa_sim.cost.mapping.arrays.grid import Grid, one_or_array
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, ROTATIONS, GroupOrder, group
 from mensa_sim.cost.mapping.chains import distinct
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
 
 INSIDE = range(4)

@@ -1,7 +1,7 @@
 """The exact counts of the mappings that a search chose, from the arrays that it was searched in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from mensa_sim.cost.mapping.arrays.sides import Order
 from mensa_sim.cost.mapping.candidates import GroupOrder, build
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 _EXACT = 2**53

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from mensa_sim.cost.measured.kernels import BINARY
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.records import dataclass
 from mensa_sim.units import US_PER_S
 
 RECURRENT_FAMILY = "recurrent"

@@ -15,7 +15,6 @@ carry over to another device of its kind. Time never falls where batch, channels
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +27,7 @@ from mensa_sim.cost.measured.fits.tilings import Tilings
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io.files import read_record
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import LoopNest
 
 ModelForm = Literal["product", "powered_product", "vector", "sequence"]

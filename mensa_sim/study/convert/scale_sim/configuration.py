@@ -1,10 +1,10 @@
 """A configuration of SCALE-Sim, a systolic array with three SRAMs, as an accelerator file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
 from mensa_sim.units import BITS_PER_BYTE, KIB

@@ -1,11 +1,12 @@
 """An architecture of Timeloop, its nodes from the outermost inwards, as an accelerator file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.accelerator import (
     CLOCK_HZ,
     MEMORY_KIND,

@@ -1,11 +1,11 @@
 """The nodes of an architecture: containers and components in the order of the file, those of parallel branches too."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.io.faults import Location
 from mensa_sim.io.yaml_text import TAG
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
 
 CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component",), ("Parallel", "Hierarchical", "Pipelined")

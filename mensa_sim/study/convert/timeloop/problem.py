@@ -1,10 +1,10 @@
 """A problem of Timeloop, a loop nest by its data spaces and their projections, as a layer list of one layer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mensa_sim.io.faults import Location
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
 from mensa_sim.workload.dims import Operand

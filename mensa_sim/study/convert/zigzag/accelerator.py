@@ -1,11 +1,11 @@
 """An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.accelerator import CLOCK_HZ, accelerator_files, bare_technology, dims_of, stationary_of
 from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of

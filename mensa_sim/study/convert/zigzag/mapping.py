@@ -1,8 +1,9 @@
 """How ZigZag maps layers onto an accelerator: which dims its axes unroll, and which memory operands layers have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.workload.dims import DIMS, Operand
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import Any
 
 from mensa_sim.io.faults import Location
+from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, distinct, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
 from mensa_sim.study.convert.zigzag.mapping import OPERAND_OF

@@ -1,8 +1,9 @@
 """An experiment: one change, or several at once, to the systems of the comparison, and what it says of a mechanism."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.request import SYSTEMS

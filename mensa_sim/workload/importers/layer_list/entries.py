@@ -3,10 +3,10 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mensa_sim.io.faults import Fault
+from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
 from mensa_sim.workload.operators.convolution import Phases, phases
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE

@@ -2,9 +2,10 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mensa_sim.errors import FileError
+from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair

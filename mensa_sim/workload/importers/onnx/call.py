@@ -1,9 +1,9 @@
 """One node of an ONNX model, as handlers see it: attributes, tensors of the builder, known values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.file_call import FileCall
 from mensa_sim.workload.importers.onnx.model import OnnxModel

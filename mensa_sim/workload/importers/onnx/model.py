@@ -3,11 +3,12 @@
 import importlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import TraceError, UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.files import InputEntry
 from mensa_sim.workload.importers.messages import one_line
 

@@ -5,9 +5,9 @@ cast says of a tensor's width is kept in `model.bits`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from mensa_sim.records import dataclass
 from mensa_sim.workload.importers.onnx.contributed.parts import MICROSOFT
 from mensa_sim.workload.importers.onnx.model import (
     OnnxModel,

@@ -5,10 +5,11 @@ them in the other order.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from mensa_sim.errors import TraceError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.file_call import FileCall
 from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator

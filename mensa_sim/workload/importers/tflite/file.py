@@ -7,13 +7,13 @@ import importlib
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mensa_sim.errors import TraceError, UsageError
+from mensa_sim.records import dataclass
 from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE
 
 _IDENTIFIER = b"TFL3"
