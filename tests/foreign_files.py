@@ -170,3 +170,23 @@ point,28,28,1,1,64,128,1, NPU
 """
 
 SCALE_SIM_PRODUCTS = "Layer,M,N,K,\nqkv,128,1536,512,\n"
+
+SCALE_SIM_DEPTHWISE = """Layer_Name, IFMAP height, IFMAP width, Filter height, Filter width, Channels, Num Filters, Stride
+,,,,,,,
+stem, 224, 224, 3, 3, 3, 32, 2,
+block_DP, 114, 114, 3, 3, 32, 1, 1, 2:4,
+
+point, 112, 112, 1, 1, 32, 64, 1,
+"""
+
+SCALE_SIM_VERSION_1 = """
+[general]
+run_name = "edge"
+[architecture_presets]
+ArrayHeight: 12
+ArrayWidth: 14
+IfmapSramSz: 108
+FilterSramSz: 64
+OfmapSramSz: 32
+Dataflow: OS
+"""

@@ -8,7 +8,9 @@ import pytest
 from foreign_files import (
     SCALE_SIM_CONFIGURATION,
     SCALE_SIM_CONVOLUTIONS,
+    SCALE_SIM_DEPTHWISE,
     SCALE_SIM_PRODUCTS,
+    SCALE_SIM_VERSION_1,
     TIMELOOP,
     ZIGZAG_ACCELERATOR,
     ZIGZAG_MAPPING,
@@ -168,11 +170,27 @@ def test_a_systolic_array_of_scale_sim_takes_the_cycles_of_its_closed_form(tmp_p
 
 def test_topologies_of_scale_sim_are_nests_whose_inputs_hold_their_padding(tmp_path: Path) -> None:
     made = converted(tmp_path, net_csv=SCALE_SIM_CONVOLUTIONS, llm_csv=SCALE_SIM_PRODUCTS)
+    # ceil((226 - 7 + 2) / 2) rows and ceil((224 - 5 + 2) / 2) columns, as the tool counts them
     assert nests(graph(tmp_path, "net"))["stem"] == LoopNest(
-        K=64, C=3, OY=110, OX=110, FY=7, FX=5, stride_y=2, stride_x=2, input_height=226, input_width=224
+        K=64, C=3, OY=111, OX=111, FY=7, FX=5, stride_y=2, stride_x=2, input_height=226, input_width=224
     )
     assert nests(graph(tmp_path, "llm"))["qkv"] == LoopNest(K=1536, C=512, OX=128, input_width=128)
-    assert made.left_out == ("target",)
+    assert made.left_out == ("column 9", "target")
+
+
+def test_layers_that_scale_sim_runs_channel_by_channel_are_depthwise(tmp_path: Path) -> None:
+    made = converted(tmp_path, net_csv=SCALE_SIM_DEPTHWISE)
+    found = {layer.name: layer for layer in graph(tmp_path, "net").layers}
+    assert found["block_DP"].nest == LoopNest(G=32, OY=112, OX=112, FY=3, FX=3, input_height=114, input_width=114)
+    assert found["block_DP"].macs == 32 * 112 * 112 * 9
+    assert found["stem"].macs == 112 * 112 * 27 * 32
+    assert made.left_out == ("column 9",)  # which has no title, and holds a sparsity
+
+
+def test_a_configuration_of_scale_sims_first_version_has_the_same_three_srams(tmp_path: Path) -> None:
+    converted(tmp_path, edge_cfg=SCALE_SIM_VERSION_1)
+    held = {level.name: level.capacity_bytes for level in array(tmp_path, "edge").levels if level.ported}
+    assert held == {"input_sram": 108 * 1024, "weight_sram": 64 * 1024, "output_sram": 32 * 1024}
 
 
 def test_layers_of_one_name_are_numbered(tmp_path: Path) -> None:

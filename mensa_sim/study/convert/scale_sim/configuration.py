@@ -35,6 +35,8 @@ _SPELLED: Mapping[str, str] = {
     "dataflow": "Dataflow",
 }
 """The keys that have an equivalent, as people write them."""
+_OLDER: Mapping[str, str] = {key.removesuffix("kb"): key for key in SRAMS}
+"""Keys of version 1, which are in kB too."""
 PRESETS, _RUN = "architecture_presets", "run_presets"
 
 
@@ -106,13 +108,16 @@ def _srams(array: SystolicArray) -> list[dict[str, Any]]:
 
 def _array(file: ForeignFile) -> SystolicArray:
     presets: dict[str, str] = file.data[PRESETS]
+    for older, newer in _OLDER.items():
+        if older in presets:
+            presets.setdefault(newer, presets.pop(older))
     for section, values in file.data.items():
         for key in values:
             known = (section == PRESETS and key in _SPELLED) or (section, key) == (_RUN, "interfacebandwidth")
             if not known and (section, key) != ("general", "run_name"):
                 file.notes.leave((section, key))
     rows, columns = _whole(file, "arrayheight"), _whole(file, "arraywidth")
-    text = presets.get("dataflow", "").strip()
+    text = presets.get("dataflow", "").strip().lower()
     flow = next((each for each in _AXES if each == text), None)
     if flow is None:
         raise file.fault((PRESETS, "Dataflow"), f"{text[:40]!r} is none of {', '.join(_AXES)}")

@@ -1,12 +1,15 @@
 """A topology of SCALE-Sim, a table of convolutions or of matrix products, as a layer list."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from mensa_sim.study.convert.foreign import ForeignFile, distinct, workload_files
 
 CONVOLUTION = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "num filter")
 PRODUCT = ("m", "n", "k")
+DEPTHWISE = "DP"
+"""In a layer's name, by which the tool runs each of its channels by itself."""
 MAX_DIGITS = 9
 
 
@@ -15,7 +18,7 @@ def convert_topology(file: ForeignFile) -> dict[str, str]:
     header, *rows = file.data
     columns = [" ".join(title.replace("_", " ").lower().split()) for title in header]
     product = columns[1:4] == list(PRODUCT)
-    if not product and tuple(columns[1:7]) != CONVOLUTION:
+    if not product and [_singular(title) for title in columns[1:7]] != [_singular(title) for title in CONVOLUTION]:
         raise file.fault((), f"line 1: the columns are {', '.join(CONVOLUTION)}, strides, or M, N, K, after the name")
     entries: list[dict[str, Any]] = []
     for index, row in enumerate(rows, start=2):
@@ -27,12 +30,27 @@ def convert_topology(file: ForeignFile) -> dict[str, str]:
         raise file.fault((), "holds no layer")
     names = distinct(row[0] for row in rows)
     entries = [{"name": name, **entry} for name, entry in zip(names, entries, strict=True)]
-    for title in columns[4:] if product else columns[7:]:
-        if title and title not in ("strides", "stride height", "stride width"):
-            file.notes.leave((title,))
+    _leave(file, columns, rows, 4 if product else 9 if _strides_apart(columns) else 8)
     if not product:
         file.notes.choose("layers read inputs of their own: the table does not say which layer made them")
     return workload_files(file, file.path.stem, entries, f"Converted from {file.path.name}, a topology of SCALE-Sim.")
+
+
+def _singular(title: str) -> str:
+    return title.removesuffix("s")
+
+
+def _strides_apart(columns: Sequence[str]) -> bool:
+    """Whether rows and columns have strides of their own."""
+    return len(columns) > 8 and columns[8] == "stride width"
+
+
+def _leave(file: ForeignFile, columns: Sequence[str], rows: Sequence[Sequence[str]], read: int) -> None:
+    """Note the columns that no layer is made of: those with a title, and those in which a row holds something."""
+    for column in range(read, max(len(cells) for cells in (columns, *rows))):
+        title = columns[column] if column < len(columns) else ""
+        if title or any(row[column:] and row[column] for row in rows):
+            file.notes.leave((title or f"column {column + 1}",))
 
 
 def _whole(file: ForeignFile, index: int, title: str, text: str) -> int:
@@ -57,16 +75,20 @@ def _convolution(file: ForeignFile, index: int, row: Sequence[str], columns: Seq
     titles = (*CONVOLUTION, "strides")
     height, width, taps_y, taps_x, channels, filters, stride = _numbers(file, index, row, titles)
     strides = [stride, stride]
-    if len(columns) > 8 and columns[8] == "stride width" and len(row) > 8:
+    if _strides_apart(columns) and len(row) > 8:
         strides[1] = _whole(file, index, columns[8], row[8])
-    outputs = [
-        (size - taps) // step + 1 for size, taps, step in zip((height, width), (taps_y, taps_x), strides, strict=True)
-    ]
-    if min(outputs) < 1:
+    beyond = [height - taps_y, width - taps_x]
+    if min(beyond) < 0:
         raise file.fault(
             (), f"row {index}: a filter of {taps_y} x {taps_x} does not fit an input of {height} x {width}"
         )
+    outputs = [ceil(rest / step) + 1 for rest, step in zip(beyond, strides, strict=True)]
+    if any(rest % step for rest, step in zip(beyond, strides, strict=True)):
+        file.notes.choose("a last window that reaches beyond its input counts, as the tool counts it")
     dims = {"K": filters, "C": channels, "OY": outputs[0], "OX": outputs[1], "FY": taps_y, "FX": taps_x}
+    if DEPTHWISE in row[0]:
+        dims |= {"G": channels, "C": 1}
+        file.notes.choose(f"layers with {DEPTHWISE} in their names are depthwise, as the tool runs them")
     return {
         "operator": "conv2d",
         "dims": dims,
