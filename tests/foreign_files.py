@@ -15,6 +15,20 @@ memories:
       ports: [{name: rw_port_1, type: read_write, bandwidth_min: 64, bandwidth_max: 64, allocation: ["O, tl"]}]}
 operational_array: {unit_energy: 0.5, unit_area: 1, dimensions: [D1, D2], sizes: [8, 4]}
 """
+ZIGZAG_OLDER = """
+name: core
+multipliers: {multiplier_energy: 0.5, multiplier_area: 1, dimensions: [D1, D2], sizes: [8, 4]}
+memories:
+  rf: {size: 16, r_bw: 16, w_bw: 16, r_cost: 0.02, w_cost: 0.03, area: 1, r_port: 1, w_port: 1, rw_port: 0, latency: 1,
+    operands: [O], ports: [{fh: w_port_1, tl: r_port_1, fl: w_port_1, th: r_port_1}], served_dimensions: [D2]}
+  sram: {size: 8192, r_port: 0, w_port: 0, rw_port: 1, r_bw: 64, w_bw: 64, min_r_granularity: 32, min_w_granularity: 32,
+    r_cost: 6.4, w_cost: 12.8, operands: [I1, I2, O], served_dimensions: [D1, D2],
+    ports: [{fh: rw_port_1, tl: rw_port_1}, {fh: rw_port_1, tl: rw_port_1}, {fh: rw_port_1, tl: rw_port_1}]}
+  dram: {size: 1000000, r_bw: 64, w_bw: 64, r_cost: 640, w_cost: 320, rw_port: 1, operands: [I1, I2, O],
+    ports: [{fh: rw_port_1, tl: rw_port_1}], served_dimensions: [D1, D2]}
+"""
+"""The same accelerator as the tool's repository wrote such at first."""
+
 ZIGZAG_MAPPING = """
 - name: default
   spatial_mapping: {D1: ["K, 8"], D2: ["C, 2", "FX, 2"]}

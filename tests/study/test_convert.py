@@ -14,6 +14,7 @@ from foreign_files import (
     TIMELOOP,
     ZIGZAG_ACCELERATOR,
     ZIGZAG_MAPPING,
+    ZIGZAG_OLDER,
     ZIGZAG_WORKLOAD,
 )
 from typer.testing import CliRunner
@@ -92,7 +93,8 @@ def array(folder: Path, name: str) -> PeArray:
 def test_an_accelerator_of_zigzag_keeps_its_levels_their_energies_and_what_its_mapping_fills(tmp_path: Path) -> None:
     made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR, mapping_yaml=ZIGZAG_MAPPING)
     spec = array(tmp_path, "core")
-    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(8, ("K",)), (4, ("C", "FX"))]
+    # the mapping gives C two lanes of D2's four and FX the others, whatever a layer has of either
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(8, ("K",)), (2, ("C",)), (2, ("FX",))]
     register, sram = spec.levels
     assert (register.per, register.capacity_bytes, register.ported) == ((0,), 2, False)
     assert (register.read_pj_per_bit, register.write_pj_per_bit) == (0.02 / 16, 0.03 / 16)
@@ -109,6 +111,28 @@ def test_an_accelerator_of_zigzag_keeps_its_levels_their_energies_and_what_its_m
 def test_without_a_mapping_what_the_axes_unroll_is_said_to_be_a_choice(tmp_path: Path) -> None:
     made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR)
     assert "axis D2 unrolls C, as no mapping file says what" in made.chosen
+
+
+def test_what_a_mapping_hints_at_fills_the_axes_as_far_as_a_layer_goes(tmp_path: Path) -> None:
+    hints = "- name: default\n  spatial_mapping_hint: {D1: [K], D2: [OX, OY]}\n"
+    made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR, mapping_yaml=hints)
+    axes = array(tmp_path, "core").dataflow.axes
+    assert [(axis.size, axis.dims) for axis in axes] == [(8, ("K",)), (4, ("OX", "OY"))]
+    assert not any("no mapping file" in line for line in made.chosen)
+
+
+def test_an_accelerator_in_zigzags_older_words_is_the_one_in_its_newer_words(tmp_path: Path) -> None:
+    for name, text in (("new", ZIGZAG_ACCELERATOR), ("old", ZIGZAG_OLDER)):
+        (tmp_path / name).mkdir()
+        converted(tmp_path / name, core_yaml=text, mapping_yaml=ZIGZAG_MAPPING)
+    for file in ("core.yaml", "core_technology.yaml"):
+        assert (tmp_path / "old" / "out" / file).read_bytes() == (tmp_path / "new" / "out" / file).read_bytes()
+
+
+def test_ports_that_become_one_are_told(tmp_path: Path) -> None:
+    second = ZIGZAG_OLDER.replace("rw_port: 1, r_bw: 64, w_bw: 64, min", "rw_port: 2, r_bw: 64, w_bw: 64, min")
+    made = converted(tmp_path, core_yaml=second)
+    assert "sram: of its 2 ports the widest that reads and writes counts, 64 bits" in made.chosen
 
 
 def test_the_last_of_two_equal_keys_counts_in_files_of_others_and_is_told(tmp_path: Path) -> None:

@@ -48,16 +48,21 @@ def _list_of(*keys: str) -> Callable[[Any], bool]:
     return lambda data: isinstance(data, list) and bool(data) and all(_mapping_with(*keys)(each) for each in data)
 
 
+_MAPPED = ("spatial_mapping", "spatial_mapping_hint", "memory_operand_links")
+"""What an entry of a mapping of ZigZag says, at least one of them."""
+
 FORMATS: Mapping[str, ForeignFormat] = {
     "zigzag_accelerator": ForeignFormat(
         title="an accelerator of ZigZag",
-        recognise=_mapping_with("memories", "operational_array"),
+        recognise=lambda data: any(
+            _mapping_with("memories", key)(data) for key in ("operational_array", "multipliers")
+        ),
         convert=convert_accelerator,
         companion="zigzag_mapping",
     ),
     "zigzag_mapping": ForeignFormat(
         title="a mapping of ZigZag",
-        recognise=_list_of("memory_operand_links"),
+        recognise=lambda data: _list_of("name")(data) and all(set(_MAPPED) & set(entry) for entry in data),
         convert=lambda file: {},  # it says nothing without an accelerator
     ),
     "zigzag_workload": ForeignFormat(

@@ -9,6 +9,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.study.convert.accelerator import CLOCK_HZ, accelerator_files, bare_technology, dims_of, stationary_of
 from mensa_sim.study.convert.foreign import ForeignFile
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
+from mensa_sim.study.convert.zigzag.older import renewed
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import OPERANDS
 
@@ -93,7 +94,7 @@ class ZigZagAccelerator:
 
 def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -> dict[str, str]:
     """Files of ours by name; the last memory becomes the system's, which must serve all operands."""
-    core, spatial = file.record(file.data, ZigZagAccelerator), spatial_of(mapping)
+    core, spatial = file.record(renewed(file.data), ZigZagAccelerator), spatial_of(mapping)
     array, notes = core.operational_array, file.notes
     if not core.memories:
         raise file.fault(("memories",), "is empty")
@@ -103,10 +104,12 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
     name = core.name.strip() or file.path.stem
     source = f"ZigZag, {file.path.name}"
     axes = _axes(file, array, spatial)
-    levels = _levels(file, inner, array.dimensions, spatial)
-    port = memory.widths("read")[0]
+    levels = _levels(file, inner, [axis for axis, _ in axes], spatial)
+    port, _ = _widest(file, outermost, memory)
     energies = _energies(memory, source)
     notes.choose(f"clock_hz: {CLOCK_HZ}, as the tool counts cycles")
+    if not array.unit_energy:
+        notes.choose("a MAC takes no energy, as the file states no unit_energy")
     notes.choose(f"accumulator_bits: {ACCUMULATOR_BITS}, where a workload states none")
     if set(memory.served_dimensions) != set(array.dimensions):
         notes.choose(f"{outermost} stands once, though its served_dimensions name some axes alone")
@@ -114,7 +117,7 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
         "name": name,
         "clock_hz": CLOCK_HZ,
         "dataflow": {
-            "axes": axes,
+            "axes": [data for _, data in axes],
             "stationary": stationary_of(file, levels, what=" elements", sum_bits=ACCUMULATOR_BITS),
             "pipeline_cycles": 0,
         },
@@ -134,19 +137,25 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
     return accelerator_files(file, data, technology, f"Converted from {file.path.name}, an accelerator of ZigZag.")
 
 
-def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[dict[str, Any]]:
-    """The array's axes, as many lanes of each as the mapping fills."""
-    axes: list[dict[str, Any]] = []
-    for index, (axis, size) in enumerate(zip(array.dimensions, array.sizes, strict=True)):
-        given = spatial.axes.get(axis, ())
+def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[tuple[str, dict[str, Any]]]:
+    """Axes of ours, each with the one of the array that it is, or is a part of: a dim with lanes of its own is one."""
+    axes: list[tuple[str, dict[str, Any]]] = []
+    for axis, size in zip(array.dimensions, array.sizes, strict=True):
+        given, hinted = spatial.axes.get(axis, ()), spatial.hints.get(axis, ())
         if not given:
-            axes.append({"size": size, "dims": dims_of(index)})
-            file.notes.choose(f"axis {axis} unrolls {' and '.join(axes[-1]['dims'])}, as no mapping file says what")
+            dims = list(hinted) or dims_of(len(axes))
+            axes.append((axis, {"size": size, "dims": dims}))
+            if not hinted:
+                file.notes.choose(f"axis {axis} unrolls {' and '.join(dims)}, as no mapping file says what")
             continue
         lanes = prod(count for _, count in given)
+        if lanes > size:
+            file.notes.choose(f"axis {axis} has its {size} lanes, though the mapping fills {lanes}")
+            axes.append((axis, {"size": size, "dims": [dim for dim, _ in given]}))
+            continue
         if lanes < size:
             file.notes.choose(f"axis {axis} has the {lanes} lanes that the mapping fills, of {size}")
-        axes.append({"size": min(lanes, size), "dims": [dim for dim, _ in given]})
+        axes += [(axis, {"size": count, "dims": [dim]}) for dim, count in given if count > 1 or len(given) == 1]
     return axes
 
 
@@ -170,7 +179,7 @@ def _levels(
         }
         element_bits = 0
         if not per or inside & served:
-            level |= _ports(memory)
+            level |= _ports(file, name, memory)
         else:
             element_bits = ACCUMULATOR_BITS if "output" in served else BITS_PER_BYTE
             if memory.widths("read")[0].bandwidth_min > element_bits:
@@ -182,8 +191,17 @@ def _levels(
     return levels
 
 
-def _ports(memory: ZigZagMemory) -> dict[str, Any]:
+def _widest(file: ForeignFile, name: str, memory: ZigZagMemory) -> tuple[ZigZagPort, ZigZagPort]:
+    """The port that reads and the one that writes, as a level and a memory of ours have one each; or one for both."""
     read, write = memory.widths("read")[0], memory.widths("write")[0]
+    if len(memory.ports) > len({read, write}):
+        widths = f"{read.bandwidth_max} bits" + (f" and {write.bandwidth_max} bits" if read is not write else "")
+        file.notes.choose(f"{name}: of its {len(memory.ports)} ports the widest that reads and writes counts, {widths}")
+    return read, write
+
+
+def _ports(file: ForeignFile, name: str, memory: ZigZagMemory) -> dict[str, Any]:
+    read, write = _widest(file, name, memory)
     return {
         "read_bits": read.bandwidth_max,
         "write_bits": write.bandwidth_max,

@@ -19,8 +19,10 @@ class ZigZagMapping:
     """One entry of a mapping file: of the layers of its name, `default` of all others."""
 
     name: str
-    spatial_mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spatial_mapping: Mapping[str, tuple[str, ...]] | None = None
     """By axis, `DIM, LANES`."""
+    spatial_mapping_hint: Mapping[str, tuple[str, ...]] | None = None
+    """By axis, the dims that may fill it with as many lanes as a layer has for them."""
     memory_operand_links: Mapping[str, str] = field(default_factory=lambda: dict(LINKS))
 
 
@@ -30,6 +32,8 @@ class Spatial:
 
     axes: Mapping[str, tuple[tuple[str, int], ...]]
     """By axis, dims and the lanes of each."""
+    hints: Mapping[str, tuple[str, ...]]
+    """By axis, dims that may fill it."""
     operands: Mapping[str, Operand]
     """Our operand for each memory operand."""
 
@@ -38,7 +42,7 @@ def spatial_of(file: ForeignFile | None) -> Spatial:
     """The default entry of a mapping file; without a file, nothing but the usual operands."""
     usual = {link: OPERAND_OF[operand] for operand, link in LINKS.items()}
     if file is None:
-        return Spatial(axes={}, operands=usual)
+        return Spatial(axes={}, hints={}, operands=usual)
     entries = [file.record(data, ZigZagMapping, (index,)) for index, data in enumerate(file.data)]
     default = next((index for index, entry in enumerate(entries) if entry.name == "default"), None)
     if default is None:
@@ -49,13 +53,27 @@ def spatial_of(file: ForeignFile | None) -> Spatial:
     entry = entries[default]
     axes = {
         axis: tuple(_lanes(file, text, (default, "spatial_mapping", axis, index)) for index, text in enumerate(texts))
-        for axis, texts in entry.spatial_mapping.items()
+        for axis, texts in (entry.spatial_mapping or {}).items()
     }
     links = entry.memory_operand_links
     for operand, link in links.items():
         if operand not in OPERAND_OF or link not in usual:
             raise file.fault((default, "memory_operand_links", operand), f"{link!r} is none of {', '.join(usual)}")
-    return Spatial(axes=axes, operands={**usual, **{link: OPERAND_OF[name] for name, link in links.items()}})
+    hints = {
+        axis: tuple(
+            _dim(file, text.strip(), (default, "spatial_mapping_hint", axis, index)) for index, text in enumerate(texts)
+        )
+        for axis, texts in (entry.spatial_mapping_hint or {}).items()
+    }
+    return Spatial(
+        axes=axes, hints=hints, operands={**usual, **{link: OPERAND_OF[name] for name, link in links.items()}}
+    )
+
+
+def _dim(file: ForeignFile, text: str, place: tuple[str | int, ...]) -> str:
+    if text not in DIMS:
+        raise file.fault(place, f"{text!r} is none of {', '.join(DIMS)}")
+    return text
 
 
 def _lanes(file: ForeignFile, text: str, place: tuple[str | int, ...]) -> tuple[str, int]:
