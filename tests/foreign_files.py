@@ -185,7 +185,8 @@ point,28,28,1,1,64,128,1, NPU
 
 SCALE_SIM_PRODUCTS = "Layer,M,N,K,\nqkv,128,1536,512,\n"
 
-SCALE_SIM_DEPTHWISE = """Layer_Name, IFMAP height, IFMAP width, Filter height, Filter width, Channels, Num Filters, Stride
+SCALE_SIM_DEPTHWISE = """Layer_Name, IFMAP height, IFMAP width, Filter height, Filter width, Channels, \
+Num Filters, Stride
 ,,,,,,,
 stem, 224, 224, 3, 3, 3, 32, 2,
 block_DP, 114, 114, 3, 3, 32, 1, 1, 2:4,
@@ -204,3 +205,49 @@ FilterSramSz: 64
 OfmapSramSz: 32
 Dataflow: OS
 """
+
+TIMELOOP_OLDER = """
+architecture:
+  version: 0.3
+  subtree:
+  - name: system
+    attributes: {global_cycle_seconds: 2e-9}
+    local:
+    - {name: DRAM, class: DRAM, attributes: {width: 64, word-bits: 8}}
+    subtree:
+    - name: chip
+      local:
+      - name: global_buffer
+        class: smartbuffer_SRAM
+        attributes: {memory_depth: 16384, memory_width: 64, word_bits: 8, read_bandwidth: 16, write_bandwidth: 8}
+      - {name: between, class: dummy_storage, attributes: {depth: 1, width: 1, meshX: 1}}
+      - {name: "columns[1..14]", class: dummy_storage, attributes: {depth: 1, width: 1, meshX: 14, meshY: 1}}
+      subtree:
+      - name: PE[0..167]
+        local:
+        - {name: inputs, class: smartbuffer_RF, attributes: {depth: 12, width: 16, meshX: 14}}
+        - {name: weights, class: storage, subclass: regfile, attributes: {depth: 192, width: 16, meshX: 14}}
+        - {name: sums, class: smartbuffer_RF, attributes: {depth: 16, width: 16, word-bits: 16, meshX: 14}}
+        - {name: mac, class: intmac, attributes: {multiplier_width: 8, adder_width: 24, meshX: 14}}
+architecture_constraints:
+  targets:
+  - {target: global_buffer, type: bypass, keep: [Inputs, Outputs], bypass: [Weights]}
+  - {target: between, type: spatial, permutation: NCPRSQM, factors: "N=1,C=1,P=1,R=1,S=1", split: 7}
+  - {target: columns, type: spatial, permutation: NPQRSCM, factors: N=1 P=1 Q=1 R=1, split: 4}
+  - {target: inputs, type: bypass, keep: [Inputs], bypass: [Weights, Outputs]}
+  - {target: inputs, type: temporal, permutation: N}
+  - {target: weights, type: bypass, keep: [Weights], bypass: [Inputs, Outputs]}
+  - {target: sums, type: bypass, keep: [Outputs], bypass: [Weights, Inputs]}
+problem:
+  shape: cnn-layer
+  C: 3
+  M: 32
+  N: 2
+  P: 11
+  Q: 12
+  R: 5
+  S: 3
+  Wstride: 2
+  Hdilation: 2
+"""
+"""What `TIMELOOP` says, as version 0.3 and the files beside the tool's results say it."""

@@ -12,6 +12,7 @@ from foreign_files import (
     SCALE_SIM_PRODUCTS,
     SCALE_SIM_VERSION_1,
     TIMELOOP,
+    TIMELOOP_OLDER,
     ZIGZAG_ACCELERATOR,
     ZIGZAG_MAPPING,
     ZIGZAG_OLDER,
@@ -76,6 +77,22 @@ def test_layers_of_zigzag_are_the_same_nests_and_read_each_other(tmp_path: Path)
         ("pool", "head"),
     }
     assert {name: found[name].vector_ops for name in ("layer_8", "pool")} == {"layer_8": 1920, "pool": 16 * 30 * 4}
+
+
+def test_windows_along_columns_alone_keep_their_stride_and_their_input(tmp_path: Path) -> None:
+    text = """
+- {id: 0, name: taps, operator_type: Conv, equation: "O[b][k][ox]+=W[k][c][fx]*I[b][c][ix]",
+   loop_dims: [B, K, C, OX, FX], loop_sizes: [1, 8, 4, 20, 3], dimension_relations: [ix=2*ox+1*fx],
+   operand_precision: {O: 16, W: 8, I: 8, O_final: 8}, pr_loop_dims: [IX], pr_loop_sizes: [40]}
+- {id: 1, name: point, operator_type: Conv, equation: "O[b][k][ox]+=W[k][c][fx]*I[b][c][ix]",
+   loop_dims: [B, K, C, OX, FX], loop_sizes: [1, 8, 4, 20, 1], dimension_relations: [ix=3*ox+1*fx],
+   operand_precision: {O: 16, W: 8, I: 8, O_final: 8}, pr_loop_dims: [IX], pr_loop_sizes: [58]}
+"""
+    converted(tmp_path, net_yaml=text)
+    assert nests(graph(tmp_path, "net")) == {
+        "taps": LoopNest(K=8, C=4, OX=20, FX=3, stride_y=1, stride_x=2, input_height=1, input_width=40),
+        "point": LoopNest(K=8, C=4, OX=20, stride_y=1, stride_x=3, input_height=1, input_width=58),
+    }
 
 
 def test_widths_that_all_layers_share_stand_once_above_them(tmp_path: Path) -> None:
@@ -157,6 +174,47 @@ def test_an_architecture_of_timeloop_is_the_same_array_from_inside_out(tmp_path:
     assert (spec.clock_hz, spec.operand_bits, spec.accumulator_bits) == (500_000_000, 8, 24)
     assert load_system(tmp_path / "out" / "eyeriss.yaml").memory_of("eyeriss").bandwidth_bytes_per_s == 4_000_000_000
     assert {"mapper", "architecture.nodes[*].constraints.temporal", "problem.instance.densities"} <= set(made.left_out)
+
+
+def test_an_older_tree_of_timeloop_is_the_same_array_and_problem_as_its_nodes(tmp_path: Path) -> None:
+    read: list[tuple[str, LoopNest | None]] = []
+    for version, text in (("new", TIMELOOP), ("old", TIMELOOP_OLDER)):
+        (tmp_path / version).mkdir()
+        converted(tmp_path / version, eyeriss_yaml=text)
+        (layer,) = graph(tmp_path / version, "eyeriss_problem").layers
+        read.append(((tmp_path / version / "out" / "eyeriss.yaml").read_text(), layer.nest))
+    assert read[0] == read[1]
+
+
+def test_what_surrounds_an_architecture_of_timeloop_counts_or_is_told(tmp_path: Path) -> None:
+    text = (
+        TIMELOOP.replace(", global_cycle_seconds: 2e-9", "")
+        .replace("- !Component\n    name: DRAM", "- !Element\n    name: DRAM")
+        .replace(
+            "permutation: [N, C, P, R, S, Q, M], factors: [N=1, C=1, P=1, R=1, S=1], split: 7", "factors: [M=7, Q=2]"
+        )
+        .replace(
+            "permutation: [N, P, Q, R, S, C, M], factors: [N=1, P=1, Q=1, R=1], split: 4", "maximize_dims: [[C, S]]"
+        )
+        .replace("keep: [Inputs, Outputs], bypass", "no_coalesce: [Outputs], keep: [Inputs, Outputs], bypass")
+        .replace("  - !Parallel\n    nodes:\n", "  - !Parallel\n    nodes:\n    - !Nothing {constraints: {}}\n")
+    )
+    made = converted(
+        tmp_path, eyeriss_yaml=text + "variables: {version: 0.4, global_cycle_seconds: 4e-9, technology: 45nm}\n"
+    )
+    spec = array(tmp_path, "eyeriss")
+    assert spec.clock_hz == 250_000_000
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(7, ("K",)), (2, ("OY",)), (12, ("C", "FY"))]
+    assert [level.per for level in spec.levels] == [(0, 1, 2), (0, 1, 2), (0, 1, 2), ()]
+    told = {"variables.technology", "architecture.nodes[*].constraints.dataspace.no_coalesce"}
+    assert told <= set(made.left_out)
+    assert not any("leave it open" in line or "clock_hz" in line for line in made.chosen)
+
+
+def test_without_a_dram_the_outermost_memory_of_timeloop_is_the_systems(tmp_path: Path) -> None:
+    made = converted(tmp_path, two_yaml=TIMELOOP.replace("class: DRAM", "class: SRAM"))
+    assert load_system(tmp_path / "out" / "two.yaml").memory_of("two").bandwidth_bytes_per_s == 4_000_000_000
+    assert "DRAM is the memory: the outermost, as no class names DRAM" in made.chosen
 
 
 def test_a_problem_of_timeloop_is_the_same_nest(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class ForeignNest:
         letters = self.letters
         dims = {dim: prod(size for their, size in self.sizes.items() if letters[their] == dim) for dim in DIMS}
         windows = self.rows or Sliding(outputs="", taps=""), self.columns or Sliding(outputs="", taps="")
-        slides = dims["OY"] > 1 or dims["FY"] > 1 or dims["FX"] > 1
+        slides = max(dims["OY"], dims["FY"], dims["FX"], *(window.stride for window in windows)) > 1
         operator = "conv2d" if slides else "linear" if constant_weights else "matmul"
         entry: dict[str, Any] = {"name": name, "operator": operator}
         entry["dims"] = {dim: size for dim, size in dims.items() if size > 1} or {"K": 1}

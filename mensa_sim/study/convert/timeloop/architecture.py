@@ -16,16 +16,15 @@ from mensa_sim.study.convert.accelerator import (
     stationary_of,
 )
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
+from mensa_sim.study.convert.timeloop.fanout import axes_of
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
+from mensa_sim.study.convert.timeloop.older import CONSTRAINTS
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 DATASPACES: Mapping[str, Operand] = {"weights": "weight", "inputs": "input", "outputs": "output"}
-LETTERS: Mapping[str, str] = {
-    "N": "B", "G": "G", "M": "K", "K": "K", "C": "C", "P": "OX", "Q": "OY", "R": "FX", "S": "FY",
-}  # fmt: skip
-"""Our dims for the letters of the tool's convolutions; K where a problem has it in place of M."""
-REGISTERS = ("regfile", "_rf", "register")
+VARIABLES = ("variables", "globals")
+REGISTERS = ("regfile", "_rf", "register", "reg_")
 """What classes of register files have in their names."""
 MEMORY_WORD_BITS = 64
 """A row of a memory that states no width."""
@@ -49,9 +48,17 @@ def convert_architecture(file: ForeignFile) -> dict[str, str]:
     """Files of ours by name."""
     parts = ArchitectureParts()
     for key in file.data:
-        if key not in ("architecture", "problem"):
+        if key not in ("architecture", "problem", *VARIABLES, *CONSTRAINTS):
             file.notes.leave((key,))
-    for node in nodes_of(file):
+    for key in VARIABLES:
+        _variables(file, key, parts)
+    nodes = nodes_of(file)
+    outermost = next((node for node in nodes if node.component and not (node.computes or node.dummy)), None)
+    unnamed = not any("dram" in node.kind for node in nodes)
+    if outermost is not None and unnamed and len(_served(file, outermost)) == len(OPERANDS):
+        file.notes.choose(f"{outermost.name} is the memory: the outermost, as no class names DRAM")
+        parts.memory = outermost
+    for node in nodes:
         _read(file, node, parts)
     if parts.memory is None:
         raise file.fault(("architecture", "nodes"), "holds no memory: a component whose class names DRAM")
@@ -80,18 +87,13 @@ def convert_architecture(file: ForeignFile) -> dict[str, str]:
 
 def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -> None:
     """One node: the axes that it spreads what follows over, and what it is."""
-    seconds = node.attributes.get("global_cycle_seconds")
-    if seconds is not None:
-        number = text_number(seconds)
-        if number is None or not 1e-15 <= number <= 1:
-            raise file.fault(
-                (*node.place, "attributes", "global_cycle_seconds"), f"{seconds!r} is not a cycle's seconds"
-            )
-        parts.clock_hz = round(1 / number)
+    if "global_cycle_seconds" in node.attributes:
+        place = (*node.place, "attributes", "global_cycle_seconds")
+        parts.clock_hz = _clock_hz(file, node.attributes["global_cycle_seconds"], place)
     for mesh, size in node.spatial.items():
         if size > 1:
-            parts.axes.append({"size": size, "dims": _spread_dims(file, node, len(parts.axes), mesh)})
-    if not node.component:
+            parts.axes += axes_of(file, node, mesh, size, len(parts.axes))
+    if not node.component or node is parts.memory:
         return
     if "dram" in node.kind:
         parts.memory = node
@@ -103,34 +105,21 @@ def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -
         parts.levels.append(_level(file, node, list(range(len(parts.axes)))))
 
 
-def _spread_dims(file: ForeignFile, node: ArchitectureNode, index: int, mesh: str) -> list[str]:
-    """The dims that a mesh may unroll: those of the constraint's permutation that no factor fixes at 1."""
-    constraint = node.constraints.get("spatial", {})
-    constraint = constraint if isinstance(constraint, dict) else {}
-    fixed = _fixed(constraint.get("factors"))
-    order = [letter for letter in _letters(constraint.get("permutation")) if letter not in fixed]
-    split = constraint.get("split")
-    if isinstance(split, int):
-        letters = _letters(constraint.get("permutation"))
-        part = letters[:split] if mesh == "meshX" else letters[split:]
-        order = [letter for letter in order if letter in part]
-    dims = list(dict.fromkeys(LETTERS[letter] for letter in order if letter in LETTERS))
-    if dims:
-        return dims
-    file.notes.choose(f"{node.name}, {mesh}: unrolls {dims_of(index)[0]}, as its constraints leave it open")
-    return dims_of(index)
+def _clock_hz(file: ForeignFile, seconds: Any, place: Location) -> int:
+    number = text_number(seconds)
+    if number is None or not 1e-15 <= number <= 1:
+        raise file.fault(place, f"{str(seconds)[:40]!r} is not a cycle's seconds")
+    return round(1 / number)
 
 
-def _fixed(factors: Any) -> set[str]:
-    """Letters whose factor is 1, of `[N=1, C=1]` or `N=1 C=1`."""
-    texts = factors if isinstance(factors, list) else str(factors or "").replace(",", " ").split()
-    pairs = [str(text).replace(" ", "").split("=") for text in texts]
-    return {pair[0] for pair in pairs if len(pair) == 2 and pair[1] == "1"}
-
-
-def _letters(permutation: Any) -> list[str]:
-    texts = permutation if isinstance(permutation, list) else list(str(permutation or "").replace(",", ""))
-    return [str(text) for text in texts]
+def _variables(file: ForeignFile, key: str, parts: ArchitectureParts) -> None:
+    """The clock, which files of version 0.4 state among their variables."""
+    given = file.data.get(key)
+    for name, value in given.items() if isinstance(given, dict) else ():
+        if name == "global_cycle_seconds":
+            parts.clock_hz = _clock_hz(file, value, (key, name))
+        elif name != "version":
+            file.notes.leave((key, name))
 
 
 def _level(file: ForeignFile, node: ArchitectureNode, per: list[int]) -> dict[str, Any]:

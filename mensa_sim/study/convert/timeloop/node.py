@@ -7,8 +7,11 @@ from mensa_sim.io.faults import Location
 from mensa_sim.io.yaml_text import TAG
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
+from mensa_sim.study.convert.timeloop.older import nodes_of_subtree
 
-CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component",), ("Parallel", "Hierarchical", "Pipelined")
+CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component", "Element"), ("Parallel", "Hierarchical", "Pipelined")
+_NOTHING = "Nothing"
+"""A branch of a parallel group that holds nothing."""
 COMPUTE = ("mac", "compute", "multiplier")
 """What classes that compute have in their names."""
 DUMMIES = ("dummy", "toll")
@@ -17,6 +20,8 @@ ATTRIBUTES = (
     *("depth", "width", "datawidth", "read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering"),
     *("multiplier_width", "adder_width", "global_cycle_seconds"),
 )
+_SPATIAL = ("factors", "permutation", "split", "no_iteration_over_dataspaces", "maximize_dims")
+_DATASPACE = ("keep", "keep_only", "bypass")
 MAX_LANES = 2**20
 
 
@@ -48,31 +53,45 @@ class ArchitectureNode:
 def nodes_of(file: ForeignFile) -> list[ArchitectureNode]:
     """Every node, outermost first; attributes of a container hold for what is inside it."""
     architecture = file.data["architecture"]
-    if not isinstance(architecture, dict) or not isinstance(architecture.get("nodes"), list):
+    if isinstance(architecture, dict) and "subtree" in architecture:
+        given = list(nodes_of_subtree(file))
+    elif isinstance(architecture, dict) and isinstance(architecture.get("nodes"), list):
+        given = _placed(architecture["nodes"], ("architecture", "nodes"))
+    else:
         raise file.fault(("architecture", "nodes"), "is required: a list, as version 0.4 has it")
     for key in architecture:
-        if key not in ("nodes", "version"):
+        if key not in ("nodes", "subtree", "version"):
             file.notes.leave(("architecture", key))
-    return list(_nodes(file, architecture["nodes"], ("architecture", "nodes")))
+    return list(_nodes(file, given, {}))
 
 
-def _nodes(file: ForeignFile, data: list[Any], place: Location) -> Iterator[ArchitectureNode]:
-    for index, each in enumerate(data):
-        here = (*place, index)
+def _placed(data: list[Any], place: Location) -> list[tuple[Location, Any]]:
+    return [((*place, index), each) for index, each in enumerate(data)]
+
+
+def _nodes(
+    file: ForeignFile, data: list[tuple[Location, Any]], inherited: Mapping[str, Any]
+) -> Iterator[ArchitectureNode]:
+    for here, each in data:
         tag = each.get(TAG) if isinstance(each, dict) else None
         if tag in _GROUPS and isinstance(each.get("nodes"), list):
-            yield from _nodes(file, each["nodes"], (*here, "nodes"))
+            yield from _nodes(file, _placed(each["nodes"], (*here, "nodes")), inherited)
         elif tag in CONTAINERS or tag in _COMPONENTS:
             if each.get("enabled", True) is not False:
-                yield _node(file, each, here, component=tag in _COMPONENTS)
-        else:
-            raise file.fault(here, f"must be one of !{', !'.join((*CONTAINERS, *_COMPONENTS, *_GROUPS))}")
+                node = _node(file, each, here, inherited, component=tag in _COMPONENTS)
+                if tag in CONTAINERS:
+                    inherited = node.attributes
+                yield node
+        elif tag != _NOTHING:
+            raise file.fault(here, f"must be one of !{', !'.join((*CONTAINERS, *_COMPONENTS, *_GROUPS, _NOTHING))}")
 
 
-def _node(file: ForeignFile, data: dict[str, Any], place: Location, *, component: bool) -> ArchitectureNode:
-    inherited = [key for key in data if key.startswith("<<")]
-    if inherited:
-        raise file.fault((*place, inherited[0]), "inherits from elsewhere; convert the file that the tool worked out")
+def _node(
+    file: ForeignFile, data: dict[str, Any], place: Location, inherited: Mapping[str, Any], *, component: bool
+) -> ArchitectureNode:
+    merged = [key for key in data if key.startswith("<<")]
+    if merged:
+        raise file.fault((*place, merged[0]), "inherits from elsewhere; convert the file that the tool worked out")
     parts: dict[str, dict[str, Any]] = {}
     for key in ("attributes", "constraints", "spatial"):
         value = data.get(key) or {}
@@ -85,8 +104,12 @@ def _node(file: ForeignFile, data: dict[str, Any], place: Location, *, component
     for key in parts["attributes"]:
         if key not in ATTRIBUTES:
             file.notes.leave(("architecture.nodes[*].attributes", key))
-    for key in parts["constraints"]:
-        if key not in ("dataspace", "spatial"):
+    for key, said in parts["constraints"].items():
+        known = {"dataspace": _DATASPACE, "spatial": _SPATIAL}.get(key, ())
+        for name in said if known and isinstance(said, dict) else ():
+            if name not in known:
+                file.notes.leave(("architecture.nodes[*].constraints", key, name))
+        if not known:
             file.notes.leave(("architecture.nodes[*].constraints", key))
     name = data.get("name")
     if not isinstance(name, str) or not name.strip():
@@ -96,7 +119,7 @@ def _node(file: ForeignFile, data: dict[str, Any], place: Location, *, component
         name=name,
         component=component,
         kind=f"{data.get('class', '')} {data.get('subclass', '')}".lower(),
-        attributes=parts["attributes"],
+        attributes={**inherited, **parts["attributes"]},
         constraints=parts["constraints"],
         spatial={mesh: _lanes(file, value, (*place, "spatial", mesh)) for mesh, value in parts["spatial"].items()},
     )

@@ -7,6 +7,7 @@ from mensa_sim.io.faults import Location
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
+from mensa_sim.study.convert.timeloop.older import problem_of
 from mensa_sim.workload.dims import Operand
 
 _COLUMNS = ("P", "R", "OX", "FX")
@@ -43,7 +44,8 @@ class TimeloopShape:
 def convert_problem(file: ForeignFile) -> dict[str, str]:
     """The layer list of a problem, by file name."""
     problem = file.data["problem"]
-    if not isinstance(problem, dict) or not isinstance(problem.get("instance"), dict):
+    problem = problem_of(problem) if isinstance(problem, dict) else problem
+    if not isinstance(problem, dict) or not isinstance(problem.get("instance"), dict) or "shape" not in problem:
         raise file.fault(("problem",), "needs a shape and an instance, each a mapping")
     for key in problem:
         if key not in ("shape", "instance", "version"):

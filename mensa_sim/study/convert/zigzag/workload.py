@@ -100,8 +100,11 @@ def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant
         raise file.fault((*place, "equation"), str(error)) from error
     if entry["operator"] == "conv2d":
         given = dict(zip(layer.pr_loop_dims or (), layer.pr_loop_sizes or (), strict=True))
-        if {"IX", "IY"} <= set(given):
-            entry["input_size"] = [given["IY"], given["IX"]]
+        rows, columns = (
+            given.get(dim, 1 if window is None else 0) for dim, window in (("IY", nest.rows), ("IX", nest.columns))
+        )
+        if given and rows and columns:
+            entry["input_size"] = [rows, columns]
         elif first:
             entry["padding"] = "valid"
             file.notes.choose("an input whose size (pr_loop_sizes) is not given is as large as what its windows reach")

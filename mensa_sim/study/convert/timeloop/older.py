@@ -1,0 +1,145 @@
+"""Architectures and problems as Timeloop wrote them before version 0.4, and as it writes them with its results."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mensa_sim.io.faults import Location
+from mensa_sim.io.yaml_text import TAG
+from mensa_sim.study.convert.foreign import ForeignFile, text_number
+
+CONSTRAINTS = ("architecture_constraints", "mapspace_constraints")
+_RENAMED = {
+    **dict.fromkeys(("memory_depth", "data_storage_depth", "entries"), "depth"),
+    **dict.fromkeys(("memory_width", "data_storage_width"), "width"),
+    **dict.fromkeys(("word_bits", "word-bits"), "datawidth"),
+}
+_COUNTED = re.compile(r"(.*)\[(\d{1,9})\.\.(\d{1,9})\]")
+_DASHED = {"data-spaces": "data_spaces", "read-write": "read_write"}
+
+_CNN = "CMRSNPQ"
+BUILT_IN: dict[str, Any] = {
+    "dimensions": list(_CNN),
+    "coefficients": [{"name": name} for name in ("Wstride", "Hstride", "Wdilation", "Hdilation")],
+    "data_spaces": [
+        {"name": "Weights", "projection": ["C", "M", "R", "S"]},
+        {
+            "name": "Inputs",
+            "projection": ["N", "C", [["R", "Wdilation"], ["P", "Wstride"]], [["S", "Hdilation"], ["Q", "Hstride"]]],
+        },
+        {"name": "Outputs", "projection": ["N", "M", "Q", "P"], "read_write": True},
+    ],
+}
+"""The shape that the tool calls `cnn-layer`."""
+
+
+def problem_of(problem: dict[str, Any]) -> dict[str, Any]:
+    """A problem whose sizes stand apart from its shape, with the keys of version 0.4."""
+    problem = dict(problem)
+    if "instance" not in problem:
+        problem["instance"] = {key: value for key, value in problem.items() if key not in ("shape", "version")}
+        problem = {key: value for key, value in problem.items() if key not in problem["instance"]}
+    shape = problem.get("shape")
+    if isinstance(shape, str) and shape.lower().replace("_", "-") == "cnn-layer":
+        problem["shape"] = _built_in(problem["instance"])
+    elif isinstance(shape, dict):
+        problem["shape"] = shape = {_DASHED.get(key, key): value for key, value in shape.items()}
+        if isinstance(shape.get("data_spaces"), list):
+            shape["data_spaces"] = [
+                {_DASHED.get(key, key): value for key, value in space.items()} if isinstance(space, dict) else space
+                for space in shape["data_spaces"]
+            ]
+    return problem
+
+
+def _built_in(instance: Any) -> dict[str, Any]:
+    """It, with K for the output channels where the sizes say K."""
+    renamed = "K" if isinstance(instance, dict) and "K" in instance and "M" not in instance else "M"
+
+    def put(value: Any) -> Any:
+        if isinstance(value, list):
+            return [put(each) for each in value]
+        if isinstance(value, dict):
+            return {key: put(each) for key, each in value.items()}
+        return renamed if value == "M" else value
+
+    shape: dict[str, Any] = put(BUILT_IN)
+    return shape
+
+
+def nodes_of_subtree(file: ForeignFile) -> Iterator[tuple[Location, dict[str, Any]]]:
+    """Nodes of version 0.4 for a tree of `local` and `subtree`, outermost first, each with its place.
+
+    There each component says how many there are of it; a fan-out stands here where the count grows.
+    """
+    targets = _targets(file)
+    outer, outer_mesh = "", (1, 1)
+    for place, data, instances in _components(file, file.data["architecture"]["subtree"], ("architecture",), 1):
+        attributes = data.get("attributes")
+        attributes = {_RENAMED.get(key, key): each for key, each in (attributes or {}).items()}
+        name = _COUNTED.sub(r"\1", str(data.get("name")))
+        if TAG in data:  # a container, for what its attributes say of those inside it
+            yield place, {TAG: "Container", "name": name, "attributes": attributes}
+            continue
+        mesh = _mesh(file, attributes.pop("meshX", None), instances, (*place, "attributes", "meshX"))
+        attributes.pop("meshY", None)
+        spread = [count // before for count, before in zip(mesh, outer_mesh, strict=True)]
+        if any(count % before for count, before in zip(mesh, outer_mesh, strict=True)):
+            raise file.fault(place, f"{instances} instances, {mesh[0]} of them along meshX, do not follow from {outer}")
+        if max(spread) > 1:
+            constraints = {key: each for key, each in targets.get(outer, {}).items() if key == "spatial"}
+            fan_out = {"meshX": spread[0], "meshY": spread[1]}
+            yield place, {TAG: "Container", "name": outer or name, "spatial": fan_out, "constraints": constraints}
+        kept = {key: each for key, each in targets.get(name, {}).items() if key != "spatial"}
+        component: dict[str, Any] = {key: data[key] for key in ("class", "subclass", "enabled") if key in data}
+        yield place, component | {TAG: "Component", "name": name, "attributes": attributes, "constraints": kept}
+        outer, outer_mesh = name, mesh
+
+
+def _components(
+    file: ForeignFile, data: Any, place: Location, instances: int
+) -> Iterator[tuple[Location, dict[str, Any], int]]:
+    """Containers, marked by a tag, and components with how many there are of each in all."""
+    if not isinstance(data, list):
+        raise file.fault((*place, "subtree"), "must be a list")
+    for node in data:
+        if not isinstance(node, dict):
+            raise file.fault((*place, "subtree"), "must hold mappings")
+        here = (*place, str(node.get("name")))
+        count = instances * _count(node)
+        yield here, {TAG: "Container", **{key: node[key] for key in ("name", "attributes") if key in node}}, count
+        for component in node.get("local") or []:
+            if not isinstance(component, dict):
+                raise file.fault((*here, "local"), "must hold mappings")
+            yield (*here, str(component.get("name"))), component, count * _count(component)
+        if "subtree" in node:
+            yield from _components(file, node["subtree"], here, count)
+
+
+def _count(node: dict[str, Any]) -> int:
+    """2 of `PE[0..1]`."""
+    found = _COUNTED.fullmatch(str(node.get("name")))
+    return max(int(found.group(3)) - int(found.group(2)) + 1, 1) if found else 1
+
+
+def _mesh(file: ForeignFile, value: Any, instances: int, place: Location) -> tuple[int, int]:
+    """Instances along both meshes; all along the first where none is said."""
+    number = float(instances) if value is None else text_number(value)
+    if number is None or number != int(number) or not 1 <= number <= instances or instances % int(number):
+        raise file.fault(place, f"{str(value)[:40]!r} does not divide {instances} instances")
+    return int(number), instances // int(number)
+
+
+def _targets(file: ForeignFile) -> dict[str, dict[str, Any]]:
+    """The constraints of each component by their kind."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in CONSTRAINTS:
+        given = file.data.get(key) or {}
+        entries = given.get("targets", []) if isinstance(given, dict) else given
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise file.fault((key,), "must be a list of targets")
+        for entry in entries:
+            kind = {"bypass": "dataspace", "datatype": "dataspace"}.get(str(entry.get("type")), str(entry.get("type")))
+            said = {name: value for name, value in entry.items() if name not in ("target", "type")}
+            found.setdefault(str(entry.get("target")), {})[kind] = said
+    return found
