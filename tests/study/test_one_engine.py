@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate
-from mensa_sim.study.scenario.scenario import scenario_on
+from mensa_sim.study.scenario.scenario import WHOLE_LAYERS, ScenarioSystemResult, scenario_on
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 
@@ -35,7 +37,33 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> LayerGraph:
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_stream_with_one_request_in_flight_has_a_runs_steady_latency_and_energy(name: str, graph: LayerGraph) -> None:
     system = load_system(name)
-    goal = Goal(scheduler="greedy")
+    check(graph, system, Goal(scheduler="greedy"))
+
+
+@pytest.mark.parametrize("flow", ["stacks", "tiles"])
+def test_so_it_has_where_equal_accelerators_share_layers(flow: str, graph: LayerGraph) -> None:
+    """In tiles all chiplets work on a layer at once, so that a stream of whole layers would be slower."""
+    system = load_system("simba_4")
+    steady = check(graph, system, Goal(scheduler="greedy", flow=flow))
+    whole = evaluate(graph, system, Goal(scheduler="greedy", flow="layers")).steady
+    assert (steady.latency_ps < 0.95 * whole.latency_ps) == (flow == "tiles")
+
+
+def test_several_streams_in_tiles_run_whole_layers_and_say_so(graph: LayerGraph) -> None:
+    arrivals = ClosedLoop(in_flight=1, requests=2)
+    streams = tuple(Stream(name=name, workload="mixed", arrivals=arrivals) for name in ("left", "right"))
+    system, scenario = load_system("simba_4"), Scenario(name="two", streams=streams)
+
+    def found(flow: str) -> ScenarioSystemResult:
+        return scenario_on(scenario, {"mixed": graph}, system, Goal(scheduler="greedy", flow=flow))
+
+    tiles, stacks = found("tiles"), found("stacks")
+    assert tiles.metrics == stacks.metrics
+    assert (tiles.caveats, stacks.caveats) == ((WHOLE_LAYERS,), ())
+
+
+def check(graph: LayerGraph, system: System, goal: Goal) -> SteadyState:
+    """One more request in a stream takes what a steady inference does, which is returned."""
     steady = evaluate(graph, system, goal).steady
 
     def ran(requests: int) -> tuple[int, float]:
@@ -46,3 +74,4 @@ def test_a_stream_with_one_request_in_flight_has_a_runs_steady_latency_and_energ
     (two_ps, two_pj), (three_ps, three_pj) = ran(2), ran(3)
     assert three_ps - two_ps == steady.latency_ps
     assert math.isclose(three_pj - two_pj, steady.energy_pj, rel_tol=1e-9)
+    return steady

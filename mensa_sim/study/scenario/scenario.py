@@ -101,6 +101,9 @@ class ScenarioResult(BesideBaseline[ScenarioSystemResult]):
         return theirs / ours if ours and theirs else None
 
 
+WHOLE_LAYERS = "no layer runs in pieces where several streams want the accelerators: --flow tiles is taken as stacks"
+
+
 def run_scenario(request: RunRequest) -> ScenarioResult:
     """Schedule every workload of the scenario that the request names; a seed replaces that of the file."""
     refuse_for_scenarios(request)
@@ -269,9 +272,14 @@ def scenario_on(
         },
         caveats=tuple(
             dict.fromkeys(
-                f"{each.costs.graph.name}, {text}"
-                for each in placements
-                for text in each.costs.caveats(each.schedule.assignment)
+                [
+                    *(WHOLE_LAYERS for _ in placed if goal.flow == IN_TILES and len(scenario.streams) > 1),
+                    *(
+                        f"{each.costs.graph.name}, {text}"
+                        for each in placements
+                        for text in each.costs.caveats(each.schedule.assignment)
+                    ),
+                ]
             )
         ),
     )
@@ -282,11 +290,12 @@ def _planned(
 ) -> dict[str, Placement]:
     """The streams' placements with their data plans; those that were one stay one.
 
-    Loads that were balanced over accelerators stay where they are; else a stack is placed as a layer is. What a stream
-    has for itself stays whole: other streams want the accelerators that pieces of its layers would take.
+    A stream alone is planned as a run is. Of several, loads that were balanced over accelerators stay where they are;
+    else a stack is placed as a layer is. Their layers stay whole: other streams want the accelerators that pieces take.
     """
-    balanced = goal.scheduler == THROUGHPUT or bool(pools_of(system))
-    flow = STACKS if goal.flow == IN_TILES else goal.flow
+    several = len(scenario.streams) > 1
+    balanced = several and (goal.scheduler == THROUGHPUT or bool(pools_of(system)))
+    flow = STACKS if several and goal.flow == IN_TILES else goal.flow
     planned = {
         id(each): with_data_plan(each, flow, scenario.options, None if balanced else each.goal, memo)
         for each in placed.values()
