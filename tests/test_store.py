@@ -165,6 +165,32 @@ def test_the_code_of_a_module_is_what_it_imports_and_nothing_else(
     assert {name for name in sources if digest(name) != unchanged} == set(sources) - {"mensa_sim/report/page.py"}
 
 
+def test_the_sources_of_a_module_are_read_again_where_one_has_another_size_or_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MENSA_SIM_CACHE", str(tmp_path / "cache"))
+    package = tmp_path / "mensa_sim"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    source = package / "price.py"
+    reads = []
+
+    def digest(text: str, changed_s: int) -> str:
+        source.write_text(text)
+        os.utime(source, (changed_s, changed_s))
+        return store_module._module_digest.__wrapped__(package, "mensa_sim.price")
+
+    real = store_module.sources_of
+    monkeypatch.setattr(store_module, "sources_of", lambda *given: reads.append(given) or real(*given))
+    first = digest("a = 1", 1)
+    assert [digest("a = 1", 1), digest("a = 1", 2), digest("a = 1", 2)] == [first] * 3
+    assert len(reads) == 2
+    assert len({first, digest("a = 2", 3), digest("a = 22", 3)}) == 3
+    source.unlink()
+    with pytest.raises(FileNotFoundError):
+        store_module._module_digest.__wrapped__(package, "mensa_sim.price")
+
+
 def write_often(folder: Path, mark: bytes) -> None:
     store = Store(folder, durable=False)
     for _ in range(200):
@@ -216,6 +242,6 @@ def test_what_a_module_reads_beside_itself_is_part_of_its_source_and_of_its_stag
     seen = set()
     for text in ("a: 1", "a: 2"):
         (package / "io" / "table.yaml").write_text(text)
-        source = store_module.sources_of(package, "mensa_sim.io.reader")["mensa_sim.io.reader"]
+        source = tuple(store_module.sources_of(package, "mensa_sim.io.reader")["mensa_sim.io.reader"].values())
         seen.add((source, store_module._code_digest.__wrapped__(package, "io")))
     assert len({source for source, _ in seen}) == len({digest for _, digest in seen}) == 2

@@ -156,23 +156,46 @@ def _code_digest(package: Path, stage: str) -> str:
 
 @cache
 def _module_digest(package: Path, module: str) -> str:
-    return _sha256(repr(sorted(sources_of(package, module).items())).encode())
+    """A digest of a module's sources, which are read anew when the size or time of one is another than before.
+
+    That is how Python itself knows a compiled file for that of its source.
+    """
+    store, entry = Store(cache_folder(), durable=False), f"module-{_sha256(repr((package, module)).encode())}"
+    known = store.get_data(entry)
+    if known and known["files"] == _sizes_and_times(known["files"]):
+        return str(known["digest"])
+    sources = sources_of(package, module)
+    digests = sorted((name, *map(_sha256, files.values())) for name, files in sources.items())
+    digest = _sha256(repr(digests).encode())
+    files = [str(file) for each in sources.values() for file in each]
+    store.put_data(entry, {"files": _sizes_and_times(files), "digest": digest})
+    return digest
 
 
-def sources_of(package: Path, module: str) -> dict[str, bytes]:
+def _sizes_and_times(files: Iterable[str]) -> dict[str, list[int]]:
+    """The size and the time of change of those files that are there."""
+    found: dict[str, list[int]] = {}
+    for file in files:
+        with suppress(OSError):
+            status = os.stat(file)
+            found[file] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def sources_of(package: Path, module: str) -> dict[str, dict[Path, bytes]]:
     """By name, the source and data of a module and of all of ours that it imports, directly or not.
 
     Read from the statements alone: what a module imports by a text at run time is not among them.
     """
-    left, sources = [module], dict[str, bytes]()
+    left, sources = [module], dict[str, dict[Path, bytes]]()
     while left:
         name = left.pop()
         if name not in sources:
             path = package.parent / name.replace(".", "/")
             file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
             source = file.read_bytes()
-            data = [file.with_name(found.decode()).read_bytes() for found in _DATA.findall(source)]
-            sources[name] = b"".join((source, *data))
+            data = [file.with_name(found.decode()) for found in _DATA.findall(source)]
+            sources[name] = {file: source, **{each: each.read_bytes() for each in data}}
             left += [found.decode() for found in _IMPORT.findall(source)]
     return sources
 
