@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from smallest import SMALL_MODEL, parser
 
-from mensa_sim.cli.main import GARBAGE_AFTER
+from mensa_sim.cli import GARBAGE_AFTER
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.prices.memo import PriceMemo
