@@ -16,6 +16,7 @@ from mensa_sim.io.files import write_yaml
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.datasheet.request import DeviceRequest
 from mensa_sim.study.datasheet.study import KERNELS, forecast_device
+from mensa_sim.workload.layer import LoopNest
 
 SHEET = {
     "name": "my_card",
@@ -147,3 +148,31 @@ def test_every_kernel_that_is_shown_is_at_the_element_type_of_the_fits() -> None
     assert {each.dtype for each in KERNELS.values()} == {"float32"}
     assert all(isinstance(each, Kernel) for each in KERNELS.values())
     assert GpuDatasheet.__doc__
+
+
+# Peaks that their boards' power lasts for; the first two have no tensor cores, the third is one of a laptop's.
+UNTHROTTLED = {
+    "GTX 1080": ("before_ampere", 20, 2 * 2**20, 320.3, 8873, 1733, 1607, 180, 16),
+    "Jetson Nano": ("before_ampere", 1, 2**18, 25.6, 235.8, 921.6, None, 10, 20),
+    "RTX 3050 at 80 W": ("from_ampere", 20, 2 * 2**20, 192, 8910, 1740, 1665, 80, 8),
+}
+
+
+@pytest.mark.parametrize("card", UNTHROTTLED)
+@pytest.mark.parametrize("size", [512, 4096, 16384])
+def test_no_product_is_faster_than_a_cards_peak(tmp_path: Path, card: str, size: int) -> None:
+    """The fits' own cards are slowed by their power, and what makes up for that there is no gain elsewhere."""
+    library, processors, cache_bytes, gb_per_s, gflops, boost_mhz, base_mhz, power_w, node_nm = UNTHROTTLED[card]
+    changes = {"library": library, "processors": processors, "cache_bytes": cache_bytes, "power_w": power_w}
+    changes |= {"bytes_per_s": int(gb_per_s * 1e9), "peak_flops_per_s": int(gflops * 1e9), "node_nm": node_nm}
+    changes |= {"clock_hz": int(boost_mhz * 1e6), "base_clock_hz": base_mhz and int(base_mhz * 1e6)}
+    written = tmp_path / "my_card.yaml"
+    written.write_text(forecast_device(DeviceRequest(sheet(tmp_path, **changes))).accelerator)
+    spec = load_accelerator(written)
+    assert isinstance(spec, MeasuredDevice)
+    timings = load_timings(Path(spec.timings), None, allow_fit=True, figures=spec.figures)
+    nests = {"linear": LoopNest(OX=size, C=size, K=size), "matmul": LoopNest(G=16, OX=size // 4, C=size // 4, K=size)}
+    for operator, nest in nests.items():
+        found = timings.fitted(Kernel(operator=operator, dtype="float32", nest=nest))
+        assert found is not None
+        assert found.seconds > nest.macs / (gflops * 1e9 / 2)

@@ -8,7 +8,8 @@ pays a fixed depth for its start and end, a step along the depth waits for its o
 depth of one product may be split over several tiles that then sum up. The device takes the fastest of its tiles. Rows
 that loads do not divide slow each MAC and make each step wait longer. A convolution with a window brings its tensors
 into another layout for matrix units, or runs without them; one of 3x3 and stride 1 may also run as Winograd's
-F(4x4, 3x3) (Lavin and Gray 2016). Long kernels run at lower clocks than short ones (`throttle`). Memory: bytes beyond
+F(4x4, 3x3) (Lavin and Gray 2016). Long kernels run at lower clocks than short ones (`throttle`). No product takes less
+than its MACs at the peak rate, however fast constants of throttled devices make one that is not. Memory: bytes beyond
 the cache at the memory's bandwidth, all bytes at the cache's. Constants are shares of the device's figures, so they
 carry over to another device of its kind. Time never falls where batch, channels or outputs grow by whole loads.
 """
@@ -208,6 +209,7 @@ class Model:
         self._beyond_bytes = np.maximum(shapes.moved_bytes - figures.cache_bytes, 0)
         self._winograd = np.flatnonzero(shapes.winograd_tiles > 0)
         if form in PRODUCT_FORMS:
+            self._peak_s = shapes.operations / figures.peak_macs_per_s
             made = (TILES[tiles], shared, figures, shapes.element_bytes)
             sizes = shapes.groups, shapes.rows, shapes.columns, shapes.depth
             self._direct = Tilings(*made, *sizes, shapes.misalignment, SPLITS)
@@ -237,7 +239,7 @@ class Model:
         return Sloped(moved_bytes * constants["cache"] / self._figures.bytes_per_s, {"cache": 1.0})
 
     def _product(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
-        compute = self._throttled(self._direct.sloped(constants), constants)
+        compute = self._throttled(self._direct.sloped(constants), constants).at_least(self._peak_s)
         time = plus(self._reordering(constants), softened(compute, memory, constants["sharpness"]))
         chosen = self._winograd
         if not len(chosen):
