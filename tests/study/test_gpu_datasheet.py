@@ -114,6 +114,7 @@ def test_the_clock_that_lasts_on_each_shipped_card(name: str, share: float) -> N
         ({"bytes_per_s": 300}, "bytes_per_s is 300"),
         ({"peak_flops_per_s": 30}, "FLOP/s at float32"),
         ({"base_clock_hz": 2100000000}, "base_clock_hz is above clock_hz"),
+        ({"peak_flops_per_s": 485000000000000}, "peak_flops_per_s is that of 2050 MACs a processor"),  # int8, sparse
         ({"node_nm": None}, "node_nm: is required"),
         ({"power_w": None, "processors": None}, "power_w: is required"),
         ({"power_w": -1}, "power_w is -1"),

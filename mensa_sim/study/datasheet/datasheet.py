@@ -23,6 +23,9 @@ LEAST = {
 }
 """By field, a value that no GPU of these generations is below, and the unit: what is below it is in another one."""
 
+MOST_LANES = 192
+"""Of a processor at float32: Kepler's; all others have at most 128 (NVIDIA, Kepler GK110 white paper, 2012)."""
+
 HEADER = (
     "# By its data sheet, at float32: nobody measured it. Written by `mensa-sim device`; times come from constants\n"
     "# that a T4 and an A100 have in common. The technology prices only what others read from its memory.\n"
@@ -65,6 +68,12 @@ class GpuDatasheet:
                 faults.append(f"{name} is {value:g}, which no GPU is below: it is in {unit}")
         if self.base_clock_hz is not None and self.base_clock_hz > self.clock_hz:
             faults.append(f"base_clock_hz is above clock_hz, the boost clock of {self.clock_hz}")
+        lanes = self.peak_flops_per_s / (FLOPS_PER_MAC * max(1, self.processors) * max(1, self.clock_hz))
+        if not faults and lanes > 1.01 * MOST_LANES:
+            faults.append(
+                f"peak_flops_per_s is that of {lanes:.0f} MACs a processor and cycle, which none does without"
+            )
+            faults[-1] += f" tensor cores at float32: at most {MOST_LANES}"
         if not self.source.strip():
             faults.append("source is empty")
         if faults:
