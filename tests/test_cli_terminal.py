@@ -1,23 +1,26 @@
 """The command line on terminals and in pipes: widths, colours, steps, encodings, Ctrl-C, a reader that leaves."""
 
 import collections
+import contextlib
+import io
 import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
+import onnx
 import pytest
 import typer
 from killed import ENTRIES, HANGS_S, around, broken_off
 from typer.testing import CliRunner, Result
 
-from mensa_sim.cli.main import app
+from mensa_sim.cli.main import app, main
 from mensa_sim.errors import MensaError
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
@@ -51,20 +54,6 @@ NAME_LAYERS = ("run tiny.yaml", "run tiny.yaml --system base_hb --baseline coral
 """Those whose tables have layers by name."""
 MANY = "compare two_layers.yaml --systems edge_tpu,base_hb,mensa_g,eyeriss_v2,coral_usb3,coral_dev_board_micro"
 """More systems than 80 columns have room for."""
-ENDED = "-- it has ended --"
-ONE_BY_ONE = f"""
-import sys
-from mensa_sim.cli.main import main
-_, *commands = sys.argv
-for command in commands:
-    sys.argv = ["mensa-sim", *command.split()]
-    try:
-        main()
-    except SystemExit as end:
-        if end.code:
-            raise
-    print("{ENDED}", flush=True)
-"""
 ERASE = "\x1b[2K"
 ESCAPE = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
@@ -83,17 +72,24 @@ def called(command: str, **environment: str) -> Result:
     return CliRunner().invoke(app, command.split(), env={"COLUMNS": "80", **environment})
 
 
-def started(arguments: str | Sequence[str], folder: Path, **options: object) -> "subprocess.Popen[str]":
-    """A command in a process of its own; of several, all in one, each told to have ended."""
-    environment = around(**{"COLUMNS": "80", **options.pop("env", {})})  # type: ignore[dict-item]
-    what = ["-m", "mensa_sim", *arguments.split()] if isinstance(arguments, str) else ["-c", ONE_BY_ONE, *arguments]
-    return subprocess.Popen(
-        [sys.executable, *what],
-        cwd=folder,
-        env=environment,
-        text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore[call-overload]
-    )
+def started(arguments: str, folder: Path, stdout: object) -> "subprocess.Popen[str]":
+    """A command in a process of its own."""
+    words = [sys.executable, "-m", "mensa_sim", *arguments.split()]
+    errors = subprocess.PIPE
+    return subprocess.Popen(words, cwd=folder, env=around(COLUMNS="80"), text=True, stdout=stdout, stderr=errors)  # type: ignore[call-overload, no-any-return]
+
+
+def on_streams(command: str, stdout: TextIO, stderr: TextIO, **environment: str) -> None:
+    """A command that ends well in this process, which has imported what it needs, with such outputs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"COLUMNS": "80", **environment}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["mensa-sim", *command.split()])
+        patch.setattr(sys, "stdout", stdout)
+        patch.setattr(sys, "stderr", stderr)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -126,9 +122,8 @@ def test_in_a_pipe_every_row_is_a_line_with_whole_names_whatever_terminal_is_aro
 
 def test_a_terminal_of_80_columns_cuts_no_figure_and_a_wide_one_has_whole_names(folder: Path) -> None:
     commands = [*NAME_LAYERS, "run two.yaml", MANY]
-    wide, narrow = (on_a_terminal(commands, folder, COLUMNS=str(columns)) for columns in (200, 80))
-    for command, *shown in zip(commands, map(plain, wide), map(plain, narrow), strict=True):
-        of_wide, of_narrow = shown
+    for command in commands:
+        of_wide, of_narrow = (plain(on_a_terminal(command, COLUMNS=str(columns))) for columns in (200, 80))
         assert widest(of_narrow) <= 80
         assert widest(of_wide) <= 200
         assert "…" not in of_narrow
@@ -162,26 +157,27 @@ def test_verbose_tells_the_steps_on_standard_error_and_changes_nothing_else(fold
     assert all(re.match(r"\[ *\d+\.\d\d s\] ", line) for line in steps)
 
 
-def on_a_terminal(commands: Sequence[str], folder: Path, **environment: str) -> list[str]:
-    """What a terminal gets of each command, one after another."""
-    parent, child = pty.openpty()
-    process = started(commands, folder, stdout=child, stderr=child, env={"TERM": "xterm", **environment})
-    os.close(child)
-    shown = b""
-    while select.select([parent], [], [], HANGS_S)[0]:
-        try:
-            shown += os.read(parent, 4096)
-        except OSError:
-            break
-    assert process.wait(HANGS_S) == 0, shown
-    os.close(parent)
-    *of_each, _ = shown.decode().split(f"{ENDED}\r\n")
-    assert len(of_each) == len(commands)
-    return of_each
+def on_a_terminal(command: str, **environment: str) -> str:
+    """What a terminal gets of a command."""
+    shown, terminal = pty.openpty()
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(_everything, shown)
+        with open(terminal, "w", encoding="utf-8") as both:
+            on_streams(command, both, both, **{"TERM": "xterm", **environment})
+        return reading.result(HANGS_S).decode()
+
+
+def _everything(shown: int) -> bytes:
+    """What a terminal gets until nobody writes to it any more, which it tells as an error."""
+    parts = []
+    with open(shown, "rb", buffering=0) as reader, contextlib.suppress(OSError):
+        while part := reader.read(4096):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def test_a_terminal_sees_the_present_step_which_leaves_nothing_behind(folder: Path) -> None:
-    shown, of_json = on_a_terminal(["run tiny.yaml", "run tiny.yaml --json"], folder)
+    shown, of_json = map(on_a_terminal, ("run tiny.yaml", "run tiny.yaml --json"))
     assert "tiny: simulating on mensa_g" in shown
     last_step = shown.rindex("tiny: simulating on edge_tpu")
     left = ESCAPE.sub(lambda code: code[0] if code[0] == ERASE else "", shown[last_step:]).partition(ERASE)
@@ -192,8 +188,8 @@ def test_a_terminal_sees_the_present_step_which_leaves_nothing_behind(folder: Pa
 
 def test_a_terminal_that_cannot_take_a_line_back_sees_counts_on_lines_and_results(folder: Path) -> None:
     (folder / "space.yaml").write_text(SPACE)
-    commands = ["run tiny.yaml", "explore space.yaml --jobs 1"]
-    for command, shown in zip(commands, on_a_terminal(commands, folder, TERM="dumb"), strict=True):
+    for command in ("run tiny.yaml", "explore space.yaml --jobs 1"):
+        shown = on_a_terminal(command, TERM="dumb")
         assert "\x1b" not in shown
         assert "simulating" not in shown
         assert not shown.startswith("\r\n")
@@ -204,8 +200,8 @@ def test_a_terminal_that_cannot_take_a_line_back_sees_counts_on_lines_and_result
 
 def test_a_terminal_sees_how_much_is_done_and_nothing_of_it_is_left(folder: Path) -> None:
     (folder / "space.yaml").write_text(SPACE)
-    commands = ["explore space.yaml --jobs 1", "explore space.yaml --jobs 1 --quiet --force"]
-    shown, quiet = on_a_terminal(commands, folder)
+    shown = on_a_terminal("explore space.yaml --jobs 1")
+    quiet = on_a_terminal("explore space.yaml --jobs 1 --quiet --force")
     counts = [int(count) for count in re.findall(r"designs run: (\d+)", shown)]
     assert counts == sorted(counts)
     assert set(counts) == set(range(5))
@@ -214,7 +210,7 @@ def test_a_terminal_sees_how_much_is_done_and_nothing_of_it_is_left(folder: Path
 
 
 def test_no_color_is_heeded(folder: Path) -> None:
-    coloured, plain = (on_a_terminal(["list systems"], folder, **env)[0] for env in ({}, {"NO_COLOR": "1"}))
+    coloured, plain = (on_a_terminal("list systems", **env) for env in ({}, {"NO_COLOR": "1"}))
     assert "The Coral Dev Board" in plain
     colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
     assert not colours.search(plain)
@@ -244,18 +240,19 @@ def test_check_tells_scripts_the_faults_of_each_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_any_encoding_of_the_terminal_will_do(encoding: str, folder: Path) -> None:
-    process = started("run tiny.yaml", folder, env={"PYTHONIOENCODING": encoding}, encoding=encoding)
-    out, err = process.communicate(timeout=HANGS_S)
-    assert process.returncode == 0, err
-    assert re.search(r"\d (ns|us|µs)\b", out)
-    assert not err
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    on_streams("run tiny.yaml", out, err)
+    for each in (out, err):
+        each.seek(0)
+    assert re.search(r"\d (ns|us|µs)\b", out.read())
+    assert not err.read()
 
 
 def test_a_reader_that_leaves_early_is_no_error_to_tell_of(folder: Path) -> None:
     for arguments in ("list workloads", "--help"):
         reader, writer = os.pipe()
         os.close(reader)
-        process = started(arguments, folder, stdout=writer)
+        process = started(arguments, folder, writer)
         os.close(writer)
         assert not process.communicate(timeout=HANGS_S)[1], arguments
         assert process.returncode in (0, 1)
@@ -265,7 +262,7 @@ def test_a_reader_that_leaves_early_is_no_error_to_tell_of(folder: Path) -> None
 @pytest.mark.parametrize("arguments", ["--help", "trace tiny.yaml --csv"])
 def test_an_output_that_takes_no_more_is_told_in_a_line(arguments: str, folder: Path) -> None:
     with open("/dev/full", "w") as full:
-        process = started(arguments, folder, stdout=full)
+        process = started(arguments, folder, full)
         _, err = process.communicate(timeout=HANGS_S)
     assert (process.returncode, err.count("\n")) == (1, 1)
     assert err.startswith("mensa-sim: standard output: cannot be written: ")
@@ -283,11 +280,15 @@ def test_closed_outputs_are_no_error(folder: Path) -> None:
             "reproduce --models keyboard_cifg,lstm --jobs 2",
             "from mensa_sim.io import workers as w; w.Processes.wait = interrupt",
         ),
-        ("run mnist_cnn", ENTRIES.format(count=1, where="", end="interrupt")),
+        ("run relu.onnx", ENTRIES.format(count=1, where="", end="interrupt")),
     ],
     ids=["while its workers begin", "while it keeps a graph"],
 )
 def test_ctrl_c_ends_at_once_with_130_and_without_a_traceback(arguments: str, changes: str, folder: Path) -> None:
+    ends = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 8]) for name in "xy")
+    x, y = ([each] for each in ends)
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "relu", x, y)
+    onnx.save(onnx.helper.make_model(graph), folder / "relu.onnx")
     code, err = broken_off(changes, *arguments.split(), cwd=folder, MENSA_SIM_CACHE=str(folder / "cache"))
     assert code in (130, -signal.SIGINT)
     assert "Traceback" not in err
