@@ -10,8 +10,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 Record = TypeVar("Record")
+
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 def changed(record: Record, change: Callable[[Any], Any], but: Collection[str] = ()) -> Record:
@@ -53,3 +56,33 @@ def joined(records: Sequence[Record]) -> Record:
         first = replace(first, **{f.name: joined([getattr(each, f.name) for each in some]) for f in fields(first)})
     found: Record = first
     return found
+
+
+def spans(starts: Places, lengths: Places) -> tuple[Places, Places]:
+    """Runs of whole numbers one behind another: to which run each belongs, and the numbers.
+
+    >>> [each.tolist() for each in spans(np.array([5, 0]), np.array([2, 3]))]
+    [[0, 0, 1, 1, 1], [5, 6, 0, 1, 2]]
+    """
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    return run, np.arange(len(run)) + (starts - (np.cumsum(lengths) - lengths))[run]
+
+
+def distinct(columns: Sequence[Places]) -> tuple[Places, Places]:
+    """Of rows, given by their columns of whole numbers from 0, the first of each kind, and the kind of each.
+
+    >>> [each.tolist() for each in distinct([np.array([1, 0, 1]), np.array([2, 5, 2])])]
+    [[1, 0], [1, 0, 1]]
+    """
+    key: Places = np.zeros(len(columns[0]), dtype=np.int64)
+    kinds = 1
+    for column in columns:
+        own = int(column.max(initial=0)) + 1
+        if kinds * own > _LARGEST:
+            key, column = (np.unique(each, return_inverse=True)[1] for each in (key, column))
+            kinds, own = int(key.max(initial=0)) + 1, int(column.max(initial=0)) + 1
+        key, kinds = key * own + column, kinds * own
+    values, key = np.unique(key, return_inverse=True)
+    first = np.empty(len(values), dtype=np.intp)
+    first[key[::-1]] = np.arange(len(key))[::-1]  # the last written of a kind stays; `return_index` takes twice as long
+    return first, key

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from whole_space import chains, mappings, register_tiles
 
+from mensa_sim.arrays import distinct
 from mensa_sim.cost.assemble import assemble
 from mensa_sim.cost.counts.nest import NestCounts, price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
@@ -18,7 +19,6 @@ from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.capacity import whole_bits
-from mensa_sim.cost.mapping.chains import distinct
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import LIMITS
 from mensa_sim.cost.prices.layer import Pricer, resident_operands

@@ -4,20 +4,21 @@ No tile is left out because a larger one fits, as that one may ask for a last ti
 away is found by comparing figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import prod
 from operator import and_
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, picked
+from mensa_sim.arrays import Bools, Floats, distinct, picked, spans
 from mensa_sim.cost.counts.crossing import pick
 from mensa_sim.cost.counts.room import own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop, Way
 from mensa_sim.cost.counts.window import Window, window_histogram
+from mensa_sim.cost.mapping.arrays.tilings import tilings_of
 from mensa_sim.cost.mapping.candidates import (
     CHANNELS,
     FREE_GROUP,
@@ -28,6 +29,7 @@ from mensa_sim.cost.mapping.candidates import (
     stage_count,
     stage_of,
 )
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -36,12 +38,7 @@ from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 from mensa_sim.workload.layer import LoopNest
 
-if TYPE_CHECKING:
-    from mensa_sim.cost.mapping.task import NestTask
-
 Extents = Mapping[str, int]
-
-_LARGEST = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,70 +48,55 @@ class Chains:
     task: Indices
     """[chain] The nest that it belongs to; the chains of a nest lie together."""
     tiles: tuple[Indices, ...]
-    """[stage][chain, dim] Extents."""
+    """[stage][chain] By their numbers in a pool."""
     orders: tuple[Indices, ...] = ()
     """[block][chain] Which of the rotations."""
 
 
-class Rooms:
-    """What the levels of one stage must hold of a tile at least, whatever the others do.
+class HeldTiles(Protocol):
+    """Some tiles of one nest or of several, and what they hold: numbers, or arrays of one for each tile."""
 
-    Of registers it is all. An SRAM holds outputs in their own width where no more is added to them, which the loops
-    around its tile decide: unless the opposite is known, it is taken to be so.
-    """
+    def held(self, operand: Operand, index: int) -> Any:
+        """Elements in the fullest instance of a level on an operand's way."""
+
+    def most(self, operand: Operand, index: int) -> Any:
+        """Those of the whole nest."""
+
+    def whole(self, operand: Operand) -> Any:
+        """Whether an operand's tile is all of it."""
+
+    def capacity_bits(self, level: Level) -> Any:
+        """Of a level."""
+
+
+class NestTiles:
+    """Those of one nest with some extents: numbers, or arrays over many tiles."""
 
     def __init__(
         self,
         nest: LoopNest,
         window: Window,
-        accelerator: PeArray,
         sizes: Extents,
         ways: Mapping[Operand, Way],
-        stage: int,
+        extents: Mapping[str, int | Floats],
     ) -> None:
-        self._nest, self._window, self._sizes, self._copies = nest, window, sizes, accelerator.copies
-        self._levels: dict[Level, list[tuple[Way, Stop]]] = {}
-        """What passes each level."""
-        stages = stage_count(ways)
-        for way in ways.values():
-            for index, stop in enumerate(way.stops):
-                if stage_of(way, index, stages) == stage:
-                    self._levels.setdefault(stop.level, []).append((way, stop))
+        self._nest, self._window, self._sizes, self._ways, self._extents = nest, window, sizes, ways, extents
 
-    def short(self, extents: Extents) -> list[str]:
-        """The levels that cannot hold a tile: the operands that they serve, what it takes of them, what they have."""
-        return [
-            f"the registers of its {' and '.join(way.operand for way, _ in held)} hold "
-            f"({bits_to_bytes(needed)} bytes of {level.name}, which has {level.capacity_bytes})"
-            for level, held in self._levels.items()
-            if (needed := self._needed(level, extents)) > level.capacity_bytes * BITS_PER_BYTE
-        ]
+    def held(self, operand: Operand, index: int) -> Any:
+        """Elements in the fullest instance of a level on an operand's way."""
+        return self._elements(operand, self._ways[operand].stops[index], self._extents)
 
-    def hold(self, extents: Mapping[str, int | Floats], *, larger: bool = False, sums: bool | Bools = False) -> Any:
-        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller, and with
-        `sums` outputs that more is added to; an array of it where extents are arrays over many tiles."""
-        fits = [
-            self._needed(level, extents, larger=larger, sums=sums) <= level.capacity_bytes * BITS_PER_BYTE
-            for level in self._levels
-        ]
-        return reduce(and_, fits, True)
+    def most(self, operand: Operand, index: int) -> Any:
+        """Those of the whole nest."""
+        return self._elements(operand, self._ways[operand].stops[index], self._sizes)
 
-    def _needed(
-        self, level: Level, extents: Mapping[str, Any], *, larger: bool = False, sums: bool | Bools = False
-    ) -> Any:
-        """Bits of an instance."""
-        needed: Any = 0
-        copies = self._copies(level)
-        for way, stop in self._levels[level]:
-            held = self._elements(way.operand, stop, extents)
-            if copies > 1:
-                whole = reduce(and_, (extents[dim] == self._sizes[dim] for dim in stop.own), True)
-                held = taken_bits(held, whole, copies)
-                if larger:
-                    held = np.minimum(held, self._elements(way.operand, stop, self._sizes))
-            least = min(way.partial_bits, way.final_bits)
-            needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
-        return needed
+    def whole(self, operand: Operand) -> Any:
+        """Whether an operand's tile is all of it."""
+        return reduce(and_, (self._extents[dim] == self._sizes[dim] for dim in self._sizes if relevant(operand, dim)))
+
+    def capacity_bits(self, level: Level) -> int:
+        """Of a level."""
+        return level.capacity_bytes * BITS_PER_BYTE
 
     def _elements(self, operand: Operand, stop: Stop, extents: Mapping[str, Any]) -> Any:
         """Elements of a tile in the fullest instance."""
@@ -133,15 +115,98 @@ class Rooms:
         return np.array([self._shown(dims, tile) for tile in tiles.T[first].tolist()], dtype=np.float64)[which]
 
 
+class PoolTiles:
+    """Those of a pool from some number on: [tile]."""
+
+    def __init__(self, pool: TilePool, new: int) -> None:
+        self._pool, self._new = pool, new
+        self._whole = pool.whole[pool.task[new:]]
+
+    def _held(self, operand: Operand, index: int) -> Floats:
+        stops = [task.ways[operand].stops[index] for task in self._pool.tasks]
+        return tilings_of(self._pool, operand).held(stops)
+
+    def held(self, operand: Operand, index: int) -> Floats:
+        """Elements in the fullest instance of a level on an operand's way."""
+        return self._held(operand, index)[self._new :]
+
+    def most(self, operand: Operand, index: int) -> Floats:
+        """Those of the whole nest."""
+        return self._held(operand, index)[self._whole]
+
+    def whole(self, operand: Operand) -> Bools:
+        """Whether an operand's tile is all of it."""
+        places = self._pool.places(tuple(dim for dim in self._pool.dims if relevant(operand, dim)))
+        found: Bools = places[self._new :] == places[self._whole]
+        return found
+
+    def capacity_bits(self, level: Level) -> Any:
+        """Of a level: that of all nests, or of each."""
+        each = [task.target.accelerator.level(level.name).capacity_bytes for task in self._pool.tasks]
+        return np.array(each)[self._pool.task[self._new :]] * BITS_PER_BYTE
+
+
+class Rooms:
+    """What the levels of one stage must hold of a tile at least, whatever the others do.
+
+    Of registers it is all. An SRAM holds outputs in their own width where no more is added to them, which the loops
+    around its tile decide: unless the opposite is known, it is taken to be so.
+    """
+
+    def __init__(self, accelerator: PeArray, ways: Mapping[Operand, Way], stage: int) -> None:
+        self._copies = accelerator.copies
+        self._levels: dict[Level, list[tuple[Way, int]]] = {}
+        """What passes each level."""
+        stages = stage_count(ways)
+        for way in ways.values():
+            for index, stop in enumerate(way.stops):
+                if stage_of(way, index, stages) == stage:
+                    self._levels.setdefault(stop.level, []).append((way, index))
+
+    def short(self, tile: HeldTiles) -> list[str]:
+        """The levels that cannot hold a tile: the operands that they serve, what it takes of them, what they have."""
+        return [
+            f"the registers of its {' and '.join(way.operand for way, _ in held)} hold "
+            f"({bits_to_bytes(needed)} bytes of {level.name}, which has {level.capacity_bytes})"
+            for level, held in self._levels.items()
+            if (needed := self._needed(level, tile)) > tile.capacity_bits(level)
+        ]
+
+    def hold(self, tiles: HeldTiles, *, larger: bool = False, sums: bool | Bools = False) -> Any:
+        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller, and with
+        `sums` outputs that more is added to; an array of it where there are many tiles."""
+        fits = [
+            self._needed(level, tiles, larger=larger, sums=sums) <= tiles.capacity_bits(level) for level in self._levels
+        ]
+        return reduce(and_, fits, True)
+
+    def _needed(self, level: Level, tiles: HeldTiles, *, larger: bool = False, sums: bool | Bools = False) -> Any:
+        """Bits of an instance."""
+        needed: Any = 0
+        copies = self._copies(level)
+        for way, index in self._levels[level]:
+            held = tiles.held(way.operand, index)
+            if copies > 1:
+                held = taken_bits(held, tiles.whole(way.operand), copies)
+                if larger:
+                    held = np.minimum(held, tiles.most(way.operand, index))
+            least = min(way.partial_bits, way.final_bits)
+            needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
+        return needed
+
+
 def register_tiles(
-    unrolling: Unrolling, ways: Mapping[Operand, Way], rooms: Rooms, largest: Mapping[str, int]
+    unrolling: Unrolling,
+    ways: Mapping[Operand, Way],
+    hold: Callable[[Mapping[str, int | Floats]], Any],
+    largest: Mapping[str, int],
 ) -> list[Extents]:
-    """Extents that the registers hold, none of them inside another one; one pass of the array is always first.
+    """Extents that the registers `hold`, none of them inside another one; one pass of the array is always first.
 
     `largest` is the largest by dim.
     """
     single = dict(unrolling.lanes)
-    if not rooms.hold(single):
+    if not hold(single):
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
     deep = stage_count(ways) > 2
@@ -152,14 +217,14 @@ def register_tiles(
             continue
         sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
         along = np.array([min(lanes * size, largest[dim]) for size in sorted(sizes)], dtype=np.float64)
-        fitting = along[np.broadcast_to(rooms.hold({**single, dim: along}), along.shape)]
+        fitting = along[np.broadcast_to(hold({**single, dim: along}), along.shape)]
         if len(fitting) > 1:
             alone[dim] = fitting
     if not alone:
         return [single]
     chosen = positions(tuple(map(len, alone.values())))
     tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
-    fits = np.broadcast_to(rooms.hold({**single, **tiles}), chosen.shape[1:])
+    fits = np.broadcast_to(hold({**single, **tiles}), chosen.shape[1:])
     fitting_tiles = {dim: extents[fits] for dim, extents in tiles.items()}
     total = int(fits.sum())
     within = np.ones((total, total), dtype=bool)  # each tile lies in itself
@@ -171,74 +236,36 @@ def register_tiles(
     return [single, *(tile for tile in found if tile != single)]
 
 
-def first_chains(tasks: Sequence["NestTask"]) -> Chains:
+def first_chains(pool: TilePool) -> Chains:
     """The tiles of the registers of each nest."""
-    tiles = [list(tile.values()) for task in tasks for tile in task.registers]
-    owner = np.repeat(np.arange(len(tasks)), [len(task.registers) for task in tasks])
-    return Chains(task=owner, tiles=(np.array(tiles, dtype=np.int64),))
+    tiles = [list(tile.values()) for task in pool.tasks for tile in task.registers]
+    owner = np.repeat(np.arange(len(pool.tasks)), [len(task.registers) for task in pool.tasks])
+    extents = np.array(tiles, dtype=np.int64).reshape(len(owner), len(pool.dims))
+    return Chains(task=owner, tiles=(pool.numbers(owner, extents),))
 
 
-def grown(tasks: Sequence["NestTask"], inner: Chains) -> Chains:
+def grown(pool: TilePool, inner: Chains) -> Chains:
     """The chains with a tile of one stage more, and every order of the block below it."""
-    ends = np.searchsorted(inner.task, np.arange(len(tasks) + 1))
-    rows: list[Indices] = []
-    tiles: list[Indices] = []
-    orders: list[Indices] = []
-    for index, task in enumerate(tasks):
-        own = inner.tiles[-1][ends[index] : ends[index + 1]]
-        first, which = distinct([*own.T])
-        inside = own[first]
-        above, below = _tiles_above(task, inside, len(inner.tiles))
-        innermost = FREE_GROUP[task.target.accelerator.dataflow.stationary] if len(inner.tiles) == 1 else None
-        allowed = _orders(task.unrolling.dims, inside[below], above, innermost)
-        many = np.bincount(below, minlength=len(inside))
-        chain, tile = spans((np.cumsum(many) - many)[which], many[which])
-        place, order = np.nonzero(allowed[tile])
-        rows.append(chain[place] + ends[index])
-        tiles.append(above[tile[place]])
-        orders.append(order)
-    old = picked(inner, np.concatenate(rows))
-    return Chains(
-        task=old.task, tiles=(*old.tiles, np.concatenate(tiles)), orders=(*old.orders, np.concatenate(orders))
-    )
+    inside, which = np.unique(inner.tiles[-1], return_inverse=True)
+    above, below = _tiles_above(pool, inside, len(inner.tiles))
+    stationary = pool.tasks[0].target.accelerator.dataflow.stationary
+    innermost = FREE_GROUP[stationary] if len(inner.tiles) == 1 else None
+    allowed = _orders(pool, inside[below], above, innermost)
+    many = np.bincount(below, minlength=len(inside))
+    chain, tile = spans((np.cumsum(many) - many)[which], many[which])
+    place, order = np.nonzero(allowed[tile])
+    old = picked(inner, chain[place])
+    return Chains(task=old.task, tiles=(*old.tiles, above[tile[place]]), orders=(*old.orders, order))
 
 
-def spans(starts: Indices, lengths: Indices) -> tuple[Indices, Indices]:
-    """Runs of whole numbers one behind another: to which run each belongs, and the numbers.
-
-    >>> [each.tolist() for each in spans(np.array([5, 0]), np.array([2, 3]))]
-    [[0, 0, 1, 1, 1], [5, 6, 0, 1, 2]]
-    """
-    run = np.repeat(np.arange(len(lengths)), lengths)
-    return run, np.arange(len(run)) + (starts - (np.cumsum(lengths) - lengths))[run]
-
-
-def distinct(columns: Sequence[Indices]) -> tuple[Indices, Indices]:
-    """Of rows, given by their columns of whole numbers from 0, the first of each kind, and the kind of each.
-
-    >>> [each.tolist() for each in distinct([np.array([1, 0, 1]), np.array([2, 5, 2])])]
-    [[1, 0], [1, 0, 1]]
-    """
-    key: Indices = np.zeros(len(columns[0]), dtype=np.int64)
-    kinds = 1
-    for column in columns:
-        own = int(column.max(initial=0)) + 1
-        if kinds * own > _LARGEST:
-            key, column = (np.unique(each, return_inverse=True)[1] for each in (key, column))
-            kinds, own = int(key.max(initial=0)) + 1, int(column.max(initial=0)) + 1
-        key, kinds = key * own + column, kinds * own
-    values, key = np.unique(key, return_inverse=True)
-    first = np.empty(len(values), dtype=np.intp)
-    first[key[::-1]] = np.arange(len(key))[::-1]  # the last written of a kind stays; `return_index` takes twice as long
-    return first, key
-
-
-def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices, Indices]:
-    """[tile, dim] The tiles that a stage holds around smaller ones, and [tile] in which row their own stands."""
+def _tiles_above(pool: TilePool, inside: Indices, stage: int) -> tuple[Indices, Indices]:
+    """[tile] The tiles that a stage holds around smaller ones, and in which place their own stands."""
+    owner, extents = pool.task[inside], pool.extents[inside]
     counts, firsts, values = [], [], []
-    for column, dim in enumerate(task.unrolling.dims):
-        extents, which = np.unique(inside[:, column], return_inverse=True)
-        each = [task.inner_extents(dim, extent) for extent in extents.tolist()]
+    for column, dim in enumerate(pool.dims):
+        first, which = distinct([owner, extents[:, column]])
+        pairs = zip(owner[first].tolist(), extents[first, column].tolist(), strict=True)
+        each = [pool.tasks[task].inner_extents(dim, extent) for task, extent in pairs]
         many = np.array([len(some) for some in each], dtype=np.intp)
         counts.append(many[which])
         firsts.append((np.cumsum(many) - many)[which])
@@ -249,22 +276,35 @@ def _tiles_above(task: "NestTask", inside: Indices, stage: int) -> tuple[Indices
     for column, (count, first, value) in enumerate(zip(counts, firsts, values, strict=True)):
         rest, digit = np.divmod(rest, count[below])
         found[:, column] = value[first[below] + digit]
-    columns = {dim: found[:, column].astype(np.float64) for column, dim in enumerate(task.unrolling.dims)}
-    adds = np.array([group(dim) == FREE_GROUP["output"] for dim in task.unrolling.dims])
+    above = pool.numbers(owner[below], found)
     # Where loops of the outputs lie below others that add to them, what comes to the level is added to again.
-    more, turns = found < list(task.unrolling.sizes.values()), found > inside[below]
-    sums: Bools = np.logical_and(more[:, adds].any(axis=1), turns[:, ~adds].any(axis=1))
-    fits = task.inner_rooms[stage - 1].hold(columns, sums=sums) & task.may_hold(columns, stage)
-    return found[fits], below[fits]
+    adding = tuple(dim for dim in pool.dims if group(dim) == FREE_GROUP["output"])
+    own = pool.places(tuple(dim for dim in pool.dims if dim not in adding))
+    sums = (pool.trips(adding)[above] > 1) & (own[above] != own[inside][below])
+    fits = _fitting(pool, stage)[above, sums.astype(np.intp)]
+    return above[fits], below[fits]
 
 
-def _orders(dims: Sequence[str], inside: Indices, above: Indices, innermost: str | None) -> Bools:
+def _fitting(pool: TilePool, stage: int) -> Bools:
+    """[tile, sums] Whether the levels of an inner stage may hold it, of outputs that are final or not; and those of the
+    stages beyond one that is no smaller."""
+    own, *beyond = pool.tasks[0].inner_rooms[stage - 1 :]
+
+    def of(new: int) -> Bools:
+        tiles = PoolTiles(pool, new)
+        larger = reduce(and_, (rooms.hold(tiles, larger=True) for rooms in beyond), np.array(True))
+        each = [own.hold(tiles, sums=sums) & larger for sums in (False, True)]
+        return np.stack(np.broadcast_arrays(*each, pool.task[new:])[:2], axis=1)
+
+    return pool.column(("fits", stage), of)
+
+
+def _orders(pool: TilePool, inside: Indices, above: Indices, innermost: str | None) -> Bools:
     """[tile, rotation] Those that differ: a group that loops is innermost; the given one if it does."""
-    grown: Bools = np.greater(above, inside)
     loops: dict[str, Bools] = {}
     for name in GROUPS:
-        mine: Bools = grown[:, [group(dim) == name for dim in dims]]
-        loops[name] = np.logical_or.reduce(mine, axis=1)
+        places = pool.places(tuple(dim for dim in pool.dims if group(dim) == name))
+        loops[name] = places[above] != places[inside]
     found: Bools = np.stack([loops[order[0]] for order in ROTATIONS], axis=1)
     if innermost is not None:
         wanted = np.array([order[0] == innermost for order in ROTATIONS])

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, joined, picked
+from mensa_sim.arrays import Bools, Floats, distinct, joined, picked
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
@@ -21,10 +21,11 @@ from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
 from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, mappings_of, winners_at
 from mensa_sim.cost.mapping.candidates import ROTATIONS, inner_orders, stage_count
-from mensa_sim.cost.mapping.chains import Chains, distinct, first_chains, grown
+from mensa_sim.cost.mapping.chains import Chains, first_chains, grown
 from mensa_sim.cost.mapping.least import Floors
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.own import follows
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.cost.mapping.task import NestTask
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.objective import objective_named
@@ -40,7 +41,7 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
-_FIRST = 2
+_FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _MANY = 100
 """Chains of a nest above which four times as many are followed again: a choice."""
@@ -91,11 +92,12 @@ class Search:
         self.outer = [each for each in outer_orders(self.groups) if follows(each.groups, tasks[0].order)]
         self._inner_stages = stage_count(tasks[0].ways) - 2
         self.inner = ROTATIONS if self._inner_stages else inner_orders(self.target.accelerator.dataflow.stationary)
-        self.whole = None if self._inner_stages else self._space(first_chains(tasks))
+        self._pool = TilePool(tasks)
+        self.whole = None if self._inner_stages else self._space(first_chains(self._pool))
         self.floors = Floors(tasks)
 
     def _space(self, some: Chains) -> Candidates:
-        return Candidates(self.tasks, some, self.groups, self.inner, self.outer)
+        return Candidates(self._pool, some, self.groups, self.inner, self.outer)
 
     @property
     def candidates(self) -> list[int]:
@@ -115,10 +117,9 @@ class Search:
 
     def _least(self) -> Chains:
         """The chain of each nest whose tiles are all one pass of the array."""
-        lanes = np.array([list(task.unrolling.lanes.values()) for task in self.tasks])
-        first = np.zeros(len(lanes), dtype=np.intp)
-        tiles, orders = (lanes,) * (1 + self._inner_stages), (first,) * self._inner_stages
-        return Chains(task=np.arange(len(lanes)), tiles=tiles, orders=orders)
+        first = np.zeros(len(self.tasks), dtype=np.intp)
+        tiles, orders = (self._pool.lanes,) * (1 + self._inner_stages), (first,) * self._inner_stages
+        return Chains(task=np.arange(len(self.tasks)), tiles=tiles, orders=orders)
 
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
@@ -130,11 +131,11 @@ class Search:
         def fronts(some: Chains) -> Iterator[Fronts]:
             """Those of chains in pieces."""
             pieces = (picked(some, piece) for piece in _pieces(some.task))
-            return (Fronts(self.tasks, each, self.groups, self.outer, residencies) for each in pieces)
+            return (Fronts(self._pool, each, self.groups, self.outer, residencies) for each in pieces)
 
         def floored(inner: Chains) -> tuple[Chains, Floats]:
             """The chains around inner ones, and what none of their candidates is below."""
-            around = grown(self.tasks, inner)
+            around = grown(self._pool, inner)
             return around, np.concatenate([anything[:, :0], *(each.floors for each in fronts(around))], axis=1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
@@ -145,7 +146,7 @@ class Search:
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             return self._least_of(few.task, self._space(few).reached(residencies)) if len(few.task) else anything
 
-        some, floors = floored(first_chains(self.tasks))
+        some, floors = floored(first_chains(self._pool))
         reached = followed(some, floors, _FIRST)
         some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
         while len(some.task):
@@ -156,7 +157,7 @@ class Search:
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
             if len(some.tiles) > self._inner_stages:
                 break
-            some = grown(self.tasks, some)
+            some = grown(self._pool, some)
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
             found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)

@@ -1,9 +1,8 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
 from collections.abc import Mapping
-from functools import lru_cache, reduce
+from functools import lru_cache
 from math import prod
-from operator import and_
 from typing import Any
 
 from mensa_sim.arrays import Floats
@@ -13,7 +12,7 @@ from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
-from mensa_sim.cost.mapping.chains import Rooms, register_tiles
+from mensa_sim.cost.mapping.chains import NestTiles, Rooms, register_tiles
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -63,20 +62,25 @@ class NestTask:
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
         self.window: Window = window_of(nest)
         self._in_registers, *self.inner_rooms = (
-            Rooms(nest, self.window, target.accelerator, unrolling.sizes, self.ways, stage)
-            for stage in range(stage_count(self.ways) - 1)
+            Rooms(target.accelerator, self.ways, stage) for stage in range(stage_count(self.ways) - 1)
         )
         """The latter are those of the stages between the registers and the last one."""
-        tiles = register_tiles(unrolling, self.ways, self._in_registers, {**unrolling.sizes, **self._tile})
-        self.registers = [each for each in tiles if self.may_hold(each)]
+        tiles = register_tiles(unrolling, self.ways, self._registers_hold, {**unrolling.sizes, **self._tile})
+        self.registers = [each for each in tiles if self._may_hold(each)]
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
         """Combinations of extents of the last stage over those of the first one."""
         self.constant_pj = self._constant_pj()
 
-    def may_hold(self, extents: Mapping[str, int | Floats], below: int = 0) -> Any:
-        """Whether the inner levels, of stages beyond some, may hold tiles that are no smaller."""
-        return reduce(and_, (rooms.hold(extents, larger=True) for rooms in self.inner_rooms[below:]), True)
+    def _tiles(self, extents: Mapping[str, int | Floats]) -> NestTiles:
+        return NestTiles(self.nest, self.window, self.unrolling.sizes, self.ways, extents)
+
+    def _registers_hold(self, extents: Mapping[str, int | Floats]) -> Any:
+        return self._in_registers.hold(self._tiles(extents))
+
+    def _may_hold(self, extents: Mapping[str, int]) -> bool:
+        """Whether the inner levels may hold tiles that are no smaller."""
+        return all(rooms.hold(self._tiles(extents), larger=True) for rooms in self.inner_rooms)
 
     def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
         """Extents that are tried along a dim around a tile of a smaller one."""
@@ -115,5 +119,5 @@ class NestTask:
     @property
     def shortage(self) -> str:
         """Why not even one pass of the array fits, for people."""
-        short = self._in_registers.short(self.unrolling.lanes)
+        short = self._in_registers.short(self._tiles(self.unrolling.lanes))
         return f"one pass of the array needs more than {' and '.join(short) or 'its inner levels hold'}"

@@ -1,7 +1,7 @@
 """The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.arrays.visits import inside_index
 from mensa_sim.cost.mapping.candidates import GroupOrder
-from mensa_sim.cost.mapping.chains import Chains, distinct
-from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 TIES = 1 + 1e-12
@@ -24,14 +24,16 @@ TIES = 1 + 1e-12
 
 def array_work(grid: Grid) -> Array:
     """What the array does in every entry of a grid."""
-    tasks, chains = grid.tasks, grid.chains
+    tasks, pool = grid.tasks, grid.pool
     accelerator = tasks[0].target.accelerator
-    register = chains.tiles[0]
-    first, which = distinct([chains.task, *register.T])
-    cycles = []
-    for index, extents in zip(chains.task[first].tolist(), register[first].tolist(), strict=True):
-        task, tile = tasks[index], dict(zip(grid.dims, extents, strict=True))
-        cycles.append(pass_cycles(accelerator, task.nest, task.unrolling, tile, task.ways))
+    register, which = np.unique(grid.chains.tiles[0], return_inverse=True)
+
+    def cycles_of(number: int) -> float:
+        """Those of the array in tiles of the registers."""
+        task, tile = tasks[pool.task[number]], dict(zip(pool.dims, pool.extents[number].tolist(), strict=True))
+        return pass_cycles(accelerator, task.nest, task.unrolling, tile, task.ways)
+
+    cycles = [pool.noted(("pass cycles", each), partial(cycles_of, each)) for each in register.tolist()]
     return Array(
         pass_cycles=grid.per_part(np.array(cycles)[which]),
         fill_cycles=grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in tasks]),
@@ -45,15 +47,15 @@ class Candidates:
 
     def __init__(
         self,
-        tasks: Sequence[NestTask],
+        pool: TilePool,
         chains: Chains,
         groups: Sequence[Sequence[Operand]],
         inner: Sequence[GroupOrder],
         outer: Sequence[Order],
     ) -> None:
-        self._target, self._groups = tasks[0].target, groups
+        self._target, self._groups = pool.tasks[0].target, groups
         self.inner, self.outer = inner, outer
-        self.grid = Grid(tasks, chains)
+        self.grid = Grid(pool, chains)
         self.arrays = {operand: OperandArrays(self._target, self.grid, operand, inner) for operand in OPERANDS}
         self.inside: dict[Operand, Indices] = {
             operand: np.array([inside_index(operand, order.groups) for order in outer]) for operand in OPERANDS

@@ -18,7 +18,7 @@ from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.candidates import ROTATIONS
 from mensa_sim.cost.mapping.chains import Chains
-from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 
@@ -27,15 +27,15 @@ class Fronts:
 
     def __init__(
         self,
-        tasks: Sequence[NestTask],
+        pool: TilePool,
         chains: Chains,
         groups: Sequence[Sequence[Operand]],
         outer: Sequence[Order],
         residencies: Sequence[BufferCase],
     ) -> None:
-        target, self._tasks, self.chains = tasks[0].target, tasks, chains
+        target, self._pool, self.chains = pool.tasks[0].target, pool, chains
         self._residencies, self._outer = residencies, outer[:1]
-        grid = Grid(tasks, chains, bare=True)
+        grid = Grid(pool, chains, bare=True)
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
         figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
@@ -48,7 +48,7 @@ class Fronts:
             return some
         rows = {operand: each.picked(np.zeros(1, dtype=np.intp), some) for operand, each in self._rows.items()}
         passes, chains = self._array.pass_cycles[some], picked(self.chains, some)
-        found: Indices = some[Rivals(self._tasks, chains, rows, passes, self._residencies, self._outer).unbeaten()]
+        found: Indices = some[Rivals(self._pool, chains, rows, passes, self._residencies, self._outer).unbeaten()]
         return found
 
 
@@ -59,10 +59,10 @@ def near(floors: Floats, task: Indices, reached: Floats) -> Bools:
 
 
 def least(floors: Floats, task: Indices, count: int) -> Bools:
-    """[residency, chain] Those of least floor of each nest, of those in which a candidate may fit."""
+    """[residency, chain] Those of least floor of each nest; where few fit, the first ones too."""
     begin = np.searchsorted(task, task)
     found = np.empty(floors.shape, dtype=bool)
     for row, each in enumerate(floors):
         order = np.lexsort((each, task))
         found[row, order] = np.arange(len(task)) - begin < count
-    return found & (floors < np.inf)
+    return found

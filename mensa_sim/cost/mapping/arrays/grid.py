@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, distinct
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder, group, positions, stage_count
 from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.cost.mapping.task import NestTask
 
 
@@ -49,14 +50,13 @@ class Grid(Entries):
     A bare grid has one entry per chain: the tile of every stage that the chain leaves open is the whole nest.
     """
 
-    def __init__(self, tasks: Sequence[NestTask], chains: Chains, *, bare: bool = False) -> None:
-        self.dims = tasks[0].unrolling.dims
+    def __init__(self, pool: TilePool, chains: Chains, *, bare: bool = False) -> None:
+        tasks = pool.tasks
+        self.pool, self.dims = pool, pool.dims
         self.chains, self.bare, self.known = chains, bare, len(chains.tiles)
         """`known` are the stages whose tiles the chains give."""
         self.stages = stage_count(tasks[0].ways)
         """Stages of levels, the registers included."""
-        self.sizes: Indices = np.array([list(task.unrolling.sizes.values()) for task in tasks], dtype=np.int64)
-        """[task, dim]"""
         self.option_sets: list[list[tuple[int, ...]]] = []
         """[dim][set] Extents of the last stage that some chains have in common."""
         self.set_of_part = np.empty((len(self.dims), len(chains.task)), dtype=np.intp)
@@ -67,7 +67,9 @@ class Grid(Entries):
         """[dim][option] The nest that each is for."""
         self.first_option = np.empty((len(self.dims), len(chains.task)), dtype=np.intp)
         """[dim, chain] Where a chain's extents begin among the options."""
-        counts = np.array([self._take_options(tasks, row) for row in range(len(self.dims))])
+        counts = np.ones((len(self.dims), len(chains.task)), dtype=np.intp)
+        if not bare:
+            counts = np.array([self._take_options(tasks, row) for row in range(len(self.dims))])
         self.entries_of_part: Indices = counts.prod(axis=0)
         super().__init__(tasks, np.repeat(chains.task, self.entries_of_part))
         self.starts: Indices = np.cumsum(self.entries_of_part) - self.entries_of_part
@@ -77,9 +79,9 @@ class Grid(Entries):
             else np.concatenate([positions(tuple(each)) for each in counts.T.tolist()], axis=1)
         )
         """[dim, entry] Position of an entry's extent among those of its chain."""
-        self.trips: list[dict[str, Floats]] = []
+        self.trips: list[dict[str, Floats]] = [{} for _ in range(self.stages)]
         """[stage][group][entry] Tiles of a stage along the dims of a group, over the whole nest."""
-        self.still: list[dict[str, Bools]] = []
+        self.still: list[dict[str, Bools]] = [{} for _ in range(self.stages)]
         """[stage][group][entry] Whether a tile of the next stage holds a single one of this along the group; over the
         last stage, whether the nest does."""
         self._count()
@@ -89,15 +91,11 @@ class Grid(Entries):
 
     def _take_options(self, tasks: Sequence[NestTask], row: int) -> Indices:
         """Notes the extents of the last stage along a dim; [chain] how many there are."""
-        task, inside = self.chains.task, self.chains.tiles[-1][:, row]
-        keys = task if self.bare else task * (self.sizes[:, row].max() + 1) + inside
-        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        task, inside = self.chains.task, self.pool.extents[self.chains.tiles[-1], row]
+        first, which = distinct([task, inside])
         owners, dim = task[first], self.dims[row]
         pairs = zip(owners.tolist(), inside[first].tolist(), strict=True)
-        sets = [
-            (tasks[own].unrolling.sizes[dim],) if self.bare else tasks[own].last_extents(dim, extent)
-            for own, extent in pairs
-        ]
+        sets = [tasks[own].last_extents(dim, extent) for own, extent in pairs]
         counts = np.array([len(each) for each in sets])
         self.option_sets.append(sets)
         self.set_of_part[row] = which
@@ -108,25 +106,39 @@ class Grid(Entries):
         return found
 
     def _count(self) -> None:
-        total = len(self.task_of_entry)
-        self.trips = [{name: np.ones(total) for name in ALL_GROUPS} for _ in range(self.stages)]
-        self.still = [{name: np.ones(total, dtype=bool) for name in ALL_GROUPS} for _ in range(self.stages)]
-        for row, dim in enumerate(self.dims):
-            if all(task.unrolling.sizes[dim] == task.unrolling.lanes[dim] for task in self.tasks):
+        last, pool = self.stages - 1, self.pool
+        numbers = [self.numbers(stage) for stage in range(last + self.bare)]
+        for name in ALL_GROUPS:
+            dims = tuple(dim for dim in self.dims if group(dim) == name)
+            trips, places = pool.trips(dims), pool.places(dims)
+            for stage, own in enumerate(numbers):
+                self.trips[stage][name] = self.per_part(trips[own])
+            for stage, (inner, outer) in enumerate(pairwise(numbers)):
+                self.still[stage][name] = np.repeat(places[inner] == places[outer], self.entries_of_part)
+            if not self.bare:
+                self._count_last(name, [row for row, dim in enumerate(self.dims) if dim in dims])
+            self.still[-1][name] = self.trips[-1][name] == 1
+
+    def _count_last(self, name: str, rows: Sequence[int]) -> None:
+        """Notes the tiles of the last stage along the dims of a group."""
+        trips: Floats = np.ones(len(self.task_of_entry))
+        still: Bools = np.ones(len(trips), dtype=bool)
+        inside = self.extents(self.stages - 2)
+        for row in rows:
+            if all(task.unrolling.sizes[self.dims[row]] == task.unrolling.lanes[self.dims[row]] for task in self.tasks):
                 continue
-            name, size = group(dim), self.per_task(self.sizes[:, row].astype(np.float64))
-            extents = [self.per_part(self.extents(stage)[:, row]) for stage in range(self.stages - 1)]
-            extents.append(self.of_option(row, self.options[row]))
-            for stage, extent in enumerate(extents):
-                self.trips[stage][name] *= np.ceil(size / extent)
-            for stage, (inner, outer) in enumerate(pairwise(extents)):
-                self.still[stage][name] &= inner == outer
-        self.still[-1] = {name: count == 1 for name, count in self.trips[-1].items()}
+            extent = self.of_option(row, self.options[row])
+            trips *= np.ceil(self.per_task(self.pool.sizes[:, row]) / extent)
+            still &= self.per_part(inside[:, row]) == extent
+        self.trips[-1][name], self.still[-2][name] = trips, still
+
+    def numbers(self, stage: int) -> Indices:
+        """[chain] The tiles of a stage below the last, in the pool: the whole nest if the chains leave it open."""
+        return self.chains.tiles[stage] if stage < self.known else self.pool.whole[self.chains.task]
 
     def extents(self, stage: int) -> Indices:
-        """[chain, dim] The tiles of a stage below the last."""
-        found: Indices = self.chains.tiles[stage] if stage < self.known else self.sizes[self.chains.task]
-        return found
+        """[chain, dim] Those of the same tiles."""
+        return self.pool.extents[self.numbers(stage)]
 
     def of_option(self, row: int, values: Floats) -> Floats:
         """[entry] A number per option of a dim, by the entry's choice."""

@@ -10,15 +10,15 @@ from itertools import product
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats
+from mensa_sim.arrays import Bools, Floats, distinct
 from mensa_sim.cost.counts.tally import least_common
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.grid import Entries
 from mensa_sim.cost.mapping.arrays.rows import BODY_BITS, CROSSING_PJ, END_BITS, OperandRows, total
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides
 from mensa_sim.cost.mapping.candidates import group, stage_count, stage_of
-from mensa_sim.cost.mapping.chains import Chains, distinct
-from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.cost.mapping.chains import Chains
+from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import OPERANDS, Operand, relevant
 
@@ -28,16 +28,17 @@ class Rivals:
 
     def __init__(
         self,
-        tasks: Sequence[NestTask],
+        pool: TilePool,
         chains: Chains,
         rows: Mapping[Operand, OperandRows],
         pass_cycles: Floats,
         residencies: Sequence[BufferCase],
         orders: Sequence[Order],
     ) -> None:
+        tasks = pool.tasks
         self._target, self._chains, self._pass_cycles = tasks[0].target, chains, pass_cycles
         self._residencies, self._entries = residencies, Entries(tasks, chains.task)
-        self._dims, self._stages = tasks[0].unrolling.dims, stage_count(tasks[0].ways)
+        self._pool, self._stages = pool, stage_count(tasks[0].ways)
         self._outermost = len(chains.tiles) - 1
         """The stage of the outermost tile."""
         self._spared = {operand: each.least() for operand, each in rows.items()}
@@ -47,14 +48,10 @@ class Rivals:
         """[stage][chain] Whether the operand's own tile of an inner stage is still that of the outermost one."""
 
     def _waits(self, operand: Operand) -> dict[int, Bools]:
-        way, last = self._spared[operand].way, self._chains.tiles[-1]
-        own = [relevant(operand, dim) or group(dim) == "G" for dim in self._dims]
+        way, tiles = self._spared[operand].way, self._chains.tiles
+        own = self._pool.places(tuple(dim for dim in self._pool.dims if relevant(operand, dim) or group(dim) == "G"))
         stages = {stage_of(way, index, self._stages) for index in range(len(way.stops))}
-        return {
-            stage: (self._chains.tiles[stage][:, own] == last[:, own]).all(axis=1)
-            for stage in sorted(stages)
-            if stage < self._outermost
-        }
+        return {stage: own[tiles[stage]] == own[tiles[-1]] for stage in sorted(stages) if stage < self._outermost}
 
     def unbeaten(self) -> Indices:
         """Those than which no other one of the same outermost tile is better."""
@@ -70,7 +67,7 @@ class Rivals:
         way = self._most["output"].way
         # Sums narrower than what they end as are the one figure that falls where an operand comes again.
         apart = self._waiting["output"].values() if way.partial_bits < way.final_bits else ()
-        _, kind = distinct([self._chains.task, *self._chains.tiles[-1].T, *(each.astype(np.intp) for each in apart)])
+        _, kind = distinct([self._chains.tiles[-1], *(each.astype(np.intp) for each in apart)])
         return front(kind, np.stack(values or [np.zeros(total_chains)]))
 
     def _figures(self, rows: Mapping[Operand, OperandRows], levels: Sequence[tuple[Level, Bools]]) -> Iterator[Floats]:

@@ -100,20 +100,21 @@ class OperandArrays:
 
     def __init__(self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
         self.energy, self.grid, self.accelerator = target.energy, grid, target.accelerator
-        ways = [task.ways[operand] for task in grid.tasks]
-        self.way = way = ways[0]  # widths and levels are those of all nests
-        self.stops = [stop_arrays(grid, stops) for stops in zip(*(each.stops for each in ways), strict=True)]
+        self.way = way = grid.tasks[0].ways[operand]  # widths and levels are those of all nests
+        self.stops = stop_arrays(grid, operand)
         self.visits = VisitArrays(grid, operand, inner)
         stages = [stage_of(way, index, grid.stages) for index in range(len(way.stops))]
         within = stages[:-1] if way.ported else stages
-        lanes = np.array([list(task.unrolling.lanes.values()) for task in grid.tasks], dtype=np.int64)
         whole = whole_tiles(grid, operand) if grid.bare else None
         known = {
-            stage: whole if whole and stage >= grid.known else inner_tiles(grid, operand, grid.extents(stage))
+            stage: whole if whole and stage >= grid.known else inner_tiles(grid, operand, grid.numbers(stage))
             for stage in within
         }
         self.stages = stages
-        self.tiles = [inner_tiles(grid, operand, lanes[grid.chains.task]), *(known[stage] for stage in within)]
+        self.tiles = [
+            inner_tiles(grid, operand, grid.pool.lanes[grid.chains.task]),
+            *(known[stage] for stage in within),
+        ]
         ends = (None, *self.stops, None)
         visits = [self.visits.passing(ends[1])]
         visits += [self.visits.visits(stage, *ends[b : b + 2]) for b, stage in enumerate(within, start=1)]
@@ -205,18 +206,18 @@ class OperandArrays:
     def held(self, index: int) -> Floats:
         """[entry], of the outermost SRAM [inside, entry], elements of a level's fullest instance."""
         last = index == len(self.stops) - 1 and self.way.ported
-        return (self.every if last else self.tiles[index + 1]).held(self.way.operand, self.stops[index].stops)
+        return (self.every if last else self.tiles[index + 1]).held(self.stops[index].stops)
 
     def _least_room(self, index: int, copies: int) -> Floats:
         """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
-        inside, whole = (each.held(self.way.operand, self.stops[index].stops) for each in (self._outermost, self.every))
+        inside, whole = (each.held(self.stops[index].stops) for each in (self._outermost, self.every))
         room: Floats = np.minimum(inside * copies, whole) * min(self.way.partial_bits, self.way.final_bits)
         return room[None, None, None]
 
     @cached_property
     def _outermost(self) -> GridTiles:
         """The outermost tile of each chain."""
-        return inner_tiles(self.grid, self.way.operand, self.grid.extents(self.grid.known - 1))
+        return inner_tiles(self.grid, self.way.operand, self.grid.chains.tiles[-1])
 
     def _least_end(self) -> Floats:
         """[entry] Elements of the first or last tile of the outermost SRAM at least, as many as are no more bits than

@@ -18,7 +18,6 @@ from mensa_sim.cost.counts.crossing import Visits
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.arrays.grid import Grid, one_or_array
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, GROUPS, ROTATIONS, GroupOrder, group
-from mensa_sim.cost.mapping.chains import distinct
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
@@ -75,11 +74,20 @@ class StopArrays:
         return list(dict.fromkeys(dim for stop in self.stops for dim in stop.copies))
 
 
-def stop_arrays(grid: Grid, stops: Sequence[Stop]) -> StopArrays:
-    """A level over the nests of a grid."""
-    spread = one_or_array([stop.spread for stop in stops])
-    copied = one_or_array([stop.copied for stop in stops])
-    return StopArrays(stops=stops, spread=spread, instances=spread * copied, copied=grid.each(copied))
+def stop_arrays(grid: Grid, operand: Operand) -> list[StopArrays]:
+    """The levels on an operand's way over the nests of a grid."""
+
+    def made() -> list[tuple[tuple[Stop, ...], int | Ints, int | Ints]]:
+        levels = zip(*(task.ways[operand].stops for task in grid.tasks), strict=True)
+        return [
+            (stops, one_or_array([stop.spread for stop in stops]), one_or_array([stop.copied for stop in stops]))
+            for stops in levels
+        ]
+
+    return [
+        StopArrays(stops=stops, spread=spread, instances=spread * copied, copied=grid.each(copied))
+        for stops, spread, copied in grid.pool.noted(("stops", operand), made)
+    ]
 
 
 class VisitArrays:
@@ -135,21 +143,16 @@ class VisitArrays:
     def _along(self, stage: int, dim: str, stop: StopArrays | None) -> Floats:
         """[entry] Trips over one dim."""
         grid, row = self._grid, self._grid.dims.index(dim)
-
-        def trips(task: int, extent: int) -> int:
-            """Those of one extent in one nest, which many chains have."""
-            own = None if stop is None else stop.stops[task]
-            return visited(grid.tasks[task].unrolling, dim, extent, own)
-
-        if stage < grid.stages - 1:
-            task, extents = grid.chains.task, grid.extents(stage)[:, row]
-            if stop is None:
-                return grid.per_part(-(-grid.sizes[task, row] // extents))
-            first, which = distinct([task, extents])
-            few = [trips(*pair) for pair in zip(task[first].tolist(), extents[first].tolist(), strict=True)]
-            return grid.per_part(np.array(few)[which])
+        if grid.bare or stage < grid.stages - 1:
+            pool = grid.pool
+            known = pool.trips((dim,)) if stop is None else pool.apart(dim, self._operand, stop.stops)
+            return grid.per_part(known[grid.numbers(stage)])
         pairs = zip(grid.task_of_option[row].tolist(), grid.options[row].astype(np.int64).tolist(), strict=True)
-        return grid.of_option(row, np.array([trips(*pair) for pair in pairs], dtype=np.float64))
+        trips = [
+            visited(grid.tasks[task].unrolling, dim, extent, None if stop is None else stop.stops[task])
+            for task, extent in pairs
+        ]
+        return grid.of_option(row, np.array(trips, dtype=np.float64))
 
     def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
         """[inner, inside, entry] Visits of tiles of a stage, each copy of a level apart."""
@@ -185,14 +188,17 @@ class VisitArrays:
         grid = self._grid
         dims = [dim for dim in grid.dims if group(dim) == self._free]
 
-        def times(stops: Sequence[Stop | None]) -> Floats:
+        def times(stops: Sequence[Stop | None]) -> list[int]:
             found = []
             for task, stop in zip(grid.tasks, stops, strict=True):
                 unrolling = task.unrolling
                 found.append(prod(visited(unrolling, dim, unrolling.lanes[dim], stop) for dim in dims))
-            return grid.per_task(found)
+            return found
 
-        plain = times([None] * len(grid.tasks))
-        apart = plain if outside is None else times(outside.stops)
+        def both() -> tuple[list[int], list[int]]:
+            plain = times([None] * len(grid.tasks))
+            return plain, plain if outside is None else times(outside.stops)
+
+        plain, apart = map(grid.per_task, grid.pool.noted(("passing", self._operand), both))
         first = 1 if outside is None else outside.copied
         return Visits(times=plain, inside=plain, outside=apart, first=first)

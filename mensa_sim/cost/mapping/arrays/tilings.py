@@ -1,0 +1,185 @@
+"""What is known of the tiles of one operand under many tilings: those of a pool, and others."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mensa_sim.arrays import Floats, distinct
+from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
+from mensa_sim.cost.counts.ways import Stop
+from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
+
+if TYPE_CHECKING:
+    from mensa_sim.cost.mapping.task import NestTask
+
+
+class OperandTilings:
+    """Sums over the tiles of an operand for some tilings: [tiling]."""
+
+    def __init__(
+        self,
+        operand: Operand,
+        tasks: Sequence["NestTask"],
+        task: Indices,
+        extents: Mapping[str, Floats],
+        sums: "TilingSums | WholeSums",
+    ) -> None:
+        self._operand, self._tasks, self._task, self._extents, self._sums = operand, tasks, task, extents, sums
+
+    @cached_property
+    def elements(self) -> Floats:
+        """Elements of all tiles."""
+        return self._sums.elements
+
+    @cached_property
+    def end(self) -> Floats:
+        """Elements of the first tile, or for an output of the last one."""
+        return self._sums.end
+
+    @cached_property
+    def largest(self) -> Floats:
+        """Elements of the largest tile."""
+        return self._sums.largest
+
+    @cached_property
+    def number(self) -> Floats:
+        """How many tiles there are."""
+        return self._sums.number
+
+    def held(self, stops: Sequence[Stop]) -> Floats:
+        """Elements of a tile in the fullest instance of a level, under the unrolling of each nest."""
+        if all(stop.spread == 1 for stop in stops):
+            return self.largest
+        found = self.largest.copy()
+        for number, (task, stop) in enumerate(zip(self._tasks, stops, strict=True)):
+            own = np.flatnonzero(self._task == number)
+            if len(own):
+                extents = {dim: each[own] for dim, each in self._extents.items()}
+                found[own] = own_elements(task.nest, self._operand, stop, extents, found[own])
+        return found
+
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
+        """Accesses that all tiles take; `spread` is one number, or one for each nest."""
+        return self._sums.pieces(bits, unit_bits, spread[self._task] if isinstance(spread, np.ndarray) else spread)
+
+
+class WholeSums:
+    """Sums over the one tile that a whole operand is, for each nest, in no more accesses than any tiles take."""
+
+    def __init__(self, tasks: Sequence["NestTask"], operand: Operand) -> None:
+        self.largest: Floats = np.array([task.whole(operand).elements for task in tasks], dtype=np.float64)
+        way = tasks[0].ways[operand]
+        self.elements: Floats = self.largest * min(1.0, way.partial_bits / way.final_bits)
+        self.end, self.number = np.zeros(len(tasks)), np.ones(len(tasks))
+
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
+        """Accesses that their bits fill, but for what is rounded up, in however many instances."""
+        found: Floats = self.elements * bits / unit_bits
+        return found
+
+
+class PoolTilings:
+    """Sums over the tiles of an operand for all tiles of a pool: [tile]."""
+
+    def __init__(self, pool: TilePool, operand: Operand) -> None:
+        self._pool, self._operand, self._dims = pool, operand, own_dims(pool, operand)
+        self._new: tuple[tuple[int, int], tuple[OperandTilings, Indices]] | None = None
+
+    def _of(self, name: Hashable, figure: Callable[[OperandTilings], Floats]) -> Floats:
+        """[tile] A figure, which those have in common that are equal along the dims of the operand."""
+
+        def of(new: int) -> Floats:
+            tilings, which = self._tilings(new)
+            found: Floats = figure(tilings)[which]
+            return found
+
+        return self._pool.column((self._operand, name), of)
+
+    def _tilings(self, new: int) -> tuple[OperandTilings, Indices]:
+        """Those of all tiles from some number on, and which of them is whose."""
+        span = new, len(self._pool.task)
+        if self._new is None or self._new[0] != span:
+            pool, mine = self._pool, self._dims
+            first, which = distinct([pool.places(tuple(mine))[new:]])
+            task, few = pool.task[new:][first], pool.extents[new:][first]
+            own = {dim: few[:, pool.dims.index(dim)].astype(np.float64) for dim in mine}
+            seen = _window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
+            sums = tilings(self._operand, sizes_of(pool, mine, task), own, seen)
+            self._new = span, (OperandTilings(self._operand, pool.tasks, task, own, sums), which)
+        return self._new[1]
+
+    @property
+    def elements(self) -> Floats:
+        """Elements of all tiles."""
+        return self._of("elements", lambda each: each.elements)
+
+    @property
+    def end(self) -> Floats:
+        """Elements of the first tile, or for an output of the last one."""
+        return self._of("end", lambda each: each.end)
+
+    @property
+    def largest(self) -> Floats:
+        """Elements of the largest tile."""
+        return self._of("largest", lambda each: each.largest)
+
+    @property
+    def number(self) -> Floats:
+        """How many tiles there are."""
+        return self._of("number", lambda each: each.number)
+
+    def held(self, stops: Sequence[Stop]) -> Floats:
+        """Elements of a tile in the fullest instance of a level."""
+        return self._of(("held", stops[0].level.name), lambda each: each.held(stops))
+
+    def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
+        """Accesses that all tiles take; `spread` is one number, or one for each nest."""
+        kind = spread.tobytes() if isinstance(spread, np.ndarray) else spread
+        return self._of((bits, unit_bits, kind), lambda each: each.pieces(bits, unit_bits, spread))
+
+
+def tilings_of(pool: TilePool, operand: Operand) -> PoolTilings:
+    """The tilings of an operand in a pool."""
+    return pool.noted(("tilings", operand), lambda: PoolTilings(pool, operand))
+
+
+def sizes_of(pool: TilePool, dims: Sequence[str], task: Indices) -> dict[str, Floats]:
+    """[tiling] The size of each dim in the nest that a tiling is for."""
+    return {dim: pool.sizes[task, pool.dims.index(dim)].astype(np.float64) for dim in dims}
+
+
+def own_dims(pool: TilePool, operand: Operand) -> list[str]:
+    """The dims that index an operand; those of a window come last."""
+    mine = [dim for dim in pool.dims if relevant(operand, dim)]
+    return sorted(mine, key=lambda dim: operand == "input" and split_dims(dim)[0] in WINDOW)
+
+
+def window_dims(mine: Sequence[str]) -> tuple[str, ...]:
+    """Those of an input's dims that a window moves over, which come last."""
+    return tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
+
+
+def _window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
+    """Of single tiles: [tiling, dim]."""
+    inside = window_dims(mine)
+    tiles = extents[:, [pool.dims.index(dim) for dim in inside]]
+    some, kind = distinct([task, *tiles.T])
+    options = [tuple((extent,) for extent in each) for each in tiles[some].tolist()]
+    (values, counts, end), _ = window_shown(pool, inside, task[some], options)
+    return values[:, kind], counts[:, kind], end[kind]
+
+
+def window_shown(
+    pool: TilePool, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
+) -> tuple[Classes, Indices]:
+    """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
+    seen = [window_classes(pool.tasks[task].window, inside, each) for task, each in zip(tasks, options, strict=True)]
+    lengths = np.array([len(end) for _, _, end in seen])
+    values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
+    for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
+        values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
+    return (values, counts, np.concatenate([end for _, _, end in seen])), lengths
