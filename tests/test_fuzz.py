@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,10 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Target
 
 
 class Watch:
-    """Notes every file that is opened for writing, made, renamed or removed outside some folders."""
+    """Notes every file that is opened for writing, made, renamed or removed outside some folders.
+
+    What Python tells of itself it tells to the end of the process, and is slower for it, so nobody asks before.
+    """
 
     def __init__(self) -> None:
         self.allowed: tuple[str, ...] = ()
@@ -206,7 +210,10 @@ class Watch:
                 self.found.append(f"{event} {real}")
 
 
-WATCH = Watch()
+@cache
+def watch() -> Watch:
+    """The only one of a process."""
+    return Watch()
 
 
 def outcome(command: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
@@ -233,7 +240,8 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
     monkeypatch.setenv("MENSA_SIM_CACHE", str(folder.parent / "cache"))
     ends: Counter[str] = Counter()
     bad: list[str] = []
-    WATCH.found.clear()
+    watched = watch()
+    watched.found.clear()
 
     def blame(text: str) -> None:
         bad.append(f"seed {seed}: {command}: {text}")
@@ -245,8 +253,8 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
         content = mutated(target.content, rng)
         command = target.commands[0] if rng.random() < 0.6 else rng.choice(target.commands)
         (folder / target.name).write_bytes(content)
-        WATCH.allowed = tuple(f"{folder}/{name}" for name in ("results/", "results", "out.csv", ".out.csv"))
-        WATCH.allowed += (str(folder.parent / "cache"), str(folder.parent / "tmp"), "/dev/null")
+        watched.allowed = tuple(f"{folder}/{name}" for name in ("results/", "results", "out.csv", ".out.csv"))
+        watched.allowed += (str(folder.parent / "cache"), str(folder.parent / "tmp"), "/dev/null")
         try:
             code, out, err = outcome(command, monkeypatch)
             ends[f"{command.split()[0]} {code}"] += 1
@@ -259,10 +267,10 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
         except (Exception, TooLongError) as error:
             ends[f"{command.split()[0]} {type(error).__name__}"] += 1
             blame(f"{type(error).__name__}: {str(error)[:300]}")
-        WATCH.allowed = ()
-        for wrote in WATCH.found:
+        watched.allowed = ()
+        for wrote in watched.found:
             blame(wrote)
-        WATCH.found.clear()
+        watched.found.clear()
         shutil.rmtree(folder / "results", ignore_errors=True)
     assert not bad, f"{len(bad)} of {len(seeds)}:\n" + "\n".join(bad)
     return ends

@@ -9,14 +9,16 @@ from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 
 LATENCIES = st.integers(0, 1000) | st.integers(1, 10**9)
 ENERGIES = st.floats(0, 1000, width=32) | st.integers(0, 20).map(float)
+BANDWIDTHS, PJ_PER_BYTE = st.sampled_from([1e11, 3e12]), st.floats(0, 4, width=32)
+STATIC_MW, HOST_PS = st.sampled_from([0.0, 1.0, 30.0, 250.0, 780.0]), st.sampled_from([0, 0, 700, 10**8])
+OBJECTIVE = st.sampled_from(sorted(OBJECTIVES))
 UP_TO_3, UP_TO_4, UP_TO_5 = (st.integers(0, most) for most in (3, 4, 5))
 FAMILIES = st.none() | st.integers(1, 5)
 PARAMETER_BYTES, MACS = st.integers(0, 2000), st.integers(0, 100_000)
 """Made once: hypothesis asks each strategy anew what it is."""
 
 
-@st.composite
-def units(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
+def _unit(draw: st.DrawFn, index: int, accelerators: int) -> Unit:
     """A unit that at least one accelerator runs, a recurrent group of three layers one time in four."""
     options: list[Option | Refusal] = []
     for _ in range(accelerators):
@@ -66,11 +68,11 @@ def problems(
             tensors.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     route = Route(
         legs=(
-            Leg(resource="m", bandwidth_bytes_per_s=draw(st.sampled_from([1e11, 3e12])), pj_per_byte=1.0),
+            Leg(resource="m", bandwidth_bytes_per_s=draw(BANDWIDTHS), pj_per_byte=1.0),
             Leg(
                 resource="link",
                 bandwidth_bytes_per_s=1e12,
-                pj_per_byte=draw(st.floats(0, 4, width=32)),
+                pj_per_byte=draw(PJ_PER_BYTE),
                 latency_ps=draw(st.integers(0, 100)),
             ),
         )
@@ -79,12 +81,12 @@ def problems(
         name="random",
         accelerators=tuple(f"a{number}" for number in range(accelerators)),
         memories=memories,
-        units=tuple(draw(units(index, accelerators)) for index in range(count)),
+        units=tuple(_unit(draw, index, accelerators) for index in range(count)),
         tensors=tuple(tensors),
         routes={(s, t): route for s in ("m0", "m1") for t in ("m0", "m1") if s != t},
-        static_mw=draw(st.sampled_from([0.0, 1.0, 30.0, 250.0, 780.0])),
+        static_mw=draw(STATIC_MW),
         families=draw(st.dictionaries(st.integers(1, 5), st.integers(0, accelerators - 1), max_size=3)),
-        objective=draw(st.sampled_from(sorted(OBJECTIVES))),
+        objective=draw(OBJECTIVE),
         execution=draw(st.sampled_from(executions or ("serial", "parallel"))),
-        host_ps=draw(st.sampled_from([0, 0, 700, 10**8])),
+        host_ps=draw(HOST_PS),
     )
