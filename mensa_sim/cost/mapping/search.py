@@ -43,12 +43,12 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
-_MANY = 100
+_MANY = 200
 """Chains of a nest above which four times as many are followed again: a choice."""
 _PIECE = 4096
 """Chains that are priced at once, at most: some 100 MiB. A choice."""
-_MOST = 8192
-"""Chains whose floors are worked out at once, at most: some 20 MiB. A choice."""
+_MOST = 16384
+"""Chains whose floors are worked out at once, at most: some 40 MiB. A choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,7 +163,8 @@ class Grid(Entries):
         part = int(self.part_of(entry))
         places = self.chosen[:, entry] + self.first_option[:, part]
         last = [int(options[place]) for options, place in zip(self.options, places.tolist(), strict=True)]
-        tiles = [*(self.extents(stage)[part].tolist() for stage in range(self.stages - 1)), last]
+        inner = (self.pool.extents[self.numbers(stage)[part]].tolist() for stage in range(self.stages - 1))
+        tiles = [*inner, last]
         return tuple(dict(zip(self.dims, tile, strict=True)) for tile in tiles)
 
     def orders_of(self, entry: int) -> list[GroupOrder]:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats, changed
 from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole_words, words
-from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
@@ -57,7 +56,7 @@ class OperandRows:
     chip_pj: Floats
     """Energy of all that happens in each step."""
     swaps: Floats
-    """Times that the registers take up another tile."""
+    """Times that the registers take up another tile, of the operand that fills the array; nothing of others."""
     wait_cycles: Floats
     """In which the array waits for its inner levels."""
     partial: Bools
@@ -100,6 +99,8 @@ class OperandArrays:
 
     def __init__(self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
         self.energy, self.grid, self.accelerator = target.energy, grid, target.accelerator
+        dataflow = target.accelerator.dataflow
+        self._fills = dataflow.pipeline_cycles_per == "pass" and dataflow.stationary == operand
         self.way = way = grid.tasks[0].ways[operand]  # widths and levels are those of all nests
         self.stops = stop_arrays(grid, operand)
         self.visits = VisitArrays(grid, operand, inner)
@@ -174,7 +175,7 @@ class OperandArrays:
             way=self.way,
             ports=tuple(ports),
             chip_pj=cube(total(chip_pj)),
-            swaps=cube(registers.visits.times * registers.tiles.number),
+            swaps=cube(registers.visits.times * registers.tiles.number) if self._fills else NOTHING,
             wait_cycles=cube(total(wait_cycles)),
             partial=self.partial,
             crossings=crossings,
@@ -195,9 +196,10 @@ class OperandArrays:
         way, copies, last = self.way, self.accelerator.copies(stop.level), index == len(self.way.stops) - 1
         if self.grid.bare and self.stages[index] >= self.grid.known:
             return self._least_room(index, copies) if last else np.zeros((1, 1, 1, 1))
-        tiles = self.every if last else self.tiles[index + 1]
-        width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, way.final_bits)
-        held = taken_bits(self.held(index), tiles.number == 1, copies)
+        width: Any = way.final_bits
+        if way.partial_bits != way.final_bits:
+            width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, way.final_bits)
+        held = (self.every if last else self.tiles[index + 1]).taken(self.stops[index].stops, copies)
         if last:
             held = np.stack([np.broadcast_to(held[:1], held.shape), held])[:, None]
         room: Floats = held * width

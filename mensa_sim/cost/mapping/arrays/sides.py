@@ -12,6 +12,7 @@ from mensa_sim.cost.counts.crossing import evenly, whole_words
 from mensa_sim.cost.counts.tally import LayerTally, Repeats, least_common
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Entries, one_or_array
+from mensa_sim.cost.mapping.arrays.holding import Priority, RoomFor, in_turn
 from mensa_sim.cost.mapping.arrays.rows import (
     BODY_BITS,
     CROSSING_PJ,
@@ -30,8 +31,6 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
-
-Priority = tuple[Operand, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,14 @@ class Sides:
             )
             for level in target.accelerator.levels
         }
+        self._passing: dict[str, list[tuple[Operand, PortRows, bool]]] = {}
+        """By level what passes it, and whether it is the outermost SRAM on its way."""
+        for operand, own in rows.items():
+            for port in own.ports:
+                self._passing.setdefault(port.stop.level.name, []).append((operand, port, port is own.ports[-1]))
         self._known: dict[Hashable, Side] = {}
+        self._fitting: dict[Hashable, Bools] = {}
+        self._cycles: dict[Hashable, Floats] = {}
 
     def side(self, operands: Sequence[Operand], case: BufferCase) -> Side:
         """What some operands that share levels with no other need in a residency."""
@@ -137,8 +143,8 @@ class Sides:
         return self._known[key]
 
     def _levels(self, operands: Sequence[Operand]) -> list[Level]:
-        mine = {port.stop.level.name for operand in operands for port in self._rows[operand].ports}
-        return [level for level in self._accelerator.levels if level.name in mine]
+        passed = {name for name, ports in self._passing.items() if any(operand in operands for operand, _, _ in ports)}
+        return [level for level in self._accelerator.levels if level.name in passed]
 
     def _needs(
         self,
@@ -170,11 +176,6 @@ class Sides:
             fits=fits,
         )
 
-    def _ports(self, operand: Operand, level: Level) -> list[tuple[PortRows, bool]]:
-        """The operand's accesses at a level, if it passes it, and whether it is its outermost SRAM."""
-        ports = self._rows[operand].ports
-        return [(port, port is ports[-1]) for port in ports if port.stop.level.name == level.name]
-
     def port_cycles(
         self,
         level: Level,
@@ -184,9 +185,25 @@ class Sides:
     ) -> Floats:
         """Cycles of a level's busier port, in one of the instances that share the work.
 
-        Accesses are added up as multiples of a common share of an instance, so that whole numbers stay whole.
+        Those of a level where no operand comes from memory or goes there are those of all residencies.
         """
-        ports = [(operand, port, outermost) for operand in operands for port, outermost in self._ports(operand, level)]
+        ports = [each for each in self._passing[level.name] if each[0] in operands]
+        if any(outermost and operand in crossings for operand, _, outermost in ports):
+            return self._port_cycles(level, ports, crossings, case)
+        moved = (number for each in case.vector.ports[level.name].shared for number in each)
+        key = level.name, *operands, *(np.asarray(each).tobytes() for each in (case.repeats.steps, *moved))
+        if key not in self._cycles:
+            self._cycles[key] = self._port_cycles(level, ports, {}, case)
+        return self._cycles[key]
+
+    def _port_cycles(
+        self,
+        level: Level,
+        ports: Sequence[tuple[Operand, PortRows, bool]],
+        crossings: Mapping[Operand, Floats],
+        case: BufferCase,
+    ) -> Floats:
+        """Accesses are added up as multiples of a common share of an instance, so that whole numbers stay whole."""
         vector, each = case.vector.ports[level.name], self._entries.each
         # [task] A common share of the instances that work side by side
         units = least_common(
@@ -227,7 +244,8 @@ class Sides:
         if len(fits) == 1:
             return dict.fromkeys(operands, EVERYWHERE), reduce(np.logical_or, fits.values())
         first = [tuple(operand for operand in order.first if operand in operands) for order in self._orders]
-        chosen = {each: _in_turn(operands, each, fits) for each in dict.fromkeys(first)}
+        rooms = RoomFor(operands, fits)
+        chosen = {each: in_turn(each, rooms) for each in dict.fromkeys(first)}
         holds = dict(next(iter(chosen.values())))
         if len(chosen) > 1:
             rows = {each: np.array([[other == each] for other in first]) for each in chosen}
@@ -242,13 +260,19 @@ class Sides:
 
     def _fit(self, level: Level, holds: Mapping[Operand, int], kept: frozenset[Operand]) -> Bools:
         """Where an instance of a level has room for what the operands hold in it; nests may have more or less of it."""
-        needed = NOTHING
-        for operand, hold in holds.items():
-            for port, outermost in self._ports(operand, level):
-                room: Floats = port.room_bits[min(hold, len(port.room_bits) - 1)]
-                needed = needed + (self._kept_room(operand, hold, port) if outermost and operand in kept else room)
-        found: Bools = needed <= self.capacity_bits[level.name]
-        return found
+        ports = [
+            (operand, port, min(holds[operand], len(port.room_bits) - 1), outermost and operand in kept)
+            for operand, port, outermost in self._passing[level.name]
+            if operand in holds
+        ]
+        key = level.name, *((operand, hold, stays) for operand, _, hold, stays in ports)
+        if key not in self._fitting:
+            rooms = [
+                self._kept_room(operand, holds[operand], port) if stays else port.room_bits[hold]
+                for operand, port, hold, stays in ports
+            ]
+            self._fitting[key] = total(rooms) <= self.capacity_bits[level.name]
+        return self._fitting[key]
 
     def _kept_room(self, operand: Operand, hold: int, port: PortRows) -> Floats:
         """Bits that a resident operand takes: its whole size; sums of a resident output must not leave."""
@@ -277,10 +301,11 @@ class Sides:
         """The least that any candidate of a nest takes of a level."""
         least, mine = [], self._entries.task_of_entry == task
         for combination in product((0, 1), repeat=len(operands)):
+            each = dict(zip(operands, combination, strict=True))
             rooms = [
-                port.room_bits[hold if len(port.room_bits) > 1 else 0]
-                for operand, hold in zip(operands, combination, strict=True)
-                for port, _ in self._ports(operand, level)
+                port.room_bits[each[operand] if len(port.room_bits) > 1 else 0]
+                for operand, port, _ in self._passing[level.name]
+                if operand in each
             ]
             least.append((total(rooms) + np.zeros(len(mine)))[..., mine].min())
         return bits_to_bytes(int(min(least)))
@@ -299,34 +324,6 @@ class Sides:
         whole: Floats = np.zeros((5, *np.broadcast_shapes(ends.shape, moved.shape)))
         whole[BODY_BITS], whole[END_BITS], whole[CROSSING_PJ], whole[FILL_ACCESSES] = moved - ends, ends, pj, fills
         return whole
-
-
-def _in_turn(
-    operands: Sequence[Operand], priority: Priority, fits: Mapping[tuple[bool, ...], Bools]
-) -> dict[Operand, Bools]:
-    """Where each operand holds more: one after another, if there is room whatever those after it do."""
-    found: dict[Operand, Bools] = {}
-
-    def room(decided: dict[Operand, bool]) -> Bools:
-        """Where some combination fits in which these operands are decided."""
-        wanted = [decided.get(operand) for operand in operands]
-        matching = [
-            fit for each, fit in fits.items() if all(w is None or w == c for w, c in zip(wanted, each, strict=True))
-        ]
-        return reduce(np.logical_or, matching)
-
-    def choose(decided: dict[Operand, bool], operand: Operand) -> Bools:
-        """Where an operand holds more, given what those before it do, decided or as found."""
-        for earlier in priority[: priority.index(operand)]:
-            if earlier not in decided:
-                yes, no = (choose({**decided, earlier: hold}, operand) for hold in (True, False))
-                picked: Bools = np.where(found[earlier], yes, no)
-                return picked
-        return room({**decided, operand: True})
-
-    for operand in priority:
-        found[operand] = choose({}, operand)
-    return found
 
 
 def _times(values: Floats, times: float | Floats) -> Floats:

@@ -59,6 +59,10 @@ class GridTiles:
         """Elements of a tile in the fullest instance of a level, under the unrolling of each nest."""
         return self._known.held(stops)[self.columns]
 
+    def taken(self, stops: Sequence[Stop], copies: int) -> Floats:
+        """The same with room for the tile that takes its place."""
+        return self._known.taken(stops, copies)[self.columns]
+
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses that all tiles take; `spread` is one number, or one for each nest."""
         if isinstance(spread, np.ndarray) or spread != 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mensa_sim.arrays import Floats, distinct
-from mensa_sim.cost.counts.room import own_elements
+from mensa_sim.cost.counts.room import own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.pool import TilePool
@@ -60,6 +60,11 @@ class OperandTilings:
             if len(own):
                 extents = {dim: each[own] for dim, each in self._extents.items()}
                 found[own] = own_elements(task.nest, self._operand, stop, extents, found[own])
+        return found
+
+    def taken(self, stops: Sequence[Stop], copies: int) -> Floats:
+        """The same with room for the tile that takes its place."""
+        found: Floats = taken_bits(self.held(stops), self.number == 1, copies)
         return found
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
@@ -135,6 +140,15 @@ class PoolTilings:
     def held(self, stops: Sequence[Stop]) -> Floats:
         """Elements of a tile in the fullest instance of a level."""
         return self._of(("held", stops[0].level.name), lambda each: each.held(stops))
+
+    def taken(self, stops: Sequence[Stop], copies: int) -> Floats:
+        """The same with room for the tile that takes its place."""
+
+        def of(new: int) -> Floats:
+            found: Floats = taken_bits(self.held(stops)[new:], self.number[new:] == 1, copies)
+            return found
+
+        return self._pool.column((self._operand, "taken", stops[0].level.name), of)
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses that all tiles take; `spread` is one number, or one for each nest."""

@@ -47,7 +47,7 @@ def groups_inside(operand: Operand, inside: int) -> tuple[str, ...]:
 
 def all_of(shape: Bools, conditions: Sequence[Bools]) -> Bools:
     """Where all conditions hold; everywhere if there is none."""
-    return reduce(np.logical_and, conditions, np.ones_like(shape, dtype=bool))
+    return reduce(np.logical_and, conditions) if conditions else np.ones_like(shape, dtype=bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +125,9 @@ class VisitArrays:
         if len(present) == 1:
             return reach(ROTATIONS[present[0]])[None, None]
         which = self._grid.per_part_index(each)
-        found: Bools = np.select([which == index for index in present], [reach(ROTATIONS[index]) for index in present])
+        found = reach(ROTATIONS[present[0]])
+        for index in present[1:]:
+            found = np.where(which == index, reach(ROTATIONS[index]), found)
         return found[None, None]
 
     def _trips(self, stage: int, stop: StopArrays | None) -> Floats:
