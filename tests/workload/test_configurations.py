@@ -8,6 +8,7 @@ import pytest
 
 import mensa_sim as ms
 from mensa_sim.errors import UsageError
+from mensa_sim.workload.generation.widths import ModelWidths
 from mensa_sim.workload.load import load_generation, workload_files
 from mensa_sim.workload.models.configured import DECODER_FAMILIES, read_decoder
 from mensa_sim.workload.models.decoder import Decoder
@@ -21,8 +22,23 @@ SIZES = {
     "vocab_size": 500,
 }
 OWN: dict[str, dict[str, Any]] = {
-    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1}
+    "falcon": {"ffn_hidden_size": 80},
+    "gpt2": {"n_embd": 64, "n_layer": 12, "n_head": 4, "n_inner": 80},
+    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "decoder_sparse_step": 1},
 }
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((family, {}) for family in DECODER_FAMILIES),
+    ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    ("falcon", {"parallel_attn": False, "bias": True, "multi_query": False}),
+    ("gpt_neox", {"use_parallel_residual": False, "attention_bias": False}),
+    ("llama", {"attention_bias": True, "mlp_bias": True}),
+    ("qwen3", {"attention_bias": True}),
+    ("stablelm", {"use_qkv_bias": True, "use_parallel_residual": True}),
+    ("starcoder2", {"use_bias": False, "tie_word_embeddings": False}),
+]
+WINDOWED_IN_EVERY_LAYER = ("mistral", "mixtral", "phi3", "starcoder2")
+"""Whose classes list no types of layers."""
 
 
 def written(folder: Path, config: dict[str, Any]) -> Path:
@@ -31,13 +47,15 @@ def written(folder: Path, config: dict[str, Any]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", DECODER_FAMILIES)
-def test_a_configuration_gives_the_parameters_and_the_windows_of_its_class(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("family", "more"), VARIANTS, ids=[f"{family}{len(more)}" for family, more in VARIANTS])
+def test_a_configuration_gives_the_parameters_and_the_windows_of_its_class(
+    family: str, more: dict[str, Any], tmp_path: Path
+) -> None:
     """Whether the file says all that the class fills in, or only what it must."""
     transformers = pytest.importorskip("transformers")
     import torch
 
-    sizes = {**SIZES, **OWN.get(family, {})}
+    sizes = {**SIZES, "pad_token_id": 0, **OWN.get(family, {}), **more}
     config = transformers.models.auto.configuration_auto.CONFIG_MAPPING[family](**sizes)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
@@ -46,14 +64,33 @@ def test_a_configuration_gives_the_parameters_and_the_windows_of_its_class(famil
     own = {name: getattr(config, name, None) for name in ("head_dim", "sliding_window")}
     for said in (config.to_dict(), {"model_type": family, **own, **sizes}):
         decoder = read_decoder(written(tmp_path, said))
+        assert isinstance(decoder, Decoder)
         assert decoder.parameters == count
         windowed = [decoder.window(layer) is not None for layer in range(12)]
-        # mistral's every layer has the window, which its class does not list
-        assert windowed == [each == "sliding_attention" or family == "mistral" for each in types]
+        every = family in WINDOWED_IN_EVERY_LAYER and own["sliding_window"] is not None
+        assert windowed == [each == "sliding_attention" or every for each in types]
+
+
+def test_a_configuration_of_whisper_gives_the_parameters_of_its_class(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    sizes = {"encoder_layers": 5, "decoder_layers": 2, "d_model": 64, "encoder_ffn_dim": 96, "decoder_ffn_dim": 96}
+    sizes |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "vocab_size": 500, "num_mel_bins": 128}
+    config = transformers.WhisperConfig(**sizes, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    with torch.device("meta"):
+        model = transformers.WhisperForConditionalGeneration(config)
+    for said in (config.to_dict(), {"model_type": "whisper", **sizes}):
+        found = read_decoder(written(tmp_path, said))
+        assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
+        for context in (0, 7):
+            graph = found.phase("small", ModelWidths(), tokens=1, context=context)
+            assert [f"decoder.{layer}.up" in graph for layer in range(5)] == [True, True, False, False, False]
 
 
 def test_a_window_without_types_of_layers_is_that_of_every_layer(tmp_path: Path) -> None:
     decoder = read_decoder(written(tmp_path, {"model_type": "mistral", "sliding_window": 128, **SIZES}))
+    assert isinstance(decoder, Decoder)
     assert {decoder.window(layer) for layer in range(12)} == {128}
 
 
@@ -85,7 +122,7 @@ def test_a_workload_names_a_configuration_beside_it_and_runs(workload: Path) -> 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"model_type": "mamba"}, "unknown model_type of .*mamba.*choose from gemma2"),
+        ({"model_type": "mamba"}, "unknown model_type of .*mamba.*choose from falcon"),
         ({"vocab_size": None}, "vocab_size: is required"),
         ({"num_attention_heads": 0}, "zero"),
         ({"num_hidden_layers": "twelve"}, "layers is 'twelve', must be a whole number"),

@@ -43,6 +43,11 @@ EXPERTS = {
 }
 """Expert by expert: torch's counter knows no grouped product."""
 
+OLD_HEADS = {"head_dim": 16}
+"""Of classes that know no size of heads but the even one."""
+BIASED = {"attn_bias": True, "output_bias": True, "forward_bias": True}
+LAYER_NORMS = {**OLD_HEADS, "norm": "layer_norm", "gated": False}
+
 FAMILIES: Mapping[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     "llama": ("LlamaConfig", "LlamaForCausalLM", {"tie_word_embeddings": True}, {"tied_embeddings": True}),
     "qwen2": ("Qwen2Config", "Qwen2ForCausalLM", {"hidden_size": 128}, {"hidden": 128, "attn_bias": True}),
@@ -57,6 +62,49 @@ FAMILIES: Mapping[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
             "attention_window": 16,
             "window_every": 2,
         },
+    ),
+    "falcon": (
+        "FalconConfig",
+        "FalconForCausalLM",
+        {"ffn_hidden_size": 96, "tie_word_embeddings": True, "head_dim": None},
+        {**LAYER_NORMS, "tied_embeddings": True, "kv_heads": 1, "parallel": True, "norms_per_layer": 1},
+    ),
+    "gpt2": (
+        "GPT2Config",
+        "GPT2LMHeadModel",
+        {"n_inner": 96, "tie_word_embeddings": True},
+        {**LAYER_NORMS, **BIASED, "tied_embeddings": True, "kv_heads": 4, "positions": 256},
+    ),
+    "gpt_neox": (
+        "GPTNeoXConfig",
+        "GPTNeoXForCausalLM",
+        {},
+        {**LAYER_NORMS, **BIASED, "kv_heads": 4, "parallel": True},
+    ),
+    "llama_biased": (
+        "LlamaConfig",
+        "LlamaForCausalLM",
+        {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False},
+        BIASED,
+    ),
+    "mixtral": (
+        "MixtralConfig",
+        "MixtralForCausalLM",
+        {"num_local_experts": 8, "num_experts_per_tok": 2, "experts_implementation": "eager"},
+        {"experts": 8, "experts_per_token": 2},
+    ),
+    "olmo": ("OlmoConfig", "OlmoForCausalLM", {}, {"norm": "bare_norm"}),
+    "olmo2": (
+        "Olmo2Config",
+        "Olmo2ForCausalLM",
+        {},
+        {"norms_after": True, "qk_norm": True, "qk_norm_whole": True},
+    ),
+    "phi": (
+        "PhiConfig",
+        "PhiForCausalLM",
+        {},
+        {**LAYER_NORMS, **BIASED, "head_dim": 32, "head_bias": True, "parallel": True, "norms_per_layer": 1},
     ),
     "qwen3_moe": (
         "Qwen3MoeConfig",
@@ -91,7 +139,8 @@ def pair(request: pytest.FixtureRequest) -> tuple[Step, Decoder]:
     """A small model of `transformers`, and the decoder of the same shape."""
     transformers = pytest.importorskip("transformers")
     config, model, settings, shape = FAMILIES[request.param]
-    made = getattr(transformers, model)(getattr(transformers, config)(**{**SMALL, **settings}))
+    said = {name: value for name, value in {**SMALL, **settings}.items() if value is not None}
+    made = getattr(transformers, model)(getattr(transformers, config)(**said))
     return Step(made.eval()), Decoder(**{**SHAPE, **shape})
 
 

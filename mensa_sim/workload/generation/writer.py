@@ -147,18 +147,18 @@ class PhaseWriter:
     def _vector(self, spot: Spot, name: str, size: int) -> Tensor:
         return self._constant(spot, f"{spot.site.name}.{name}", size, bits=self.widths.activation_bits)
 
-    def norm(self, data: Tensor, name: str, *, centred: bool = False) -> Tensor:
-        """Rows scaled to unit size (RMS norm), or centred and scaled with a bias (layer norm)."""
+    def norm(self, data: Tensor, name: str, *, kind: str = "rms_norm") -> Tensor:
+        """Rows of unit size by a weight (`rms_norm`), or centred, with weight and bias (`layer_norm`) or not."""
         spot = self._spot(name)
         made = spot.new("made", data.shape)
         normalisation(
             spot,
-            operator="layer_norm" if centred else "rms_norm",
+            operator="rms_norm" if kind == "rms_norm" else "layer_norm",
             data=data,
             output=made,
             statistics=data.elements // data.shape[-1],
-            weight=self._vector(spot, "weight", data.shape[-1]),
-            bias=self._vector(spot, "bias", data.shape[-1]) if centred else None,
+            weight=None if kind == "bare_norm" else self._vector(spot, "weight", data.shape[-1]),
+            bias=self._vector(spot, "bias", data.shape[-1]) if kind == "layer_norm" else None,
         )
         return made
 

@@ -1,9 +1,12 @@
-"""Decoder-only language models by their shape: Llama, Qwen, Gemma, SmolLM, Mistral, Phi and their like.
+"""Decoder-only language models by their shape: Llama, Qwen, Gemma, Mistral, Phi, OLMo, Falcon, GPT-2 and their like.
 
 Not a torch module: a model of this kind is known by a dozen numbers, and each of its phases is a graph whose sizes are
 functions of the tokens and the context, made in milliseconds. Its products are those of the `transformers` model of the
 same configuration, layer by layer.
 """
+
+from collections.abc import Mapping
+from typing import Literal
 
 from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
@@ -14,6 +17,8 @@ from mensa_sim.workload.graph import LayerGraph
 EMBEDDING = "embedding"
 
 
+NORMS: Mapping[str, int] = {"rms_norm": 1, "layer_norm": 2, "bare_norm": 0}
+"""Norms by name, and their parameters for each element of a row."""
 MAX_LAYERS, MAX_SIZE = 1024, 2**24
 """Choices: ten times what the largest published models have, and what can be counted in a moment."""
 
@@ -29,7 +34,7 @@ def check_size(name: str, value: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """Pre-norm decoder with rotary positions, grouped-query attention and gated feed-forward layers."""
+    """Decoder with grouped-query attention; what is not said is as in Llama: RMS norms, rotary positions, no biases."""
 
     layers: int
     hidden: int
@@ -48,9 +53,26 @@ class Decoder:
     """Every so many layers one sees everything; none: where there is a window, no layer does."""
     attn_bias: bool = False
     """Whether queries, keys and values have biases."""
+    output_bias: bool = False
+    """Whether the product after attention has one."""
+    forward_bias: bool = False
+    """Whether the products of the feed-forward part have biases."""
+    head_bias: bool = False
     qk_norm: bool = False
+    qk_norm_whole: bool = False
+    """Whether queries and keys are normalised over all heads together, not each by itself."""
     norms_per_layer: int = 2
-    """2, or 4 where the outputs of attention and feed-forward part are normalised too."""
+    """2, or 4 where the outputs of attention and feed-forward part are normalised too; 1 where `parallel` shares it."""
+    norms_after: bool = False
+    """Whether the two norms of a layer are those of the outputs alone."""
+    norm: Literal["rms_norm", "layer_norm", "bare_norm"] = "rms_norm"
+    """With a weight, centred with weight and bias, or centred without either."""
+    parallel: bool = False
+    """Whether attention and feed-forward part read the same input, and both are added to it."""
+    gated: bool = True
+    """Whether one product of the feed-forward part gates another; without, there is one and an activation."""
+    positions: int | None = None
+    """Tokens that have learned positions; none: positions are rotary."""
     experts: int | None = None
     experts_per_token: int | None = None
 
@@ -59,9 +81,16 @@ class Decoder:
             check_size(name, getattr(self, name))
         if self.heads % self.kv_heads:
             raise ValueError(f"heads is {self.heads}, must be a multiple of kv_heads ({self.kv_heads})")
-        if self.norms_per_layer not in (2, 4):
-            raise ValueError(f"norms_per_layer is {self.norms_per_layer}, must be 2 or 4")
-        for name in ("attention_window", "window_every", "experts", "experts_per_token"):
+        if self.norms_per_layer not in ((1, 2) if self.parallel else (2, 4)):
+            allowed = "1 or 2 where both parts are parallel" if self.parallel else "2 or 4"
+            raise ValueError(f"norms_per_layer is {self.norms_per_layer}, must be {allowed}")
+        if self.norms_after and (self.parallel or self.norms_per_layer != 2):
+            raise ValueError("norms_after: goes with two norms a layer, one part after the other")
+        if self.norm not in NORMS:
+            raise ValueError(f"norm is {self.norm!r}, must be one of {', '.join(NORMS)}")
+        if self.experts is not None and not self.gated:
+            raise ValueError("gated: experts are")
+        for name in ("attention_window", "window_every", "experts", "experts_per_token", "positions"):
             if getattr(self, name) is not None:
                 check_size(name, getattr(self, name))
         if self.window_every is not None and self.attention_window is None:
@@ -93,10 +122,18 @@ class Decoder:
         """
         queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
         attention = 2 * self.hidden * (queries + keys)
-        attention += (queries + 2 * keys) * self.attn_bias + 2 * self.head_dim * self.qk_norm
-        forward = 3 * self.hidden * self.intermediate * (self.experts or 1) + self.hidden * (self.experts or 0)
-        tables = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
-        return self.layers * (attention + forward + self.norms_per_layer * self.hidden) + self.hidden + tables
+        attention += (queries + 2 * keys) * self.attn_bias + self.hidden * self.output_bias
+        if self.qk_norm:
+            attention += NORMS[self.norm] * (queries + keys if self.qk_norm_whole else 2 * self.head_dim)
+        inner = 2 if self.gated else 1
+        forward = (inner + 1) * self.hidden * self.intermediate * (self.experts or 1) + self.hidden * (
+            self.experts or 0
+        )
+        forward += (inner * self.intermediate + self.hidden) * self.forward_bias
+        norm = NORMS[self.norm] * self.hidden
+        tables = (self.vocab * (1 if self.tied_embeddings else 2) + (self.positions or 0)) * self.hidden
+        tables += self.vocab * self.head_bias
+        return self.layers * (attention + forward + self.norms_per_layer * norm) + norm + tables
 
     def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens; a windowed layer keeps its window."""
@@ -109,45 +146,62 @@ class Decoder:
         Of a prompt those of its last token, of later phases those of each: a check compares all with what was guessed.
         A prompt is `tokens` after none, a decoding step one token after the context, a check of guessed tokens more.
         """
+        if self.positions is not None and context + tokens > self.positions:
+            raise ValueError(f"{context + tokens} tokens are more than the {self.positions} that have positions")
         table, head = widths.tables(tied=self.tied_embeddings)
         writer = PhaseWriter(name, widths, batch=batch, tokens=tokens, context=context)
         x = writer.embed(
             writer.input("tokens", batch, tokens, index=True), self.vocab, self.hidden, table=EMBEDDING, bits=table
         )
+        if self.positions is not None:
+            x = writer.positions(x, "positions", self.positions)
         for layer in range(self.layers):
             with writer.part(f"layers.{layer}"):
                 x = self._layer(writer, x, self.window(layer))
-        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "norm")
+        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "norm", kind=self.norm)
         shared = EMBEDDING if self.tied_embeddings else None
-        writer.output(writer.linear(x, self.vocab, "head", weight=shared, bits=head))
+        writer.output(writer.linear(x, self.vocab, "head", weight=shared, bits=head, bias=self.head_bias))
         return writer.builder.build()
 
     def _layer(self, writer: PhaseWriter, x: Tensor, window: int | None) -> Tensor:
-        attended = self._attention(writer, writer.norm(x, "attention_norm"), window)
-        if self.norms_per_layer == 4:
-            attended = writer.norm(attended, "attention_output_norm")
+        before, after = not self.norms_after, self.norms_after or self.norms_per_layer == 4
+        read = self._normed(writer, x, "attention_norm", before)
+        attended = self._normed(writer, self._attention(writer, read, window), "attention_output_norm", after)
+        if self.parallel:
+            given = read if self.norms_per_layer == 1 else self._normed(writer, x, "feed_forward_norm", before)
+            return writer.apply("add", self._forward(writer, given), writer.apply("add", attended, x))
         x = writer.apply("add", attended, x)
-        normed = writer.norm(x, "feed_forward_norm")
-        forward = self._gated(writer, normed) if self.experts is None else self._mixture(writer, normed)
-        if self.norms_per_layer == 4:
-            forward = writer.norm(forward, "feed_forward_output_norm")
-        return writer.apply("add", forward, x)
+        forward = self._forward(writer, self._normed(writer, x, "feed_forward_norm", before))
+        return writer.apply("add", self._normed(writer, forward, "feed_forward_output_norm", after), x)
+
+    def _normed(self, writer: PhaseWriter, x: Tensor, name: str, wanted: bool = True) -> Tensor:
+        return writer.norm(x, name, kind=self.norm) if wanted else x
 
     def _attention(self, writer: PhaseWriter, x: Tensor, window: int | None) -> Tensor:
         query, key, value = (
-            writer.heads(writer.linear(x, heads * self.head_dim, name, bias=self.attn_bias), self.head_dim)
+            writer.linear(x, heads * self.head_dim, name, bias=self.attn_bias)
             for name, heads in (("query", self.heads), ("key", self.kv_heads), ("value", self.kv_heads))
         )
-        if self.qk_norm:
-            query, key = writer.norm(query, "query_norm"), writer.norm(key, "key_norm")
-        query, key = (writer.apply("rotary", each, operations=ROTARY_OPERATIONS) for each in (query, key))
+        whole, each = self.qk_norm and self.qk_norm_whole, self.qk_norm and not self.qk_norm_whole
+        query, key = self._normed(writer, query, "query_norm", whole), self._normed(writer, key, "key_norm", whole)
+        query, key, value = (writer.heads(tensor, self.head_dim) for tensor in (query, key, value))
+        query, key = self._normed(writer, query, "query_norm", each), self._normed(writer, key, "key_norm", each)
+        if self.positions is None:
+            query, key = (writer.apply("rotary", tensor, operations=ROTARY_OPERATIONS) for tensor in (query, key))
         key, value = writer.cached(key, "keys", window=window), writer.cached(value, "values", window=window)
-        return writer.linear(writer.attend(query, key, value, causal=True), self.hidden, "attention_output")
+        attended = writer.attend(query, key, value, causal=True)
+        return writer.linear(attended, self.hidden, "attention_output", bias=self.output_bias)
 
-    def _gated(self, writer: PhaseWriter, x: Tensor) -> Tensor:
-        gate = writer.apply("silu", writer.linear(x, self.intermediate, "gate"))
-        up = writer.linear(x, self.intermediate, "up")
-        return writer.linear(writer.apply("mul", up, gate), self.hidden, "down")
+    def _forward(self, writer: PhaseWriter, x: Tensor) -> Tensor:
+        if self.experts is not None:
+            return self._mixture(writer, x)
+        if self.gated:
+            gate = writer.apply("silu", writer.linear(x, self.intermediate, "gate", bias=self.forward_bias))
+            up = writer.linear(x, self.intermediate, "up", bias=self.forward_bias)
+            inner = writer.apply("mul", up, gate)
+        else:
+            inner = writer.apply("gelu", writer.linear(x, self.intermediate, "up", bias=self.forward_bias))
+        return writer.linear(inner, self.hidden, "down", bias=self.forward_bias)
 
     def _mixture(self, writer: PhaseWriter, x: Tensor) -> Tensor:
         """A router's choice of experts, each token's outputs summed by its scores."""

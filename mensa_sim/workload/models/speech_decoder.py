@@ -20,7 +20,7 @@ class SpeechDecoder:
     """Convolutional stem, pre-norm encoder, decoder that attends to itself and to the encoder; tied embeddings."""
 
     layers: int
-    """Of the encoder, and of the decoder."""
+    """Of the encoder, and of the decoder where it has no others."""
     hidden: int
     intermediate: int
     heads: int
@@ -30,12 +30,19 @@ class SpeechDecoder:
     """Of 10 ms in the window of audio; the encoder makes one row of two frames."""
     longest: int = 448
     """Tokens for which the decoder has learned positions."""
+    decoder_layers: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            check_size(name, getattr(self, name))
+            if getattr(self, name) is not None:
+                check_size("layers" if name == "decoder_layers" else name, getattr(self, name))
         if self.hidden % self.heads:
             raise ValueError(f"hidden is {self.hidden}, must be a multiple of heads ({self.heads})")
+
+    @property
+    def answering_layers(self) -> int:
+        """Layers of the decoder."""
+        return self.decoder_layers or self.layers
 
     @property
     def rows(self) -> int:
@@ -55,12 +62,14 @@ class SpeechDecoder:
         norm = 2 * width
         stem = _TAPS * width * (self.mels + width) + 2 * width
         encoder = self.layers * (attention + forward + 2 * norm) + norm + stem + self.rows * width
-        decoder = self.layers * (2 * attention + forward + 3 * norm) + norm + (self.vocab + self.longest) * width
+        decoder = (
+            self.answering_layers * (2 * attention + forward + 3 * norm) + norm + (self.vocab + self.longest) * width
+        )
         return encoder + decoder
 
     def kv_bytes(self, context: int, widths: ModelWidths) -> int:
         """Keys and values of one conversation after so many tokens, those of the encoder's output included."""
-        return -(-2 * self.layers * (context + self.rows) * self.hidden * widths.kv_bits // 8)
+        return -(-2 * self.answering_layers * (context + self.rows) * self.hidden * widths.kv_bits // 8)
 
     def phase(self, name: str, widths: ModelWidths, *, tokens: int, context: int, batch: int = 1) -> LayerGraph:
         """The graph of `tokens` new tokens after `context`, with logits as a `Decoder` has; the first phase hears."""
@@ -73,12 +82,12 @@ class SpeechDecoder:
             writer.input("tokens", batch, tokens, index=True), self.vocab, self.hidden, table=EMBEDDING, bits=table
         )
         x = writer.positions(x, "decoder.positions", self.longest)
-        for layer in range(self.layers):
+        for layer in range(self.answering_layers):
             with writer.part(f"decoder.{layer}"):
                 x = self._attention(writer, x, "self")
                 x = self._hearing(writer, x, heard)
                 x = self._forward(writer, x)
-        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "decoder.norm", centred=True)
+        x = writer.norm(writer.view(x, batch, tokens if context else 1, self.hidden), "decoder.norm", kind="layer_norm")
         writer.output(writer.linear(x, self.vocab, "head", weight=EMBEDDING, bits=table))
         return writer.builder.build()
 
@@ -92,7 +101,7 @@ class SpeechDecoder:
             for layer in range(self.layers):
                 with writer.part(str(layer)):
                     x = self._forward(writer, self._attention(writer, x, None))
-            return writer.norm(x, "norm", centred=True)
+            return writer.norm(x, "norm", kind="layer_norm")
 
     @property
     def _size(self) -> int:
@@ -103,7 +112,7 @@ class SpeechDecoder:
 
     def _attention(self, writer: PhaseWriter, x: Tensor, cache: str | None) -> Tensor:
         """Attention to itself; with a name, over a cache, and to what came before alone."""
-        normed = writer.norm(x, "attention_norm", centred=True)
+        normed = writer.norm(x, "attention_norm", kind="layer_norm")
         query = self._heads(writer, normed, "query")
         key, value = self._heads(writer, normed, "key", bias=False), self._heads(writer, normed, "value")
         if cache is not None:
@@ -114,7 +123,7 @@ class SpeechDecoder:
     def _hearing(self, writer: PhaseWriter, x: Tensor, heard: Tensor | None) -> Tensor:
         """Attention to the encoder's output, whose keys and values are made once and kept."""
         with writer.part("encoder_attention"):
-            query = self._heads(writer, writer.norm(x, "norm", centred=True), "query")
+            query = self._heads(writer, writer.norm(x, "norm", kind="layer_norm"), "query")
             if heard is None:
                 key, value = (writer.kept(name, self.heads, self.rows, self._size) for name in ("keys", "values"))
             else:
@@ -124,6 +133,6 @@ class SpeechDecoder:
             return writer.apply("add", writer.linear(attended, self.hidden, "output", bias=True), x)
 
     def _forward(self, writer: PhaseWriter, x: Tensor) -> Tensor:
-        normed = writer.norm(x, "feed_forward_norm", centred=True)
+        normed = writer.norm(x, "feed_forward_norm", kind="layer_norm")
         inner = writer.apply("gelu", writer.linear(normed, self.intermediate, "up", bias=True))
         return writer.apply("add", writer.linear(inner, self.hidden, "down", bias=True), x)
