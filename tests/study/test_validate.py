@@ -186,21 +186,24 @@ generate: {prompt_tokens: 20, new_tokens: 4}
 """
 
 
-def test_speeds_and_energies_of_generation_are_those_of_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("system", ["rk3588_npu", "npu_lpddr5x"])
+def test_speeds_and_energies_of_generation_are_those_of_a_run(system: str, tmp_path: Path) -> None:
+    """Also where activations stay on the chip, as they do in a run that asks for nothing else."""
     (tmp_path / "small.yaml").write_text(SMALL)
     path = written(
         tmp_path,
-        "small,rk3588_npu,ttft_ms,1,x,30,,\n"
-        "small,rk3588_npu,prefill_tokens_per_s,1,x,30,,\n"
-        "small,rk3588_npu,decode_tokens_per_s,1,x,30,5,\n"
-        "small,rk3588_npu,energy_per_token_mj,1,x,30,5,\n"
-        "small,rk3588_npu,decode_tokens_per_s,1,x,,,400\n",
+        f"small,{system},ttft_ms,1,x,30,,\n"
+        f"small,{system},prefill_tokens_per_s,1,x,30,,\n"
+        f"small,{system},decode_tokens_per_s,1,x,30,5,\n"
+        f"small,{system},energy_per_token_mj,1,x,30,5,\n"
+        f"small,{system},decode_tokens_per_s,1,x,,,400\n",
         GENERATING,
     )
     found = validate(read_measurements(path))
     assert not found.failures
     ttft, prefill, decode, energy, later = (row.predicted for row in found.rows)
-    answer = ms.run(str(tmp_path / "small.yaml"), system="rk3588_npu", prompt_tokens=30, new_tokens=5).answer
+    run = ms.run(tmp_path / "small.yaml", system=system, objective="latency", prompt_tokens=30, new_tokens=5)
+    answer = run.answer
     assert answer is not None
     assert ttft == pytest.approx(answer.ttft_ps / 1e9)
     assert prefill == pytest.approx(answer.prefill_tokens_per_s)
@@ -221,7 +224,7 @@ def test_the_first_token_waits_until_keys_and_values_lie_where_the_steps_read_th
         GENERATING,
     )
     _, waited, rate, alone = (row.predicted for row in validate(read_measurements(path)).rows)
-    places: dict[str, Any] = {"baseline": "mensa_g", "scheduler": "optimal", "objective": "latency", "flow": "layers"}
+    places: dict[str, Any] = {"baseline": "mensa_g", "scheduler": "optimal", "objective": "latency"}
     answer = ms.run(tmp_path / "small.yaml", system="mensa_g", prompt_tokens=300, new_tokens=3, **places).answer
     assert answer is not None
     assert answer.moved_ps > 0.01 * answer.prompt.latency_ps

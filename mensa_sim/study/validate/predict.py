@@ -9,6 +9,7 @@ from mensa_sim.cost.parameter_cache import cached_parameters
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import DEFAULT_FLOW, FlowName
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.lookup import lookup
@@ -76,7 +77,7 @@ class Predictor:
         said = {"prompt_tokens": lengths.prompt_tokens, "new_tokens": lengths.new_tokens}
         given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         asked = replace(generation, generate=replace(generation.generate, **given))
-        goal = Goal(scheduler=_scheduler(system), objective="latency")
+        goal = Goal(scheduler=_scheduler(system), objective="latency", flow=_flow(system))
         if lengths.context is not None and not prompt:
             step = evaluate(asked.step(lengths.context), system, goal, memo=self.memo, explained=False)
             return PhaseRate.of_step(asked, step)
@@ -105,6 +106,7 @@ class Predictor:
             goal = Goal(
                 scheduler=_scheduler(built),
                 objective="latency" if built.scheduling is None else built.scheduling.objective,
+                flow=_flow(built),
             )
             self._steady[key] = evaluate(graph, built, goal, memo=self.memo, explained=False).steady
         return self._steady[key]
@@ -139,6 +141,11 @@ def _quoted_bytes_per_s(system: System) -> float:
     """Of all memories of its devices together."""
     apart = {placed.memory for placed in system.accelerators} - {placed.memory for placed in system.devices}
     return sum(each.bandwidth_bytes_per_s for name, each in system.memories.items() if name not in apart)
+
+
+def _flow(system: System) -> FlowName:
+    """That of its compiler, or what a run takes where no file says it."""
+    return DEFAULT_FLOW if system.scheduling is None else system.scheduling.flow
 
 
 def _scheduler(system: System) -> str:
