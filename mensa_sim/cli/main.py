@@ -128,6 +128,8 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     # Matrices are small here and workers are processes: threads would wait on each other for most of the time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # None is used, and pydantic looks for them in the metadata of every installed distribution.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What is left at the end goes with the process: to look through it for garbage is a fifth of a short command.
     atexit.register(gc.freeze)
     sys.exit(_exit_code(lambda: app(prog_name="mensa-sim")))
