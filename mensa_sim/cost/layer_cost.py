@@ -1,8 +1,9 @@
 """What one layer costs on one accelerator, before anyone else uses the memory."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields
 from itertools import product
+from operator import attrgetter
 from typing import Literal, NamedTuple, Self
 
 from mensa_sim.records import dataclass
@@ -152,8 +153,10 @@ class LayerCost:
     def changed(self, **own: object) -> Self:
         """The same cost but for some fields, which need not be checked."""
         other = object.__new__(type(self))  # `copy` takes six times as long, and a table has some ten thousand of them
-        for name in self.__slots__:
-            _set(other, name, own[name] if name in own else getattr(self, name))
+        for put, value in zip(_puts, _values(self), strict=True):
+            put(other, value)
+        for name, value in own.items():
+            _set(other, name, value)
         return other
 
     @property
@@ -228,6 +231,9 @@ class LayerCost:
             return "power"
         return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"
 
+
+_names = [each.name for each in fields(LayerCost)]
+_values, _puts = attrgetter(*_names), [getattr(LayerCost, name).__set__ for name in _names]
 
 Priced = Mapping[Residency, LayerCost] | str
 """A layer's cost in each residency, or why the accelerator cannot run it."""

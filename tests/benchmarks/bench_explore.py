@@ -5,13 +5,14 @@ python tests/benchmarks/bench_explore.py [WORKLOAD] [--smallest] [--designs 1000
 Each line is one exploration. The first evaluate nothing: their time is that of choosing designs, keeping them and
 writing results, with the exponent between sizes. Then of a system-level field (the link, so that every pair of a layer
 and an accelerator is priced once for all designs), of fields of every accelerator, and the latter again with two
-processes. The mapping search is that of `mensa-sim run`. The graph is traced before the clock starts, and no price is
-known before an exploration. The start of processes, about a second, is in both times; the exploration of every
-accelerator is long enough (160 designs, 40 s of work for one core) for it to count as little as in practice. On a
-machine that is busy otherwise wall time says little: the CPU time of two processes over that of one bounds the speed-up
-that an idle one can give.
+processes. The mapping search, and how seldom garbage is looked for, are those of `mensa-sim run`. The graph is traced
+before the clock starts, and no price is known before an exploration. The start of processes, about a second, is in both
+times; the exploration of every accelerator is long enough (160 designs, 40 s of work for one core) for it to count as
+little as in practice. On a machine that is busy otherwise wall time says little: the CPU time of two processes over
+that of one bounds the speed-up that an idle one can give.
 """
 
+import gc
 import math
 import multiprocessing.forkserver
 import os
@@ -25,6 +26,7 @@ from unittest.mock import patch
 
 from smallest import SMALL_MODEL, parser
 
+from mensa_sim.cli import GARBAGE_AFTER
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.store import cache_folder
 from mensa_sim.report.explore.files import designs_csv, front_files
@@ -153,6 +155,7 @@ def main() -> None:
     arguments = made.parse_args()
     workload, trials = (SMALL_MODEL, 2) if arguments.smallest else (arguments.workload, None)
     designs = "4,8" if arguments.smallest else arguments.designs
+    gc.set_threshold(GARBAGE_AFTER)
     load_workload(workload)
     os.environ["MENSA_SIM_CACHE"] = str(cache_folder())
     print(f"{workload}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")

@@ -44,6 +44,17 @@ def test_nor_where_accelerators_share_memories_and_hand_tensors_on(drawn):
     assert all(least_ps <= time_ps for (least_ps, _), (time_ps, _) in zip(floor, totals, strict=True))
 
 
+@settings(max_examples=40)
+@given(problems())
+def test_units_and_copies_are_taken_after_all_that_they_wait_for(drawn):
+    _, costs, where = drawn
+    floor = floor_of(make_plan(costs.graph, costs, where), costs, Options())
+    assert floor is not None
+    place = {index: number for number, index in enumerate(floor._order)}
+    assert place.keys() == floor._after.keys()
+    assert all(place[before] < place[index] for index, some in floor._after.items() for before in some)
+
+
 @pytest.mark.parametrize(("early", "floor_ns", "end_ns"), [(8, 19, 21), (10, 21, 21), (12, 23, 23)])
 def test_it_is_what_a_chain_takes_where_all_that_has_room_comes_early(early: int, floor_ns: int, end_ns: int) -> None:
     """While a computes, `early` of b's 10 bytes can come; b computes for 11 cycles."""

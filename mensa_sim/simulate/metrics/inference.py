@@ -93,10 +93,14 @@ def metrics(
     by_resource = _grouped(timeline.spans, "resource")
     static = _static(by_resource, end_ps, system, leakage_mw)
     layers = _layers(timeline, system)
+    caused: dict[str, list[Span]] = {}
+    for span in timeline.spans:
+        if span.kind not in NOT_OF_LAYERS:
+            caused.setdefault(layers[span.layer].accelerator, []).append(span)
     accelerators = {
         placed.name: _accelerator(
             [span for span in by_resource.get(placed.name, ()) if span.kind != "wake"],
-            [span for span in timeline.spans if _home(layers, span) == placed.name],
+            caused.get(placed.name, ()),
             placed.spec.peak_macs_per_s,
             static.leakage_pj[placed.name],
         )
@@ -184,11 +188,6 @@ def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
             utilization=sum(span.macs for span in on_chip) * PS_PER_S / work if work else 0.0,
         )
     return layers
-
-
-def _home(layers: Mapping[str, LayerMetrics], span: Span) -> str | None:
-    """The accelerator that caused a span; none for copies."""
-    return None if span.kind in NOT_OF_LAYERS else layers[span.layer].accelerator
 
 
 def _accelerator(

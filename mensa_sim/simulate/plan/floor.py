@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from graphlib import TopologicalSorter
 from itertools import pairwise
 
 from mensa_sim.cost.table import CostTable
@@ -53,21 +52,26 @@ class PlanFloor:
             for index in copy.dependents:
                 after[index].append(number)
         self._after = after
-        self._order = tuple(TopologicalSorter(after).static_order())
+        self._order = _in_order(plan)
         self._chain = all(after[later] == [before] for before, later in pairwise(self._order))
         crossings = [copy.crossings for copy in plan.copies]
         self._copies_ps = [sum(each.latency_ps + each.alone_ps for each in some) for some in crossings]
         self._copies_pj = math.fsum(pj for some in crossings for each in some for pj in each.energy_pj.values())
-        self._own = {
-            name: self.on(name, plan.data.parameters_on(name))
-            for name in dict.fromkeys(u.accelerator for u in plan.units)
+        own: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+        for unit in plan.units:
+            own.setdefault(unit.accelerator, []).append((unit.index, unit.layers))
+        self._known: dict[str, dict[KeptParameters | None, Turns]] = {
+            name: costs.made_once(name, ("floor", tuple(units), plan.data, options), dict)
+            for name, units in own.items()
         }
+        self._own = {name: self.on(name, plan.data.parameters_on(name)) for name in own}
 
     def on(self, accelerator: str, kept: KeptParameters | None) -> Turns:
         """What its units take at least beside those parameters."""
-        plan, own = self._plan, tuple((u.index, u.layers) for u in self._plan.units if u.accelerator == accelerator)
-        key = ("floor", own, plan.data, self._options, kept)
-        return self._costs.made_once(accelerator, key, lambda: _on(plan, self._costs, self._options, accelerator, kept))
+        known = self._known[accelerator]
+        if kept not in known:
+            known[kept] = _on(self._plan, self._costs, self._options, accelerator, kept)
+        return known[kept]
 
     def choose(self, accelerator: str, kept: KeptParameters) -> None:
         """From now on this stays on an accelerator."""
@@ -90,6 +94,18 @@ class PlanFloor:
         return max(*ends_ps, *(part.busy_ps for part in parts)), energy_pj
 
 
+def _in_order(plan: Plan) -> list[int]:
+    """Units and copies, numbered on from them, each after all that it waits for; units stand in such an order."""
+    last: list[int] = []
+    """Of each copy, the last unit that it waits for, itself or through the copy before it."""
+    for copy in plan.copies:
+        before = -1 if copy.after_copy is None else last[copy.after_copy]
+        last.append(max((before, *copy.after)))
+    places = [(index, -1) for index in range(len(plan.units))]
+    places += [(unit, number) for number, unit in enumerate(last)]
+    return sorted(range(len(places)), key=places.__getitem__)
+
+
 def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None:
     """The floor of a plan; none where what a unit finds on chip depends on more than which units ran before it."""
     gated = any(placed.spec.power_gating is not None for placed in costs.system.accelerators)
@@ -106,10 +122,11 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
     pinned = pin([plan], placed, options.parameters, behind_host=costs.system.feeder_of(accelerator) is not None)
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     own = [unit for unit in plan.units if unit.accelerator == accelerator]
+    in_turn = pinned.room_bytes is not None and _in_turn(plan, own)
 
     def turn(loaded: set[int]) -> OnAccelerator:
         chosen = _variants(plan, own, loaded, options)
-        early = _early_bytes(plan, own, chosen, pinned, loaded=bool(loaded)) if options.prefetch else {}
+        early = _early_bytes(own, chosen, pinned, in_turn=in_turn, loaded=bool(loaded)) if options.prefetch else {}
         time_ps = {index: _alone_ps(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
         energy_pj = math.fsum(pj for each in chosen.values() for stage in each.stages for pj in stage.energies_pj)
         return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=energy_pj)
@@ -132,14 +149,14 @@ def _variants(plan: Plan, own: list[PlannedUnit], loaded: set[int], options: Opt
 
 
 def _early_bytes(
-    plan: Plan, own: list[PlannedUnit], chosen: Mapping[int, Variant], pinned: Pinned, *, loaded: bool
+    own: list[PlannedUnit], chosen: Mapping[int, Variant], pinned: Pinned, *, in_turn: bool, loaded: bool
 ) -> dict[int, int]:
     """The most of each unit's parameters that may come before it: it is fetched for while the one before it runs.
 
     Where the order of units is open, all that could ever come.
     """
     most = {unit.index: unit.variants.streamed.prefetchable_bytes for unit in own}
-    if pinned.room_bytes is None or not _in_turn(plan, own):
+    if pinned.room_bytes is None or not in_turn:
         return most
     keep = {index for _, index in pinned.units}
     open_bytes, found = 0 if loaded else pinned.size_bytes, {own[0].index: 0}

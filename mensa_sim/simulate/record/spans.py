@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal, overload
 
@@ -87,21 +86,23 @@ class SpanRecorder:
         """Timelines of inferences one after another, each from its arrival on."""
         for _, record in self._requests:
             begin_ps, end_ps = record.arrival_ps, record.end_ps
-            levels = (level for level in self._levels if end_ps is not None and begin_ps <= level.time_ps < end_ps)
-            if begin_ps:
-                levels = (replace(level, time_ps=level.time_ps - begin_ps) for level in levels)
-            yield Timeline(spans=self._made(record), requests=(record.from_arrival(),), levels=tuple(levels))
+            levels = tuple(
+                BufferLevel(accelerator, buffer, time_ps - begin_ps, size_bytes)
+                for accelerator, buffer, time_ps, size_bytes in self._levels
+                if end_ps is not None and begin_ps <= time_ps < end_ps
+            )
+            yield Timeline(spans=self._made(record), requests=(record.from_arrival(),), levels=levels)
 
     def _made(self, only: RequestRecord | None = None) -> tuple[Span, ...]:
         """The spans of all requests, or of one from its arrival on."""
+        begin_ps = 0 if only is None else only.arrival_ps
         spans: list[Span] = []
         for _, _, *row in _rows(self._stages, STAGE_CELLS):
             if only is None or row[2] == only.name:
-                spans += stage_spans(*row)
-        spans += (Span(*row) for _, *row in _rows(self._spans, SPAN_CELLS) if only is None or row[2] == only.name)
-        if only is not None and only.arrival_ps:
-            begin_ps = only.arrival_ps
-            spans = [Span(*each[:4], each[4] - begin_ps, each[5] - begin_ps, *each[6:]) for each in spans]
+                spans += stage_spans(*row, begin_ps=begin_ps)
+        for _, resource, kind, request, layer, start_ps, end_ps, *rest in _rows(self._spans, SPAN_CELLS):
+            if only is None or request == only.name:
+                spans.append(Span(resource, kind, request, layer, start_ps - begin_ps, end_ps - begin_ps, *rest))
         spans.sort(key=attrgetter("end_ps"))
         spans.sort(key=attrgetter("start_ps"))
         return tuple(spans)
@@ -110,7 +111,7 @@ class SpanRecorder:
         if self._last_level.get((accelerator, buffer), 0) == size:
             return
         self._last_level[accelerator, buffer] = size
-        self._levels.append(BufferLevel(accelerator=accelerator, buffer=buffer, time_ps=time_ps, size_bytes=size))
+        self._levels.append(BufferLevel(accelerator, buffer, time_ps, size))
         if len(self._levels) > self._max_spans:
             self._levels = self._levels[::2]
 
@@ -169,10 +170,18 @@ def _rows(cells: list[Any], width: int) -> Iterator[tuple[Any, ...]]:
 
 
 def stage_spans(
-    accelerator: str, memory: str, request: str, stage: Stage, head_bytes: int, body_bytes: int, moments_ps: Moments
+    accelerator: str,
+    memory: str,
+    request: str,
+    stage: Stage,
+    head_bytes: int,
+    body_bytes: int,
+    moments_ps: Moments,
+    *,
+    begin_ps: int = 0,
 ) -> Iterator[Span]:
-    """The traffic of a stage, then the accelerator's time; without what neither moved nor cost anything."""
-    start, body, body_end, tail, end = moments_ps
+    """The traffic of a stage, then the accelerator's time, from a moment on; without what neither moved nor cost."""
+    start, body, body_end, tail, end = [each - begin_ps for each in moments_ps] if begin_ps else moments_ps
     name = stage.layer
     if head_bytes or stage.head_pj:
         yield Span(memory, "head", request, name, start, body, head_bytes, 0, stage.head_pj)

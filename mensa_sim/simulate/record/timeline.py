@@ -60,9 +60,8 @@ class RequestRecord:
         return replace(self, arrival_ps=0, start_ps=began, end_ps=ended)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BufferLevel:
-    """From this time on a buffer of an accelerator holds so many bytes."""
+class BufferLevel(NamedTuple):
+    """From this time on a buffer of an accelerator holds so many bytes; made as often as spans are."""
 
     accelerator: str
     buffer: Literal["parameter", "activation"]

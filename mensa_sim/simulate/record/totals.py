@@ -1,31 +1,29 @@
-"""A recorder that keeps of each inference its latency and its dynamic energy, and nothing else."""
+"""A recorder that says besides, of each inference, its latency and its dynamic energy."""
 
 import math
 
 from mensa_sim.simulate.engine.request import Request
-from mensa_sim.simulate.record.recorder import Busy, Done
+from mensa_sim.simulate.record.spans import SPAN_CELLS, STAGE_CELLS, SpanRecorder
+
+_STAGE, _ENERGY = 5, 9
+"""The cells of a stage and of a span's energy."""
 
 
-class TotalsRecorder:
-    """Of requests that run one after another: what each took, and the dynamic energy until its end."""
+class TotalsRecorder(SpanRecorder):
+    """Keeps all spans of requests that run one after another, what each took, and the dynamic energy until its end."""
 
     def __init__(self) -> None:
-        self._energies_pj: list[float] = []
+        super().__init__(max_spans=None)
+        self._told = 0, 0
+        """Cells of stages and of spans until the last end."""
         self.totals: list[tuple[int, float]] = []
         """Latency and dynamic energy of each request that has ended."""
 
-    def record(self, busy: Busy) -> None:
-        """Add its energy."""
-        self._energies_pj += busy.energy_pj.values()
-
-    def executed(self, done: Done) -> None:
-        """Add the stage's energy."""
-        self._energies_pj += done[3].energies_pj
-
-    def levels(self, accelerator: str, time_ps: int, parameter_bytes: int, activation_bytes: int | None) -> None:
-        """Nothing to add."""
-
     def ended(self, request: Request, time_ps: int) -> None:
-        """Close its account."""
-        self.totals.append((time_ps - request.arrival_ps, math.fsum(self._energies_pj)))
-        self._energies_pj = []
+        """Keep its record and close its account."""
+        super().ended(request, time_ps)
+        stages, spans = self._told
+        energies_pj = [pj for stage in self._stages[stages + _STAGE :: STAGE_CELLS] for pj in stage.energies_pj]
+        energies_pj += [pj for parts in self._spans[spans + _ENERGY :: SPAN_CELLS] for pj in parts.values()]
+        self.totals.append((time_ps - request.arrival_ps, math.fsum(energies_pj)))
+        self._told = len(self._stages), len(self._spans)

@@ -21,7 +21,6 @@ from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
-from mensa_sim.simulate.record.recorder import Recorders
 from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
@@ -254,15 +253,15 @@ class _Tried:
 
 def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
     """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
-    recorder, recorded = TotalsRecorder(), SpanRecorder(max_spans=None)
-    run_in_turn(plan, placement.costs.system, on_chip, 2, Recorders(recorder, recorded))
+    recorder = TotalsRecorder()
+    run_in_turn(plan, placement.costs.system, on_chip, 2, recorder)
     latency_ps, dynamic_pj = recorder.totals[-1]
     return _Tried(
         placement=placement,
         plan=plan,
         value=_value(placement, recorder.totals),
         rates=placement.problem.rates(dynamic_pj, latency_ps),
-        recorded=recorded,
+        recorded=recorder,
     )
 
 
