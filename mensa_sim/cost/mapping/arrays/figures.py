@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Figures:
         orders: Sequence[Order],
         array: Array,
     ) -> None:
-        self._target, self.entries, self._groups = target, entries, groups
+        self._target, self.entries, self._groups, self._array = target, entries, groups, array
         self.sides = Sides(target, entries, rows, orders)
         dataflow = target.accelerator.dataflow
         fills = rows[dataflow.stationary].swaps if dataflow.pipeline_cycles_per == "pass" else array.tiles
@@ -95,6 +96,36 @@ class Figures:
             energy_pj=np.broadcast_to(energy_pj, objective.shape),
             objective=objective,
             holds=holds,
+        )
+
+    def floors(self, case: BufferCase, whole_bits: Floats, first_bits: Floats) -> Floats:
+        """[entry] What no candidate's objective is below, where nothing is known of the last tiles but that the first
+        ones of some operands are at least `first_bits`, and if there are n of them an nth of the `whole_bits`; infinite
+        where none fits."""
+        demand, fits, _ = self.demand(case)
+        demand = self._in_best_tiles(demand, self.entries.each(case.repeats.steps), whole_bits, first_bits)
+        found: Floats = np.where(fits, demand.reached(self._target)[2], np.inf).min(axis=(0, 1))
+        return found
+
+    def _in_best_tiles(self, demand: Demand, steps: Any, whole_bits: Floats, first_bits: Floats) -> Demand:
+        """The same in a number of last tiles, not necessarily a whole one, that no other is better than.
+
+        More of them fill and drain the array more often, which may hide behind busier ports; fewer have longer ends.
+        """
+        accelerator = self._target.accelerator
+        fills = steps * self._array.fill_cycles
+        if accelerator.dataflow.pipeline_cycles_per == "pass" or not accelerator.dataflow.overlap or not fills.all():
+            return demand
+        cycles_per_bit = accelerator.clock_hz / (BITS_PER_BYTE * self._target.bandwidth_bytes_per_s)
+        once = steps * self._cycles
+        balanced = np.minimum(np.sqrt(whole_bits * cycles_per_bit / fills), whole_bits / np.maximum(first_bits, 1))
+        tiles = np.maximum(np.maximum(balanced, 1), 1 + (demand.cycles - once) / fills)
+        end_bits = demand.end_bits + np.maximum(whole_bits / tiles - first_bits, 0)
+        return Demand(
+            cycles=np.maximum(demand.cycles, once + fills * (tiles - 1)),
+            body_bits=demand.body_bits + demand.end_bits - end_bits,
+            end_bits=end_bits,
+            dynamic_pj=demand.dynamic_pj,
         )
 
     def demand(self, case: BufferCase) -> tuple[Demand, Bools, Mapping[Operand, Bools]]:

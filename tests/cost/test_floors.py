@@ -1,0 +1,51 @@
+"""A chain of inner tiles is left out by its floor: no candidate around it, priced in full, may lie below that."""
+
+import numpy as np
+import pytest
+from drawn import layer_of
+
+from mensa_sim.arrays import picked
+from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.mapping.arrays.candidates import TIES, Candidates
+from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.sides import outer_orders
+from mensa_sim.cost.mapping.candidates import ROTATIONS, stage_count
+from mensa_sim.cost.mapping.chains import first_chains, grown
+from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.prices.together import cases_of, searches
+from mensa_sim.cost.recurrent import Steps
+from mensa_sim.hardware.files import load_system
+from mensa_sim.workload.layer import LoopNest
+
+NESTS = {
+    "pointwise": LoopNest(K=48, C=96, OY=14, OX=14, input_height=14, input_width=14),
+    "depthwise": LoopNest(G=96, OY=7, OX=7, FY=3, FX=3, stride_y=2, stride_x=2, input_height=14, input_width=14),
+    "matmul": LoopNest(K=100, C=640, OX=3, input_width=3),
+}
+_CHAINS = 300
+"""Chains of each nest, at regular places of all: a choice."""
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("nest", NESTS)
+@pytest.mark.parametrize("machine", ["hexagon_hvx", "ethos_u55", "simba_chiplet"])
+def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str, objective: str) -> None:
+    system = load_system(machine)
+    placed, memory = system.accelerators[0], system.memory_of(machine)
+    steps, energy = Steps(nest=NESTS[nest], steps=2, resident=True), energy_model(placed, memory)
+    pricer = Pricer(layer_of(NESTS[nest]), placed.array, memory, energy, steps, objective)
+    ((search, pricers, residencies),) = searches([pricer])
+    cases, pool = cases_of(pricers, residencies), TilePool(search.tasks)
+    some = first_chains(pool)
+    for _ in range(stage_count(search.tasks[0].ways) - 2):
+        some = grown(pool, some)
+        some = picked(some, np.unique(np.linspace(0, len(some.task) - 1, _CHAINS).astype(np.intp)))
+    orders = outer_orders(search.groups)
+    floors = Fronts(pool, some, search.groups, orders, cases).floors
+    space = Candidates(pool, some, search.groups, ROTATIONS, orders)
+    figures = space.figures(entries := np.arange(len(space.grid.tiles)))
+    for floor, case in zip(floors, cases, strict=True):
+        objectives = figures.priced(case).objective.min(axis=(0, 1))
+        assert (floor[space.grid.part_of(entries)] <= objectives * TIES).all()
+    assert np.isfinite(floors).any()
