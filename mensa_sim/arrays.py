@@ -1,7 +1,8 @@
 """What an array of numpy holds, for annotations; and records of arrays, of which all have one axis in common."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,11 +31,20 @@ def changed(record: Record, change: Callable[[Any], Any], but: Collection[str] =
     elif isinstance(found, dict):
         found = {key: changed(each, change, but) for key, each in found.items()}
     elif is_dataclass(found):
-        own = {f.name: getattr(found, f.name) for f in fields(found) if f.init and f.name not in but}
-        new = {name: each for name, old in own.items() if (each := changed(old, change, but)) is not old}
-        found = replace(found, **new) if new else found  # type: ignore[type-var]
+        kind: Any = type(found)
+        names = _names(kind)
+        own = {name: getattr(found, name) for name in names}
+        new = {name: changed(own[name], change, but) for name in names if name not in but}
+        if any(each is not own[name] for name, each in new.items()):
+            found = kind(**own | new)
     same: Record = found
     return same
+
+
+@cache
+def _names(record: type) -> tuple[str, ...]:
+    """The fields of a kind of record."""
+    return tuple(each.name for each in fields(record) if each.init)
 
 
 def picked(record: Record, which: npt.NDArray[Any]) -> Record:
@@ -53,7 +63,8 @@ def joined(records: Sequence[Record]) -> Record:
     elif isinstance(first, dict):
         first = {key: joined([each[key] for each in some]) for key in first}
     else:
-        first = replace(first, **{f.name: joined([getattr(each, f.name) for each in some]) for f in fields(first)})
+        kind: Any = type(first)
+        first = kind(**{name: joined([getattr(each, name) for each in some]) for name in _names(kind)})
     found: Record = first
     return found
 

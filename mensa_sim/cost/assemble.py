@@ -1,6 +1,6 @@
 """From counts to a `LayerCost`: steps, residency, vector work, cycles of the ports, energy by component."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,20 +43,27 @@ class Bill:
         names = ("compute_cycles", "buffer_cycles", "head_bytes", "tail_bytes")
         figures = zip(*(column(getattr(self, name)) for name in names), strict=True)
         moved = [
-            (operand, level, column(self.held_bytes.get((operand, level))), column(read), column(written))
-            for (operand, level), (read, written) in self.moved_bytes.items()
+            _lines(*key, zip(column(read), column(written), column(self.held_bytes.get(key)), strict=True))
+            for key, (read, written) in self.moved_bytes.items()
         ]
         parts = [(component, column(pj)) for component, pj in self.dynamic_pj.items()]
-        for case, own in enumerate(figures):
+        for case, (own, lines) in enumerate(zip(figures, zip(*moved, strict=True), strict=True)):
             yield {
                 **dict(zip(names, own, strict=True)),
-                "traffic": tuple(
-                    Traffic(operand=operand, level=level, read_bytes=read, write_bytes=write, held_bytes=held[case])
-                    for operand, level, held, reads, writes in moved
-                    if (read := reads[case]) | (write := writes[case])
-                ),
+                "traffic": tuple(filter(None, lines)),
                 "dynamic_pj": {component: pj for component, each in parts if (pj := each[case])},
             }
+
+
+def _lines(operand: str, level: str, moved: Iterable[tuple[int, int, int | None]]) -> list[Traffic | None]:
+    """The traffic of one operand at one level, given what is read, written and held; those that are equal are one."""
+    each = list(moved)
+    known = {
+        own: Traffic(operand=operand, level=level, read_bytes=own[0], write_bytes=own[1], held_bytes=own[2])
+        for own in set(each)
+        if own[0] | own[1]
+    }
+    return [known.get(own) for own in each]
 
 
 def billed(
@@ -131,15 +138,14 @@ def assemble(
     """The cost of one layer; `further` are fields of its cost that nothing here decides."""
     own = billed(accelerator, energy, precision_of(layer), repeats, counts, work)
     (row,) = own.rows(1)
-    return LayerCost(**fixed(layer, accelerator, residency), **row, **further)
+    return LayerCost(**fixed(layer, accelerator), residency=residency, **row, **further)
 
 
-def fixed(layer: Layer, accelerator: PeArray, residency: Residency) -> dict[str, Any]:
-    """The fields of a `LayerCost` that no mapping changes."""
+def fixed(layer: Layer, accelerator: PeArray) -> dict[str, Any]:
+    """The fields of a `LayerCost` that no mapping and no residency changes."""
     return {
         "layer": layer.name,
         "accelerator": accelerator.name,
-        "residency": residency,
         "macs": layer.macs,
         "clock_hz": accelerator.clock_hz,
         "peak_macs_per_s": accelerator.peak_macs_per_s,

@@ -37,15 +37,15 @@ def seen(tiles: int, begin: int, step: int, span: int, size: int) -> Seen:
     outside, low, beyond = before(1 - span), before(0), before(size)
     high = max(low, before(size - span + 1))
     indices = (
-        np.arange(min(outside, 1)),
-        np.arange(outside, min(low, beyond)),
-        np.arange(low, min(low + 1, high)),
-        np.arange(high, beyond),
-        np.arange(beyond, min(beyond + 1, tiles)),
+        (range(min(outside, 1)), outside),
+        (range(outside, min(low, beyond)), 1),
+        (range(low, min(low + 1, high)), high - low),
+        (range(high, beyond), 1),
+        (range(beyond, min(beyond + 1, tiles)), tiles - beyond),
     )
-    alike = (outside, 1, high - low, 1, tiles - beyond)
-    repeats = [np.full(len(index), count) for index, count in zip(indices, alike, strict=True)]
-    return Seen(begins=begin + step * np.concatenate(indices), repeats=np.concatenate(repeats))
+    begins = [begin + step * index for some, _ in indices for index in some]
+    repeats = [alike for some, alike in indices for _ in some]
+    return Seen(begins=np.array(begins, dtype=np.int64), repeats=np.array(repeats, dtype=np.int64))
 
 
 def full_and_rest(total: int, tile: int) -> list[tuple[int, int, int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,16 @@ def one_tiling(unrolling: Unrolling, operand: Operand, window: Window | None, ex
         values = [value * part for value in values for part in seen.values]
         counts = [count * times for count in counts for times in seen.counts]
     return OneTiling(values, counts, end)
+
+
+def elements_of_tiles(unrolling: Unrolling, operand: Operand, window: Window | None, extents: Mapping[str, int]) -> int:
+    """Elements of all tiles with these extents: those of the operand, but for what several tiles of a window read."""
+    own = [dim for dim in unrolling.sizes if relevant(operand, dim)]
+    if window is None:
+        return prod(unrolling.sizes[dim] for dim in own)
+    seen = window_histogram(window, tuple((dim, extents[dim]) for dim in own if split_dims(dim)[0] in WINDOW))
+    read = sum(value * count for value, count in zip(seen.values, seen.counts, strict=True))
+    return read * prod(unrolling.sizes[dim] for dim in own if split_dims(dim)[0] not in WINDOW)
 
 
 class TilingSums:

@@ -1,6 +1,7 @@
 """The way of each operand: the levels that it passes between the array and memory, and how its elements lie in them."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import prod
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
@@ -62,7 +63,7 @@ def precision_of(layer: Layer) -> Precision:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stop:
     """One level on an operand's way, under one unrolling."""
 
@@ -74,7 +75,7 @@ class Stop:
     copied: int
     """Instances that hold the same element, or each a sum of its own for it, with all lanes at work."""
 
-    @property
+    @cached_property
     def spread(self) -> int:
         """Instances that hold different elements."""
         return prod(self.own.values())
@@ -105,7 +106,7 @@ def instances(takes: Sequence[tuple[int, bool]], active: int) -> int:
     return full * whole + (instances(inner, rest) if rest else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Way:
     """An operand's levels, innermost first, and the widths of what passes them; memory lies behind the last."""
 
@@ -123,7 +124,7 @@ class Way:
     skipped: float = 0.0
     """Share of the array's reads of it that cost nothing, as what they are for is zero."""
 
-    @property
+    @cached_property
     def ported(self) -> int:
         """How many of the stops, the outer ones, are SRAMs."""
         return sum(stop.level.ported for stop in self.stops)
@@ -138,7 +139,7 @@ class Way:
         """Whether its outermost SRAM stands in the array, so that what memory moves passes the array's wires."""
         return self.ported > 0 and self.in_array == len(self.stops)
 
-    @property
+    @cached_property
     def in_array(self) -> int:
         """How many of the stops, the inner ones, stand in the array: what passes between them needs no long wire."""
         return sum(bool(stop.level.per) or not stop.level.ported for stop in self.stops)
@@ -179,13 +180,15 @@ def accumulator(accelerator: PeArray, sum_bits: int) -> Level:
 
 
 def _stop(level: Level, operand: Operand, unrolling: Unrolling) -> Stop:
-    own: dict[str, int] = {}
+    own = {dim: 1 for dim in unrolling.dims if relevant(operand, dim)}
     copies: dict[str, tuple[tuple[int, bool], ...]] = {}
     shared = level.shared_along(operand)
-    for dim in unrolling.dims:
+    for dim, lanes_of_dim in unrolling.lanes.items():
+        if lanes_of_dim == 1:
+            continue
         takes = tuple((lanes[dim], axis) for axis, lanes in enumerate(unrolling.along) if dim in lanes)
-        if relevant(operand, dim):
-            own[dim] = instances([(lanes, axis in level.per) for lanes, axis in takes], unrolling.lanes[dim])
+        if dim in own:
+            own[dim] = instances([(lanes, axis in level.per) for lanes, axis in takes], lanes_of_dim)
         elif any(lanes > 1 and axis in level.per and axis not in shared for lanes, axis in takes):
             copies[dim] = tuple((lanes, axis in level.per and axis not in shared) for lanes, axis in takes)
     copied = prod(instances(takes, unrolling.lanes[dim]) for dim, takes in copies.items())

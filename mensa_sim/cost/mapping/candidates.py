@@ -104,14 +104,17 @@ def build(
     An operand that `holds` keeps in its outermost SRAM all loops up to its free group in the outer block.
     """
     loops: list[Loop] = []
-    dims = [(dim, group(dim)) for dim in reversed(unrolling.dims)]
+    dims = [(dim, group(dim)) for dim in reversed(unrolling.dims) if unrolling.sizes[dim] > 1]
 
     def add(order: tuple[str, ...], start: Mapping[str, int], end: Mapping[str, int]) -> dict[str, int]:
         begins: dict[str, int] = {}
-        added = [(own, Loop(dim, -(-end[dim] // start[dim]))) for dim, own in dims if end[dim] > start[dim]]
+        added: dict[str, list[Loop]] = {}
+        for dim, own in dims:
+            if end[dim] > start[dim]:
+                added.setdefault(own, []).append(Loop(dim, -(-end[dim] // start[dim])))
         for name in order:
             begins[name] = len(loops)
-            loops.extend([loop for own, loop in added if own == name])
+            loops.extend(added.get(name, ()))
         return begins
 
     cuts: list[int] = []

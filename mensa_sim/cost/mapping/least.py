@@ -8,7 +8,6 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
-from mensa_sim.cost.counts.tiles import one_tiling
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.objective import objective_named
@@ -77,7 +76,7 @@ class _Floor:
     """Of one nest: cycles and energy of a step, bits of each operand, energy of its outermost SRAM towards memory."""
 
     def __init__(self, task: NestTask) -> None:
-        target, unrolling, window = task.target, task.unrolling, task.window
+        target, unrolling = task.target, task.unrolling
         energy = target.energy
         wide = target.accelerator.product_cycles(task.ways["weight"].final_bits, task.ways["input"].final_bits)
         self.cycles = ceil(unrolling.passes * wide)
@@ -85,10 +84,9 @@ class _Floor:
         self.bits: dict[Operand, int] = {}
         self.stored_pj: dict[Operand, float] = {}
         for operand, way in task.ways.items():
-            own = window if operand == "input" else None
-            elements = task.whole(operand).elements
-            bits = self.bits[operand] = elements * min(way.final_bits, way.partial_bits)
-            passes = one_tiling(unrolling, operand, own, unrolling.lanes).elements * sums_per_element(way, unrolling)
+            bits = task.elements(operand, unrolling.sizes) * min(way.final_bits, way.partial_bits)
+            self.bits[operand] = bits
+            passes = task.elements(operand, unrolling.lanes) * sums_per_element(way, unrolling)
             for index, stop in enumerate(way.stops):
                 level = stop.level
                 read_pj, write_pj = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
-from mensa_sim.cost.counts.tiles import OneTiling, one_tiling
+from mensa_sim.cost.counts.tiles import elements_of_tiles
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
@@ -101,10 +101,9 @@ class NestTask:
         """Whether no extent of the last tile is fixed: all are multiples of those inside."""
         return not self._tile
 
-    def whole(self, operand: Operand) -> OneTiling:
-        """A whole operand as one tile."""
-        window = self.window if operand == "input" else None
-        return one_tiling(self.unrolling, operand, window, self.unrolling.sizes)
+    def elements(self, operand: Operand, extents: Mapping[str, int]) -> int:
+        """Elements of all tiles of an operand with these extents."""
+        return elements_of_tiles(self.unrolling, operand, self.window if operand == "input" else None, extents)
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has beside its accesses: products, and hops of partial sums."""

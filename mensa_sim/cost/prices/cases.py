@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mensa_sim.arrays import picked
-from mensa_sim.cost.assemble import billed, fixed
+from mensa_sim.cost.assemble import billed
 from mensa_sim.cost.counts.crossing import evenly, pick, whole_words
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import Repeats, new_tally, vector_traffic
@@ -73,14 +73,14 @@ def assembled(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> li
         rows = _rows([asked[place] for place in places], [found[place] for place in places])
         for place, row in zip(places, rows, strict=True):
             best, pricer = found[place], asked[place].pricer
-            own = fixed(pricer.layer, pricer.accelerator, asked[place].residency)
+            row |= {"residency": asked[place].residency}
             if best is None:
-                costs[place] = LayerCost(**own, **row)
+                costs[place] = LayerCost(**pricer.fields, **row)
                 continue
             if id(best.mapping) not in texts:
                 texts[id(best.mapping)] = best.mapping.describe()
             costs[place] = LayerCost(
-                **own,
+                **pricer.fields,
                 **row,
                 spatial_utilization=pricer.spatial_utilization,
                 mapping=texts[id(best.mapping)],

@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
+from mensa_sim.cost.assemble import fixed
 from mensa_sim.cost.counts.nest import count_nest
-from mensa_sim.cost.counts.tally import repeats_of
+from mensa_sim.cost.counts.tally import Repeats, repeats_of
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Residency
@@ -74,6 +76,7 @@ class Pricer:
         self.shortage = ""
         """Why no mapping fits, for people."""
         self._search: Search | None = None
+        self._asked: dict[Residency, tuple[Repeats, frozenset[Operand]]] = {}
         self.own = own_mapping(layer, accelerator)
         """What its user fixes of its mapping."""
         self.fixed: NestMapping | None = None
@@ -125,7 +128,12 @@ class Pricer:
     @cached_property
     def residencies(self) -> list[Residency]:
         """Those for which the buffers have room."""
-        return [each for each in RESIDENCIES if has_room(self.layer, self.accelerator, each)]
+        return residencies_with_room(self.layer, self.accelerator)
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """Those of its cost that are the same in every residency."""
+        return fixed(self.layer, self.accelerator)
 
     def costs(self, priced: Mapping[Residency, LayerCost]) -> dict[Residency, LayerCost]:
         """The cost in each residency, given those of which a mapping was found."""
@@ -146,9 +154,11 @@ class Pricer:
 
     def asked(self, residency: Residency) -> PricedCase:
         """What a residency asks: how often each operand crosses, and which ones stay."""
-        repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
-        kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
-        kept = kept | {"weight"} if self.steps.resident else kept
+        if residency not in self._asked:
+            repeats = repeats_of(self.layer, self.steps.steps, residency, steps_resident=self.steps.resident)
+            kept = resident_operands(residency, weights_are_activations=self.layer.weights_are_activations)
+            self._asked[residency] = repeats, kept | {"weight"} if self.steps.resident else kept
+        repeats, kept = self._asked[residency]
         return PricedCase(pricer=self, repeats=repeats, kept=kept, residency=residency)
 
     def _best(self, asked: PricedCase) -> Mapped | None:
@@ -193,13 +203,17 @@ def resident_operands(residency: Residency, *, weights_are_activations: bool) ->
     return frozenset(kept)
 
 
-def has_room(layer: Layer, accelerator: PeArray, residency: Residency) -> bool:
-    """Whether the tensors that a residency keeps fit the buffers at all; a state lies in memory."""
-    if residency.input and layer.state_bytes:
-        return False
+def residencies_with_room(layer: Layer, accelerator: PeArray) -> list[Residency]:
+    """Those whose tensors fit the buffers at all; a state lies in memory."""
     parameters, activations = accelerator.buffer("parameter"), accelerator.buffer("activation")
-    resident_bytes = layer.input_bytes * residency.input + layer.output_bytes * residency.output
-    if resident_bytes and (activations is None or resident_bytes > activations.capacity_bytes):
-        return False
-    stay = layer.parameter_bytes if residency.parameters else 0
-    return not stay or (parameters is not None and stay <= parameters.capacity_bytes)
+    input_bytes, output_bytes, parameter_bytes = layer.input_bytes, layer.output_bytes, layer.parameter_bytes
+    room_bytes, parameter_room_bytes = (
+        0 if each is None else each.capacity_bytes for each in (activations, parameters)
+    )
+    return [
+        each
+        for each in RESIDENCIES
+        if not (each.input and layer.state_bytes)
+        and input_bytes * each.input + output_bytes * each.output <= room_bytes
+        and parameter_bytes * each.parameters <= parameter_room_bytes
+    ]

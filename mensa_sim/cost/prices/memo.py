@@ -8,9 +8,11 @@ its own, so that two of them split the work instead of doing it twice.
 import os
 import random
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from mensa_sim.cost.layer_cost import Priced
 from mensa_sim.cost.prices.columns import SharedColumns
@@ -41,10 +43,29 @@ PAIRS = 8192
 _SPECS = 1024
 
 
+@cache
+def _values_of(kind: type[Layer]) -> Callable[[Layer], tuple[Hashable, ...]]:
+    """What reads the fields that count of layers of a kind."""
+    return attrgetter(*(each.name for each in fields(kind) if each.name not in NO_PRICE))
+
+
+class Known(tuple[Hashable, ...]):
+    """A tuple that works out its hash once: a price is looked up a dozen times, by records within records."""
+
+    def __hash__(self) -> int:
+        own: dict[str, int] = self.__dict__
+        if "hash" not in own:
+            own["hash"] = super().__hash__()
+        return own["hash"]
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Hashable, ...]]]:
+        return type(self), (tuple(self),)  # another process hashes texts in its own way
+
+
 def shape_of(layer: Layer) -> Hashable:
     """All that a layer's price depends on besides its accelerator: whatever field a layer has that is not excused."""
-    own = tuple(getattr(layer, each.name) for each in fields(layer) if each.name not in NO_PRICE)
-    return (*own, layer.parameter_bytes, bool(layer.parameters))
+    kind: Any = type(layer)
+    return Known((*_values_of(kind)(layer), layer.parameter_bytes, bool(layer.parameters)))
 
 
 def _nameless(spec: Accelerator) -> Accelerator:

@@ -8,7 +8,7 @@ from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
 from mensa_sim.cost.prices.known import known_or_priced, limited
-from mensa_sim.cost.prices.memo import PairKey, PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import Known, PairKey, PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
@@ -143,7 +143,7 @@ def _pairs(
                 continue
             steps = steps_of(layer, placed.array, footprint[layer.name])
             own = (layer.name if placed.array.mappings else "", placed.name if layer.mappings else "")
-            keys[layer.name, placed.name] = ((on, shapes[layer.name], own, steps), steps)
+            keys[layer.name, placed.name] = (Known((on, shapes[layer.name], own, steps)), steps)
     return keys
 
 

@@ -76,7 +76,9 @@ class WholeSums:
     """Sums over the one tile that a whole operand is, for each nest, in no more accesses than any tiles take."""
 
     def __init__(self, tasks: Sequence["NestTask"], operand: Operand) -> None:
-        self.largest: Floats = np.array([task.whole(operand).elements for task in tasks], dtype=np.float64)
+        self.largest: Floats = np.array(
+            [task.elements(operand, task.unrolling.sizes) for task in tasks], dtype=np.float64
+        )
         way = tasks[0].ways[operand]
         self.elements: Floats = self.largest * min(1.0, way.partial_bits / way.final_bits)
         self.end, self.number = np.zeros(len(tasks)), np.ones(len(tasks))

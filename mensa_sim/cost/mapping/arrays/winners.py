@@ -109,7 +109,7 @@ class Counted:
 
     def _whole(self, values: Any) -> npt.NDArray[Any]:
         """Figures of all winners as whole numbers, or truth values."""
-        own: npt.NDArray[Any] = np.broadcast_to(values, self.task.shape)
+        own: npt.NDArray[Any] = values if values.shape == self.task.shape else np.broadcast_to(values, self.task.shape)
         if own.dtype == np.bool_:
             return own
         self._peak = np.maximum(self._peak, own)
