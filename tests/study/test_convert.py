@@ -347,6 +347,12 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
             TIMELOOP.replace("depth: 16384", "depth: 8 * 2048"),
             "nodes[2].attributes.depth: '8 * 2048' is not a",
         ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("depth: 16384", "depth: {{rows}}"),
+            "convert what the tool made of them, parsed-proc",
+        ),
+        ("t.yaml", "{{add_to_path('.')}}\n" + TIMELOOP, "holds templates; convert what the tool made"),
         ("t.yaml", TIMELOOP.replace("meshX: 14", "meshZ: 14"), "architecture.nodes[3].spatial.meshZ"),
         ("t.yaml", TIMELOOP.replace("keep: [Weights]", "keep: [Wheights]"), "'Wheights' is none of Weights"),
         ("t.yaml", TIMELOOP.replace("name: PE\n", "name: PE\n    <<<: [defaults]\n"), "inherits from elsewhere"),

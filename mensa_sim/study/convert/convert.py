@@ -16,7 +16,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import Conversion, ConversionNotes, ForeignFile
 from mensa_sim.study.convert.scale_sim.configuration import convert_configuration
 from mensa_sim.study.convert.scale_sim.topology import convert_topology
-from mensa_sim.study.convert.timeloop.architecture import convert_architecture
+from mensa_sim.study.convert.timeloop.architecture import WORKED_OUT, convert_architecture
 from mensa_sim.study.convert.timeloop.problem import convert_problem
 from mensa_sim.study.convert.zigzag.accelerator import convert_accelerator
 from mensa_sim.study.convert.zigzag.workload import convert_workload
@@ -48,6 +48,8 @@ def _list_of(*keys: str) -> Callable[[Any], bool]:
     return lambda data: isinstance(data, list) and bool(data) and all(_mapping_with(*keys)(each) for each in data)
 
 
+_TEMPLATES = ("{{", "{%")
+"""What Timeloop's front end works out before it reads YAML (jinja)."""
 _MAPPED = ("spatial_mapping", "spatial_mapping_hint", "memory_operand_links")
 """What an entry of a mapping of ZigZag says, at least one of them."""
 
@@ -130,7 +132,13 @@ def _plain(path: Path, notes: ConversionNotes) -> Any:
         return _rows(path)
     if path.suffix == ".cfg":
         return _sections(path)
-    data, repeated = read_foreign(path)
+    try:
+        data, repeated = read_foreign(path)
+    except FileError as error:
+        if not any(mark in read_text(path) for mark in _TEMPLATES):
+            raise
+        told = f"holds templates; convert what the tool made of them, {WORKED_OUT}"
+        raise FileError(str(path), [*error.faults, told]) from error
     for text in repeated:
         notes.choose(text)
     return data

@@ -28,6 +28,8 @@ REGISTERS = ("regfile", "_rf", "register", "reg_")
 """What classes of register files have in their names."""
 MEMORY_WORD_BITS = 64
 """A row of a memory that states no width."""
+WORKED_OUT = "parsed-processed-input.yaml"
+"""The file beside the tool's results in which templates and expressions are worked out."""
 ROOM = 2**53
 """Whole numbers that a file's numbers hold exactly."""
 
@@ -181,7 +183,7 @@ def _bits(file: ForeignFile, node: ArchitectureNode, name: str, default: int | N
     if number is None or not 1 <= number <= ROOM or number != int(number):
         what = "is required" if value is None else f"{str(value)[:60]!r} is not a whole number from 1"
         raise file.fault(
-            (*node.place, "attributes", name), f"{what}; the tool writes worked-out numbers with its results"
+            (*node.place, "attributes", name), f"{what}; the tool writes worked-out numbers to {WORKED_OUT}"
         )
     return int(number)
 
