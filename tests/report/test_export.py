@@ -14,7 +14,7 @@ from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
 from mensa_sim.report.page.figure import bar, figure
 from mensa_sim.report.slides import export
-from mensa_sim.report.slides.export import HEIGHT_PX, SCALE, WIDTH_PX, find_browser, on_slide, tables_of
+from mensa_sim.report.slides.export import HEIGHT_PX, SCALE, WIDTH_PX, figure_csv, find_browser, on_slide, tables_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -66,6 +66,14 @@ def test_few_bars_have_their_values_and_many_have_not() -> None:
     assert few["data"][0]["texttemplate"] == "%{y:.3s}"
     assert "texttemplate" not in many["data"][0]
     assert few["layout"]["paper_bgcolor"] == "#ffffff"
+
+
+def test_a_bar_that_begins_elsewhere_than_at_0_is_told_by_both_its_ends() -> None:
+    moved = figure("moved", "lead", "what", [bar(x=[-1.5, 2], y=["a", "b"], base=2)], barmode="overlay")
+    header, *bars = rows(figure_csv(moved))[1]
+    assert header == ["series", "from", "lead", "what"]
+    assert [(float(begin), float(end), name) for _, begin, end, name in bars] == [(2, 0.5, "a"), (2, 4, "b")]
+    assert "texttemplate" not in on_slide(moved)["data"][0]
 
 
 def test_tables_of_one_heading_are_told_apart_and_scripts_are_no_tables() -> None:

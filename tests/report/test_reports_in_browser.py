@@ -109,6 +109,30 @@ def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Opened], 
     page.size(1280, 900)
 
 
+NARROW = """
+[...document.querySelectorAll(".figure")].map((div) => ({
+  name: div.id,
+  cut: [...div.querySelectorAll(".ytick text")].filter((each) => each.textContent.includes("…")).length,
+  high: div._fullLayout._size.h,
+}))
+"""
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_on_a_telephone_names_stand_whole_and_figures_keep_room_above_their_legends(
+    opened: Callable[[str], Opened], kind: str
+) -> None:
+    page = opened(kind)
+    page.size(390, 844)
+    fitting = "[...document.querySelectorAll('.figure')].every((div) => div._fullLayout.width === div.clientWidth)"
+    page.until(f"document.documentElement.scrollWidth === 390 && {fitting}")
+    for each in page.value(NARROW):
+        assert each["cut"] == 0, f"{kind}: {each['name']} cuts its names"
+        assert each["high"] > 60, f"{kind}: {each['name']} is {each['high']} pixels high"
+    page.size(1280, 900)
+    page.until(fitting)
+
+
 def test_a_reproduction_is_read_without_scrolling_through_more_than_seven_screens(
     opened: Callable[[str], Opened],
 ) -> None:

@@ -10,7 +10,7 @@ from mensa_sim.simulate.inference import run_in_turn, simulate
 from mensa_sim.simulate.metrics.inference import metrics, union_ps
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.simulate.plan.plan import make_plan
-from mensa_sim.simulate.record.timeline import Span
+from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.workload.graph import Edge, LayerGraph
 
@@ -69,6 +69,20 @@ def test_layers_say_where_and_when_they_ran(result):
     assert b.energy_pj == pytest.approx(0.2 + 8 * 3 + 16)
     assert list(result.layers) == ["a", "b", "c"]
     assert result.accelerators["far"].layers == 2
+
+
+def test_layers_stand_in_the_order_in_which_they_ran_whenever_their_parameters_came():
+    platform = system([accelerator("near", "ram")], {"ram": memory()})
+    layers = (layer("early"), layer("late"))
+    spans = (
+        Span("ram", "prefetch", "net#0", "late", 0, 5),
+        Span("near", "layer", "net#0", "early", 1, 9),
+        Span("near", "layer", "net#0", "late", 9, 12),
+    )
+    found = metrics(
+        Timeline(spans=spans), platform, LayerGraph(name="net", layers=layers, edges=()), {"near": {"mac": 1.0}}
+    )
+    assert list(found.layers) == ["early", "late"]
 
 
 @given(problems())

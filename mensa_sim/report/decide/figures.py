@@ -20,23 +20,26 @@ def decide_figures(result: DecideResult) -> dict[str, Drawn]:
 
 def worlds_figure(result: DecideResult) -> Figure:
     """How many worlds have which lead."""
-    colours = [BLUE if low >= 1 else ORANGE for low, _, _ in result.histogram]
-    middles = [math.sqrt(low * high) for low, high, _ in result.histogram]
-    shares = [count / result.worlds for _, _, count in result.histogram]
-    trace = bar(
-        name="share of worlds",
-        x=middles,
-        y=shares,
-        width=[high - low for low, high, _ in result.histogram],
-        marker={"color": colours},
-        customdata=[[low, high] for low, high, _ in result.histogram],
-        hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:.1%} of worlds<extra></extra>",
-    )
+    traces = [
+        bar(
+            name=name,
+            x=[math.sqrt(low * high) for low, high, _ in own],
+            y=[count / result.worlds for _, _, count in own],
+            width=[high - low for low, high, _ in own],
+            marker={"color": colour},
+            customdata=[[low, high] for low, high, _ in own],
+            hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y:.1%} of worlds<extra></extra>",
+        )
+        for name, colour, own in (
+            ("another is the best", ORANGE, [each for each in result.histogram if each[0] < 1]),
+            (f"{shown(result.best)} is the best", BLUE, [each for each in result.histogram if each[0] >= 1]),
+        )
+    ]
     title = f"{result.best} is the best in {world_share(result)} of {result.worlds} drawn worlds"
     low, high = result.histogram[0][0], result.histogram[-1][1]
     ratio = f"lead of {result.best} over the best of the others (ratio, logarithmic); above 1 it wins"
     x = log_axis(ratio, math.log10(min(low, 0.95)), math.log10(max(high, 1.05)))
-    return figure(title, x, {"title": "share of worlds (%)", "tickformat": ".0%"}, [trace], shapes=[PARITY])
+    return figure(title, x, {"title": "share of worlds (%)", "tickformat": ".0%"}, traces, shapes=[PARITY])
 
 
 def world_share(result: DecideResult) -> str:
@@ -74,10 +77,6 @@ def workloads_figure(result: DecideResult) -> Figure:
     return figure(title, {"title": "workload", "type": "category"}, y, traces, barmode="group")
 
 
-TEXT_ROOM = 0.15
-"""Of an axis, at either end, for the text beside the longest bar: a choice."""
-
-
 def moving_figure(result: DecideResult) -> Figure | None:
     """What moves the lead most, each from the lead as taken to the one with it otherwise."""
     lead = result.lead
@@ -90,20 +89,9 @@ def moving_figure(result: DecideResult) -> Figure | None:
     where = f"{factor_text(result.lead)} as taken, {factor_text(first.lead)} at {setting_text(first.setting)}"
     title = f"{first.name} moves the lead most: {where}"
     moved = [(_label(each), each.lead) for each in chosen]
-    ends = [lead, *(value for _, value in moved)]
-    room = TEXT_ROOM * (max(ends) - min(ends))
-    x = {"title": f"lead of {result.best} (ratio)", "range": [min(1.0, min(ends) - room), max(ends) + room]}
-    beside = {"textposition": "outside", "constraintext": "none", "textfont": {"size": 11}, "cliponaxis": False}
-    return from_taken(
-        *(title, x, "what is otherwise", result.lead, moved),
-        lambda leads: {
-            "text": list(map(factor_text, leads)),
-            **beside,
-            "hovertemplate": "%{y}: %{text}<extra></extra>",
-        },
-    )
+    return from_taken(title, f"lead of {result.best} (ratio)", "what is otherwise", lead, moved, factor_text)
 
 
 def _label(tried: Tried) -> str:
-    where = f" on {', '.join(tried.systems)}" if tried.kind == "field" else ""
+    where = f" on {', '.join(tried.systems)}" if tried.kind == "field" and tried.systems[0] not in tried.name else ""
     return shown(f"{tried.name}: {setting_text(tried.setting)}{where}")

@@ -42,9 +42,9 @@ def certainty_text(result: DecideResult) -> str:
     low, median, high = map(factor_text, (lead.low, lead.median, lead.high))
     return (
         f"{result.worlds} worlds: {len(result.draws)} draws of the choices that need a run, each at {result.prices} "
-        f"draws of all prices, seed {result.seed}. In the middle 90 % of them {result.best} needs {low} to "
-        f"{high} less than the best of the others (median {median}). So few draws leave open a "
-        f"share of {percent_text(sure.share_low)} to {percent_text(sure.share_high)} (95 % confidence)."
+        f"draws of all prices, seed {result.seed}. In the middle 90 % of them {result.best} is {low} to "
+        f"{high} as good as the best of the others (median {median}). So few draws leave open a share of "
+        f"{percent_text(sure.share_low)} to {percent_text(sure.share_high)} (95 % confidence)."
     )
 
 

@@ -3,6 +3,8 @@
 Drawn as plain lines, not as plotly's own parallel coordinates: those need WebGL, which not every browser has.
 """
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 from mensa_sim.records import dataclass
@@ -19,6 +21,9 @@ OTHERS = 2000
 
 FEW, FAINTEST = 20, 0.25
 """Of these others, so many are drawn in full, more the fainter: choices."""
+
+_LETTERS = 12
+"""Of a line of a name, between two axes: a choice."""
 
 _NAMED = 12
 """Designs of the front that a legend names; of more, the pointer does."""
@@ -44,12 +49,13 @@ def parallel_figure(result: ExploreResult) -> Figure:
     for place, design in enumerate(result.front):
         colour = COLOURS[place % len(COLOURS)]
         traces.append(_lines(f"design {design.number}", [design], axes, colour, 2))
-    plain: dict[str, object] = {"showarrow": False, "xanchor": "left"}
+    plain: dict[str, object] = {"showarrow": False, "xanchor": "left", "font": {"size": 11}}
+    beside = {**plain, "bgcolor": "#ffffff", "borderpad": 0, "xshift": 2, "font": {"size": 10}}
     notes: list[dict[str, object]] = []
     for place, each in enumerate(axes):
-        notes.append({"x": place, "y": 1.05, "text": each.title, "textangle": -14, "yanchor": "bottom", **plain})
+        notes.append({"x": place, "y": 1.05, "text": each.title, "align": "left", "yanchor": "bottom", **plain})
         for height, text in each.labels:
-            notes.append({"x": place, "y": height, "text": text, "font": {"size": 10}, **plain})
+            notes.append({"x": place, "y": height, "text": text, **beside})
     rules = [
         {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}
         for place in range(len(axes))
@@ -89,8 +95,7 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         step = max(1, -(-len(places) // TICKS))
         heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
         labels = [(place / top, shown(setting_text(parameter.shown[place]))) for place in range(0, len(places), step)]
-        short = parameter.name if len(parameter.name) <= 24 else f"…{parameter.name[-23:]}"
-        found.append(_Axis(title=shown(short), heights=heights, labels=tuple(labels)))
+        found.append(_Axis(title=_folded(parameter.name), heights=heights, labels=tuple(labels)))
     for objective in result.objectives:
         scale, title = axis(objective.name)
         values = {design.number: design.objectives[objective.name] / scale for design in result.designs}
@@ -98,8 +103,14 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         span = (high - low) or 1.0
         heights = {number: (value - low) / span for number, value in values.items()}
         labels = [(height, f"{low + height * span:.3g}") for height in (0.0, 0.25, 0.5, 0.75, 1.0)]
-        found.append(_Axis(title=shown(title), heights=heights, labels=tuple(labels)))
+        found.append(_Axis(title=_folded(title), heights=heights, labels=tuple(labels)))
     return found
+
+
+def _folded(name: str) -> str:
+    """A name in lines between two axes."""
+    parts = textwrap.wrap(re.sub(r"([._])", r"\1 ", name), _LETTERS)
+    return "<br>".join(shown(re.sub(r"([._]) ", r"\1", part)) for part in parts)
 
 
 def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> Trace:

@@ -109,8 +109,8 @@ def logarithmic(title: str) -> dict[str, Any]:
 
 
 def slanted(title: str) -> dict[str, Any]:
-    """An axis of names that are longer than their bars are wide."""
-    return {"title": title, "tickangle": -45}
+    """An axis of names, slanted where they are longer than their bars are wide."""
+    return {"title": title, "autotickangles": [0, -45]}
 
 
 def categories(title: str) -> dict[str, Any]:

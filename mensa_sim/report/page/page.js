@@ -3,8 +3,10 @@ const THEMES = {
   light: { ink: "#1b1b1b", soft: "#5b5f66", grid: "#e3e5e8", paper: "#ffffff" },
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
-const PAPER_WIDTH_PX = 690; // A4 at 96 dots per inch, less the margins
-const TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6; // of an axis, in the mean
+const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page
+const FONT_PX = 12.5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 15; // of an axis, letters in the mean
+const LEGEND_LINE_PX = 19, LEGEND_MARK_PX = 45;
+const USUAL_LEGEND = 4, AROUND_NAMES_PX = 140; // lines of a legend that a figure has room for; what stands above and below its names
 const figures = new Map();
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 let chosenTheme = null;
@@ -50,13 +52,36 @@ function folded(axis, room_px) {
   return { ...axis, title: { ...axis.title, text: lines.join("<br>") } };
 }
 
-// An axis whose names leave most of the width to the figure; the pointer shows them whole.
-function shortened(axis, data, room_px) {
+// A name in lines, broken behind spaces, or within a field's name that is longer than a line.
+function inLines(name, letters) {
+  const found = [], whole = new RegExp(`.{1,${letters}}`, "g");
+  const words = name.replace("<br>", " ").split(/(?<=\s)/);
+  const parts = words.flatMap((word) => word.trimEnd().length <= letters ? [word] : word.split(/(?<=[._])/).flatMap((part) => part.match(whole)));
+  for (const part of parts) {
+    if (found.length && (found.at(-1) + part).trimEnd().length <= letters) found[found.length - 1] += part;
+    else found.push(part);
+  }
+  return found.map((line) => line.trimEnd());
+}
+
+// An axis whose names leave most of the width to the figure, and the height that they take.
+function named(axis, data, room_px) {
   const names = [...new Set(data.flatMap((trace) => trace.y ?? []))];
-  const half = Math.floor(room_px / NAME_LETTER_PX / 2);
-  if (!names.some((name) => typeof name === "string" && name.length > 2 * half)) return axis;
-  const short = (name) => name.length > 2 * half ? `${name.slice(0, half - 1)}…${name.slice(-half)}` : name;
-  return { ...axis, tickmode: "array", tickvals: names, ticktext: names.map((name) => short(name.replace("<br>", " "))) };
+  const scale = (axis.tickfont?.size ?? FONT_PX) / FONT_PX;
+  const letters = Math.floor(room_px / NAME_LETTER_PX / scale);
+  if (!names.some((name) => typeof name === "string" && name.length > letters)) return [axis, 0];
+  const folded = names.map((name) => inLines(String(name), letters));
+  const lines = Math.max(...folded.map((each) => each.length));
+  return [{ ...axis, tickmode: "array", tickvals: names, ticktext: folded.map((each) => each.join("<br>")) }, names.length * lines * NAME_LINE_PX * scale];
+}
+
+// Height that lines of a legend take beyond the usual: it stands in columns as wide as its longest name.
+function beyondLegend(data, layout, width_px) {
+  if (layout.showlegend === false) return 0;
+  const names = data.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
+  const column_px = LEGEND_MARK_PX + TITLE_LETTER_PX * Math.max(0, ...names.map((name) => name.length));
+  const lines = Math.ceil(names.length / Math.max(1, Math.floor(width_px / column_px)));
+  return LEGEND_LINE_PX * Math.max(0, lines - USUAL_LEGEND);
 }
 
 function template({ ink, soft, grid, paper }) {
@@ -66,23 +91,26 @@ function template({ ink, soft, grid, paper }) {
     title: { standoff: 10, font: { size: 13 } },
   };
   return { layout: {
-    font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: 12.5, color: ink },
+    font: { family: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", size: FONT_PX, color: ink },
     paper_bgcolor: paper, plot_bgcolor: paper, xaxis: axis, yaxis: axis, hovermode: "closest", showlegend: true, barmode: "stack",
     margin: { l: 64, r: 18, t: 26, b: 40 }, uniformtext: { mode: "hide", minsize: 9 },
     legend: { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom", maxheight: 0.6, traceorder: "normal", title: { font: { size: 12 } } },
-    hoverlabel: { bgcolor: paper, bordercolor: soft, font: { color: ink, size: 12.5 }, align: "left", namelength: -1 },
+    hoverlabel: { bgcolor: paper, bordercolor: soft, font: { color: ink, size: FONT_PX }, align: "left", namelength: -1 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
   } };
 }
 
-function themed({ data, layout }, width_px, height_px) {
+// What plotly draws, and how high: more than usual where names or a legend need it.
+function themed({ data, layout }, width_px, usual_px) {
   const theme = THEMES[themeName()];
-  const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: shortened(folded(layout.yaxis, 0.55 * height_px), data, 0.45 * width_px) };
-  return [inked(data, theme), { ...inked({ ...layout, ...axes }, theme), template: template(theme), uirevision: "kept" }];
+  const [yaxis, names_px] = named(layout.yaxis, data, 0.45 * width_px);
+  const height_px = Math.max(usual_px, names_px && names_px + AROUND_NAMES_PX) + beyondLegend(data, layout, width_px);
+  const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: folded(yaxis, 0.55 * usual_px) };
+  return [inked(data, theme), { ...inked({ ...layout, ...axes }, theme), template: template(theme), uirevision: "kept" }, height_px];
 }
 
 // Nothing leaves the reader's machine: newer versions of plotly offer to upload a chart.
-const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+const CONFIG = { displaylogo: false, showSendToCloud: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 async function draw(name, figure) {
   await unpacked;
@@ -91,9 +119,13 @@ async function draw(name, figure) {
 }
 
 function show(name, figure) {
-  const { clientWidth, clientHeight } = document.getElementById(name);
-  const [data, layout] = themed(figure, printing ? PAPER_WIDTH_PX : clientWidth, clientHeight);
-  Plotly.react(name, data, printing ? { ...layout, width: PAPER_WIDTH_PX, autosize: false } : layout, CONFIG);
+  const element = document.getElementById(name);
+  element.style.minHeight = "";
+  const width = printing ? PAPER_WIDTH_PX : element.clientWidth;
+  const usual_px = printing && !element.style.height ? PAPER_HEIGHT_PX : element.clientHeight;
+  const [data, layout, height] = themed(figure, width, usual_px);
+  element.style.minHeight = `${height}px`;
+  Plotly.react(name, data, { ...layout, width, height }, CONFIG);
 }
 
 function redraw() {
@@ -109,7 +141,6 @@ function setTheme(name) {
 function setPrinting(now) {
   printing = now;
   redraw();
-  if (!printing) for (const name of figures.keys()) Plotly.Plots.resize(name);
 }
 
 // What a cell sorts by: its number times its prefix where it shows a quantity, else its text.
@@ -148,6 +179,8 @@ addEventListener("DOMContentLoaded", async () => {
   gate.remove();
 });
 systemIsDark.addEventListener("change", redraw);
+let resized = 0;
+addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(redraw, 100); });
 addEventListener("beforeprint", () => setPrinting(true));
 addEventListener("afterprint", () => setPrinting(false));
 addEventListener("click", ({ target }) => {

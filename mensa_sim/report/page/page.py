@@ -18,6 +18,8 @@ SIGNIFICANT_DIGITS = 7
 SEARCHED_ROWS = 20
 _BREAKS = re.compile(r"(?<=\w)([._])(?=\w)")
 """Where the name of a field may be broken at the head of a column."""
+_OPTION = re.compile(r"(?<!\S)--[\w-]+")
+"""Of a command: broken nowhere."""
 
 
 def page(title: str, blocks: Sequence[str]) -> str:
@@ -155,5 +157,6 @@ def provenance_block(versions: Mapping[str, str], inputs: Mapping[str, str], com
     blocks = [heading("Versions", level=3) + table_block(("name", "version"), tuple(versions.items()))]
     if inputs:
         blocks.append(heading("Inputs", level=3) + low_block(table_block(("file", "SHA-256"), tuple(inputs.items()))))
-    shown = f"<pre>{html.escape(command)}</pre>" if command else ""
+    whole = _OPTION.sub(r"<span>\g<0></span>", html.escape(command))
+    shown = f"<pre>{whole}</pre>" if command else ""
     return "\n".join((heading("How to reproduce"), shown, beside_block(*blocks)))

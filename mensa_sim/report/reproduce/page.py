@@ -102,7 +102,7 @@ def _opening(result: ReproduceResult) -> list[str]:
         paragraph(lead_text(result), kind="lead"),
         table_block(("the authors' own claims", *CLAIMED, "agrees"), rows, numeric=CLAIMED),
         paragraph(taken_text(result)),
-        figure_block("changes", change_figure(result), height_rem=44),
+        figure_block("changes", change_figure(result), height_rem=42),
     ]
 
 

@@ -178,7 +178,8 @@ def closer_text(closer: Closer) -> str:
 def verdict_text(deviations: tuple[Deviation, ...]) -> str:
     """How many deviations are explained to the end."""
     explained = sum("explained" not in deviation.verdict for deviation in deviations)
-    return f"One or several changes close or span {explained} of the {len(deviations)} distances that are larger."
+    count = len(deviations)
+    return f"{count} figures are further off: one or several changes close or span the distance of {explained}."
 
 
 def agreement_lines(result: ReproduceResult) -> Iterator[str]:

@@ -152,7 +152,12 @@ def _frame(request: RequestRecord, scale: float) -> dict[str, object]:
         "x0": request.arrival_ps / scale,
         "x1": (request.end_ps or 0) / scale,
         "line": {"width": 1.5, "color": "#000000", "dash": "dot"},
-        "label": {"text": shown(request.name), "textposition": "top left", "font": {"size": 11, "color": "#000000"}},
+        "label": {
+            "text": shown(request.name),
+            "textposition": "top left",
+            "yanchor": "bottom",
+            "font": {"size": 11, "color": "#000000"},
+        },
     }
 
 

@@ -120,7 +120,7 @@ def _rows(names: Sequence[str]) -> dict[str, object]:
     labels: list[dict[str, object]] = []
     for place, name in enumerate(names):
         top = 1 - place * height
-        domain = [max(0.0, top - height), top - 0.22 * height]
+        domain = [max(0.0, top - height), top - (0.22 * height if len(names) > 1 else 0)]
         axis = {"title": {"text": "GB/s"}, "domain": domain, "rangemode": "tozero", "nticks": 5}
         layout["yaxis" if place == 0 else f"yaxis{place + 1}"] = axis
         where = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": domain[1], "yanchor": "bottom"}

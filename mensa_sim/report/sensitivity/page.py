@@ -1,13 +1,13 @@
 """The report of a sensitivity study: tables, summary.json and swings.csv; a tornado for each headline, joint draws."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
-from mensa_sim.report.page.figure import Axis, Drawn, Figure, bar, figure, ranges, scatter, upright
+from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
@@ -186,21 +186,17 @@ def tornado(result: SensitivityResult, headline: Headline) -> Figure:
     title = f"{headline_name(headline)}: {number_text(nominal)} as taken{widest}"
     moved = [(f"{swing.choice}: {swing.setting}", swing.values[headline]) for swing in moving]
     x = "ratio, mean over models; the dotted line is 1"
-    return from_taken(
-        *(title, x, "choice: setting", nominal, moved),
-        lambda values: {"customdata": values, "hovertemplate": "%{y}: %{customdata:.3g}<extra></extra>"},
-    )
+    return from_taken(title, x, "choice: setting", nominal, moved, number_text)
+
+
+TEXT_ROOM, EDGE = 0.15, 0.02
+"""Of an axis, for the text beside the longest bar, and at its other end: choices."""
 
 
 def from_taken(
-    title: str,
-    x: Axis,
-    y: str,
-    taken: float,
-    moved: Sequence[tuple[str, float]],
-    said: Callable[[list[float]], Mapping[str, object]],
+    title: str, x: str, y: str, taken: float, moved: Sequence[tuple[str, float]], text: Callable[[float], str]
 ) -> Figure:
-    """Bars from a ratio as taken to what it is otherwise, by label, what moves it most first; `said` beside them."""
+    """Bars from a ratio as taken to what it is otherwise, by label, what moves it most first; values to their right."""
     traces = [
         bar(
             name=name,
@@ -209,7 +205,8 @@ def from_taken(
             x=[value - taken for _, value in own],
             y=[label for label, _ in own],
             marker={"color": colour, "pattern": pattern(shape)},
-            **said([value for _, value in own]),
+            customdata=[text(value) for _, value in own],
+            hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
         for name, colour, shape, own in (
             ("lower", ORANGE, "/", [each for each in moved if each[1] < taken]),
@@ -221,7 +218,12 @@ def from_taken(
         "categoryarray": [label for label, _ in reversed(moved)],
         "tickfont": {"size": 11},
     }
-    return figure(title, x, {"title": y, **order}, traces, barmode="overlay", shapes=[PARITY])
+    ends = [1.0, taken, *(value for _, value in moved)]
+    low, high = min(ends), max(ends)
+    axis = {"title": x, "range": [low - EDGE * (high - low), high + TEXT_ROOM * (high - low)]}
+    beside = {"xanchor": "left", "showarrow": False, "font": {"size": 11}}
+    values = [{"x": max(taken, value), "y": label, "text": text(value), **beside} for label, value in moved]
+    return figure(title, axis, {"title": y, **order}, traces, barmode="overlay", shapes=[PARITY], annotations=values)
 
 
 def _flips(result: SensitivityResult) -> str:

@@ -106,7 +106,7 @@ def on_slide(figure: Figure) -> dict[str, Any]:
 
 
 def _labelled(trace: Trace) -> Trace:
-    if trace.get("type") != "bar" or "text" in trace:
+    if trace.get("type") != "bar" or "text" in trace or "base" in trace:
         return trace
     letter = "x" if trace.get("orientation") == "h" else "y"
     return {**trace, "texttemplate": f"%{{{letter}:.3s}}", "textposition": "auto"}
@@ -144,16 +144,30 @@ def _content(kind: str, url: str) -> str | bytes:
 
 
 def figure_csv(figure: Figure) -> str:
-    """The marks of a figure: a line with its title, then one row a mark, axes named with their units."""
+    """The marks of a figure: a line with its title, then one row a mark, axes named with their units.
+
+    Bars that lie along x from elsewhere than 0 have their beginning beside their end.
+    """
     axes = [html.unescape(figure["layout"][f"{letter}axis"]["title"]["text"]) or letter for letter in "xy"]
+    based = any("base" in trace for trace in figure["data"])
     rows = [
-        (html.unescape(str(trace.get("name", ""))), x, y)
+        (html.unescape(str(trace.get("name", ""))), *ends, y)
         for trace in figure["data"]
-        for x, y in zip(trace.get("x") or (), trace.get("y") or (), strict=False)
-        if x is not None
+        for ends, y in zip(_ends(trace, based), trace.get("y") or (), strict=False)
+        if ends[-1] is not None
     ]
     title = html.unescape(figure["layout"]["title"]["text"])
-    return f"# {title}\n{csv_text(('series', *axes), rows)}"
+    return f"# {title}\n{csv_text(('series', *(['from'] if based else []), *axes), rows)}"
+
+
+def _ends(trace: Trace, based: bool) -> list[tuple[Any, ...]]:
+    """Where each mark lies along x: where its bar ends, with where that begins if the figure has such bars."""
+    ends = trace.get("x") or ()
+    if not based:
+        return [(end,) for end in ends]
+    base = trace.get("base", 0)
+    begins = base if isinstance(base, list) else [base] * len(ends)
+    return [(begin, begin + length) for begin, length in zip(begins, ends, strict=True)]
 
 
 class _Tables(HTMLParser):

@@ -187,7 +187,7 @@ def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:
             energy_pj=math.fsum(energy for span in spans for energy in span.energy_pj.values()),
             utilization=sum(span.macs for span in on_chip) * PS_PER_S / work if work else 0.0,
         )
-    return layers
+    return dict(sorted(layers.items(), key=lambda each: each[1].start_ps))
 
 
 def _accelerator(
