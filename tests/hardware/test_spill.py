@@ -41,6 +41,12 @@ def test_of_one_tensor_what_is_beyond_the_memory_leaves_unless_the_next_layer_al
     assert spilled_bytes(graph(sizes, [("a", "b"), ("b", "c")]), 64) == {}
 
 
+def test_what_has_left_does_not_leave_again() -> None:
+    """Of a, 6 bytes never have room, and the rest leaves when c is made of b."""
+    sizes = {"a": 70, "b": 60, "c": 60, "d": 1}
+    assert spilled_bytes(graph(sizes, [("a", "b"), ("a", "d"), ("b", "c"), ("c", "d")]), 64) == {"a": 70}
+
+
 @given(sizes=st.lists(st.integers(0, 99), min_size=1, max_size=8), capacity=st.integers(50, 120))
 def test_a_chain_of_tensors_never_spills(sizes: list[int], capacity: int) -> None:
     names = [f"l{number}" for number in range(len(sizes))]
