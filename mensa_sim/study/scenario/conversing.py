@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import IN_TILES, STACKS
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.copies import crossings_over
@@ -69,7 +70,7 @@ def conversing(
     """
 
     def placed(each: Goal, graph: LayerGraph) -> Placement:
-        return with_data_plan(place(graph, system, each, memo), each.flow, options, memo=memo)
+        return with_data_plan(place(graph, system, each, memo), each.flow, options, each, memo)
 
     def as_longest(each: Goal, graph: LayerGraph, longest: Placement) -> Placement:
         """A shorter step of as many: its data lives where that of the longest does, where there is as much room."""
@@ -81,6 +82,7 @@ def conversing(
         return replace(found, schedule=replace(found.schedule, data=replace(data, homes=homes)))
 
     asked = generation.generate
+    goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal  # as in an answer by itself
     alone = replace(goal, pins=pins_in("prompt", goal.pins))
     if conversation.contexts:
         alone, goal = replace(alone, schedule_file=None), replace(goal, pins=pins_in("steps", goal.pins))
