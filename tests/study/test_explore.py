@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from explorations import outcomes, searched
 from space_files import TINY, write_space
 
@@ -153,6 +154,25 @@ def test_a_design_of_one_accelerator_leaves_the_scheduler_and_its_options_nothin
     (design,) = explore(write_space(tmp_path, parameters=parameters), folder=folder).designs
     ran = api.run(tmp_path / "tiny.yaml", system=folder / "front" / "design-0" / "system.yaml").main
     assert (ran.scheduler, ran.energy_pj) == ("single:pascal", design.objectives["energy_pj"])
+
+
+def test_a_run_of_a_designs_file_gives_the_figures_of_the_exploration(tmp_path: Path) -> None:
+    """Also where tensors with two readers could have stayed on the chip."""
+    layer = {"operator": "conv2d", "dims": {"K": 16, "C": 16, "OY": 24, "OX": 24, "FY": 3, "FX": 3}}
+    layers = [
+        {"name": "stem", **layer},
+        {"name": "inner", **layer, "inputs": ["stem"]},
+        {"name": "sum", "operator": "add", "elements": 16 * 24 * 24, "inputs": ["stem", "inner"]},
+    ]
+    (tmp_path / "block.yaml").write_text(yaml.safe_dump({"name": "block", "layers": layers}))
+    space = write_space(
+        tmp_path, workloads=["./block.yaml"], parameters={"accelerators.pascal.clock_hz": {"values": [10**9]}}
+    )
+    (design,) = explore(space, folder=tmp_path / "out").designs
+    file = tmp_path / "out" / "front" / "design-0" / "system.yaml"
+    ran = api.run(tmp_path / "block.yaml", system=file).main
+    assert (ran.latency_ps, ran.energy_pj) == (design.metrics["latency_ps"], design.metrics["energy_pj"])
+    assert api.run(tmp_path / "block.yaml", system=file, flow="homes").main.energy_pj < ran.energy_pj
 
 
 def test_a_random_search_stops_when_its_space_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def _scheduling(plain: Design) -> dict[str, object]:
     """The block of a system's file that makes `run` schedule it as the exploration did."""
     found = scheduling_of(plain, [str(entry.data["name"]) for entry in plain.entries.values()])
     options: dict[str, object] = {"options": dict(found.options)} if found.options else {}
-    return {"scheduler": found.scheduler, "objective": found.objective, **options}
+    return {"scheduler": found.scheduler, "objective": found.objective, "flow": found.flow, **options}
 
 
 def designs_csv(result: ExploreResult) -> str:
