@@ -210,16 +210,21 @@ def register_tiles(
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
     deep = stage_count(ways) > 2
-    alone: dict[str, Floats] = {}
+    tried: dict[str, Floats] = {}
     for dim, lanes in unrolling.lanes.items():
         trips = -(-largest[dim] // lanes)
-        if trips == 1 or not any(relevant(operand, dim) for operand in held):
-            continue
-        sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
-        along = np.array([min(lanes * size, largest[dim]) for size in sorted(sizes)], dtype=np.float64)
-        fitting = along[np.broadcast_to(hold({**single, dim: along}), along.shape)]
-        if len(fitting) > 1:
-            alone[dim] = fitting
+        if trips > 1 and any(relevant(operand, dim) for operand in held):
+            sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
+            tried[dim] = np.array([min(lanes * size, largest[dim]) for size in sorted(sizes)], dtype=np.float64)
+    if not tried:
+        return [single]
+    ends = np.cumsum([len(extents) for extents in tried.values()])
+    in_turn = {dim: np.full(ends[-1], single[dim], dtype=np.float64) for dim in tried}  # one dim is larger at a time
+    for (dim, extents), end in zip(tried.items(), ends, strict=True):
+        in_turn[dim][end - len(extents) : end] = extents
+    each = np.split(np.broadcast_to(hold({**single, **in_turn}), ends[-1]), ends[:-1])
+    some = {dim: extents[own] for (dim, extents), own in zip(tried.items(), each, strict=True)}
+    alone = {dim: extents for dim, extents in some.items() if len(extents) > 1}
     if not alone:
         return [single]
     chosen = positions(tuple(map(len, alone.values())))
