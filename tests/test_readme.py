@@ -1,16 +1,17 @@
 """The words of all README.md hold: files are good, commands and snippets run and print what stands there."""
 
-import os
+import io
 import re
 import shlex
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
 from in_this_process import mensa_sim
+from killed import ended
 
 from mensa_sim.cli.main import app
 from mensa_sim.io.shipped import FOLDERS, shipped_files
@@ -94,23 +95,27 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ran(arguments: list[str], checkout: Path) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=checkout, env=environment, capture_output=True, text=True, timeout=1800
-    )
-    assert done.returncode == 0, done.stderr
-    return done
+def printed(snippet: str, checkout: Path) -> str:
+    """What a snippet prints that is typed in the checkout, beside the modules that pages have their reader write."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
+        patch.chdir(checkout)
+        patch.syspath_prepend(checkout)
+        patch.setenv("COLUMNS", "80")
+        exec(compile(snippet, "snippet", "exec"), {"__name__": "__main__"})
+    for name in FILES:
+        sys.modules.pop(name.removesuffix(".py"), None)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("step", steps(), ids=str)
 def test_every_command_and_snippet_runs_and_prints_what_stands_there(step: Step, checkout: Path) -> None:
     if step.block.language == "python":
-        done = ran(["-W", "error", "-c", step.typed], checkout)
+        out = printed(step.typed, checkout)
     else:
-        done = mensa_sim(checkout, *words(step.typed))
+        out = mensa_sim(checkout, *words(step.typed)).stdout
     if step.block.shown:
-        assert _trimmed(done.stdout) == _trimmed(step.block.shown)
+        assert _trimmed(out) == _trimmed(step.block.shown)
 
 
 def _trimmed(text: str) -> list[str]:
@@ -131,7 +136,8 @@ def test_a_command_that_takes_minutes_parses_and_names_what_is_there(step: Step,
 @pytest.mark.long
 @pytest.mark.parametrize("step", LONG, ids=str)
 def test_a_command_that_takes_minutes_runs(step: Step, checkout: Path) -> None:
-    ran(["-m", "mensa_sim", *words(step.typed)], checkout)
+    code, _, errors = ended("-m", "mensa_sim", *words(step.typed), cwd=checkout)
+    assert code == 0, errors
 
 
 def test_no_command_hides_in_a_block_that_nothing_runs() -> None:

@@ -144,7 +144,7 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Re
     )
     layer = layer_of(nest)
     fitted = 0
-    for room_bytes in range(17, 241, 8):
+    for room_bytes in range(17, 241, 16):
         port = {"read_bits": 64, "write_bits": 128, "min_bits": 8}
         weights = Level(name="parameters", serves=("weight",), capacity_bytes=2, **port)
         buffer = Level(name="activations", serves=("input", "output"), capacity_bytes=room_bytes, **port)
@@ -155,4 +155,4 @@ def test_what_is_held_never_exceeds_a_tight_buffer(objective: str, residency: Re
         if cost is not None:
             fitted += 1
             assert cost.buffered_bytes["activation"] <= room_bytes
-    assert fitted > 10
+    assert fitted > 5
